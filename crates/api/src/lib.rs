@@ -1,0 +1,1 @@
+//! HTTP: routes, errors, documentation pages. Knows the service, not the executors.

@@ -1,0 +1,1 @@
+//! The use cases: admit, validate, execute, store, report health. No HTTP.

@@ -1,0 +1,1 @@
+//! Keeps output files and hands out signed, expiring links.
