@@ -1,1 +1,33 @@
-//! Messages between host and guest agent, and their framing. No I/O; every length is bounded before allocation.
+//! Messages between host and guest agent, and their framing.
+//!
+//! The same protocol runs over a socket pair (native), an attached stream (containers) and vsock (microVM).
+//! This crate does no I/O: it turns messages into bytes and bytes into messages.
+//!
+//! **Every frame from a guest is hostile.** The decoder bounds a frame's length before it allocates for it, and
+//! a frame can never make it allocate more than [`FRAME_BYTES_MAX`].
+//!
+//! # One execution
+//! ```text
+//! host                                   guest agent
+//!                                    <-  Ready{version}
+//! Exec(ExecHeader)                   ->
+//! InputFile{path,size} InputData*    ->  (once per input file)
+//! Stdin* / Code*                     ->
+//! Start                              ->
+//!                                    <-  Started
+//!                                    <-  Output{stream,data}*        while it runs, up to the cap
+//!  (Cancel)                          ->
+//!                                    <-  Ended(Report)               the program is dead
+//!                                    <-  File{path,size} FileData* | Skipped{path,reason}
+//!                                    <-  Finished
+//! ```
+//! Anything that is our fault comes as `Fault{step, detail}` and ends the sandbox.
+
+mod codec;
+mod message;
+
+pub use codec::{Decoder, FRAME_BYTES_MAX, FrameError, encode};
+pub use message::*;
+
+/// Version of the wire format. Host and agent must agree exactly; a sandbox image with another one is refused.
+pub const PROTOCOL_VERSION: u32 = 1;

@@ -1,0 +1,250 @@
+//! The messages. Field order and variant order are the wire format: change them only with `PROTOCOL_VERSION`.
+
+use serde::{Deserialize, Serialize};
+
+/// Longest piece of bulk data (code, stdin, file content, output) in one message, in bytes. Large enough that
+/// a 50 MiB file is under a thousand messages, small enough that one never fills a socket buffer for long.
+pub const CHUNK_BYTES_MAX: usize = 64 * 1024;
+
+/// Longest path of an input or output file in bytes (`PATH_MAX` of Linux, limits.h).
+pub const PATH_BYTES_MAX: usize = 4096;
+
+/// What the host says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum HostMessage {
+    /// Announces one execution; input follows, then [`HostMessage::Start`].
+    Exec(ExecHeader),
+    /// A piece of the program's source, UTF-8.
+    Code {
+        /// At most [`CHUNK_BYTES_MAX`] bytes.
+        data: Vec<u8>,
+    },
+    /// A piece of the program's standard input.
+    Stdin {
+        /// At most [`CHUNK_BYTES_MAX`] bytes.
+        data: Vec<u8>,
+    },
+    /// Opens an input file in the working directory; its content follows as [`HostMessage::InputData`].
+    InputFile {
+        /// Relative path; the agent refuses `..`, absolute and empty parts.
+        path: String,
+        /// Exact length in bytes of the content that follows.
+        size_bytes: u64,
+    },
+    /// A piece of the input file that was opened last.
+    InputData {
+        /// At most [`CHUNK_BYTES_MAX`] bytes.
+        data: Vec<u8>,
+    },
+    /// All input is there: run.
+    Start,
+    /// End the program now; what it printed and wrote is still returned.
+    Cancel,
+}
+
+/// What one execution may use and how it is set up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExecHeader {
+    /// Wall-clock time for the program alone, in milliseconds, from its first instruction.
+    pub wall_time_ms_max: u64,
+    /// Bytes kept of each of stdout and stderr; the rest is counted and dropped.
+    pub output_bytes_max: u64,
+    /// Bytes that both streams together may write before the program is ended; 0 = no such limit.
+    pub output_total_bytes_max: u64,
+    /// Bytes of one output file.
+    pub file_bytes_max: u64,
+    /// Bytes of all output files together.
+    pub files_total_bytes_max: u64,
+    /// Number of output files.
+    pub file_count_max: u32,
+    /// Environment variables that the program sees besides the runtime's own.
+    pub env: Vec<(String, String)>,
+}
+
+/// What the agent says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum GuestMessage {
+    /// First message: the sandbox stands and waits.
+    Ready {
+        /// [`crate::PROTOCOL_VERSION`] of the agent.
+        version: u32,
+    },
+    /// The program's first instruction is about to run. Before this, a failure is surely ours and the program
+    /// surely did not run.
+    Started,
+    /// What the program printed.
+    Output {
+        /// Which stream.
+        stream: OutputStream,
+        /// At most [`CHUNK_BYTES_MAX`] bytes.
+        data: Vec<u8>,
+    },
+    /// The program and all that it started are dead.
+    Ended(Report),
+    /// Opens an output file; its content follows as [`GuestMessage::FileData`].
+    File {
+        /// Relative path below the output directory.
+        path: String,
+        /// Exact length in bytes of the content that follows.
+        size_bytes: u64,
+    },
+    /// A piece of the output file that was opened last.
+    FileData {
+        /// At most [`CHUNK_BYTES_MAX`] bytes.
+        data: Vec<u8>,
+    },
+    /// An entry of the output directory that is not returned.
+    Skipped {
+        /// Its path; bytes that are not UTF-8 are replaced.
+        path: String,
+        /// Why.
+        reason: SkipReason,
+    },
+    /// Everything was sent; the sandbox is used up.
+    Finished,
+    /// We failed, not the program.
+    Fault {
+        /// The step, a fixed word of ours.
+        step: String,
+        /// The operating system's words.
+        detail: String,
+    },
+}
+
+/// One of the two output streams.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum OutputStream {
+    /// Descriptor 1.
+    Stdout,
+    /// Descriptor 2.
+    Stderr,
+}
+
+/// Why the agent ended the program, or that it did not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum EndReason {
+    /// The program ended by itself, or something other than the agent killed it.
+    Itself,
+    /// Its wall-clock time was over.
+    WallTime,
+    /// The host asked, or went away.
+    Cancelled,
+    /// It wrote more than `output_total_bytes_max`.
+    OutputTotal,
+}
+
+/// What wait(2) said of the program's first process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum WaitStatus {
+    /// It exited with this code, 0 to 255.
+    Exited(u8),
+    /// This signal ended it.
+    Signaled(u8),
+}
+
+/// How an execution ended, with the evidence for a verdict. Facts only: the host judges.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Report {
+    /// The first process's end.
+    pub status: WaitStatus,
+    /// Whether and why the agent ended it.
+    pub reason: EndReason,
+    /// From the program's first instruction to its end, CLOCK_MONOTONIC, in microseconds.
+    pub wall_time_us: u64,
+    /// User and system time of all processes that were waited for, in microseconds.
+    pub cpu_time_us: u64,
+    /// Largest resident set of one process (`ru_maxrss`) in bytes; executors with a cgroup know better.
+    pub resident_bytes_peak: u64,
+    /// Bytes the program wrote to stdout, kept or not.
+    pub stdout_bytes: u64,
+    /// Bytes the program wrote to stderr, kept or not.
+    pub stderr_bytes: u64,
+    /// The end of stderr, also where the stream itself was cut; at most [`STDERR_TAIL_BYTES_MAX`] bytes.
+    pub stderr_tail: Vec<u8>,
+    /// System calls that the filter refused, in order of their first refusal; at most [`DENIED_CALLS_MAX`].
+    pub denied: Vec<DeniedCall>,
+    /// State of the writable file system at the end.
+    pub disk: DiskState,
+}
+
+/// Bytes of stderr kept for the verdict: the last lines of a traceback fit.
+pub const STDERR_TAIL_BYTES_MAX: usize = 2048;
+
+/// Distinct refused system calls that are remembered: more says nothing new.
+pub const DENIED_CALLS_MAX: usize = 16;
+
+/// A system call that the filter refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeniedCall {
+    /// Its name, such as `socket`.
+    pub name: String,
+    /// How often.
+    pub count: u64,
+}
+
+/// How full the writable file system was when the program ended.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DiskState {
+    /// Its size in bytes.
+    pub bytes_max: u64,
+    /// Bytes in use.
+    pub bytes_used: u64,
+    /// Its number of inodes.
+    pub inodes_max: u64,
+    /// Inodes in use.
+    pub inodes_used: u64,
+}
+
+/// Why an entry of the output directory was not returned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SkipReason {
+    /// A symbolic link.
+    Symlink,
+    /// A file with a second name outside the output directory.
+    HardLink,
+    /// A named pipe.
+    Fifo,
+    /// A socket.
+    Socket,
+    /// A character or block device.
+    Device,
+    /// The name is not UTF-8.
+    NameNotUtf8,
+    /// Larger than one file may be.
+    TooLarge,
+    /// Would bring the total over its limit.
+    TotalTooLarge,
+    /// More files than allowed.
+    TooMany,
+    /// Deeper than the agent walks.
+    TooDeep,
+    /// It could not be opened or read.
+    Unreadable,
+    /// The store has no room for it. Only the host says this.
+    StorageFull,
+    /// The store refused it for another reason. Only the host says this.
+    StorageFailed,
+}
+
+impl SkipReason {
+    /// The word that the API and the logs use.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Symlink => "symlink",
+            Self::HardLink => "hard_link",
+            Self::Fifo => "fifo",
+            Self::Socket => "socket",
+            Self::Device => "device",
+            Self::NameNotUtf8 => "name_not_utf8",
+            Self::TooLarge => "too_large",
+            Self::TotalTooLarge => "total_too_large",
+            Self::TooMany => "too_many",
+            Self::TooDeep => "too_deep",
+            Self::Unreadable => "unreadable",
+            Self::StorageFull => "storage_full",
+            Self::StorageFailed => "storage_failed",
+        }
+    }
+}
