@@ -1,1 +1,102 @@
-//! What every executor is: the trait, requests, outcomes, the host side of the agent protocol, registry and chain.
+//! What every executor is: the trait, what goes in, what comes out.
+//!
+//! An executor makes *sandboxes*; every sandbox talks to the same guest agent over the same protocol. So this
+//! crate holds everything that does not depend on how a sandbox is walled in: the host side of the protocol
+//! ([`guest`]), the judgement of an execution's end ([`verdict`]), the chain of executors with its fallback
+//! ([`Chain`]), an executor in memory for tests ([`memory`]) and the [`conformance`] suite that each one passes.
+
+mod chain;
+pub mod conformance;
+pub mod guest;
+mod health;
+mod limits;
+pub mod memory;
+mod outcome;
+mod request;
+pub mod verdict;
+
+pub use chain::{Chain, ChainError, ChainStatus, ProviderStatus};
+pub use health::{Health, Protection};
+pub use limits::{ExecLimits, SandboxLimits};
+pub use outcome::{Captured, ExecResult, LimitHit, Outcome, OutcomeKind, OutputFile, SkippedFile, Usage};
+pub use request::{ExecRequest, InputFile};
+
+use async_trait::async_trait;
+use std::fmt;
+use tokio_util::sync::CancellationToken;
+
+/// A back end that makes sandboxes.
+#[async_trait]
+pub trait Executor: fmt::Debug + Send + Sync {
+    /// The provider's name as settings and answers use it: `native`, `docker`, ...
+    fn name(&self) -> &'static str;
+
+    /// Whether sandboxes can be made now, with which protections. Cheap enough to ask every few seconds.
+    async fn health(&self) -> Health;
+
+    /// Makes one sandbox, or hands out one that waits. It was never used before.
+    ///
+    /// # Errors
+    /// Always our fault; the program surely did not start, so another executor may take it.
+    async fn create(&self) -> Result<Box<dyn Sandbox>, ExecutorError>;
+
+    /// Stops making sandboxes and removes everything that waits. Idempotent.
+    async fn shut_down(&self);
+}
+
+/// One isolated place to run, made by one executor.
+#[async_trait]
+pub trait Sandbox: fmt::Debug + Send {
+    /// Runs one program and returns how it ended. When `cancel` fires the program is ended and the result says
+    /// `cancelled`. Dropping the future also ends the program.
+    ///
+    /// # Errors
+    /// Our fault, never the program's; [`ExecutorError::program_started`] says whether it may be sent elsewhere.
+    async fn exec(
+        &mut self,
+        request: ExecRequest,
+        cancel: CancellationToken,
+    ) -> Result<ExecResult, ExecutorError>;
+
+    /// Removes the sandbox and everything in it. Dropping it does the same, in the background.
+    async fn destroy(self: Box<Self>);
+}
+
+/// Why an executor failed. Never the program's doing.
+#[derive(Debug, thiserror::Error)]
+#[error("executor `{executor}` failed to {step}")]
+pub struct ExecutorError {
+    /// The executor's name.
+    pub executor: &'static str,
+    /// What it tried, in the infinitive.
+    pub step: String,
+    /// True when the program's first instruction may have run: then it must not be sent to another executor.
+    pub program_started: bool,
+    /// The cause.
+    #[source]
+    pub source: Box<dyn std::error::Error + Send + Sync>,
+}
+
+impl ExecutorError {
+    /// An error before the program's first instruction.
+    pub fn before_start(
+        executor: &'static str,
+        step: impl Into<String>,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        Self { executor, step: step.into(), program_started: false, source: source.into() }
+    }
+
+    /// The error with all its causes in one line, for the log.
+    #[must_use]
+    pub fn chain(&self) -> String {
+        let mut text = self.to_string();
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            text.push_str(": ");
+            text.push_str(&error.to_string());
+            cause = error.source();
+        }
+        text
+    }
+}

@@ -161,7 +161,7 @@ pub struct Report {
     pub stderr_bytes: u64,
     /// The end of stderr, also where the stream itself was cut; at most [`STDERR_TAIL_BYTES_MAX`] bytes.
     pub stderr_tail: Vec<u8>,
-    /// System calls that the filter refused, in order of their first refusal; at most [`DENIED_CALLS_MAX`].
+    /// System calls that the filter refused, the latest refusal last; at most [`DENIED_CALLS_MAX`].
     pub denied: Vec<DeniedCall>,
     /// State of the writable file system at the end.
     pub disk: DiskState,

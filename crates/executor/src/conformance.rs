@@ -1,0 +1,207 @@
+//! One suite that every executor must pass: the contract of a sandbox, checked through the trait alone.
+//!
+//! Each check is a program and what its answer must be. [`run`] runs them all and returns what failed, so a
+//! back end's own test is three lines. Hostile programs are not here: they are the corpus.
+
+use crate::{ExecRequest, ExecResult, Executor, InputFile, OutcomeKind};
+use bytes::Bytes;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+type Expectation = fn(&ExecResult) -> bool;
+
+/// One check.
+struct Check {
+    name: &'static str,
+    request: ExecRequest,
+    expect: Expectation,
+}
+
+fn check(name: &'static str, code: &str, expect: Expectation) -> Check {
+    Check { name, request: ExecRequest { code: code.to_owned(), ..ExecRequest::default() }, expect }
+}
+
+fn checks() -> Vec<Check> {
+    let mut checks = vec![
+        check("stdout", "print('hi')", |r| {
+            r.success() && r.stdout.text == "hi\n" && r.stderr.text.is_empty()
+        }),
+        check("unicode", "print('日本 é 😀')", |r| r.stdout.text == "日本 é 😀\n"),
+        check("exit code", "import sys; sys.exit(3)", |r| {
+            r.exit_code == 3 && !r.success() && r.outcome.kind == OutcomeKind::Exited
+        }),
+        check("exit 137 is no kill", "import sys; sys.exit(137)", |r| {
+            r.exit_code == 137 && r.outcome.kind == OutcomeKind::Exited
+        }),
+        check("exit with words", "raise SystemExit('words')", |r| {
+            r.exit_code == 1 && r.stderr.text == "words\n"
+        }),
+        check("traceback", "x = 1\n\ndef f():\n    return x / 0\n\nf()\n", |r| {
+            r.exit_code == 1
+                && r.stderr.text.contains("File \"main.py\", line 6")
+                && r.stderr.text.contains("File \"main.py\", line 4, in f")
+                && r.stderr.text.contains("return x / 0")
+                && r.stderr.text.ends_with("ZeroDivisionError: division by zero\n")
+                && r.stderr.text.matches("File ").count() == 2
+        }),
+        check("syntax error", "x = (\n", |r| {
+            r.exit_code == 1 && r.stderr.text.contains("main.py") && r.stderr.text.contains("SyntaxError")
+        }),
+        check("signal", "import os, signal; os.kill(os.getpid(), signal.SIGTERM)", |r| {
+            r.exit_code == 143 && r.outcome.kind == OutcomeKind::Signal && r.outcome.signal == Some(15)
+        }),
+        check(
+            "true main",
+            "import pickle\nclass C: pass\nprint(__name__, type(pickle.loads(pickle.dumps(C()))).__name__)",
+            |r| r.stdout.text == "__main__ C\n",
+        ),
+        check(
+            "source of a function",
+            "import inspect\ndef f():\n    return 41\nprint(inspect.getsource(f))",
+            |r| r.stdout.text.contains("return 41"),
+        ),
+        check(
+            "output without newline survives a kill",
+            "import os\nprint('partial', end='')\nos.kill(os.getpid(), 9)",
+            |r| r.stdout.text == "partial" && r.exit_code == 137 && r.outcome.kind == OutcomeKind::Signal,
+        ),
+        check("fresh working directory", "import os; print(os.getcwd(), os.listdir('.'))", |r| {
+            r.stdout.text == "/tmp/output []\n"
+        }),
+        check(
+            "output file",
+            "import os\nos.mkdir('d')\nopen('d/a.txt','w').write('x')\nopen('/tmp/b','w').write('no')",
+            |r| r.files.len() == 1 && r.files[0].path == "d/a.txt" && &r.files[0].content[..] == b"x",
+        ),
+        check("files after a failure", "open('a','w').write('x')\nraise ValueError", |r| {
+            r.exit_code == 1 && r.files.len() == 1
+        }),
+        check("symlink is skipped", "import os; os.symlink('/etc/passwd', 'l')", |r| {
+            r.files.is_empty() && r.skipped.len() == 1 && r.skipped[0].reason.as_str() == "symlink"
+        }),
+        check(
+            "end when the program ends",
+            "import os, time\nif os.fork() == 0:\n    time.sleep(60)\nprint('parent')",
+            |r| r.success() && r.usage.wall_time < Duration::from_secs(5),
+        ),
+        check("no network", "import socket; socket.socket()", |r| {
+            r.outcome.kind == OutcomeKind::DeniedSyscall || r.exit_code == 1
+        }),
+        check("empty standard input", "import sys; print(repr(sys.stdin.read()))", |r| {
+            r.stdout.text == "''\n"
+        }),
+        check("lone carriage return", "a = 1\rprint(a)\r", |r| r.stdout.text == "1\n"),
+        check("atexit runs", "import atexit; atexit.register(print, 'bye')", |r| r.stdout.text == "bye\n"),
+    ];
+    checks.push(with(
+        "standard input",
+        "print(input()[::-1])",
+        |r| r.stdout.text == "cba\n",
+        |request| {
+            request.stdin = Bytes::from_static(b"abc\n");
+        },
+    ));
+    checks.push(with(
+        "input file",
+        "print(open('in/a.txt').read())",
+        |r| r.stdout.text == "data\n" && r.files.len() == 1,
+        |request| {
+            request.files = vec![InputFile { path: "in/a.txt".into(), content: Bytes::from_static(b"data") }];
+        },
+    ));
+    checks.push(with(
+        "environment",
+        "import os; print(os.environ['X'])",
+        |r| r.stdout.text == "y z\n",
+        |request| {
+            request.env = vec![("X".into(), "y z".into())];
+        },
+    ));
+    checks.push(with(
+        "timeout",
+        "print('before')\nwhile True: pass",
+        |r| {
+            r.exit_code == 124
+                && r.outcome.kind == OutcomeKind::Timeout
+                && r.stdout.text == "before\n"
+                && r.usage.wall_time < Duration::from_secs(3)
+        },
+        |request| request.limits.wall_time = Duration::from_secs(1),
+    ));
+    checks.push(with(
+        "output cap",
+        "print('é' * 1000)",
+        |r| r.success() && r.stdout.truncated && r.stdout.bytes == 2001 && r.stdout.text == "é".repeat(50),
+        |request| request.limits.output_bytes_max = 101,
+    ));
+    checks.push(with(
+        "output limit",
+        "while True: print('x' * 1000)",
+        |r| r.outcome.kind == OutcomeKind::OutputLimit,
+        |request| {
+            request.limits.output_total_bytes_max = 1 << 20;
+        },
+    ));
+    checks.push(with(
+        "too many files",
+        "for i in range(4): open(str(i), 'w').write('x')",
+        |r| r.files.len() == 2 && r.skipped.len() == 2 && r.skipped[0].reason.as_str() == "too_many",
+        |request| request.limits.file_count_max = 2,
+    ));
+    checks
+}
+
+fn with(name: &'static str, code: &str, expect: Expectation, change: impl FnOnce(&mut ExecRequest)) -> Check {
+    let mut check = check(name, code, expect);
+    change(&mut check.request);
+    check
+}
+
+/// Runs every check on `executor` and returns a line for each that failed.
+pub async fn run(executor: &dyn Executor) -> Vec<String> {
+    let mut failures = Vec::new();
+    for Check { name, request, expect } in checks() {
+        match exec(executor, request, CancellationToken::new()).await {
+            Ok(result) if expect(&result) => {}
+            Ok(result) => failures.push(format!("{name}: {result:?}")),
+            Err(error) => failures.push(format!("{name}: {error}")),
+        }
+    }
+    if let Err(text) = cancelling_ends_the_program(executor).await {
+        failures.push(format!("cancel: {text}"));
+    }
+    failures
+}
+
+/// Number of checks in the suite.
+#[must_use]
+pub fn count() -> usize {
+    checks().len() + 1
+}
+
+async fn exec(
+    executor: &dyn Executor,
+    request: ExecRequest,
+    cancel: CancellationToken,
+) -> Result<ExecResult, String> {
+    let mut sandbox = executor.create().await.map_err(|error| error.chain())?;
+    let result = sandbox.exec(request, cancel).await.map_err(|error| error.chain());
+    sandbox.destroy().await;
+    result
+}
+
+async fn cancelling_ends_the_program(executor: &dyn Executor) -> Result<(), String> {
+    let cancel = CancellationToken::new();
+    let request =
+        ExecRequest { code: "print('on', flush=True)\nwhile True: pass".into(), ..ExecRequest::default() };
+    let stop = cancel.clone();
+    let (result, ()) = tokio::join!(exec(executor, request, cancel), async move {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        stop.cancel();
+    });
+    let result = result?;
+    match result.outcome.kind {
+        OutcomeKind::Cancelled if result.usage.wall_time < Duration::from_secs(5) => Ok(()),
+        _ => Err(format!("{result:?}")),
+    }
+}

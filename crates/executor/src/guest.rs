@@ -1,0 +1,556 @@
+//! The host side of the agent protocol, over any byte stream.
+//!
+//! Everything read here is hostile: the agent is ours, but a program that broke it writes to the same stream.
+//! So each quantity is bounded by what the host asked for, each path is checked, and a peer that leaves the
+//! order of messages is cut off.
+
+use crate::{Captured, ExecRequest, OutputFile, SkippedFile};
+use bytes::Bytes;
+use protocol::{
+    CHUNK_BYTES_MAX, Decoder, ExecHeader, FrameError, GuestMessage, HostMessage, OutputStream,
+    PATH_BYTES_MAX, PROTOCOL_VERSION, Report, encode,
+};
+use serde::Serialize;
+use std::io;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// Time from the last byte of input to the program's first instruction. A cold interpreter on a busy host
+/// takes a second; more than this is a broken sandbox.
+pub const START_TIME_MAX: Duration = Duration::from_secs(30);
+/// Time past the program's own after which the host no longer trusts the agent's clock.
+pub const OVERTIME_MAX: Duration = Duration::from_secs(5);
+/// Time for the output files after the program's end.
+pub const COLLECT_TIME_MAX: Duration = Duration::from_secs(60);
+/// Entries of `skipped_files` that are kept; one more says that there were others.
+pub const SKIPPED_MAX: usize = 100;
+
+const READ_BYTES: usize = 64 * 1024;
+
+/// Why a guest gave no complete answer.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum GuestError {
+    /// The stream broke.
+    #[error("failed to talk to the guest agent")]
+    Io(#[from] io::Error),
+    /// Bytes that are no message.
+    #[error("the guest agent sent an invalid frame")]
+    Frame(#[from] FrameError),
+    /// A message out of order or out of bounds.
+    #[error("the guest agent broke the protocol: {0}")]
+    Violation(&'static str),
+    /// The stream ended early.
+    #[error("the guest agent went away")]
+    Gone,
+    /// Nothing came in time.
+    #[error("the guest agent did not {step} within {waited_ms} ms")]
+    TooLate {
+        /// What was waited for, in the infinitive.
+        step: &'static str,
+        /// How long, in milliseconds.
+        waited_ms: u128,
+    },
+    /// The agent speaks another protocol.
+    #[error(
+        "the guest agent speaks protocol {theirs}, this is {ours} (hint: prepare the sandbox image again)"
+    )]
+    Version {
+        /// The agent's.
+        theirs: u32,
+        /// Ours.
+        ours: u32,
+    },
+    /// The agent failed at one of its own steps.
+    #[error("the guest agent failed to {step}: {detail}")]
+    Fault {
+        /// The step.
+        step: String,
+        /// The operating system's words.
+        detail: String,
+    },
+}
+
+/// What a guest returned.
+#[derive(Debug, Default)]
+pub struct Answer {
+    /// True once the program's first instruction may have run.
+    pub started: bool,
+    /// How it ended; `None` when the guest was lost before.
+    pub report: Option<Report>,
+    stdout: Vec<u8>,
+    stderr: Vec<u8>,
+    /// Files in the order in which they came, which is by path.
+    pub files: Vec<OutputFile>,
+    /// Entries that were not returned.
+    pub skipped: Vec<SkippedFile>,
+}
+
+impl Answer {
+    /// Both streams as text.
+    #[must_use]
+    pub fn captured(&self) -> (Captured, Captured) {
+        let total = |kept: &[u8], pick: fn(&Report) -> u64| {
+            let kept = kept.len() as u64;
+            self.report.as_ref().map_or(kept, |report| pick(report).max(kept))
+        };
+        (
+            capture(&self.stdout, total(&self.stdout, |report| report.stdout_bytes)),
+            capture(&self.stderr, total(&self.stderr, |report| report.stderr_bytes)),
+        )
+    }
+}
+
+/// Turns kept bytes into text. `bytes` is what the program wrote in all.
+fn capture(kept: &[u8], bytes: u64) -> Captured {
+    let truncated = bytes > kept.len() as u64;
+    let kept = if truncated { without_cut_character(kept) } else { kept };
+    Captured { text: String::from_utf8_lossy(kept).into_owned(), bytes, truncated }
+}
+
+/// Drops the bytes of a character that the cap cut in two.
+fn without_cut_character(bytes: &[u8]) -> &[u8] {
+    match std::str::from_utf8(bytes) {
+        Err(error) if error.error_len().is_none() => &bytes[..error.valid_up_to()],
+        // Invalid bytes before the end say nothing about the end: look at the last three alone.
+        Err(_) => {
+            let tail_start = bytes.len().saturating_sub(3);
+            let lead = bytes[tail_start..].iter().rposition(|byte| byte & 0xC0 != 0x80);
+            match lead {
+                Some(offset) if is_cut(&bytes[tail_start + offset..]) => &bytes[..tail_start + offset],
+                _ => bytes,
+            }
+        }
+        Ok(_) => bytes,
+    }
+}
+
+fn is_cut(tail: &[u8]) -> bool {
+    std::str::from_utf8(tail).is_err_and(|error| error.error_len().is_none())
+}
+
+/// A connection to the agent of one sandbox.
+#[derive(Debug)]
+pub struct Guest<S> {
+    stream: S,
+    decoder: Decoder,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Guest<S> {
+    /// Takes over `stream`, on which the agent has sent nothing yet or only its `Ready`.
+    pub fn new(stream: S) -> Self {
+        Self { stream, decoder: Decoder::new() }
+    }
+
+    /// Waits until the agent says that the sandbox stands.
+    ///
+    /// # Errors
+    /// [`GuestError`]; a `Fault` says which step of the set-up failed.
+    pub async fn ready(&mut self, time_max: Duration) -> Result<(), GuestError> {
+        let message = tokio::time::timeout(time_max, next(&mut self.stream, &mut self.decoder))
+            .await
+            .map_err(|_| GuestError::TooLate { step: "get ready", waited_ms: time_max.as_millis() })??;
+        match message {
+            GuestMessage::Ready { version: PROTOCOL_VERSION } => Ok(()),
+            GuestMessage::Ready { version } => {
+                Err(GuestError::Version { theirs: version, ours: PROTOCOL_VERSION })
+            }
+            GuestMessage::Fault { step, detail } => Err(GuestError::Fault { step, detail }),
+            _ => Err(GuestError::Violation("a message before `Ready`")),
+        }
+    }
+
+    /// Runs one program. The answer holds all that came, also beside an error.
+    pub async fn exec(
+        &mut self,
+        request: ExecRequest,
+        cancel: CancellationToken,
+    ) -> (Answer, Result<(), GuestError>)
+    where
+        S: Send,
+    {
+        let mut answer = Answer::default();
+        let limits = request.limits;
+        let (mut reader, mut writer) = tokio::io::split(&mut self.stream);
+        let decoder = &mut self.decoder;
+        let write = async {
+            // The agent may end the program, or fail, while input still flows: a write that fails then is no
+            // news, the reader knows better.
+            let _ = send_request(&mut writer, request).await;
+            cancel.cancelled().await;
+            let _ = send(&mut writer, &HostMessage::Cancel).await;
+            std::future::pending::<()>().await;
+        };
+        let read = receive(&mut reader, decoder, &limits, &mut answer);
+        let result = tokio::select! {
+            result = read => result,
+            () = write => Ok(()),
+        };
+        (answer, result)
+    }
+}
+
+async fn next<R: AsyncRead + Unpin>(
+    reader: &mut R,
+    decoder: &mut Decoder,
+) -> Result<GuestMessage, GuestError> {
+    loop {
+        if let Some(message) = decoder.next()? {
+            return Ok(message);
+        }
+        let mut chunk = vec![0; READ_BYTES];
+        let length = reader.read(&mut chunk).await?;
+        if length == 0 {
+            return Err(GuestError::Gone);
+        }
+        decoder.push(&chunk[..length]);
+    }
+}
+
+async fn send<W: AsyncWrite + Unpin, T: Serialize>(writer: &mut W, message: &T) -> Result<(), GuestError> {
+    let frame = encode(message)?;
+    writer.write_all(&frame).await?;
+    writer.flush().await?;
+    Ok(())
+}
+
+/// Appends a frame to `batch`, so that a small program goes out in one write.
+fn append<T: Serialize>(batch: &mut Vec<u8>, message: &T) -> Result<(), GuestError> {
+    batch.extend_from_slice(&encode(message)?);
+    Ok(())
+}
+
+async fn send_request<W: AsyncWrite + Unpin>(writer: &mut W, request: ExecRequest) -> Result<(), GuestError> {
+    let mut batch = Vec::new();
+    append(&mut batch, &HostMessage::Exec(header(&request)))?;
+    for piece in request.code.as_bytes().chunks(CHUNK_BYTES_MAX) {
+        append(&mut batch, &HostMessage::Code { data: piece.to_vec() })?;
+    }
+    for piece in request.stdin.chunks(CHUNK_BYTES_MAX) {
+        append(&mut batch, &HostMessage::Stdin { data: piece.to_vec() })?;
+    }
+    for file in &request.files {
+        let size_bytes = file.content.len() as u64;
+        append(&mut batch, &HostMessage::InputFile { path: file.path.clone(), size_bytes })?;
+        for piece in file.content.chunks(CHUNK_BYTES_MAX) {
+            append(&mut batch, &HostMessage::InputData { data: piece.to_vec() })?;
+            if batch.len() >= 4 * CHUNK_BYTES_MAX {
+                writer.write_all(&batch).await?;
+                batch.clear();
+            }
+        }
+    }
+    append(&mut batch, &HostMessage::Start)?;
+    writer.write_all(&batch).await?;
+    writer.flush().await?;
+    Ok(())
+}
+
+fn header(request: &ExecRequest) -> ExecHeader {
+    let limits = &request.limits;
+    ExecHeader {
+        wall_time_ms_max: u64::try_from(limits.wall_time.as_millis()).unwrap_or(u64::MAX),
+        output_bytes_max: limits.output_bytes_max,
+        output_total_bytes_max: limits.output_total_bytes_max,
+        file_bytes_max: limits.file_bytes_max,
+        files_total_bytes_max: limits.files_total_bytes_max,
+        file_count_max: limits.file_count_max,
+        env: request.env.clone(),
+    }
+}
+
+/// What may come next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Starting,
+    Running,
+    Collecting,
+}
+
+/// Reads messages until the agent has finished, and bounds everything it says.
+async fn receive<R: AsyncRead + Unpin>(
+    reader: &mut R,
+    decoder: &mut Decoder,
+    limits: &crate::ExecLimits,
+    answer: &mut Answer,
+) -> Result<(), GuestError> {
+    let mut phase = Phase::Starting;
+    // Input of the largest size travels before the start, hence the collecting time on top.
+    let mut step = ("start the program", START_TIME_MAX + COLLECT_TIME_MAX);
+    let mut deadline = Instant::now() + step.1;
+    let mut files = FileReceiver::new(limits);
+    loop {
+        let message = tokio::time::timeout_at(deadline, next(reader, decoder))
+            .await
+            .map_err(|_| GuestError::TooLate { step: step.0, waited_ms: step.1.as_millis() })??;
+        match (phase, message) {
+            (Phase::Starting, GuestMessage::Started) => {
+                answer.started = true;
+                phase = Phase::Running;
+                step = ("end the program", limits.wall_time + OVERTIME_MAX);
+                deadline = Instant::now() + step.1;
+            }
+            // The interpreter's own complaints, before the program's first instruction.
+            (Phase::Starting | Phase::Running, GuestMessage::Output { stream, data }) => {
+                keep(answer, limits, stream, &data)?;
+            }
+            (Phase::Starting | Phase::Running, GuestMessage::Ended(report)) => {
+                answer.report = Some(report);
+                phase = Phase::Collecting;
+                step = ("send the output files", COLLECT_TIME_MAX);
+                deadline = Instant::now() + step.1;
+            }
+            (Phase::Collecting, GuestMessage::File { path, size_bytes }) => files.open(path, size_bytes)?,
+            (Phase::Collecting, GuestMessage::FileData { data }) => files.add(&data)?,
+            (Phase::Collecting, GuestMessage::Skipped { path, reason }) => {
+                if answer.skipped.len() < SKIPPED_MAX {
+                    answer.skipped.push(SkippedFile { path: bounded_text(path), reason });
+                }
+            }
+            (Phase::Collecting, GuestMessage::Finished) => {
+                answer.files = files.finish()?;
+                answer.skipped.sort_by(|a, b| a.path.cmp(&b.path));
+                return Ok(());
+            }
+            (_, GuestMessage::Fault { step, detail }) => return Err(GuestError::Fault { step, detail }),
+            _ => return Err(GuestError::Violation("a message out of order")),
+        }
+    }
+}
+
+fn keep(
+    answer: &mut Answer,
+    limits: &crate::ExecLimits,
+    stream: OutputStream,
+    data: &[u8],
+) -> Result<(), GuestError> {
+    let kept = match stream {
+        OutputStream::Stdout => &mut answer.stdout,
+        OutputStream::Stderr => &mut answer.stderr,
+    };
+    if (kept.len() + data.len()) as u64 > limits.output_bytes_max {
+        return Err(GuestError::Violation("more output than asked for"));
+    }
+    kept.extend_from_slice(data);
+    Ok(())
+}
+
+fn bounded_text(mut path: String) -> String {
+    if path.len() > PATH_BYTES_MAX {
+        let end = (0..=PATH_BYTES_MAX).rev().find(|&end| path.is_char_boundary(end)).unwrap_or(0);
+        path.truncate(end);
+    }
+    path
+}
+
+/// Takes output files within the limits that the host asked for.
+struct FileReceiver {
+    limits: crate::ExecLimits,
+    done: Vec<OutputFile>,
+    total_bytes: u64,
+    open: Option<(String, u64, Vec<u8>)>,
+}
+
+impl FileReceiver {
+    fn new(limits: &crate::ExecLimits) -> Self {
+        Self { limits: *limits, done: Vec::new(), total_bytes: 0, open: None }
+    }
+
+    fn open(&mut self, path: String, size_bytes: u64) -> Result<(), GuestError> {
+        self.close()?;
+        if !is_plain_path(&path) {
+            return Err(GuestError::Violation("a file path that leaves the output directory"));
+        }
+        self.total_bytes = self.total_bytes.saturating_add(size_bytes);
+        if size_bytes > self.limits.file_bytes_max
+            || self.total_bytes > self.limits.files_total_bytes_max
+            || self.done.len() >= self.limits.file_count_max as usize
+        {
+            return Err(GuestError::Violation("more files than asked for"));
+        }
+        // Grows with what really arrives, not with what was announced.
+        self.open = Some((path, size_bytes, Vec::new()));
+        Ok(())
+    }
+
+    fn add(&mut self, data: &[u8]) -> Result<(), GuestError> {
+        match &mut self.open {
+            Some((_, size, content)) if (content.len() + data.len()) as u64 <= *size => {
+                content.extend_from_slice(data);
+                Ok(())
+            }
+            _ => Err(GuestError::Violation("file content that was not announced")),
+        }
+    }
+
+    fn close(&mut self) -> Result<(), GuestError> {
+        match self.open.take() {
+            Some((path, size, content)) if content.len() as u64 == size => {
+                self.done.push(OutputFile { path, content: Bytes::from(content) });
+                Ok(())
+            }
+            Some(_) => Err(GuestError::Violation("a file shorter than announced")),
+            None => Ok(()),
+        }
+    }
+
+    fn finish(mut self) -> Result<Vec<OutputFile>, GuestError> {
+        self.close()?;
+        self.done.sort_by(|a, b| a.path.cmp(&b.path));
+        if self.done.windows(2).any(|pair| pair[0].path == pair[1].path) {
+            return Err(GuestError::Violation("two files of one name"));
+        }
+        Ok(self.done)
+    }
+}
+
+/// True for a relative path without empty, `.` or `..` parts and without NUL.
+#[must_use]
+pub fn is_plain_path(path: &str) -> bool {
+    path.len() <= PATH_BYTES_MAX
+        && !path.contains('\0')
+        && path.split('/').all(|part| !matches!(part, "" | "." | ".."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ExecLimits;
+    use protocol::{DiskState, EndReason, SkipReason, WaitStatus};
+    use tokio::io::duplex;
+
+    fn report() -> Report {
+        Report {
+            status: WaitStatus::Exited(0),
+            reason: EndReason::Itself,
+            wall_time_us: 1,
+            cpu_time_us: 1,
+            resident_bytes_peak: 1,
+            stdout_bytes: 2,
+            stderr_bytes: 0,
+            stderr_tail: vec![],
+            denied: vec![],
+            disk: DiskState::default(),
+        }
+    }
+
+    /// Plays a guest that sends `messages` whatever the host says.
+    async fn against(messages: Vec<GuestMessage>, limits: ExecLimits) -> (Answer, Result<(), GuestError>) {
+        let (host, mut guest) = duplex(1 << 20);
+        for message in messages {
+            guest.write_all(&encode(&message).unwrap()).await.unwrap();
+        }
+        let (mut sink, mut source) = tokio::io::split(guest);
+        let drain = tokio::spawn(async move { tokio::io::copy(&mut sink, &mut tokio::io::sink()).await });
+        source.shutdown().await.unwrap();
+        let mut host = Guest::new(host);
+        let request = ExecRequest { code: "x".into(), limits, ..ExecRequest::default() };
+        let outcome = host.exec(request, CancellationToken::new()).await;
+        drain.abort();
+        outcome
+    }
+
+    fn file(path: &str, size_bytes: u64) -> GuestMessage {
+        GuestMessage::File { path: path.into(), size_bytes }
+    }
+
+    #[tokio::test]
+    async fn a_whole_answer_is_assembled() {
+        let messages = vec![
+            GuestMessage::Started,
+            GuestMessage::Output { stream: OutputStream::Stdout, data: b"hi".to_vec() },
+            GuestMessage::Ended(report()),
+            file("b", 1),
+            GuestMessage::FileData { data: vec![7] },
+            file("a/c", 0),
+            GuestMessage::Skipped { path: "l".into(), reason: SkipReason::Symlink },
+            GuestMessage::Finished,
+        ];
+        let (answer, result) = against(messages, ExecLimits::default()).await;
+        result.unwrap();
+        assert_eq!(answer.captured().0.text, "hi");
+        let paths: Vec<_> = answer.files.iter().map(|f| f.path.as_str()).collect();
+        assert_eq!(paths, ["a/c", "b"]);
+        assert_eq!(answer.skipped.len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_hostile_guest_is_cut_off() {
+        let small = ExecLimits {
+            output_bytes_max: 4,
+            file_bytes_max: 4,
+            files_total_bytes_max: 6,
+            file_count_max: 2,
+            ..ExecLimits::default()
+        };
+        let ended = || vec![GuestMessage::Started, GuestMessage::Ended(report())];
+        let with = |more: Vec<GuestMessage>| ended().into_iter().chain(more).collect::<Vec<_>>();
+        let data = |n: usize| GuestMessage::FileData { data: vec![0; n] };
+        let cases = [
+            vec![GuestMessage::Finished],
+            vec![GuestMessage::Ready { version: 1 }],
+            vec![GuestMessage::Started, GuestMessage::Started],
+            vec![
+                GuestMessage::Started,
+                GuestMessage::Output { stream: OutputStream::Stdout, data: vec![0; 5] },
+            ],
+            with(vec![file("../x", 1)]),
+            with(vec![file("/etc/passwd", 1)]),
+            with(vec![file("a//b", 1)]),
+            with(vec![file("", 0)]),
+            with(vec![file("a\0b", 0)]),
+            with(vec![file("a", 5)]),
+            with(vec![file("a", 4), data(4), file("b", 4)]),
+            with(vec![file("a", 0), file("b", 0), file("c", 0)]),
+            with(vec![file("a", 1), data(2)]),
+            with(vec![file("a", 2), data(1), GuestMessage::Finished]),
+            with(vec![file("a", 0), file("a", 0), GuestMessage::Finished]),
+            with(vec![data(1)]),
+            with(vec![GuestMessage::Output { stream: OutputStream::Stdout, data: vec![1] }]),
+            with(vec![GuestMessage::Ended(report())]),
+        ];
+        for (index, messages) in cases.into_iter().enumerate() {
+            let (_, result) = against(messages, small).await;
+            assert!(matches!(result, Err(GuestError::Violation(_))), "case {index}: {result:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_guest_that_goes_away_leaves_what_it_sent() {
+        let messages = vec![
+            GuestMessage::Started,
+            GuestMessage::Output { stream: OutputStream::Stderr, data: b"partial".to_vec() },
+        ];
+        let (answer, result) = against(messages, ExecLimits::default()).await;
+        assert!(matches!(result, Err(GuestError::Gone)));
+        assert!(answer.started && answer.report.is_none());
+        assert_eq!(answer.captured().1.text, "partial");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_silent_guest_is_given_up_after_the_programs_time_and_the_overtime() {
+        let (host, mut guest) = duplex(1 << 20);
+        guest.write_all(&encode(&GuestMessage::Started).unwrap()).await.unwrap();
+        let begun = Instant::now();
+        let (_, result) = Guest::new(host)
+            .exec(ExecRequest { code: "x".into(), ..Default::default() }, CancellationToken::new())
+            .await;
+        assert!(matches!(result, Err(GuestError::TooLate { step: "end the program", .. })));
+        assert_eq!(begun.elapsed().as_secs(), 15);
+        drop(guest);
+    }
+
+    #[test]
+    fn text_is_cut_at_a_character() {
+        let whole = "aé日😀".as_bytes();
+        for end in 0..whole.len() {
+            let captured = capture(&whole[..end], whole.len() as u64);
+            assert!(captured.truncated && !captured.text.contains('\u{FFFD}'), "{end}: {}", captured.text);
+        }
+        // Invalid bytes in the middle stay visible, a cut character at the end does not.
+        assert_eq!(capture(b"\xffa\xe6\x97", 99).text, "\u{FFFD}a");
+        assert_eq!(capture(b"\xffa", 2).text, "\u{FFFD}a");
+    }
+}

@@ -1,0 +1,33 @@
+//! What an executor says of itself.
+
+use std::collections::BTreeMap;
+
+/// An executor's readiness with the protections it really has on this host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Health {
+    /// True when sandboxes can be made with every protection that the contract promises.
+    pub healthy: bool,
+    /// When not healthy: what is missing, and the command or setting that mends it.
+    pub reason: Option<String>,
+    /// Each protection by its name, such as `seccomp` or `memory_limit`.
+    pub protections: BTreeMap<&'static str, Protection>,
+    /// Sandboxes that wait, ready for use.
+    pub warm: usize,
+}
+
+impl Health {
+    /// An executor that cannot work, and why.
+    #[must_use]
+    pub fn unhealthy(reason: impl Into<String>) -> Self {
+        Self { healthy: false, reason: Some(reason.into()), protections: BTreeMap::new(), warm: 0 }
+    }
+}
+
+/// One protection on this host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Protection {
+    /// True when it was seen to hold.
+    pub enforced: bool,
+    /// How it is enforced, or why not.
+    pub detail: String,
+}

@@ -1,0 +1,31 @@
+//! What goes into a sandbox.
+
+use crate::ExecLimits;
+use bytes::Bytes;
+use std::collections::BTreeSet;
+
+/// One program to run.
+#[derive(Debug, Clone, Default)]
+pub struct ExecRequest {
+    /// The source text. A leading byte order mark was dropped; encoding cookies in it mean nothing.
+    pub code: String,
+    /// Standard input.
+    pub stdin: Bytes,
+    /// Files put into the working directory first.
+    pub files: Vec<InputFile>,
+    /// Environment variables besides the runtime's own.
+    pub env: Vec<(String, String)>,
+    /// What it may use.
+    pub limits: ExecLimits,
+    /// Modules that the program is known to import: chooses the interpreter to start from, promises nothing.
+    pub imports: BTreeSet<String>,
+}
+
+/// A file that the client sends along.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InputFile {
+    /// Relative path below the working directory.
+    pub path: String,
+    /// Its content.
+    pub content: Bytes,
+}
