@@ -1,0 +1,261 @@
+//! The group of one sandbox, in every hierarchy.
+//!
+//! ```text
+//! create -> [made in hierarchy 1..n] -> [limits set] -> used -> destroy or drop -> gone
+//!                 |                          |                        |
+//!                 +------- any failure ------+-> kill, remove         +-> left over -> next sweep
+//! ```
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError};
+
+use super::error::CgroupError;
+use super::group::Group;
+use super::layout::{Controller, Version};
+use super::limits::{CellLimits, CellUsage};
+use super::manager::{Instance, OWNER_ONLY_MODE, SwapControl};
+use super::remove::{kill_all, remove_tree};
+use super::{v1, v2};
+
+/// The name is a part of a directory name, and shows in logs.
+const NAME_CHARS_MAX: usize = 64;
+
+/// A group with limits. Dropping it kills what is in it and removes it.
+#[derive(Debug)]
+pub struct CellGroup {
+    instance: Arc<Instance>,
+    dir_name: String,
+    /// One per place of the instance; fewer only while half made.
+    dirs: Vec<OwnedFd>,
+    limits: Option<CellLimits>,
+}
+
+impl CellGroup {
+    pub(super) fn create(
+        instance: &Arc<Instance>,
+        name: &str,
+        limits: &CellLimits,
+    ) -> Result<Self, CgroupError> {
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+        if name.is_empty() || name.len() > NAME_CHARS_MAX || !name.bytes().all(is_plain) {
+            return Err(CgroupError::BadName { name: name.chars().take(NAME_CHARS_MAX).collect() });
+        }
+        limits.validate()?;
+        // The prefix keeps a cell called `tasks` apart from the kernel's file of that name.
+        let mut cell = Self::create_bare(instance, format!("c-{name}"))?;
+        cell.set_limits(limits)?;
+        Ok(cell)
+    }
+
+    /// The groups without limits.
+    pub(super) fn create_bare(instance: &Arc<Instance>, dir_name: String) -> Result<Self, CgroupError> {
+        // From here on, dropping the cell removes what was made of it.
+        let mut cell = Self {
+            instance: Arc::clone(instance),
+            dir_name,
+            dirs: Vec::with_capacity(instance.places.len()),
+            limits: None,
+        };
+        let ops = &*instance.ops;
+        for index in 0..instance.places.len() {
+            let at = instance.dir(index);
+            let failed = |step, source| CgroupError::Step { step, path: cell.path(index), source };
+            match ops.make_dir(at, &cell.dir_name, OWNER_ONLY_MODE) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                    return Err(CgroupError::NameTaken { name: cell.name().to_owned() });
+                }
+                made => made.map_err(|source| failed("make group", source))?,
+            }
+            match ops.open_dir(at, Path::new(&cell.dir_name)) {
+                Ok(dir) => cell.dirs.push(dir),
+                Err(source) => {
+                    let error = failed("open group", source);
+                    cell.remove_from(index);
+                    return Err(error);
+                }
+            }
+        }
+        // v1 inherits the same from the instance, see `v1::prepare_memory`.
+        if instance.places[0].hierarchy.version == Version::V2 {
+            v2::set_single_kills(cell.group(0))?;
+        }
+        Ok(cell)
+    }
+
+    /// The name as it was given.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.dir_name.split_once('-').map_or(&self.dir_name, |(_, name)| name)
+    }
+
+    /// The group in each hierarchy, for logs and tests.
+    #[must_use]
+    pub fn paths(&self) -> Vec<PathBuf> {
+        (0..self.dirs.len()).map(|index| self.path(index)).collect()
+    }
+
+    /// Write-only, close-on-exec descriptors of `cgroup.procs`, one per hierarchy. A process that writes `0` to
+    /// each of them is in the cell; the kernel judges by the rights of whoever opened them. Memory that a
+    /// process already has stays charged to its old group, so join first and allocate afterwards.
+    ///
+    /// # Errors
+    /// [`CgroupError::Step`].
+    pub fn procs_files(&self) -> Result<Vec<OwnedFd>, CgroupError> {
+        let open = |dir: &OwnedFd| {
+            let group = Group { ops: &*self.instance.ops, dir: dir.as_fd() };
+            let file = "cgroup.procs";
+            group.ops.open_for_write(group.dir, file).map_err(|source| group.failed("open", file, source))
+        };
+        self.dirs.iter().map(open).collect()
+    }
+
+    /// The v2 group, for `clone3` with `CLONE_INTO_CGROUP`. `None` where all hierarchies are v1; on a hybrid
+    /// host it replaces only one of [`Self::procs_files`].
+    #[must_use]
+    pub fn dir_fd(&self) -> Option<BorrowedFd<'_>> {
+        let index = self.instance.places.iter().position(|place| place.hierarchy.version == Version::V2)?;
+        self.dirs.get(index).map(AsFd::as_fd)
+    }
+
+    /// Sets all limits and reads them back. May be called again; lowering memory below what is in use fails on
+    /// v1 and kills on v2, as the kernel does it.
+    ///
+    /// # Errors
+    /// [`CgroupError`]. Some limits may be set then: destroy the cell.
+    pub fn set_limits(&mut self, limits: &CellLimits) -> Result<(), CgroupError> {
+        limits.validate()?;
+        let is_raising = self.limits.is_some_and(|before| limits.memory_bytes > before.memory_bytes);
+        // Until all are set nothing is known, and the kernel's default is unlimited: lowering.
+        self.limits = None;
+        if is_raising {
+            self.set_swap(limits)?;
+            self.set_memory(limits)?;
+        } else {
+            self.set_memory(limits)?;
+            self.set_swap(limits)?;
+        }
+        self.set_pids(limits)?;
+        self.set_cpu(limits)?;
+        self.limits = Some(*limits);
+        Ok(())
+    }
+
+    pub(super) fn set_memory(&self, limits: &CellLimits) -> Result<(), CgroupError> {
+        match self.of(Controller::Memory) {
+            (Version::V1, cell) => v1::set_memory(cell, limits),
+            (Version::V2, cell) => v2::set_memory(cell, limits),
+        }
+    }
+
+    pub(super) fn set_swap(&self, limits: &CellLimits) -> Result<(), CgroupError> {
+        let (_, cell) = self.of(Controller::Memory);
+        match self.instance.swap {
+            SwapControl::MemoryAndSwap => v1::set_memory_and_swap(cell, limits),
+            SwapControl::SwapMax => v2::set_no_swap(cell),
+            SwapControl::Swappiness | SwapControl::Nothing => Ok(()),
+        }
+    }
+
+    pub(super) fn set_pids(&self, limits: &CellLimits) -> Result<(), CgroupError> {
+        v2::set_pids(self.of(Controller::Pids).1, limits)
+    }
+
+    pub(super) fn set_cpu(&self, limits: &CellLimits) -> Result<(), CgroupError> {
+        match self.of(Controller::Cpu) {
+            (Version::V1, cell) => v1::set_cpu(cell, limits),
+            (Version::V2, cell) => v2::set_cpu(cell, limits),
+        }
+    }
+
+    /// What the cell used since it was made.
+    ///
+    /// # Errors
+    /// [`CgroupError::Step`] or [`CgroupError::Parse`].
+    pub fn usage(&self) -> Result<CellUsage, CgroupError> {
+        let (memory_peak_bytes, oom_kills) = match self.of(Controller::Memory) {
+            (Version::V1, cell) => (v1::memory_peak_bytes(cell)?, v1::oom_kills(cell)?),
+            (Version::V2, cell) => (v2::memory_peak_bytes(cell)?, v2::oom_kills(cell)?),
+        };
+        let cpu_time_us = match self.of(Controller::Cpuacct) {
+            (Version::V1, cell) => v1::cpu_time_us(cell)?,
+            (Version::V2, cell) => v2::cpu_time_us(cell)?,
+        };
+        let (_, pids) = self.of(Controller::Pids);
+        Ok(CellUsage {
+            memory_peak_bytes,
+            oom_kills,
+            pids_peak: v2::pids_peak(pids)?,
+            pids_limit_hits: v2::pids_limit_hits(pids)?,
+            cpu_time_us,
+        })
+    }
+
+    /// Kills every process in the cell and waits until none is left. The cell can be used on; the dead that
+    /// nobody has reaped yet still count towards `pids_max`.
+    ///
+    /// # Errors
+    /// [`CgroupError::NotKilled`] after the waiting time of the manager.
+    pub fn kill(&self) -> Result<(), CgroupError> {
+        // A process may have joined only some of the hierarchies, so look in all of them.
+        for index in self.instance.removal_order() {
+            kill_all(self.group(index), &mut self.instance.patience())?;
+        }
+        Ok(())
+    }
+
+    /// Kills what is in the cell and removes it.
+    ///
+    /// # Errors
+    /// [`CgroupError::NotRemoved`] with the groups that are left after the waiting time; sweeps retry them.
+    pub fn destroy(mut self) -> Result<(), CgroupError> {
+        let paths = self.remove();
+        if paths.is_empty() { Ok(()) } else { Err(CgroupError::NotRemoved { paths }) }
+    }
+
+    /// Removes what was made; gives and remembers what could not be removed. Does nothing the second time.
+    fn remove(&mut self) -> Vec<PathBuf> {
+        let made = self.dirs.len();
+        let left =
+            self.instance.removal_order().filter(|index| *index < made).filter_map(|i| self.remove_from(i));
+        let left = left.collect();
+        self.dirs.clear();
+        left
+    }
+
+    /// Removes the group in one place; gives and remembers the path when that fails.
+    fn remove_from(&self, index: usize) -> Option<PathBuf> {
+        let instance = &*self.instance;
+        let mut patience = instance.patience();
+        let result = remove_tree(&*instance.ops, instance.dir(index), &self.dir_name, &mut patience, &mut 0);
+        result.err().map(|_| {
+            let mut leftovers = instance.leftovers.lock().unwrap_or_else(PoisonError::into_inner);
+            leftovers.push((index, self.dir_name.clone()));
+            self.path(index)
+        })
+    }
+
+    fn of(&self, controller: Controller) -> (Version, Group<'_>) {
+        // Detection puts every controller into one hierarchy; the first place stands for "cannot happen".
+        let places = &self.instance.places;
+        let index = places.iter().position(|place| place.hierarchy.has(controller)).unwrap_or(0);
+        (places[index].hierarchy.version, self.group(index))
+    }
+
+    fn group(&self, index: usize) -> Group<'_> {
+        Group { ops: &*self.instance.ops, dir: self.dirs[index].as_fd() }
+    }
+
+    fn path(&self, index: usize) -> PathBuf {
+        self.instance.places[index].hierarchy.parent.join(&self.instance.name).join(&self.dir_name)
+    }
+}
+
+impl Drop for CellGroup {
+    fn drop(&mut self) {
+        if self.instance.is_owner() {
+            self.remove();
+        }
+    }
+}

@@ -1,0 +1,321 @@
+//! Finds the hierarchies and the place of our groups in them: v1, v2, hybrid, container, delegated.
+//!
+//! | who, where | parent of the instances |
+//! |---|---|
+//! | root, v1 | `<mount>/python-sandbox` |
+//! | root, v2 at the hierarchy's true root | `<mount>/python-sandbox` |
+//! | root in a container with its own cgroup namespace, v2 | `<own group>/python-sandbox` |
+//! | ordinary user, v1 | `<mount>/python-sandbox-u<uid>`, made by root |
+//! | ordinary user, v2 | `<own group>/python-sandbox`, own group delegated by systemd |
+//! | explicit setting | `<mount>/<setting>` |
+//!
+//! The places are fixed, so that the next start finds what the last one left. On v2 an ordinary user can only
+//! use groups below the own one: to move a process, the kernel wants write access to `cgroup.procs` of the
+//! nearest common ancestor of both groups (cgroup-v2.rst, "Delegation Containment").
+
+use std::io;
+use std::path::{Component, Path, PathBuf};
+
+use rustix::fs::{Access, AtFlags, CWD};
+
+use super::error::{ControllerProblem, DetectError, Reason};
+use super::layout::{Controller, Hierarchy, Layout, PARENT_NAME, SERVICE_LEAF, Version, user_parent_name};
+use super::mountinfo::{Membership, Mount, MountKind, cgroup_mounts};
+use super::v2;
+
+/// What detection asks of the host, besides the two texts of procfs.
+pub trait FsView {
+    /// The effective user id of this process.
+    fn euid(&self) -> u32;
+    /// Whether a file or directory exists.
+    fn exists(&self, path: &Path) -> bool;
+    /// Whether this process may write the file, or make and remove entries of the directory.
+    fn writable(&self, path: &Path) -> bool;
+    /// The text of a file.
+    ///
+    /// # Errors
+    /// As the kernel gives them.
+    fn read(&self, path: &Path) -> io::Result<String>;
+}
+
+/// The running host.
+#[derive(Debug, Clone, Copy)]
+pub struct HostView;
+
+impl FsView for HostView {
+    fn euid(&self) -> u32 {
+        rustix::process::geteuid().as_raw()
+    }
+
+    fn exists(&self, path: &Path) -> bool {
+        path.exists()
+    }
+
+    fn writable(&self, path: &Path) -> bool {
+        rustix::fs::accessat(CWD, path, Access::WRITE_OK, AtFlags::EACCESS).is_ok()
+    }
+
+    fn read(&self, path: &Path) -> io::Result<String> {
+        std::fs::read_to_string(path)
+    }
+}
+
+impl Layout {
+    /// Finds the place on this host. `parent` is the explicit setting: a path relative to the root of each
+    /// hierarchy as it is mounted.
+    ///
+    /// # Errors
+    /// [`DetectError`], with every controller that cannot be used and what mends it.
+    pub fn detect_host(parent: Option<&str>) -> Result<Self, DetectError> {
+        let read = |path: &str| {
+            std::fs::read_to_string(path).map_err(|source| DetectError::Proc { path: path.into(), source })
+        };
+        Self::detect(&read("/proc/self/cgroup")?, &read("/proc/self/mountinfo")?, &HostView, parent)
+    }
+
+    /// [`Self::detect_host`] on given texts and a given view of the file system.
+    ///
+    /// # Errors
+    /// [`DetectError`], with every controller that cannot be used and what mends it.
+    pub fn detect(
+        proc_self_cgroup: &str,
+        proc_self_mountinfo: &str,
+        view: &dyn FsView,
+        parent: Option<&str>,
+    ) -> Result<Self, DetectError> {
+        let search = Search {
+            own: Membership::parse(proc_self_cgroup),
+            mounts: cgroup_mounts(proc_self_mountinfo),
+            view,
+            parent: parent.map(checked_parent).transpose()?,
+        };
+        let mut hierarchies: Vec<Hierarchy> = Vec::new();
+        let mut problems = Vec::new();
+        for controller in Controller::ALL {
+            let place = if search.own.on_v1(controller.name()) {
+                search.place_v1(controller)
+            } else {
+                search.place_v2(controller)
+            };
+            match place {
+                Ok(found) => match hierarchies.iter_mut().find(|known| known.parent == found.parent) {
+                    Some(known) => known.controllers.push(controller),
+                    None => hierarchies.push(found),
+                },
+                Err((reason, mend)) => problems.push(ControllerProblem { controller, reason, mend }),
+            }
+        }
+        if problems.is_empty() { Ok(Self { hierarchies }) } else { Err(DetectError::Unusable { problems }) }
+    }
+}
+
+/// A place, or why there is none and what mends it.
+type Found = Result<Hierarchy, (Reason, String)>;
+
+struct Search<'a> {
+    own: Membership,
+    mounts: Vec<Mount>,
+    view: &'a dyn FsView,
+    parent: Option<&'a Path>,
+}
+
+impl Search<'_> {
+    fn place_v1(&self, controller: Controller) -> Found {
+        let name = controller.name();
+        let mount = self
+            .best_mount(
+                |kind| matches!(kind, MountKind::V1(names) if names.iter().any(|other| other == name)),
+            )
+            .ok_or_else(|| (Reason::NotMounted, mend_mount_v1(name)))?;
+        if mount.read_only {
+            return Err((Reason::ReadOnly { mount: mount.point.clone() }, mend_read_only()));
+        }
+        let is_root = self.view.euid() == 0;
+        let parent = match self.parent {
+            Some(parent) => mount.point.join(parent),
+            None if is_root => mount.point.join(PARENT_NAME),
+            None => mount.point.join(user_parent_name(self.view.euid())),
+        };
+        self.check_can_make(&mount.point, &parent).map_err(|reason| (reason, self.mend_v1(is_root)))?;
+        Ok(Hierarchy {
+            version: Version::V1,
+            controllers: vec![controller],
+            top: mount.point.clone(),
+            parent,
+            own: None,
+            parent_is_ours: is_root && self.parent.is_none(),
+        })
+    }
+
+    fn place_v2(&self, controller: Controller) -> Found {
+        let mount = self
+            .best_mount(|kind| *kind == MountKind::V2)
+            .ok_or_else(|| (Reason::NotMounted, mend_mount_v2(controller)))?;
+        if mount.read_only {
+            return Err((Reason::ReadOnly { mount: mount.point.clone() }, mend_read_only()));
+        }
+        // Only the true root of the hierarchy has no type; in a cgroup namespace "/" is an ordinary group.
+        let is_true_root = !self.view.exists(&mount.point.join("cgroup.type"));
+        let from_root = is_true_root && self.view.euid() == 0;
+        let own = self.own_dir(mount);
+        let (top, parent) = match self.parent {
+            Some(parent) => (mount.point.clone(), mount.point.join(parent)),
+            None if from_root => (mount.point.clone(), mount.point.join(PARENT_NAME)),
+            None => {
+                let own = own.clone().ok_or_else(|| {
+                    let group = self.own.v2().unwrap_or("none").to_owned();
+                    (Reason::OutsideMount { group }, mend_outside())
+                })?;
+                let parent = own.join(PARENT_NAME);
+                (own, parent)
+            }
+        };
+        self.check_v2(controller, &top, &parent).map_err(|reason| {
+            let mend = self.mend_v2(&reason, controller);
+            (reason, mend)
+        })?;
+        // Only a group on the way to the parent hands controllers down, and the true root is exempt.
+        let own = own.filter(|own| parent.starts_with(own) && !(is_true_root && *own == mount.point));
+        Ok(Hierarchy {
+            version: Version::V2,
+            controllers: vec![controller],
+            top,
+            parent,
+            own,
+            parent_is_ours: self.parent.is_none(),
+        })
+    }
+
+    fn check_v2(&self, controller: Controller, top: &Path, parent: &Path) -> Result<(), Reason> {
+        if self.view.read(&top.join("cgroup.type")).is_ok_and(|kind| kind.trim() != "domain") {
+            return Err(Reason::Threaded { dir: top.to_owned() });
+        }
+        let existing = self.check_can_make(top, parent)?;
+        // The same files that systemd chowns for Delegate=yes (cgroup-v2.rst, "Delegation"). An explicit parent
+        // may lie below ancestors that belong to root and already hand the controllers down.
+        let granted = if self.parent.is_some() { existing.as_path() } else { top };
+        for file in ["cgroup.procs", v2::SUBTREE_CONTROL] {
+            let path = granted.join(file);
+            if !self.view.writable(&path) {
+                return Err(Reason::NotWritable { path });
+            }
+        }
+        // CPU time is counted in every v2 group, with or without the cpu controller.
+        if controller == Controller::Cpuacct {
+            return Ok(());
+        }
+        let source = if self.view.writable(&top.join(v2::SUBTREE_CONTROL)) { top } else { &existing };
+        let is_available = self
+            .view
+            .read(&source.join(v2::CONTROLLERS))
+            .is_ok_and(|text| text.split_whitespace().any(|name| name == controller.name()));
+        if is_available { Ok(()) } else { Err(Reason::NotAvailable { dir: source.to_owned() }) }
+    }
+
+    /// Whether `parent` exists and can be written, or can be made in its nearest existing ancestor; gives that
+    /// directory. `top` is known to exist.
+    fn check_can_make(&self, top: &Path, parent: &Path) -> Result<PathBuf, Reason> {
+        let existing = parent
+            .ancestors()
+            .take_while(|dir| dir.starts_with(top))
+            .find(|dir| self.view.exists(dir))
+            .unwrap_or(top);
+        if self.view.writable(existing) {
+            return Ok(existing.to_owned());
+        }
+        // An ordinary user whose own directory is missing lacks the directory, not rights on the root's.
+        if existing != parent && existing == top && self.view.euid() != 0 && !parent.ends_with(PARENT_NAME) {
+            return Err(Reason::NotDelegated { dir: parent.to_owned() });
+        }
+        Err(Reason::NotWritable { path: existing.to_owned() })
+    }
+
+    /// Our own v2 group as a directory; without the leaf into which an earlier start moved us.
+    fn own_dir(&self, mount: &Mount) -> Option<PathBuf> {
+        let group = Path::new(self.own.v2()?);
+        // Both are as seen from our cgroup namespace; outside of it they contain "..".
+        if group.components().any(|part| part == Component::ParentDir) || mount.root.contains("/..") {
+            return None;
+        }
+        let below = group.strip_prefix(&mount.root).ok()?;
+        let below = if below.ends_with(SERVICE_LEAF) { below.parent().unwrap_or(below) } else { below };
+        // Joining an empty path would append a slash, which compares equal but reads badly.
+        Some(if below.as_os_str().is_empty() { mount.point.clone() } else { mount.point.join(below) })
+    }
+
+    /// Of several mounts of one hierarchy: writable, then whole, before the rest.
+    fn best_mount(&self, is_wanted: impl Fn(&MountKind) -> bool) -> Option<&Mount> {
+        self.mounts
+            .iter()
+            .filter(|mount| is_wanted(&mount.kind))
+            .min_by_key(|mount| (mount.read_only, mount.root != "/"))
+    }
+
+    fn mend_v1(&self, is_root: bool) -> String {
+        match (self.parent, is_root) {
+            (Some(_), false) => {
+                "give the configured cgroup parent to this user in every v1 hierarchy: chown \
+                                 the directory, its `cgroup.procs` and `tasks`"
+                    .to_owned()
+            }
+            (None, false) => "sudo python-sandbox setup --delegate-cgroups $(id -un)".to_owned(),
+            (_, true) => "this root has no rights here; start the container with `--privileged`, or with \
+                 `-v /sys/fs/cgroup:/sys/fs/cgroup:rw`"
+                .to_owned(),
+        }
+    }
+
+    fn mend_v2(&self, reason: &Reason, controller: Controller) -> String {
+        let name = controller.name();
+        match reason {
+            Reason::NotAvailable { .. } if self.view.euid() == 0 => format!(
+                "add `{name}` to `cgroup.subtree_control` of every ancestor; for a container on the host, for a \
+                 kernel without it boot one that has it (memory: not `cgroup_disable=memory`)"
+            ),
+            Reason::NotAvailable { .. } => format!(
+                "hand `{name}` down to users: `Delegate=cpu memory pids` in \
+                 /etc/systemd/system/user@.service.d/delegate.conf, log in again, then `systemd-run --user \
+                 --scope -p Delegate=yes python-sandbox serve`"
+            ),
+            Reason::Threaded { .. } => {
+                "start the service in a group whose cgroup.type is `domain`".to_owned()
+            }
+            _ if self.parent.is_some() => {
+                "give the configured cgroup parent to this user: chown the directory, \
+                                           its `cgroup.procs` and `cgroup.subtree_control`"
+                    .to_owned()
+            }
+            _ if self.view.euid() == 0 => "start the container with `--privileged`".to_owned(),
+            _ => "systemd-run --user --scope -p Delegate=yes python-sandbox serve".to_owned(),
+        }
+    }
+}
+
+fn checked_parent(parent: &str) -> Result<&Path, DetectError> {
+    let is_plain = parent.split('/').all(|part| !matches!(part, "" | "." | ".."))
+        && !parent.chars().any(char::is_control);
+    if is_plain { Ok(Path::new(parent)) } else { Err(DetectError::BadParent { parent: parent.to_owned() }) }
+}
+
+fn mend_mount_v1(name: &str) -> String {
+    format!(
+        "mkdir -p /sys/fs/cgroup/{name} && mount -t cgroup -o {name} cgroup /sys/fs/cgroup/{name}; in a container \
+         start it with `-v /sys/fs/cgroup:/sys/fs/cgroup:rw`"
+    )
+}
+
+fn mend_mount_v2(controller: Controller) -> String {
+    format!(
+        "mount -t cgroup2 cgroup2 /sys/fs/cgroup, on a kernel with the `{controller}` controller that is not \
+         disabled by `cgroup_disable=`"
+    )
+}
+
+fn mend_read_only() -> String {
+    "mount -o remount,rw it; a container is started with `--privileged`".to_owned()
+}
+
+fn mend_outside() -> String {
+    "start the container with `--cgroupns=private`, or mount cgroup2 inside of the own cgroup namespace"
+        .to_owned()
+}

@@ -1,0 +1,325 @@
+//! The group of one running service, and what it is made of: an [`Instance`] that lives as long as the manager or
+//! any of its cells.
+//!
+//! ```text
+//! open: parent -> make i-<hex> (memory's hierarchy) -> lock -> still there? -> the other hierarchies -> ready
+//!          ^                                             |          |                  |
+//!          +--------- a sweeper or a leaving service was faster -- new name -----------+
+//! drop: the other hierarchies' i-<hex> -> memory's i-<hex> -> parents, where they are ours and empty
+//! ```
+
+use std::hash::{BuildHasher, RandomState};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, getpid};
+
+use super::cell::CellGroup;
+use super::check::{Wall, check};
+use super::error::CgroupError;
+use super::group::Group;
+use super::layout::{Controller, Hierarchy, Layout, Version};
+use super::limits::CellLimits;
+use super::ops::{HostOps, Ops};
+use super::place::{LastGroup, open_parent};
+use super::remove::{Patience, remove_tree};
+use super::sweep::{SweepReport, sweep};
+use super::{v1, v2};
+
+/// Only the owner may enter, else another user could hold the lock that says that the owner lives.
+pub(super) const OWNER_ONLY_MODE: u32 = 0o700;
+/// Each try collides only if another service starts or ends in the same microseconds.
+const OPEN_TRIES_MAX: u32 = 16;
+
+/// How a manager works.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ManagerConfig {
+    /// How long killing and removing one group may wait for the kernel, in milliseconds. What is left then is
+    /// reported, and tried again by the next sweep.
+    pub removal_wait_ms: u64,
+}
+
+impl Default for ManagerConfig {
+    /// 2 seconds: a killed process with gigabytes of memory needs some hundred milliseconds to be gone.
+    fn default() -> Self {
+        Self { removal_wait_ms: 2_000 }
+    }
+}
+
+/// Owns the group of this service and makes cells in it. Dropping it and all of its cells removes the group.
+#[derive(Debug)]
+pub struct Manager {
+    pub(super) instance: Arc<Instance>,
+}
+
+impl Manager {
+    /// Makes the group of this service in every hierarchy, and marks it as alive.
+    ///
+    /// On v2 in a delegated or a container's group this moves the processes of that group into the leaf
+    /// `python-sandbox-service` first. What a killed predecessor left is not touched: call [`Self::sweep`].
+    ///
+    /// # Errors
+    /// [`CgroupError`]; nothing of the instance is left then.
+    pub fn open(layout: Layout, config: ManagerConfig) -> Result<Self, CgroupError> {
+        Self::open_with(&layout, config, &(Arc::new(HostOps) as Arc<dyn Ops>))
+    }
+
+    pub(super) fn open_with(
+        layout: &Layout,
+        config: ManagerConfig,
+        ops: &Arc<dyn Ops>,
+    ) -> Result<Self, CgroupError> {
+        for _ in 0..OPEN_TRIES_MAX {
+            if let Some(instance) = Instance::open(layout, config, ops)? {
+                return Ok(Self { instance: Arc::new(instance) });
+            }
+        }
+        let parent = layout.of(Controller::Memory).parent.clone();
+        Err(CgroupError::Contended { parent, tries: OPEN_TRIES_MAX })
+    }
+
+    /// Kills and removes what services that are dead left below the same parent, and retries what this one could
+    /// not remove. Live instances and groups without our kind of name are not touched.
+    #[must_use]
+    pub fn sweep(&self) -> SweepReport {
+        sweep(&self.instance)
+    }
+
+    /// Makes a cell with its limits set and read back. `name` has 1 to 64 letters, digits, `-` or `_`.
+    ///
+    /// # Errors
+    /// [`CgroupError`]; nothing of the cell is left then.
+    pub fn create(&self, name: &str, limits: &CellLimits) -> Result<CellGroup, CgroupError> {
+        CellGroup::create(&self.instance, name, limits)
+    }
+
+    /// Tries on a scratch cell which limits the kernel takes here. One entry per wall.
+    #[must_use]
+    pub fn check(&self) -> Vec<Wall> {
+        check(&self.instance)
+    }
+
+    /// The group of this service in each hierarchy.
+    #[must_use]
+    pub fn paths(&self) -> Vec<PathBuf> {
+        self.instance.places.iter().map(|place| place.hierarchy.parent.join(&self.instance.name)).collect()
+    }
+}
+
+/// How swap beyond the memory limit is kept out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum SwapControl {
+    /// v1, limit on memory and swap together.
+    MemoryAndSwap,
+    /// v1 without swap accounting: swappiness 0, set on the instance and inherited.
+    Swappiness,
+    /// v2, `memory.swap.max`.
+    SwapMax,
+    /// The kernel offers nothing.
+    Nothing,
+}
+
+/// One hierarchy's part of an instance.
+#[derive(Debug)]
+pub(super) struct Place {
+    pub(super) hierarchy: Hierarchy,
+    pub(super) parent: OwnedFd,
+    /// In the first place this descriptor holds the lock.
+    pub(super) instance: OwnedFd,
+}
+
+/// The groups of one service. Shared by the manager and its cells; the last one removes them.
+#[derive(Debug)]
+pub(super) struct Instance {
+    pub(super) ops: Arc<dyn Ops>,
+    pub(super) name: String,
+    pub(super) places: Vec<Place>,
+    pub(super) swap: SwapControl,
+    pub(super) check_count: AtomicU64,
+    /// Cells that could not be removed, as (place, directory name).
+    pub(super) leftovers: Mutex<Vec<(usize, String)>>,
+    removal_wait: Duration,
+    owner: Pid,
+}
+
+impl Instance {
+    /// `None` when another service was faster, and a new name has to be tried.
+    fn open(layout: &Layout, config: ManagerConfig, ops: &Arc<dyn Ops>) -> Result<Option<Self>, CgroupError> {
+        // From here on, dropping the instance removes what was made of it.
+        let mut instance = Self {
+            ops: Arc::clone(ops),
+            name: random_name(),
+            places: Vec::with_capacity(layout.hierarchies.len()),
+            swap: SwapControl::Nothing,
+            check_count: AtomicU64::new(0),
+            leftovers: Mutex::default(),
+            removal_wait: Duration::from_millis(config.removal_wait_ms),
+            owner: getpid(),
+        };
+        for hierarchy in &layout.hierarchies {
+            if !instance.add_place(hierarchy)? {
+                return Ok(None);
+            }
+        }
+        instance.prepare()?;
+        Ok(Some(instance))
+    }
+
+    /// False when another service was faster.
+    fn add_place(&mut self, hierarchy: &Hierarchy) -> Result<bool, CgroupError> {
+        let ops = Arc::clone(&self.ops);
+        let parent = match open_parent(&*ops, hierarchy, LastGroup::HandsDown) {
+            Ok(parent) => parent,
+            // The last service of the parent left and removed it between two of our steps.
+            Err(CgroupError::Step { step: "open group" | "make group", source, path })
+                if is_gone(&source) && path != hierarchy.top =>
+            {
+                return Ok(false);
+            }
+            Err(error) => return Err(error),
+        };
+        let failed =
+            |step, source| CgroupError::Step { step, path: hierarchy.parent.join(&self.name), source };
+        match ops.make_dir(parent.as_fd(), &self.name, OWNER_ONLY_MODE) {
+            Err(error) if is_gone(&error) => return Ok(false),
+            made => made.map_err(|source| failed("make group", source))?,
+        }
+        let instance = match ops.open_dir(parent.as_fd(), Path::new(&self.name)) {
+            Ok(instance) => instance,
+            Err(error) if is_gone(&error) => return Ok(false),
+            Err(error) => {
+                let mut patience = Patience::new(self.removal_wait);
+                let _open_error_matters_more =
+                    remove_tree(&*ops, parent.as_fd(), &self.name, &mut patience, &mut 0);
+                return Err(failed("open group", error));
+            }
+        };
+        self.places.push(Place { hierarchy: hierarchy.clone(), parent, instance });
+        if self.places.len() > 1 {
+            return Ok(true);
+        }
+        let place = &self.places[0];
+        if !ops.try_lock(place.instance.as_fd()).map_err(|source| failed("lock group", source))? {
+            return Ok(false);
+        }
+        // A sweeper that took the lock before us has removed the directory; we then hold the lock of nothing.
+        // Names are never used twice, so the name alone tells.
+        match ops.open_dir(place.parent.as_fd(), Path::new(&self.name)) {
+            Ok(_) => Ok(true),
+            Err(error) if is_gone(&error) => Ok(false),
+            Err(source) => Err(failed("open group", source)),
+        }
+    }
+
+    /// Sets what the cells inherit.
+    fn prepare(&mut self) -> Result<(), CgroupError> {
+        for (index, place) in self.places.iter().enumerate() {
+            if place.hierarchy.version == Version::V2 {
+                v2::hand_down(self.group(index), &place.hierarchy)?;
+            }
+        }
+        let memory = self.group(0);
+        self.swap = match self.places[0].hierarchy.version {
+            Version::V1 => {
+                v1::prepare_memory(memory)?;
+                match memory.read_if_present(v1::MEMORY_AND_SWAP_LIMIT)? {
+                    Some(_) => SwapControl::MemoryAndSwap,
+                    None if memory.read_if_present("memory.swappiness")?.is_some() => SwapControl::Swappiness,
+                    None => SwapControl::Nothing,
+                }
+            }
+            Version::V2 => match memory.read_if_present(v2::SWAP_LIMIT)? {
+                Some(_) => SwapControl::SwapMax,
+                None => SwapControl::Nothing,
+            },
+        };
+        Ok(())
+    }
+
+    /// The instance's group in one place.
+    pub(super) fn group(&self, place: usize) -> Group<'_> {
+        Group { ops: &*self.ops, dir: self.dir(place) }
+    }
+
+    pub(super) fn dir(&self, place: usize) -> BorrowedFd<'_> {
+        self.places[place].instance.as_fd()
+    }
+
+    pub(super) fn patience(&self) -> Patience {
+        Patience::new(self.removal_wait)
+    }
+
+    /// The places in the order in which groups are to be removed: pids first, as there a program can be kept from
+    /// forking; the marked one last.
+    pub(super) fn removal_order(&self) -> impl Iterator<Item = usize> + use<> {
+        let pids = self.places.iter().position(|place| place.hierarchy.has(Controller::Pids)).unwrap_or(0);
+        let count = self.places.len();
+        (1..count)
+            .filter(move |place| *place == pids)
+            .chain((1..count).filter(move |place| *place != pids))
+            .chain(0..count.min(1))
+    }
+
+    /// A copy of the owner made by fork has nothing to say about its groups.
+    pub(super) fn is_owner(&self) -> bool {
+        getpid() == self.owner
+    }
+
+    /// A name for a scratch cell, apart from those that callers give.
+    pub(super) fn check_name(&self) -> String {
+        format!("k-{}", self.check_count.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+impl Drop for Instance {
+    fn drop(&mut self) {
+        if !self.is_owner() {
+            return;
+        }
+        for index in self.removal_order() {
+            let place = &self.places[index];
+            let mut patience = self.patience();
+            if remove_tree(&*self.ops, place.parent.as_fd(), &self.name, &mut patience, &mut 0).is_err() {
+                // The mark stays, so that a sweep finds the rest.
+                return;
+            }
+        }
+        for place in self.places.iter().filter(|place| place.hierarchy.parent_is_ours) {
+            let hierarchy = &place.hierarchy;
+            if let (Some(above), Some(name)) =
+                (hierarchy.parent.parent(), hierarchy.parent.file_name().and_then(|name| name.to_str()))
+                && let Ok(above) = self.ops.open_dir(rustix::fs::CWD, above)
+            {
+                // Refused as long as another instance lives in it, which is as it should be.
+                let _others_live_here = self.ops.remove_dir(above.as_fd(), name);
+            }
+        }
+    }
+}
+
+/// Whether a group vanished under us.
+fn is_gone(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::NotFound
+        || rustix::io::Errno::from_io_error(error) == Some(rustix::io::Errno::NODEV)
+}
+
+const INSTANCE_PREFIX: &str = "i-";
+const INSTANCE_HEX_DIGITS: usize = 32;
+
+/// A name that no instance had before. It is no secret; the lock, not the name, says who owns it.
+fn random_name() -> String {
+    // Each state has keys of its own, from the random numbers of the system.
+    let [high, low] = [(); 2].map(|()| RandomState::new().hash_one((std::process::id(), Instant::now())));
+    format!("{INSTANCE_PREFIX}{high:016x}{low:016x}")
+}
+
+/// Whether a directory has the name of an instance. This is our mark: nothing else is ever swept.
+pub(super) fn is_instance_name(name: &str) -> bool {
+    name.strip_prefix(INSTANCE_PREFIX).is_some_and(|hex| {
+        hex.len() == INSTANCE_HEX_DIGITS && hex.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    })
+}

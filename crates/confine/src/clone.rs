@@ -1,0 +1,125 @@
+//! New processes, with or without new namespaces.
+//!
+//! A child made here runs our own code for a while, so it must not inherit a lock that another thread held:
+//! only a process that proved to be single-threaded may clone.
+
+#![allow(unsafe_code, reason = "clone(2), _exit(2) and signal dispositions have no safe wrapper")]
+
+use crate::Refused;
+use rustix::process::{Pid, Signal};
+use std::io;
+use std::marker::PhantomData;
+use std::os::fd::{FromRawFd, OwnedFd};
+
+/// Which namespaces a clone gets of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Namespaces {
+    /// None: an ordinary fork.
+    Shared,
+    /// Mount, pid, network, ipc and uts. The cgroup namespace comes later, when the child is in its cgroup; the
+    /// user namespace, where there is one, belongs to the launcher.
+    Cell,
+}
+
+impl Namespaces {
+    fn flags(self) -> libc::c_int {
+        match self {
+            Self::Shared => 0,
+            Self::Cell => {
+                libc::CLONE_NEWNS | libc::CLONE_NEWPID | libc::CLONE_NEWNET | libc::CLONE_NEWIPC | libc::CLONE_NEWUTS
+            }
+        }
+    }
+}
+
+/// Proof that this process has one thread. It cannot be sent to another thread, and nothing in the agent makes
+/// threads.
+#[derive(Debug)]
+pub struct SingleThreaded(PhantomData<*const ()>);
+
+impl SingleThreaded {
+    /// Counts the threads of this process.
+    ///
+    /// # Errors
+    /// When there are others, or `/proc` cannot be read.
+    pub fn prove() -> Result<Self, Refused> {
+        let step = "prove to be single-threaded";
+        let threads = std::fs::read_dir("/proc/self/task").map_err(Refused::at(step))?.count();
+        if threads != 1 {
+            return Err(Refused { step, source: io::Error::other(format!("there are {threads} threads")) });
+        }
+        Ok(Self(PhantomData))
+    }
+
+    /// Makes a child. Returns in both processes.
+    ///
+    /// # Errors
+    /// clone(2): EPERM without the right to make namespaces, ENOSPC at the limit of nested ones, EAGAIN at a
+    /// process limit.
+    pub fn clone(&self, namespaces: Namespaces) -> io::Result<Cloned> {
+        let mut pidfd: libc::c_int = -1;
+        let flags = libc::c_ulong::try_from(namespaces.flags() | libc::CLONE_PIDFD | libc::SIGCHLD)
+            .map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))?;
+        // SAFETY: without CLONE_VM the child gets a copy of this memory and goes on with its own copy of this
+        // stack (a null stack asks for that, clone(2)). `self` proves that no other thread exists whose lock
+        // would stay held in the child. The third argument points to `pidfd`, which lives through the call and
+        // is an int as CLONE_PIDFD wants; the others are ignored without their flags.
+        let pid = unsafe { libc::syscall(libc::SYS_clone, flags, 0usize, &raw mut pidfd, 0usize, 0usize) };
+        match pid {
+            -1 => Err(io::Error::last_os_error()),
+            0 => Ok(Cloned::Child),
+            pid => {
+                // SAFETY: the kernel has just opened this descriptor for us (CLONE_PIDFD) and nobody else
+                // knows its number.
+                let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
+                let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
+                let pid = pid.ok_or_else(|| io::Error::from_raw_os_error(libc::EINVAL))?;
+                Ok(Cloned::Parent { pid, pidfd })
+            }
+        }
+    }
+}
+
+/// On which side of a clone we are.
+#[derive(Debug)]
+pub enum Cloned {
+    /// In the new process.
+    Child,
+    /// In the old one.
+    Parent {
+        /// The child, as this process's pid namespace counts it.
+        pid: Pid,
+        /// The child, by a descriptor that no later process can take over.
+        pidfd: OwnedFd,
+    },
+}
+
+/// Ends this process at once, without destructors or buffers of the parent that it was cloned from.
+pub fn exit_now(code: i32) -> ! {
+    // SAFETY: _exit(2) touches no memory of ours and does not return.
+    unsafe { libc::_exit(code) }
+}
+
+/// Asks for SIGKILL when the parent dies. The parent must be single-threaded: the kernel means its thread.
+///
+/// # Errors
+/// prctl(2); none in practice.
+pub fn die_with_parent() -> Result<(), Refused> {
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
+        .map_err(Refused::at("ask to die with the parent"))
+}
+
+/// Lets the kernel reap the children of this process (sigaction(2), SA_NOCLDWAIT by SIG_IGN).
+pub fn unreaped_children() {
+    set_child_signal(libc::SIG_IGN);
+}
+
+/// Undoes [`unreaped_children`], in a child that waits for children of its own.
+pub fn reset_child_signal() {
+    set_child_signal(libc::SIG_DFL);
+}
+
+fn set_child_signal(disposition: libc::sighandler_t) {
+    // SAFETY: SIG_IGN and SIG_DFL install no code of ours, and SIGCHLD may have either.
+    unsafe { libc::signal(libc::SIGCHLD, disposition) };
+}

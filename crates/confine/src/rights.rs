@@ -1,0 +1,88 @@
+//! Capabilities, ids and what else gives a process power.
+
+use crate::Refused;
+use rustix::process::DumpableBehavior;
+use rustix::thread::{CapabilitiesSecureBits, CapabilitySet, CapabilitySets, Gid, Uid};
+
+/// What the agent keeps as first process of a cell: to become the program's user, to give it its files, to kill
+/// it and to read what it left. Nothing else, so that even a broken agent has no power over the host.
+pub const AGENT_CAPABILITIES: CapabilitySet = CapabilitySet::SETUID
+    .union(CapabilitySet::SETGID)
+    .union(CapabilitySet::SETPCAP)
+    .union(CapabilitySet::CHOWN)
+    .union(CapabilitySet::KILL)
+    .union(CapabilitySet::DAC_OVERRIDE)
+    .union(CapabilitySet::DAC_READ_SEARCH);
+
+/// Highest capability that is tried when the bounding set is emptied: beyond every kernel's CAP_LAST_CAP, whose
+/// file would need a whole `/proc`.
+const CAPABILITY_LAST: u32 = 63;
+
+/// Keeps only `kept` in every capability set of this process. Removing from the bounding set needs CAP_SETPCAP,
+/// so do this first while it is there.
+///
+/// # Errors
+/// capset(2), prctl(2).
+pub fn keep_only(kept: CapabilitySet) -> Result<(), Refused> {
+    bound_capabilities(kept).map_err(Refused::at("bound the capabilities"))?;
+    let effective = held()?.intersection(kept);
+    set_capabilities(effective).map_err(Refused::at("drop capabilities"))
+}
+
+fn held() -> Result<CapabilitySet, Refused> {
+    let sets = rustix::thread::capabilities(None).map_err(Refused::at("read the capabilities"))?;
+    Ok(sets.permitted)
+}
+
+/// Sets permitted and effective, clears inheritable; async-signal-safe.
+pub(crate) fn set_capabilities(kept: CapabilitySet) -> rustix::io::Result<()> {
+    rustix::thread::set_capabilities(
+        None,
+        CapabilitySets { effective: kept, permitted: kept, inheritable: CapabilitySet::empty() },
+    )
+}
+
+/// Removes everything but `kept` from the bounding set and clears the ambient set; async-signal-safe.
+pub(crate) fn bound_capabilities(kept: CapabilitySet) -> rustix::io::Result<()> {
+    for number in 0..=CAPABILITY_LAST {
+        let capability = CapabilitySet::from_bits_retain(1 << number);
+        if kept.contains(capability) {
+            continue;
+        }
+        match rustix::thread::remove_capability_from_bounding_set(capability) {
+            // EINVAL: this kernel does not know the number, nor any higher one.
+            Err(rustix::io::Errno::INVAL) => break,
+            other => other?,
+        }
+    }
+    rustix::thread::clear_ambient_capability_set()
+}
+
+/// Becomes `uid` and `gid` with no other group; async-signal-safe.
+pub(crate) fn become_user(uid: u32, gid: u32) -> rustix::io::Result<()> {
+    let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
+    rustix::thread::set_thread_groups(&[])?;
+    rustix::thread::set_thread_res_gid(gid, gid, gid)?;
+    rustix::thread::set_thread_res_uid(uid, uid, uid)
+}
+
+/// No capability ever comes back by exec or by a change of ids (capabilities(7), securebits); async-signal-safe.
+pub(crate) fn lock_capabilities() -> rustix::io::Result<()> {
+    rustix::thread::set_capabilities_secure_bits(
+        CapabilitiesSecureBits::NO_ROOT
+            | CapabilitiesSecureBits::NO_ROOT_LOCKED
+            | CapabilitiesSecureBits::NO_SETUID_FIXUP
+            | CapabilitiesSecureBits::NO_SETUID_FIXUP_LOCKED
+            | CapabilitiesSecureBits::KEEP_CAPS_LOCKED
+            | CapabilitiesSecureBits::NO_CAP_AMBIENT_RAISE
+            | CapabilitiesSecureBits::NO_CAP_AMBIENT_RAISE_LOCKED,
+    )
+}
+
+/// Makes this process's memory and descriptors unreadable for others of its own uid (PR_SET_DUMPABLE, prctl(2)).
+///
+/// # Errors
+/// prctl(2); none in practice.
+pub fn hide_from_others() -> Result<(), Refused> {
+    rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(Refused::at("become undumpable"))
+}

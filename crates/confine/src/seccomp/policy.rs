@@ -1,0 +1,156 @@
+//! What a policy is, and what it says about one call.
+
+use super::names::{Arch, syscall_name};
+use super::parse::{self, PolicyError};
+
+/// The policy shipped with the program.
+const BUILTIN: &str = include_str!("../../data/seccomp.policy");
+
+/// What becomes of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Action {
+    /// The kernel runs the call.
+    Allow,
+    /// The call fails with this errno, and nobody is told.
+    Errno(u16),
+    /// The call is held and reported; the supervisor answers it with this errno.
+    Notify(u16),
+    /// The whole process is killed with `SIGSYS`.
+    KillProcess,
+}
+
+/// One call as the kernel shows it to a filter: `struct seccomp_data` of `linux/seccomp.h`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SeccompData {
+    /// The call's number.
+    pub nr: u32,
+    /// The machine whose entry was used, `AUDIT_ARCH_*`.
+    pub arch: u32,
+    /// Address of the instruction that made the call. No rule looks at it.
+    pub instruction_pointer: u64,
+    /// The six argument registers, whole, also where the call takes an `int`.
+    pub args: [u64; 6],
+}
+
+impl SeccompData {
+    /// A call on `arch` by number, with arguments that are not given being zero.
+    pub fn new(arch: Arch, nr: u32, args: &[u64]) -> Self {
+        let mut all = [0; 6];
+        for (slot, arg) in all.iter_mut().zip(args) {
+            *slot = *arg;
+        }
+        Self { nr, arch: arch.audit_arch(), instruction_pointer: 0, args: all }
+    }
+}
+
+/// An allow-list of system calls: ordered rules by call, and what is done with the rest.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    /// For a call that has a name but no rule that matches.
+    pub(super) default: Action,
+    /// For a number that has no name.
+    pub(super) unknown: Action,
+    /// In the order of the file.
+    pub(super) rules: Vec<Rule>,
+}
+
+/// One line of the file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Rule {
+    pub(super) action: Action,
+    pub(super) names: Vec<String>,
+    /// All must hold. Empty: the rule always applies.
+    pub(super) tests: Vec<ArgTest>,
+}
+
+/// A test of one argument.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct ArgTest {
+    /// Which argument, 0 to 5.
+    pub(super) index: u8,
+    /// Bits that count. The high half is clear for a 32-bit argument: the kernel does not look at those bits of an
+    /// `int` either, so a caller could put anything there.
+    pub(super) mask: u64,
+    pub(super) compare: Compare,
+}
+
+/// How the masked argument is compared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Compare {
+    /// Equal to one of these; never empty, no value has a bit outside the mask.
+    OneOf(Vec<u64>),
+    /// At most this, unsigned. The mask covers whole 32-bit words.
+    AtMost(u64),
+}
+
+impl ArgTest {
+    fn holds(&self, args: &[u64; 6]) -> bool {
+        let value = args[usize::from(self.index)] & self.mask;
+        match &self.compare {
+            Compare::OneOf(values) => values.contains(&value),
+            Compare::AtMost(max) => value <= *max,
+        }
+    }
+}
+
+impl Policy {
+    /// The policy shipped with the program, `data/seccomp.policy`.
+    pub fn builtin() -> Self {
+        Self::parse(BUILTIN).expect("the embedded policy parses; a test holds it to that")
+    }
+
+    /// Reads a policy; the format is described at the head of `data/seccomp.policy`.
+    ///
+    /// # Errors
+    /// The first fault, with its line, and what would have been allowed there.
+    pub fn parse(text: &str) -> Result<Self, PolicyError> {
+        parse::parse(text)
+    }
+
+    /// What the policy says about a call, by plain reading of its rules.
+    ///
+    /// The supervisor asks this for the errno of a reported call: the kernel's notification does not carry it. It is
+    /// too slow for anything that happens on every call; that is what the compiled [`Program`](super::Program) is for.
+    pub fn decide(&self, arch: Arch, data: &SeccompData) -> Action {
+        if data.arch != arch.audit_arch() {
+            return Action::KillProcess;
+        }
+        if syscall_name(arch, data.nr).is_none() {
+            return self.unknown;
+        }
+        self.rules_of(arch, data.nr)
+            .find(|rule| rule.tests.iter().all(|test| test.holds(&data.args)))
+            .map_or(self.default, |rule| rule.action)
+    }
+
+    /// The rules that speak of call `nr`, in the order they are tried.
+    pub(super) fn rules_of(&self, arch: Arch, nr: u32) -> impl Iterator<Item = &Rule> {
+        let call = syscall_name(arch, nr);
+        self.rules.iter().filter(move |rule| rule.names.iter().any(|name| call == Some(name.as_str())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn builtin_parses() {
+        let policy = Policy::parse(BUILTIN).unwrap_or_else(|err| panic!("{err}"));
+        assert!(policy.rules.len() > 50);
+        assert_eq!(
+            policy.unknown,
+            Action::Errno(38),
+            "ENOSYS lets glibc fall back from calls of newer kernels"
+        );
+        assert_eq!(policy.default, Action::Notify(1), "a refusal is reported, then EPERM");
+    }
+
+    #[test]
+    fn seccomp_data_has_the_kernels_layout() {
+        assert_eq!(size_of::<SeccompData>(), 64);
+        assert_eq!(std::mem::offset_of!(SeccompData, arch), 4);
+        assert_eq!(std::mem::offset_of!(SeccompData, args), 16);
+    }
+}
