@@ -1,1 +1,32 @@
-//! The guest agent: first process of every sandbox, runs the interpreter, measures, kills and collects.
+//! The guest agent: first process of every sandbox.
+//!
+//! It runs the interpreter, streams its output, ends it on time, measures it, and collects the output files
+//! when nothing of the program lives any more. It is one static executable with two ways in:
+//!
+//! - `launch`: on the host, below the native executor. Makes cells and becomes the first process of each.
+//! - `init`: as first process of a container or a microVM, over its standard input and output.
+//!
+//! ```text
+//! cell / main ──> serve ──> intake     what shall be run
+//!                   ├─────> interpreter starts it behind the walls
+//!                   ├─────> supervise  output, time, end
+//!                   └─────> collect    output files
+//! ```
+//! The agent is single-threaded, from its first to its last instruction: it forks.
+
+mod cell;
+mod channel;
+mod collect;
+mod intake;
+mod interpreter;
+pub mod launcher;
+mod packet;
+mod serve;
+mod supervise;
+
+pub use channel::Channel;
+pub use packet::{receive_packet, send_packet};
+pub use serve::{Place, serve};
+
+/// Where programs write what is returned. Empty at the start, and their working directory.
+pub const OUTPUT_DIRECTORY: &str = "/tmp/output";

@@ -24,6 +24,7 @@
 //! Anything that is our fault comes as `Fault{step, detail}` and ends the sandbox.
 
 mod codec;
+pub mod launcher;
 mod message;
 
 pub use codec::{Decoder, FRAME_BYTES_MAX, FrameError, encode};

@@ -1,0 +1,90 @@
+//! The first process of a cell, from its clone to its end.
+//!
+//! ```text
+//! launcher ──clone──> join cgroups ──> mounts ──> drop rights ──> serve one execution ──> exit
+//! ```
+//! When it ends, the kernel kills whatever else is in its pid namespace, and its mounts vanish with the last of
+//! them.
+
+use crate::{Channel, Place, serve};
+use confine::{AGENT_CAPABILITIES, CellMounts, Refused, SingleThreaded};
+use protocol::GuestMessage;
+use protocol::launcher::{CreateCell, LauncherConfig};
+use rustix::thread::UnshareFlags;
+use std::io;
+use std::os::fd::OwnedFd;
+
+/// Uid and gid that an ordinary user has inside its cells.
+pub(crate) const ROOTLESS_ID: u32 = 1000;
+
+/// Steps of making a cell, in order. Their names are what a `Fault` says and what a test lets fail.
+pub(crate) const STEPS: [&str; 6] =
+    ["tie the cell to its launcher", "join the cgroups", "make a cgroup namespace", "name the host", "mount", "drop rights"];
+
+/// Becomes the first process of a cell. Returns when the cell is used up; the process must exit then.
+pub(crate) fn run(
+    proof: &SingleThreaded,
+    config: &LauncherConfig,
+    request: &CreateCell,
+    stream: OwnedFd,
+    cgroups: Vec<OwnedFd>,
+) -> io::Result<()> {
+    let output = stream.try_clone()?;
+    let mut channel = Channel::new(stream, output)?;
+    if let Err(refused) = set_up(config, request, cgroups) {
+        let detail = refused.source.to_string();
+        channel.send(&GuestMessage::Fault { step: refused.step.to_owned(), detail })?;
+        return channel.flush();
+    }
+    let place = Place { user: request.user, cpus: request.cpus.clone() };
+    serve(proof, &mut channel, &config.program, &place)
+}
+
+fn set_up(config: &LauncherConfig, request: &CreateCell, cgroups: Vec<OwnedFd>) -> Result<(), Refused> {
+    for step in STEPS {
+        if config.fail_at.as_deref() == Some(step) {
+            return Err(Refused { step, source: io::Error::from_raw_os_error(5) });
+        }
+        apply(step, config, request, &cgroups)?;
+    }
+    Ok(())
+}
+
+fn apply(
+    step: &'static str,
+    config: &LauncherConfig,
+    request: &CreateCell,
+    cgroups: &[OwnedFd],
+) -> Result<(), Refused> {
+    let at = |errno: rustix::io::Errno| Refused { step, source: errno.into() };
+    match step {
+        "tie the cell to its launcher" => {
+            confine::reset_child_signal();
+            confine::die_with_parent()
+        }
+        "join the cgroups" => {
+            for procs in cgroups {
+                // cgroups(7): zero is the writing process itself.
+                rustix::io::write(procs, b"0").map_err(at)?;
+            }
+            Ok(())
+        }
+        "make a cgroup namespace" => confine::unshare_namespaces(UnshareFlags::NEWCGROUP),
+        "name the host" => rustix::system::sethostname(b"sandbox").map_err(at),
+        "mount" => {
+            let id = request.user.unwrap_or(ROOTLESS_ID);
+            confine::mount_cell(&CellMounts {
+                tmp_bytes: request.tmp_bytes,
+                tmp_inodes: request.tmp_inodes,
+                uid: id,
+                gid: id,
+                replace_proc: config.user_map.is_some(),
+            })
+        }
+        _ => {
+            confine::keep_only(AGENT_CAPABILITIES)?;
+            rustix::thread::set_no_new_privs(true).map_err(at)?;
+            confine::hide_from_others()
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! The agent's end of the protocol stream.
+
+use protocol::{Decoder, GuestMessage, HostMessage, encode};
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::fs::OFlags;
+use rustix::io::Errno;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+const READ_BYTES: usize = 64 * 1024;
+
+/// A byte stream to the host: one descriptor for both ways, or two.
+///
+/// Nothing here blocks unless it says so: while a program runs, its deadline comes first.
+#[derive(Debug)]
+pub struct Channel {
+    input: OwnedFd,
+    output: OwnedFd,
+    decoder: Decoder,
+    /// Encoded but not yet written. Bounded by what the agent sends: output up to its cap and short messages.
+    outgoing: Vec<u8>,
+}
+
+impl Channel {
+    /// Takes over the stream.
+    ///
+    /// # Errors
+    /// fcntl(2).
+    pub fn new(input: OwnedFd, output: OwnedFd) -> io::Result<Self> {
+        for descriptor in [&input, &output] {
+            let flags = rustix::fs::fcntl_getfl(descriptor)?;
+            rustix::fs::fcntl_setfl(descriptor, flags | OFlags::NONBLOCK)?;
+        }
+        Ok(Self { input, output, decoder: Decoder::new(), outgoing: Vec::new() })
+    }
+
+    /// The descriptor to poll for reading.
+    pub(crate) fn input(&self) -> BorrowedFd<'_> {
+        self.input.as_fd()
+    }
+
+    /// The descriptor to poll for writing, when something waits to be written.
+    pub(crate) fn output(&self) -> Option<BorrowedFd<'_>> {
+        (!self.outgoing.is_empty()).then(|| self.output.as_fd())
+    }
+
+    /// Queues a message and writes what goes at once.
+    pub(crate) fn send(&mut self, message: &GuestMessage) -> io::Result<()> {
+        self.outgoing.extend_from_slice(&encode(message).map_err(io::Error::other)?);
+        self.write_some()
+    }
+
+    /// Writes as much as the stream takes now.
+    pub(crate) fn write_some(&mut self) -> io::Result<()> {
+        let mut written = 0;
+        while written < self.outgoing.len() {
+            match rustix::io::write(&self.output, &self.outgoing[written..]) {
+                Ok(length) => written += length,
+                Err(Errno::AGAIN) => break,
+                Err(Errno::INTR) => {}
+                Err(errno) => return Err(errno.into()),
+            }
+        }
+        self.outgoing.drain(..written);
+        Ok(())
+    }
+
+    /// Blocks until everything is written.
+    pub(crate) fn flush(&mut self) -> io::Result<()> {
+        while !self.outgoing.is_empty() {
+            let mut waiting = [PollFd::new(&self.output, PollFlags::OUT)];
+            match poll(&mut waiting, None) {
+                Ok(_) | Err(Errno::INTR) => self.write_some()?,
+                Err(errno) => return Err(errno.into()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes a message that has already arrived, without waiting.
+    ///
+    /// # Errors
+    /// `UnexpectedEof` when the host is gone, `InvalidData` when it speaks nonsense.
+    pub(crate) fn try_receive(&mut self) -> io::Result<Option<HostMessage>> {
+        loop {
+            let invalid = |error| io::Error::new(io::ErrorKind::InvalidData, error);
+            if let Some(message) = self.decoder.next().map_err(invalid)? {
+                return Ok(Some(message));
+            }
+            let mut chunk = [0; READ_BYTES];
+            match rustix::io::read(&self.input, &mut chunk) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(length) => self.decoder.push(&chunk[..length]),
+                Err(Errno::AGAIN) => return Ok(None),
+                Err(Errno::INTR) => {}
+                Err(errno) => return Err(errno.into()),
+            }
+        }
+    }
+
+    /// Blocks until a message arrives.
+    ///
+    /// # Errors
+    /// As [`Channel::try_receive`].
+    pub(crate) fn receive(&mut self) -> io::Result<HostMessage> {
+        loop {
+            if let Some(message) = self.try_receive()? {
+                return Ok(message);
+            }
+            let mut waiting = [PollFd::new(&self.input, PollFlags::IN)];
+            match poll(&mut waiting, None) {
+                Ok(_) | Err(Errno::INTR) => {}
+                Err(errno) => return Err(errno.into()),
+            }
+        }
+    }
+}

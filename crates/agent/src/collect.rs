@@ -1,0 +1,229 @@
+//! Collects the output files when nobody can race it any more.
+//!
+//! The program shaped every name and every file here. So nothing is opened by a path: each entry is opened
+//! relative to its directory's descriptor, without following links, and is looked at again after it is open.
+//! What is not a regular file is not opened at all: a FIFO would block, a device could answer.
+
+use crate::Channel;
+use protocol::{CHUNK_BYTES_MAX, ExecHeader, GuestMessage, PATH_BYTES_MAX, SkipReason};
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, Stat};
+use std::collections::HashMap;
+use std::ffi::CString;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+
+/// Directories below the output directory.
+const DEPTH_MAX: usize = 32;
+/// Entries that are reported as skipped; the host asks for no more.
+const SKIPPED_MAX: usize = 100;
+/// Entries that are looked at. The file system's inodes bound them too; this bounds the time.
+const ENTRIES_MAX: usize = 100_000;
+
+/// Sends every output file below `/tmp/output`, in the order of their paths, and says what is left out and why.
+///
+/// # Errors
+/// Only when the host is gone.
+pub(crate) fn collect(channel: &mut Channel, header: &ExecHeader) -> io::Result<()> {
+    let mut found = Found::default();
+    match open_output_directory() {
+        Ok(directory) => walk(&directory, "", 0, &mut found),
+        Err(reason) => found.skipped.push(("output".to_owned(), reason)),
+    }
+    found.skip_links_to_elsewhere();
+    found.files.sort_by(|a, b| a.path.cmp(&b.path));
+    send_files(channel, header, found)
+}
+
+/// What the walk found.
+#[derive(Default)]
+struct Found {
+    files: Vec<Candidate>,
+    skipped: Vec<(String, SkipReason)>,
+    entries: usize,
+}
+
+/// A regular file, held open by its directory.
+struct Candidate {
+    path: String,
+    directory: std::rc::Rc<OwnedFd>,
+    name: CString,
+    identity: (u64, u64),
+    links: u64,
+}
+
+impl Found {
+    fn skip(&mut self, path: String, reason: SkipReason) {
+        if self.skipped.len() < SKIPPED_MAX {
+            self.skipped.push((path, reason));
+        }
+    }
+
+    /// A file that has more names than were found in the output directory has one elsewhere.
+    fn skip_links_to_elsewhere(&mut self) {
+        let mut names: HashMap<(u64, u64), u64> = HashMap::new();
+        for file in &self.files {
+            *names.entry(file.identity).or_default() += 1;
+        }
+        let (inside, outside) =
+            std::mem::take(&mut self.files).into_iter().partition(|file| file.links <= names[&file.identity]);
+        self.files = inside;
+        let outside: Vec<Candidate> = outside;
+        for file in outside {
+            self.skip(file.path, SkipReason::HardLink);
+        }
+    }
+}
+
+fn open_output_directory() -> Result<OwnedFd, SkipReason> {
+    let tmp = rustix::fs::open("/tmp", OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::RDONLY, Mode::empty())
+        .map_err(|_| SkipReason::Unreadable)?;
+    let status = rustix::fs::statat(&tmp, "output", AtFlags::SYMLINK_NOFOLLOW).map_err(|_| SkipReason::Unreadable)?;
+    match kind_of(&status) {
+        Kind::Directory => open_beneath(&tmp, c"output", OFlags::DIRECTORY).map_err(|_| SkipReason::Unreadable),
+        Kind::Regular => Err(SkipReason::Unreadable),
+        Kind::Other(reason) => Err(reason),
+    }
+}
+
+enum Kind {
+    Regular,
+    Directory,
+    Other(SkipReason),
+}
+
+fn kind_of(status: &Stat) -> Kind {
+    match FileType::from_raw_mode(status.st_mode) {
+        FileType::RegularFile => Kind::Regular,
+        FileType::Directory => Kind::Directory,
+        FileType::Symlink => Kind::Other(SkipReason::Symlink),
+        FileType::Fifo => Kind::Other(SkipReason::Fifo),
+        FileType::Socket => Kind::Other(SkipReason::Socket),
+        FileType::CharacterDevice | FileType::BlockDevice => Kind::Other(SkipReason::Device),
+        _ => Kind::Other(SkipReason::Unreadable),
+    }
+}
+
+/// Opens one entry of a directory: no link is followed, no mount is crossed, nothing blocks.
+fn open_beneath(directory: impl AsFd, name: &std::ffi::CStr, extra: OFlags) -> rustix::io::Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK | extra;
+    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS | ResolveFlags::NO_XDEV;
+    match rustix::fs::openat2(&directory, name, flags, Mode::empty(), resolve) {
+        // A kernel or guest kernel without openat2(2): a single component with NOFOLLOW follows nothing either.
+        Err(rustix::io::Errno::NOSYS) => rustix::fs::openat(&directory, name, flags, Mode::empty()),
+        other => other,
+    }
+}
+
+fn walk(directory: &OwnedFd, prefix: &str, depth: usize, found: &mut Found) {
+    let Ok(entries) = Dir::read_from(directory) else {
+        found.skip(prefix.to_owned(), SkipReason::Unreadable);
+        return;
+    };
+    let Ok(shared) = directory.try_clone() else { return };
+    let shared = std::rc::Rc::new(shared);
+    let mut names: Vec<CString> = entries.filter_map(Result::ok).map(|entry| entry.file_name().to_owned()).collect();
+    names.sort();
+    for name in names {
+        if matches!(name.to_bytes(), b"." | b"..") {
+            continue;
+        }
+        found.entries += 1;
+        if found.entries > ENTRIES_MAX {
+            return;
+        }
+        let shown = join(prefix, &name.to_string_lossy());
+        let Ok(text) = name.to_str() else {
+            found.skip(shown, SkipReason::NameNotUtf8);
+            continue;
+        };
+        let path = join(prefix, text);
+        let Ok(status) = rustix::fs::statat(directory, &name, AtFlags::SYMLINK_NOFOLLOW) else {
+            found.skip(path, SkipReason::Unreadable);
+            continue;
+        };
+        match kind_of(&status) {
+            Kind::Other(reason) => found.skip(path, reason),
+            Kind::Directory if depth + 1 >= DEPTH_MAX || path.len() > PATH_BYTES_MAX => {
+                found.skip(path, SkipReason::TooDeep);
+            }
+            Kind::Directory => match open_beneath(directory, &name, OFlags::DIRECTORY) {
+                Ok(child) => walk(&child, &path, depth + 1, found),
+                Err(_) => found.skip(path, SkipReason::Unreadable),
+            },
+            Kind::Regular if path.len() > PATH_BYTES_MAX => found.skip(shown, SkipReason::TooDeep),
+            Kind::Regular => found.files.push(Candidate {
+                path,
+                directory: std::rc::Rc::clone(&shared),
+                name,
+                identity: (status.st_dev, status.st_ino),
+                links: status.st_nlink,
+            }),
+        }
+    }
+}
+
+fn join(prefix: &str, name: &str) -> String {
+    if prefix.is_empty() { name.to_owned() } else { format!("{prefix}/{name}") }
+}
+
+/// Sends the files within the limits. Sizes are those of the open file, and what is read is what counts.
+fn send_files(channel: &mut Channel, header: &ExecHeader, mut found: Found) -> io::Result<()> {
+    let mut sent_count = 0;
+    let mut sent_bytes = 0u64;
+    for file in std::mem::take(&mut found.files) {
+        let opened = open_beneath(file.directory.as_ref(), &file.name, OFlags::empty());
+        let Ok(opened) = opened else {
+            found.skip(file.path, SkipReason::Unreadable);
+            continue;
+        };
+        let size_bytes = match rustix::fs::fstat(&opened) {
+            Ok(status) if FileType::from_raw_mode(status.st_mode) == FileType::RegularFile => {
+                u64::try_from(status.st_size).unwrap_or(u64::MAX)
+            }
+            _ => {
+                found.skip(file.path, SkipReason::Unreadable);
+                continue;
+            }
+        };
+        let refusal = if size_bytes > header.file_bytes_max {
+            Some(SkipReason::TooLarge)
+        } else if sent_count >= header.file_count_max {
+            Some(SkipReason::TooMany)
+        } else if sent_bytes.saturating_add(size_bytes) > header.files_total_bytes_max {
+            Some(SkipReason::TotalTooLarge)
+        } else {
+            None
+        };
+        if let Some(reason) = refusal {
+            found.skip(file.path, reason);
+            continue;
+        }
+        sent_count += 1;
+        sent_bytes += size_bytes;
+        channel.send(&GuestMessage::File { path: file.path, size_bytes })?;
+        send_content(channel, &opened, size_bytes)?;
+    }
+    for (path, reason) in found.skipped {
+        channel.send(&GuestMessage::Skipped { path, reason })?;
+    }
+    channel.flush()
+}
+
+/// Sends exactly `size_bytes`: all writers are dead, so the file cannot change.
+fn send_content(channel: &mut Channel, file: &OwnedFd, size_bytes: u64) -> io::Result<()> {
+    let mut rest = size_bytes;
+    let mut chunk = vec![0u8; CHUNK_BYTES_MAX];
+    while rest > 0 {
+        let wanted = usize::try_from(rest).unwrap_or(usize::MAX).min(chunk.len());
+        let length = match rustix::io::read(file, &mut chunk[..wanted]) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(length) => length,
+            Err(rustix::io::Errno::INTR) => continue,
+            Err(errno) => return Err(errno.into()),
+        };
+        rest -= length as u64;
+        channel.send(&GuestMessage::FileData { data: chunk[..length].to_vec() })?;
+        channel.flush()?;
+    }
+    Ok(())
+}

@@ -1,0 +1,114 @@
+//! Receives one execution: its limits, source, standard input and input files.
+
+use crate::Channel;
+use protocol::{ExecHeader, HostMessage};
+use rustix::fs::{Gid, Mode, OFlags, Uid};
+use rustix::io::Errno;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+
+/// Bytes of source that are taken; the service's own bound is far lower.
+const CODE_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Bytes of standard input that are taken; the service's own bound is far lower.
+const STDIN_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// What shall be run.
+#[derive(Debug)]
+pub(crate) struct Order {
+    pub(crate) header: ExecHeader,
+    pub(crate) code: Vec<u8>,
+    pub(crate) stdin: Vec<u8>,
+}
+
+/// Waits for an execution and puts its input files into `directory`. Nothing of the program runs yet, so nobody
+/// races the writing.
+pub(crate) fn receive(channel: &mut Channel, directory: &OwnedFd, owner: Option<u32>) -> io::Result<Order> {
+    let HostMessage::Exec(header) = channel.receive()? else { return Err(out_of_order()) };
+    let mut order = Order { header, code: Vec::new(), stdin: Vec::new() };
+    let mut open: Option<(OwnedFd, u64)> = None;
+    loop {
+        match channel.receive()? {
+            HostMessage::Code { data } => append(&mut order.code, &data, CODE_BYTES_MAX)?,
+            HostMessage::Stdin { data } => append(&mut order.stdin, &data, STDIN_BYTES_MAX)?,
+            HostMessage::InputFile { path, size_bytes } => {
+                finished(open.take())?;
+                open = Some((create(directory, &path, owner)?, size_bytes));
+            }
+            HostMessage::InputData { data } => match &mut open {
+                Some((file, rest)) if data.len() as u64 <= *rest => {
+                    write_all(file, &data)?;
+                    *rest -= data.len() as u64;
+                }
+                _ => return Err(out_of_order()),
+            },
+            HostMessage::Start => {
+                finished(open.take())?;
+                return Ok(order);
+            }
+            HostMessage::Cancel => return Err(io::ErrorKind::UnexpectedEof.into()),
+            HostMessage::Exec(_) => return Err(out_of_order()),
+        }
+    }
+}
+
+fn out_of_order() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, "a message out of order")
+}
+
+fn finished(open: Option<(OwnedFd, u64)>) -> io::Result<()> {
+    match open {
+        Some((_, rest)) if rest > 0 => Err(out_of_order()),
+        _ => Ok(()),
+    }
+}
+
+fn append(to: &mut Vec<u8>, data: &[u8], bytes_max: usize) -> io::Result<()> {
+    if to.len() + data.len() > bytes_max {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "more input than the agent takes"));
+    }
+    to.extend_from_slice(data);
+    Ok(())
+}
+
+pub(crate) fn write_all(file: &OwnedFd, mut data: &[u8]) -> io::Result<()> {
+    while !data.is_empty() {
+        match rustix::io::write(file, data) {
+            Ok(length) => data = &data[length..],
+            Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+    Ok(())
+}
+
+/// Creates an input file and the directories above it, below `directory`.
+fn create(directory: &OwnedFd, path: &str, owner: Option<u32>) -> io::Result<OwnedFd> {
+    let invalid = || io::Error::new(io::ErrorKind::InvalidInput, "an input path that leaves the directory");
+    let mut parts: Vec<_> = path.split('/').collect();
+    if parts.iter().any(|part| matches!(*part, "" | "." | "..") || part.contains('\0')) {
+        return Err(invalid());
+    }
+    let name = parts.pop().ok_or_else(invalid)?;
+    let mut parent = directory.try_clone()?;
+    for part in parts {
+        match rustix::fs::mkdirat(&parent, part, Mode::from_raw_mode(0o755)) {
+            Err(Errno::EXIST) => {}
+            other => other?,
+        }
+        let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::RDONLY;
+        parent = rustix::fs::openat(&parent, part, flags, Mode::empty())?;
+        give(&parent, owner)?;
+    }
+    let flags = OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::WRONLY;
+    let file = rustix::fs::openat(&parent, name, flags, Mode::from_raw_mode(0o644))?;
+    give(&file, owner)?;
+    Ok(file)
+}
+
+/// Makes the program's user the owner.
+pub(crate) fn give(file: impl AsFd, owner: Option<u32>) -> io::Result<()> {
+    if let Some(id) = owner {
+        rustix::fs::fchown(file, Some(Uid::from_raw(id)), Some(Gid::from_raw(id)))?;
+    }
+    Ok(())
+}

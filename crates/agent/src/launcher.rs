@@ -1,0 +1,77 @@
+//! Makes cells for the native executor.
+//!
+//! A small process between the service and its cells: single-threaded, so that it may clone; started from a
+//! sealed image with an empty environment, so that no cell can inherit anything of the service; and moved into
+//! the runtime's root before the first cell, so that the host's files are out of reach for all of them.
+//!
+//! It ends when the service's end of the control socket closes, however that happens; each cell sees the end of
+//! its own stream at the same moment and is tied to the launcher's life besides.
+
+use crate::cell::{self, ROOTLESS_ID};
+use crate::{receive_packet, send_packet};
+use confine::{CellRoot, Cloned, Namespaces, Refused, SingleThreaded, UserMap};
+use protocol::launcher::{CreateCell, LauncherConfig, LauncherReply};
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+
+/// Serves requests from `control` until its other end closes.
+///
+/// # Errors
+/// When the control socket breaks. What the kernel refuses is an answer, not an error.
+pub fn run(control: OwnedFd) -> io::Result<()> {
+    let Some((config, _)) = receive_packet::<LauncherConfig>(&control)? else { return Ok(()) };
+    let proof = match set_up(&config) {
+        Ok(proof) => proof,
+        Err(refused) => return send_packet(&control, &reply(&refused), &[]),
+    };
+    send_packet(&control, &LauncherReply::Ready, &[])?;
+    let mut control = Some(control);
+    while let Some(socket) = &control {
+        let Some((request, mut descriptors)) = receive_packet::<CreateCell>(socket)? else { break };
+        if descriptors.is_empty() {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "a request without a stream"));
+        }
+        let cgroups = descriptors.split_off(1);
+        let Some(stream) = descriptors.pop() else { break };
+        match proof.clone(Namespaces::Cell) {
+            Ok(Cloned::Child) => {
+                // The control socket is the launcher's alone.
+                control = None;
+                drop(control);
+                let code = i32::from(cell::run(&proof, &config, &request, stream, cgroups).is_err());
+                confine::exit_now(code);
+            }
+            Ok(Cloned::Parent { pidfd, .. }) => {
+                drop((stream, cgroups));
+                send_packet(socket, &LauncherReply::Created, &[pidfd.as_fd()])?;
+            }
+            Err(source) => {
+                send_packet(socket, &reply(&Refused { step: "make the cell's namespaces", source }), &[])?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn set_up(config: &LauncherConfig) -> Result<SingleThreaded, Refused> {
+    let proof = SingleThreaded::prove()?;
+    confine::hide_from_others()?;
+    confine::unreaped_children();
+    if let Some(user) = config.user_map {
+        confine::enter_user_namespace(UserMap {
+            inside: ROOTLESS_ID,
+            outside_uid: user.uid,
+            outside_gid: user.gid,
+        })?;
+    }
+    confine::pivot_into_root(&CellRoot {
+        rootfs: config.rootfs.clone().into(),
+        cpu_count: config.cpu_count,
+        keep_proc: config.user_map.is_some(),
+    })?;
+    Ok(proof)
+}
+
+fn reply(refused: &Refused) -> LauncherReply {
+    LauncherReply::Refused { step: refused.step.to_owned(), errno: refused.source.raw_os_error().unwrap_or(0) }
+}

@@ -1,0 +1,80 @@
+//! The agent's executable. See the library for what it does.
+
+use agent::{Channel, Place};
+use confine::SingleThreaded;
+use protocol::launcher::ProgramConfig;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::process::ExitCode;
+
+const USAGE: &str = "usage: sandbox-agent launch
+       sandbox-agent init INTERPRETER [--uid N] [--cpus N] [--file-bytes N] [--no-seccomp] [--no-landlock] [--env NAME=VALUE]...";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let result = match arguments.split_first().map(|(mode, rest)| (mode.as_str(), rest)) {
+        Some(("launch", [])) => launch(),
+        Some(("init", rest)) => init(rest),
+        _ => Err(io::Error::new(io::ErrorKind::InvalidInput, USAGE)),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => ExitCode::SUCCESS,
+        Err(error) => {
+            // Standard error is the only way to be heard when the stream itself is broken.
+            let _ = io::Write::write_all(&mut io::stderr(), format!("sandbox-agent: {error}\n").as_bytes());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Below the native executor, with the control socket as descriptor 3.
+fn launch() -> io::Result<()> {
+    agent::launcher::run(confine::control_descriptor()?)
+}
+
+/// As first process of a container or microVM: the protocol on standard input and output.
+fn init(arguments: &[String]) -> io::Result<()> {
+    let (config, place) = parse(arguments)
+        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, USAGE))?;
+    let proof = SingleThreaded::prove().map_err(|refused| refused.source)?;
+    confine::hide_from_others().map_err(|refused| refused.source)?;
+    let input: OwnedFd = io::stdin().as_fd().try_clone_to_owned()?;
+    let output: OwnedFd = io::stdout().as_fd().try_clone_to_owned()?;
+    agent::serve(&proof, &mut Channel::new(input, output)?, &config, &place)
+}
+
+fn parse(arguments: &[String]) -> Option<(ProgramConfig, Place)> {
+    let (interpreter, mut rest) = arguments.split_first()?;
+    let mut config = ProgramConfig {
+        interpreter: interpreter.clone(),
+        env: Vec::new(),
+        cpu_count: 1,
+        file_bytes_max: 64 * 1024 * 1024,
+        seccomp: true,
+        landlock: true,
+        fail_at: None,
+    };
+    let mut place = Place { user: None, cpus: Vec::new() };
+    while let Some((flag, more)) = rest.split_first() {
+        rest = more;
+        let mut value = || {
+            let (first, more) = rest.split_first()?;
+            rest = more;
+            Some(first.as_str())
+        };
+        match flag.as_str() {
+            "--uid" => place.user = Some(value()?.parse().ok()?),
+            "--cpus" => config.cpu_count = value()?.parse().ok()?,
+            "--file-bytes" => config.file_bytes_max = value()?.parse().ok()?,
+            "--no-seccomp" => config.seccomp = false,
+            "--no-landlock" => config.landlock = false,
+            "--env" => {
+                let (name, value) = value()?.split_once('=')?;
+                config.env.push((name.to_owned(), value.to_owned()));
+            }
+            _ => return None,
+        }
+    }
+    Some((config, place))
+}

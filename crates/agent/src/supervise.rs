@@ -1,0 +1,406 @@
+//! Watches one running program: passes its output on, answers its refused calls, ends it on time, and stays until
+//! everything it started is dead.
+
+use crate::Channel;
+use crate::intake::Order;
+use crate::interpreter::Interpreter;
+use confine::{ChildSignal, Listener, Reaped, kill_all, reap};
+use protocol::{
+    CHUNK_BYTES_MAX, DENIED_CALLS_MAX, DeniedCall, DiskState, EndReason, ExecHeader, GuestMessage, HostMessage,
+    OutputStream, Report, STDERR_TAIL_BYTES_MAX, WaitStatus,
+};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::process::Pid;
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+/// Time that the interpreter may take to its first instruction.
+const START_TIME_MAX: Duration = Duration::from_secs(25);
+
+/// Runs to the program's end. The report is complete and everything the program started is dead and reaped.
+///
+/// # Errors
+/// Only when the host is gone or unintelligible, or the interpreter never started: our fault, not the program's.
+pub(crate) fn supervise(
+    channel: &mut Channel,
+    children: &ChildSignal,
+    interpreter: Interpreter,
+    order: Order,
+) -> io::Result<Report> {
+    let mut run = Run::new(interpreter, order);
+    let outcome = run.until_end(channel, children);
+    // kill_all is for a pid namespace of our own; where the agent is not its first process, this must do.
+    let _ = rustix::process::pidfd_send_signal(&run.pidfd, rustix::process::Signal::KILL);
+    kill_all();
+    while let Some(child) = reap(true) {
+        run.note_reaped(&child);
+    }
+    outcome?;
+    run.finish(channel)
+}
+
+struct Run {
+    header: ExecHeader,
+    pid: Pid,
+    pidfd: OwnedFd,
+    listener: Option<Listener>,
+    stdin: Option<OwnedFd>,
+    stdin_rest: VecDeque<u8>,
+    start: Option<OwnedFd>,
+    stdout: Captured,
+    stderr: Captured,
+    stderr_tail: VecDeque<u8>,
+    denied: Vec<DeniedCall>,
+    begun: Instant,
+    started: Option<Instant>,
+    ended: Option<Instant>,
+    status: Option<WaitStatus>,
+    reason: EndReason,
+    cpu_time: Duration,
+    resident_bytes_peak: u64,
+}
+
+/// One output stream of the program.
+struct Captured {
+    stream: OutputStream,
+    pipe: Option<OwnedFd>,
+    bytes: u64,
+}
+
+impl Captured {
+    fn new(stream: OutputStream, pipe: OwnedFd) -> Self {
+        Self { stream, pipe: Some(pipe), bytes: 0 }
+    }
+}
+
+/// What a polled descriptor is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Source {
+    Host,
+    HostOutput,
+    Children,
+    Start,
+    Stdin,
+    Stdout,
+    Stderr,
+    Denied,
+}
+
+impl Run {
+    fn new(interpreter: Interpreter, order: Order) -> Self {
+        Self {
+            header: order.header,
+            pid: interpreter.process.pid,
+            pidfd: interpreter.process.pidfd,
+            listener: interpreter.process.listener,
+            stdin: interpreter.stdin,
+            stdin_rest: order.stdin.into(),
+            start: Some(interpreter.start),
+            stdout: Captured::new(OutputStream::Stdout, interpreter.stdout),
+            stderr: Captured::new(OutputStream::Stderr, interpreter.stderr),
+            stderr_tail: VecDeque::new(),
+            denied: Vec::new(),
+            begun: Instant::now(),
+            started: None,
+            ended: None,
+            status: None,
+            reason: EndReason::Itself,
+            cpu_time: Duration::ZERO,
+            resident_bytes_peak: 0,
+        }
+    }
+
+    /// Returns when the program's first process is dead, or has to die.
+    fn until_end(&mut self, channel: &mut Channel, children: &ChildSignal) -> io::Result<()> {
+        while self.status.is_none() {
+            let Some(wait) = self.time_left() else {
+                if self.started.is_none() {
+                    return Err(self.never_started("did not start in time"));
+                }
+                self.reason = EndReason::WallTime;
+                return Ok(());
+            };
+            let ready = self.wait(channel, children, wait)?;
+            for source in ready {
+                match source {
+                    Source::Host => {
+                        if cancelled(channel)? {
+                            self.reason = EndReason::Cancelled;
+                            return Ok(());
+                        }
+                    }
+                    Source::HostOutput => channel.write_some()?,
+                    Source::Start => self.note_start(channel)?,
+                    Source::Stdin => self.feed_stdin(),
+                    Source::Stdout | Source::Stderr => self.read_output(source, channel)?,
+                    Source::Denied => self.note_denied(),
+                    Source::Children => {
+                        // The byte in the start pipe is older than the death: take it first.
+                        self.note_start(channel)?;
+                        children.clear();
+                        while let Some(child) = reap(false) {
+                            self.note_reaped(&child);
+                        }
+                    }
+                }
+            }
+            let total_max = self.header.output_total_bytes_max;
+            if total_max > 0 && self.stdout.bytes + self.stderr.bytes > total_max && self.status.is_none() {
+                self.reason = EndReason::OutputTotal;
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// Time until the deadline; `None` when it is over.
+    fn time_left(&self) -> Option<Duration> {
+        let deadline = match self.started {
+            Some(started) => started + Duration::from_millis(self.header.wall_time_ms_max),
+            None => self.begun + START_TIME_MAX,
+        };
+        deadline.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())
+    }
+
+    fn wait(&self, channel: &Channel, children: &ChildSignal, time_max: Duration) -> io::Result<Vec<Source>> {
+        let mut sources = vec![Source::Host, Source::Children];
+        let mut polled =
+            vec![PollFd::from_borrowed_fd(channel.input(), PollFlags::IN), PollFd::new(children, PollFlags::IN)];
+        let mut add = |source, descriptor, flags| {
+            sources.push(source);
+            polled.push(PollFd::from_borrowed_fd(descriptor, flags));
+        };
+        if let Some(output) = channel.output() {
+            add(Source::HostOutput, output, PollFlags::OUT);
+        }
+        if let Some(start) = &self.start {
+            add(Source::Start, start.as_fd(), PollFlags::IN);
+        }
+        if let Some(stdin) = &self.stdin {
+            add(Source::Stdin, stdin.as_fd(), PollFlags::OUT);
+        }
+        if let Some(pipe) = &self.stdout.pipe {
+            add(Source::Stdout, pipe.as_fd(), PollFlags::IN);
+        }
+        if let Some(pipe) = &self.stderr.pipe {
+            add(Source::Stderr, pipe.as_fd(), PollFlags::IN);
+        }
+        if let Some(listener) = &self.listener {
+            add(Source::Denied, listener.as_fd(), PollFlags::IN);
+        }
+        let timeout = Timespec {
+            tv_sec: i64::try_from(time_max.as_secs()).unwrap_or(i64::MAX),
+            tv_nsec: time_max.subsec_nanos().into(),
+        };
+        match poll(&mut polled, Some(&timeout)) {
+            Ok(_) => {}
+            Err(Errno::INTR) => return Ok(Vec::new()),
+            Err(errno) => return Err(errno.into()),
+        }
+        Ok(sources.into_iter().zip(&polled).filter(|(_, fd)| !fd.revents().is_empty()).map(|(s, _)| s).collect())
+    }
+
+    fn note_start(&mut self, channel: &mut Channel) -> io::Result<()> {
+        let Some(pipe) = &self.start else { return Ok(()) };
+        let mut byte = [0u8; 1];
+        match rustix::io::read(pipe, &mut byte) {
+            Ok(0) => self.start = None,
+            Ok(_) => {
+                self.start = None;
+                self.started = Some(Instant::now());
+                channel.send(&GuestMessage::Started)?;
+            }
+            Err(_) => {}
+        }
+        Ok(())
+    }
+
+    fn feed_stdin(&mut self) {
+        let Some(pipe) = &self.stdin else { return };
+        let (front, _) = self.stdin_rest.as_slices();
+        match rustix::io::write(pipe, front) {
+            Ok(length) => {
+                self.stdin_rest.drain(..length);
+            }
+            Err(Errno::AGAIN | Errno::INTR) => {}
+            // EPIPE: the program closed its standard input. Its right.
+            Err(_) => self.stdin_rest.clear(),
+        }
+        if self.stdin_rest.is_empty() {
+            self.stdin = None;
+        }
+    }
+
+    fn read_output(&mut self, source: Source, channel: &mut Channel) -> io::Result<()> {
+        let captured = if source == Source::Stdout { &mut self.stdout } else { &mut self.stderr };
+        let Some(pipe) = &captured.pipe else { return Ok(()) };
+        let mut chunk = [0u8; CHUNK_BYTES_MAX];
+        match rustix::io::read(pipe, &mut chunk) {
+            Ok(0) => captured.pipe = None,
+            Ok(length) => {
+                let data = &chunk[..length];
+                let room = self.header.output_bytes_max.saturating_sub(captured.bytes);
+                captured.bytes += length as u64;
+                if captured.stream == OutputStream::Stderr {
+                    keep_tail(&mut self.stderr_tail, data);
+                }
+                let kept = usize::try_from(room).unwrap_or(usize::MAX).min(length);
+                if kept > 0 {
+                    channel.send(&GuestMessage::Output { stream: captured.stream, data: data[..kept].to_vec() })?;
+                }
+            }
+            Err(Errno::AGAIN | Errno::INTR) => {}
+            Err(_) => captured.pipe = None,
+        }
+        Ok(())
+    }
+
+    fn note_denied(&mut self) {
+        let Some(listener) = &self.listener else { return };
+        let Some(notification) = listener.receive() else {
+            // Nobody is left who could make a call: a closed filter polls as hung up for ever.
+            if !self.is_listener_alive() {
+                self.listener = None;
+            }
+            return;
+        };
+        listener.refuse(notification);
+        note_name(&mut self.denied, notification.name());
+    }
+
+    /// A listener whose filter has no process left reports POLLHUP (seccomp_unotify(2)).
+    fn is_listener_alive(&self) -> bool {
+        let Some(listener) = &self.listener else { return false };
+        let mut polled = [PollFd::new(listener, PollFlags::IN)];
+        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+        poll(&mut polled, Some(&now)).is_ok() && !polled[0].revents().contains(PollFlags::HUP)
+    }
+
+    fn note_reaped(&mut self, child: &Reaped) {
+        self.cpu_time += child.cpu_time;
+        self.resident_bytes_peak = self.resident_bytes_peak.max(child.resident_bytes_peak);
+        if child.pid == self.pid {
+            self.ended = Some(Instant::now());
+            self.status = match (child.exit_code, child.signal) {
+                (Some(code), _) => Some(WaitStatus::Exited(code)),
+                (None, Some(signal)) => Some(WaitStatus::Signaled(signal)),
+                (None, None) => None,
+            };
+        }
+    }
+
+    /// Everything is dead: takes what is left in the pipes and draws the report.
+    fn finish(mut self, channel: &mut Channel) -> io::Result<Report> {
+        self.note_start(channel)?;
+        for source in [Source::Stdout, Source::Stderr] {
+            self.drain(source, channel)?;
+        }
+        let Some(started) = self.started else { return Err(self.never_started("ended before the program")) };
+        let ended = self.ended.unwrap_or_else(Instant::now);
+        let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        Ok(Report {
+            // Killed by us between its end and our notice, or by kill_all.
+            status: self.status.unwrap_or(WaitStatus::Signaled(9)),
+            reason: self.reason,
+            wall_time_us: micros(ended.saturating_duration_since(started)),
+            cpu_time_us: micros(self.cpu_time),
+            resident_bytes_peak: self.resident_bytes_peak,
+            stdout_bytes: self.stdout.bytes,
+            stderr_bytes: self.stderr.bytes,
+            stderr_tail: self.stderr_tail.into(),
+            denied: self.denied,
+            disk: disk_state(),
+        })
+    }
+
+    /// Reads until the pipe is empty; no writer lives, so that is soon.
+    fn drain(&mut self, source: Source, channel: &mut Channel) -> io::Result<()> {
+        loop {
+            let before = self.stdout.bytes + self.stderr.bytes;
+            self.read_output(source, channel)?;
+            if self.stdout.bytes + self.stderr.bytes == before {
+                return Ok(());
+            }
+        }
+    }
+
+    fn never_started(&self, what: &str) -> io::Error {
+        let tail: Vec<u8> = self.stderr_tail.iter().copied().collect();
+        let status = self.status;
+        io::Error::other(format!("the interpreter {what} ({status:?}): {}", String::from_utf8_lossy(&tail).trim()))
+    }
+}
+
+/// True when the host wants the program to end; an error when the host is gone.
+fn cancelled(channel: &mut Channel) -> io::Result<bool> {
+    match channel.try_receive()? {
+        Some(HostMessage::Cancel) => Ok(true),
+        Some(_) => Err(io::Error::new(io::ErrorKind::InvalidData, "a message out of order")),
+        None => Ok(false),
+    }
+}
+
+fn keep_tail(tail: &mut VecDeque<u8>, data: &[u8]) {
+    let data = &data[data.len().saturating_sub(STDERR_TAIL_BYTES_MAX)..];
+    tail.extend(data);
+    let surplus = tail.len().saturating_sub(STDERR_TAIL_BYTES_MAX);
+    tail.drain(..surplus);
+}
+
+/// Counts a refused call and moves it to the end: the latest is last.
+fn note_name(denied: &mut Vec<DeniedCall>, name: String) {
+    if let Some(index) = denied.iter().position(|call| call.name == name) {
+        let mut call = denied.remove(index);
+        call.count += 1;
+        denied.push(call);
+        return;
+    }
+    if denied.len() == DENIED_CALLS_MAX {
+        denied.remove(0);
+    }
+    denied.push(DeniedCall { name, count: 1 });
+}
+
+fn disk_state() -> DiskState {
+    let Ok(state) = rustix::fs::statvfs("/tmp") else { return DiskState::default() };
+    DiskState {
+        bytes_max: state.f_blocks * state.f_frsize,
+        bytes_used: (state.f_blocks - state.f_bfree) * state.f_frsize,
+        inodes_max: state.f_files,
+        inodes_used: state.f_files - state.f_ffree,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tail_keeps_the_last_bytes_however_they_come() {
+        let mut tail = VecDeque::new();
+        let text: Vec<u8> = (0..10_000u32).map(|n| u8::try_from(n % 251).unwrap()).collect();
+        for piece in text.chunks(777) {
+            keep_tail(&mut tail, piece);
+        }
+        assert!(tail.iter().eq(&text[text.len() - STDERR_TAIL_BYTES_MAX..]));
+        keep_tail(&mut tail, &text);
+        assert!(tail.iter().eq(&text[text.len() - STDERR_TAIL_BYTES_MAX..]));
+    }
+
+    #[test]
+    fn the_latest_refused_call_is_last_and_the_list_is_bounded() {
+        let mut denied = Vec::new();
+        for name in ["a", "b", "a"] {
+            note_name(&mut denied, name.to_owned());
+        }
+        assert_eq!(denied.last().map(|call| (call.name.as_str(), call.count)), Some(("a", 2)));
+        for number in 0..100 {
+            note_name(&mut denied, number.to_string());
+        }
+        assert_eq!(denied.len(), DENIED_CALLS_MAX);
+        assert_eq!(denied.last().unwrap().name, "99");
+    }
+}

@@ -1,0 +1,85 @@
+//! Messages between the native executor and its launcher.
+//!
+//! They travel over a `SOCK_SEQPACKET` socket pair, one postcard-encoded message a packet, descriptors beside it.
+//! Both ends are ours and the launcher never reads anything of a program, so this is a contract between two
+//! versions of the same build, not a hostile border.
+
+use serde::{Deserialize, Serialize};
+
+/// Longest packet in bytes: the configuration with a large environment fits many times over.
+pub const PACKET_BYTES_MAX: usize = 64 * 1024;
+
+/// Most descriptors beside one packet: the cell's stream and one `cgroup.procs` for each hierarchy.
+pub const PACKET_DESCRIPTORS_MAX: usize = 8;
+
+/// First packet to the launcher: everything that its cells have in common.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LauncherConfig {
+    /// The runtime's root file system, absolute.
+    pub rootfs: String,
+    /// CPUs that a program sees.
+    pub cpu_count: u32,
+    /// Ids of an ordinary user; `None` when the launcher is root.
+    pub user_map: Option<UserIds>,
+    /// How programs are started.
+    pub program: ProgramConfig,
+    /// For tests: the name of the step of making a cell that fails.
+    pub fail_at: Option<String>,
+}
+
+/// An ordinary user, as whom everything runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UserIds {
+    /// The uid outside.
+    pub uid: u32,
+    /// The gid outside.
+    pub gid: u32,
+}
+
+/// How the guest agent starts programs. The same for every program of a sandbox.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProgramConfig {
+    /// The interpreter, absolute path inside the sandbox.
+    pub interpreter: String,
+    /// The runtime's environment.
+    pub env: Vec<(String, String)>,
+    /// CPUs that the program may count on: the thread settings of numeric libraries.
+    pub cpu_count: u32,
+    /// Largest file in bytes (RLIMIT_FSIZE).
+    pub file_bytes_max: u64,
+    /// Filter system calls here, with the agent as supervisor.
+    pub seccomp: bool,
+    /// Use landlock here, where the kernel has it.
+    pub landlock: bool,
+    /// For tests: the number of the step of starting a program that fails.
+    pub fail_at: Option<u8>,
+}
+
+/// A request to the launcher. Its descriptors: the cell's end of the stream, then each `cgroup.procs`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CreateCell {
+    /// The program's uid and gid in the cell; `None` where the user namespace has only one.
+    pub user: Option<u32>,
+    /// Size of `/tmp` in bytes.
+    pub tmp_bytes: u64,
+    /// Inodes of `/tmp`.
+    pub tmp_inodes: u64,
+    /// CPUs the program runs on; empty for all.
+    pub cpus: Vec<u32>,
+}
+
+/// The launcher's answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum LauncherReply {
+    /// The root stands; cells can be made.
+    Ready,
+    /// The cell's first process runs; its pidfd is beside. Whether its own set-up succeeds it says on its stream.
+    Created,
+    /// The kernel refused a step.
+    Refused {
+        /// The step.
+        step: String,
+        /// errno.
+        errno: i32,
+    },
+}
