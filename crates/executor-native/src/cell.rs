@@ -1,0 +1,168 @@
+//! One cell from the host's side, and its removal.
+
+use crate::cpus::{Cpus, Share};
+use crate::launcher::{Launcher, LauncherError};
+use confine::cgroup::{CellGroup, CellLimits, CgroupError, Manager};
+use executor::SandboxLimits;
+use protocol::launcher::CreateCell;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{self, Sender};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// First uid of programs when the service is root. Beyond what systemd hands out (its container range ends at
+/// 0x6FFFFFFF, uid ranges of systemd.io/UIDS-GIDS) and below the sign bit: these ids own nothing.
+const UID_FIRST: u32 = 0x7000_0000;
+/// Ids in use before one comes round again: more than sandboxes fit on any host at once.
+const UID_COUNT: u64 = 65_536;
+/// Time for a killed cell's first process to be gone.
+const DEATH_TIME_MAX: Duration = Duration::from_secs(10);
+/// The agent is in its cell's cgroup too: one process that the program's limit must not count.
+const AGENT_PIDS: u64 = 1;
+
+/// What making cells needs.
+#[derive(Debug)]
+pub(crate) struct CellFactory {
+    pub(crate) launcher: Launcher,
+    pub(crate) groups: Manager,
+    pub(crate) limits: SandboxLimits,
+    pub(crate) cpus: Arc<Cpus>,
+    pub(crate) rootless: bool,
+    next: AtomicU64,
+}
+
+/// Why a cell could not be made.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CellError {
+    #[error(transparent)]
+    Cgroup(#[from] CgroupError),
+    #[error(transparent)]
+    Launcher(#[from] LauncherError),
+    #[error("failed to make the cell's stream")]
+    Stream(#[from] io::Error),
+}
+
+/// One cell. [`Remover`] takes it away; dropped elsewhere it would block.
+#[derive(Debug)]
+pub(crate) struct Cell {
+    pub(crate) process: OwnedFd,
+    pub(crate) group: CellGroup,
+    _share: Share,
+}
+
+impl CellFactory {
+    pub(crate) fn new(launcher: Launcher, groups: Manager, limits: SandboxLimits, rootless: bool) -> Self {
+        let cpus = Cpus::of_this_process();
+        Self { launcher, groups, limits, cpus, rootless, next: AtomicU64::new(0) }
+    }
+
+    /// Makes a cell. Blocks for about a millisecond. Whatever was made before a failure is gone again.
+    pub(crate) fn create(&self) -> Result<(Cell, UnixStream), CellError> {
+        let serial = self.next.fetch_add(1, Ordering::Relaxed);
+        let group = self.groups.create(&serial.to_string(), &cgroup_limits(&self.limits))?;
+        let procs = group.procs_files()?;
+        let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)
+            .map_err(io::Error::from)?;
+        let share = self.cpus.share(self.limits.cpu_count());
+        let request = CreateCell {
+            user: (!self.rootless).then(|| UID_FIRST + u32::try_from(serial % UID_COUNT).unwrap_or(0)),
+            tmp_bytes: self.limits.disk_bytes,
+            tmp_inodes: self.limits.disk_inodes,
+            cpus: share.numbers.clone(),
+        };
+        let process = self.launcher.create_cell(&request, theirs.as_fd(), &procs)?;
+        let stream = UnixStream::from(ours);
+        stream.set_nonblocking(true)?;
+        Ok((Cell { process, group, _share: share }, stream))
+    }
+}
+
+fn cgroup_limits(limits: &SandboxLimits) -> CellLimits {
+    CellLimits {
+        memory_bytes: limits.memory_bytes,
+        pids_max: u64::from(limits.pids_max) + AGENT_PIDS,
+        cpu_quota_us: Some(limits.cpu_quota_us),
+        cpu_period_us: limits.cpu_period_us,
+    }
+}
+
+impl Cell {
+    /// Kills everything in the cell and removes its cgroups. Blocks until it is gone.
+    fn remove(self) {
+        // The first process's death is the death of its pid namespace (pid_namespaces(7)).
+        let _ = rustix::process::pidfd_send_signal(&self.process, rustix::process::Signal::KILL);
+        let timeout = Timespec {
+            tv_sec: i64::try_from(DEATH_TIME_MAX.as_secs()).unwrap_or(i64::MAX),
+            tv_nsec: 0,
+        };
+        let mut waiting = [PollFd::new(&self.process, PollFlags::IN)];
+        let _ = poll(&mut waiting, Some(&timeout));
+        let name = self.group.name().to_owned();
+        if let Err(error) = self.group.destroy() {
+            tracing::error!(cell = name, %error, "failed to remove a cell's cgroups; the next sweep tries again");
+        }
+    }
+}
+
+/// Removes cells on threads of its own: that waits for the kernel, and no request waits with it.
+#[derive(Debug)]
+pub(crate) struct Remover {
+    queue: Mutex<Option<Sender<Cell>>>,
+    threads: Mutex<Vec<std::thread::JoinHandle<()>>>,
+}
+
+/// Threads that remove: one stuck in the kernel does not hold up the others.
+const REMOVER_THREADS: usize = 2;
+
+impl Remover {
+    /// Starts the threads.
+    pub(crate) fn start() -> io::Result<Self> {
+        let (sender, receiver) = mpsc::channel::<Cell>();
+        let receiver = Arc::new(Mutex::new(receiver));
+        let threads = (0..REMOVER_THREADS)
+            .map(|_| {
+                let receiver = Arc::clone(&receiver);
+                std::thread::Builder::new().name("cell-remover".to_owned()).spawn(move || {
+                    loop {
+                        let next = receiver.lock().unwrap_or_else(PoisonError::into_inner).recv();
+                        let Ok(cell) = next else { return };
+                        cell.remove();
+                    }
+                })
+            })
+            .collect::<io::Result<_>>()?;
+        Ok(Self { queue: Mutex::new(Some(sender)), threads: Mutex::new(threads) })
+    }
+
+    /// Hands a cell over. Never blocks, except after [`Remover::finish`], when it removes at once.
+    pub(crate) fn remove(&self, cell: Cell) {
+        let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        match queue.as_ref().map(|sender| sender.send(cell)) {
+            Some(Ok(())) => {}
+            Some(Err(mpsc::SendError(cell))) => cell.remove(),
+            None => {}
+        }
+    }
+
+    /// Blocks until everything that was handed over is gone.
+    pub(crate) fn finish(&self) {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        for thread in threads {
+            if thread.join().is_err() {
+                tracing::error!("a thread that removes cells panicked");
+            }
+        }
+    }
+}
+
+impl Drop for Remover {
+    fn drop(&mut self) {
+        self.finish();
+    }
+}

@@ -1,0 +1,103 @@
+//! The executor itself.
+
+use crate::cell::{CellFactory, Remover};
+use crate::error::StartError;
+use crate::sandbox::NativeSandbox;
+use crate::start::{self, NativeConfig, PROVIDER};
+use async_trait::async_trait;
+use executor::{ExecRequest, Executor, ExecutorError, Health, Protection, Sandbox};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use tokio_util::sync::CancellationToken;
+
+/// Makes sandboxes on this host. Starting it proves that it can.
+#[derive(Debug)]
+pub struct NativeExecutor {
+    factory: Arc<CellFactory>,
+    remover: Arc<Remover>,
+    protections: BTreeMap<&'static str, Protection>,
+    stopped: AtomicBool,
+}
+
+impl NativeExecutor {
+    /// Checks this host, removes what a killed predecessor left, and runs one program to prove that it all works.
+    ///
+    /// # Errors
+    /// [`StartError`]: what this host cannot enforce, and what mends it.
+    pub async fn start(config: NativeConfig) -> Result<Self, StartError> {
+        let started = tokio::task::spawn_blocking(move || start::start(&config))
+            .await
+            .map_err(|error| StartError::SelfTest(error.to_string()))??;
+        let executor = Self {
+            factory: started.factory,
+            remover: started.remover,
+            protections: started.protections,
+            stopped: AtomicBool::new(false),
+        };
+        executor.test_itself().await.map_err(StartError::SelfTest)?;
+        Ok(executor)
+    }
+
+    /// The launcher's pid, for tests that kill it.
+    #[must_use]
+    pub fn launcher_pid(&self) -> Option<u32> {
+        self.factory.launcher.pid()
+    }
+
+    /// The service's cgroups, for tests and `doctor` that look for leftovers.
+    #[must_use]
+    pub fn cgroup_paths(&self) -> Vec<std::path::PathBuf> {
+        self.factory.groups.paths()
+    }
+
+    async fn test_itself(&self) -> Result<(), String> {
+        let chain = |error: &ExecutorError| error.chain();
+        let mut sandbox = self.create().await.map_err(|error| chain(&error))?;
+        let request = ExecRequest { code: "print(6 * 7)".to_owned(), ..ExecRequest::default() };
+        let result = sandbox.exec(request, CancellationToken::new()).await.map_err(|error| chain(&error))?;
+        sandbox.destroy().await;
+        match (result.success(), result.stdout.text.as_str()) {
+            (true, "42\n") => Ok(()),
+            _ => Err(format!("`print(6 * 7)` gave {result:?}")),
+        }
+    }
+}
+
+#[async_trait]
+impl Executor for NativeExecutor {
+    fn name(&self) -> &'static str {
+        PROVIDER
+    }
+
+    async fn health(&self) -> Health {
+        let factory = Arc::clone(&self.factory);
+        let running = tokio::task::spawn_blocking(move || factory.launcher.ensure_running()).await;
+        let reason = match running {
+            _ if self.stopped.load(Ordering::Relaxed) => Some("the executor is shut down".to_owned()),
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => Some(start::chain(&error)),
+            Err(error) => Some(error.to_string()),
+        };
+        Health { healthy: reason.is_none(), reason, protections: self.protections.clone(), warm: 0 }
+    }
+
+    async fn create(&self) -> Result<Box<dyn Sandbox>, ExecutorError> {
+        if self.stopped.load(Ordering::Relaxed) {
+            return Err(ExecutorError::before_start(PROVIDER, "create a sandbox", "the executor is shut down"));
+        }
+        Ok(Box::new(NativeSandbox::create(Arc::clone(&self.factory), Arc::clone(&self.remover)).await?))
+    }
+
+    async fn shut_down(&self) {
+        self.stopped.store(true, Ordering::Relaxed);
+        let (factory, remover) = (Arc::clone(&self.factory), Arc::clone(&self.remover));
+        let finished = tokio::task::spawn_blocking(move || {
+            remover.finish();
+            factory.launcher.stop();
+        });
+        if finished.await.is_err() {
+            tracing::error!("failed to shut the native executor down");
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! The host's end of the launcher. Everything here blocks: call it off the async threads.
+
+use agent::{receive_packet, send_packet};
+use confine::{Image, SpawnedImage};
+use protocol::launcher::{CreateCell, LauncherConfig, LauncherReply};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair, sockopt};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+/// Time for one answer of the launcher: a clone with new namespaces takes a millisecond, on a host that is badly
+/// out of memory much longer.
+const REPLY_TIME_MAX: Duration = Duration::from_secs(20);
+
+/// The launcher, started again when it died.
+#[derive(Debug)]
+pub(crate) struct Launcher {
+    image: Image,
+    config: LauncherConfig,
+    running: Mutex<Option<Running>>,
+}
+
+#[derive(Debug)]
+struct Running {
+    process: SpawnedImage,
+    control: OwnedFd,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It ends by itself when the control socket closes; a stuck one must not outlive us.
+        let _ = self.process.child.kill();
+        let _ = self.process.child.wait();
+    }
+}
+
+/// Why the launcher gave no cell.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LauncherError {
+    #[error("the launcher does not answer")]
+    Io(#[from] io::Error),
+    #[error("the kernel refused to {step}: {source}")]
+    Refused { step: String, source: io::Error },
+}
+
+impl Launcher {
+    /// Prepares one; it is started by the first request.
+    pub(crate) fn new(config: LauncherConfig) -> io::Result<Self> {
+        let image = Image::new("sandbox-agent", agent_image::AGENT).map_err(|refused| refused.source)?;
+        Ok(Self { image, config, running: Mutex::new(None) })
+    }
+
+    /// Makes a cell around the given end of a stream. Returns the pidfd of its first process.
+    pub(crate) fn create_cell(
+        &self,
+        request: &CreateCell,
+        stream: BorrowedFd<'_>,
+        cgroups: &[OwnedFd],
+    ) -> Result<OwnedFd, LauncherError> {
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let descriptors: Vec<_> = [stream].into_iter().chain(cgroups.iter().map(AsFd::as_fd)).collect();
+        let fresh = running.is_none();
+        let result = self.ask(&mut running, request, &descriptors);
+        match result {
+            // It may have died since the last request: one new launcher, one more try.
+            Err(LauncherError::Io(_)) if !fresh => {
+                *running = None;
+                let retried = self.ask(&mut running, request, &descriptors);
+                if matches!(retried, Err(LauncherError::Io(_))) {
+                    *running = None;
+                }
+                retried
+            }
+            Err(LauncherError::Io(_)) => {
+                *running = None;
+                result
+            }
+            other => other,
+        }
+    }
+
+    /// Starts the launcher if it does not run.
+    pub(crate) fn ensure_running(&self) -> Result<(), LauncherError> {
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        self.started(&mut running).map(drop)
+    }
+
+    /// The launcher's process, for tests that kill it.
+    pub(crate) fn pid(&self) -> Option<u32> {
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        running.as_ref().map(|running| running.process.child.id())
+    }
+
+    /// Ends it.
+    pub(crate) fn stop(&self) {
+        *self.running.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    fn started<'a>(&self, running: &'a mut Option<Running>) -> Result<&'a Running, LauncherError> {
+        if running.is_none() {
+            *running = Some(self.start()?);
+        }
+        running.as_ref().ok_or_else(|| LauncherError::Io(io::ErrorKind::NotConnected.into()))
+    }
+
+    fn start(&self) -> Result<Running, LauncherError> {
+        let (control, theirs) =
+            socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
+                .map_err(io::Error::from)?;
+        sockopt::set_socket_timeout(&control, sockopt::Timeout::Recv, Some(REPLY_TIME_MAX))
+            .map_err(io::Error::from)?;
+        let process = self.image.spawn(&["launch"], theirs).map_err(|refused| refused.source)?;
+        let running = Running { process, control };
+        send_packet(&running.control, &self.config, &[])?;
+        match reply(&running.control)? {
+            (LauncherReply::Ready, _) => Ok(running),
+            (other, _) => Err(refusal(other)),
+        }
+    }
+
+    fn ask(
+        &self,
+        running: &mut Option<Running>,
+        request: &CreateCell,
+        descriptors: &[BorrowedFd<'_>],
+    ) -> Result<OwnedFd, LauncherError> {
+        let control = &self.started(running)?.control;
+        send_packet(control, request, descriptors)?;
+        match reply(control)? {
+            (LauncherReply::Created, mut descriptors) => {
+                descriptors.pop().ok_or_else(|| LauncherError::Io(io::ErrorKind::InvalidData.into()))
+            }
+            (other, _) => Err(refusal(other)),
+        }
+    }
+}
+
+fn reply(control: &OwnedFd) -> Result<(LauncherReply, Vec<OwnedFd>), LauncherError> {
+    receive_packet(control)?.ok_or_else(|| LauncherError::Io(io::ErrorKind::UnexpectedEof.into()))
+}
+
+fn refusal(reply: LauncherReply) -> LauncherError {
+    match reply {
+        LauncherReply::Refused { step, errno } => {
+            LauncherError::Refused { step, source: io::Error::from_raw_os_error(errno) }
+        }
+        LauncherReply::Ready | LauncherReply::Created => LauncherError::Io(io::ErrorKind::InvalidData.into()),
+    }
+}

@@ -1,0 +1,157 @@
+//! Runs one program in a cell and judges its end.
+
+use crate::cell::{Cell, CellError, CellFactory, Remover};
+use crate::start::{PROVIDER, SETTINGS};
+use async_trait::async_trait;
+use confine::cgroup::CellUsage;
+use executor::guest::{Answer, Guest, GuestError};
+use executor::verdict::{self, Evidence, Facts};
+use executor::{ExecLimits, ExecRequest, ExecResult, ExecutorError, Outcome, Sandbox, SandboxLimits, Usage};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::net::UnixStream;
+use tokio_util::sync::CancellationToken;
+
+/// Time for a cell to set itself up: a millisecond, or seconds on a host that is badly overloaded.
+const READY_TIME_MAX: Duration = Duration::from_secs(20);
+
+/// A cell with its agent, ready for one program.
+#[derive(Debug)]
+pub(crate) struct NativeSandbox {
+    guest: Guest<UnixStream>,
+    cell: CellHandle,
+    limits: SandboxLimits,
+}
+
+/// Hands the cell to the remover whenever and however it is dropped.
+#[derive(Debug)]
+struct CellHandle {
+    cell: Option<Cell>,
+    remover: Arc<Remover>,
+}
+
+impl Drop for CellHandle {
+    fn drop(&mut self) {
+        if let Some(cell) = self.cell.take() {
+            self.remover.remove(cell);
+        }
+    }
+}
+
+fn failed(step: &str, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> ExecutorError {
+    ExecutorError::before_start(PROVIDER, step, source)
+}
+
+impl NativeSandbox {
+    /// Makes one and waits until it is ready.
+    pub(crate) async fn create(factory: Arc<CellFactory>, remover: Arc<Remover>) -> Result<Self, ExecutorError> {
+        let limits = factory.limits;
+        let made = tokio::task::spawn_blocking(move || {
+            let (cell, stream) = factory.create()?;
+            // From here on nothing of the cell can be forgotten, even if nobody waits for it any more.
+            Ok::<_, CellError>((CellHandle { cell: Some(cell), remover }, stream))
+        });
+        let (cell, stream) = made
+            .await
+            .map_err(|error| failed("create a sandbox", error))?
+            .map_err(|error| failed("create a sandbox", error))?;
+        let stream = UnixStream::from_std(stream).map_err(|error| failed("create a sandbox", error))?;
+        let mut guest = Guest::new(stream);
+        guest.ready(READY_TIME_MAX).await.map_err(|error| failed("set a sandbox up", error))?;
+        Ok(Self { guest, cell, limits })
+    }
+
+    /// Reads the kernel's counters. Small files of a pseudo file system, so it does not block in any real sense.
+    fn usage(&self) -> CellUsage {
+        let usage = self.cell.cell.as_ref().map(|cell| cell.group.usage());
+        match usage {
+            Some(Ok(usage)) => usage,
+            Some(Err(error)) => {
+                tracing::warn!(%error, "failed to read a cell's counters");
+                CellUsage::default()
+            }
+            None => CellUsage::default(),
+        }
+    }
+}
+
+#[async_trait]
+impl Sandbox for NativeSandbox {
+    async fn exec(&mut self, request: ExecRequest, cancel: CancellationToken) -> Result<ExecResult, ExecutorError> {
+        let begun = Instant::now();
+        let limits = request.limits;
+        let (answer, result) = self.guest.exec(request, cancel).await;
+        let counters = self.usage();
+        let evidence = Evidence {
+            oom_kills: counters.oom_kills,
+            memory_bytes_peak: counters.memory_peak_bytes,
+            pids_limit_hits: counters.pids_limit_hits,
+            pids_peak: counters.pids_peak.map(|peak| peak.saturating_sub(1)),
+        };
+        let (outcome, exit_code) = match (&answer.report, result) {
+            (Some(report), Ok(())) => {
+                let sandbox = &self.limits;
+                verdict::judge(&Facts { report, evidence, exec: &limits, sandbox, settings: SETTINGS })
+            }
+            (report, Err(error)) => self
+                .judge_lost(&answer, &error, evidence, &limits, begun.elapsed())
+                .ok_or_else(|| {
+                    let step = if report.is_some() { "collect the output files" } else { "run the program" };
+                    ExecutorError { program_started: answer.started, ..failed(step, error) }
+                })?,
+            (None, Ok(())) => {
+                let error = GuestError::Violation("an end without a report");
+                return Err(ExecutorError { program_started: true, ..failed("run the program", error) });
+            }
+        };
+        Ok(assemble(answer, outcome, exit_code, evidence, &counters, begun.elapsed()))
+    }
+
+    async fn destroy(self: Box<Self>) {}
+}
+
+impl NativeSandbox {
+    /// The agent is gone. Two causes are the program's: it used so much memory that the kernel killed the agent
+    /// too, or it outlived even the agent's clock.
+    fn judge_lost(
+        &self,
+        answer: &Answer,
+        error: &GuestError,
+        evidence: Evidence,
+        limits: &ExecLimits,
+        elapsed: Duration,
+    ) -> Option<(Outcome, i32)> {
+        let lost = matches!(error, GuestError::Gone | GuestError::Io(_));
+        if lost && answer.started && evidence.oom_kills > 0 {
+            let outcome = verdict::memory_exceeded(&self.limits, evidence, SETTINGS);
+            return Some((outcome, verdict::EXIT_CODE_OUT_OF_MEMORY));
+        }
+        if matches!(error, GuestError::TooLate { .. }) && answer.started && answer.report.is_none() {
+            let used_us = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX);
+            return Some((verdict::timed_out(limits, used_us), verdict::EXIT_CODE_TIMEOUT));
+        }
+        None
+    }
+}
+
+fn assemble(
+    answer: Answer,
+    outcome: Outcome,
+    exit_code: i32,
+    evidence: Evidence,
+    counters: &CellUsage,
+    elapsed: Duration,
+) -> ExecResult {
+    let (stdout, stderr) = answer.captured();
+    let report = answer.report.as_ref();
+    let usage = Usage {
+        wall_time: report.map_or(elapsed, |report| Duration::from_micros(report.wall_time_us)),
+        cpu_time: Duration::from_micros(report.map_or(counters.cpu_time_us, |report| report.cpu_time_us)),
+        memory_bytes_peak: evidence
+            .memory_bytes_peak
+            .or(report.map(|report| report.resident_bytes_peak))
+            .unwrap_or(0),
+        pids_peak: evidence.pids_peak,
+    };
+    ExecResult { outcome, exit_code, stdout, stderr, usage, files: answer.files, skipped: answer.skipped }
+}

@@ -1,0 +1,176 @@
+//! Checks what this host can enforce, and starts the executor only when that is everything.
+
+use crate::cell::{CellFactory, Remover};
+use crate::error::StartError;
+use crate::launcher::{Launcher, LauncherError};
+use confine::cgroup::{Layout, Manager, ManagerConfig, WallState};
+use executor::verdict::SettingNames;
+use executor::{Protection, SandboxLimits};
+use protocol::launcher::{LauncherConfig, ProgramConfig, UserIds};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// The provider's name.
+pub const PROVIDER: &str = "native";
+
+pub(crate) const SETTINGS: SettingNames = SettingNames {
+    memory: "NATIVE_MEMORY",
+    pids: "NATIVE_PIDS_LIMIT",
+    disk: "NATIVE_TMP_SIZE",
+    inodes: "NATIVE_TMP_INODES",
+};
+
+/// How the native executor works.
+#[derive(Debug, Clone)]
+pub struct NativeConfig {
+    /// The runtime's root file system, absolute.
+    pub rootfs: PathBuf,
+    /// The interpreter, absolute path inside it.
+    pub interpreter: String,
+    /// The runtime's environment for programs.
+    pub env: Vec<(String, String)>,
+    /// What each sandbox may use.
+    pub limits: SandboxLimits,
+    /// Where cgroups go, relative to the root of each hierarchy; `None` to find a place.
+    pub cgroup_parent: Option<String>,
+    /// For tests: the step of making a cell that fails.
+    pub fail_cell_at: Option<String>,
+    /// For tests: the number of the step of starting a program that fails.
+    pub fail_program_at: Option<u8>,
+}
+
+/// What [`start`] made.
+pub(crate) struct Started {
+    pub(crate) factory: Arc<CellFactory>,
+    pub(crate) remover: Arc<Remover>,
+    pub(crate) protections: BTreeMap<&'static str, Protection>,
+}
+
+/// Checks, sweeps what a killed predecessor left, and starts the launcher. Blocks.
+pub(crate) fn start(config: &NativeConfig) -> Result<Started, StartError> {
+    let uid = rustix::process::geteuid();
+    let rootless = !uid.is_root();
+    let mut protections = BTreeMap::new();
+    check_kernel(&mut protections)?;
+    let groups = open_groups(config, &mut protections)?;
+    let report = groups.sweep();
+    if report.instances_removed > 0 || !report.failures.is_empty() {
+        tracing::info!(
+            removed = report.instances_removed,
+            killed = report.processes_killed,
+            failures = ?report.failures,
+            "swept what an earlier service left"
+        );
+    }
+    let user_map =
+        rootless.then(|| UserIds { uid: uid.as_raw(), gid: rustix::process::getegid().as_raw() });
+    let launcher = Launcher::new(launcher_config(config, user_map)).map_err(StartError::Launcher)?;
+    launcher.ensure_running().map_err(|error| match error {
+        LauncherError::Io(error) => StartError::Launcher(error),
+        LauncherError::Refused { step, source } => StartError::Refused { step, source, rootless },
+    })?;
+    protections.extend(namespace_protections(rootless));
+    let factory = Arc::new(CellFactory::new(launcher, groups, config.limits, rootless));
+    let remover = Arc::new(Remover::start().map_err(StartError::Launcher)?);
+    Ok(Started { factory, remover, protections })
+}
+
+fn launcher_config(config: &NativeConfig, user_map: Option<UserIds>) -> LauncherConfig {
+    LauncherConfig {
+        rootfs: config.rootfs.to_string_lossy().into_owned(),
+        cpu_count: config.limits.cpu_count(),
+        user_map,
+        program: ProgramConfig {
+            interpreter: config.interpreter.clone(),
+            env: config.env.clone(),
+            cpu_count: config.limits.cpu_count(),
+            file_bytes_max: config.limits.disk_bytes,
+            seccomp: true,
+            landlock: true,
+            fail_at: config.fail_program_at,
+        },
+        fail_at: config.fail_cell_at.clone(),
+    }
+}
+
+fn enforced(detail: impl Into<String>) -> Protection {
+    Protection { enforced: true, detail: detail.into() }
+}
+
+fn check_kernel(protections: &mut BTreeMap<&'static str, Protection>) -> Result<(), StartError> {
+    if !confine::probe_user_notification() {
+        return Err(StartError::Kernel {
+            what: "seccomp user notification",
+            hint: "Linux 5.0 or newer with CONFIG_SECCOMP_FILTER; in gVisor use another executor",
+        });
+    }
+    protections.insert("seccomp", enforced("allow-list; refused calls are named in the verdict"));
+    let abi = confine::landlock_abi();
+    let landlock = if abi > 0 {
+        enforced(format!("landlock ABI {abi}: files, TCP, signals and abstract sockets as far as it has them"))
+    } else {
+        Protection {
+            enforced: false,
+            detail: "the kernel has no landlock (a second wall: mounts and seccomp hold without it)".to_owned(),
+        }
+    };
+    protections.insert("landlock", landlock);
+    Ok(())
+}
+
+fn open_groups(
+    config: &NativeConfig,
+    protections: &mut BTreeMap<&'static str, Protection>,
+) -> Result<Manager, StartError> {
+    let cgroup = |error: &dyn std::error::Error| StartError::Cgroup(chain(error));
+    let layout = Layout::detect_host(config.cgroup_parent.as_deref()).map_err(|error| cgroup(&error))?;
+    let manager = Manager::open(layout, ManagerConfig::default()).map_err(|error| cgroup(&error))?;
+    let mut missing = Vec::new();
+    for wall in manager.check() {
+        let name = match wall.kind {
+            confine::cgroup::WallKind::Memory => "memory_limit",
+            confine::cgroup::WallKind::Swap => "swap_limit",
+            confine::cgroup::WallKind::Pids => "process_limit",
+            confine::cgroup::WallKind::Cpu => "cpu_limit",
+        };
+        let protection = match wall.state {
+            WallState::Enforced => enforced("cgroup"),
+            WallState::Weak { why, mend } => enforced(format!("cgroup, but {why} (hint: {mend})")),
+            WallState::Missing { why, mend } => {
+                missing.push(format!("{} limit: {why} (hint: {mend})", wall.kind));
+                Protection { enforced: false, detail: why }
+            }
+        };
+        protections.insert(name, protection);
+    }
+    if missing.is_empty() { Ok(manager) } else { Err(StartError::Cgroup(missing.join("; "))) }
+}
+
+fn namespace_protections(rootless: bool) -> [(&'static str, Protection); 6] {
+    let user = if rootless {
+        enforced("user namespace with one id; the agent is shielded by its pid namespace, not by another uid")
+    } else {
+        enforced("a uid of its own above 0x70000000, no groups, no capability, no_new_privs")
+    };
+    [
+        ("namespaces", enforced("mount, pid, net, ipc, uts, cgroup")),
+        ("network", enforced("empty network namespace, sockets refused")),
+        ("root_file_system", enforced("read-only runtime, the host's root is not mounted")),
+        ("writable_file_system", enforced("tmpfs on /tmp, bounded in bytes and inodes, noexec")),
+        ("user", user),
+        ("wall_time_limit", enforced("clock of the agent, and the host's behind it")),
+    ]
+}
+
+/// An error with all its causes.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}

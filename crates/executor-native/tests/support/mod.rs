@@ -1,0 +1,55 @@
+//! A native executor on this host, or a loud skip.
+
+#![allow(dead_code, reason = "each test file uses its part")]
+
+use executor::SandboxLimits;
+use executor_native::{NativeConfig, NativeExecutor};
+use std::path::PathBuf;
+
+/// The data directory with the prepared runtime: `make test` prepares it and names it.
+pub(crate) fn data_dir() -> PathBuf {
+    std::env::var_os("PYTHON_SANDBOX_TEST_DATA").map_or_else(|| PathBuf::from("/var/lib/python-sandbox"), Into::into)
+}
+
+/// The contract's default limits.
+pub(crate) fn limits() -> SandboxLimits {
+    SandboxLimits {
+        memory_bytes: 128 << 20,
+        cpu_quota_us: 100_000,
+        cpu_period_us: 100_000,
+        pids_max: 50,
+        disk_bytes: 64 << 20,
+        disk_inodes: 16_384,
+    }
+}
+
+/// The configuration, or `None` with a loud skip when the runtime is not prepared.
+pub(crate) fn config() -> Option<NativeConfig> {
+    match runtime::Runtime::load(&data_dir()) {
+        Ok(runtime) => Some(NativeConfig {
+            rootfs: runtime.rootfs,
+            interpreter: runtime.interpreter,
+            env: runtime.env,
+            limits: limits(),
+            cgroup_parent: None,
+            fail_cell_at: None,
+            fail_program_at: None,
+        }),
+        Err(error) => skip(&error.to_string()),
+    }
+}
+
+/// An executor with default limits.
+pub(crate) async fn native() -> Option<NativeExecutor> {
+    match NativeExecutor::start(config()?).await {
+        Ok(native) => Some(native),
+        Err(error) => skip(&error.to_string()),
+    }
+}
+
+/// Skips loudly, or fails where nothing may be missing.
+pub(crate) fn skip<T>(why: &str) -> Option<T> {
+    assert!(std::env::var_os("REQUIRE_ALL").is_none(), "a component is missing: {why}");
+    eprintln!("SKIPPED: {why} (get it with `python-sandbox setup`)");
+    None
+}
