@@ -1,1 +1,44 @@
-//! Prepares the read-only root file system that programs run in: interpreter, packages, libraries.
+//! The runtime: the root file system that untrusted programs run in, and how it is made.
+//!
+//! [`setup`] builds it once, from the machine's own CPython and the packages that `runtime/packages.lock`
+//! pins; every sandbox of every executor then sees the same tree, read-only, as its `/`. Nothing is
+//! downloaded at run time.
+//!
+//! ```text
+//! <data_dir>/runtime/
+//!   setup.lock             held by the one set-up that works
+//!   wheels/                downloaded packages, kept for the next set-up
+//!   <id>.partial/          a set-up under way, or one that was interrupted; the next one goes on from it
+//!   <id>/runtime.json      the manifest: what is in the tree, the environment that programs get
+//!   <id>/rootfs/           the tree
+//! ```
+//!
+//! The `id` names the interpreter and, by a digest, everything that the tree is made from. A finished
+//! directory appears under its name in one step and is never changed afterwards.
+
+mod command;
+mod elf;
+mod error;
+mod libraries;
+mod loaded;
+mod manifest;
+mod packages;
+mod python;
+mod setup;
+mod smoke;
+mod stdlib;
+mod system_files;
+mod tree;
+
+pub use command::CommandError;
+pub use error::{LoadError, SetupError};
+pub use loaded::Runtime;
+pub use manifest::Package;
+pub use python::{Rejected, Rejection};
+pub use setup::{Progress, SetupOptions, Silent, setup};
+
+/// The pinned packages, as pip reads them. Part of the binary, so a set-up needs no other file of ours.
+pub const PACKAGES_LOCK: &str = include_str!("../../../runtime/packages.lock");
+
+/// Raised whenever the tree that the same inputs give changes; older trees are then no longer used.
+pub const BUILDER_VERSION: u32 = 1;

@@ -1,0 +1,74 @@
+//! The corpora on the native executor, without the service around it.
+
+mod support;
+
+use executor::{ExecLimits, ExecRequest, Executor, InputFile};
+use std::time::{Duration, Instant};
+use testkit::corpus::{Observation, Program};
+use tokio_util::sync::CancellationToken;
+
+async fn observe(executor: &dyn Executor, program: &Program) -> Observation {
+    let request = ExecRequest {
+        code: program.code.clone(),
+        stdin: program.stdin().into(),
+        files: program
+            .inputs()
+            .into_iter()
+            .map(|(path, content)| InputFile { path, content: content.into() })
+            .collect(),
+        env: program.env().into_iter().collect(),
+        limits: ExecLimits { wall_time: Duration::from_secs(program.timeout_s()), ..ExecLimits::default() },
+        ..ExecRequest::default()
+    };
+    let begun = Instant::now();
+    let mut sandbox = match executor.create().await {
+        Ok(sandbox) => sandbox,
+        Err(error) => return Observation { stderr: error.chain(), kind: "fault".into(), ..Observation::default() },
+    };
+    let result = sandbox.exec(request, CancellationToken::new()).await;
+    sandbox.destroy().await;
+    match result {
+        Ok(result) => Observation {
+            success: result.success(),
+            exit_code: result.exit_code.into(),
+            kind: result.outcome.kind.as_str().to_owned(),
+            stdout: result.stdout.text,
+            stderr: result.stderr.text,
+            stdout_truncated: result.stdout.truncated,
+            stderr_truncated: result.stderr.truncated,
+            artifacts: result.files.into_iter().map(|file| file.path).collect(),
+            skipped: result.skipped.into_iter().map(|s| (s.path, s.reason.as_str().to_owned())).collect(),
+            elapsed_s: begun.elapsed().as_secs_f64(),
+        },
+        Err(error) => Observation { stderr: error.chain(), kind: "fault".into(), ..Observation::default() },
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn corpora() {
+    let Some(native) = support::native().await else { return };
+    let only = std::env::var("ONLY").unwrap_or_default();
+    let mut failures = Vec::new();
+    for program in testkit::corpus::benign().into_iter().filter(|p| p.name.contains(&only)) {
+        let seen = observe(&native, &program).await;
+        let wrong = program.judge_benign(&seen);
+        if !wrong.is_empty() {
+            failures.push(format!("{}: {}", program.name, wrong.join("\n    ")));
+        }
+    }
+    for program in testkit::corpus::hostile().into_iter().filter(|p| p.name.contains(&only)) {
+        let seen = observe(&native, &program).await;
+        let wrong = program.judge_hostile(&seen);
+        if !wrong.is_empty() {
+            failures.push(format!("{} [{:.1}s]: {}", program.name, seen.elapsed_s, wrong.join("\n    ")));
+        }
+        if let Some(next) = program.then() {
+            let wrong = next.judge_hostile(&observe(&native, &next).await);
+            if !wrong.is_empty() {
+                failures.push(format!("{} then {}: {}", program.name, next.name, wrong.join("\n    ")));
+            }
+        }
+    }
+    native.shut_down().await;
+    assert!(failures.is_empty(), "{} failed:\n{}", failures.len(), failures.join("\n"));
+}

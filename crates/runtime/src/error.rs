@@ -1,0 +1,144 @@
+//! Why a runtime could not be loaded or prepared.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::command::CommandError;
+use crate::python::Rejected;
+
+/// Why there is no usable runtime.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LoadError {
+    /// Nothing was ever prepared in the data directory.
+    #[error("no prepared runtime in `{path}` (hint: run `python-sandbox setup`)")]
+    NotPrepared {
+        /// The directory that was searched.
+        path: PathBuf,
+    },
+    /// What is there was made by another version of this program, or from another package list.
+    #[error(
+        "the runtime in `{path}` was made by another version of python-sandbox (found: {found}) \
+         (hint: run `python-sandbox setup`)"
+    )]
+    Outdated {
+        /// The directory that was searched.
+        path: PathBuf,
+        /// The ids that were found, separated by commas.
+        found: String,
+    },
+    /// The operator's own root file system lacks something.
+    #[error("the root file system `{rootfs}` cannot hold a sandbox: missing {}", missing.join(", "))]
+    Incomplete {
+        /// The root file system.
+        rootfs: PathBuf,
+        /// What is missing, each as a path inside with what it is for.
+        missing: Vec<String>,
+    },
+    /// A file or directory could not be read.
+    #[error("failed to read `{path}`")]
+    Read {
+        /// What was read.
+        path: PathBuf,
+        /// The system's reason.
+        #[source]
+        source: io::Error,
+    },
+    /// A manifest does not parse.
+    #[error("the manifest `{path}` is damaged (hint: run `python-sandbox setup --force`)")]
+    Manifest {
+        /// The manifest.
+        path: PathBuf,
+        /// Where it is damaged.
+        #[source]
+        source: serde_json::Error,
+    },
+}
+
+/// Why a runtime could not be prepared. Each variant is a step that failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SetupError {
+    /// No interpreter on this machine can be used.
+    #[error("no usable CPython was found (3.11 or newer, with `venv`):{}", list_rejected(rejected))]
+    NoPython {
+        /// Every candidate, in the order in which they were tried.
+        rejected: Vec<Rejected>,
+    },
+    /// The interpreter's executable is not what is expected.
+    #[error("the interpreter `{path}` cannot be used: {reason}")]
+    Interpreter {
+        /// The executable.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// A file operation failed.
+    #[error("failed to {action} `{path}`")]
+    File {
+        /// What was being done, as a verb.
+        action: &'static str,
+        /// To what.
+        path: PathBuf,
+        /// The system's reason.
+        #[source]
+        source: io::Error,
+    },
+    /// A helper program failed.
+    #[error("failed to {action}")]
+    Command {
+        /// What was being done, as a verb and its object.
+        action: &'static str,
+        /// What the program answered.
+        #[source]
+        source: CommandError,
+    },
+    /// A package needs a shared library that the machine does not have.
+    #[error("`{needed_by}` needs the shared library `{library}`, which this machine does not have")]
+    LibraryMissing {
+        /// The library's name.
+        library: String,
+        /// The file that needs it.
+        needed_by: PathBuf,
+    },
+    /// A link in the finished tree leads out of it.
+    #[error("the link `{link}` leads out of the tree, to `{target}`")]
+    LinkEscapes {
+        /// The link.
+        link: PathBuf,
+        /// Where it leads.
+        target: PathBuf,
+    },
+    /// The finished tree does not work.
+    #[error("the finished tree did not pass its check")]
+    Smoke {
+        /// What the interpreter answered.
+        #[source]
+        source: CommandError,
+    },
+    /// The finished tree cannot be read back.
+    #[error("the finished runtime cannot be loaded")]
+    Load {
+        /// Why.
+        #[source]
+        source: LoadError,
+    },
+}
+
+impl SetupError {
+    /// For `map_err`: a file operation on `path` failed.
+    pub(crate) fn file(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::File { action, path, source }
+    }
+
+    /// For `map_err`: a helper program failed.
+    pub(crate) fn command(action: &'static str) -> impl FnOnce(CommandError) -> Self {
+        move |source| Self::Command { action, source }
+    }
+}
+
+/// One line for each rejected candidate.
+fn list_rejected(rejected: &[Rejected]) -> String {
+    rejected.iter().map(|candidate| format!("\n  {candidate}")).collect()
+}

@@ -1,0 +1,251 @@
+//! A runtime that is ready for use: the prepared one, or an operator's own root file system.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::error::LoadError;
+use crate::manifest::{MANIFEST_NAME, Manifest, Package, ROOTFS_NAME, list_packages, program_env};
+
+/// Directories that a sandbox mounts over; they must exist, for the tree is read-only when they are needed.
+const MOUNT_POINTS: [&str; 4] = ["proc", "dev", "sys", "tmp"];
+/// Where an interpreter may be, best first.
+const INTERPRETERS: [&str; 4] =
+    ["usr/bin/python3", "usr/local/bin/python3", "bin/python3", "opt/python/bin/python3"];
+
+/// A root file system that programs can run in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Runtime {
+    /// The tree on the host, absolute. To be mounted read-only.
+    pub rootfs: PathBuf,
+    /// The interpreter's path inside the tree, absolute.
+    pub interpreter: String,
+    /// Major, minor and micro version. Of an operator's own tree the micro version is not known and 0.
+    pub python_version: (u8, u8, u8),
+    /// Names the tree's content; of an operator's own tree it is `custom`.
+    pub id: String,
+    /// The environment that programs get, sorted by name.
+    pub env: Vec<(String, String)>,
+    /// The installed packages, sorted by name.
+    pub packages: Vec<Package>,
+}
+
+impl Runtime {
+    /// Loads the newest finished runtime below `data_dir` that this version of the program would make.
+    ///
+    /// # Errors
+    /// When there is none, or it is outdated (the text says to run `python-sandbox setup`), or it cannot be
+    /// read.
+    pub fn load(data_dir: &Path) -> Result<Self, LoadError> {
+        let directory = runtimes_dir(data_dir);
+        let mut manifests = Vec::new();
+        let mut damaged = None;
+        for path in finished_dirs(&directory)? {
+            match read_manifest(&path) {
+                Ok(manifest) => manifests.push((path, manifest)),
+                // Another runtime may be whole; this one is only the answer when none is.
+                Err(error) => damaged = Some(error),
+            }
+        }
+        let newest = manifests
+            .iter()
+            .filter(|(path, manifest)| manifest.is_current() && path.join(ROOTFS_NAME).is_dir())
+            .max_by(|(_, one), (_, other)| one.created_at.cmp(&other.created_at));
+        match (newest, damaged) {
+            (Some((path, manifest)), _) => Ok(Self::from_manifest(path, manifest)),
+            (None, Some(error)) => Err(error),
+            (None, None) if manifests.is_empty() => Err(LoadError::NotPrepared { path: directory }),
+            (None, None) => {
+                let ids: Vec<_> = manifests.iter().map(|(_, manifest)| manifest.id.as_str()).collect();
+                Err(LoadError::Outdated { path: directory, found: ids.join(", ") })
+            }
+        }
+    }
+
+    /// Takes an operator's own root file system, for example an unpacked container image.
+    ///
+    /// It must hold CPython 3 with its standard library and the empty directories `proc`, `dev`, `sys` and
+    /// `tmp`. Nothing in it is run, and nothing is checked about its packages.
+    ///
+    /// # Errors
+    /// When something is missing, all of it named, or the tree cannot be read.
+    pub fn from_rootfs(rootfs: &Path) -> Result<Self, LoadError> {
+        let read = |source| LoadError::Read { path: rootfs.to_owned(), source };
+        let rootfs = fs::canonicalize(rootfs).map_err(read)?;
+        let mut missing: Vec<String> = MOUNT_POINTS
+            .iter()
+            .filter(|name| !rootfs.join(name).is_dir())
+            .map(|name| format!("the directory `/{name}` (mount point)"))
+            .collect();
+        let interpreter = INTERPRETERS.iter().find(|path| fs::symlink_metadata(rootfs.join(path)).is_ok());
+        if interpreter.is_none() {
+            missing.push("`/usr/bin/python3` (the interpreter)".to_owned());
+        }
+        let library = find_library(&rootfs);
+        if library.is_none() {
+            missing.push("`/usr/lib/python3.X/os.py` (the standard library)".to_owned());
+        }
+        let (Some(interpreter), Some((minor, library)), true) = (interpreter, library, missing.is_empty())
+        else {
+            return Err(LoadError::Incomplete { rootfs, missing });
+        };
+        let mut packages: Vec<Package> = ["site-packages", "dist-packages"]
+            .iter()
+            .filter_map(|name| list_packages(&library.join(name)).ok())
+            .flatten()
+            .collect();
+        packages.sort();
+        Ok(Self {
+            rootfs,
+            interpreter: format!("/{interpreter}"),
+            python_version: (3, minor, 0),
+            id: "custom".to_owned(),
+            env: program_env().into_iter().collect(),
+            packages,
+        })
+    }
+
+    /// Loads one finished runtime directory, whether current or not.
+    pub(crate) fn from_dir(path: &Path) -> Result<Self, LoadError> {
+        Ok(Self::from_manifest(path, &read_manifest(path)?))
+    }
+
+    fn from_manifest(path: &Path, manifest: &Manifest) -> Self {
+        let python = &manifest.python;
+        Self {
+            rootfs: path.join(ROOTFS_NAME),
+            interpreter: manifest.interpreter.clone(),
+            python_version: (python.major, python.minor, python.micro),
+            id: manifest.id.clone(),
+            env: manifest.env.clone().into_iter().collect(),
+            packages: manifest.packages.clone(),
+        }
+    }
+}
+
+/// Where the runtimes are below a data directory.
+pub(crate) fn runtimes_dir(data_dir: &Path) -> PathBuf {
+    let data_dir = std::path::absolute(data_dir).unwrap_or_else(|_| data_dir.to_owned());
+    data_dir.join("runtime")
+}
+
+/// The directories that hold a manifest and are not under way. A missing `directory` holds none.
+fn finished_dirs(directory: &Path) -> Result<Vec<PathBuf>, LoadError> {
+    let read = |source| LoadError::Read { path: directory.to_owned(), source };
+    let entries = match fs::read_dir(directory) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(read(error)),
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(read)?.path();
+        // `<id>.partial` and `<id>.old` are not finished; an id has dots, so the last suffix is compared.
+        let is_other = path.extension().is_some_and(|suffix| suffix == "partial" || suffix == "old");
+        if !is_other && path.join(MANIFEST_NAME).is_file() {
+            found.push(path);
+        }
+    }
+    Ok(found)
+}
+
+fn read_manifest(directory: &Path) -> Result<Manifest, LoadError> {
+    let path = directory.join(MANIFEST_NAME);
+    let text = fs::read_to_string(&path).map_err(|source| LoadError::Read { path: path.clone(), source })?;
+    serde_json::from_str(&text).map_err(|source| LoadError::Manifest { path, source })
+}
+
+/// The newest standard library in a tree: its minor version and its directory.
+fn find_library(rootfs: &Path) -> Option<(u8, PathBuf)> {
+    let parents = ["usr/lib", "usr/lib64", "usr/local/lib", "lib"];
+    let entries =
+        parents.iter().filter_map(|parent| fs::read_dir(rootfs.join(parent)).ok()).flatten().flatten();
+    entries
+        .filter_map(|entry| {
+            let minor = entry.file_name().to_str()?.strip_prefix("python3.")?.parse::<u8>().ok()?;
+            entry.path().join("os.py").is_file().then(|| (minor, entry.path()))
+        })
+        .max_by_key(|(minor, _)| *minor)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::manifest::tests::sample;
+
+    fn write_runtime(data_dir: &Path, name: &str, manifest: &Manifest) {
+        let directory = runtimes_dir(data_dir).join(name);
+        fs::create_dir_all(directory.join(ROOTFS_NAME)).unwrap();
+        fs::write(directory.join(MANIFEST_NAME), serde_json::to_string(manifest).unwrap()).unwrap();
+    }
+
+    #[test]
+    fn an_empty_data_directory_names_the_command() {
+        let directory = tempfile::tempdir().unwrap();
+        let error = Runtime::load(directory.path()).unwrap_err();
+        assert!(error.to_string().contains("python-sandbox setup"), "{error}");
+    }
+
+    #[test]
+    fn the_newest_current_runtime_is_loaded() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |id: &str, created_at: &str| Manifest {
+            id: id.into(),
+            created_at: created_at.into(),
+            ..sample()
+        };
+        write_runtime(directory.path(), "one", &at("one", "2026-01-01T00:00:00Z"));
+        write_runtime(directory.path(), "two", &at("two", "2026-02-01T00:00:00Z"));
+        write_runtime(directory.path(), "three.partial", &at("three", "2026-03-01T00:00:00Z"));
+        let foreign = Manifest { lock_sha256: "0".into(), ..at("four", "2026-04-01T00:00:00Z") };
+        write_runtime(directory.path(), "four", &foreign);
+
+        let runtime = Runtime::load(directory.path()).unwrap();
+        assert_eq!(runtime.id, "two");
+        assert_eq!(runtime.python_version, (3, 11, 7));
+        assert!(runtime.rootfs.is_absolute() && runtime.rootfs.ends_with("two/rootfs"));
+        assert!(runtime.env.contains(&("MPLBACKEND".to_owned(), "Agg".to_owned())));
+    }
+
+    #[test]
+    fn an_outdated_runtime_is_named() {
+        let directory = tempfile::tempdir().unwrap();
+        write_runtime(
+            directory.path(),
+            "old-one",
+            &Manifest { id: "old-one".into(), builder_version: 0, ..sample() },
+        );
+        let error = Runtime::load(directory.path()).unwrap_err();
+        assert!(matches!(&error, LoadError::Outdated { found, .. } if found == "old-one"), "{error}");
+    }
+
+    #[test]
+    fn a_damaged_manifest_does_not_hide_a_whole_one() {
+        let directory = tempfile::tempdir().unwrap();
+        let damaged = runtimes_dir(directory.path()).join("damaged");
+        fs::create_dir_all(&damaged).unwrap();
+        fs::write(damaged.join(MANIFEST_NAME), "{").unwrap();
+        assert!(matches!(Runtime::load(directory.path()), Err(LoadError::Manifest { .. })));
+        write_runtime(directory.path(), "whole", &sample());
+        assert!(Runtime::load(directory.path()).is_ok());
+    }
+
+    #[test]
+    fn an_own_tree_must_be_complete() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path();
+        let LoadError::Incomplete { missing, .. } = Runtime::from_rootfs(root).unwrap_err() else { panic!() };
+        assert_eq!(missing.len(), MOUNT_POINTS.len() + 2, "{missing:?}");
+
+        for name in ["proc", "dev", "sys", "tmp", "usr/bin", "usr/lib/python3.12/site-packages/x-1.dist-info"]
+        {
+            fs::create_dir_all(root.join(name)).unwrap();
+        }
+        fs::write(root.join("usr/lib/python3.12/os.py"), "").unwrap();
+        // Links in a foreign tree are read inside it, so they may dangle outside.
+        std::os::unix::fs::symlink("/etc/alternatives/nowhere", root.join("usr/bin/python3")).unwrap();
+        let runtime = Runtime::from_rootfs(root).unwrap();
+        assert_eq!(runtime.python_version, (3, 12, 0));
+        assert_eq!(runtime.interpreter, "/usr/bin/python3");
+        assert_eq!(runtime.packages.len(), 1);
+    }
+}

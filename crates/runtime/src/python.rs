@@ -1,0 +1,270 @@
+//! Finds the machine's CPython to build from.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use crate::command::{CommandError, command, run};
+use crate::error::SetupError;
+
+/// Answers with the facts below; see the file.
+const PROBE: &str = include_str!("../../../runtime/build/probe.py");
+/// The names that are looked for in `PATH`, best first. The lock holds wheels for these versions.
+const NAMES: [&str; 4] = ["python3.13", "python3.12", "python3.11", "python3"];
+/// The oldest and the newest minor version that the lock holds wheels for.
+const MINOR_VERSIONS: std::ops::RangeInclusive<u8> = 11..=14;
+
+/// A usable interpreter and where its parts are on this machine.
+#[derive(Debug, Clone)]
+pub(crate) struct Interpreter {
+    /// The executable itself: no link, no shim, no virtual environment.
+    pub executable: PathBuf,
+    /// Major, minor and micro version.
+    pub version: (u8, u8, u8),
+    /// As `uname -m` says.
+    pub machine: String,
+    /// `lib`, or `lib64` where the distribution says so.
+    pub platlibdir: String,
+    /// What the interpreter was installed below.
+    pub prefix: PathBuf,
+    /// The standard library, and the directory of its compiled part (mostly the same).
+    pub stdlib: PathBuf,
+    /// See `stdlib`.
+    pub platstdlib: PathBuf,
+    /// Where it looks for packages when it is installed below `/usr`, absolute.
+    pub site_packages: String,
+}
+
+/// A candidate that cannot be used.
+#[derive(Debug)]
+pub struct Rejected {
+    /// The name or path that was tried.
+    pub candidate: PathBuf,
+    /// Why not.
+    pub rejection: Rejection,
+}
+
+/// Why an interpreter cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Rejection {
+    /// No such program in `PATH`.
+    #[error("not found")]
+    NotFound,
+    /// It does not run, or does not answer like Python.
+    #[error("does not run: {0}")]
+    DoesNotRun(String),
+    /// PyPy and others, for which there are no wheels.
+    #[error("is {0}, not CPython")]
+    NotCPython(String),
+    /// Older or newer than the lock knows.
+    #[error("is Python {0}.{1}, but 3.11 to 3.14 is needed")]
+    Version(u8, u8),
+    /// The build without the global lock, for which there are other wheels.
+    #[error("is a free-threaded build, for which no packages are pinned")]
+    FreeThreaded,
+    /// Debian and Ubuntu part this from the interpreter.
+    #[error("has no `{module}` module (hint: `apt-get install python3.{minor}-venv`, or python3-venv)")]
+    NoVenv {
+        /// `venv` or `ensurepip`.
+        module: &'static str,
+        /// The interpreter's minor version.
+        minor: u8,
+    },
+}
+
+impl fmt::Display for Rejected {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "`{}` {}", self.candidate.display(), self.rejection)
+    }
+}
+
+/// What the probe answers. An interpreter that is too old gives only the first two.
+#[derive(Debug, Deserialize)]
+struct Facts {
+    implementation: String,
+    version: (u8, u8, u8),
+    #[serde(flatten)]
+    details: Option<Details>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Details {
+    executable: PathBuf,
+    machine: String,
+    platlibdir: String,
+    prefix: PathBuf,
+    stdlib: PathBuf,
+    platstdlib: PathBuf,
+    site_packages: Vec<String>,
+    free_threaded: bool,
+    venv: bool,
+    ensurepip: bool,
+}
+
+/// Finds the interpreter: `wanted` and nothing else if it is given, else the first usable one in `PATH`.
+pub(crate) fn find(wanted: Option<&Path>) -> Result<Interpreter, SetupError> {
+    let candidates = match wanted {
+        Some(path) => vec![path.to_owned()],
+        None => NAMES.iter().map(PathBuf::from).collect(),
+    };
+    find_among(candidates, &std::env::var_os("PATH").unwrap_or_default())
+}
+
+/// The first usable candidate. A name without a slash is looked for in `search_path`, at each place where it
+/// is.
+fn find_among(candidates: Vec<PathBuf>, search_path: &std::ffi::OsStr) -> Result<Interpreter, SetupError> {
+    let mut rejected = Vec::new();
+    for candidate in candidates {
+        // A shim that refuses (pyenv has one for every version that it ever saw) must not hide the one behind
+        // it.
+        let places: Vec<PathBuf> = if candidate.components().count() > 1 {
+            vec![candidate.clone()]
+        } else {
+            std::env::split_paths(search_path)
+                .map(|directory| directory.join(&candidate))
+                .filter(|p| p.is_file())
+                .collect()
+        };
+        if places.is_empty() {
+            rejected.push(Rejected { candidate, rejection: Rejection::NotFound });
+            continue;
+        }
+        for place in places {
+            match examine(&place) {
+                Ok(interpreter) => return Ok(interpreter),
+                Err(rejection) => rejected.push(Rejected { candidate: place, rejection }),
+            }
+        }
+    }
+    Err(SetupError::NoPython { rejected })
+}
+
+/// Asks a candidate what it is.
+fn examine(candidate: &Path) -> Result<Interpreter, Rejection> {
+    let facts = ask(candidate)?;
+    let (major, minor, _) = facts.version;
+    if facts.implementation != "CPython" {
+        return Err(Rejection::NotCPython(facts.implementation));
+    }
+    if major != 3 || !MINOR_VERSIONS.contains(&minor) {
+        return Err(Rejection::Version(major, minor));
+    }
+    let incomplete = || Rejection::DoesNotRun("the answer to the probe lacks fields".to_owned());
+    let base = facts.details.ok_or_else(incomplete)?.executable;
+    // A virtual environment answers with its own package directories; the interpreter behind it is what
+    // counts.
+    let facts = ask(&base)?;
+    let details = facts.details.ok_or_else(incomplete)?;
+    if details.free_threaded {
+        return Err(Rejection::FreeThreaded);
+    }
+    for (module, there) in [("venv", details.venv), ("ensurepip", details.ensurepip)] {
+        if !there {
+            return Err(Rejection::NoVenv { module, minor });
+        }
+    }
+    let site_packages = choose_site_packages(&details.site_packages, minor).ok_or_else(incomplete)?;
+    Ok(Interpreter {
+        executable: details.executable,
+        version: facts.version,
+        machine: details.machine,
+        platlibdir: details.platlibdir,
+        prefix: details.prefix,
+        stdlib: details.stdlib,
+        platstdlib: details.platstdlib,
+        site_packages,
+    })
+}
+
+fn ask(candidate: &Path) -> Result<Facts, Rejection> {
+    let answer = run(command(candidate).args(["-I", "-c", PROBE])).map_err(|error| match error {
+        CommandError::Start { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
+            Rejection::NotFound
+        }
+        CommandError::Start { source, .. } => Rejection::DoesNotRun(source.to_string()),
+        CommandError::Failed { status, output, .. } => {
+            Rejection::DoesNotRun(format!("{status}, {}", output.lines().next().unwrap_or("no output")))
+        }
+    })?;
+    serde_json::from_str(answer.trim())
+        .map_err(|error| Rejection::DoesNotRun(format!("its answer to the probe is not understood: {error}")))
+}
+
+/// The directory beside the standard library, where distributions that move the usual one (Debian) also look.
+fn choose_site_packages(places: &[String], minor: u8) -> Option<String> {
+    let beside =
+        |place: &&String| place.starts_with("/usr/lib") && place.contains(&format!("/python3.{minor}/"));
+    places.iter().find(beside).cloned()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    /// A script that answers to the probe with `answer`.
+    fn fake(directory: &Path, name: &str, script: &str) -> PathBuf {
+        let path = directory.join(name);
+        std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        path
+    }
+
+    fn answering(directory: &Path, name: &str, version: &str, extra: &str) -> PathBuf {
+        let path = directory.join(name);
+        let answer = format!(
+            r#"{{"implementation": "CPython", "version": {version}, "executable": "{}", "machine": "x86_64",
+            "platlibdir": "lib", "prefix": "/usr", "stdlib": "/usr/lib/python3.12", "platstdlib": "/usr/lib/python3.12",
+            "site_packages": ["/usr/local/lib/python3.12/dist-packages", "/usr/lib/python3/dist-packages",
+            "/usr/lib/python3.12/dist-packages"], "free_threaded": false, {extra}}}"#,
+            path.display()
+        );
+        fake(directory, name, &format!("cat <<'END'\n{answer}\nEND"))
+    }
+
+    #[test]
+    fn every_rejected_candidate_is_explained() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path();
+        fake(path, "python3.13", "echo 'shim: no such version' >&2; exit 127");
+        fake(path, "python3.12", r#"echo '{"implementation": "PyPy", "version": [3, 12, 1]}'"#);
+        fake(path, "python3", r#"echo '{"implementation": "CPython", "version": [3, 9, 2]}'"#);
+        let candidates = NAMES.iter().map(PathBuf::from).collect();
+        let text = find_among(candidates, path.as_os_str()).unwrap_err().to_string();
+        for part in
+            ["shim: no such version", "is PyPy, not CPython", "`python3.11` not found", "is Python 3.9, but"]
+        {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+    }
+
+    #[test]
+    fn a_missing_venv_names_the_package_to_install() {
+        let directory = tempfile::tempdir().unwrap();
+        let python =
+            answering(directory.path(), "python3.12", "[3, 12, 4]", r#""venv": true, "ensurepip": false"#);
+        let text = find_among(vec![python], "".as_ref()).unwrap_err().to_string();
+        assert!(
+            text.contains("no `ensurepip`") && text.contains("apt-get install python3.12-venv"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn the_first_usable_one_is_taken_also_behind_a_shim() {
+        let directory = tempfile::tempdir().unwrap();
+        let (shims, real) = (directory.path().join("shims"), directory.path().join("real"));
+        std::fs::create_dir_all(&shims).unwrap();
+        std::fs::create_dir_all(&real).unwrap();
+        fake(&shims, "python3.12", "exit 127");
+        let python = answering(&real, "python3.12", "[3, 12, 4]", r#""venv": true, "ensurepip": true"#);
+        let search = std::env::join_paths([&shims, &real]).unwrap();
+        let found = find_among(vec!["python3.12".into()], &search).unwrap();
+        assert_eq!(found.executable, python);
+        assert_eq!(found.version, (3, 12, 4));
+        assert_eq!(found.site_packages, "/usr/lib/python3.12/dist-packages");
+    }
+}

@@ -1,0 +1,393 @@
+//! The set-up: makes a runtime step by step, so that an interrupted one goes on where it was.
+//!
+//! ```text
+//! find interpreter -> wait for the lock -> [done already?] -> steps in <id>.partial, each stamped -> rename
+//! to <id>
+//! ```
+//!
+//! A step may be repeated at any time: it replaces what an interrupted try of itself has left.
+
+use std::fs::{self, File, TryLockError};
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use crate::command::{command, run};
+use crate::error::SetupError;
+use crate::loaded::{Runtime, runtimes_dir};
+use crate::manifest::{
+    MANIFEST_NAME, Manifest, PythonVersion, ROOTFS_NAME, SCHEMA_VERSION, list_packages, program_env,
+};
+use crate::packages::Installer;
+use crate::python::Interpreter;
+use crate::{BUILDER_VERSION, PACKAGES_LOCK, libraries, python, smoke, stdlib, system_files, tree};
+
+/// Prepares matplotlib and the fonts; see the file.
+const FONTS: &str = include_str!("../../../runtime/build/fonts.py");
+
+/// The part of a work directory that does not become part of the runtime.
+const SCRATCH_NAME: &str = "scratch";
+
+/// What to prepare, and where.
+#[derive(Debug, Clone)]
+pub struct SetupOptions {
+    /// The service's data directory; created when it is not there.
+    pub data_dir: PathBuf,
+    /// The interpreter to build from; when `None`, the first usable one in `PATH`.
+    pub python: Option<PathBuf>,
+    /// Builds anew also when a finished runtime is there, from the beginning. The service must not be running
+    /// then: its sandboxes would lose the tree under their feet.
+    pub force: bool,
+}
+
+/// Hears how far the set-up is.
+pub trait Progress {
+    /// A step begins: the `index`th (from 1) of `total`.
+    fn step(&mut self, index: usize, total: usize, name: &str);
+    /// A remark about the step that runs.
+    fn detail(&mut self, text: &str);
+}
+
+/// A [`Progress`] that nobody hears.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Silent;
+
+impl Progress for Silent {
+    fn step(&mut self, _index: usize, _total: usize, _name: &str) {}
+    fn detail(&mut self, _text: &str) {}
+}
+
+/// Makes the runtime ready and returns it. At once when it is ready already; from where it was when a set-up
+/// was interrupted. A second set-up at the same time waits for the first.
+///
+/// With no interpreter named, any finished runtime that fits this version of the program is good enough, also
+/// when the interpreter that it was made from has changed or gone meanwhile.
+///
+/// # Errors
+/// When no interpreter is usable, packages cannot be downloaded, a file operation fails, or the finished tree
+/// does not work.
+pub fn setup(options: &SetupOptions, progress: &mut dyn Progress) -> Result<Runtime, SetupError> {
+    if let (None, false, Ok(runtime)) = (&options.python, options.force, Runtime::load(&options.data_dir)) {
+        return Ok(runtime);
+    }
+    let interpreter = python::find(options.python.as_deref())?;
+    let loader = libraries::check_loader(&interpreter)?;
+    let id = runtime_id(&interpreter)?;
+
+    let directory = runtimes_dir(&options.data_dir);
+    fs::create_dir_all(&directory).map_err(SetupError::file("create", &directory))?;
+    let setup_lock = lock(&directory.join("setup.lock"), progress)?;
+    let finished = directory.join(&id);
+    if !options.force
+        && let Ok(runtime) = Runtime::from_dir(&finished)
+    {
+        return Ok(runtime);
+    }
+
+    let work = directory.join(format!("{id}.partial"));
+    if options.force {
+        tree::remove(&work)?;
+    }
+    let wheels = directory.join("wheels");
+    progress.detail(&format!("from {}", interpreter.executable.display()));
+    let installer = Installer::new(&work.join(SCRATCH_NAME), &wheels, setup_lock);
+    let build = Build { work, interpreter, loader, id, installer };
+    build.run_all(progress)?;
+    build.publish(&finished)?;
+    Runtime::from_dir(&finished).map_err(|source| SetupError::Load { source })
+}
+
+/// Names the runtime by all that it is made from.
+fn runtime_id(python: &Interpreter) -> Result<String, SetupError> {
+    let executable = fs::read(&python.executable).map_err(SetupError::file("read", &python.executable))?;
+    let (major, minor, micro) = python.version;
+    let version = format!("{major}.{minor}.{micro}");
+    let inputs = format!(
+        "{BUILDER_VERSION}\n{version}\n{}\n{}\n{}\n",
+        python.machine,
+        sha256_hex(&executable),
+        sha256_hex(PACKAGES_LOCK.as_bytes())
+    );
+    Ok(format!("cpython-{version}-{}", &sha256_hex(inputs.as_bytes())[..12]))
+}
+
+/// SHA-256 in hexadecimal.
+pub(crate) fn sha256_hex(data: &[u8]) -> String {
+    Sha256::digest(data).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Takes the lock that only one set-up holds. The system frees it when the process ends, however that
+/// happens.
+fn lock(path: &Path, progress: &mut dyn Progress) -> Result<File, SetupError> {
+    let file = File::options()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(path)
+        .map_err(SetupError::file("open", path))?;
+    match file.try_lock() {
+        Ok(()) => return Ok(file),
+        Err(TryLockError::WouldBlock) => progress.detail("another set-up is at work; waiting for it"),
+        Err(TryLockError::Error(source)) => {
+            return Err(SetupError::File { action: "lock", path: path.to_owned(), source });
+        }
+    }
+    file.lock().map_err(SetupError::file("lock", path))?;
+    Ok(file)
+}
+
+/// A step: its stamp, what the user reads, what it does.
+type Step = (&'static str, &'static str, fn(&Build, &mut dyn Progress) -> Result<(), SetupError>);
+
+/// All steps in order. A stamp names a step for ever: when what it does changes, [`BUILDER_VERSION`] is
+/// raised.
+const STEPS: [Step; 9] = [
+    ("venv", "preparing the package installer", |build, _| build.installer.prepare(&build.interpreter)),
+    ("wheels", "downloading the packages", |build, progress| build.installer.download(progress)),
+    ("stdlib", "copying the interpreter and its standard library", |build, _| build.copy_interpreter()),
+    ("packages", "installing the packages", |build, _| {
+        build.installer.install(&build.interpreter, &build.rootfs())
+    }),
+    ("fonts", "preparing the fonts", |build, progress| build.prepare_fonts(progress)),
+    ("libraries", "collecting the shared libraries", |build, progress| {
+        libraries::collect(&build.interpreter, &build.loader, &build.rootfs(), progress)
+    }),
+    ("compile", "compiling the modules", |build, progress| build.compile(progress)),
+    ("finish", "finishing the file tree", |build, _| build.write_manifest()),
+    ("smoke", "checking the result", |build, progress| build.check(progress)),
+];
+
+/// Runs every step (stamp and name) that has no stamp in the directory `stamps` yet, and stamps it. Once one
+/// runs, all later ones do: they build on it.
+fn run_unstamped(
+    stamps: &Path,
+    steps: &[(&str, &str)],
+    progress: &mut dyn Progress,
+    mut action: impl FnMut(usize, &mut dyn Progress) -> Result<(), SetupError>,
+) -> Result<(), SetupError> {
+    fs::create_dir_all(stamps).map_err(SetupError::file("create", stamps))?;
+    let mut is_resuming = true;
+    for (index, (stamp, name)) in steps.iter().enumerate() {
+        progress.step(index + 1, steps.len(), name);
+        let stamp = stamps.join(stamp);
+        is_resuming &= stamp.exists();
+        if is_resuming {
+            progress.detail("done before");
+            continue;
+        }
+        action(index, progress)?;
+        fs::write(&stamp, "").map_err(SetupError::file("write", &stamp))?;
+    }
+    Ok(())
+}
+
+/// One set-up under way.
+struct Build {
+    work: PathBuf,
+    interpreter: Interpreter,
+    loader: PathBuf,
+    id: String,
+    installer: Installer,
+}
+
+impl Build {
+    fn rootfs(&self) -> PathBuf {
+        self.work.join(ROOTFS_NAME)
+    }
+
+    fn stamps(&self) -> PathBuf {
+        self.work.join("stamps")
+    }
+
+    fn run_all(&self, progress: &mut dyn Progress) -> Result<(), SetupError> {
+        let names = STEPS.map(|(stamp, name, _)| (stamp, name));
+        run_unstamped(&self.stamps(), &names, progress, |index, progress| STEPS[index].2(self, progress))
+    }
+
+    fn copy_interpreter(&self) -> Result<(), SetupError> {
+        let rootfs = self.rootfs();
+        tree::remove(&rootfs)?;
+        system_files::make_top(&rootfs)?;
+        stdlib::install(&self.interpreter, &rootfs)
+    }
+
+    /// Lets the machine's interpreter run matplotlib from the new tree.
+    fn prepare_fonts(&self, progress: &mut dyn Progress) -> Result<(), SetupError> {
+        let rootfs = self.rootfs();
+        let scratch = self.work.join(SCRATCH_NAME).join("fonts");
+        fs::create_dir_all(&scratch).map_err(SetupError::file("create", &scratch))?;
+        let mut fonts = command(&self.interpreter.executable);
+        fonts.args(["-I", "-S", "-B", "-c", FONTS]).arg(&rootfs).arg(self.site_packages());
+        // It also makes a cache of the machine's own fonts, which goes away with the rest.
+        fonts.env("MPLCONFIGDIR", &scratch).env("MPLBACKEND", "Agg");
+        let count = run(&mut fonts).map_err(SetupError::command("prepare the fonts"))?;
+        progress.detail(&format!("{} font names", count.trim()));
+        Ok(())
+    }
+
+    /// Compiles all modules. The tree is read-only later, so the caches need no check against the sources
+    /// ("unchecked").
+    fn compile(&self, progress: &mut dyn Progress) -> Result<(), SetupError> {
+        let rootfs = self.rootfs();
+        let mut compile = command(&self.interpreter.executable);
+        compile.args([
+            "-I",
+            "-m",
+            "compileall",
+            "-q",
+            "-f",
+            "-j",
+            "0",
+            "--invalidation-mode",
+            "unchecked-hash",
+        ]);
+        // Tracebacks must show the path inside, not that of the build.
+        compile.arg("-s").arg(&rootfs).args(["-p", "/"]);
+        compile.arg(rootfs.join(stdlib::destination(&self.interpreter))).arg(self.site_packages());
+        if let Err(error) = run(&mut compile) {
+            // A file that is not valid in this version is no harm: whether anything needs it, the check will
+            // show.
+            progress.detail(&format!("some modules do not compile: {error}"));
+        }
+        Ok(())
+    }
+
+    fn site_packages(&self) -> PathBuf {
+        self.rootfs().join(self.interpreter.site_packages.trim_start_matches('/'))
+    }
+
+    fn write_manifest(&self) -> Result<(), SetupError> {
+        let rootfs = self.rootfs();
+        system_files::write_etc(&self.interpreter, &rootfs)?;
+        let size = tree::normalise(&rootfs)?;
+        let site_packages = self.site_packages();
+        let (major, minor, micro) = self.interpreter.version;
+        let manifest = Manifest {
+            schema_version: SCHEMA_VERSION,
+            id: self.id.clone(),
+            builder_version: BUILDER_VERSION,
+            lock_sha256: sha256_hex(PACKAGES_LOCK.as_bytes()),
+            python: PythonVersion { implementation: "CPython".to_owned(), major, minor, micro },
+            machine: self.interpreter.machine.clone(),
+            interpreter: "/usr/bin/python3".to_owned(),
+            site_packages: self.interpreter.site_packages.clone(),
+            env: program_env(),
+            packages: list_packages(&site_packages).map_err(SetupError::file("list", &site_packages))?,
+            size_bytes: size.bytes,
+            entries_count: size.entries,
+            created_at: jiff::Timestamp::now().to_string(),
+        };
+        let path = self.work.join(MANIFEST_NAME);
+        let text = serde_json::to_string_pretty(&manifest).expect("a manifest has only strings and numbers");
+        fs::write(&path, text + "\n").map_err(SetupError::file("write", path))
+    }
+
+    fn check(&self, progress: &mut dyn Progress) -> Result<(), SetupError> {
+        let path = self.work.join(MANIFEST_NAME);
+        let text = fs::read_to_string(&path).map_err(SetupError::file("read", &path))?;
+        let manifest = serde_json::from_str(&text)
+            .map_err(|source| SetupError::Load { source: crate::LoadError::Manifest { path, source } })?;
+        smoke::check(&self.rootfs(), &manifest, progress)
+    }
+
+    /// Removes what only the work needed and gives the directory its final name. One that is there (`force`)
+    /// makes way first, so at no time does the name show half a tree.
+    fn publish(&self, finished: &Path) -> Result<(), SetupError> {
+        // The stamps go first: without them an interrupted try begins anew rather than with half an
+        // installer.
+        tree::remove(&self.stamps())?;
+        tree::remove(&self.work.join(SCRATCH_NAME))?;
+        // After a power cut the name must not show files without content. Best effort: the rename itself is
+        // atomic anyway.
+        let _ = run(command("sync").arg("--file-system").arg(&self.work));
+        let old = finished.with_file_name(format!("{}.old", self.id));
+        tree::remove(&old)?;
+        if finished.exists() {
+            fs::rename(finished, &old).map_err(SetupError::file("move away", finished))?;
+        }
+        fs::rename(&self.work, finished).map_err(SetupError::file("publish", finished))?;
+        tree::remove(&old)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    use super::*;
+
+    /// Tells a channel what it hears.
+    struct Teller(mpsc::Sender<String>);
+
+    impl Progress for Teller {
+        fn step(&mut self, _index: usize, _total: usize, _name: &str) {}
+        fn detail(&mut self, text: &str) {
+            self.0.send(text.to_owned()).unwrap();
+        }
+    }
+
+    #[test]
+    fn an_interrupted_run_goes_on_where_it_was() {
+        let directory = tempfile::tempdir().unwrap();
+        let stamps = directory.path().join("stamps");
+        let steps = [("a", "first"), ("b", "second"), ("c", "third")];
+        let mut ran = Vec::new();
+        let mut run = |fails_at: Option<usize>| {
+            ran.clear();
+            let result = run_unstamped(&stamps, &steps, &mut Silent, |index, _| {
+                ran.push(index);
+                if fails_at == Some(index) {
+                    return Err(SetupError::File {
+                        action: "test",
+                        path: PathBuf::new(),
+                        source: std::io::ErrorKind::Other.into(),
+                    });
+                }
+                Ok(())
+            });
+            (ran.clone(), result.is_ok())
+        };
+        assert_eq!(run(Some(1)), (vec![0, 1], false));
+        assert_eq!(run(None), (vec![1, 2], true));
+        assert_eq!(run(None), (vec![], true));
+        // What follows a step that is made again is made again too.
+        fs::remove_file(stamps.join("b")).unwrap();
+        assert_eq!(run(None), (vec![1, 2], true));
+    }
+
+    #[test]
+    fn a_second_setup_waits_and_says_so() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("setup.lock");
+        let first = lock(&path, &mut Silent).unwrap();
+        let (teller, heard) = mpsc::channel();
+        let (done, is_done) = mpsc::channel();
+        let second = std::thread::spawn(move || {
+            let file = lock(&path, &mut Teller(teller)).unwrap();
+            done.send(()).unwrap();
+            drop(file);
+        });
+        assert!(heard.recv_timeout(Duration::from_secs(10)).unwrap().contains("waiting"));
+        assert!(is_done.try_recv().is_err(), "the lock is still ours");
+        drop(first);
+        is_done.recv_timeout(Duration::from_secs(10)).unwrap();
+        second.join().unwrap();
+    }
+
+    #[test]
+    fn a_ready_runtime_needs_no_interpreter() {
+        let directory = tempfile::tempdir().unwrap();
+        let finished = runtimes_dir(directory.path()).join("ready");
+        fs::create_dir_all(finished.join(ROOTFS_NAME)).unwrap();
+        let manifest = serde_json::to_string(&crate::manifest::tests::sample()).unwrap();
+        fs::write(finished.join(MANIFEST_NAME), manifest).unwrap();
+        let options = SetupOptions { data_dir: directory.path().to_owned(), python: None, force: false };
+        assert_eq!(setup(&options, &mut Silent).unwrap().rootfs, finished.join(ROOTFS_NAME));
+
+        let nowhere = SetupOptions { python: Some("/nonexistent/python3".into()), ..options };
+        let error = setup(&nowhere, &mut Silent).unwrap_err().to_string();
+        assert!(error.contains("`/nonexistent/python3` not found"), "{error}");
+    }
+}

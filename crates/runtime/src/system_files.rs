@@ -1,0 +1,77 @@
+//! The parts of the tree that are written rather than copied: the top directories, `/etc`, the time zones.
+
+use std::fs;
+use std::path::Path;
+
+use crate::error::SetupError;
+use crate::python::Interpreter;
+use crate::tree;
+
+/// The user that programs run as, in the file that shows names. Executors may map it to any id of the host.
+const SANDBOX_ID: u32 = 1000;
+
+/// Directories of the tree; those that a sandbox mounts over stay empty.
+const DIRECTORIES: [&str; 13] = [
+    "proc",
+    "dev",
+    "sys",
+    "tmp",
+    "run",
+    "var",
+    "etc",
+    "usr/bin",
+    "usr/sbin",
+    "usr/lib",
+    "usr/lib64",
+    "usr/share/python-sandbox/skel",
+    "usr/share/fonts",
+];
+
+/// The old places of what is now below `/usr`, and what programs expect in `/var`.
+const LINKS: [(&str, &str); 5] = [
+    ("bin", "usr/bin"),
+    ("sbin", "usr/sbin"),
+    ("lib", "usr/lib"),
+    ("lib64", "usr/lib64"),
+    ("var/tmp", "../tmp"),
+];
+
+/// Makes the top of the tree: before anything is copied into it, as the links decide where that goes.
+pub(crate) fn make_top(rootfs: &Path) -> Result<(), SetupError> {
+    for name in DIRECTORIES {
+        let path = rootfs.join(name);
+        fs::create_dir_all(&path).map_err(SetupError::file("create", path))?;
+    }
+    for (name, target) in LINKS {
+        tree::link(target, &rootfs.join(name))?;
+    }
+    Ok(())
+}
+
+/// Writes `/etc` and makes the time zones that came as a package the system's own.
+pub(crate) fn write_etc(python: &Interpreter, rootfs: &Path) -> Result<(), SetupError> {
+    let passwd = format!(
+        "root:x:0:0:root:/:/usr/sbin/nologin\n\
+         sandbox:x:{SANDBOX_ID}:{SANDBOX_ID}:sandbox:/tmp:/usr/sbin/nologin\n\
+         nobody:x:65534:65534:nobody:/:/usr/sbin/nologin\n"
+    );
+    let group = format!("root:x:0:\nsandbox:x:{SANDBOX_ID}:\nnogroup:x:65534:\n");
+    let files = [
+        ("passwd", passwd.as_str()),
+        ("group", &group),
+        ("hosts", "127.0.0.1 localhost\n::1 localhost\n"),
+        ("hostname", "sandbox\n"),
+        ("resolv.conf", ""),
+        // Only files: there is no network to ask, and a module for it would be loaded in vain.
+        ("nsswitch.conf", "passwd: files\ngroup: files\nhosts: files\nservices: files\nprotocols: files\n"),
+        ("os-release", "NAME=\"Python Sandbox\"\nID=python-sandbox\nPRETTY_NAME=\"Python Sandbox\"\n"),
+        ("timezone", "Etc/UTC\n"),
+    ];
+    for (name, content) in files {
+        let path = rootfs.join("etc").join(name);
+        fs::write(&path, content).map_err(SetupError::file("write", path))?;
+    }
+    let packages = python.site_packages.trim_start_matches("/usr/");
+    tree::link(&format!("../{packages}/tzdata/zoneinfo"), &rootfs.join("usr/share/zoneinfo"))?;
+    tree::link("../usr/share/zoneinfo/UTC", &rootfs.join("etc/localtime"))
+}

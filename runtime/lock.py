@@ -1,0 +1,108 @@
+#!/usr/bin/env python3
+"""Makes `packages.lock` from `packages.in`: every package that they need, pinned, with the digest of each wheel.
+
+    python3 runtime/lock.py            write the lock anew (newest versions that fit every target)
+    python3 runtime/lock.py --check    exit 1 when the lock does not fit `packages.in` or a target
+
+Needs CPython 3.11 or newer with `venv`, and the network. Only metadata is fetched, no wheel. Every target gets the same
+versions: the oldest interpreter is resolved first, and what it gets binds the others. pip judges environment markers by
+the interpreter that runs it, so a package that only some versions need would go unseen: the lock is refused when the targets
+disagree about the set.
+"""
+
+import argparse
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+import venv
+
+HERE = pathlib.Path(__file__).resolve().parent
+PACKAGES_IN = HERE / "packages.in"
+PACKAGES_LOCK = HERE / "packages.lock"
+
+# Oldest first: its answer binds the rest. A version marked optional may lack wheels.
+PYTHON_VERSIONS = ["3.11", "3.12", "3.13", "3.14"]
+MACHINES = ["x86_64", "aarch64"]
+# glibc 2.28 (Debian 10, RHEL 8) is the oldest that current wheels of the scientific stack are built for.
+GLIBC_MINOR_MAX = 28
+GLIBC_MINOR_MIN = 17
+
+HEADER = """\
+# Made by runtime/lock.py from runtime/packages.in; do not edit by hand.
+# Targets: CPython {versions} on Linux (glibc 2.{glibc} or newer), {machines}.
+"""
+
+
+def platforms(machine):
+    """The wheel platform tags that fit, best first."""
+    tags = [f"manylinux_2_{minor}_{machine}" for minor in range(GLIBC_MINOR_MAX, GLIBC_MINOR_MIN - 1, -1)]
+    return [*tags, f"manylinux2014_{machine}"]
+
+
+def resolve(pip, requirements, version, machine):
+    """What pip would install for one target, as {name: (version, {sha256, ...})}."""
+    command = [pip, "install", "--dry-run", "--ignore-installed", "--quiet", "--report", "-", "--only-binary", ":all:"]
+    command += ["--target", "unused", "--implementation", "cp", "--python-version", version]
+    for platform in platforms(machine):
+        command += ["--platform", platform]
+    for path in requirements:
+        command += ["--requirement", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise SystemExit(f"no set of wheels for CPython {version} on {machine}:\n{done.stderr}")
+    found = {}
+    for item in json.loads(done.stdout)["install"]:
+        name = item["metadata"]["name"].lower().replace("_", "-").replace(".", "-")
+        digest = item["download_info"]["archive_info"]["hashes"]["sha256"]
+        found[name] = (item["metadata"]["version"], {digest})
+    return found
+
+
+def resolve_all(pip, work):
+    """One set of versions for every target, with all digests."""
+    merged = {}
+    pins = work / "pins.txt"
+    for version in PYTHON_VERSIONS:
+        for machine in MACHINES:
+            found = resolve(pip, [pins] if merged else [PACKAGES_IN], version, machine)
+            print(f"CPython {version} on {machine}: {len(found)} packages", file=sys.stderr)
+            if not merged:
+                merged = found
+                pins.write_text("".join(f"{name}=={pin}\n" for name, (pin, _) in sorted(found.items())))
+            elif found.keys() != merged.keys():
+                raise SystemExit(f"CPython {version} on {machine} needs another set: {sorted(found.keys() ^ merged.keys())}")
+            for name, (_, digests) in found.items():
+                merged[name][1].update(digests)
+    return merged
+
+
+def render(packages):
+    """The text of the lock file."""
+    text = HEADER.format(versions=", ".join(PYTHON_VERSIONS), glibc=GLIBC_MINOR_MAX, machines=" and ".join(MACHINES))
+    for name, (version, digests) in sorted(packages.items()):
+        lines = [f"{name}=={version}", *(f"    --hash=sha256:{digest}" for digest in sorted(digests))]
+        text += " \\\n".join(lines) + "\n"
+    return text
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true", help="compare instead of writing")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="python-sandbox-lock-") as directory:
+        work = pathlib.Path(directory)
+        venv.create(work / "venv", with_pip=True)
+        pip = str(work / "venv" / "bin" / "pip")
+        # The reports of --dry-run without downloads need a newer pip than some interpreters bring.
+        subprocess.run([pip, "install", "--quiet", "--upgrade", "pip"], check=True)
+        text = render(resolve_all(pip, work))
+    if not options.check:
+        PACKAGES_LOCK.write_text(text)
+    elif PACKAGES_LOCK.read_text() != text:
+        raise SystemExit("packages.lock is not what packages.in gives today (hint: python3 runtime/lock.py)")
+
+
+if __name__ == "__main__":
+    main()
