@@ -5,6 +5,7 @@
 //! What is not a regular file is not opened at all: a FIFO would block, a device could answer.
 
 use crate::Channel;
+use crate::intake::{Inputs, Version};
 use protocol::{CHUNK_BYTES_MAX, ExecHeader, GuestMessage, PATH_BYTES_MAX, SkipReason};
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, Stat};
 use std::collections::HashMap;
@@ -20,16 +21,18 @@ const SKIPPED_MAX: usize = 100;
 const ENTRIES_MAX: usize = 100_000;
 
 /// Sends every output file below `/tmp/output`, in the order of their paths, and says what is left out and why.
+/// Input files that the program left as they were are not output.
 ///
 /// # Errors
 /// Only when the host is gone.
-pub(crate) fn collect(channel: &mut Channel, header: &ExecHeader) -> io::Result<()> {
+pub(crate) fn collect(channel: &mut Channel, header: &ExecHeader, inputs: &Inputs) -> io::Result<()> {
     let mut found = Found::default();
     match open_output_directory() {
         Ok(directory) => walk(&directory, "", 0, &mut found),
         Err(reason) => found.skipped.push(("output".to_owned(), reason)),
     }
     found.skip_links_to_elsewhere();
+    found.files.retain(|file| inputs.get(&file.path) != Some(&file.version));
     found.files.sort_by(|a, b| a.path.cmp(&b.path));
     send_files(channel, header, found)
 }
@@ -49,6 +52,7 @@ struct Candidate {
     name: CString,
     identity: (u64, u64),
     links: u64,
+    version: Version,
 }
 
 impl Found {
@@ -157,6 +161,7 @@ fn walk(directory: &OwnedFd, prefix: &str, depth: usize, found: &mut Found) {
                 name,
                 identity: (status.st_dev, status.st_ino),
                 links: status.st_nlink,
+                version: Version::of(&status),
             }),
         }
     }

@@ -2,8 +2,9 @@
 
 use crate::Channel;
 use protocol::{ExecHeader, HostMessage};
-use rustix::fs::{Gid, Mode, OFlags, Uid};
+use rustix::fs::{Gid, Mode, OFlags, Stat, Timespec, Timestamps, Uid};
 use rustix::io::Errno;
+use std::collections::HashMap;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -12,37 +13,65 @@ const CODE_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Bytes of standard input that are taken; the service's own bound is far lower.
 const STDIN_BYTES_MAX: usize = 64 * 1024 * 1024;
 
+/// How long ago input files seem to be written, in seconds: whatever the program writes to them is newer, however
+/// coarse the file system's clock is.
+const INPUT_AGE_S: i64 = 10;
+
 /// What shall be run.
 #[derive(Debug)]
 pub(crate) struct Order {
     pub(crate) header: ExecHeader,
     pub(crate) code: Vec<u8>,
     pub(crate) stdin: Vec<u8>,
+    pub(crate) inputs: Inputs,
+}
+
+/// The input files as they were put there, by path. What the program leaves unchanged is not its output.
+pub(crate) type Inputs = HashMap<String, Version>;
+
+/// Tells whether a file was written since.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Version {
+    inode: u64,
+    size: i64,
+    modified_s: i64,
+    modified_ns: i64,
+}
+
+impl Version {
+    pub(crate) fn of(status: &Stat) -> Self {
+        Self {
+            inode: status.st_ino,
+            size: status.st_size,
+            modified_s: status.st_mtime,
+            modified_ns: i64::try_from(status.st_mtime_nsec).unwrap_or(0),
+        }
+    }
 }
 
 /// Waits for an execution and puts its input files into `directory`. Nothing of the program runs yet, so nobody
 /// races the writing.
 pub(crate) fn receive(channel: &mut Channel, directory: &OwnedFd, owner: Option<u32>) -> io::Result<Order> {
     let HostMessage::Exec(header) = channel.receive()? else { return Err(out_of_order()) };
-    let mut order = Order { header, code: Vec::new(), stdin: Vec::new() };
-    let mut open: Option<(OwnedFd, u64)> = None;
+    let mut order = Order { header, code: Vec::new(), stdin: Vec::new(), inputs: Inputs::new() };
+    let mut open: Option<Open> = None;
     loop {
         match channel.receive()? {
             HostMessage::Code { data } => append(&mut order.code, &data, CODE_BYTES_MAX)?,
             HostMessage::Stdin { data } => append(&mut order.stdin, &data, STDIN_BYTES_MAX)?,
             HostMessage::InputFile { path, size_bytes } => {
-                finished(open.take())?;
-                open = Some((create(directory, &path, owner)?, size_bytes));
+                finish(open.take(), &mut order.inputs)?;
+                open = Some(Open { file: create(directory, &path, owner)?, path, rest: size_bytes });
             }
             HostMessage::InputData { data } => match &mut open {
-                Some((file, rest)) if data.len() as u64 <= *rest => {
-                    write_all(file, &data)?;
-                    *rest -= data.len() as u64;
+                Some(open) if data.len() as u64 <= open.rest => {
+                    write_all(&open.file, &data)?;
+                    open.rest -= data.len() as u64;
                 }
                 _ => return Err(out_of_order()),
             },
             HostMessage::Start => {
-                finished(open.take())?;
+                finish(open.take(), &mut order.inputs)?;
                 return Ok(order);
             }
             HostMessage::Cancel => return Err(io::ErrorKind::UnexpectedEof.into()),
@@ -55,11 +84,23 @@ fn out_of_order() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, "a message out of order")
 }
 
-fn finished(open: Option<(OwnedFd, u64)>) -> io::Result<()> {
-    match open {
-        Some((_, rest)) if rest > 0 => Err(out_of_order()),
-        _ => Ok(()),
+/// An input file that is being written.
+struct Open {
+    file: OwnedFd,
+    path: String,
+    rest: u64,
+}
+
+fn finish(open: Option<Open>, inputs: &mut Inputs) -> io::Result<()> {
+    let Some(open) = open else { return Ok(()) };
+    if open.rest > 0 {
+        return Err(out_of_order());
     }
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Realtime);
+    let past = Timespec { tv_sec: now.tv_sec - INPUT_AGE_S, tv_nsec: now.tv_nsec };
+    rustix::fs::futimens(&open.file, &Timestamps { last_access: past, last_modification: past })?;
+    inputs.insert(open.path, Version::of(&rustix::fs::fstat(&open.file)?));
+    Ok(())
 }
 
 fn append(to: &mut Vec<u8>, data: &[u8], bytes_max: usize) -> io::Result<()> {

@@ -59,14 +59,14 @@ fn serve_steps(
 
     *step = "receive the program";
     let order = intake::receive(channel, &output, place.user)?;
-    let header = order.header.clone();
+    let (header, inputs) = (order.header.clone(), order.inputs.clone());
     *step = "start the interpreter";
     let interpreter = interpreter::start(proof, config, &walls, place.user, &place.cpus, &order)?;
     *step = "run the program";
     let report = supervise::supervise(channel, &children, interpreter, order)?;
     channel.send(&GuestMessage::Ended(report))?;
     *step = "collect the output files";
-    collect::collect(channel, &header)?;
+    collect::collect(channel, &header, &inputs)?;
     channel.send(&GuestMessage::Finished)?;
     channel.flush()
 }

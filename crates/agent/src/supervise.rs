@@ -298,8 +298,13 @@ impl Run {
         for source in [Source::Stdout, Source::Stderr] {
             self.drain(source, channel)?;
         }
-        let Some(started) = self.started else { return Err(self.never_started("ended before the program")) };
         let ended = self.ended.unwrap_or_else(Instant::now);
+        // Cancelled before its first instruction is an end like any other; to end by itself there is our fault.
+        let started = match (self.started, self.reason) {
+            (Some(started), _) => started,
+            (None, EndReason::Cancelled) => ended,
+            (None, _) => return Err(self.never_started("ended before the program")),
+        };
         let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         Ok(Report {
             // Killed by us between its end and our notice, or by kill_all.

@@ -10,6 +10,7 @@ pub const AGENT_CAPABILITIES: CapabilitySet = CapabilitySet::SETUID
     .union(CapabilitySet::SETGID)
     .union(CapabilitySet::SETPCAP)
     .union(CapabilitySet::CHOWN)
+    .union(CapabilitySet::FOWNER)
     .union(CapabilitySet::KILL)
     .union(CapabilitySet::DAC_OVERRIDE)
     .union(CapabilitySet::DAC_READ_SEARCH);

@@ -104,9 +104,19 @@ fn checks() -> Vec<Check> {
     checks.push(with(
         "input file",
         "print(open('in/a.txt').read())",
-        |r| r.stdout.text == "data\n" && r.files.len() == 1,
+        |r| r.stdout.text == "data\n" && r.files.is_empty(),
         |request| {
             request.files = vec![InputFile { path: "in/a.txt".into(), content: Bytes::from_static(b"data") }];
+        },
+    ));
+    checks.push(with(
+        "changed input file",
+        "open('a','a').write('+')\nopen('b').read()\nimport os; os.rename('c', 'd')",
+        |r| r.files.iter().map(|f| (f.path.as_str(), &f.content[..])).eq([("a", &b"x+"[..]), ("d", &b"x"[..])]),
+        |request| {
+            let content = Bytes::from_static(b"x");
+            request.files =
+                ["a", "b", "c"].map(|path| InputFile { path: path.into(), content: content.clone() }).into();
         },
     ));
     checks.push(with(

@@ -110,8 +110,8 @@ impl Policy {
 
     /// What the policy says about a call, by plain reading of its rules.
     ///
-    /// The supervisor asks this for the errno of a reported call: the kernel's notification does not carry it. It is
-    /// too slow for anything that happens on every call; that is what the compiled [`Program`](super::Program) is for.
+    /// The meaning that the compiled [`Program`](super::Program) is held to. It also tells which errno a reported call
+    /// is to be answered with: the kernel's notification does not carry it. It searches all rules on every use.
     pub fn decide(&self, arch: Arch, data: &SeccompData) -> Action {
         if data.arch != arch.audit_arch() {
             return Action::KillProcess;
