@@ -55,7 +55,6 @@ pub fn run(control: OwnedFd) -> io::Result<()> {
 
 fn set_up(config: &LauncherConfig) -> Result<SingleThreaded, Refused> {
     let proof = SingleThreaded::prove()?;
-    confine::hide_from_others()?;
     confine::unreaped_children();
     if let Some(user) = config.user_map {
         confine::enter_user_namespace(UserMap {
@@ -64,6 +63,8 @@ fn set_up(config: &LauncherConfig) -> Result<SingleThreaded, Refused> {
             outside_gid: user.gid,
         })?;
     }
+    // Not earlier: an undumpable process may not write its own id maps (proc_pid_uid_map(5)).
+    confine::hide_from_others()?;
     confine::pivot_into_root(&CellRoot {
         rootfs: config.rootfs.clone().into(),
         cpu_count: config.cpu_count,

@@ -1,1 +1,48 @@
 //! HTTP: routes, errors, documentation pages. Knows the service, not the executors.
+//!
+//! ```text
+//! connection (server) -> trace: id, access log, error bodies -> CORS -> panics caught -> route -> service
+//! ```
+//!
+//! # For the composition root
+//! ```ignore
+//! let store = Arc::new(LocalStore::open(LocalConfig::new(dir))?);
+//! let service = Service::start(ServiceConfig::new(policy), Chain::new(executors), Some(store.clone()));
+//! let listener = TcpListener::bind(address).await?;
+//! let mut state = ApiState::new(service.clone(), info, listener.local_addr()?);
+//! state.local_files = Some(store);
+//! let stopped = CancellationToken::new();
+//! let server = tokio::spawn(serve(listener, router(state), ServerLimits::default(), stopped.clone().cancelled_owned()));
+//! // on SIGTERM:
+//! service.shut_down(grace).await;      // new requests get 503, running programs end
+//! stopped.cancel();                    // then the listener closes and open connections end
+//! server.await?;
+//! chain.shut_down().await;
+//! ```
+//! [`ExecuteResponse::new`] gives the same answer without HTTP, for `run --json`.
+
+mod base_url;
+mod body;
+mod error;
+mod execute;
+mod files;
+mod health;
+mod openapi;
+mod pages;
+mod request;
+mod response;
+mod router;
+mod server;
+mod stall;
+mod state;
+mod trace;
+
+pub use body::BodyLimits;
+pub use error::{ApiError, Details, ErrorBody, ErrorCode, FindingBody};
+pub use health::HealthResponse;
+pub use pages::ServiceInfo;
+pub use request::{Entries, ExecuteRequest};
+pub use response::ExecuteResponse;
+pub use router::router;
+pub use server::{ServerLimits, serve};
+pub use state::{ApiState, AppInfo};

@@ -383,6 +383,9 @@ fn close_range(first: RawFd, last: RawFd) -> rustix::io::Result<()> {
 /// some containers, the container's own limits stand in.
 fn raise_oom_score() -> rustix::io::Result<()> {
     let flags = OFlags::WRONLY | OFlags::CLOEXEC;
+    // An undumpable process's files in /proc belong to root. This copy of the agent holds nothing to hide, nobody
+    // else is in the cell yet, and exec makes it dumpable anyway.
+    rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::Dumpable)?;
     match rustix::fs::open(c"/proc/self/oom_score_adj", flags, Mode::empty()) {
         Ok(file) => rustix::io::write(&file, b"1000").map(drop),
         Err(rustix::io::Errno::ROFS | rustix::io::Errno::ACCESS | rustix::io::Errno::NOENT) => Ok(()),

@@ -1,2 +1,69 @@
-//! placeholder
-fn main() {}
+//! The binary and composition root: reads the settings, chooses the executors, and runs one command.
+//!
+//! This is the only crate that names every executor. Standard output carries results and nothing else; messages
+//! and log lines go to standard error.
+
+mod cli;
+mod compose;
+mod directory_store;
+mod doctor;
+mod exit;
+mod logging;
+mod run;
+mod serve;
+mod settings;
+mod setup;
+mod term;
+mod unusable;
+
+use clap::Parser;
+use cli::{CheckConfigArgs, Cli, Command};
+use settings::{Host, Problems, Resolved, Settings};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let inputs = cli.inputs();
+    let resolved = match settings::resolve(&inputs, &Host::detect()) {
+        Ok(resolved) => resolved,
+        Err(problems) => return wrong_settings(&problems),
+    };
+    let settings = Settings::from_resolved(&resolved);
+    match cli.command.unwrap_or_default() {
+        Command::Serve(_) => {
+            logging::start(&settings.log);
+            with_runtime(serve::serve(settings))
+        }
+        Command::Run(args) => {
+            logging::start_quiet(&settings.log);
+            with_runtime(run::run(args, settings))
+        }
+        Command::Doctor(args) => {
+            logging::start_quiet(&settings.log);
+            doctor::with_canary(|| with_runtime(doctor::run(&args, &settings)))
+        }
+        Command::Setup(args) => setup::run(&args, &settings),
+        Command::CheckConfig(args) => check_config(&args, &resolved),
+    }
+}
+
+fn wrong_settings(problems: &Problems) -> ExitCode {
+    term::message(&problems.to_string());
+    exit::our_fault()
+}
+
+fn check_config(args: &CheckConfigArgs, resolved: &Resolved) -> ExitCode {
+    term::result(&if args.example { settings::env_example() } else { settings::report(resolved) });
+    exit::good()
+}
+
+/// Runs a command on all cores.
+fn with_runtime(command: impl Future<Output = ExitCode>) -> ExitCode {
+    match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime.block_on(command),
+        Err(error) => {
+            term::message(&format!("failed to start the threads: {error}"));
+            exit::our_fault()
+        }
+    }
+}

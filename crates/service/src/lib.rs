@@ -1,1 +1,46 @@
 //! The use cases: admit, validate, execute, store, report health. No HTTP.
+//!
+//! ```text
+//! execute: bounds -> room? -> validator -> slot -> executor chain -> store -> answer
+//!          422       503      400          503     503 / 500        (a file that is not kept is skipped)
+//! ```
+//! (The numbers are what the HTTP crate makes of the errors; here they are [`ExecuteError`]s.)
+//!
+//! # For the composition root
+//! ```ignore
+//! let service = Service::start(config, Chain::new(executors), Some(store));   // starts probes and cleaning
+//! // ... serve ...
+//! service.shut_down(grace).await;   // refuse new work, wait, then cancel; afterwards shut the executors down
+//! ```
+//!
+//! # Stopping
+//! ```text
+//! open --shut_down--> closed: new work refused, what runs or waits goes on --all done--> stopped
+//!                                                       | grace over: cancel ------------^
+//! ```
+
+mod admission;
+mod command;
+mod execution;
+mod health;
+mod judge;
+mod outputs;
+mod paths;
+mod sentence;
+mod service;
+
+pub use admission::Load;
+pub use command::{Bounds, ExecuteCommand, InvalidField};
+pub use execution::{Artifact, ExecuteError, Execution, Finding, Skipped};
+pub use executor::{
+    Captured, Chain, Health, InputFile, LimitHit, Outcome, OutcomeKind, Protection, ProviderStatus, Usage,
+};
+pub use health::{HealthReport, Probed, Status, StorageStatus};
+pub use service::{Service, ServiceConfig};
+pub use storage::Store;
+
+/// `Retry-After` while the service stops, in seconds: about what a new instance needs to start.
+const RETRY_AFTER_STOP_S: u64 = 5;
+
+/// Least `Retry-After` when no executor is usable, in seconds: the time between two probes.
+const RETRY_AFTER_UNAVAILABLE_S: u64 = 5;

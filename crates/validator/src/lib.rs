@@ -1,1 +1,34 @@
-//! Judges Python source: syntax, forbidden imports, complexity, patterns. Pure; a policy, never a wall.
+//! Judges Python source before it runs: syntax, forbidden imports, complexity, patterns. Pure; a policy and quick
+//! advice, never a wall: whatever it lets through is contained by the sandbox.
+//!
+//! ```
+//! use validator::{Policy, render, validate};
+//!
+//! let report = validate("import numpy as np\nimport os.path\n", &Policy::default());
+//! assert_eq!(render(&report.violations), "line 2, column 7: import of `os.path` is not allowed (`os` is forbidden)");
+//! assert!(report.imports.contains("numpy"));
+//! ```
+//!
+//! ```text
+//! source -> size -> depth -> parser -> errors, in CPython's words (cpython/)
+//!                                   -> scopes: what parses and still does not compile (symbols, semantics)
+//!                                   -> one walk: imports, decision points, patterns (inspect, imports, patterns)
+//! ```
+
+mod cpython;
+mod depth;
+mod fold;
+mod imports;
+mod inspect;
+mod modules;
+mod patterns;
+mod policy;
+mod report;
+mod semantics;
+mod source;
+mod symbols;
+mod validate;
+
+pub use policy::{Policy, PolicyError};
+pub use report::{FINDINGS_MAX, Finding, FindingCode, Report, render};
+pub use validate::{SOURCE_BYTES_MAX, validate};
