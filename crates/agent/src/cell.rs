@@ -18,7 +18,7 @@ use std::os::fd::OwnedFd;
 pub(crate) const ROOTLESS_ID: u32 = 1000;
 
 /// Steps of making a cell, in order. Their names are what a `Fault` says and what a test lets fail.
-pub(crate) const STEPS: [&str; 6] =
+pub const STEPS: [&str; 6] =
     ["tie the cell to its launcher", "join the cgroups", "make a cgroup namespace", "name the host", "mount", "drop rights"];
 
 /// Becomes the first process of a cell. Returns when the cell is used up; the process must exit then.

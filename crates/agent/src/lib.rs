@@ -24,6 +24,7 @@ mod packet;
 mod serve;
 mod supervise;
 
+pub use cell::STEPS as CELL_STEPS;
 pub use channel::Channel;
 pub use packet::{receive_packet, send_packet};
 pub use serve::{Place, serve};

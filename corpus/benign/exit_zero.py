@@ -1,0 +1,3 @@
+print("leaving early")
+raise SystemExit
+print("never")

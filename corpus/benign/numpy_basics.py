@@ -1,0 +1,15 @@
+import numpy as np
+
+a = np.arange(12).reshape(3, 4)
+print(a)
+print("sum", a.sum(), "mean", a.mean(), "std", round(float(a.std()), 4))
+print("columns", a.sum(axis=0).tolist(), "rows", a.sum(axis=1).tolist())
+print("even", a[a % 2 == 0].tolist())
+b = np.linspace(0, 1, 5)
+print(np.outer(b, b).round(3).tolist())
+print(np.where(a > 5, a, -1).tolist())
+print(np.concatenate([a, a[:1]], axis=0).shape)
+x = np.linalg.solve(np.array([[3.0, 1.0], [1.0, 2.0]]), np.array([9.0, 8.0]))
+print("solution", x.round(6).tolist())
+print("sorted", np.sort(np.array([3, 1, 2]))[::-1].tolist())
+print(np.einsum("ij,kj->ik", a, a).tolist())

@@ -1,0 +1,20 @@
+import numpy as np
+from scipy import integrate, linalg, optimize, signal
+
+root = optimize.brentq(lambda x: x**3 - 2 * x - 5, 1, 3)
+print("root", round(root, 6))
+best = optimize.minimize(lambda v: (v[0] - 1) ** 2 + (v[1] + 2) ** 2, [0, 0])
+print("minimum", [round(float(v), 3) + 0.0 for v in best.x], best.success)
+area, _ = integrate.quad(np.sin, 0, np.pi)
+print("area", round(area, 8))
+path = integrate.solve_ivp(lambda t, y: -0.5 * y, (0, 4), [2.0], rtol=1e-8, atol=1e-10)
+print("decay", round(float(path.y[0, -1]), 5))
+lu, pivots = linalg.lu_factor(np.array([[4.0, 3.0], [6.0, 3.0]]))
+print("lu", linalg.lu_solve((lu, pivots), np.array([10.0, 12.0])).round(6).tolist())
+print("det", round(float(linalg.det(np.array([[1.0, 2.0], [3.0, 4.0]]))), 6))
+b, a = signal.butter(2, 0.2)
+print("filter", b.round(5).tolist(), a.round(5).tolist())
+peaks, _ = signal.find_peaks([0, 2, 0, 3, 1, 5, 0])
+print("peaks", peaks.tolist())
+best = optimize.linprog([-1, -2], A_ub=[[1, 1], [1, 3]], b_ub=[4, 6])
+print("linear program", [round(float(v), 4) for v in best.x], round(float(best.fun), 4))

@@ -1,0 +1,8 @@
+#! class: memory
+#! attack: ask for a terabyte at once: the interpreter may be refused, or the kernel may promise what it cannot keep
+#! validator: accepts
+#! expect kind: exited, out_of_memory
+#! expect success: false
+#! expect stdout: start
+print("start", flush=True)
+print(len(bytes(1 << 40)))

@@ -1,0 +1,125 @@
+//! What breaks must break alone, say so truthfully, and leave nothing behind.
+//!
+//! One test, because all of its parts compare the whole host before and after.
+
+mod support;
+
+use executor::{ExecRequest, ExecResult, Executor, ExecutorError, OutcomeKind};
+use executor_native::{NativeExecutor, StartError};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use testkit::host::Traces;
+use tokio_util::sync::CancellationToken;
+
+const CLEAN_TIME_MAX: Duration = Duration::from_secs(10);
+
+async fn exec(executor: &dyn Executor, code: &str) -> Result<ExecResult, ExecutorError> {
+    let mut sandbox = executor.create().await?;
+    let request = ExecRequest { code: code.to_owned(), ..ExecRequest::default() };
+    sandbox.exec(request, CancellationToken::new()).await
+}
+
+fn assert_clean(before: &Traces, after: &str) {
+    let left = Traces::left_since(before, CLEAN_TIME_MAX);
+    assert!(left.is_empty(), "after {after}: {left:?}");
+}
+
+fn open_descriptors() -> usize {
+    std::fs::read_dir("/proc/self/fd").unwrap().count()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn faults_and_leftovers() {
+    if support::native().await.is_none() {
+        return;
+    }
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let before = Traces::now();
+    every_step_of_a_cell_fails_alone(&before).await;
+    every_step_of_a_program_fails_alone(&before).await;
+    a_killed_launcher_costs_only_the_programs_inside(&before).await;
+    an_abandoned_run_ends(&before).await;
+    many_runs_leave_nothing(&before).await;
+}
+
+async fn every_step_of_a_cell_fails_alone(before: &Traces) {
+    for step in agent::CELL_STEPS {
+        let mut config = support::config().unwrap();
+        config.fail_cell_at = Some(step.to_owned());
+        match NativeExecutor::start(config).await {
+            Err(StartError::SelfTest(text)) => assert!(text.contains(step), "{step}: {text}"),
+            other => panic!("{step}: {other:?}"),
+        }
+        assert_clean(before, step);
+    }
+}
+
+async fn every_step_of_a_program_fails_alone(before: &Traces) {
+    for step in confine::PROGRAM_STEPS {
+        let mut config = support::config().unwrap();
+        config.fail_program_at = Some(step as u8);
+        match NativeExecutor::start(config).await {
+            Err(StartError::SelfTest(text)) => assert!(text.contains(step.as_str()), "{step:?}: {text}"),
+            other => panic!("{step:?}: {other:?}"),
+        }
+        assert_clean(before, step.as_str());
+    }
+}
+
+async fn a_killed_launcher_costs_only_the_programs_inside(before: &Traces) {
+    let native = Arc::new(support::native().await.unwrap());
+    let running = tokio::spawn({
+        let native = Arc::clone(&native);
+        async move { exec(native.as_ref(), "import time; time.sleep(20)").await }
+    });
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let pid = rustix::process::Pid::from_raw(native.launcher_pid().unwrap().try_into().unwrap()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    let begun = Instant::now();
+    let error = running.await.unwrap().unwrap_err();
+    assert!(error.program_started, "a program that ran must not be sent elsewhere: {error:?}");
+    assert!(begun.elapsed() < Duration::from_secs(5));
+    for _ in 0..3 {
+        assert!(exec(native.as_ref(), "print(1)").await.unwrap().success());
+    }
+    assert!(native.health().await.healthy);
+    native.shut_down().await;
+    drop(native);
+    assert_clean(before, "a killed launcher");
+}
+
+async fn an_abandoned_run_ends(before: &Traces) {
+    let native = support::native().await.unwrap();
+    for wait_ms in [0, 1, 5, 20, 300] {
+        let run = exec(&native, "while True: pass");
+        let _ = tokio::time::timeout(Duration::from_millis(wait_ms), run).await;
+    }
+    // A second executor's sweep must not touch the first one's cells.
+    let other = support::native().await.unwrap();
+    let result = exec(&native, "print('still here')").await.unwrap();
+    assert_eq!((result.outcome.kind, result.stdout.text.as_str()), (OutcomeKind::Exited, "still here\n"));
+    other.shut_down().await;
+    native.shut_down().await;
+    assert!(matches!(exec(&native, "print(1)").await, Err(error) if !error.program_started));
+    drop((native, other));
+    assert_clean(before, "abandoned runs");
+}
+
+async fn many_runs_leave_nothing(before: &Traces) {
+    let native = support::native().await.unwrap();
+    exec(&native, "print(1)").await.unwrap();
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let descriptors = open_descriptors();
+    for number in 0..200 {
+        let result = exec(&native, &format!("print({number})")).await.unwrap();
+        assert_eq!(result.stdout.text, format!("{number}\n"));
+    }
+    let deadline = Instant::now() + CLEAN_TIME_MAX;
+    while open_descriptors() > descriptors && Instant::now() < deadline {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert!(open_descriptors() <= descriptors, "{} descriptors, {descriptors} before", open_descriptors());
+    native.shut_down().await;
+    drop(native);
+    assert_clean(before, "200 runs");
+}

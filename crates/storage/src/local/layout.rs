@@ -1,0 +1,180 @@
+//! The directories of the store, held open: everything below the root is reached from these
+//! descriptors, one component at a time and never through a symlink.
+
+use std::fs::{DirBuilder, File, Metadata};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{AtFlags, CWD, Dir, FlockOperation, Mode, OFlags};
+use rustix::io::{Errno, retry_on_intr};
+
+use super::config::OpenError;
+
+/// The mode of files: content and key are nobody else's to read.
+pub(super) const FILE_MODE: Mode = Mode::RUSR.union(Mode::WUSR);
+
+/// The permission bits of a file mode.
+const PERMISSION_BITS: u32 = 0o7777;
+
+const OBJECTS: &str = "objects";
+const TEMP: &str = "tmp";
+const LOCK: &str = "lock";
+
+/// The open directories of a store.
+#[derive(Debug)]
+pub(super) struct Layout {
+    root: OwnedFd,
+    objects: OwnedFd,
+    temp: OwnedFd,
+}
+
+impl Layout {
+    /// Opens the directories of the store in `root` and makes those that are missing. The root may be
+    /// reached through symlinks, the operator's own path; nothing below it may.
+    pub(super) fn open(root: &Path) -> Result<Self, OpenError> {
+        let failed = |path: PathBuf| move |source| OpenError::Directory { path, source };
+        DirBuilder::new()
+            .recursive(true)
+            .mode(Mode::RWXU.bits())
+            .create(root)
+            .map_err(failed(root.to_owned()))?;
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let root_dir = rustix::fs::openat(CWD, root, flags, Mode::empty())
+            .map_err(|e| failed(root.to_owned())(e.into()))?;
+        refuse_shared(&root_dir, root)?;
+
+        let below = |name: &str| {
+            let path = root.join(name);
+            let dir = make_directory(root_dir.as_fd(), name).map_err(failed(path.clone()))?;
+            refuse_shared(&dir, &path)?;
+            Ok(dir)
+        };
+        let objects = below(OBJECTS)?;
+        let temp = below(TEMP)?;
+        Ok(Self { root: root_dir, objects, temp })
+    }
+
+    pub(super) fn root(&self) -> BorrowedFd<'_> {
+        self.root.as_fd()
+    }
+
+    pub(super) fn objects(&self) -> BorrowedFd<'_> {
+        self.objects.as_fd()
+    }
+
+    pub(super) fn temp(&self) -> BorrowedFd<'_> {
+        self.temp.as_fd()
+    }
+
+    /// Waits for the store's lock. Holders keep it for a few system calls only.
+    pub(super) fn lock(&self) -> io::Result<StoreLock> {
+        // A new open file description for each holder: flock excludes descriptions, not threads.
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let file = rustix::fs::openat(&self.root, LOCK, flags, FILE_MODE)?;
+        retry_on_intr(|| rustix::fs::flock(&file, FlockOperation::LockExclusive))?;
+        Ok(StoreLock { file })
+    }
+}
+
+/// The store's lock, held until dropped.
+#[derive(Debug)]
+pub(super) struct StoreLock {
+    file: OwnedFd,
+}
+
+impl Drop for StoreLock {
+    fn drop(&mut self) {
+        // Closing would do, were the descriptor ours alone: a process forked just now has a copy until
+        // it calls exec, and the lock lives as long as the last copy.
+        if let Err(error) = retry_on_intr(|| rustix::fs::flock(&self.file, FlockOperation::Unlock)) {
+            tracing::warn!(%error, "failed to unlock the store");
+        }
+    }
+}
+
+/// Opens the directory `name` in `parent`, not through a symlink; makes it if it is missing.
+pub(super) fn make_directory(parent: BorrowedFd<'_>, name: &str) -> io::Result<OwnedFd> {
+    match open_directory(parent, name) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            match rustix::fs::mkdirat(parent, name, Mode::RWXU) {
+                // Another put, perhaps of another process, was faster.
+                Ok(()) | Err(Errno::EXIST) => open_directory(parent, name),
+                Err(error) => Err(error.into()),
+            }
+        }
+        result => result,
+    }
+}
+
+/// Opens the directory `name` in `parent`, not through a symlink.
+pub(super) fn open_directory(parent: BorrowedFd<'_>, name: &str) -> io::Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    Ok(rustix::fs::openat(parent, name, flags, Mode::empty())?)
+}
+
+/// Opens the regular file `name` in `parent` for reading, not through a symlink; `None` if it is missing.
+pub(super) fn open_file(parent: BorrowedFd<'_>, name: &str) -> io::Result<Option<(File, Metadata)>> {
+    // NONBLOCK: opening a planted FIFO must not wait for its other end. Regular files ignore it.
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = match rustix::fs::openat(parent, name, flags, Mode::empty()) {
+        Ok(fd) => File::from(fd),
+        Err(Errno::NOENT) => return Ok(None),
+        Err(Errno::LOOP) => return Err(not_a_regular_file()),
+        Err(error) => return Err(error.into()),
+    };
+    let metadata = file.metadata()?;
+    if metadata.is_file() { Ok(Some((file, metadata))) } else { Err(not_a_regular_file()) }
+}
+
+/// What `name` in `parent` is, without following a symlink or needing the right to read; `None` if it
+/// is missing.
+pub(super) fn inspect(parent: BorrowedFd<'_>, name: &str) -> io::Result<Option<Metadata>> {
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    match rustix::fs::openat(parent, name, flags, Mode::empty()) {
+        Ok(fd) => File::from(fd).metadata().map(Some),
+        Err(Errno::NOENT) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Removes the file `name` in `parent`; true if it was there.
+pub(super) fn remove_file(parent: BorrowedFd<'_>, name: &str) -> io::Result<bool> {
+    match rustix::fs::unlinkat(parent, name, AtFlags::empty()) {
+        Ok(()) => Ok(true),
+        Err(Errno::NOENT) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The names in `dir` that are UTF-8. All of ours are.
+pub(super) fn names(dir: BorrowedFd<'_>) -> io::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in Dir::read_from(dir)? {
+        if let Ok(name) = entry?.file_name().to_str() {
+            names.push(name.to_owned());
+        }
+    }
+    Ok(names)
+}
+
+/// The permission bits of a file.
+pub(super) fn permissions(metadata: &Metadata) -> u32 {
+    metadata.mode() & PERMISSION_BITS
+}
+
+fn not_a_regular_file() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, "not a regular file")
+}
+
+/// Whoever can write to a directory can put another key or other content in it.
+fn refuse_shared(dir: &OwnedFd, path: &Path) -> Result<(), OpenError> {
+    let stat = rustix::fs::fstat(dir)
+        .map_err(|e| OpenError::Directory { path: path.to_owned(), source: e.into() })?;
+    let mode = Mode::from_raw_mode(stat.st_mode);
+    if mode.intersects(Mode::WGRP | Mode::WOTH) {
+        return Err(OpenError::DirectoryShared { path: path.to_owned(), mode: mode.bits() });
+    }
+    Ok(())
+}

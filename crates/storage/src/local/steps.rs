@@ -1,0 +1,144 @@
+//! The steps of a put that can fail, by name: errors say which one, and tests fail each in turn.
+
+use std::io;
+
+use rustix::io::Errno;
+
+use crate::store::PutError;
+
+/// One step of a put.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Step {
+    OpenShard,
+    Lock,
+    Inspect,
+    Refresh,
+    CreateTemp,
+    Write,
+    Sync,
+    Stamp,
+    Publish,
+}
+
+impl Step {
+    /// As in "failed to ...".
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::OpenShard => "open the object directory",
+            Self::Lock => "lock the store",
+            Self::Inspect => "look for the object",
+            Self::Refresh => "refresh the object's time",
+            Self::CreateTemp => "create a temporary file",
+            Self::Write => "write the content",
+            Self::Sync => "sync the content",
+            Self::Stamp => "set the content's time",
+            Self::Publish => "move the content into place",
+        }
+    }
+}
+
+/// A step that failed.
+#[derive(Debug)]
+pub(super) struct StepError {
+    pub(super) step: Step,
+    pub(super) source: io::Error,
+}
+
+impl From<StepError> for PutError {
+    fn from(StepError { step, source }: StepError) -> Self {
+        let step = step.as_str();
+        if is_full(&source) { Self::Full { step, source } } else { Self::Io { step, source } }
+    }
+}
+
+/// Whether there was no room. Directories grow too, so any step may say so.
+fn is_full(error: &io::Error) -> bool {
+    Errno::from_io_error(error).is_some_and(|e| matches!(e, Errno::NOSPC | Errno::DQUOT | Errno::FBIG))
+}
+
+/// Runs steps. In tests one of them can be made to fail or to wait; otherwise it is nothing.
+#[derive(Debug, Default)]
+pub(super) struct Steps {
+    #[cfg(test)]
+    planted: std::sync::Mutex<Option<Fault>>,
+    #[cfg(test)]
+    pause: std::sync::Mutex<Option<Pause>>,
+}
+
+/// A failure that a test plants.
+#[cfg(test)]
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Fault {
+    pub(super) step: Step,
+    /// How often the step may succeed first.
+    pub(super) skip: usize,
+    pub(super) errno: Errno,
+    /// Whether the step is done before it is said to have failed (as a close or sync may be).
+    pub(super) after: bool,
+}
+
+/// A stop that a test makes before a step: `reached` says that the step is next, `go_on` lets it run.
+#[cfg(test)]
+#[derive(Debug)]
+pub(super) struct Pause {
+    pub(super) step: Step,
+    pub(super) reached: std::sync::mpsc::Sender<()>,
+    pub(super) go_on: std::sync::mpsc::Receiver<()>,
+}
+
+impl Steps {
+    /// Runs `op` as `step`.
+    pub(super) fn run<T>(&self, step: Step, op: impl FnOnce() -> io::Result<T>) -> Result<T, StepError> {
+        let result = self.faulty(step, op);
+        result.map_err(|source| StepError { step, source })
+    }
+
+    #[cfg(not(test))]
+    #[expect(clippy::unused_self, reason = "the tests' version reads the planted fault")]
+    fn faulty<T>(&self, _step: Step, op: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+        op()
+    }
+
+    #[cfg(test)]
+    fn faulty<T>(&self, step: Step, op: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+        let pause = self.pause.lock().unwrap().take_if(|pause| pause.step == step);
+        if let Some(pause) = pause {
+            pause.reached.send(()).unwrap();
+            pause.go_on.recv().unwrap();
+        }
+        match self.take(step) {
+            None => op(),
+            Some(fault) if fault.after => op().and(Err(fault.errno.into())),
+            Some(fault) => Err(fault.errno.into()),
+        }
+    }
+
+    #[cfg(test)]
+    fn take(&self, step: Step) -> Option<Fault> {
+        let mut planted = self.planted.lock().unwrap();
+        match planted.as_mut() {
+            Some(fault) if fault.step == step && fault.skip == 0 => planted.take(),
+            Some(fault) if fault.step == step => {
+                fault.skip -= 1;
+                None
+            }
+            _ => None,
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn plant(&self, fault: Fault) {
+        *self.planted.lock().unwrap() = Some(fault);
+    }
+
+    #[cfg(test)]
+    pub(super) fn pause(&self, pause: Pause) {
+        *self.pause.lock().unwrap() = Some(pause);
+    }
+
+    /// Removes the planted fault; true if it was never reached.
+    #[cfg(test)]
+    pub(super) fn unplant(&self) -> bool {
+        self.planted.lock().unwrap().take().is_some()
+    }
+}

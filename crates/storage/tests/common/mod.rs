@@ -1,0 +1,98 @@
+//! What the black-box tests share: a clock to move, a store to open, and views of its directory.
+#![allow(dead_code, reason = "each test binary uses its own part")]
+#![allow(clippy::unwrap_used, reason = "clippy takes only #[test] functions for tests, not their helpers")]
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use storage::{Clock, FILES_ROUTE, LocalConfig, LocalStore, NewFile, StoredFile};
+
+/// A clock that moves only when told. It starts at the present, as the file system's own does, but on a
+/// whole second: expiry is tested to the second.
+#[derive(Debug)]
+pub(crate) struct ManualClock(Mutex<Timestamp>);
+
+impl ManualClock {
+    pub(crate) fn new() -> Arc<Self> {
+        let now = Timestamp::from_second(Timestamp::now().as_second()).unwrap();
+        Arc::new(Self(Mutex::new(now)))
+    }
+
+    pub(crate) fn advance(&self, by: Duration) {
+        let mut now = self.0.lock().unwrap();
+        *now = now.checked_add(by).unwrap();
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> Timestamp {
+        *self.0.lock().unwrap()
+    }
+}
+
+/// A store in a directory of its own that goes with it.
+pub(crate) struct Place {
+    pub(crate) store: LocalStore,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) root: PathBuf,
+    pub(crate) dir: tempfile::TempDir,
+}
+
+impl Place {
+    pub(crate) fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("store");
+        let clock = ManualClock::new();
+        let store = LocalStore::open_with_clock(LocalConfig::new(&root), clock.clone()).unwrap();
+        Self { store, clock, root, dir }
+    }
+
+    /// The store as the next process would open it.
+    pub(crate) fn reopen(&self) -> LocalStore {
+        LocalStore::open_with_clock(LocalConfig::new(&self.root), self.clock.clone()).unwrap()
+    }
+
+    pub(crate) fn object(&self, stored: &StoredFile) -> PathBuf {
+        object_path(&self.root, &stored.sha256)
+    }
+}
+
+pub(crate) fn object_path(root: &Path, sha256: &str) -> PathBuf {
+    root.join("objects").join(&sha256[..2]).join(sha256)
+}
+
+pub(crate) fn new_file(path: &str, content: impl Into<Bytes>) -> NewFile {
+    NewFile {
+        request_id: "01TEST".into(),
+        path: path.into(),
+        media_type: storage::media_type_for(path),
+        content: content.into(),
+    }
+}
+
+/// The token of a stored file's link.
+pub(crate) fn token(stored: &StoredFile) -> &str {
+    stored.url.as_str().strip_prefix(FILES_ROUTE).expect("a relative link")
+}
+
+/// Every file in a directory and below.
+pub(crate) fn files_below(dir: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    let mut dirs = vec![dir.to_owned()];
+    while let Some(dir) = dirs.pop() {
+        for entry in std::fs::read_dir(dir).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() && !path.is_symlink() { dirs.push(path) } else { files.push(path) }
+        }
+    }
+    files
+}
+
+/// Makes a file look as if it was last stored `age` ago by the host's clock.
+pub(crate) fn set_age(path: &Path, age: Duration) {
+    let file = std::fs::File::open(path).unwrap();
+    file.set_modified(SystemTime::now() - age).unwrap();
+}

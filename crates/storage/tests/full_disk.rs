@@ -1,0 +1,105 @@
+//! A disk that is really full: a file system of 64 KiB. Needs the right to mount.
+#![allow(clippy::print_stderr, reason = "a skipped test must say so")]
+
+mod common;
+
+use std::path::Path;
+
+use common::{files_below, new_file, token};
+use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
+use storage::{LocalConfig, LocalStore, Store};
+
+/// A small tmpfs, unmounted when dropped, also when the test fails.
+struct SmallDisk<'a> {
+    path: &'a Path,
+}
+
+impl<'a> SmallDisk<'a> {
+    fn mount(path: &'a Path, options: &std::ffi::CStr) -> rustix::io::Result<Self> {
+        mount("tmpfs", path, "tmpfs", MountFlags::NOSUID | MountFlags::NODEV, options)?;
+        Ok(Self { path })
+    }
+}
+
+impl Drop for SmallDisk<'_> {
+    fn drop(&mut self) {
+        if let Err(error) = unmount(self.path, UnmountFlags::DETACH) {
+            eprintln!("failed to unmount {}: {error}", self.path.display());
+        }
+    }
+}
+
+/// Mounts, or says loudly that it cannot; with `REQUIRE_ALL=1` that is a failure.
+fn small_disk<'a>(path: &'a Path, options: &std::ffi::CStr) -> Option<SmallDisk<'a>> {
+    match SmallDisk::mount(path, options) {
+        Ok(disk) => Some(disk),
+        Err(error) if std::env::var_os("REQUIRE_ALL").is_some_and(|v| v == "1") => {
+            panic!("cannot mount a small tmpfs: {error}")
+        }
+        Err(error) => {
+            eprintln!("SKIPPED: cannot mount a small tmpfs ({error}); run as root, REQUIRE_ALL=1 insists");
+            None
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_full_disk_fails_that_file_alone_and_leaves_nothing_of_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let Some(_disk) = small_disk(dir.path(), c"size=64k,mode=0700") else { return };
+    let root = dir.path().join("store");
+    let config = LocalConfig { free_min_bytes: 0, ..LocalConfig::new(&root) };
+    let store = LocalStore::open(config.clone()).unwrap();
+    assert!(store.health().await.healthy);
+    let free_bytes = || {
+        let stat = rustix::fs::statvfs(dir.path()).unwrap();
+        stat.f_bavail * stat.f_frsize
+    };
+    let free_before = free_bytes();
+
+    let error = store.put(new_file("large.bin", vec![1; 100 * 1024])).await.unwrap_err();
+    assert!(error.is_full(), "{error:?}");
+    assert!(files_below(&root.join("tmp")).is_empty());
+    assert!(files_below(&root.join("objects")).is_empty());
+    assert_eq!(free_bytes(), free_before);
+
+    // A smaller file of the same program still fits.
+    let stored = store.put(new_file("small.bin", vec![2; 1024])).await.unwrap();
+    store.open_link(token(&stored)).await.unwrap();
+
+    // Filled to the last page: unhealthy, yet what is there can be fetched and stored again.
+    for i in 0..100_u8 {
+        if store.put(new_file("filler.bin", vec![i.wrapping_add(3); 4096])).await.is_err() {
+            break;
+        }
+    }
+    assert_eq!(free_bytes(), 0);
+    let health = store.health().await;
+    assert!(!health.healthy);
+    assert!(health.reason.unwrap().contains("No space left"));
+    let again = store.put(new_file("small.bin", vec![2; 1024])).await.unwrap();
+    store.open_link(token(&again)).await.unwrap();
+    LocalStore::open(config).expect("a full disk does not stop a start");
+}
+
+#[tokio::test]
+async fn a_disk_without_inodes_is_full_and_unhealthy() {
+    let dir = tempfile::tempdir().unwrap();
+    // Of 12 inodes the mount point, root, objects, tmp, lock and key take six, each object two.
+    let Some(_disk) = small_disk(dir.path(), c"size=1m,nr_inodes=12,mode=0700") else { return };
+    let root = dir.path().join("store");
+    let store = LocalStore::open(LocalConfig { free_min_bytes: 0, ..LocalConfig::new(&root) }).unwrap();
+    let mut error = None;
+    for i in 0..20_u8 {
+        error = store.put(new_file("a.bin", vec![i; 10])).await.err();
+        if error.is_some() {
+            break;
+        }
+    }
+    assert!(error.expect("no inode is left").is_full());
+    assert!(files_below(&root.join("tmp")).is_empty());
+    let free_inodes = rustix::fs::statvfs(dir.path()).unwrap().f_favail;
+    if free_inodes == 0 {
+        assert!(!store.health().await.healthy);
+    }
+}

@@ -1,0 +1,167 @@
+//! Several processes that share one store: one key, and no clean of one takes away what another just
+//! stored. The other processes are this test binary again, told by the environment what to do.
+#![allow(clippy::unwrap_used, reason = "clippy takes only #[test] functions for tests, not their helpers")]
+
+mod common;
+
+use std::fs;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use common::{files_below, new_file, object_path, set_age, token};
+use storage::{LinkError, LocalConfig, LocalStore, Store};
+
+const ROLE: &str = "STORAGE_TEST_ROLE";
+const ROOT: &str = "STORAGE_TEST_ROOT";
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How long and how often puts race with cleaners: enough to fail nearly always without the lock.
+const RACE_TIME: Duration = Duration::from_secs(4);
+const ROUNDS_MAX: u32 = 3000;
+
+/// A process that is killed when dropped, also when the test fails.
+struct Process(Child);
+
+impl Process {
+    fn start(role: &str, root: &Path) -> Self {
+        let child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "another_process", "--nocapture"])
+            .env(ROLE, role)
+            .env(ROOT, root)
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        Self(child)
+    }
+
+    /// Waits until the process made the file `sign`.
+    fn wait_for(&mut self, sign: &Path) {
+        while !sign.exists() {
+            assert!(self.0.try_wait().unwrap().is_none(), "the process ended without its sign");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    fn wait(mut self) {
+        assert!(self.0.wait().unwrap().success());
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Not a test of its own: what the other processes run.
+#[tokio::test]
+async fn another_process() {
+    let (Some(role), Some(root)) = (std::env::var_os(ROLE), std::env::var_os(ROOT)) else { return };
+    let root = Path::new(&root);
+    match role.to_str().unwrap() {
+        // Waits for the starting signal, opens, and leaves a link behind.
+        "open" => {
+            while !root.with_extension("go").exists() {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            let store = LocalStore::open(LocalConfig::new(root)).unwrap();
+            let name = std::process::id().to_string();
+            let stored = store.put(new_file(&name, "from all")).await.unwrap();
+            fs::write(root.with_extension(name), token(&stored)).unwrap();
+        }
+        "clean" => {
+            let store = LocalStore::open(LocalConfig::new(root)).unwrap();
+            fs::write(root.with_extension("cleaning"), "").unwrap();
+            loop {
+                store.clean().await.unwrap();
+            }
+        }
+        role => panic!("unknown role {role}"),
+    }
+}
+
+#[tokio::test]
+async fn processes_that_start_at_once_agree_on_one_key() {
+    for _ in 0..3 {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("store");
+        let processes: Vec<_> = (0..8).map(|_| Process::start("open", &root)).collect();
+        std::thread::sleep(Duration::from_millis(100));
+        fs::write(root.with_extension("go"), "").unwrap();
+        let ids: Vec<_> = processes.iter().map(|process| process.0.id()).collect();
+        processes.into_iter().for_each(Process::wait);
+
+        let store = LocalStore::open(LocalConfig::new(&root)).unwrap();
+        for id in ids {
+            let token = fs::read_to_string(root.with_extension(id.to_string())).unwrap();
+            let download = store.open_link(&token).await.unwrap();
+            assert_eq!(download.file_name, id.to_string());
+        }
+        assert!(files_below(&root.join("tmp")).is_empty());
+        assert_eq!(files_below(&root.join("objects")).len(), 1);
+    }
+}
+
+/// Old content is stored again and again while another process and another thread clean: the link that
+/// a put gives must work each time.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_link_just_given_works_while_others_clean() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("store");
+    let store = LocalStore::open(LocalConfig::new(&root)).unwrap();
+    let mut process = Process::start("clean", &root);
+    process.wait_for(&root.with_extension("cleaning"));
+    let cleaner = tokio::spawn({
+        let store = store.clone();
+        async move {
+            loop {
+                store.clean().await.unwrap();
+            }
+        }
+    });
+    let mut gone = 0;
+    let started = Instant::now();
+    for round in 0..ROUNDS_MAX {
+        // On a busy host fewer rounds must do, as long as the cleaners had their chance.
+        if started.elapsed() > RACE_TIME && gone > 0 {
+            break;
+        }
+        let stored = store.put(new_file("a.txt", "contended")).await.unwrap();
+        store.open_link(token(&stored)).await.unwrap_or_else(|e| panic!("round {round}: {e}"));
+        // Now it is old, and fair game; each second time also damaged, so that the next put finds a file
+        // but must replace it.
+        let object = object_path(&root, &stored.sha256);
+        if round % 2 == 0 {
+            fs::write(&object, "cut").unwrap();
+        }
+        set_age(&object, 8 * DAY);
+        if round % 3 == 0 {
+            tokio::task::yield_now().await;
+            gone += u32::from(matches!(store.open_link(token(&stored)).await, Err(LinkError::Gone)));
+        }
+    }
+    cleaner.abort();
+    // Aborted, or it panicked: then a clean failed.
+    assert!(cleaner.await.is_err_and(|e| e.is_cancelled()), "a clean failed");
+    drop(process);
+    assert!(gone > 0, "the cleaners never removed anything, so this showed nothing");
+}
+
+/// A process that is killed while it works leaves nothing that the next start does not remove.
+#[tokio::test]
+async fn a_killed_process_blocks_nobody() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("store");
+    let store = LocalStore::open(LocalConfig::new(&root)).unwrap();
+    for _ in 0..5 {
+        let mut process = Process::start("clean", &root);
+        process.wait_for(&root.with_extension("cleaning"));
+        drop(process);
+        fs::remove_file(root.with_extension("cleaning")).unwrap();
+        let put = store.put(new_file("a.txt", "after a kill"));
+        tokio::time::timeout(Duration::from_secs(10), put).await.expect("the lock is free").unwrap();
+    }
+}
