@@ -2,7 +2,7 @@
 #! attack: directories without end, each inside the last
 #! validator: rejects
 #! timeout: 30
-#! expect kind: disk_limit, exited, out_of_memory
+#! expect kind: disk_limit, exited, out_of_memory, timeout
 #! expect success: false
 #! expect stdout-lacks: bottomless
 import os

@@ -6,7 +6,7 @@
 //! When it ends, the kernel kills whatever else is in its pid namespace, and its mounts vanish with the last of
 //! them.
 
-use crate::{Channel, Place, serve};
+use crate::{Channel, Filter, Place, serve};
 use confine::{AGENT_CAPABILITIES, CellMounts, Refused, SingleThreaded};
 use protocol::GuestMessage;
 use protocol::launcher::{CreateCell, LauncherConfig};
@@ -18,13 +18,20 @@ use std::os::fd::OwnedFd;
 pub(crate) const ROOTLESS_ID: u32 = 1000;
 
 /// Steps of making a cell, in order. Their names are what a `Fault` says and what a test lets fail.
-pub const STEPS: [&str; 6] =
-    ["tie the cell to its launcher", "join the cgroups", "make a cgroup namespace", "name the host", "mount", "drop rights"];
+pub const STEPS: [&str; 6] = [
+    "tie the cell to its launcher",
+    "join the cgroups",
+    "make a cgroup namespace",
+    "name the host",
+    "mount",
+    "drop rights",
+];
 
 /// Becomes the first process of a cell. Returns when the cell is used up; the process must exit then.
 pub(crate) fn run(
     proof: &SingleThreaded,
     config: &LauncherConfig,
+    filter: &Filter,
     request: &CreateCell,
     stream: OwnedFd,
     cgroups: Vec<OwnedFd>,
@@ -37,7 +44,7 @@ pub(crate) fn run(
         return channel.flush();
     }
     let place = Place { user: request.user, cpus: request.cpus.clone() };
-    serve(proof, &mut channel, &config.program, &place)
+    serve(proof, &mut channel, &config.program, filter, &place)
 }
 
 fn set_up(config: &LauncherConfig, request: &CreateCell, cgroups: Vec<OwnedFd>) -> Result<(), Refused> {

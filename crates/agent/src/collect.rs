@@ -81,9 +81,12 @@ impl Found {
 fn open_output_directory() -> Result<OwnedFd, SkipReason> {
     let tmp = rustix::fs::open("/tmp", OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::RDONLY, Mode::empty())
         .map_err(|_| SkipReason::Unreadable)?;
-    let status = rustix::fs::statat(&tmp, "output", AtFlags::SYMLINK_NOFOLLOW).map_err(|_| SkipReason::Unreadable)?;
+    let status =
+        rustix::fs::statat(&tmp, "output", AtFlags::SYMLINK_NOFOLLOW).map_err(|_| SkipReason::Unreadable)?;
     match kind_of(&status) {
-        Kind::Directory => open_beneath(&tmp, c"output", OFlags::DIRECTORY).map_err(|_| SkipReason::Unreadable),
+        Kind::Directory => {
+            open_beneath(&tmp, c"output", OFlags::DIRECTORY).map_err(|_| SkipReason::Unreadable)
+        }
         Kind::Regular => Err(SkipReason::Unreadable),
         Kind::Other(reason) => Err(reason),
     }
@@ -110,7 +113,10 @@ fn kind_of(status: &Stat) -> Kind {
 /// Opens one entry of a directory: no link is followed, no mount is crossed, nothing blocks.
 fn open_beneath(directory: impl AsFd, name: &std::ffi::CStr, extra: OFlags) -> rustix::io::Result<OwnedFd> {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK | extra;
-    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS | ResolveFlags::NO_XDEV;
+    let resolve = ResolveFlags::BENEATH
+        | ResolveFlags::NO_SYMLINKS
+        | ResolveFlags::NO_MAGICLINKS
+        | ResolveFlags::NO_XDEV;
     match rustix::fs::openat2(&directory, name, flags, Mode::empty(), resolve) {
         // A kernel or guest kernel without openat2(2): a single component with NOFOLLOW follows nothing either.
         Err(rustix::io::Errno::NOSYS) => rustix::fs::openat(&directory, name, flags, Mode::empty()),
@@ -125,7 +131,8 @@ fn walk(directory: &OwnedFd, prefix: &str, depth: usize, found: &mut Found) {
     };
     let Ok(shared) = directory.try_clone() else { return };
     let shared = std::rc::Rc::new(shared);
-    let mut names: Vec<CString> = entries.filter_map(Result::ok).map(|entry| entry.file_name().to_owned()).collect();
+    let mut names: Vec<CString> =
+        entries.filter_map(Result::ok).map(|entry| entry.file_name().to_owned()).collect();
     names.sort();
     for name in names {
         if matches!(name.to_bytes(), b"." | b"..") {

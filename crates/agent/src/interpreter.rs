@@ -25,28 +25,39 @@ const LOCKED_BYTES: u64 = 64 * 1024;
 /// Queued signals of the user.
 const SIGNALS_MAX: u64 = 1024;
 
-/// Everything about starting programs that is made once and used for each.
+/// The filter of system calls, compiled once: the launcher's cells inherit it with their memory.
 #[derive(Debug)]
-pub(crate) struct Walls {
-    filter: Option<Vec<Insn>>,
+pub struct Filter {
+    instructions: Option<Vec<Insn>>,
+}
+
+impl Filter {
+    /// Compiles the policy for this machine, if `config` wants it.
+    ///
+    /// # Errors
+    /// Never with the policy that is built in.
+    pub fn new(config: &ProgramConfig) -> io::Result<Self> {
+        if !config.seccomp {
+            return Ok(Self { instructions: None });
+        }
+        let options = CompileOptions { notify: true };
+        let program = Policy::builtin().compile(Arch::native(), options).map_err(io::Error::other)?;
+        Ok(Self { instructions: Some(program.instructions().to_vec()) })
+    }
+}
+
+/// What a program is started behind.
+#[derive(Debug)]
+pub(crate) struct Walls<'a> {
+    filter: &'a Filter,
     landlock: Option<LandlockRules>,
 }
 
-impl Walls {
-    /// Makes the rules. Call it inside the sandbox: landlock rules name its directories.
-    pub(crate) fn new(config: &ProgramConfig) -> io::Result<Self> {
-        let filter = if config.seccomp {
-            let options = CompileOptions { notify: true };
-            let program = Policy::builtin().compile(Arch::native(), options).map_err(io::Error::other)?;
-            Some(program.instructions().to_vec())
-        } else {
-            None
-        };
-        let landlock = if config.landlock {
-            Some(LandlockRules::for_program().map_err(io::Error::other)?)
-        } else {
-            None
-        };
+impl<'a> Walls<'a> {
+    /// Makes the landlock rules. Call it inside the sandbox: they name its directories.
+    pub(crate) fn new(config: &ProgramConfig, filter: &'a Filter) -> io::Result<Self> {
+        let landlock =
+            config.landlock.then(LandlockRules::for_program).transpose().map_err(io::Error::other)?;
         Ok(Self { filter, landlock })
     }
 }
@@ -66,7 +77,7 @@ pub(crate) struct Interpreter {
 pub(crate) fn start(
     proof: &SingleThreaded,
     config: &ProgramConfig,
-    walls: &Walls,
+    walls: &Walls<'_>,
     user: Option<u32>,
     cpus: &[u32],
     order: &Order,
@@ -99,9 +110,11 @@ pub(crate) fn start(
         limits: limits(config),
         cpus: cpu_set(cpus),
         landlock: walls.landlock.as_ref(),
-        seccomp: walls.filter.as_deref(),
-        notify: walls.filter.is_some(),
-        fail_at: config.fail_at.and_then(|number| PROGRAM_STEPS.into_iter().find(|step| *step as u8 == number)),
+        seccomp: walls.filter.instructions.as_deref(),
+        notify: walls.filter.instructions.is_some(),
+        fail_at: config
+            .fail_at
+            .and_then(|number| PROGRAM_STEPS.into_iter().find(|step| *step as u8 == number)),
     };
     let process = confine::spawn(proof, &spec).map_err(|refused| {
         io::Error::new(refused.source.kind(), format!("{}: {}", refused.step, refused.source))

@@ -8,7 +8,7 @@
 //! its own stream at the same moment and is tied to the launcher's life besides.
 
 use crate::cell::{self, ROOTLESS_ID};
-use crate::{receive_packet, send_packet};
+use crate::{Filter, receive_packet, send_packet};
 use confine::{CellRoot, Cloned, Namespaces, Refused, SingleThreaded, UserMap};
 use protocol::launcher::{CreateCell, LauncherConfig, LauncherReply};
 use std::io;
@@ -24,6 +24,7 @@ pub fn run(control: OwnedFd) -> io::Result<()> {
         Ok(proof) => proof,
         Err(refused) => return send_packet(&control, &reply(&refused), &[]),
     };
+    let filter = Filter::new(&config.program)?;
     send_packet(&control, &LauncherReply::Ready, &[])?;
     let mut control = Some(control);
     while let Some(socket) = &control {
@@ -38,7 +39,7 @@ pub fn run(control: OwnedFd) -> io::Result<()> {
                 // The control socket is the launcher's alone.
                 control = None;
                 drop(control);
-                let code = i32::from(cell::run(&proof, &config, &request, stream, cgroups).is_err());
+                let code = i32::from(cell::run(&proof, &config, &filter, &request, stream, cgroups).is_err());
                 confine::exit_now(code);
             }
             Ok(Cloned::Parent { pidfd, .. }) => {
@@ -74,5 +75,8 @@ fn set_up(config: &LauncherConfig) -> Result<SingleThreaded, Refused> {
 }
 
 fn reply(refused: &Refused) -> LauncherReply {
-    LauncherReply::Refused { step: refused.step.to_owned(), errno: refused.source.raw_os_error().unwrap_or(0) }
+    LauncherReply::Refused {
+        step: refused.step.to_owned(),
+        errno: refused.source.raw_os_error().unwrap_or(0),
+    }
 }

@@ -26,6 +26,7 @@ mod supervise;
 
 pub use cell::STEPS as CELL_STEPS;
 pub use channel::Channel;
+pub use interpreter::Filter;
 pub use packet::{receive_packet, send_packet};
 pub use serve::{Place, serve};
 

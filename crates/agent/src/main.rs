@@ -1,6 +1,6 @@
 //! The agent's executable. See the library for what it does.
 
-use agent::{Channel, Place};
+use agent::{Channel, Filter, Place};
 use confine::SingleThreaded;
 use protocol::launcher::ProgramConfig;
 use std::io;
@@ -35,13 +35,14 @@ fn launch() -> io::Result<()> {
 
 /// As first process of a container or microVM: the protocol on standard input and output.
 fn init(arguments: &[String]) -> io::Result<()> {
-    let (config, place) = parse(arguments)
-        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, USAGE))?;
+    let (config, place) =
+        parse(arguments).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, USAGE))?;
     let proof = SingleThreaded::prove().map_err(|refused| refused.source)?;
     confine::hide_from_others().map_err(|refused| refused.source)?;
     let input: OwnedFd = io::stdin().as_fd().try_clone_to_owned()?;
     let output: OwnedFd = io::stdout().as_fd().try_clone_to_owned()?;
-    agent::serve(&proof, &mut Channel::new(input, output)?, &config, &place)
+    let filter = Filter::new(&config)?;
+    agent::serve(&proof, &mut Channel::new(input, output)?, &config, &filter, &place)
 }
 
 fn parse(arguments: &[String]) -> Option<(ProgramConfig, Place)> {

@@ -1,6 +1,6 @@
 //! One sandbox's life as the agent sees it: ready, one execution, end.
 
-use crate::interpreter::{self, Walls};
+use crate::interpreter::{self, Filter, Walls};
 use crate::{Channel, OUTPUT_DIRECTORY, collect, intake, supervise};
 use confine::{ChildSignal, SingleThreaded};
 use protocol::launcher::ProgramConfig;
@@ -31,10 +31,11 @@ pub fn serve(
     proof: &SingleThreaded,
     channel: &mut Channel,
     config: &ProgramConfig,
+    filter: &Filter,
     place: &Place,
 ) -> io::Result<()> {
     let mut step = "prepare the sandbox";
-    let result = serve_steps(proof, channel, config, place, &mut step);
+    let result = serve_steps(proof, channel, config, filter, place, &mut step);
     if let Err(error) = &result
         && error.kind() != io::ErrorKind::UnexpectedEof
     {
@@ -48,12 +49,13 @@ fn serve_steps(
     proof: &SingleThreaded,
     channel: &mut Channel,
     config: &ProgramConfig,
+    filter: &Filter,
     place: &Place,
     step: &mut &'static str,
 ) -> io::Result<()> {
     let children = ChildSignal::new().map_err(|refused| refused.source)?;
     let output = prepare_tmp(place.user)?;
-    let walls = Walls::new(config)?;
+    let walls = Walls::new(config, filter)?;
     channel.send(&GuestMessage::Ready { version: PROTOCOL_VERSION })?;
     channel.flush()?;
 
@@ -89,7 +91,13 @@ fn prepare_tmp(owner: Option<u32>) -> io::Result<OwnedFd> {
 }
 
 /// Makes the skeleton's directories and links its files: a program may write beside them, not into them.
-fn link_skeleton(from: &OwnedFd, path: &str, to: &OwnedFd, owner: Option<u32>, depth: usize) -> io::Result<()> {
+fn link_skeleton(
+    from: &OwnedFd,
+    path: &str,
+    to: &OwnedFd,
+    owner: Option<u32>,
+    depth: usize,
+) -> io::Result<()> {
     for entry in rustix::fs::Dir::read_from(from)? {
         let entry = entry?;
         let name = entry.file_name();
@@ -114,7 +122,13 @@ fn link_skeleton(from: &OwnedFd, path: &str, to: &OwnedFd, owner: Option<u32>, d
         rustix::fs::mkdirat(to, name, Mode::from_raw_mode(0o755))?;
         let child = rustix::fs::openat(to, name, flags, Mode::empty())?;
         intake::give(&child, owner)?;
-        link_skeleton(&rustix::fs::openat(from, name, flags, Mode::empty())?, &source, &child, owner, depth + 1)?;
+        link_skeleton(
+            &rustix::fs::openat(from, name, flags, Mode::empty())?,
+            &source,
+            &child,
+            owner,
+            depth + 1,
+        )?;
     }
     Ok(())
 }

@@ -6,8 +6,8 @@ use crate::intake::Order;
 use crate::interpreter::Interpreter;
 use confine::{ChildSignal, Listener, Reaped, kill_all, reap};
 use protocol::{
-    CHUNK_BYTES_MAX, DENIED_CALLS_MAX, DeniedCall, DiskState, EndReason, ExecHeader, GuestMessage, HostMessage,
-    OutputStream, Report, STDERR_TAIL_BYTES_MAX, WaitStatus,
+    CHUNK_BYTES_MAX, DENIED_CALLS_MAX, DeniedCall, DiskState, EndReason, ExecHeader, GuestMessage,
+    HostMessage, OutputStream, Report, STDERR_TAIL_BYTES_MAX, WaitStatus,
 };
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
@@ -167,8 +167,10 @@ impl Run {
 
     fn wait(&self, channel: &Channel, children: &ChildSignal, time_max: Duration) -> io::Result<Vec<Source>> {
         let mut sources = vec![Source::Host, Source::Children];
-        let mut polled =
-            vec![PollFd::from_borrowed_fd(channel.input(), PollFlags::IN), PollFd::new(children, PollFlags::IN)];
+        let mut polled = vec![
+            PollFd::from_borrowed_fd(channel.input(), PollFlags::IN),
+            PollFd::new(children, PollFlags::IN),
+        ];
         let mut add = |source, descriptor, flags| {
             sources.push(source);
             polled.push(PollFd::from_borrowed_fd(descriptor, flags));
@@ -200,7 +202,12 @@ impl Run {
             Err(Errno::INTR) => return Ok(Vec::new()),
             Err(errno) => return Err(errno.into()),
         }
-        Ok(sources.into_iter().zip(&polled).filter(|(_, fd)| !fd.revents().is_empty()).map(|(s, _)| s).collect())
+        Ok(sources
+            .into_iter()
+            .zip(&polled)
+            .filter(|(_, fd)| !fd.revents().is_empty())
+            .map(|(s, _)| s)
+            .collect())
     }
 
     fn note_start(&mut self, channel: &mut Channel) -> io::Result<()> {
@@ -249,7 +256,10 @@ impl Run {
                 }
                 let kept = usize::try_from(room).unwrap_or(usize::MAX).min(length);
                 if kept > 0 {
-                    channel.send(&GuestMessage::Output { stream: captured.stream, data: data[..kept].to_vec() })?;
+                    channel.send(&GuestMessage::Output {
+                        stream: captured.stream,
+                        data: data[..kept].to_vec(),
+                    })?;
                 }
             }
             Err(Errno::AGAIN | Errno::INTR) => {}
@@ -335,7 +345,10 @@ impl Run {
     fn never_started(&self, what: &str) -> io::Error {
         let tail: Vec<u8> = self.stderr_tail.iter().copied().collect();
         let status = self.status;
-        io::Error::other(format!("the interpreter {what} ({status:?}): {}", String::from_utf8_lossy(&tail).trim()))
+        io::Error::other(format!(
+            "the interpreter {what} ({status:?}): {}",
+            String::from_utf8_lossy(&tail).trim()
+        ))
     }
 }
 

@@ -54,7 +54,12 @@ impl Image {
     pub fn spawn(&self, arguments: &[&str], control: OwnedFd) -> Result<SpawnedImage, Refused> {
         let step = "start the agent";
         let mut command = Command::new(format!("/proc/self/fd/{}", self.memory.as_raw_fd()));
-        command.args(arguments).env_clear().stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::inherit());
+        command
+            .args(arguments)
+            .env_clear()
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::inherit());
         // SAFETY: the closure runs between fork and exec in a child of a threaded process. It calls only dup2(2)
         // or fcntl(2), which are async-signal-safe, and allocates nothing. `control` is moved into the closure,
         // so its number stays open until the child has run it.

@@ -44,7 +44,8 @@ impl LandlockRules {
         let mut ruleset = ruleset;
         for (path, access) in [("/", read), ("/tmp", tmp), ("/dev", device)] {
             let directory = PathFd::new(path).map_err(|error| refused(&error))?;
-            ruleset = ruleset.add_rule(PathBeneath::new(directory, access)).map_err(|error| refused(&error))?;
+            ruleset =
+                ruleset.add_rule(PathBeneath::new(directory, access)).map_err(|error| refused(&error))?;
         }
         Ok(Self { ruleset: ruleset.into() })
     }

@@ -19,7 +19,9 @@ mod rights;
 pub mod seccomp;
 mod user_map;
 
-pub use clone::{Cloned, Namespaces, SingleThreaded, die_with_parent, exit_now, reset_child_signal, unreaped_children};
+pub use clone::{
+    Cloned, Namespaces, SingleThreaded, die_with_parent, exit_now, reset_child_signal, unreaped_children,
+};
 pub use image::{CONTROL_DESCRIPTOR, Image, SpawnedImage, control_descriptor};
 pub use landlock_rules::{LandlockRules, landlock_abi};
 pub use mounts::{CellMounts, CellRoot, mount_cell, pivot_into_root};

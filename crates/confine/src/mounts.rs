@@ -9,7 +9,8 @@
 use crate::{Refused, user_map::unshare};
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::mount::{
-    FsMountFlags, FsOpenFlags, MountAttrFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags,
+    FsMountFlags, FsOpenFlags, MountAttrFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags,
+    UnmountFlags,
 };
 use rustix::thread::UnshareFlags;
 use std::ffi::CStr;
@@ -97,10 +98,12 @@ pub fn pivot_into_root(root: &CellRoot) -> Result<(), Refused> {
 pub fn mount_cell(mounts: &CellMounts) -> Result<(), Refused> {
     let root = open_directory(CWD, "/").map_err(Refused::at("open the root"))?;
     // `subset=pid` leaves only the process directories: no kcore, keys, sys, meminfo or other windows to the host.
-    let proc = filesystem(c"proc", &[(c"subset", c"pid"), (c"hidepid", c"invisible")], harmless() | no_exec())
-        .map_err(Refused::at("make /proc"))?;
+    let proc =
+        filesystem(c"proc", &[(c"subset", c"pid"), (c"hidepid", c"invisible")], harmless() | no_exec())
+            .map_err(Refused::at("make /proc"))?;
     if mounts.replace_proc {
-        rustix::mount::unmount("/proc", UnmountFlags::DETACH).map_err(Refused::at("detach the host's /proc"))?;
+        rustix::mount::unmount("/proc", UnmountFlags::DETACH)
+            .map_err(Refused::at("detach the host's /proc"))?;
     }
     attach(&proc, &root, "proc").map_err(Refused::at("mount /proc"))?;
     let value = |number: u64| std::ffi::CString::new(number.to_string()).map_err(io::Error::from);
@@ -122,8 +125,12 @@ pub fn mount_cell(mounts: &CellMounts) -> Result<(), Refused> {
 
 fn mount_dev(root: &OwnedFd) -> Result<(), Refused> {
     let step = "make /dev";
-    let dev = filesystem(c"tmpfs", &[(c"size", c"65536"), (c"nr_inodes", c"64"), (c"mode", c"755")], no_suid_exec())
-        .map_err(Refused::at(step))?;
+    let dev = filesystem(
+        c"tmpfs",
+        &[(c"size", c"65536"), (c"nr_inodes", c"64"), (c"mode", c"755")],
+        no_suid_exec(),
+    )
+    .map_err(Refused::at(step))?;
     for (name, target) in DEVICE_LINKS {
         rustix::fs::symlinkat(target, &dev, name).map_err(Refused::at(step))?;
     }
@@ -131,13 +138,19 @@ fn mount_dev(root: &OwnedFd) -> Result<(), Refused> {
     for name in DEVICES {
         let node = rustix::mount::open_tree(CWD, format!("/dev/{name}"), clone_flags())
             .map_err(Refused::at("clone a device of the host"))?;
-        rustix::fs::openat(&dev, name, OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC | OFlags::WRONLY, Mode::empty())
-            .map_err(Refused::at(step))?;
+        rustix::fs::openat(
+            &dev,
+            name,
+            OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC | OFlags::WRONLY,
+            Mode::empty(),
+        )
+        .map_err(Refused::at(step))?;
         set_attributes(&node, MountAttrFlags::MOUNT_ATTR_RDONLY | no_suid_exec())
             .map_err(Refused::at("restrict a device"))?;
         attach(&node, &dev, name).map_err(Refused::at("mount a device"))?;
     }
-    set_attributes(&dev, MountAttrFlags::MOUNT_ATTR_RDONLY | no_suid_exec()).map_err(Refused::at("make /dev read-only"))
+    set_attributes(&dev, MountAttrFlags::MOUNT_ATTR_RDONLY | no_suid_exec())
+        .map_err(Refused::at("make /dev read-only"))
 }
 
 fn mount_sys(root: &OwnedFd, cpu_count: u32) -> Result<(), Refused> {
@@ -183,7 +196,11 @@ fn open_directory(at: BorrowedFd<'_>, path: impl rustix::path::Arg) -> rustix::i
 }
 
 /// Makes a new file system that is mounted nowhere yet.
-fn filesystem(kind: &CStr, options: &[(&CStr, &CStr)], attributes: MountAttrFlags) -> rustix::io::Result<OwnedFd> {
+fn filesystem(
+    kind: &CStr,
+    options: &[(&CStr, &CStr)],
+    attributes: MountAttrFlags,
+) -> rustix::io::Result<OwnedFd> {
     let context = rustix::mount::fsopen(kind, FsOpenFlags::FSOPEN_CLOEXEC)?;
     for (key, value) in options {
         rustix::mount::fsconfig_set_string(context.as_fd(), *key, *value)?;

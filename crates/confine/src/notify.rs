@@ -50,7 +50,8 @@ impl Notification {
     /// The call's name; a number that has none is shown as such.
     #[must_use]
     pub fn name(&self) -> String {
-        syscall_name(Arch::native(), self.number).map_or_else(|| format!("system call {}", self.number), str::to_owned)
+        syscall_name(Arch::native(), self.number)
+            .map_or_else(|| format!("system call {}", self.number), str::to_owned)
     }
 }
 

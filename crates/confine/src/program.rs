@@ -191,7 +191,8 @@ pub fn spawn(proof: &SingleThreaded, spec: &ProgramSpec<'_>) -> Result<Spawned, 
 
     let cloned = proof.clone(Namespaces::Shared).map_err(|source| Refused { step: "fork", source })?;
     let Cloned::Parent { pid, pidfd } = cloned else {
-        let child = Child { spec, sources: &sources, ends: &ends, arguments: &arguments, environment: &environment };
+        let child =
+            Child { spec, sources: &sources, ends: &ends, arguments: &arguments, environment: &environment };
         child.run(&steps)
     };
     drop((report_writer, listener_writer, ends, sources));
@@ -211,7 +212,10 @@ pub fn spawn(proof: &SingleThreaded, spec: &ProgramSpec<'_>) -> Result<Spawned, 
     let listener = receive_descriptor(&listener_reader).map(Listener::new);
     if spec.notify && spec.seccomp.is_some() && listener.is_none() {
         let _ = rustix::process::pidfd_send_signal(&pidfd, rustix::process::Signal::KILL);
-        return Err(Refused { step: "receive the filter's listener", source: io::Error::other("it did not come") });
+        return Err(Refused {
+            step: "receive the filter's listener",
+            source: io::Error::other("it did not come"),
+        });
     }
     Ok(Spawned { pid, pidfd, listener })
 }

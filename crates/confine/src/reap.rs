@@ -33,7 +33,8 @@ impl ChildSignal {
             return Err(Refused { step, source: io::Error::last_os_error() });
         }
         // SAFETY: -1 asks for a new descriptor; `set` is initialised.
-        let descriptor = unsafe { libc::signalfd(-1, &raw const set, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK) };
+        let descriptor =
+            unsafe { libc::signalfd(-1, &raw const set, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK) };
         if descriptor < 0 {
             return Err(Refused { step, source: io::Error::last_os_error() });
         }
@@ -85,7 +86,8 @@ pub fn reap(block: bool) -> Option<Reaped> {
     };
     Some(Reaped {
         pid,
-        exit_code: libc::WIFEXITED(status).then(|| u8::try_from(libc::WEXITSTATUS(status)).unwrap_or(u8::MAX)),
+        exit_code: libc::WIFEXITED(status)
+            .then(|| u8::try_from(libc::WEXITSTATUS(status)).unwrap_or(u8::MAX)),
         signal: libc::WIFSIGNALED(status).then(|| u8::try_from(libc::WTERMSIG(status)).unwrap_or(u8::MAX)),
         cpu_time: time(usage.ru_utime) + time(usage.ru_stime),
         // getrusage(2): kilobytes on Linux.

@@ -85,5 +85,6 @@ pub(crate) fn lock_capabilities() -> rustix::io::Result<()> {
 /// # Errors
 /// prctl(2); none in practice.
 pub fn hide_from_others() -> Result<(), Refused> {
-    rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(Refused::at("become undumpable"))
+    rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)
+        .map_err(Refused::at("become undumpable"))
 }

@@ -96,10 +96,8 @@ impl Cell {
     fn remove(self) {
         // The first process's death is the death of its pid namespace (pid_namespaces(7)).
         let _ = rustix::process::pidfd_send_signal(&self.process, rustix::process::Signal::KILL);
-        let timeout = Timespec {
-            tv_sec: i64::try_from(DEATH_TIME_MAX.as_secs()).unwrap_or(i64::MAX),
-            tv_nsec: 0,
-        };
+        let timeout =
+            Timespec { tv_sec: i64::try_from(DEATH_TIME_MAX.as_secs()).unwrap_or(i64::MAX), tv_nsec: 0 };
         let mut waiting = [PollFd::new(&self.process, PollFlags::IN)];
         let _ = poll(&mut waiting, Some(&timeout));
         let name = self.group.name().to_owned();

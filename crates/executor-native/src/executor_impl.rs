@@ -84,7 +84,11 @@ impl Executor for NativeExecutor {
 
     async fn create(&self) -> Result<Box<dyn Sandbox>, ExecutorError> {
         if self.stopped.load(Ordering::Relaxed) {
-            return Err(ExecutorError::before_start(PROVIDER, "create a sandbox", "the executor is shut down"));
+            return Err(ExecutorError::before_start(
+                PROVIDER,
+                "create a sandbox",
+                "the executor is shut down",
+            ));
         }
         Ok(Box::new(NativeSandbox::create(Arc::clone(&self.factory), Arc::clone(&self.remover)).await?))
     }

@@ -44,7 +44,10 @@ fn failed(step: &str, source: impl Into<Box<dyn std::error::Error + Send + Sync>
 
 impl NativeSandbox {
     /// Makes one and waits until it is ready.
-    pub(crate) async fn create(factory: Arc<CellFactory>, remover: Arc<Remover>) -> Result<Self, ExecutorError> {
+    pub(crate) async fn create(
+        factory: Arc<CellFactory>,
+        remover: Arc<Remover>,
+    ) -> Result<Self, ExecutorError> {
         let limits = factory.limits;
         let made = tokio::task::spawn_blocking(move || {
             let (cell, stream) = factory.create()?;
@@ -77,7 +80,11 @@ impl NativeSandbox {
 
 #[async_trait]
 impl Sandbox for NativeSandbox {
-    async fn exec(&mut self, request: ExecRequest, cancel: CancellationToken) -> Result<ExecResult, ExecutorError> {
+    async fn exec(
+        &mut self,
+        request: ExecRequest,
+        cancel: CancellationToken,
+    ) -> Result<ExecResult, ExecutorError> {
         let begun = Instant::now();
         let limits = request.limits;
         let (answer, result) = self.guest.exec(request, cancel).await;
@@ -93,12 +100,12 @@ impl Sandbox for NativeSandbox {
                 let sandbox = &self.limits;
                 verdict::judge(&Facts { report, evidence, exec: &limits, sandbox, settings: SETTINGS })
             }
-            (report, Err(error)) => self
-                .judge_lost(&answer, &error, evidence, &limits, begun.elapsed())
-                .ok_or_else(|| {
+            (report, Err(error)) => {
+                self.judge_lost(&answer, &error, evidence, &limits, begun.elapsed()).ok_or_else(|| {
                     let step = if report.is_some() { "collect the output files" } else { "run the program" };
                     ExecutorError { program_started: answer.started, ..failed(step, error) }
-                })?,
+                })?
+            }
             (None, Ok(())) => {
                 let error = GuestError::Violation("an end without a report");
                 return Err(ExecutorError { program_started: true, ..failed("run the program", error) });

@@ -63,8 +63,7 @@ pub(crate) fn start(config: &NativeConfig) -> Result<Started, StartError> {
             "swept what an earlier service left"
         );
     }
-    let user_map =
-        rootless.then(|| UserIds { uid: uid.as_raw(), gid: rustix::process::getegid().as_raw() });
+    let user_map = rootless.then(|| UserIds { uid: uid.as_raw(), gid: rustix::process::getegid().as_raw() });
     let launcher = Launcher::new(launcher_config(config, user_map)).map_err(StartError::Launcher)?;
     launcher.ensure_running().map_err(|error| match error {
         LauncherError::Io(error) => StartError::Launcher(error),
@@ -108,11 +107,14 @@ fn check_kernel(protections: &mut BTreeMap<&'static str, Protection>) -> Result<
     protections.insert("seccomp", enforced("allow-list; refused calls are named in the verdict"));
     let abi = confine::landlock_abi();
     let landlock = if abi > 0 {
-        enforced(format!("landlock ABI {abi}: files, TCP, signals and abstract sockets as far as it has them"))
+        enforced(format!(
+            "landlock ABI {abi}: files, TCP, signals and abstract sockets as far as it has them"
+        ))
     } else {
         Protection {
             enforced: false,
-            detail: "the kernel has no landlock (a second wall: mounts and seccomp hold without it)".to_owned(),
+            detail: "the kernel has no landlock (a second wall: mounts and seccomp hold without it)"
+                .to_owned(),
         }
     };
     protections.insert("landlock", landlock);

@@ -23,7 +23,9 @@ async fn observe(executor: &dyn Executor, program: &Program) -> Observation {
     let begun = Instant::now();
     let mut sandbox = match executor.create().await {
         Ok(sandbox) => sandbox,
-        Err(error) => return Observation { stderr: error.chain(), kind: "fault".into(), ..Observation::default() },
+        Err(error) => {
+            return Observation { stderr: error.chain(), kind: "fault".into(), ..Observation::default() };
+        }
     };
     let result = sandbox.exec(request, CancellationToken::new()).await;
     sandbox.destroy().await;

@@ -112,7 +112,12 @@ fn checks() -> Vec<Check> {
     checks.push(with(
         "changed input file",
         "open('a','a').write('+')\nopen('b').read()\nimport os; os.rename('c', 'd')",
-        |r| r.files.iter().map(|f| (f.path.as_str(), &f.content[..])).eq([("a", &b"x+"[..]), ("d", &b"x"[..])]),
+        |r| {
+            r.files
+                .iter()
+                .map(|f| (f.path.as_str(), &f.content[..]))
+                .eq([("a", &b"x+"[..]), ("d", &b"x"[..])])
+        },
         |request| {
             let content = Bytes::from_static(b"x");
             request.files =

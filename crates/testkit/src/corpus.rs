@@ -68,7 +68,8 @@ pub fn hostile() -> Vec<Program> {
 }
 
 fn entries(folder: &Path) -> Vec<PathBuf> {
-    let read = fs::read_dir(folder).unwrap_or_else(|error| panic!("no corpus at {}: {error}", folder.display()));
+    let read =
+        fs::read_dir(folder).unwrap_or_else(|error| panic!("no corpus at {}: {error}", folder.display()));
     read.flatten().map(|entry| entry.path()).collect()
 }
 
@@ -81,15 +82,16 @@ fn read_folder(folder: &Path) -> Vec<Program> {
 
 impl Program {
     fn read(path: &Path) -> Self {
-        let code =
-            fs::read_to_string(path).unwrap_or_else(|error| panic!("cannot read {}: {error}", path.display()));
+        let code = fs::read_to_string(path)
+            .unwrap_or_else(|error| panic!("cannot read {}: {error}", path.display()));
         let header = code
             .lines()
             .map_while(|line| line.strip_prefix("#!"))
             .filter_map(|line| line.split_once(':'))
             .map(|(key, value)| (key.trim().to_owned(), value.trim().to_owned()))
             .collect();
-        let parts: Vec<_> = path.iter().rev().take(2).map(|part| part.to_string_lossy().into_owned()).collect();
+        let parts: Vec<_> =
+            path.iter().rev().take(2).map(|part| part.to_string_lossy().into_owned()).collect();
         Self { name: format!("{}/{}", parts[1], parts[0]), code, path: path.to_owned(), header }
     }
 
@@ -172,7 +174,10 @@ impl Program {
         }
         let files = self.value("files").map(names).unwrap_or_default();
         if seen.artifacts != files {
-            wrong.push(format!("artifacts {:?}, expected {files:?}; skipped {:?}", seen.artifacts, seen.skipped));
+            wrong.push(format!(
+                "artifacts {:?}, expected {files:?}; skipped {:?}",
+                seen.artifacts, seen.skipped
+            ));
         }
         wrong
     }
@@ -195,17 +200,26 @@ impl Program {
             expect(allowed, format!("kind {}, expected {kinds}: {}", seen.kind, shorten(&seen.stderr)));
         }
         if let Some(code) = self.value("expect exit_code") {
-            expect(code == seen.exit_code.to_string(), format!("exit code {}, expected {code}", seen.exit_code));
+            expect(
+                code == seen.exit_code.to_string(),
+                format!("exit code {}, expected {code}", seen.exit_code),
+            );
         }
         if let Some(success) = self.value("expect success") {
-            expect(success == seen.success.to_string(), format!("success {}, expected {success}", seen.success));
+            expect(
+                success == seen.success.to_string(),
+                format!("success {}, expected {success}", seen.success),
+            );
         }
         if let Some(seconds) = self.value("expect within").and_then(|value| value.parse::<f64>().ok()) {
             expect(seen.elapsed_s <= seconds, format!("took {:.1} s, expected {seconds}", seen.elapsed_s));
         }
         if let Some(text) = self.value("expect stdout").map(unescape) {
             let (stdout, stderr) = (shorten(&seen.stdout), shorten(&seen.stderr));
-            expect(seen.stdout.trim_end() == text.trim_end(), format!("stdout {stdout:?}, expected {text:?}; {stderr}"));
+            expect(
+                seen.stdout.trim_end() == text.trim_end(),
+                format!("stdout {stdout:?}, expected {text:?}; {stderr}"),
+            );
         }
         for (key, stream, contains) in [
             ("expect stdout-contains", &seen.stdout, true),
@@ -244,9 +258,13 @@ impl Program {
         for entry in self.values("expect skipped") {
             let Some((path, reason)) = entry.rsplit_once('=') else { continue };
             let path = unescape(path);
-            let found = seen.skipped.iter().any(|(name, why)| why == reason && (path == "*" || *name == path));
+            let found =
+                seen.skipped.iter().any(|(name, why)| why == reason && (path == "*" || *name == path));
             if !found {
-                wrong.push(format!("{path:?} was not skipped as {reason}: {:?} {:?}", seen.skipped, seen.artifacts));
+                wrong.push(format!(
+                    "{path:?} was not skipped as {reason}: {:?} {:?}",
+                    seen.skipped, seen.artifacts
+                ));
             }
         }
         for path in self.values("expect listed").map(unescape) {
@@ -261,7 +279,8 @@ impl Program {
 
 /// The inside of a JSON string.
 fn unescape(value: &str) -> String {
-    serde_json::from_str(&format!("\"{value}\"")).unwrap_or_else(|error| panic!("bad header value {value:?}: {error}"))
+    serde_json::from_str(&format!("\"{value}\""))
+        .unwrap_or_else(|error| panic!("bad header value {value:?}: {error}"))
 }
 
 fn names(value: &str) -> Vec<String> {

@@ -77,9 +77,14 @@ impl Traces {
         let mut left = Vec::new();
         left.extend(self.processes.difference(&before.processes).map(|text| format!("process {text}")));
         left.extend(self.mounts.difference(&before.mounts).map(|text| format!("mount {text}")));
-        left.extend(self.cgroups.difference(&before.cgroups).map(|path| format!("cgroup {}", path.display())));
+        left.extend(
+            self.cgroups.difference(&before.cgroups).map(|path| format!("cgroup {}", path.display())),
+        );
         if self.network_namespaces > before.network_namespaces {
-            left.push(format!("{} more network namespaces", self.network_namespaces - before.network_namespaces));
+            left.push(format!(
+                "{} more network namespaces",
+                self.network_namespaces - before.network_namespaces
+            ));
         }
         left
     }

@@ -72,7 +72,7 @@ fn calls_that_are_always_allowed() {
          eventfd2 signalfd4 timerfd_create timerfd_settime timerfd_gettime
          fork vfork execve execveat exit exit_group wait4 waitid restart_syscall set_tid_address set_robust_list
          get_robust_list rseq futex_waitv sched_yield sched_getaffinity sched_getscheduler getpriority
-         prlimit64 getrlimit setrlimit kill tkill tgkill rt_sigqueueinfo rt_sigaction rt_sigprocmask rt_sigreturn
+         getrlimit setrlimit kill tkill tgkill rt_sigqueueinfo rt_sigaction rt_sigprocmask rt_sigreturn
          rt_sigtimedwait sigaltstack pause pidfd_open pidfd_send_signal alarm setitimer getitimer
          clock_gettime clock_getres clock_nanosleep nanosleep gettimeofday time times
          getpid getppid gettid getuid geteuid getgid getegid getresuid getresgid getgroups getpgid getpgrp getsid
@@ -268,6 +268,10 @@ fn options_are_taken_one_by_one() {
         ("personality", &[8], REPORTED), // PER_LINUX32
         ("setpriority", &[0, 0, 10], ALLOW),
         ("setpriority", &[2, 0, 10], REPORTED), // PRIO_USER
+        ("setpriority", &[0, 1, 10], REPORTED), // the agent
+        ("prlimit64", &[0, 9, 0], ALLOW),
+        ("prlimit64", &[0xdead_0000_0000, 9, 0], ALLOW), // the kernel sees pid 0
+        ("prlimit64", &[1, 9, 0], REPORTED),
         ("fcntl", &[3, 1030, 0], ALLOW),
         ("fcntl", &[3, GARBAGE | 1030, 0], ALLOW),
         ("fcntl", &[3, 6, POINTER], ALLOW),

@@ -8,7 +8,8 @@ use std::path::PathBuf;
 
 /// The data directory with the prepared runtime: `make test` prepares it and names it.
 pub(crate) fn data_dir() -> PathBuf {
-    std::env::var_os("PYTHON_SANDBOX_TEST_DATA").map_or_else(|| PathBuf::from("/var/lib/python-sandbox"), Into::into)
+    std::env::var_os("PYTHON_SANDBOX_TEST_DATA")
+        .map_or_else(|| PathBuf::from("/var/lib/python-sandbox"), Into::into)
 }
 
 /// The contract's default limits.
