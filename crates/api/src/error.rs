@@ -1,0 +1,315 @@
+//! Errors as HTTP: the only place that knows status codes.
+//!
+//! A handler returns an [`ApiError`]; as a response it is a status and headers, with the error beside it. The
+//! outermost layer ([`crate::trace`]) turns it into the body, because it alone knows the request's id. It does the
+//! same with every error that something else made (a router, a panic), so that each error body has one shape.
+
+use axum::body::Body;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, StatusCode, header};
+use serde::Serialize;
+use service::{ExecuteError, Finding, InvalidField};
+use utoipa::ToSchema;
+
+/// Stable words for programs. Part of the contract: add, never rename.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorCode {
+    /// 400: the validator rejected the program.
+    ValidationFailed,
+    /// 400: not HTTP as this service reads it.
+    BadRequest,
+    /// 403: the link was not made by this service, or was changed.
+    LinkInvalid,
+    /// 404: no such path.
+    NotFound,
+    /// 405: the path has other methods, named by `Allow`.
+    MethodNotAllowed,
+    /// 408: the body came too slowly.
+    RequestTimeout,
+    /// 410: the link expired, or its file was removed.
+    LinkExpired,
+    /// 413: the body is larger than the service reads.
+    BodyTooLarge,
+    /// 415: the body is not declared as JSON.
+    UnsupportedMediaType,
+    /// 422: not JSON, or a field is missing, unknown or out of bounds.
+    InvalidRequest,
+    /// 500: our fault; the log has the detail under the same request id.
+    Internal,
+    /// 503: so many programs run and so many wait already.
+    Busy,
+    /// 503: no executor is usable.
+    ExecutorUnavailable,
+    /// 503: the service is stopping.
+    ShuttingDown,
+}
+
+impl ErrorCode {
+    /// The word as bodies and logs have it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ValidationFailed => "validation_failed",
+            Self::BadRequest => "bad_request",
+            Self::LinkInvalid => "link_invalid",
+            Self::NotFound => "not_found",
+            Self::MethodNotAllowed => "method_not_allowed",
+            Self::RequestTimeout => "request_timeout",
+            Self::LinkExpired => "link_expired",
+            Self::BodyTooLarge => "body_too_large",
+            Self::UnsupportedMediaType => "unsupported_media_type",
+            Self::InvalidRequest => "invalid_request",
+            Self::Internal => "internal",
+            Self::Busy => "busy",
+            Self::ExecutorUnavailable => "executor_unavailable",
+            Self::ShuttingDown => "shutting_down",
+        }
+    }
+
+    fn status(self) -> StatusCode {
+        match self {
+            Self::ValidationFailed | Self::BadRequest => StatusCode::BAD_REQUEST,
+            Self::LinkInvalid => StatusCode::FORBIDDEN,
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
+            Self::LinkExpired => StatusCode::GONE,
+            Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::InvalidRequest => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Busy | Self::ExecutorUnavailable | Self::ShuttingDown => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    /// The code for an error that something else than a handler made.
+    fn of_status(status: StatusCode) -> Self {
+        match status {
+            StatusCode::NOT_FOUND => Self::NotFound,
+            StatusCode::METHOD_NOT_ALLOWED => Self::MethodNotAllowed,
+            StatusCode::PAYLOAD_TOO_LARGE => Self::BodyTooLarge,
+            StatusCode::UNSUPPORTED_MEDIA_TYPE => Self::UnsupportedMediaType,
+            StatusCode::UNPROCESSABLE_ENTITY => Self::InvalidRequest,
+            StatusCode::SERVICE_UNAVAILABLE => Self::Busy,
+            status if status.is_client_error() => Self::BadRequest,
+            _ => Self::Internal,
+        }
+    }
+}
+
+/// An error on its way to the client. Boxed: handlers return it beside small things.
+#[derive(Debug, Clone)]
+pub struct ApiError(Box<Explained>);
+
+#[derive(Debug, Clone)]
+struct Explained {
+    code: ErrorCode,
+    error: String,
+    message: String,
+    details: Option<Details>,
+    violations: Option<Vec<FindingBody>>,
+    retry_after_s: Option<u64>,
+}
+
+impl ApiError {
+    /// An error whose two texts are the same sentence.
+    #[must_use]
+    pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        let message = message.into();
+        Self(Box::new(Explained {
+            code,
+            error: message.clone(),
+            message,
+            details: None,
+            violations: None,
+            retry_after_s: None,
+        }))
+    }
+
+    /// Our fault. The detail belongs into the log, not here.
+    #[must_use]
+    pub fn internal() -> Self {
+        Self::new(ErrorCode::Internal, "the service failed; the log has the detail under this request id")
+    }
+
+    /// A field that is not as it must be.
+    #[must_use]
+    pub fn invalid(field: InvalidField) -> Self {
+        let InvalidField { field, problem, allowed } = field;
+        let message = format!("`{field}` {problem}; allowed: {allowed}");
+        let mut error = Self::new(ErrorCode::InvalidRequest, message);
+        error.0.details = Some(Details { field, problem, allowed });
+        error
+    }
+
+    /// Too much at once; come back in `retry_after_s` seconds.
+    #[must_use]
+    pub fn busy(message: &str, retry_after_s: u64) -> Self {
+        Self::unavailable(ErrorCode::Busy, message, retry_after_s)
+    }
+
+    fn unavailable(code: ErrorCode, message: &str, retry_after_s: u64) -> Self {
+        let message = format!("{message}; try again in {retry_after_s} seconds");
+        let mut error = Self::new(code, message);
+        error.0.retry_after_s = Some(retry_after_s);
+        error
+    }
+
+    fn into_body(self, request_id: &str) -> ErrorBody {
+        let Explained { code, error, message, details, violations, retry_after_s: _ } = *self.0;
+        ErrorBody {
+            success: false,
+            stdout: String::new(),
+            stderr: String::new(),
+            exit_code: -1,
+            execution_time: 0.0,
+            error,
+            files: Vec::new(),
+            message,
+            code,
+            request_id: request_id.to_owned(),
+            details,
+            violations,
+        }
+    }
+}
+
+impl From<ExecuteError> for ApiError {
+    fn from(error: ExecuteError) -> Self {
+        match error {
+            ExecuteError::Invalid(field) => Self::invalid(field),
+            ExecuteError::Rejected { violations, rendered } => {
+                let count = violations.len();
+                let first = violations.first().map(|v| v.message.as_str()).unwrap_or_default();
+                let more = if count > 1 { format!(" (and {} more)", count - 1) } else { String::new() };
+                let mut error = Self::new(ErrorCode::ValidationFailed, rendered);
+                error.0.error = format!("Validation failed: {first}{more}");
+                error.0.violations = Some(violations.into_iter().map(FindingBody::from).collect());
+                error
+            }
+            ExecuteError::Busy { retry_after_s } => {
+                Self::busy("the service is busy and its waiting line is full", retry_after_s)
+            }
+            ExecuteError::ShuttingDown { retry_after_s } => {
+                Self::unavailable(ErrorCode::ShuttingDown, "the service is stopping", retry_after_s)
+            }
+            ExecuteError::Unavailable { retry_after_s, .. } => {
+                tracing::error!(error = %error.chain(), "no executor is usable");
+                let message = "no executor is usable, see /health; the program was not run";
+                Self::unavailable(ErrorCode::ExecutorUnavailable, message, retry_after_s)
+            }
+            error => {
+                tracing::error!(error = %error.chain(), "a program was not executed");
+                Self::internal()
+            }
+        }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let mut response = self.0.code.status().into_response();
+        if let Some(seconds) = self.0.retry_after_s {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+/// Marks a response with an error status whose body is already what the contract says: that of `/health`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Complete;
+
+/// Gives an error response its body and returns the error's word for the log; leaves other responses alone.
+pub(crate) fn complete(response: Response, request_id: &str) -> (Response, Option<ErrorCode>) {
+    let status = response.status();
+    if !(status.is_client_error() || status.is_server_error())
+        || response.extensions().get::<Complete>().is_some()
+    {
+        return (response, None);
+    }
+    let (mut parts, _) = response.into_parts();
+    let error = parts.extensions.remove::<ApiError>().unwrap_or_else(|| {
+        let words = status.canonical_reason().unwrap_or("the request failed").to_lowercase();
+        ApiError::new(ErrorCode::of_status(status), words)
+    });
+    let code = error.0.code;
+    // A struct of text and numbers: there is nothing in it that JSON cannot hold.
+    let body = serde_json::to_vec(&error.into_body(request_id)).unwrap_or_default();
+    parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    parts.headers.remove(header::CONTENT_LENGTH);
+    (Response::from_parts(parts, Body::from(body)), Some(code))
+}
+
+/// Every error's body: the seven fields of an answer, then what explains it.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ErrorBody {
+    /// Always false.
+    success: bool,
+    /// Always empty.
+    stdout: String,
+    /// Always empty.
+    stderr: String,
+    /// Always -1: no program ended.
+    #[schema(example = -1)]
+    exit_code: i32,
+    /// Always 0.
+    execution_time: f64,
+    /// One sentence; begins with "Validation failed" when the validator rejected the program.
+    error: String,
+    /// Always empty.
+    files: Vec<String>,
+    /// The whole explanation: after a rejection every finding with line and column.
+    message: String,
+    /// The kind of error, for programs.
+    code: ErrorCode,
+    /// The request's id, also in the header `x-request-id` and in the service's log.
+    request_id: String,
+    /// With 422: the field, its problem and what is allowed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    details: Option<Details>,
+    /// With a rejection by the validator: its findings.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    violations: Option<Vec<FindingBody>>,
+}
+
+/// What is wrong with a request.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Details {
+    /// The field; `body` when the whole is not JSON.
+    #[schema(example = "timeout")]
+    field: String,
+    /// What is wrong with it.
+    #[schema(example = "is 31")]
+    problem: String,
+    /// What is allowed, with the bound.
+    #[schema(example = "1 to 30 seconds")]
+    allowed: String,
+}
+
+/// One remark of the validator.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct FindingBody {
+    /// Line, from 1.
+    #[schema(example = 1)]
+    line: u32,
+    /// Column in characters, from 0.
+    #[schema(example = 0)]
+    column: u32,
+    /// The rule.
+    #[schema(example = "forbidden-import")]
+    code: &'static str,
+    /// What is wrong.
+    message: String,
+}
+
+impl From<Finding> for FindingBody {
+    fn from(finding: Finding) -> Self {
+        let Finding { line, column, code, message } = finding;
+        Self { line, column, code, message }
+    }
+}

@@ -1,0 +1,67 @@
+//! `POST /execute`.
+
+use crate::base_url::base_url;
+use crate::body::GrantedBody;
+use crate::error::{ApiError, ErrorBody};
+use crate::request::{self, ExecuteRequest};
+use crate::response::ExecuteResponse;
+use crate::state::AppState;
+use crate::trace::{OutcomeWord, RequestId};
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
+use http::HeaderMap;
+use service::ExecuteCommand;
+use tokio_util::sync::CancellationToken;
+
+/// Bodies up to this many bytes are parsed where they are read: handing them to another thread costs more.
+const PARSE_INLINE_BYTES_MAX: usize = 128 * 1024;
+
+/// Validates and runs one program in a fresh sandbox; answers when it ends.
+///
+/// Every program that was run is a 200, whatever became of it: see `success` and `outcome`. A client that closes
+/// the connection ends its program.
+#[utoipa::path(
+    post,
+    path = "/execute",
+    operation_id = "execute",
+    tag = "programs",
+    request_body(content = ExecuteRequest, content_type = "application/json"),
+    responses(
+        (status = 200, description = "The program was run.", body = ExecuteResponse,
+         headers(("x-request-id" = String, description = "The request's id."))),
+        (status = 400, description = "The validator rejected the program, or the body broke off.", body = ErrorBody),
+        (status = 408, description = "The body came too slowly.", body = ErrorBody),
+        (status = 413, description = "The body is larger than the service reads.", body = ErrorBody),
+        (status = 415, description = "The body is not declared as JSON.", body = ErrorBody),
+        (status = 422, description = "Not JSON, or a field is missing, unknown or out of bounds.", body = ErrorBody),
+        (status = 500, description = "The service failed; the log has the detail.", body = ErrorBody),
+        (status = 503, description = "Busy, stopping, or no executor is usable.", body = ErrorBody,
+         headers(("retry-after" = u64, description = "Seconds to wait before the next try."))),
+    )
+)]
+pub(crate) async fn execute(
+    State(state): State<AppState>,
+    Extension(RequestId(id)): Extension<RequestId>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, ApiError> {
+    let GrantedBody { bytes, grant: _grant } = state.bodies.read(&headers, body).await?;
+    let command = parse(bytes).await?;
+    // Nobody fires this token: a client that goes away drops this future, and with it the program.
+    let execution = state.api.service.execute(command, &id, CancellationToken::new()).await?;
+    let word = OutcomeWord(execution.outcome.kind.as_str());
+    let base = base_url(state.api.public_url.as_deref(), &headers, state.api.bound);
+    Ok((Extension(word), Json(ExecuteResponse::new(execution, &base))).into_response())
+}
+
+async fn parse(bytes: bytes::Bytes) -> Result<ExecuteCommand, ApiError> {
+    if bytes.len() <= PARSE_INLINE_BYTES_MAX {
+        return request::parse(&bytes);
+    }
+    tokio::task::spawn_blocking(move || request::parse(&bytes)).await.unwrap_or_else(|error| {
+        tracing::error!(%error, "a body was not parsed");
+        Err(ApiError::internal())
+    })
+}

@@ -1,0 +1,110 @@
+//! `GET /files/{token}`: downloads from the local store.
+
+use crate::error::{ApiError, ErrorBody, ErrorCode};
+use crate::state::AppState;
+use axum::body::Body;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use storage::{Download, LinkError, content_disposition};
+use tokio::io::AsyncReadExt;
+use tokio_util::io::ReaderStream;
+
+/// Bytes read from the disk at once: few system calls, little memory per download.
+const CHUNK_BYTES: usize = 64 * 1024;
+
+/// Whatever a program wrote must not run under this origin, should a browser show it after all.
+const CSP_FILE: HeaderValue = HeaderValue::from_static("default-src 'none'; sandbox; frame-ancestors 'none'");
+
+/// The browser that followed the link may keep the file, nothing between here and there may.
+const CACHE_FILE: HeaderValue = HeaderValue::from_static("private, max-age=3600, immutable");
+
+/// Downloads an output file. The token is the right to it: a signed link that expires.
+#[utoipa::path(
+    get,
+    path = "/files/{token}",
+    operation_id = "download",
+    tag = "files",
+    params(("token" = String, Path, description = "The last part of an artifact's `url`."),
+           ("if-none-match" = Option<String>, Header, description = "An `etag` of an earlier download.")),
+    responses(
+        (status = 200, description = "The file, always as a download.", content_type = "application/octet-stream",
+         body = inline(Vec<u8>),
+         headers(("content-disposition" = String, description = "`attachment` with the file's name."),
+                 ("content-length" = u64, description = "Size in bytes."),
+                 ("etag" = String, description = "SHA-256 of the content."))),
+        (status = 304, description = "The client has this content."),
+        (status = 403, description = "The link was not made by this service, or was changed.", body = ErrorBody),
+        (status = 404, description = "This service keeps no files itself.", body = ErrorBody),
+        (status = 410, description = "The link expired, or the file was removed.", body = ErrorBody),
+        (status = 500, description = "The service failed.", body = ErrorBody),
+    )
+)]
+pub(crate) async fn download(
+    State(state): State<AppState>,
+    method: Method,
+    headers: HeaderMap,
+    token: Result<Path<String>, PathRejection>,
+) -> Result<Response, ApiError> {
+    let Some(store) = &state.api.local_files else {
+        return Err(ApiError::new(ErrorCode::NotFound, "this service keeps no files itself"));
+    };
+    let invalid =
+        || ApiError::new(ErrorCode::LinkInvalid, "the link is not valid: use it exactly as it was given");
+    let Path(token) = token.map_err(|_| invalid())?;
+    let download = store.open_link(&token).await.map_err(|error| match error {
+        LinkError::Invalid => invalid(),
+        LinkError::Expired { expired_at } => {
+            let message = format!("the link expired at {expired_at}; run the program again for a new one");
+            ApiError::new(ErrorCode::LinkExpired, message)
+        }
+        LinkError::Gone => {
+            ApiError::new(ErrorCode::LinkExpired, "the file was removed; run the program again")
+        }
+        error => {
+            let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+            tracing::error!(%error, cause, "a download failed");
+            ApiError::internal()
+        }
+    })?;
+    Ok(respond(download, &method, &headers))
+}
+
+fn respond(download: Download, method: &Method, headers: &HeaderMap) -> Response {
+    let etag = format!("\"{}\"", download.sha256);
+    let known =
+        headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok()).is_some_and(|given| {
+            given.split(',').map(str::trim).any(|one| one == "*" || one.trim_start_matches("W/") == etag)
+        });
+    let mut response = if known {
+        StatusCode::NOT_MODIFIED.into_response()
+    } else if method == Method::HEAD {
+        Response::new(Body::empty())
+    } else {
+        // Never more than was announced, whatever became of the file meanwhile.
+        let content = download.file.take(download.size_bytes);
+        Response::new(Body::from_stream(ReaderStream::with_capacity(content, CHUNK_BYTES)))
+    };
+    let out = response.headers_mut();
+    out.insert(header::CONTENT_SECURITY_POLICY, CSP_FILE);
+    out.insert(header::CACHE_CONTROL, CACHE_FILE);
+    insert(out, header::ETAG, &etag);
+    if !known {
+        out.insert(header::CONTENT_LENGTH, HeaderValue::from(download.size_bytes));
+        out.insert(header::ACCEPT_RANGES, HeaderValue::from_static("none"));
+        insert(out, header::CONTENT_TYPE, &download.media_type);
+        insert(out, header::CONTENT_DISPOSITION, &content_disposition(&download.file_name));
+    }
+    response
+}
+
+/// The store promises values that fit a header; one that did not would be left out, never sent broken.
+fn insert(headers: &mut HeaderMap, name: http::HeaderName, value: &str) {
+    match HeaderValue::from_str(value) {
+        Ok(value) => {
+            headers.insert(name, value);
+        }
+        Err(error) => tracing::error!(%error, header = name.as_str(), "a header was left out"),
+    }
+}

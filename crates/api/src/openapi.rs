@@ -1,0 +1,82 @@
+//! The OpenAPI document: made from the handlers, then given this service's own bounds.
+
+use crate::state::ApiState;
+use bytes::Bytes;
+use serde_json::{Value, json};
+use service::Bounds;
+use utoipa::OpenApi;
+
+/// Relative, no empty part, no NUL. (`.` and `..` are refused too; saying so here would make it unreadable.)
+const PATH_PATTERN: &str = "^[^/\\u0000]+(/[^/\\u0000]+)*$";
+
+/// RFC 4648, section 4: padding or not, no bits set behind the last byte.
+const BASE64_PATTERN: &str =
+    "^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/][AQgw](==)?|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=?)?$";
+
+/// What is the same for every instance.
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "Python Sandbox", description = "Runs untrusted Python in a sandbox and answers over HTTP."),
+    tags(
+        (name = "programs", description = "Run Python."),
+        (name = "files", description = "Download what programs left."),
+        (name = "service", description = "About the service."),
+    )
+)]
+pub(crate) struct Skeleton;
+
+/// The document as it is served.
+#[derive(Debug)]
+pub(crate) struct Document {
+    pub(crate) json: Bytes,
+}
+
+impl Document {
+    /// Fits `generated` to this service: its name, version and bounds.
+    pub(crate) fn new(generated: &utoipa::openapi::OpenApi, state: &ApiState) -> Self {
+        // A tree of text and numbers that was made for JSON.
+        let mut document = serde_json::to_value(generated).unwrap_or_default();
+        set(&mut document, "/info/title", json!(state.info.name));
+        set(&mut document, "/info/version", json!(state.info.version));
+        // No licence, contact or server is known here: the document is served where the service is.
+        if let Some(info) = document.pointer_mut("/info").and_then(Value::as_object_mut) {
+            info.remove("license");
+            info.remove("contact");
+        }
+        set(&mut document, "/servers", json!([{"url": "./"}]));
+        set_bounds(&mut document, state.service.bounds(), &state.service.executors());
+        Self { json: Bytes::from(document.to_string()) }
+    }
+}
+
+fn set_bounds(document: &mut Value, bounds: &Bounds, executors: &[&str]) {
+    let mut field = |name: &str, key: &str, value: Value| {
+        set(document, &format!("/components/schemas/ExecuteRequest/properties/{name}/{key}"), value);
+    };
+    field("code", "maxLength", json!(bounds.code_chars_max));
+    field("timeout", "maximum", json!(bounds.timeout_s_max));
+    field("timeout", "default", json!(bounds.timeout_s_effective_default()));
+    field("stdin", "maxLength", json!(bounds.stdin_bytes_max));
+    field("files", "maxProperties", json!(bounds.exec.file_count_max));
+    field("files", "propertyNames", json!({"maxLength": 4096, "pattern": PATH_PATTERN}));
+    field(
+        "files",
+        "additionalProperties",
+        json!({"type": "string", "contentEncoding": "base64", "pattern": BASE64_PATTERN}),
+    );
+    field("env", "maxProperties", json!(bounds.env_entries_max));
+    field("env", "propertyNames", json!({"pattern": "^[A-Za-z_][A-Za-z0-9_]*$"}));
+    if !executors.is_empty() {
+        field("executor", "enum", json!(executors));
+        field("executor", "example", json!(executors[0]));
+    }
+}
+
+/// Sets a value below an object that is there.
+fn set(document: &mut Value, pointer: &str, value: Value) {
+    if let Some((parent, key)) = pointer.rsplit_once('/')
+        && let Some(object) = document.pointer_mut(parent).and_then(Value::as_object_mut)
+    {
+        object.insert(key.to_owned(), value);
+    }
+}

@@ -1,0 +1,261 @@
+//! `/`, and the documentation pages. Nothing in them comes from another host: they work with no internet.
+
+use crate::base_url::base_url;
+use crate::error::{ApiError, ErrorCode};
+use crate::state::AppState;
+use aide::redoc::Redoc;
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::response::{Html, IntoResponse, Redirect, Response};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock};
+use utoipa::ToSchema;
+
+/// For our page: text and its own style, nothing else.
+const CSP_PAGE: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; \
+     frame-ancestors 'none'";
+
+/// For Swagger UI and ReDoc: their scripts come from files of ours, they make styles as they go, ReDoc searches in
+/// a worker made from a blob. No script in the page itself, nothing from elsewhere.
+const CSP_DOCS: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
+     img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; worker-src blob:; base-uri 'none'; \
+     form-action 'none'; frame-ancestors 'none'";
+
+/// Assets change only with the build.
+const CACHE_ASSET: &str = "public, max-age=3600";
+
+/// Stands in the page that ReDoc's crate makes, where its script ends.
+const SCRIPT_END: &str = "Redoc.init(";
+
+/// What the service is.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ServiceInfo {
+    /// `APP_NAME`.
+    #[schema(example = "Python Sandbox")]
+    service: String,
+    /// The service's version.
+    version: String,
+    /// Always `running`.
+    #[schema(example = "running")]
+    status: &'static str,
+    /// What can be called: name -> method and path.
+    endpoints: BTreeMap<&'static str, &'static str>,
+    /// What the service does.
+    description: &'static str,
+}
+
+const DESCRIPTION: &str = "Runs untrusted Python in a sandbox and answers over HTTP.";
+
+const ENDPOINTS: [(&str, &str); 7] = [
+    ("execute", "POST /execute"),
+    ("health", "GET /health"),
+    ("info", "GET /"),
+    ("docs", "GET /docs"),
+    ("redoc", "GET /redoc"),
+    ("openapi", "GET /openapi.json"),
+    ("files", "GET /files/{token}"),
+];
+
+/// Says what the service is: JSON, or a page where the client prefers HTML.
+#[utoipa::path(
+    get,
+    path = "/",
+    operation_id = "info",
+    tag = "service",
+    responses(
+        (status = 200, description = "What the service is.",
+         content((ServiceInfo = "application/json"), (String = "text/html"))),
+        (status = 500, description = "The service failed.", body = crate::error::ErrorBody),
+    )
+)]
+pub(crate) async fn root(State(state): State<AppState>, headers: HeaderMap) -> Response {
+    let info = &state.api.info;
+    let base = base_url(state.api.public_url.as_deref(), &headers, state.api.bound);
+    let mut response = if prefers_html(&headers) {
+        page(CSP_PAGE, Html(root_page(&info.name, &info.version, &base)))
+    } else {
+        let service = ServiceInfo {
+            service: info.name.clone(),
+            version: info.version.clone(),
+            status: "running",
+            endpoints: ENDPOINTS.into_iter().collect(),
+            description: DESCRIPTION,
+        };
+        Json(service).into_response()
+    };
+    response.headers_mut().insert(header::VARY, HeaderValue::from_static("accept"));
+    response
+}
+
+/// True when HTML is asked for by name and JSON is not liked as much.
+fn prefers_html(headers: &HeaderMap) -> bool {
+    let accept: Vec<&str> =
+        headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok()).collect();
+    let quality = |media_type: &str| {
+        let ranges = accept.iter().flat_map(|line| line.split(','));
+        ranges
+            .filter_map(|range| {
+                let mut parts = range.split(';').map(str::trim);
+                let named = parts.next().is_some_and(|name| name.eq_ignore_ascii_case(media_type));
+                let q =
+                    parts.find_map(|part| part.strip_prefix("q=")).map_or(1.0, |q| q.parse().unwrap_or(0.0));
+                named.then_some(q)
+            })
+            .fold(0.0, f32::max)
+    };
+    let html = quality("text/html");
+    html > 0.0 && html >= quality("application/json")
+}
+
+fn root_page(name: &str, version: &str, base: &str) -> String {
+    let (name, version, base) = (escape(name), escape(version), escape(base));
+    let rows: String = ENDPOINTS
+        .iter()
+        .map(|(what, call)| {
+            let call = match call.strip_prefix("GET ") {
+                Some(path) if !path.contains('{') => format!("GET <a href=\".{path}\">{path}</a>"),
+                _ => (*call).to_owned(),
+            };
+            format!("<tr><th>{what}</th><td><code>{call}</code></td></tr>\n")
+        })
+        .collect();
+    format!(
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>{name}</title>\n\
+         <style>body{{font:16px/1.5 system-ui,sans-serif;max-width:44rem;margin:3rem auto;padding:0 1rem;\
+         color:#1b1f24;background:#fff}}th{{text-align:left;padding-right:1.5rem;font-weight:600}}\
+         td,th{{padding-block:.2rem}}code{{font-family:ui-monospace,monospace}}\
+         pre{{background:#f3f4f6;padding:1rem;overflow-x:auto}}a{{color:#0a58ca}}\
+         @media(prefers-color-scheme:dark){{body{{color:#e6e8eb;background:#14171a}}pre{{background:#1f2428}}\
+         a{{color:#7ab0ff}}}}</style>\n</head>\n<body>\n<h1>{name}</h1>\n<p>{DESCRIPTION} Version {version}.</p>\n\
+         <table>\n{rows}</table>\n<h2>Try it</h2>\n<pre><code>curl -X POST {base}/execute \\\n  \
+         -H 'Content-Type: application/json' \\\n  -d '{{\"code\": \"print(2 + 2)\"}}'</code></pre>\n</body>\n</html>\n"
+    )
+}
+
+/// Text as HTML text.
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+/// The OpenAPI document.
+#[utoipa::path(
+    get,
+    path = "/openapi.json",
+    operation_id = "openapi",
+    tag = "service",
+    responses(
+        (status = 200, description = "This document.", body = inline(serde_json::Value)),
+        (status = 500, description = "The service failed.", body = crate::error::ErrorBody),
+    )
+)]
+pub(crate) async fn openapi(State(state): State<AppState>) -> Response {
+    let body = Body::from(state.document.json.clone());
+    let headers = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-cache")];
+    (headers, body).into_response()
+}
+
+/// Swagger UI. Its assets are beside it, found relative to the page, so that it works below any prefix of a proxy.
+pub(crate) async fn docs() -> Result<Response, ApiError> {
+    let index = swagger_file("index.html")?;
+    let html = String::from_utf8_lossy(&index.bytes)
+        .replace("\"./", "\"docs/")
+        .replace("\"index.css", "\"docs/index.css");
+    Ok(page(CSP_DOCS, Html(html)))
+}
+
+/// The page's own address has no slash at its end: its relative links would miss otherwise.
+pub(crate) async fn docs_slash() -> Redirect {
+    Redirect::permanent("../docs")
+}
+
+/// Swagger UI's scripts and styles.
+pub(crate) async fn docs_asset(Path(name): Path<String>) -> Result<Response, ApiError> {
+    let file = swagger_file(&name)?;
+    let headers = [(header::CACHE_CONTROL, CACHE_ASSET), (header::CONTENT_TYPE, file.content_type.as_str())];
+    Ok((headers, file.bytes.into_owned()).into_response())
+}
+
+fn swagger_file(name: &str) -> Result<utoipa_swagger_ui::SwaggerFile<'static>, ApiError> {
+    static CONFIG: LazyLock<Arc<utoipa_swagger_ui::Config<'static>>> = LazyLock::new(|| {
+        // The badge of the validator would ask a server of Swagger's.
+        let config = utoipa_swagger_ui::Config::from("openapi.json").validator_url("none");
+        Arc::new(config.try_it_out_enabled(true).display_request_duration(true))
+    });
+    match utoipa_swagger_ui::serve(name, Arc::clone(&CONFIG)) {
+        Ok(Some(file)) => Ok(file),
+        Ok(None) => Err(ApiError::new(ErrorCode::NotFound, "there is no such page")),
+        Err(error) => {
+            tracing::error!(%error, "Swagger UI was not made");
+            Err(ApiError::internal())
+        }
+    }
+}
+
+/// ReDoc: the script finds this element by itself.
+pub(crate) async fn redoc() -> Response {
+    const PAGE: &str = "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>API reference</title>\n\
+         <style>body{margin:0}</style>\n</head>\n<body>\n<redoc spec-url=\"openapi.json\"></redoc>\n\
+         <script src=\"redoc/redoc.standalone.js\"></script>\n</body>\n</html>\n";
+    page(CSP_DOCS, Html(PAGE))
+}
+
+/// ReDoc's script, taken once out of the page that its crate makes.
+pub(crate) async fn redoc_script() -> Result<Response, ApiError> {
+    static SCRIPT: LazyLock<Option<Bytes>> = LazyLock::new(|| {
+        let html = Redoc::new("openapi.json").html();
+        let (_, rest) = html.split_once("<script>")?;
+        let (script, _) = rest.rsplit_once(SCRIPT_END)?;
+        // Its logo, the only thing that it would load from elsewhere.
+        let script = script.replace("https://cdn.redoc.ly/redoc/logo-mini.svg", "data:,");
+        Some(Bytes::from(script))
+    });
+    let Some(script) = SCRIPT.clone() else {
+        tracing::error!("ReDoc's page has another shape than expected");
+        return Err(ApiError::internal());
+    };
+    let headers =
+        [(header::CACHE_CONTROL, CACHE_ASSET), (header::CONTENT_TYPE, "text/javascript; charset=utf-8")];
+    Ok((headers, Body::from(script)).into_response())
+}
+
+fn page(csp: &'static str, body: impl IntoResponse) -> Response {
+    let headers: [(HeaderName, &str); 2] =
+        [(header::CONTENT_SECURITY_POLICY, csp), (header::CACHE_CONTROL, "no-cache")];
+    (headers, body).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_is_for_those_who_prefer_it() {
+        for (accept, html) in [
+            ("text/html,application/xhtml+xml,*/*;q=0.8", true),
+            ("text/html", true),
+            ("*/*", false),
+            ("", false),
+            ("application/json", false),
+            ("application/json, text/html;q=0.5", false),
+            ("text/html;q=0", false),
+        ] {
+            let headers = HeaderMap::from_iter([(header::ACCEPT, HeaderValue::from_static(accept))]);
+            assert_eq!(prefers_html(&headers), html, "{accept}");
+        }
+        assert!(!prefers_html(&HeaderMap::new()));
+    }
+
+    #[test]
+    fn names_are_text_in_the_page() {
+        let page = root_page("<script>alert(1)</script>", "1\"&", "http://x");
+        assert!(
+            !page.contains("<script>") && page.contains("&lt;script&gt;") && page.contains("1&quot;&amp;")
+        );
+    }
+}

@@ -1,0 +1,259 @@
+//! The answer of `POST /execute`, exactly as the contract has it.
+
+use crate::error::FindingBody;
+use serde::Serialize;
+use service::{Artifact, Captured, Execution, LimitHit, Outcome, Skipped, Usage};
+use std::time::Duration;
+use utoipa::ToSchema;
+
+/// What became of a program that was run.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ExecuteResponse {
+    /// True exactly when the program ended by itself with exit code 0.
+    success: bool,
+    /// Standard output up to MAX_OUTPUT_SIZE; bytes that are not UTF-8 are U+FFFD.
+    #[schema(example = "Hello\n")]
+    stdout: String,
+    /// Standard error, likewise.
+    #[schema(example = "")]
+    stderr: String,
+    /// The program's own code; 128+N after signal N; 124 after a timeout; 137 out of memory.
+    #[schema(example = 0)]
+    exit_code: i32,
+    /// Wall-clock seconds of the program, without queueing and sandbox set-up.
+    #[schema(minimum = 0, example = 0.0021)]
+    execution_time: f64,
+    /// One sentence on what went wrong and what to do; null after success.
+    #[schema(required = true)]
+    error: Option<String>,
+    /// The `url`s of `artifacts`, same order.
+    #[schema(example = json!([]))]
+    files: Vec<String>,
+    /// The request's id, also in the header `x-request-id` and in the service's log.
+    #[schema(example = "01JD4QK2V8R8X3F0C5Z7T9W6YB")]
+    request_id: String,
+    /// The executor that ran the program.
+    #[schema(example = "native")]
+    executor: String,
+    /// How it ended.
+    outcome: OutcomeBody,
+    /// What it used.
+    usage: UsageBody,
+    /// How much it wrote.
+    output: OutputBody,
+    /// Files that it left, sorted by path.
+    artifacts: Vec<ArtifactBody>,
+    /// What it left and is not returned, with the reason.
+    skipped_files: Vec<SkippedBody>,
+    /// What the validator noticed but does not forbid.
+    warnings: Vec<FindingBody>,
+}
+
+/// How a program ended.
+#[derive(Debug, Serialize, ToSchema)]
+struct OutcomeBody {
+    /// `exited`, `timeout`, `out_of_memory`, `process_limit`, `disk_limit`, `output_limit`, `denied_syscall`,
+    /// `signal` or `cancelled`.
+    #[schema(example = "exited")]
+    kind: &'static str,
+    /// The limit that ended it.
+    #[schema(required = true)]
+    limit: Option<LimitBody>,
+    /// The signal that ended it, by number.
+    #[schema(required = true)]
+    signal: Option<u8>,
+    /// The refused system call that ended it, by name.
+    #[schema(required = true)]
+    syscall: Option<String>,
+    /// What happened; null after success.
+    #[schema(required = true)]
+    message: Option<String>,
+    /// What the program's author can do about it.
+    #[schema(required = true)]
+    hint: Option<String>,
+    /// True only where the same program could succeed if sent again.
+    retryable: bool,
+}
+
+/// A limit that was reached.
+#[derive(Debug, Serialize, ToSchema)]
+struct LimitBody {
+    /// `wall_time`, `memory`, `pids`, `disk`, `output`.
+    #[schema(example = "memory")]
+    name: &'static str,
+    /// Its value, in `unit`.
+    value: u64,
+    /// `milliseconds`, `bytes`, `processes`, `files`.
+    #[schema(example = "bytes")]
+    unit: &'static str,
+    /// What was used when it was reached, in `unit`, where that was measured.
+    #[schema(required = true)]
+    used: Option<u64>,
+    /// The setting that raises it.
+    #[schema(example = "NATIVE_MEMORY")]
+    setting: &'static str,
+}
+
+/// What a program used.
+#[derive(Debug, Serialize, ToSchema)]
+struct UsageBody {
+    /// Wall-clock milliseconds.
+    #[schema(minimum = 0, example = 2.1)]
+    wall_time_ms: f64,
+    /// User and system milliseconds of all its processes.
+    #[schema(minimum = 0, example = 1.4)]
+    cpu_time_ms: f64,
+    /// Most memory it held at once.
+    #[schema(example = 9_437_184)]
+    memory_peak_bytes: u64,
+    /// Most processes and threads at once, where the kernel counts them.
+    #[schema(required = true)]
+    processes_peak: Option<u64>,
+}
+
+/// How much a program wrote.
+#[derive(Debug, Serialize, ToSchema)]
+struct OutputBody {
+    /// Bytes written to stdout, kept or not.
+    stdout_bytes: u64,
+    /// Bytes written to stderr, kept or not.
+    stderr_bytes: u64,
+    /// True when some were dropped.
+    stdout_truncated: bool,
+    /// True when some were dropped.
+    stderr_truncated: bool,
+}
+
+/// A file that a program left.
+#[derive(Debug, Serialize, ToSchema)]
+struct ArtifactBody {
+    /// The last part of its path.
+    #[schema(example = "data.xlsx")]
+    name: String,
+    /// Its path below the output directory.
+    #[schema(example = "data.xlsx")]
+    path: String,
+    /// Its size.
+    size_bytes: u64,
+    /// A guess from its name.
+    #[schema(example = "text/csv")]
+    media_type: String,
+    /// Digest of its content, 64 hexadecimal digits.
+    sha256: String,
+    /// Where it can be downloaded until `expires_at`.
+    #[schema(format = "uri")]
+    url: String,
+    /// When the link ends, RFC 3339 in UTC.
+    #[schema(format = "date-time", example = "2026-01-01T05:00:00Z")]
+    expires_at: String,
+}
+
+/// An entry of the output directory that is not returned.
+#[derive(Debug, Serialize, ToSchema)]
+struct SkippedBody {
+    /// Its path; bytes that are not UTF-8 are U+FFFD.
+    path: String,
+    /// `symlink`, `hard_link`, `fifo`, `socket`, `device`, `name_not_utf8`, `too_large`, `total_too_large`,
+    /// `too_many`, `too_deep`, `unreadable`, `storage_disabled`, `storage_full` or `storage_failed`.
+    #[schema(example = "symlink")]
+    reason: &'static str,
+}
+
+impl ExecuteResponse {
+    /// The answer for `execution`, with links below `base_url`.
+    #[must_use]
+    pub fn new(execution: Execution, base_url: &str) -> Self {
+        let artifacts: Vec<_> =
+            execution.artifacts.into_iter().map(|artifact| ArtifactBody::new(artifact, base_url)).collect();
+        Self {
+            success: execution.success,
+            exit_code: execution.exit_code,
+            execution_time: rounded(execution.usage.wall_time.as_secs_f64(), 1e6),
+            error: execution.error,
+            files: artifacts.iter().map(|artifact| artifact.url.clone()).collect(),
+            request_id: execution.request_id,
+            executor: execution.executor.to_owned(),
+            outcome: execution.outcome.into(),
+            usage: execution.usage.into(),
+            output: OutputBody::new(&execution.stdout, &execution.stderr),
+            stdout: execution.stdout.text,
+            stderr: execution.stderr.text,
+            artifacts,
+            skipped_files: execution.skipped.into_iter().map(SkippedBody::from).collect(),
+            warnings: execution.warnings.into_iter().map(FindingBody::from).collect(),
+        }
+    }
+}
+
+/// Without the noise that binary fractions add: `scale` is what one unit of the last digit divides.
+fn rounded(value: f64, scale: f64) -> f64 {
+    (value * scale).round() / scale
+}
+
+fn milliseconds(time: Duration) -> f64 {
+    rounded(time.as_secs_f64() * 1e3, 1e3)
+}
+
+impl From<Outcome> for OutcomeBody {
+    fn from(outcome: Outcome) -> Self {
+        let Outcome { kind, limit, signal, syscall, message, hint, retryable } = outcome;
+        Self {
+            kind: kind.as_str(),
+            limit: limit.map(LimitBody::from),
+            signal,
+            syscall,
+            message,
+            hint,
+            retryable,
+        }
+    }
+}
+
+impl From<LimitHit> for LimitBody {
+    fn from(limit: LimitHit) -> Self {
+        let LimitHit { name, value, unit, used, setting } = limit;
+        Self { name, value, unit, used, setting }
+    }
+}
+
+impl From<Usage> for UsageBody {
+    fn from(usage: Usage) -> Self {
+        Self {
+            wall_time_ms: milliseconds(usage.wall_time),
+            cpu_time_ms: milliseconds(usage.cpu_time),
+            memory_peak_bytes: usage.memory_bytes_peak,
+            processes_peak: usage.pids_peak,
+        }
+    }
+}
+
+impl OutputBody {
+    fn new(stdout: &Captured, stderr: &Captured) -> Self {
+        Self {
+            stdout_bytes: stdout.bytes,
+            stderr_bytes: stderr.bytes,
+            stdout_truncated: stdout.truncated,
+            stderr_truncated: stderr.truncated,
+        }
+    }
+}
+
+impl ArtifactBody {
+    fn new(artifact: Artifact, base_url: &str) -> Self {
+        Self {
+            name: artifact.name().to_owned(),
+            url: artifact.stored.url.resolve(base_url),
+            size_bytes: artifact.stored.size_bytes,
+            sha256: artifact.stored.sha256,
+            expires_at: artifact.stored.expires_at.to_string(),
+            media_type: artifact.media_type,
+            path: artifact.path,
+        }
+    }
+}
+
+impl From<Skipped> for SkippedBody {
+    fn from(skipped: Skipped) -> Self {
+        Self { path: skipped.path, reason: skipped.reason }
+    }
+}

@@ -1,0 +1,67 @@
+//! What the routes work with.
+
+use crate::body::{BodyLimits, BodyReader};
+use crate::openapi::Document;
+use service::Service;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use storage::LocalStore;
+
+/// Everything that the composition root gives to the routes.
+#[derive(Debug, Clone)]
+pub struct ApiState {
+    /// The use cases.
+    pub service: Arc<Service>,
+    /// What the service says of itself.
+    pub info: AppInfo,
+    /// The store whose files `/files/{token}` serves; `None` when another one keeps them, or none does.
+    pub local_files: Option<Arc<LocalStore>>,
+    /// Base of absolute links (`PUBLIC_URL`), such as `https://sandbox.example`; without it the `Host` header.
+    pub public_url: Option<String>,
+    /// Where the service listens: the base of links when a request has no good `Host`.
+    pub bound: SocketAddr,
+    /// Bounds on bodies.
+    pub bodies: BodyLimits,
+    /// Origins whose pages may call the service (`CORS_ORIGINS`), such as `https://app.example`; `*` for all,
+    /// never with credentials. Empty: none.
+    pub cors_origins: Vec<String>,
+}
+
+impl ApiState {
+    /// The default settings around a service that listens on `bound`.
+    #[must_use]
+    pub fn new(service: Arc<Service>, info: AppInfo, bound: SocketAddr) -> Self {
+        Self {
+            service,
+            info,
+            local_files: None,
+            public_url: None,
+            bound,
+            bodies: BodyLimits::default(),
+            cors_origins: Vec::new(),
+        }
+    }
+}
+
+/// What the service says of itself.
+#[derive(Debug, Clone)]
+pub struct AppInfo {
+    /// `APP_NAME`.
+    pub name: String,
+    /// The build's version.
+    pub version: String,
+    /// The configured executor (`EXECUTOR_PROVIDER`).
+    pub provider: String,
+    /// The configured fallbacks (`EXECUTOR_FALLBACK_PROVIDERS`), active or not.
+    pub fallbacks: Vec<String>,
+    /// Executors that this build knows.
+    pub available_providers: Vec<String>,
+}
+
+/// [`ApiState`] with what is made of it once.
+#[derive(Debug, Clone)]
+pub(crate) struct AppState {
+    pub(crate) api: Arc<ApiState>,
+    pub(crate) bodies: BodyReader,
+    pub(crate) document: Arc<Document>,
+}

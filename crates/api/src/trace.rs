@@ -1,0 +1,123 @@
+//! The outermost layer: request ids, error bodies, headers of every answer, the access log.
+
+use crate::error;
+use axum::extract::{MatchedPath, Request};
+use axum::middleware::Next;
+use axum::response::Response;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use std::time::Instant;
+use tracing::Instrument;
+use ulid::Ulid;
+
+/// The header that carries a request's id, in both directions.
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Longest id that is taken from a client.
+const REQUEST_ID_CHARS_MAX: usize = 64;
+
+/// For answers that are no page: nothing in them may load or run, and nobody may frame them.
+const CSP_NOTHING: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
+
+/// The id of the request that a handler works on.
+#[derive(Debug, Clone)]
+pub(crate) struct RequestId(pub(crate) String);
+
+/// How an execution ended, for the access log: put into a response's extensions.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct OutcomeWord(pub(crate) &'static str);
+
+/// The layer. It goes around everything, also around what catches panics.
+pub(crate) async fn trace(mut request: Request, next: Next) -> Response {
+    let id = request_id(request.headers());
+    request.extensions_mut().insert(RequestId(id.clone()));
+    let access = Access::of(&request);
+    let span = tracing::info_span!("request", request_id = %id);
+    async move {
+        let (mut response, code) = error::complete(next.run(request).await, &id);
+        set_headers(response.headers_mut(), &id);
+        let word = response.extensions().get::<OutcomeWord>().map(|word| word.0);
+        access.log(response.status().as_u16(), word.or(code.map(|code| code.as_str())).unwrap_or("ok"));
+        response
+    }
+    .instrument(span)
+    .await
+}
+
+/// The client's id where it has a shape that is safe in logs and headers, so that a gateway in front can follow a
+/// request; else a fresh one (ULID: sorts by time).
+fn request_id(headers: &HeaderMap) -> String {
+    let fit = |id: &&str| {
+        (1..=REQUEST_ID_CHARS_MAX).contains(&id.len())
+            && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+    };
+    let given = headers.get(REQUEST_ID).and_then(|value| value.to_str().ok()).filter(fit);
+    given.map_or_else(|| Ulid::new().to_string(), str::to_owned)
+}
+
+fn set_headers(headers: &mut HeaderMap, id: &str) {
+    // An id is letters, digits, `-` and `_`: a header can hold it.
+    if let Ok(value) = HeaderValue::from_str(id) {
+        headers.insert(REQUEST_ID, value);
+    }
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(CSP_NOTHING);
+    // Answers and links are for one client; pages and their assets say otherwise themselves.
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+}
+
+/// One line of the access log. It has the path's template, never the path: that of a file is a right to it.
+struct Access {
+    method: Method,
+    path: String,
+    since: Instant,
+    logged: bool,
+}
+
+impl Access {
+    fn of(request: &Request) -> Self {
+        let path =
+            request.extensions().get::<MatchedPath>().map_or("unmatched", MatchedPath::as_str).to_owned();
+        Self { method: request.method().clone(), path, since: Instant::now(), logged: false }
+    }
+
+    fn log(mut self, status: u16, outcome: &str) {
+        self.logged = true;
+        self.write(status, outcome);
+    }
+
+    fn write(&self, status: u16, outcome: &str) {
+        let duration_ms = u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let Self { method, path, .. } = self;
+        tracing::info!(target: "access", %method, path, status, duration_ms, outcome, "request");
+    }
+}
+
+impl Drop for Access {
+    /// The client went away: the handler is dropped with this. 499 is what nginx logs for it.
+    fn drop(&mut self) {
+        if !self.logged {
+            self.write(499, "client_gone");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_harmless_id_is_taken_from_the_client() {
+        let given = |value: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(REQUEST_ID, HeaderValue::from_bytes(value.as_bytes()).unwrap());
+            request_id(&headers)
+        };
+        assert_eq!(given("abc-DEF_123"), "abc-DEF_123");
+        for bad in ["", "a b", "a\tb", "a/b", "é", "a;b", &"x".repeat(65)] {
+            let id = given(bad);
+            assert!(id != bad && id.len() == 26, "{bad:?}");
+        }
+        assert_eq!(request_id(&HeaderMap::new()).len(), 26);
+    }
+}

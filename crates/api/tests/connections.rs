@@ -1,0 +1,125 @@
+//! The server over real connections: slow clients, clients that leave, too many of them, and stopping.
+#![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
+
+mod common;
+
+use api::{ServerLimits, serve};
+use common::{World, settle};
+use executor::memory::Script;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+struct Server {
+    address: SocketAddr,
+    stop: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+async fn start(world: &World, limits: ServerLimits) -> Server {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let stop = CancellationToken::new();
+    let task = tokio::spawn(serve(listener, world.router.clone(), limits, stop.clone().cancelled_owned()));
+    Server { address, stop, task }
+}
+
+const EXECUTE: &str = "POST /execute HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 17\r\n\r\n\
+                       {\"code\": \"x = 1\"";
+
+async fn send(address: SocketAddr, text: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(text.as_bytes()).await.unwrap();
+    stream
+}
+
+async fn read_all(mut stream: TcpStream) -> String {
+    let mut bytes = Vec::new();
+    let read = tokio::time::timeout(Duration::from_secs(20), stream.read_to_end(&mut bytes)).await;
+    read.expect("the server closes").ok();
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+#[tokio::test]
+async fn a_client_that_goes_away_ends_its_program() {
+    let world = World::new(Script::Sleep);
+    let server = start(&world, ServerLimits::default()).await;
+    let stream = send(server.address, &format!("{EXECUTE}}}")).await;
+    settle(|| world.executor.created() == 1).await;
+    drop(stream);
+    settle(|| world.executor.destroyed() == 1 && world.service.load().running == 0).await;
+}
+
+#[tokio::test]
+async fn a_client_that_sends_its_head_slowly_is_closed() {
+    let world = World::new(Script::Echo);
+    let limits = ServerLimits { head_time_max: Duration::from_millis(200), ..ServerLimits::default() };
+    let server = start(&world, limits).await;
+    let before = Instant::now();
+    let silent = send(server.address, "").await;
+    let slow = send(server.address, "GET / HTTP/1.1\r\nHost: x\r\nX-A: ").await;
+    assert_eq!(read_all(silent).await, "");
+    let answer = read_all(slow).await;
+    assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 408"), "{answer}");
+    assert!(before.elapsed() < Duration::from_secs(10));
+}
+
+#[tokio::test]
+async fn a_client_that_sends_its_body_slowly_gets_408() {
+    let world = World::with(Script::Echo, |_| {}, |state| state.bodies.time_max = Duration::from_millis(200));
+    let server = start(&world, ServerLimits::default()).await;
+    let answer = read_all(send(server.address, EXECUTE).await).await;
+    assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
+    assert!(answer.contains("\"code\":\"request_timeout\""), "{answer}");
+}
+
+#[tokio::test]
+async fn a_head_that_is_too_large_is_refused() {
+    let world = World::new(Script::Echo);
+    let server = start(&world, ServerLimits::default()).await;
+    let large = format!("GET / HTTP/1.1\r\nHost: x\r\nX-A: {}\r\n\r\n", "a".repeat(64 * 1024));
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    stream.write_all(large.as_bytes()).await.ok();
+    let answer = read_all(stream).await;
+    assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 431"), "{answer}");
+    let many = format!("GET / HTTP/1.1\r\nHost: x\r\n{}\r\n", "X-A: 1\r\n".repeat(100));
+    let answer = read_all(send(server.address, &many).await).await;
+    assert!(answer.starts_with("HTTP/1.1 431"), "{answer}");
+}
+
+#[tokio::test]
+async fn no_more_connections_than_allowed_are_served() {
+    let world = World::new(Script::Echo);
+    let limits = ServerLimits { connections_max: 1, ..ServerLimits::default() };
+    let server = start(&world, limits).await;
+    let first = send(server.address, "GET / HTTP/1.1\r\n").await;
+    let mut second = send(server.address, "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await;
+    let mut buffer = [0; 1];
+    let early = tokio::time::timeout(Duration::from_millis(300), second.read(&mut buffer)).await;
+    assert!(early.is_err(), "the second connection waits");
+    drop(first);
+    assert!(read_all(second).await.starts_with("HTTP/1.1 200"));
+}
+
+#[tokio::test]
+async fn stopping_lets_open_requests_end_and_closes_the_listener() {
+    let world = World::new(Script::Sleep);
+    let server = start(&world, ServerLimits::default()).await;
+    let body = "{\"code\": \"x = 1\", \"timeout\": 1}";
+    let request = format!(
+        "POST /execute HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let stream = send(server.address, &request).await;
+    let idle = send(server.address, "").await;
+    settle(|| world.executor.created() == 1).await;
+    server.stop.cancel();
+    let answer = read_all(stream).await;
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("\"kind\":\"timeout\""), "{answer}");
+    assert_eq!(read_all(idle).await, "");
+    tokio::time::timeout(Duration::from_secs(5), server.task).await.expect("the server ends").unwrap();
+    assert!(TcpStream::connect(server.address).await.is_err());
+}

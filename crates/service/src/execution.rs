@@ -1,0 +1,156 @@
+//! What a client gets back: the answer to a program that was run, or why it was not.
+
+use crate::admission::Refusal;
+use crate::command::InvalidField;
+use executor::{Captured, ExecutorError, Outcome, Usage};
+use storage::StoredFile;
+
+/// The answer to a program that was run, whatever became of it.
+#[derive(Debug, Clone)]
+pub struct Execution {
+    /// The request's id.
+    pub request_id: String,
+    /// The executor that ran it.
+    pub executor: &'static str,
+    /// True exactly when the program ended by itself with exit code 0.
+    pub success: bool,
+    /// The program's own code; 128+N after signal N; 124 after a timeout; 137 out of memory.
+    pub exit_code: i32,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// One sentence on what went wrong and what to do; `None` after success.
+    pub error: Option<String>,
+    /// Kept standard output.
+    pub stdout: Captured,
+    /// Kept standard error.
+    pub stderr: Captured,
+    /// What it used.
+    pub usage: Usage,
+    /// Output files that are kept, sorted by path.
+    pub artifacts: Vec<Artifact>,
+    /// Output files and other entries that are not, sorted by path.
+    pub skipped: Vec<Skipped>,
+    /// What the validator noticed but does not forbid.
+    pub warnings: Vec<Finding>,
+}
+
+/// An output file that is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Artifact {
+    /// Its path below the output directory, as the program named it.
+    pub path: String,
+    /// A guess from the name.
+    pub media_type: String,
+    /// Digest, size, link and its end.
+    pub stored: StoredFile,
+}
+
+impl Artifact {
+    /// The last part of the path.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.path.rsplit('/').next().unwrap_or(&self.path)
+    }
+}
+
+/// An entry of the output directory that is not kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Skipped {
+    /// Its path.
+    pub path: String,
+    /// One word that says why: those of the sandbox (`symlink`, `too_large`, ...), `storage_disabled`,
+    /// `storage_full`, `storage_failed`.
+    pub reason: &'static str,
+}
+
+/// One remark of the validator.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// Line, from 1.
+    pub line: u32,
+    /// Column in characters, as the validator counts them.
+    pub column: u32,
+    /// The rule, such as `forbidden-import`.
+    pub code: &'static str,
+    /// What is wrong and what is allowed.
+    pub message: String,
+}
+
+/// Why a program was not run, or its result is not known.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ExecuteError {
+    /// The request is out of bounds.
+    #[error(transparent)]
+    Invalid(#[from] InvalidField),
+    /// The validator rejected the program.
+    #[error("the validator rejected the program with {} findings", violations.len())]
+    Rejected {
+        /// What it found, in the order of the source.
+        violations: Vec<Finding>,
+        /// All findings as text, one per line.
+        rendered: String,
+    },
+    /// So many programs run and so many wait already.
+    #[error("the waiting line is full")]
+    Busy {
+        /// When to come back, in seconds.
+        retry_after_s: u64,
+    },
+    /// The service is stopping.
+    #[error("the service is stopping")]
+    ShuttingDown {
+        /// When to come back, in seconds; another instance may answer.
+        retry_after_s: u64,
+    },
+    /// No executor of the chain could make a sandbox; the program surely did not run.
+    #[error("no executor is usable")]
+    Unavailable {
+        /// When to come back, in seconds.
+        retry_after_s: u64,
+        /// One per executor that was tried. For the log: it may name paths of the host.
+        reasons: Vec<ExecutorError>,
+    },
+    /// An executor failed after the program may have started.
+    #[error("the executor failed while the program ran")]
+    Executor(#[source] ExecutorError),
+    /// The validator itself failed.
+    #[error("failed to {step}")]
+    Internal {
+        /// What was tried, in the infinitive.
+        step: &'static str,
+        /// The cause.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+impl From<Refusal> for ExecuteError {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Busy { retry_after_s } => Self::Busy { retry_after_s },
+            Refusal::ShuttingDown => Self::ShuttingDown { retry_after_s: crate::RETRY_AFTER_STOP_S },
+        }
+    }
+}
+
+impl ExecuteError {
+    /// The error with all its causes in one line, for the log only.
+    #[must_use]
+    pub fn chain(&self) -> String {
+        let mut text = self.to_string();
+        if let Self::Unavailable { reasons, .. } = self {
+            for reason in reasons {
+                text.push_str("; ");
+                text.push_str(&reason.chain());
+            }
+        }
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            text.push_str(": ");
+            text.push_str(&error.to_string());
+            cause = error.source();
+        }
+        text
+    }
+}

@@ -1,0 +1,146 @@
+//! Readiness: what the executors and the store say of themselves, asked in the background.
+//!
+//! A probe of an executor may cost a sandbox, one of the store writes to it. `/health` is open to everybody, so
+//! it never probes: it shows what the last round found.
+
+use crate::admission::Load;
+use executor::{Chain, Health, ProviderStatus};
+use std::sync::Arc;
+use std::time::Duration;
+use storage::{Store, StoreHealth};
+
+/// Longest time for one round; what has not answered by then is not healthy.
+const PROBE_TIME_MAX: Duration = Duration::from_secs(20);
+
+/// The service's state in one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// Everything that is configured works.
+    Healthy,
+    /// Work is taken, but something configured does not work: the first executor, or the store.
+    Degraded,
+    /// No work can be taken.
+    Unhealthy,
+}
+
+impl Status {
+    /// The word that the API uses.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Healthy => "healthy",
+            Self::Degraded => "degraded",
+            Self::Unhealthy => "unhealthy",
+        }
+    }
+}
+
+/// What the executors and the store said when they were last asked.
+#[derive(Debug, Clone)]
+pub struct Probed {
+    /// The executor that takes the next program.
+    pub in_use: Option<&'static str>,
+    /// All active executors in the order in which they are tried.
+    pub providers: Vec<ProviderStatus>,
+    /// The store; `None` when storage is off.
+    pub storage: Option<StorageStatus>,
+}
+
+/// The store's state.
+#[derive(Debug, Clone)]
+pub struct StorageStatus {
+    /// `local`, `s3`, ...
+    pub provider: &'static str,
+    /// What it says of itself.
+    pub health: StoreHealth,
+}
+
+/// The service's state.
+#[derive(Debug, Clone)]
+pub struct HealthReport {
+    /// In one word.
+    pub status: Status,
+    /// What was found by the last round of probes.
+    pub probed: Arc<Probed>,
+    /// How full the service is, now.
+    pub load: Load,
+    /// True once the service takes no new work.
+    pub shutting_down: bool,
+}
+
+impl HealthReport {
+    pub(crate) fn new(probed: Arc<Probed>, load: Load, shutting_down: bool) -> Self {
+        let first_works =
+            probed.in_use.is_some() && probed.in_use == probed.providers.first().map(|p| p.name);
+        let store_works = probed.storage.as_ref().is_none_or(|storage| storage.health.healthy);
+        let status = match (probed.in_use, shutting_down) {
+            (None, _) | (_, true) => Status::Unhealthy,
+            (Some(_), false) if first_works && store_works => Status::Healthy,
+            (Some(_), false) => Status::Degraded,
+        };
+        Self { status, probed, load, shutting_down }
+    }
+
+    /// Whether work can be taken.
+    #[must_use]
+    pub fn ready(&self) -> bool {
+        self.status != Status::Unhealthy
+    }
+}
+
+/// Asks everybody once, each for a bounded time.
+pub(crate) async fn probe(chain: &Chain, store: Option<&Arc<dyn Store>>) -> Probed {
+    let (executors, storage) = tokio::join!(probe_executors(chain), probe_store(store));
+    Probed { storage, ..executors }
+}
+
+async fn probe_executors(chain: &Chain) -> Probed {
+    match tokio::time::timeout(PROBE_TIME_MAX, chain.status()).await {
+        Ok(status) => Probed { in_use: status.in_use, providers: status.providers, storage: None },
+        Err(_elapsed) => {
+            let reason = format!("did not answer within {} seconds", PROBE_TIME_MAX.as_secs());
+            let unhealthy = |name| ProviderStatus { name, health: Health::unhealthy(reason.clone()) };
+            let providers = chain.names().into_iter().map(unhealthy).collect();
+            Probed { in_use: None, providers, storage: None }
+        }
+    }
+}
+
+async fn probe_store(store: Option<&Arc<dyn Store>>) -> Option<StorageStatus> {
+    let store = store?;
+    let health = match tokio::time::timeout(PROBE_TIME_MAX, store.health()).await {
+        Ok(health) => health,
+        Err(_elapsed) => StoreHealth::unhealthy("did not answer in time"),
+    };
+    Some(StorageStatus { provider: store.provider(), health })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn provider(name: &'static str, healthy: bool) -> ProviderStatus {
+        ProviderStatus { name, health: Health { healthy, ..Health::unhealthy("why") } }
+    }
+
+    fn status(first: bool, second: bool, store: Option<bool>, shutting_down: bool) -> Status {
+        let providers = vec![provider("native", first), provider("docker", second)];
+        let in_use = providers.iter().find(|p| p.health.healthy).map(|p| p.name);
+        let storage = store.map(|healthy| StorageStatus {
+            provider: "local",
+            health: if healthy { StoreHealth::healthy() } else { StoreHealth::unhealthy("full") },
+        });
+        let probed = Arc::new(Probed { in_use, providers, storage });
+        HealthReport::new(probed, Load::default(), shutting_down).status
+    }
+
+    #[test]
+    fn the_word_says_whether_work_is_taken_and_whether_all_is_well() {
+        assert_eq!(status(true, false, Some(true), false), Status::Healthy);
+        assert_eq!(status(true, true, None, false), Status::Healthy);
+        assert_eq!(status(false, true, Some(true), false), Status::Degraded);
+        assert_eq!(status(true, true, Some(false), false), Status::Degraded);
+        assert_eq!(status(false, false, Some(true), false), Status::Unhealthy);
+        assert_eq!(status(true, true, Some(true), true), Status::Unhealthy);
+    }
+}

@@ -1,0 +1,62 @@
+//! Runs the validator off the async threads, so many at once as there are processors.
+
+use crate::execution::{ExecuteError, Finding};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use tokio::sync::Semaphore;
+use validator::Policy;
+
+/// The validator with its own small pool: a flood of large programs must not take every blocking thread of the
+/// runtime, which files and name lookups need too.
+#[derive(Debug)]
+pub(crate) struct Judge {
+    policy: Arc<Policy>,
+    places: Arc<Semaphore>,
+}
+
+/// A program that may run.
+#[derive(Debug)]
+pub(crate) struct Passed {
+    pub(crate) code: String,
+    pub(crate) warnings: Vec<Finding>,
+    pub(crate) imports: BTreeSet<String>,
+}
+
+impl Judge {
+    pub(crate) fn new(policy: Policy) -> Self {
+        let places = std::thread::available_parallelism().map_or(1, usize::from);
+        Self { policy: Arc::new(policy), places: Arc::new(Semaphore::new(places)) }
+    }
+
+    /// Judges `code`. Rejected programs are an [`ExecuteError::Rejected`].
+    pub(crate) async fn judge(&self, code: String) -> Result<Passed, ExecuteError> {
+        let failed = |source: Box<dyn std::error::Error + Send + Sync>| ExecuteError::Internal {
+            step: "validate the program",
+            source,
+        };
+        let place = Arc::clone(&self.places).acquire_owned().await.map_err(|error| failed(error.into()))?;
+        let policy = Arc::clone(&self.policy);
+        let task = tokio::task::spawn_blocking(move || {
+            // The place belongs to the thread, not to the request: a client that goes away does not free it early.
+            let _place = place;
+            let report = validator::validate(&code, &policy);
+            (code, report)
+        });
+        let (code, report) = task.await.map_err(|error| failed(error.into()))?;
+        if report.violations.is_empty() {
+            let warnings = report.warnings.iter().map(finding).collect();
+            return Ok(Passed { code, warnings, imports: report.imports });
+        }
+        let rendered = validator::render(&report.violations);
+        Err(ExecuteError::Rejected { violations: report.violations.iter().map(finding).collect(), rendered })
+    }
+}
+
+fn finding(found: &validator::Finding) -> Finding {
+    Finding {
+        line: found.line,
+        column: found.column,
+        code: found.code.as_str(),
+        message: found.message.clone(),
+    }
+}

@@ -1,0 +1,288 @@
+//! The service itself: one use case after the other, and the tasks in the background.
+
+use crate::admission::{Admission, Load};
+use crate::command::{self, Bounds, ExecuteCommand};
+use crate::execution::{ExecuteError, Execution, Skipped};
+use crate::health::{self, HealthReport, Probed};
+use crate::judge::{Judge, Passed};
+use crate::{outputs, sentence};
+use executor::{Chain, ChainError, ExecRequest, ExecResult};
+use std::sync::Arc;
+use std::time::Duration;
+use storage::Store;
+use tokio::sync::watch;
+use tokio_util::sync::{CancellationToken, DropGuard};
+use validator::Policy;
+
+/// Longest time for cancelled programs to end and their files to be stored.
+const CANCEL_TIME_MAX: Duration = Duration::from_secs(5);
+
+/// Everything that can be set.
+#[derive(Debug, Clone)]
+pub struct ServiceConfig {
+    /// What a request may hold.
+    pub bounds: Bounds,
+    /// What the validator forbids.
+    pub policy: Policy,
+    /// Programs that run at once (`MAX_CONCURRENT`), at least one.
+    pub running_max: u32,
+    /// Requests that wait for a slot (`MAX_WAITING`); 0 refuses at once when all slots are taken.
+    pub waiting_max: usize,
+    /// Longest wait for a slot (`QUEUE_TIMEOUT`).
+    pub queue_time_max: Duration,
+    /// Time between two probes of executors and store.
+    pub health_interval: Duration,
+    /// Time between two cleanings of the store.
+    pub clean_interval: Duration,
+}
+
+impl ServiceConfig {
+    /// The contract's defaults with this policy: two programs at once, 32 in line.
+    #[must_use]
+    pub fn new(policy: Policy) -> Self {
+        Self {
+            bounds: Bounds::default(),
+            policy,
+            running_max: 2,
+            waiting_max: 32,
+            queue_time_max: Duration::from_secs(30),
+            health_interval: Duration::from_secs(5),
+            clean_interval: Duration::from_secs(3600),
+        }
+    }
+}
+
+/// The use cases. Dropping it ends its background tasks; programs that run are ended by their own futures.
+#[derive(Debug)]
+pub struct Service {
+    bounds: Bounds,
+    judge: Judge,
+    admission: Arc<Admission>,
+    chain: Chain,
+    store: Option<Arc<dyn Store>>,
+    probed: watch::Receiver<Option<Arc<Probed>>>,
+    /// Fires when a stop has waited long enough: ends every program.
+    stop: CancellationToken,
+    _background: DropGuard,
+}
+
+impl Service {
+    /// Starts the service: `chain` runs programs, `store` keeps their files (`None`: storage is off).
+    ///
+    /// Two background tasks start with it, so it must be called within a tokio runtime: probes of executors and
+    /// store, and the cleaning of the store.
+    #[must_use]
+    pub fn start(config: ServiceConfig, chain: Chain, store: Option<Arc<dyn Store>>) -> Arc<Self> {
+        let background = CancellationToken::new();
+        let (sender, probed) = watch::channel(None);
+        let prober = probe_for_ever(chain.clone(), store.clone(), config.health_interval, sender);
+        tokio::spawn(until(background.clone(), prober));
+        if let Some(store) = &store {
+            let cleaner = clean_for_ever(Arc::clone(store), config.clean_interval);
+            tokio::spawn(until(background.clone(), cleaner));
+        }
+        Arc::new(Self {
+            bounds: config.bounds,
+            judge: Judge::new(config.policy),
+            admission: Admission::new(config.running_max, config.waiting_max, config.queue_time_max),
+            chain,
+            store,
+            probed,
+            stop: CancellationToken::new(),
+            _background: background.drop_guard(),
+        })
+    }
+
+    /// Checks, admits and runs one program and keeps its files.
+    ///
+    /// When `cancel` fires the program is ended and the answer says `cancelled`; while it still waits its place
+    /// is freed. Dropping the future does the same without an answer.
+    ///
+    /// # Errors
+    /// See [`ExecuteError`]. A program's own failure or a limit is never an error.
+    pub async fn execute(
+        &self,
+        command: ExecuteCommand,
+        request_id: &str,
+        cancel: CancellationToken,
+    ) -> Result<Execution, ExecuteError> {
+        // Bounds first: a request that can never run is told so, however full the service is.
+        let checked = command::check(command, &self.bounds, &self.chain.names())?;
+        self.admission.check()?;
+        let mut request = checked.request;
+        let Passed { code, warnings, imports } = self.judge.judge(std::mem::take(&mut request.code)).await?;
+        request.code = code;
+        request.imports = imports;
+
+        // Held until the files are stored: it bounds the memory that results take while the store is slow.
+        let _slot = self.admission.admit().await?;
+        let (executor, result) = self.run(checked.executor.as_deref(), request, cancel).await?;
+        let error = sentence::error_sentence(&result);
+        let success = result.success();
+        let kept = outputs::keep(self.store.as_ref(), request_id, result.files).await;
+        let mut skipped = kept.skipped;
+        let others = result.skipped.into_iter();
+        skipped.extend(others.map(|entry| Skipped { path: entry.path, reason: entry.reason.as_str() }));
+        skipped.sort_by(|a, b| a.path.cmp(&b.path));
+        let mut artifacts = kept.artifacts;
+        artifacts.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(Execution {
+            request_id: request_id.to_owned(),
+            executor,
+            success,
+            exit_code: result.exit_code,
+            outcome: result.outcome,
+            error,
+            stdout: result.stdout,
+            stderr: result.stderr,
+            usage: result.usage,
+            artifacts,
+            skipped,
+            warnings,
+        })
+    }
+
+    /// The state as of the last probes; waits for the first round after the start.
+    pub async fn health(&self) -> HealthReport {
+        let mut probed = self.probed.clone();
+        let probed = match probed.wait_for(Option::is_some).await.as_deref() {
+            Ok(Some(probed)) => Arc::clone(probed),
+            // The prober is gone only when the runtime is going too.
+            _ => Arc::new(Probed { in_use: None, providers: Vec::new(), storage: None }),
+        };
+        HealthReport::new(probed, self.admission.load(), self.admission.is_closed())
+    }
+
+    /// How full the service is.
+    #[must_use]
+    pub fn load(&self) -> Load {
+        self.admission.load()
+    }
+
+    /// Names of the active executors in the order in which they are tried.
+    #[must_use]
+    pub fn executors(&self) -> Vec<&'static str> {
+        self.chain.names()
+    }
+
+    /// What a request may hold.
+    #[must_use]
+    pub fn bounds(&self) -> &Bounds {
+        &self.bounds
+    }
+
+    /// Stops: new work is refused from now on, what runs or waits may end within `grace`, then it is cancelled
+    /// and its clients get their answers. Idempotent. The executors are left to their owner.
+    pub async fn shut_down(&self, grace: Duration) {
+        self.admission.close();
+        if tokio::time::timeout(grace, self.admission.idle()).await.is_ok() {
+            return;
+        }
+        let load = self.admission.load();
+        tracing::warn!(
+            running = load.running,
+            waiting = load.waiting,
+            "stopping: the programs left are ended"
+        );
+        self.admission.turn_away();
+        self.stop.cancel();
+        // The answers of those that were cancelled are being made now; they need a moment.
+        let answered = async {
+            while self.admission.load().running > 0 {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        if tokio::time::timeout(CANCEL_TIME_MAX, answered).await.is_err() {
+            tracing::error!(running = self.admission.load().running, "programs did not end when cancelled");
+        }
+    }
+
+    async fn run(
+        &self,
+        executor: Option<&str>,
+        request: ExecRequest,
+        cancel: CancellationToken,
+    ) -> Result<(&'static str, ExecResult), ExecuteError> {
+        // One token for the executor, fired by either cause; the guard ends the helper task with this future.
+        let ended = CancellationToken::new();
+        let _guard = ended.clone().drop_guard();
+        tokio::spawn({
+            let (ended, stop) = (ended.clone(), self.stop.clone());
+            async move {
+                tokio::select! {
+                    () = cancel.cancelled() => ended.cancel(),
+                    () = stop.cancelled() => ended.cancel(),
+                    () = ended.cancelled() => {}
+                }
+            }
+        });
+        let retry_after_s = self.admission.retry_after_s().max(crate::RETRY_AFTER_UNAVAILABLE_S);
+        self.chain.exec(executor, request, ended).await.map_err(|error| match error {
+            ChainError::Failed(source) => ExecuteError::Executor(source),
+            ChainError::Unavailable { reasons } => ExecuteError::Unavailable { retry_after_s, reasons },
+            // The name was checked before; a new kind of error means that nothing ran.
+            other => ExecuteError::Internal { step: "choose an executor", source: Box::new(other) },
+        })
+    }
+}
+
+async fn until(end: CancellationToken, work: impl Future<Output = ()> + Send) {
+    tokio::select! {
+        () = end.cancelled() => {}
+        () = work => {}
+    }
+}
+
+async fn probe_for_ever(
+    chain: Chain,
+    store: Option<Arc<dyn Store>>,
+    interval: Duration,
+    sender: watch::Sender<Option<Arc<Probed>>>,
+) {
+    loop {
+        let probed = health::probe(&chain, store.as_ref()).await;
+        report_change(sender.borrow().as_deref(), &probed);
+        if sender.send(Some(Arc::new(probed))).is_err() {
+            return;
+        }
+        tokio::time::sleep(interval).await;
+    }
+}
+
+/// Logs an executor or a store that became usable or unusable, once.
+fn report_change(before: Option<&Probed>, now: &Probed) {
+    for provider in &now.providers {
+        let was = before
+            .and_then(|b| b.providers.iter().find(|p| p.name == provider.name))
+            .map(|p| p.health.healthy);
+        let reason = provider.health.reason.as_deref().unwrap_or("no reason given");
+        match (was, provider.health.healthy) {
+            (Some(true) | None, false) => {
+                tracing::error!(executor = provider.name, reason, "executor is not usable")
+            }
+            (Some(false), true) => tracing::info!(executor = provider.name, "executor is usable again"),
+            _ => {}
+        }
+    }
+    if let Some(storage) = &now.storage {
+        let was = before.and_then(|b| b.storage.as_ref()).map(|s| s.health.healthy);
+        let reason = storage.health.reason.as_deref().unwrap_or("no reason given");
+        match (was, storage.health.healthy) {
+            (Some(true) | None, false) => {
+                tracing::error!(store = storage.provider, reason, "store is not usable")
+            }
+            (Some(false), true) => tracing::info!(store = storage.provider, "store is usable again"),
+            _ => {}
+        }
+    }
+}
+
+async fn clean_for_ever(store: Arc<dyn Store>, interval: Duration) {
+    loop {
+        match store.clean().await {
+            Ok(cleaned) => tracing::debug!(?cleaned, "the store was cleaned"),
+            Err(error) => tracing::warn!(%error, "the store was not cleaned"),
+        }
+        tokio::time::sleep(interval).await;
+    }
+}

@@ -1,0 +1,240 @@
+//! The use cases from outside: execute with its bounds and its files, admission, stopping, health.
+#![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use executor::memory::{MemoryExecutor, Script, ended};
+use executor::{ExecResult, Executor, Outcome, OutcomeKind, OutputFile};
+use service::{Chain, ExecuteCommand, ExecuteError, InputFile, Service, ServiceConfig, Status, Store};
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+use storage::{CleanError, Cleaned, LocalConfig, LocalStore, NewFile, PutError, StoreHealth, StoredFile};
+use tokio_util::sync::CancellationToken;
+use validator::Policy;
+
+fn exited() -> Outcome {
+    Outcome {
+        kind: OutcomeKind::Exited,
+        limit: None,
+        signal: None,
+        syscall: None,
+        message: None,
+        hint: None,
+        retryable: false,
+    }
+}
+
+fn chain(script: Script) -> (Chain, Arc<MemoryExecutor>) {
+    let executor = Arc::new(MemoryExecutor::named("memory", script));
+    (Chain::new(vec![executor.clone() as Arc<dyn Executor>]), executor)
+}
+
+fn config() -> ServiceConfig {
+    ServiceConfig { running_max: 1, waiting_max: 1, ..ServiceConfig::new(Policy::default()) }
+}
+
+fn service(script: Script) -> Arc<Service> {
+    Service::start(config(), chain(script).0, None)
+}
+
+fn program(code: &str) -> ExecuteCommand {
+    ExecuteCommand { code: code.into(), ..ExecuteCommand::default() }
+}
+
+async fn run(service: &Service, command: ExecuteCommand) -> Result<service::Execution, ExecuteError> {
+    service.execute(command, "id-1", CancellationToken::new()).await
+}
+
+/// A store that refuses some names.
+#[derive(Debug)]
+struct MoodyStore;
+
+#[async_trait]
+impl Store for MoodyStore {
+    fn provider(&self) -> &'static str {
+        "moody"
+    }
+
+    async fn put(&self, file: NewFile) -> Result<StoredFile, PutError> {
+        let source = io::Error::other("moody");
+        match file.path.as_str() {
+            "full" => Err(PutError::Full { step: "write", source }),
+            "broken" => Err(PutError::Io { step: "write", source }),
+            _ => std::future::pending().await,
+        }
+    }
+
+    async fn health(&self) -> StoreHealth {
+        StoreHealth::unhealthy("moody")
+    }
+
+    async fn clean(&self) -> Result<Cleaned, CleanError> {
+        Ok(Cleaned::default())
+    }
+}
+
+#[tokio::test]
+async fn a_program_runs_and_its_files_are_kept() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Arc::new(LocalStore::open(LocalConfig::new(directory.path())).unwrap());
+    let service = Service::start(config(), chain(Script::Echo).0, Some(store));
+    let files = ["b/c.csv", "a.txt"]
+        .map(|path| InputFile { path: path.into(), content: Bytes::from_static(b"x,y\n") });
+    let answer = run(&service, ExecuteCommand { files: files.into(), ..program("print(1)") }).await.unwrap();
+    assert!(answer.success && answer.error.is_none());
+    assert_eq!(
+        (answer.executor, answer.stdout.text.as_str(), answer.request_id.as_str()),
+        ("memory", "print(1)", "id-1")
+    );
+    let paths: Vec<_> =
+        answer.artifacts.iter().map(|a| (a.path.as_str(), a.name(), a.media_type.as_str())).collect();
+    assert_eq!(paths, [("a.txt", "a.txt", "text/plain"), ("b/c.csv", "c.csv", "text/csv")]);
+    assert_eq!(answer.artifacts[0].stored.size_bytes, 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn files_that_cannot_be_kept_are_skipped_and_the_answer_is_not_lost() {
+    let files =
+        ["broken", "full", "hangs"].map(|path| OutputFile { path: path.into(), content: Bytes::new() });
+    let result = ExecResult { files: files.into(), ..ended(exited(), 0) };
+    let script = Script::Answer(Box::new(result));
+    let reasons =
+        |answer: service::Execution| -> Vec<_> { answer.skipped.into_iter().map(|s| s.reason).collect() };
+
+    let moody = Service::start(config(), chain(script.clone()).0, Some(Arc::new(MoodyStore)));
+    let answer = run(&moody, program("x = 1")).await.unwrap();
+    assert!(answer.success && answer.artifacts.is_empty());
+    assert_eq!(reasons(answer), ["storage_failed", "storage_full", "storage_failed"]);
+
+    let off = Service::start(config(), chain(script).0, None);
+    assert_eq!(reasons(run(&off, program("x = 1")).await.unwrap()), ["storage_disabled"; 3]);
+}
+
+#[tokio::test]
+async fn a_rejected_program_never_reaches_an_executor() {
+    let (chain, executor) = chain(Script::Echo);
+    let service = Service::start(config(), chain, None);
+    let ExecuteError::Rejected { violations, rendered } =
+        run(&service, program("\nimport os")).await.unwrap_err()
+    else {
+        panic!("expected a rejection");
+    };
+    assert_eq!((violations.len(), violations[0].line, violations[0].code), (1, 2, "forbidden-import"));
+    assert!(rendered.starts_with("line 2, column "));
+    assert!(matches!(run(&service, program(" ")).await, Err(ExecuteError::Invalid(_))));
+    assert_eq!(executor.created(), 0);
+    let answer = run(&service, program("while True:\n    x = 1")).await.unwrap();
+    assert_eq!(answer.warnings[0].code, "infinite-loop");
+}
+
+#[tokio::test]
+async fn failures_of_executors_are_errors_and_failures_of_programs_are_answers() {
+    let broken = run(&service(Script::FailToCreate), program("x = 1")).await.unwrap_err();
+    assert!(
+        matches!(&broken, ExecuteError::Unavailable { retry_after_s: 1.., reasons } if reasons.len() == 1)
+    );
+    assert!(broken.chain().contains("scripted to fail"));
+    let failed = run(&service(Script::FailAfterStart), program("x = 1")).await.unwrap_err();
+    assert!(matches!(failed, ExecuteError::Executor(_)));
+
+    let mut outcome = exited();
+    outcome.message = Some("the program exited with code 3".into());
+    let answer = run(&service(Script::Answer(Box::new(ended(outcome, 3)))), program("x = 1")).await.unwrap();
+    assert_eq!((answer.success, answer.exit_code), (false, 3));
+    assert_eq!(answer.error.as_deref(), Some("the program exited with code 3"));
+}
+
+#[tokio::test]
+async fn one_runs_one_waits_the_next_is_refused_and_a_client_that_leaves_frees_its_slot() {
+    let (chain, executor) = chain(Script::Sleep);
+    let service = Service::start(config(), chain, None);
+    let spawn = || {
+        let service = Arc::clone(&service);
+        tokio::spawn(async move { run(&service, program("x = 1")).await })
+    };
+    let running = spawn();
+    settle(|| executor.created() == 1).await;
+    let waiting = spawn();
+    settle(|| service.load().waiting == 1).await;
+    let refused = run(&service, program("x = 1")).await.unwrap_err();
+    assert!(matches!(refused, ExecuteError::Busy { retry_after_s: 1..=60 }));
+    // A request that can never run hears that, not that the service is busy.
+    assert!(matches!(run(&service, program("")).await, Err(ExecuteError::Invalid(_))));
+
+    running.abort();
+    settle(|| executor.created() == 2 && service.load().waiting == 0).await;
+    assert_eq!(executor.destroyed(), 1);
+    waiting.abort();
+    settle(|| service.load().running == 0 && executor.destroyed() == 2).await;
+}
+
+#[tokio::test]
+async fn cancelling_is_an_answer() {
+    let (chain, executor) = chain(Script::Sleep);
+    let service = Service::start(config(), chain, None);
+    let cancel = CancellationToken::new();
+    let task = tokio::spawn({
+        let (service, cancel) = (Arc::clone(&service), cancel.clone());
+        async move { service.execute(program("x = 1"), "id", cancel).await }
+    });
+    settle(|| executor.created() == 1).await;
+    cancel.cancel();
+    let answer = task.await.unwrap().unwrap();
+    assert_eq!((answer.outcome.kind, answer.outcome.retryable), (OutcomeKind::Cancelled, true));
+}
+
+#[tokio::test]
+async fn stopping_refuses_new_work_then_cancels_what_is_left_and_answers_it() {
+    let (chain, executor) = chain(Script::Sleep);
+    let service = Service::start(config(), chain, None);
+    let task = tokio::spawn({
+        let service = Arc::clone(&service);
+        async move { run(&service, program("x = 1")).await }
+    });
+    settle(|| executor.created() == 1).await;
+    let stopping = tokio::spawn({
+        let service = Arc::clone(&service);
+        async move { service.shut_down(Duration::from_millis(100)).await }
+    });
+    tokio::task::yield_now().await;
+    let refused = run(&service, program("x = 1")).await.unwrap_err();
+    assert!(matches!(refused, ExecuteError::ShuttingDown { retry_after_s: 1.. }));
+    assert_eq!(service.health().await.status, Status::Unhealthy);
+    stopping.await.unwrap();
+    assert_eq!(task.await.unwrap().unwrap().outcome.kind, OutcomeKind::Cancelled);
+    service.shut_down(Duration::from_millis(1)).await;
+}
+
+#[tokio::test]
+async fn stopping_waits_for_what_runs() {
+    let (chain, executor) = chain(Script::Sleep);
+    let service = Service::start(config(), chain, None);
+    let task = tokio::spawn({
+        let service = Arc::clone(&service);
+        async move { run(&service, ExecuteCommand { timeout_s: Some(1), ..program("x = 1") }).await }
+    });
+    settle(|| executor.created() == 1).await;
+    service.shut_down(Duration::from_secs(20)).await;
+    assert_eq!(task.await.unwrap().unwrap().outcome.kind, OutcomeKind::Timeout);
+}
+
+#[tokio::test]
+async fn health_is_what_executors_and_store_say() {
+    let good = service(Script::Echo).health().await;
+    assert_eq!((good.status, good.probed.in_use, good.ready()), (Status::Healthy, Some("memory"), true));
+    let bad = service(Script::FailToCreate).health().await;
+    assert_eq!((bad.status, bad.probed.in_use, bad.ready()), (Status::Unhealthy, None, false));
+    let moody = Service::start(config(), chain(Script::Echo).0, Some(Arc::new(MoodyStore)));
+    assert_eq!(moody.health().await.status, Status::Degraded);
+}
+
+/// Waits until `condition` holds; the tests' own patience is the bound.
+async fn settle(condition: impl Fn() -> bool) {
+    let waited = async {
+        while !condition() {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), waited).await.expect("it settles");
+}
