@@ -1,0 +1,36 @@
+# The commands of everyday work. `make help` lists them.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+# One profile for every test and for the binary they run, so that nothing is compiled twice.
+PROFILE ?= ci
+TARGET_DIR := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
+BINARY := $(TARGET_DIR)/release/python-sandbox
+
+.PHONY: help run prerequisites build test lint generate
+
+help: ## Lists these commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
+
+run: prerequisites build ## Builds, prepares the Python runtime and serves on http://127.0.0.1:8000
+	$(BINARY) setup
+	exec $(BINARY) serve
+
+# Only what is missing is installed, and only where apt-get is there to do it.
+prerequisites:
+	@scripts/prerequisites
+
+build: ## Builds the release binary
+	cargo build --release --locked --package python-sandbox
+
+test: ## Everything: format, lints, all tests, the API against its own description
+	@PROFILE=$(PROFILE) scripts/test
+
+lint: ## Format and clippy alone
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --profile $(PROFILE) --locked -- -D warnings
+
+generate: ## Writes the files that are made from the table of settings
+	UPDATE_GOLDEN=1 cargo test --profile $(PROFILE) --package python-sandbox settings::document

@@ -1,0 +1,172 @@
+//! The command line: what may be typed.
+
+use crate::settings::Inputs;
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+
+/// Runs Python that nobody trusts, over HTTP or from the command line.
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    about,
+    after_help = "Exit codes: 0 good; 1 the program failed (`run` passes its own code through) or \
+`doctor` found something missing; 2 our fault, wrong settings or bad usage."
+)]
+pub(crate) struct Cli {
+    /// What to do; `serve` when left out.
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+
+    /// Changes a setting, over the environment and all files; may be repeated
+    #[arg(long, global = true, value_name = "NAME=VALUE")]
+    set: Vec<String>,
+
+    /// Reads settings from this TOML file instead of python-sandbox.toml
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Serves the HTTP API (the default)
+    Serve(ServeArgs),
+    /// Runs one program, without HTTP
+    Run(RunArgs),
+    /// Proves each wall on this host by attacking it from a real sandbox
+    Doctor(DoctorArgs),
+    /// Prepares the Python runtime that programs run in
+    Setup(SetupArgs),
+    /// Prints every setting with its value and source
+    CheckConfig(CheckConfigArgs),
+}
+
+impl Default for Command {
+    fn default() -> Self {
+        Self::Serve(ServeArgs::default())
+    }
+}
+
+/// Arguments of `serve`.
+#[derive(Debug, Default, Args)]
+pub(crate) struct ServeArgs {
+    /// Address to listen on (HOST)
+    #[arg(long)]
+    host: Option<String>,
+
+    /// Port to listen on; 0 takes any free one (PORT)
+    #[arg(long)]
+    port: Option<String>,
+}
+
+/// Arguments of `run`.
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    /// The program's file; `-` reads it from standard input
+    #[arg(required_unless_present = "code", conflicts_with = "code")]
+    pub(crate) file: Option<PathBuf>,
+
+    /// The program itself
+    #[arg(short = 'c', long = "code", value_name = "CODE")]
+    pub(crate) code: Option<String>,
+
+    /// Wall-clock seconds for the program
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) timeout: Option<i64>,
+
+    /// Standard input of the program, from this file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) stdin: Option<PathBuf>,
+
+    /// Saves the program's output files in this directory; existing files are not replaced
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+
+    /// Prints the answer as the API gives it
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Arguments of `doctor`.
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArgs {
+    /// Prints the findings as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Arguments of `setup`.
+#[derive(Debug, Args)]
+pub(crate) struct SetupArgs {
+    /// The CPython to build the runtime from (3.11 or newer, with venv)
+    #[arg(long, value_name = "PATH")]
+    pub(crate) python: Option<PathBuf>,
+
+    /// Builds anew, also when a finished runtime is there; stop the service first
+    #[arg(long)]
+    pub(crate) force: bool,
+
+    /// As root: gives this user the control groups that the native executor needs, and does nothing else
+    #[arg(long, value_name = "USER", conflicts_with_all = ["python", "force"])]
+    pub(crate) delegate_cgroups: Option<String>,
+}
+
+/// Arguments of `check-config`.
+#[derive(Debug, Args)]
+pub(crate) struct CheckConfigArgs {
+    /// Prints an example `.env` instead: every setting with its default and what is allowed
+    #[arg(long)]
+    pub(crate) example: bool,
+}
+
+impl Cli {
+    /// Where the settings come from.
+    pub(crate) fn inputs(&self) -> Inputs {
+        let mut command_line: Vec<_> = self.set.iter().map(|text| ("--set", text.clone())).collect();
+        if let Some(Command::Serve(args)) = &self.command {
+            command_line.extend(args.host.iter().map(|host| ("--host", format!("HOST={host}"))));
+            command_line.extend(args.port.iter().map(|port| ("--port", format!("PORT={port}"))));
+        }
+        Inputs {
+            command_line,
+            environment: std::env::vars_os().collect(),
+            directory: PathBuf::new(),
+            config: self.config.clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    fn parse(args: &[&str]) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(["python-sandbox"].iter().chain(args))
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn no_command_is_serve_and_flags_become_settings() {
+        assert!(parse(&[]).expect("no arguments are fine").command.is_none());
+        let cli = parse(&["serve", "--port", "9", "--host", "::1", "--set", "DEBUG=1"]).expect("good");
+        let inputs = cli.inputs();
+        let given: Vec<_> = inputs.command_line.iter().map(|(flag, text)| format!("{flag} {text}")).collect();
+        assert_eq!(given, ["--set DEBUG=1", "--host HOST=::1", "--port PORT=9"]);
+        assert_eq!(parse(&["--set", "A=1", "doctor", "--set", "B=2"]).expect("global").set.len(), 1);
+    }
+
+    #[test]
+    fn run_takes_one_program() {
+        assert!(parse(&["run", "a.py"]).is_ok());
+        assert!(parse(&["run", "-"]).is_ok());
+        assert!(parse(&["run", "-c", "print(1)", "--json"]).is_ok());
+        assert!(parse(&["run"]).is_err());
+        assert!(parse(&["run", "a.py", "-c", "print(1)"]).is_err());
+        assert!(parse(&["setup", "--force", "--delegate-cgroups", "me"]).is_err());
+    }
+}

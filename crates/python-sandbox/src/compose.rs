@@ -1,0 +1,123 @@
+//! From settings to parts: the runtime, the executors, the store, the service's configuration.
+
+use crate::settings::Settings;
+use crate::term;
+use crate::unusable::Unusable;
+use executor::{Chain, Executor};
+use executor_native::{NativeConfig, NativeExecutor};
+use runtime::{LoadError, Runtime};
+use service::{Bounds, ServiceConfig};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use storage::{LocalConfig, LocalStore, OpenError};
+use validator::Policy;
+
+/// Seconds for a program where the request names none (contract); never more than `MAX_TIMEOUT`.
+const TIMEOUT_S_DEFAULT: u32 = 10;
+
+/// The root file system that programs run in: the operator's own, or the one that `setup` made.
+///
+/// # Errors
+/// When there is none, with the command that makes it.
+pub(crate) fn load_runtime(settings: &Settings) -> Result<Runtime, LoadError> {
+    match &settings.runtime_rootfs {
+        Some(rootfs) => Runtime::from_rootfs(rootfs),
+        None => Runtime::load(&settings.data_dir),
+    }
+}
+
+/// Starts the active executors, in their order. One that cannot start is in the chain all the same, unhealthy,
+/// with the reason.
+pub(crate) async fn start_executors(settings: &Settings, runtime: &Runtime) -> Vec<Arc<dyn Executor>> {
+    let mut executors: Vec<Arc<dyn Executor>> = Vec::new();
+    for name in settings.active_providers() {
+        let executor = match name {
+            "native" => start_native(settings, runtime).await,
+            // The settings let nothing else through; a new name in their list belongs here too.
+            _ => continue,
+        };
+        executors.push(executor);
+    }
+    executors
+}
+
+async fn start_native(settings: &Settings, runtime: &Runtime) -> Arc<dyn Executor> {
+    let config = NativeConfig {
+        rootfs: runtime.rootfs.clone(),
+        interpreter: runtime.interpreter.clone(),
+        env: runtime.env.clone(),
+        limits: settings.native_limits,
+        cgroup_parent: settings.native_cgroup_parent.clone(),
+        fail_cell_at: None,
+        fail_program_at: None,
+    };
+    match NativeExecutor::start(config).await {
+        Ok(executor) => Arc::new(executor),
+        Err(error) => Arc::new(Unusable::new(executor_native::PROVIDER, term::chain(&error))),
+    }
+}
+
+/// Opens the store of output files; `None` when storage is off.
+///
+/// # Errors
+/// When the directory cannot be used.
+pub(crate) fn open_store(settings: &Settings) -> Result<Option<Arc<LocalStore>>, OpenError> {
+    if !settings.storage.enabled {
+        return Ok(None);
+    }
+    let config = LocalConfig {
+        link_lifetime: settings.storage.link_lifetime,
+        retention: settings.storage.file_lifetime,
+        free_min_bytes: settings.exec_limits_max.files_total_bytes_max,
+        ..LocalConfig::new(files_dir(settings))
+    };
+    LocalStore::open(config).map(|store| Some(Arc::new(store)))
+}
+
+/// Where the local store keeps its files.
+pub(crate) fn files_dir(settings: &Settings) -> PathBuf {
+    settings.data_dir.join("files")
+}
+
+/// The service's configuration.
+pub(crate) fn service_config(settings: &Settings, runtime: &Runtime) -> ServiceConfig {
+    let limits = settings.exec_limits_max;
+    let timeout_s_max = u32::try_from(limits.wall_time.as_secs()).unwrap_or(u32::MAX);
+    let (major, minor, _) = runtime.python_version;
+    let validator = &settings.validator;
+    let policy = Policy {
+        forbidden_imports: validator.forbidden_imports.iter().cloned().collect(),
+        max_code_length: validator.code_chars_max,
+        max_complexity: validator.complexity_max,
+        python: (major, minor),
+    };
+    ServiceConfig {
+        bounds: Bounds {
+            code_chars_max: validator.code_chars_max,
+            timeout_s_default: TIMEOUT_S_DEFAULT.min(timeout_s_max),
+            timeout_s_max,
+            exec: limits,
+            ..Bounds::default()
+        },
+        running_max: settings.load.concurrent_max,
+        waiting_max: settings.load.waiting_max,
+        queue_time_max: settings.load.queue_timeout,
+        ..ServiceConfig::new(policy)
+    }
+}
+
+/// What to say when there is no runtime.
+pub(crate) fn no_runtime(error: &LoadError) -> String {
+    format!("there is no Python runtime to run programs in: {}", term::chain(error))
+}
+
+/// Longest time for the executors to remove what they keep ready.
+pub(crate) const EXECUTORS_STOP_TIME_MAX: Duration = Duration::from_secs(15);
+
+/// Shuts the executors down, within a bound: a stuck one must not keep the process alive.
+pub(crate) async fn stop_executors(chain: &Chain) {
+    if tokio::time::timeout(EXECUTORS_STOP_TIME_MAX, chain.shut_down()).await.is_err() {
+        tracing::error!("an executor did not stop; the next start removes what it left");
+    }
+}

@@ -1,0 +1,149 @@
+//! The store of `run --out DIR`: writes a program's output files into a directory of the caller.
+//!
+//! Names and content come from a program that nobody trusts, and the directory belongs to whoever called. So
+//! nothing that exists is replaced or followed: files are made anew (`O_EXCL`), and a symbolic link in the place
+//! of a directory is refused.
+
+use async_trait::async_trait;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Component, Path, PathBuf};
+use storage::{CleanError, Cleaned, Link, NewFile, PutError, Store, StoreHealth, StoredFile};
+
+/// How long the link of a saved file is said to live: it is a plain file, so "for ever" in whole years.
+const LIFETIME_S: i64 = 100 * 365 * 24 * 3600;
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct DirectoryStore {
+    root: PathBuf,
+}
+
+impl DirectoryStore {
+    /// Opens the directory, and makes it when it is missing.
+    ///
+    /// # Errors
+    /// The system's, when it cannot be made or is no directory.
+    pub(crate) fn open(root: &Path) -> io::Result<Self> {
+        fs::create_dir_all(root)?;
+        Ok(Self { root: fs::canonicalize(root)? })
+    }
+
+    fn write(&self, file: &NewFile) -> io::Result<PathBuf> {
+        let relative = Path::new(&file.path);
+        let plain = |component| matches!(component, Component::Normal(_));
+        if file.path.is_empty() || !relative.components().all(plain) {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "the path leads out of the directory"));
+        }
+        let mut directory = self.root.clone();
+        for component in relative.parent().into_iter().flat_map(Path::components) {
+            directory.push(component);
+            match fs::create_dir(&directory) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                    // Of the link, not of its target.
+                    if !fs::symlink_metadata(&directory)?.is_dir() {
+                        return Err(io::Error::from(io::ErrorKind::NotADirectory));
+                    }
+                }
+                made => made?,
+            }
+        }
+        let path = self.root.join(relative);
+        let mut target = File::create_new(&path)?;
+        target.write_all(&file.content)?;
+        Ok(path)
+    }
+}
+
+#[async_trait]
+impl Store for DirectoryStore {
+    fn provider(&self) -> &'static str {
+        "directory"
+    }
+
+    async fn put(&self, file: NewFile) -> Result<StoredFile, PutError> {
+        // On this thread: `run` has nothing else to do.
+        let path = self.write(&file).map_err(|source| match source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+                PutError::Full { step: "write the file", source }
+            }
+            _ => PutError::Io { step: "write the file", source },
+        })?;
+        let expires_at = jiff::Timestamp::now()
+            .checked_add(jiff::SignedDuration::from_secs(LIFETIME_S))
+            .unwrap_or(jiff::Timestamp::MAX);
+        Ok(StoredFile {
+            sha256: sha256_hex(&file.content),
+            size_bytes: file.content.len() as u64,
+            url: Link::Absolute(file_url(&path)),
+            expires_at,
+        })
+    }
+
+    async fn health(&self) -> StoreHealth {
+        StoreHealth::healthy()
+    }
+
+    async fn clean(&self) -> Result<Cleaned, CleanError> {
+        Ok(Cleaned::default())
+    }
+}
+
+fn sha256_hex(content: &[u8]) -> String {
+    use sha2::Digest;
+    sha2::Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// `file://` with everything but plain characters percent-encoded (RFC 3986, 2.1 and 2.3).
+fn file_url(path: &Path) -> String {
+    use std::os::unix::ffi::OsStrExt;
+    let mut url = String::from("file://");
+    for &byte in path.as_os_str().as_bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'-' | b'.' | b'_' | b'~') {
+            url.push(char::from(byte));
+        } else {
+            url.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    url
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(path: &str) -> NewFile {
+        NewFile {
+            request_id: "run".into(),
+            path: path.into(),
+            media_type: "text/plain".into(),
+            content: "x".into(),
+        }
+    }
+
+    #[tokio::test]
+    async fn files_are_saved_with_their_sub_directories() {
+        let root = tempfile::tempdir().expect("a temporary directory");
+        let store = DirectoryStore::open(&root.path().join("new")).expect("it is made");
+        let stored = store.put(file("a/b c.txt")).await.expect("saved");
+        assert!(stored.url.as_str().ends_with("/new/a/b%20c.txt"));
+        assert_eq!(fs::read(root.path().join("new/a/b c.txt")).expect("there"), b"x");
+        assert_eq!(stored.sha256.len(), 64);
+    }
+
+    #[tokio::test]
+    async fn nothing_is_replaced_followed_or_left() {
+        let root = tempfile::tempdir().expect("a temporary directory");
+        let outside = tempfile::tempdir().expect("a temporary directory");
+        let store = DirectoryStore::open(root.path()).expect("it is there");
+        fs::write(root.path().join("mine"), "mine").expect("written");
+        std::os::unix::fs::symlink(outside.path(), root.path().join("link")).expect("linked");
+        std::os::unix::fs::symlink(outside.path().join("target"), root.path().join("dangling"))
+            .expect("linked");
+        for path in ["mine", "link/x", "dangling", "../x", "/x", "", "a/../../x", "."] {
+            assert!(store.put(file(path)).await.is_err(), "{path}");
+        }
+        assert_eq!(fs::read(root.path().join("mine")).expect("there"), b"mine");
+        assert_eq!(fs::read_dir(outside.path()).expect("there").count(), 0);
+    }
+}

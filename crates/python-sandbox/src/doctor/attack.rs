@@ -1,0 +1,181 @@
+//! Runs the attacking programs, with bait laid out on the host, and judges what became of them.
+
+use super::walls::{Proof, Wall};
+use executor::{ExecLimits, ExecRequest, ExecResult, Executor, ExecutorError, OutcomeKind, SandboxLimits};
+use std::io;
+use std::net::TcpListener;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixListener};
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// Put before every program.
+const PRELUDE: &str = include_str!("programs/prelude.py");
+
+/// What is laid out for the programs to reach, and what they may use.
+pub(super) struct Attack {
+    /// Limits of each execution but its time.
+    pub(super) limits: ExecLimits,
+    sandbox: SandboxLimits,
+    bait: Vec<(String, String)>,
+    listeners: Vec<Bait>,
+    _directory: tempfile::TempDir,
+}
+
+/// A listener on the host that nobody may reach.
+enum Bait {
+    Tcp(&'static str, TcpListener),
+    Unix(&'static str, UnixListener),
+}
+
+impl Bait {
+    /// The name, when somebody came.
+    fn reached(&self) -> Option<&'static str> {
+        match self {
+            Self::Tcp(name, listener) => listener.accept().is_ok().then_some(*name),
+            Self::Unix(name, listener) => listener.accept().is_ok().then_some(*name),
+        }
+    }
+}
+
+impl Attack {
+    /// Lays out the bait: a file, listeners of every kind.
+    ///
+    /// # Errors
+    /// The system's, when even that is not possible here.
+    pub(super) fn prepare(limits: ExecLimits, sandbox: SandboxLimits) -> io::Result<Self> {
+        let directory = tempfile::Builder::new().prefix("sandbox-check-").tempdir()?;
+        let canary = directory.path().join("canary");
+        std::fs::write(&canary, "doctor-file-canary")?;
+        let unix = directory.path().join("socket");
+        let abstract_name = format!("sandbox-check-{}", std::process::id());
+
+        let mut bait = Vec::new();
+        let mut lay = |name: &str, value: String| bait.push((format!("DOCTOR_{name}"), value));
+        let mut listeners = Vec::new();
+        let v4 = TcpListener::bind(("127.0.0.1", 0))?;
+        v4.set_nonblocking(true)?;
+        lay("PORT_V4", v4.local_addr()?.port().to_string());
+        listeners.push(Bait::Tcp("TCP on 127.0.0.1", v4));
+        // A host without IPv6 has nothing to be reached there.
+        let v6 = TcpListener::bind(("::1", 0)).ok();
+        lay(
+            "PORT_V6",
+            v6.as_ref().and_then(|v6| v6.local_addr().ok()).map_or(9, |addr| addr.port()).to_string(),
+        );
+        if let Some(v6) = v6 {
+            v6.set_nonblocking(true)?;
+            listeners.push(Bait::Tcp("TCP on ::1", v6));
+        }
+        let by_path = UnixListener::bind(&unix)?;
+        by_path.set_nonblocking(true)?;
+        listeners.push(Bait::Unix("Unix socket by path", by_path));
+        let by_name = UnixListener::bind_addr(&SocketAddr::from_abstract_name(&abstract_name)?)?;
+        by_name.set_nonblocking(true)?;
+        listeners.push(Bait::Unix("abstract Unix socket", by_name));
+
+        lay("CANARY_FILE", canary.display().to_string());
+        lay("UNIX", unix.display().to_string());
+        lay("ABSTRACT", abstract_name);
+        lay("PID", std::process::id().to_string());
+        lay("PIDS_MAX", sandbox.pids_max.to_string());
+        lay("DISK_BYTES", sandbox.disk_bytes.to_string());
+        lay("DISK_INODES", sandbox.disk_inodes.to_string());
+        lay("CPU_COUNT", sandbox.cpu_count().to_string());
+        lay("HOST_CPUS", std::thread::available_parallelism().map_or(1, std::num::NonZero::get).to_string());
+        Ok(Self { limits, sandbox, bait, listeners, _directory: directory })
+    }
+
+    /// What the CPU quota is worth, in CPUs; never more than the host has.
+    pub(super) fn cpus(&self) -> f64 {
+        // Both are far below 2^52, where f64 is exact.
+        #[expect(clippy::cast_precision_loss, reason = "microseconds within the settings' bounds")]
+        let quota = self.sandbox.cpu_quota_us as f64 / self.sandbox.cpu_period_us as f64;
+        quota
+    }
+
+    /// Attacks one wall; gives what was seen when it stood.
+    ///
+    /// # Errors
+    /// What broke, or why the attack could not be made.
+    pub(super) async fn on(&self, wall: &Wall, executor: &dyn Executor) -> Result<String, Fallen> {
+        let first = self.run(wall, executor, 1).await?;
+        let seen = match wall.proof {
+            Proof::Verdict => verdict(&first),
+            Proof::SecondVerdict => {
+                verdict(&first).map_err(Fallen::Broken)?;
+                verdict(&self.run(wall, executor, 2).await?)
+            }
+            Proof::Outcome(kind) => outcome(&first, kind),
+            Proof::Result(judge) => judge(&first, self),
+            Proof::Differ => differ(&first, &self.run(wall, executor, 2).await?),
+        };
+        let reached: Vec<&str> = self.listeners.iter().filter_map(Bait::reached).collect();
+        if !reached.is_empty() {
+            return Err(Fallen::Broken(format!("reached on the host: {}", reached.join(", "))));
+        }
+        seen.map_err(Fallen::Broken)
+    }
+
+    async fn run(&self, wall: &Wall, executor: &dyn Executor, run: u32) -> Result<ExecResult, Fallen> {
+        let mut env = self.bait.clone();
+        env.push(("DOCTOR_RUN".to_owned(), run.to_string()));
+        let request = ExecRequest {
+            code: format!("{PRELUDE}\n{}", wall.program),
+            env,
+            limits: ExecLimits { wall_time: Duration::from_secs(wall.timeout_s), ..self.limits },
+            ..ExecRequest::default()
+        };
+        let mut sandbox = executor.create().await.map_err(Fallen::Sandbox)?;
+        let result = sandbox.exec(request, CancellationToken::new()).await.map_err(Fallen::Sandbox);
+        sandbox.destroy().await;
+        result
+    }
+}
+
+/// Why a wall is not proved.
+#[derive(Debug)]
+pub(super) enum Fallen {
+    /// The attack worked, or its proof is missing.
+    Broken(String),
+    /// No sandbox could be made, or it failed.
+    Sandbox(ExecutorError),
+}
+
+/// What the program said. One that was killed over a refused call met the wall too.
+fn verdict(result: &ExecResult) -> Result<String, String> {
+    let said = result.stdout.text.lines().rev().find_map(|line| line.strip_prefix("VERDICT "));
+    match said.and_then(|said| said.split_once(' ')) {
+        Some(("held", detail)) => Ok(detail.to_owned()),
+        Some((_, detail)) => Err(detail.to_owned()),
+        None if result.outcome.kind == OutcomeKind::DeniedSyscall => {
+            Ok(format!("ended at the system call `{}`", result.outcome.syscall.as_deref().unwrap_or("?")))
+        }
+        None => {
+            let last = result.stderr.text.lines().last().unwrap_or_default();
+            Err(format!("the attack gave no verdict: {} {last}", result.outcome.kind.as_str()))
+        }
+    }
+}
+
+fn outcome(result: &ExecResult, kind: OutcomeKind) -> Result<String, String> {
+    let told = match &result.outcome.limit {
+        Some(limit) => format!("{} at {} {}", result.outcome.kind.as_str(), limit.value, limit.unit),
+        None => result.outcome.kind.as_str().to_owned(),
+    };
+    if result.outcome.kind == kind { Ok(told) } else { Err(format!("the outcome is `{told}`")) }
+}
+
+fn differ(first: &ExecResult, second: &ExecResult) -> Result<String, String> {
+    let (first, second) = (first.stdout.text.trim(), second.stdout.text.trim());
+    if first.is_empty() || second.is_empty() {
+        return Err("the program printed nothing".to_owned());
+    }
+    let same: Vec<&str> =
+        first.split(' ').filter(|part| second.split(' ').any(|other| other == *part)).collect();
+    if same.is_empty() {
+        Ok("all differ".to_owned())
+    } else {
+        Err(format!("the same in both: {}", same.join(" ")))
+    }
+}

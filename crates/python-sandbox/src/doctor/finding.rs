@@ -1,0 +1,94 @@
+//! What `doctor` found, and how it is shown.
+
+use serde::Serialize;
+
+/// One finding.
+#[derive(Debug, Serialize)]
+pub(super) struct Finding {
+    /// `host` or `wall`.
+    pub(super) kind: &'static str,
+    /// What was looked at.
+    pub(super) name: String,
+    /// How it is.
+    pub(super) state: State,
+    /// What was seen.
+    pub(super) detail: String,
+    /// What mends it, when it is not proved.
+    pub(super) mend: Option<String>,
+}
+
+/// How a thing is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub(super) enum State {
+    /// Seen to hold.
+    #[serde(rename = "proved")]
+    Proved,
+    /// Not there, so it could not be tried; nothing runs without it.
+    #[serde(rename = "missing")]
+    Missing,
+    /// Tried, and it did not hold.
+    #[serde(rename = "FAILED")]
+    Failed,
+}
+
+impl State {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Proved => "proved",
+            Self::Missing => "missing",
+            Self::Failed => "FAILED",
+        }
+    }
+}
+
+impl Finding {
+    /// A fact about the host that is as it must be.
+    pub(super) fn host(name: &str, detail: impl Into<String>) -> Self {
+        Self { kind: "host", name: name.to_owned(), state: State::Proved, detail: detail.into(), mend: None }
+    }
+
+    /// A fact about the host that is not.
+    pub(super) fn host_missing(name: &str, detail: impl Into<String>, mend: impl Into<String>) -> Self {
+        let (detail, mend) = (detail.into(), Some(mend.into()));
+        Self { kind: "host", name: name.to_owned(), state: State::Missing, detail, mend }
+    }
+}
+
+/// The findings as a table.
+pub(super) fn table(findings: &[Finding]) -> String {
+    let width = findings.iter().map(|finding| finding.name.len()).max().unwrap_or(0);
+    let mut text = String::new();
+    for finding in findings {
+        // Details may quote a program; a control character must not reach the terminal.
+        let detail: String =
+            finding.detail.chars().map(|char| if char.is_control() { ' ' } else { char }).collect();
+        text.push_str(&format!("{:width$}  {:7}  {detail}\n", finding.name, finding.state.as_str()));
+        if let Some(mend) = &finding.mend {
+            text.push_str(&format!("{:width$}           -> {mend}\n", ""));
+        }
+    }
+    let count = |state| findings.iter().filter(|finding| finding.state == state).count();
+    let (proved, missing, failed) = (count(State::Proved), count(State::Missing), count(State::Failed));
+    text.push_str(&format!("\n{proved} proved, {missing} missing, {failed} failed\n"));
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_shows_state_mending_and_sum() {
+        let findings = [
+            Finding::host("kernel", "6.1"),
+            Finding::host_missing("runtime", "not there\u{1b}[31m", "python-sandbox setup"),
+        ];
+        let text = table(&findings);
+        assert!(text.contains("kernel   proved   6.1"));
+        assert!(text.contains("-> python-sandbox setup"));
+        assert!(text.ends_with("1 proved, 1 missing, 0 failed\n"));
+        assert!(!text.contains('\u{1b}'));
+        let json = serde_json::to_value(&findings).expect("plain data");
+        assert_eq!(json[1]["state"], "missing");
+    }
+}

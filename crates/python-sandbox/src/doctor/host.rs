@@ -1,0 +1,175 @@
+//! Facts about the host that the walls stand on.
+
+use super::finding::Finding;
+use crate::compose;
+use crate::settings::Settings;
+use crate::term;
+use runtime::{LoadError, Runtime};
+use std::net::TcpListener;
+use std::path::Path;
+
+/// The oldest kernel that has every call that is needed (`confine`).
+const KERNEL_MIN: (u32, u32) = (5, 12);
+
+/// Free space below which the data directory is called full, in bytes: one largest set of output files, ten times.
+const FREE_BYTES_MIN: u64 = 500 * 1024 * 1024;
+
+/// All facts.
+pub(super) fn facts(settings: &Settings, runtime: &Result<Runtime, LoadError>) -> Vec<Finding> {
+    vec![
+        kernel(),
+        landlock(),
+        seccomp_notify(),
+        user_namespaces(),
+        cgroups(settings),
+        python_runtime(runtime),
+        data_dir(&settings.data_dir),
+        disk_space(&settings.data_dir),
+        port(settings),
+    ]
+}
+
+fn kernel() -> Finding {
+    let uname = rustix::system::uname();
+    let release = uname.release().to_string_lossy().into_owned();
+    let mut parts =
+        release.split(|char: char| !char.is_ascii_digit()).map_while(|part| part.parse::<u32>().ok());
+    let version = (parts.next().unwrap_or(0), parts.next().unwrap_or(0));
+    let (major, minor) = KERNEL_MIN;
+    if version >= KERNEL_MIN {
+        Finding::host("kernel", release)
+    } else {
+        Finding::host_missing("kernel", release, format!("boot Linux {major}.{minor} or newer"))
+    }
+}
+
+fn landlock() -> Finding {
+    match confine::landlock_abi() {
+        0 => Finding::host_missing(
+            "landlock",
+            "the kernel has none, or it is off",
+            "use Linux 5.13 or newer with `landlock` in the boot parameter lsm=",
+        ),
+        abi => Finding::host("landlock", format!("ABI {abi}")),
+    }
+}
+
+fn seccomp_notify() -> Finding {
+    if confine::probe_user_notification() {
+        Finding::host("seccomp notification", "refused calls can be named in answers")
+    } else {
+        Finding::host_missing(
+            "seccomp notification",
+            "the kernel cannot hand refused calls over",
+            "use Linux 5.5 or newer, outside of a container that filters seccomp(2)",
+        )
+    }
+}
+
+/// Only ordinary users need them; root makes the other namespaces directly.
+fn user_namespaces() -> Finding {
+    const NAME: &str = "user namespaces";
+    if rustix::process::geteuid().is_root() {
+        return Finding::host(NAME, "not needed: this is root");
+    }
+    let read =
+        |path: &str| std::fs::read_to_string(path).map(|text| text.trim().to_owned()).unwrap_or_default();
+    if read("/proc/sys/user/max_user_namespaces") == "0" {
+        return Finding::host_missing(
+            NAME,
+            "user.max_user_namespaces is 0",
+            "sudo sysctl user.max_user_namespaces=15000",
+        );
+    }
+    if read("/proc/sys/kernel/unprivileged_userns_clone") == "0" {
+        return Finding::host_missing(
+            NAME,
+            "refused to ordinary users",
+            "sudo sysctl kernel.unprivileged_userns_clone=1",
+        );
+    }
+    if read("/proc/sys/kernel/apparmor_restrict_unprivileged_userns") == "1" {
+        return Finding::host_missing(
+            NAME,
+            "restricted by AppArmor",
+            "sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0, or run as root",
+        );
+    }
+    Finding::host(NAME, "allowed to ordinary users")
+}
+
+fn cgroups(settings: &Settings) -> Finding {
+    match confine::cgroup::Layout::detect_host(settings.native_cgroup_parent.as_deref()) {
+        Ok(layout) => {
+            let places: Vec<String> =
+                layout.hierarchies().iter().map(|hierarchy| hierarchy.parent.display().to_string()).collect();
+            Finding::host("control groups", places.join(", "))
+        }
+        Err(error) => Finding::host_missing(
+            "control groups",
+            term::chain(&error),
+            "as root: python-sandbox setup --delegate-cgroups USER",
+        ),
+    }
+}
+
+fn python_runtime(runtime: &Result<Runtime, LoadError>) -> Finding {
+    match runtime {
+        Ok(runtime) => {
+            let (major, minor, micro) = runtime.python_version;
+            let packages = runtime.packages.len();
+            Finding::host(
+                "Python runtime",
+                format!("{major}.{minor}.{micro}, {packages} packages ({})", runtime.id),
+            )
+        }
+        Err(error) => {
+            Finding::host_missing("Python runtime", compose::no_runtime(error), "python-sandbox setup")
+        }
+    }
+}
+
+fn data_dir(path: &Path) -> Finding {
+    match tempfile::tempfile_in(path) {
+        Ok(_) => Finding::host("data directory", format!("{} can be written", path.display())),
+        Err(error) => Finding::host_missing(
+            "data directory",
+            format!("{}: {error}", path.display()),
+            "python-sandbox setup, or set DATA_DIR to a directory of yours",
+        ),
+    }
+}
+
+fn disk_space(path: &Path) -> Finding {
+    match rustix::fs::statvfs(path) {
+        Ok(stat) => {
+            let free = stat.f_bavail.saturating_mul(stat.f_frsize);
+            let detail = format!("{} MiB free", free >> 20);
+            if free >= FREE_BYTES_MIN {
+                Finding::host("disk space", detail)
+            } else {
+                Finding::host_missing("disk space", detail, "free some, or lower STORAGE_CLEANUP_DAYS")
+            }
+        }
+        Err(error) => Finding::host_missing(
+            "disk space",
+            format!("{}: {error}", path.display()),
+            "python-sandbox setup",
+        ),
+    }
+}
+
+fn port(settings: &Settings) -> Finding {
+    let (host, port) = (settings.host.as_str(), settings.port);
+    match TcpListener::bind((host, port)) {
+        Ok(_) => Finding::host("port", format!("{host} port {port} is free")),
+        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
+            Finding::host("port", format!("{host} port {port} is in use, perhaps by this service"))
+        }
+        Err(error) => Finding::host_missing(
+            "port",
+            format!("{host} port {port}: {error}"),
+            "choose other HOST and PORT settings",
+        ),
+    }
+}

@@ -1,0 +1,101 @@
+//! What sandboxes could leave on the host: processes, mounts, control groups.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+/// What is there now that could be ours.
+pub(super) struct Snapshot {
+    processes: BTreeSet<String>,
+    mounts: BTreeSet<String>,
+    groups: BTreeSet<String>,
+}
+
+impl Snapshot {
+    /// Looks.
+    pub(super) fn take() -> Self {
+        Self { processes: processes(), mounts: mounts(), groups: groups() }
+    }
+
+    /// What is there now and was not before, in words; empty when the host is clean.
+    pub(super) fn new_since(&self, before: &Self) -> Vec<String> {
+        let pairs = [
+            ("process", &self.processes, &before.processes),
+            ("mount", &self.mounts, &before.mounts),
+            ("control group", &self.groups, &before.groups),
+        ];
+        let new = |(kind, now, before): (&str, &BTreeSet<String>, &BTreeSet<String>)| {
+            now.difference(before).map(|item| format!("{kind} {item}")).collect::<Vec<_>>()
+        };
+        pairs.into_iter().flat_map(new).collect()
+    }
+}
+
+/// Descendants of this process, and processes in a control group with our mark.
+fn processes() -> BTreeSet<String> {
+    let all: Vec<(u32, u32)> = std::fs::read_dir("/proc")
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|entry| {
+            let pid: u32 = entry.file_name().to_str()?.parse().ok()?;
+            let stat = std::fs::read_to_string(entry.path().join("stat")).ok()?;
+            // The name in brackets may hold anything; the fields go on after the last bracket (proc(5)).
+            let parent = stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()?;
+            Some((pid, parent))
+        })
+        .collect();
+    let mut ours = BTreeSet::from([std::process::id()]);
+    loop {
+        let before = ours.len();
+        ours.extend(
+            all.iter().filter(|(_, parent)| ours.contains(parent)).map(|(pid, _)| *pid).collect::<Vec<_>>(),
+        );
+        if ours.len() == before {
+            break;
+        }
+    }
+    ours.remove(&std::process::id());
+    ours.iter().map(u32::to_string).collect()
+}
+
+fn mounts() -> BTreeSet<String> {
+    let text = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    text.lines().filter_map(|line| line.split(' ').nth(4)).map(str::to_owned).collect()
+}
+
+/// Directories with our mark below the places where cgroup file systems are mounted.
+fn groups() -> BTreeSet<String> {
+    /// Deep enough for a delegated group in systemd's tree.
+    const DEPTH_MAX: usize = 8;
+    fn walk(directory: &Path, depth: usize, marked: bool, found: &mut BTreeSet<String>) {
+        for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
+            if depth == DEPTH_MAX || !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                continue;
+            }
+            let ours = marked || entry.file_name().to_string_lossy().starts_with("python-sandbox");
+            if marked {
+                found.insert(entry.path().display().to_string());
+            }
+            walk(&entry.path(), depth + 1, ours, found);
+        }
+    }
+    let mut found = BTreeSet::new();
+    walk(Path::new("/sys/fs/cgroup"), 0, false, &mut found);
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_child_is_seen_and_its_end_too() {
+        let before = Snapshot::take();
+        let mut child = std::process::Command::new("sleep").arg("30").spawn().expect("sleep is everywhere");
+        let new = Snapshot::take().new_since(&before);
+        assert!(new.contains(&format!("process {}", child.id())), "{new:?}");
+        child.kill().expect("it is ours");
+        child.wait().expect("it is ours");
+        assert!(!Snapshot::take().new_since(&before).contains(&format!("process {}", child.id())));
+    }
+}

@@ -1,0 +1,153 @@
+//! `doctor`: attacks every wall from a real sandbox and says which ones stand.
+//!
+//! Facts about the host come first, because they say what to mend. Then each wall is attacked by a program that
+//! tries what an attacker would, in a sandbox that the configured executor makes exactly as for a client, with bait
+//! on the host that must stay untouched. At the end the host is compared with how it was before.
+
+mod attack;
+mod finding;
+mod host;
+mod leftovers;
+mod walls;
+
+use crate::cli::DoctorArgs;
+use crate::compose;
+use crate::settings::Settings;
+use crate::{exit, term};
+use attack::{Attack, Fallen};
+use executor::{Chain, Executor, Health};
+use finding::{Finding, State};
+use leftovers::Snapshot;
+use std::os::unix::process::CommandExt;
+use std::process::ExitCode;
+use walls::Wall;
+
+/// A variable of the doctor's own environment that no program may see. Its value begins with `doctor-canary-`.
+const CANARY_VARIABLE: &str = "SANDBOX_CHECK_CANARY";
+
+/// What to do when a wall did not hold: that is a fault of ours or of the kernel, no setting mends it.
+const MEND_FAILED: &str = "do not serve strangers from this host; report it, see SECURITY.md";
+
+/// Starts this program anew with the canary variable in its environment, then does `work`.
+///
+/// A process cannot put a variable into its own initial environment, where `/proc/<pid>/environ` would show it.
+pub(crate) fn with_canary(work: impl FnOnce() -> ExitCode) -> ExitCode {
+    if std::env::var_os(CANARY_VARIABLE).is_some() {
+        return work();
+    }
+    let failed = |error: std::io::Error| {
+        term::message(&format!("failed to start with a canary variable: {error}"));
+        exit::our_fault()
+    };
+    match std::env::current_exe() {
+        Ok(program) => {
+            let value = format!("doctor-canary-{}", std::process::id());
+            let mut command = std::process::Command::new(program);
+            command.args(std::env::args_os().skip(1)).env(CANARY_VARIABLE, value);
+            // Comes back only when it failed.
+            failed(command.exec())
+        }
+        Err(error) => failed(error),
+    }
+}
+
+/// Looks at everything and shows it.
+pub(crate) async fn run(args: &DoctorArgs, settings: &Settings) -> ExitCode {
+    let findings = match examine(settings, args.json).await {
+        Ok(findings) => findings,
+        Err(error) => {
+            term::message(&format!("doctor could not lay out its bait: {error}"));
+            return exit::our_fault();
+        }
+    };
+    if args.json {
+        match serde_json::to_string_pretty(&findings) {
+            Ok(text) => term::result(&format!("{text}\n")),
+            Err(error) => {
+                term::message(&format!("failed to write the findings: {error}"));
+                return exit::our_fault();
+            }
+        }
+    } else {
+        term::result(&finding::table(&findings));
+    }
+    let all_proved = findings.iter().all(|finding| finding.state == State::Proved);
+    if all_proved { exit::good() } else { exit::program_failed() }
+}
+
+async fn examine(settings: &Settings, quiet: bool) -> std::io::Result<Vec<Finding>> {
+    let loaded = compose::load_runtime(settings);
+    let mut findings = host::facts(settings, &loaded);
+    let walls = walls::walls();
+    let Ok(runtime) = loaded else {
+        findings.extend(all_missing(&walls, "there is no Python runtime", "python-sandbox setup"));
+        return Ok(findings);
+    };
+    let attack = Attack::prepare(settings.exec_limits_max, settings.native_limits)?;
+    let before = Snapshot::take();
+    let executors = compose::start_executors(settings, &runtime).await;
+    for executor in &executors {
+        let health = executor.health().await;
+        findings.push(executor_finding(executor.name(), &health));
+        if !health.healthy {
+            let reason = health.reason.unwrap_or_else(|| "unknown".to_owned());
+            findings.extend(all_missing(&walls, &reason, "see the executor's line above"));
+            continue;
+        }
+        for (index, wall) in walls.iter().enumerate() {
+            if !quiet {
+                term::message(&format!("[{}/{}] {}", index + 1, walls.len(), wall.name));
+            }
+            findings.push(attack_one(&attack, wall, executor.as_ref()).await);
+        }
+    }
+    compose::stop_executors(&Chain::new(executors)).await;
+    findings.push(host_clean(&before));
+    Ok(findings)
+}
+
+fn executor_finding(name: &str, health: &Health) -> Finding {
+    let name = format!("executor {name}");
+    if health.healthy {
+        let enforced: Vec<&str> =
+            health.protections.iter().filter(|(_, is)| is.enforced).map(|(name, _)| *name).collect();
+        return Finding::host(&name, format!("healthy: {}", enforced.join(", ")));
+    }
+    let reason = health.reason.clone().unwrap_or_else(|| "unknown".to_owned());
+    Finding::host_missing(
+        &name,
+        reason.clone(),
+        format!("mend what the lines above name; the executor says: {reason}"),
+    )
+}
+
+fn all_missing<'a>(walls: &'a [Wall], why: &'a str, mend: &'a str) -> impl Iterator<Item = Finding> + 'a {
+    walls.iter().map(move |wall| Finding {
+        kind: "wall",
+        name: wall.name.to_owned(),
+        state: State::Missing,
+        detail: format!("not tried ({}): {why}", wall.promise),
+        mend: Some(mend.to_owned()),
+    })
+}
+
+async fn attack_one(attack: &Attack, wall: &Wall, executor: &dyn Executor) -> Finding {
+    let (state, detail, mend) = match attack.on(wall, executor).await {
+        Ok(seen) => (State::Proved, format!("{} ({seen})", wall.promise), None),
+        Err(Fallen::Broken(what)) => (State::Failed, format!("{}: {what}", wall.promise), Some(MEND_FAILED)),
+        Err(Fallen::Sandbox(error)) => {
+            (State::Missing, format!("not tried: {}", error.chain()), Some("see the host's lines above"))
+        }
+    };
+    Finding { kind: "wall", name: wall.name.to_owned(), state, detail, mend: mend.map(str::to_owned) }
+}
+
+fn host_clean(before: &Snapshot) -> Finding {
+    let left = Snapshot::take().new_since(before);
+    let (state, detail, mend) = if left.is_empty() {
+        (State::Proved, "no process, mount or control group is left".to_owned(), None)
+    } else {
+        (State::Failed, format!("left behind: {}", left.join(", ")), Some(MEND_FAILED.to_owned()))
+    };
+    Finding { kind: "wall", name: "host clean after".to_owned(), state, detail, mend }
+}

@@ -1,0 +1,10 @@
+# A grandchild that outlives its parents, and output that looks like an answer of ours: the truth is the exit status.
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        import time
+        time.sleep(30)
+    os._exit(0)
+print('{"success": true, "exit_code": 0}')
+sys.stdout.flush()
+os._exit(7)

@@ -1,0 +1,8 @@
+import socket
+def connect(address):
+    s = socket.socket(socket.AF_UNIX)
+    s.settimeout(2)
+    s.connect(address)
+must_fail([("abstract socket of the host", lambda: connect("\0" + bait("ABSTRACT"))),
+           ("socket of the host by path", lambda: connect(bait("UNIX"))),
+           ("socket of Docker", lambda: connect("/var/run/docker.sock"))])

@@ -1,0 +1,183 @@
+//! The walls that `doctor` attacks: one row for each promise of the contract and row of the threat model.
+//!
+//! The programs are in `programs/`; each runs in a sandbox of its own, made by the configured executor exactly as
+//! for a client, without the validator.
+
+use super::attack::Attack;
+use executor::{ExecResult, OutcomeKind};
+
+/// One wall and the attack on it.
+pub(super) struct Wall {
+    /// Its name.
+    pub(super) name: &'static str,
+    /// The promise that it keeps.
+    pub(super) promise: &'static str,
+    /// The attacking program, without the prelude.
+    pub(super) program: &'static str,
+    /// What proves that it stood.
+    pub(super) proof: Proof,
+    /// Wall-clock seconds for the program.
+    pub(super) timeout_s: u64,
+}
+
+/// What proves that a wall stood.
+pub(super) enum Proof {
+    /// The program's own verdict, in one run.
+    Verdict,
+    /// The program's own verdict in the second of two runs.
+    SecondVerdict,
+    /// The outcome.
+    Outcome(OutcomeKind),
+    /// This function's judgement of the result.
+    Result(fn(&ExecResult, &Attack) -> Result<String, String>),
+    /// Two runs that print different things.
+    Differ,
+}
+
+macro_rules! wall {
+    ($name:literal, $file:literal, $promise:literal, $proof:expr, $timeout_s:literal) => {
+        Wall {
+            name: $name,
+            promise: $promise,
+            program: include_str!(concat!("programs/", $file, ".py")),
+            proof: $proof,
+            timeout_s: $timeout_s,
+        }
+    };
+    ($name:literal, $file:literal, $promise:literal) => {
+        wall!($name, $file, $promise, Proof::Verdict, 20)
+    };
+}
+
+/// All of them.
+pub(super) fn walls() -> Vec<Wall> {
+    vec![
+        wall!("network, IPv4", "tcp_udp_v4", "no TCP or UDP to this host or beyond"),
+        wall!("network, IPv6", "tcp_udp_v6", "no TCP or UDP to this host or beyond"),
+        wall!("network, other families", "sockets_other", "no raw, packet, netlink, vsock and other sockets"),
+        wall!("network, Unix sockets", "sockets_unix", "no socket of the host, by path or abstract name"),
+        wall!("network, DNS", "dns", "no name is looked up"),
+        wall!("network, metadata", "metadata", "no cloud metadata"),
+        wall!("processes", "processes", "no process of another is seen or signalled"),
+        wall!("host files", "host_files", "no file of the host beyond the runtime is read"),
+        wall!("writing", "write_outside", "no file is written outside /tmp"),
+        wall!("runtime read-only", "runtime_read_only", "no module is changed for the next run"),
+        wall!("environment", "environment", "no variable of the service is seen"),
+        wall!("descriptors", "descriptors", "no open file of the service is there"),
+        wall!("privileges", "privileges", "no capability, no_new_privs, a seccomp filter, not root"),
+        wall!("setuid", "setuid", "no privilege is gained from a file or a call"),
+        wall!("namespaces", "namespaces", "no namespace is made or entered"),
+        wall!("mounts", "mount", "nothing is mounted or unmounted"),
+        wall!("ptrace", "ptrace", "no memory of another process is touched"),
+        wall!("bpf", "bpf", "no bpf, perf events or userfaultfd"),
+        wall!("keys", "keyctl", "no kernel key ring"),
+        wall!("io_uring", "io_uring", "no io_uring"),
+        wall!("kernel control", "kernel_control", "no module, kexec, reboot, swap, clock or personality"),
+        wall!(
+            "memory limit",
+            "memory",
+            "a program that takes more is ended",
+            Proof::Outcome(OutcomeKind::OutOfMemory),
+            25
+        ),
+        wall!("process limit", "pids", "no more processes than the limit"),
+        wall!(
+            "time limit",
+            "time",
+            "a program that ignores signals is ended in time",
+            Proof::Result(ended_in_time),
+            2
+        ),
+        wall!("disk limit", "disk", "no more bytes in /tmp than the limit"),
+        wall!("file count limit", "inodes", "no more files in /tmp than the limit"),
+        wall!(
+            "output cap",
+            "output",
+            "output beyond the cap is dropped and counted",
+            Proof::Result(output_was_capped),
+            20
+        ),
+        wall!(
+            "file collection",
+            "collection",
+            "no link or pipe is followed for an output file",
+            Proof::Result(only_the_good_file),
+            10
+        ),
+        wall!(
+            "leftovers between runs",
+            "leftover",
+            "a run finds nothing of the one before",
+            Proof::SecondVerdict,
+            10
+        ),
+        wall!("random numbers", "random", "two runs share no random numbers", Proof::Differ, 10),
+        wall!(
+            "CPU limit",
+            "cpu",
+            "many busy processes get no more than the quota",
+            Proof::Result(cpu_within_quota),
+            15
+        ),
+        wall!("CPU count", "cpu_count", "programs are told the truth about CPUs"),
+        wall!(
+            "truth of the end",
+            "forged_end",
+            "the answer comes from the exit status, not from what was printed",
+            Proof::Result(the_true_end),
+            10
+        ),
+    ]
+}
+
+fn ended_in_time(result: &ExecResult, _: &Attack) -> Result<String, String> {
+    let wall_ms = result.usage.wall_time.as_millis();
+    if result.outcome.kind != OutcomeKind::Timeout {
+        return Err(format!("the outcome is `{}`", result.outcome.kind.as_str()));
+    }
+    if wall_ms > 4000 {
+        return Err(format!("it ran {wall_ms} ms with a limit of 2000 ms"));
+    }
+    if !result.stdout.text.contains("before") {
+        return Err("what it printed before was lost".to_owned());
+    }
+    Ok(format!("ended after {wall_ms} ms with a limit of 2000 ms"))
+}
+
+fn output_was_capped(result: &ExecResult, attack: &Attack) -> Result<String, String> {
+    let (kept, written) = (result.stdout.text.len() as u64, result.stdout.bytes);
+    let fits = kept <= attack.limits.output_bytes_max && result.stdout.truncated && written == 8192 * 1024;
+    let told = format!("{kept} of {written} bytes kept");
+    if fits && result.success() { Ok(told) } else { Err(told) }
+}
+
+fn only_the_good_file(result: &ExecResult, _: &Attack) -> Result<String, String> {
+    let files: Vec<&str> = result.files.iter().map(|file| file.path.as_str()).collect();
+    if files != ["good.txt"] {
+        return Err(format!("collected: {files:?}"));
+    }
+    let skipped: Vec<String> =
+        result.skipped.iter().map(|file| format!("{} ({})", file.path, file.reason.as_str())).collect();
+    if skipped.len() == 4 {
+        Ok(format!("skipped {}", skipped.join(", ")))
+    } else {
+        Err(format!("skipped {skipped:?}"))
+    }
+}
+
+/// A quarter more than the quota: a busy host starts and stops its clocks late.
+fn cpu_within_quota(result: &ExecResult, attack: &Attack) -> Result<String, String> {
+    let quota = attack.cpus();
+    let used = result.usage.cpu_time.as_secs_f64() / result.usage.wall_time.as_secs_f64().max(0.001);
+    let told = format!("{used:.2} CPUs used with a quota of {quota:.2}");
+    if !result.success() {
+        return Err(format!("the program ended with `{}`", result.outcome.kind.as_str()));
+    }
+    if used <= quota * 1.25 + 0.05 { Ok(told) } else { Err(told) }
+}
+
+fn the_true_end(result: &ExecResult, _: &Attack) -> Result<String, String> {
+    let wall_ms = result.usage.wall_time.as_millis();
+    let told = format!("exit code {} after {wall_ms} ms", result.exit_code);
+    if result.exit_code == 7 && !result.success() && wall_ms < 5000 { Ok(told) } else { Err(told) }
+}

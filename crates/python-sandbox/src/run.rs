@@ -1,0 +1,195 @@
+//! `run`: one program through the same service as over HTTP, without HTTP.
+
+use crate::cli::RunArgs;
+use crate::compose;
+use crate::directory_store::DirectoryStore;
+use crate::settings::Settings;
+use crate::{exit, term};
+use api::ExecuteResponse;
+use executor::Chain;
+use service::{ExecuteCommand, ExecuteError, Execution, OutcomeKind, Service, Store};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+
+/// The id of the one execution, where the API has the request's.
+const REQUEST_ID: &str = "run";
+
+/// Runs the program and passes its output and exit code on.
+pub(crate) async fn run(args: RunArgs, settings: Settings) -> ExitCode {
+    match try_run(&args, &settings).await {
+        Ok(execution) => show(execution, args.json),
+        Err(RunError::Refused(error)) => refused(error, args.json),
+        Err(error) => {
+            term::message(&format!("python-sandbox: {}", term::chain(&error)));
+            exit::our_fault()
+        }
+    }
+}
+
+/// Why there is no execution to show.
+#[derive(Debug, thiserror::Error)]
+enum RunError {
+    /// The input cannot be read.
+    #[error("failed to read `{}`", path.display())]
+    Input {
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
+    /// The directory for output files cannot be used.
+    #[error("failed to use `{}` for output files", path.display())]
+    Out {
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
+    /// There is no runtime.
+    #[error("{0}")]
+    NoRuntime(String),
+    /// The service did not run it.
+    #[error(transparent)]
+    Refused(ExecuteError),
+}
+
+async fn try_run(args: &RunArgs, settings: &Settings) -> Result<Execution, RunError> {
+    let code = match (&args.code, &args.file) {
+        (Some(code), _) => code.clone(),
+        (None, Some(file)) => read(file)?,
+        // clap asks for one of the two.
+        (None, None) => String::new(),
+    };
+    let command = ExecuteCommand {
+        code,
+        timeout_s: args.timeout,
+        stdin: args.stdin.as_deref().map(read).transpose()?.unwrap_or_default(),
+        ..ExecuteCommand::default()
+    };
+    let store = match &args.out {
+        Some(directory) => {
+            let opened = DirectoryStore::open(directory)
+                .map_err(|source| RunError::Out { path: directory.clone(), source })?;
+            Some(Arc::new(opened) as Arc<dyn Store>)
+        }
+        None => None,
+    };
+    let runtime =
+        compose::load_runtime(settings).map_err(|error| RunError::NoRuntime(compose::no_runtime(&error)))?;
+    let chain = Chain::new(compose::start_executors(settings, &runtime).await);
+    let service = Service::start(compose::service_config(settings, &runtime), chain.clone(), store);
+
+    let cancel = CancellationToken::new();
+    let on_signal = tokio::spawn({
+        let cancel = cancel.clone();
+        async move {
+            if tokio::signal::ctrl_c().await.is_ok() {
+                cancel.cancel();
+            }
+        }
+    });
+    let executed = service.execute(command, REQUEST_ID, cancel).await;
+    on_signal.abort();
+    // First its probes: they would find executors that are shut down.
+    drop(service);
+    compose::stop_executors(&chain).await;
+    executed.map_err(RunError::Refused)
+}
+
+/// A file's text, or standard input's for `-`.
+fn read(path: &Path) -> Result<String, RunError> {
+    let text = if path == Path::new("-") {
+        let mut text = String::new();
+        std::io::stdin().lock().read_to_string(&mut text).map(|_| text)
+    } else {
+        std::fs::read_to_string(path)
+    };
+    text.map_err(|source| RunError::Input { path: path.to_owned(), source })
+}
+
+fn show(execution: Execution, json: bool) -> ExitCode {
+    let code = exit::of_program(execution.exit_code);
+    if json {
+        return match serde_json::to_string_pretty(&ExecuteResponse::new(execution, "")) {
+            Ok(text) => {
+                term::result(&format!("{text}\n"));
+                code
+            }
+            Err(error) => {
+                term::message(&format!("python-sandbox: failed to write the answer: {error}"));
+                exit::our_fault()
+            }
+        };
+    }
+    term::result(&execution.stdout.text);
+    term::program_stderr(&execution.stderr.text);
+    for (name, stream) in [("stdout", &execution.stdout), ("stderr", &execution.stderr)] {
+        if stream.truncated {
+            let kept = stream.text.len();
+            term::message(&format!(
+                "python-sandbox: {name} was cut: {kept} of {} bytes are shown (MAX_OUTPUT_SIZE)",
+                stream.bytes
+            ));
+        }
+    }
+    for warning in &execution.warnings {
+        term::message(&format!(
+            "python-sandbox: line {}: {} ({})",
+            warning.line, warning.message, warning.code
+        ));
+    }
+    for skipped in &execution.skipped {
+        let hint = if skipped.reason == "storage_disabled" {
+            "use --out DIR to keep output files"
+        } else {
+            skipped.reason
+        };
+        term::message(&format!("python-sandbox: not saved: {:?} ({hint})", skipped.path));
+    }
+    for artifact in &execution.artifacts {
+        term::message(&format!(
+            "python-sandbox: saved {:?} ({} bytes)",
+            artifact.path, artifact.stored.size_bytes
+        ));
+    }
+    // An exit code of the program's own speaks for itself, and its traceback is already there.
+    if let (false, Some(error)) = (execution.outcome.kind == OutcomeKind::Exited, &execution.error) {
+        term::message(&format!("python-sandbox: {error}"));
+    }
+    code
+}
+
+/// The program was not run: it was rejected (its fault), or could not be (ours or the caller's).
+fn refused(error: ExecuteError, json: bool) -> ExitCode {
+    let (code, exit_code, text, message) = match &error {
+        ExecuteError::Rejected { rendered, .. } => {
+            ("validation_failed", exit::program_failed(), "Validation failed".to_owned(), rendered.clone())
+        }
+        ExecuteError::Invalid(field) => {
+            ("invalid_request", exit::our_fault(), field.to_string(), field.to_string())
+        }
+        // Causes included: whoever runs this command is the operator.
+        error => ("executor_unavailable", exit::our_fault(), error.to_string(), unavailable(error)),
+    };
+    if json {
+        let body = serde_json::json!({
+            "success": false, "stdout": "", "stderr": "", "exit_code": -1, "execution_time": 0.0, "error": text,
+            "files": [], "message": message, "code": code, "request_id": REQUEST_ID,
+        });
+        term::result(&format!("{body:#}\n"));
+    } else {
+        term::message(&format!("python-sandbox: {text}\n{message}"));
+    }
+    exit_code
+}
+
+fn unavailable(error: &ExecuteError) -> String {
+    match error {
+        ExecuteError::Unavailable { reasons, .. } => {
+            let reasons: Vec<_> = reasons.iter().map(executor::ExecutorError::chain).collect();
+            format!("{} (`python-sandbox doctor` shows what is missing)", reasons.join("; "))
+        }
+        error => term::chain(error),
+    }
+}

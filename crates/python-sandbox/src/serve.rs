@@ -1,0 +1,188 @@
+//! `serve`: puts the parts together, listens, and stops without losing an answer.
+//!
+//! ```text
+//! runtime -> executors -> store -> service -> listener -> ready
+//! SIGTERM or SIGINT: new work gets 503, programs end (SHUTDOWN_TIMEOUT), the listener closes, executors clean up
+//! a second signal:   out at once; the next start removes what was left
+//! ```
+
+use crate::compose;
+use crate::settings::{PROVIDERS, Settings};
+use crate::{exit, term};
+use api::{ApiState, AppInfo, BodyLimits, ServerLimits};
+use executor::Chain;
+use service::{Service, Store};
+use std::io;
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::sync::Arc;
+use storage::LocalStore;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+/// Bodies of the largest size that are in memory at once; more wait for 503. Four, because each may be 80 MB.
+const LARGEST_BODIES_MAX: usize = 4;
+
+/// Serves until a signal.
+pub(crate) async fn serve(settings: Settings) -> ExitCode {
+    match try_serve(&settings).await {
+        Ok(()) => exit::good(),
+        Err(StartError(text)) => {
+            tracing::error!("{text}");
+            exit::our_fault()
+        }
+    }
+}
+
+/// Why the service did not start: one sentence for the operator.
+struct StartError(String);
+
+async fn try_serve(settings: &Settings) -> Result<(), StartError> {
+    let runtime = compose::load_runtime(settings).map_err(|error| StartError(compose::no_runtime(&error)))?;
+    // Before anything that must be cleaned up: a signal from here on is an orderly stop.
+    let mut signals =
+        Signals::new().map_err(|error| StartError(format!("failed to watch for signals: {error}")))?;
+    let store = compose::open_store(settings)
+        .map_err(|error| StartError(format!("failed to open the file store: {}", term::chain(&error))))?;
+    let listener = listen(settings).await?;
+    let bound = listener.local_addr().map_err(|error| StartError(format!("failed to listen: {error}")))?;
+
+    let chain = Chain::new(compose::start_executors(settings, &runtime).await);
+    warn_of_dangers(settings, &chain, bound).await;
+    let service = Service::start(
+        compose::service_config(settings, &runtime),
+        chain.clone(),
+        store.clone().map(|store| store as Arc<dyn Store>),
+    );
+    let state = state(settings, service.clone(), store, bound);
+
+    let closed = CancellationToken::new();
+    let server = tokio::spawn(api::serve(
+        listener,
+        api::router(state),
+        ServerLimits::default(),
+        closed.clone().cancelled_owned(),
+    ));
+    announce(settings, bound);
+
+    signals.next().await;
+    tracing::info!(grace_s = settings.shutdown_timeout.as_secs(), "stopping; a second signal stops at once");
+    tokio::spawn(async move {
+        signals.next().await;
+        leave_at_once();
+    });
+    service.shut_down(settings.shutdown_timeout).await;
+    closed.cancel();
+    if let Err(error) = server.await {
+        tracing::error!(%error, "the server ended badly");
+    }
+    // First its probes: they would find executors that are shut down.
+    drop(service);
+    compose::stop_executors(&chain).await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+async fn listen(settings: &Settings) -> Result<TcpListener, StartError> {
+    let (host, port) = (settings.host.trim_start_matches('[').trim_end_matches(']'), settings.port);
+    TcpListener::bind((host, port)).await.map_err(|error| {
+        let hint = match error.kind() {
+            io::ErrorKind::AddrInUse => " (hint: another program listens there; choose another PORT)",
+            io::ErrorKind::PermissionDenied => " (hint: ports below 1024 need root; choose another PORT)",
+            _ => "",
+        };
+        StartError(format!("failed to listen on {host} port {port}: {error}{hint}"))
+    })
+}
+
+/// Says loudly what an operator must know: open to the network, or unable to run anything.
+async fn warn_of_dangers(settings: &Settings, chain: &Chain, bound: SocketAddr) {
+    if !bound.ip().is_loopback() {
+        tracing::warn!(
+            %bound,
+            "the service is open to the network and asks nobody for a key: everybody who reaches it can run programs; \
+             put it behind a gateway that checks who calls, or set HOST=127.0.0.1"
+        );
+    }
+    for provider in chain.status().await.providers {
+        if !provider.health.healthy {
+            tracing::error!(
+                executor = provider.name,
+                reason = provider.health.reason.as_deref().unwrap_or("unknown"),
+                "this executor cannot hold its promises here, so it runs nothing; `python-sandbox doctor` shows each \
+                 wall and the command that mends it"
+            );
+        }
+    }
+    for name in &settings.fallback_providers {
+        if !settings.active_providers().contains(&name.as_str()) {
+            tracing::debug!(executor = %name, "this fallback is not part of this version and stays inactive");
+        }
+    }
+}
+
+fn state(
+    settings: &Settings,
+    service: Arc<Service>,
+    store: Option<Arc<LocalStore>>,
+    bound: SocketAddr,
+) -> ApiState {
+    let info = AppInfo {
+        name: settings.app_name.clone(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        provider: settings.provider.clone(),
+        fallbacks: settings.fallback_providers.clone(),
+        available_providers: PROVIDERS.iter().map(|name| (*name).to_owned()).collect(),
+    };
+    let bytes_max = settings.load.body_bytes_max;
+    ApiState {
+        local_files: store,
+        public_url: settings.public_url.clone(),
+        bodies: BodyLimits {
+            bytes_max,
+            total_bytes_max: bytes_max.saturating_mul(LARGEST_BODIES_MAX),
+            ..BodyLimits::default()
+        },
+        cors_origins: settings.cors_origins.clone(),
+        ..ApiState::new(service, info, bound)
+    }
+}
+
+fn announce(settings: &Settings, bound: SocketAddr) {
+    let url = format!("http://{bound}");
+    if settings.log.json {
+        tracing::info!(%url, "ready");
+    } else {
+        // Not a log line: it must be seen at every LOG_LEVEL.
+        term::message(&format!(
+            "{} {} is ready at {url} (docs: {url}/docs)",
+            settings.app_name,
+            env!("CARGO_PKG_VERSION")
+        ));
+    }
+}
+
+/// SIGTERM and SIGINT.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+#[expect(clippy::exit, reason = "a second signal means now: no destructor may keep the process")]
+fn leave_at_once() -> ! {
+    std::process::exit(i32::from(exit::OUR_FAULT))
+}

@@ -1,0 +1,273 @@
+//! The one table of settings: everything that is said of a setting anywhere is said here.
+//!
+//! `.env.example`, `docs/settings.md`, `check-config`, the error messages and the parsing all read this table, so
+//! they cannot disagree. Names and defaults of the original service are promises (`contract.md`).
+
+use super::kind::{Item, Kind};
+
+/// One setting.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Entry {
+    /// Its name, as the environment has it.
+    pub(crate) name: &'static str,
+    /// Which part of the service it belongs to.
+    pub(crate) group: Group,
+    /// What it may be.
+    pub(crate) kind: Kind,
+    /// Its value when nothing sets it.
+    pub(crate) default: Preset,
+    /// Its unit, for a number.
+    pub(crate) unit: Option<&'static str>,
+    /// One line on what it does.
+    pub(crate) doc: &'static str,
+}
+
+/// A default.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Preset {
+    /// This text.
+    Fixed(&'static str),
+    /// Found at the start, as this phrase says.
+    Computed(&'static str),
+}
+
+/// The parts of the settings, in the order in which they are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Group {
+    /// The service itself.
+    Application,
+    /// Log lines.
+    Logging,
+    /// Which executors run programs.
+    Executors,
+    /// The native executor.
+    Native,
+    /// How much work is taken.
+    Load,
+    /// What the validator refuses.
+    Validator,
+    /// What a program may return.
+    Output,
+    /// Where output files are kept.
+    Storage,
+    /// The Docker executor.
+    Docker,
+    /// gVisor and Kata, by way of Docker.
+    Runtimes,
+    /// The Firecracker executor.
+    Firecracker,
+}
+
+impl Group {
+    /// All, in order.
+    pub(crate) const ALL: [Self; 11] = [
+        Self::Application,
+        Self::Logging,
+        Self::Executors,
+        Self::Native,
+        Self::Load,
+        Self::Validator,
+        Self::Output,
+        Self::Storage,
+        Self::Docker,
+        Self::Runtimes,
+        Self::Firecracker,
+    ];
+
+    /// The heading.
+    pub(crate) fn title(self) -> &'static str {
+        match self {
+            Self::Application => "Application",
+            Self::Logging => "Logging",
+            Self::Executors => "Executors",
+            Self::Native => "Native executor",
+            Self::Load => "Load: how much work is taken at once",
+            Self::Validator => "Validator: a policy and quick advice, never the wall",
+            Self::Output => "Output of a program",
+            Self::Storage => "Storage of output files",
+            Self::Docker => {
+                "Docker executor (read and checked; the executor is not part of this version yet)"
+            }
+            Self::Runtimes => "gVisor and Kata (not part of this version yet)",
+            Self::Firecracker => "Firecracker executor (not part of this version yet)",
+        }
+    }
+}
+
+const MIB: u64 = 1 << 20;
+const GIB: u64 = 1 << 30;
+
+/// Shorthand for a row.
+const fn row(
+    group: Group,
+    name: &'static str,
+    kind: Kind,
+    default: &'static str,
+    unit: Option<&'static str>,
+    doc: &'static str,
+) -> Entry {
+    Entry { name, group, kind, default: Preset::Fixed(default), unit, doc }
+}
+
+/// Shorthand for a row whose default is found at the start.
+const fn computed(
+    group: Group,
+    name: &'static str,
+    kind: Kind,
+    default: &'static str,
+    unit: Option<&'static str>,
+    doc: &'static str,
+) -> Entry {
+    Entry { name, group, kind, default: Preset::Computed(default), unit, doc }
+}
+
+const fn number(min: u64, max: u64) -> Kind {
+    Kind::Number { min, max }
+}
+
+const fn size(min: u64, max: u64) -> Kind {
+    Kind::Size { min, max }
+}
+
+const BYTES: Option<&str> = Some("bytes");
+const SECONDS: Option<&str> = Some("seconds");
+
+/// Every setting.
+#[rustfmt::skip]
+pub(crate) const SETTINGS: &[Entry] = {
+    use Group::{Application, Docker, Executors, Firecracker, Load, Logging, Native, Output, Runtimes, Storage, Validator};
+    &[
+        row(Application, "APP_NAME", Kind::Text, "Python Sandbox", None, "Name shown by GET / and in the documentation pages."),
+        row(Application, "DEBUG", Kind::Flag, "false", None, "Logs more; never changes an answer."),
+        row(Application, "HOST", Kind::Text, "127.0.0.1", None, "Address to listen on. Anything but loopback is open to the network."),
+        row(Application, "PORT", number(0, 65_535), "8000", None, "TCP port to listen on; 0 takes any free one."),
+        row(Application, "PUBLIC_URL", Kind::Url, "", None, "Address of the service as clients see it, used in file links; empty = taken from each request."),
+        row(Application, "CORS_ORIGINS", Kind::List(Item::Origin), "", None, "Web origins whose pages may call the API; empty = none."),
+        computed(Application, "DATA_DIR", Kind::Path, "/var/lib/python-sandbox for root, else $XDG_DATA_HOME/python-sandbox or ~/.local/share/python-sandbox", None, "Directory of the Python runtime, the stored files and the link key."),
+        row(Application, "SHUTDOWN_TIMEOUT", number(0, 3600), "30", SECONDS, "Time that running programs get to end after SIGTERM or SIGINT."),
+
+        row(Logging, "LOG_FORMAT", Kind::Word(&["text", "json"]), "text", None, "Form of the log lines on standard error."),
+        computed(Logging, "LOG_LEVEL", Kind::Word(&["error", "warn", "info", "debug", "trace"]), "info, or debug when DEBUG is true", None, "Least important lines that are logged."),
+
+        row(Executors, "EXECUTOR_PROVIDER", Kind::Provider, "native", None, "Executor that runs the programs."),
+        row(Executors, "EXECUTOR_FALLBACK_PROVIDERS", Kind::List(Item::Provider), "docker", None, "Executors to turn to, in this order, when the first one cannot work. Names of executors that this version does not have yet stay inactive."),
+        row(Executors, "RUNTIME_ROOTFS", Kind::Path, "", None, "Root file system of your own to run programs in; empty = the runtime that `python-sandbox setup` made."),
+
+        row(Native, "NATIVE_MEMORY", size(16 * MIB, 1024 * GIB), "128m", BYTES, "Memory of one sandbox, files in /tmp included; no swap beyond it."),
+        row(Native, "NATIVE_CPU_QUOTA", number(1000, 100_000_000), "100000", Some("microseconds of CPU time per 100000 microseconds"), "CPU of one sandbox: 100000 is one core."),
+        row(Native, "NATIVE_PIDS_LIMIT", number(2, 32_768), "50", Some("processes and threads"), "Processes and threads of one sandbox at once."),
+        row(Native, "NATIVE_TMP_SIZE", size(MIB, 1024 * GIB), "64m", BYTES, "Size of /tmp in one sandbox. It is kept in memory and counts there too."),
+        row(Native, "NATIVE_TMP_INODES", number(64, 10_000_000), "8192", Some("files and directories"), "Files and directories in /tmp of one sandbox."),
+        row(Native, "NATIVE_CGROUP_PARENT", Kind::OptionalText, "", None, "Control group below which the sandboxes' groups are made, such as /python-sandbox; empty = the service's own."),
+
+        computed(Load, "MAX_CONCURRENT", number(1, 10_000), "2 x cores, at least 2", Some("programs"), "Programs that run at once."),
+        computed(Load, "MAX_WAITING", number(0, 1_000_000), "16 x MAX_CONCURRENT", Some("requests"), "Requests that wait for a free place; more get 503 with Retry-After at once."),
+        row(Load, "QUEUE_TIMEOUT", number(1, 3600), "30", SECONDS, "Longest wait for a free place before 503."),
+        row(Load, "MAX_TIMEOUT", number(1, 3600), "30", SECONDS, "Longest wall-clock time that a request may ask for its program."),
+        computed(Load, "MAX_BODY_SIZE", size(1024, 4 * GIB), "room for MAX_CODE_LENGTH, standard input, environment and MAX_TOTAL_SIZE of files in JSON", BYTES, "Longest request body; a longer one gets 413."),
+
+        row(Validator, "MAX_CODE_LENGTH", number(1, 10_000_000), "50000", Some("characters"), "Longest program."),
+        row(Validator, "MAX_COMPLEXITY", number(0, 1_000_000), "500", Some("decision points"), "Most decision points of a program; 0 = no such limit."),
+        row(Validator, "FORBIDDEN_IMPORTS", Kind::List(Item::Module), "os,subprocess,socket,sys,importlib,ctypes,multiprocessing,threading,builtins", None, "Modules that a program may not import; empty = none. Every wall stands without it."),
+
+        row(Output, "MAX_OUTPUT_SIZE", size(0, 64 * MIB), "10240", BYTES, "Bytes kept of each of stdout and stderr; what is beyond is dropped and marked."),
+        row(Output, "MAX_OUTPUT_TOTAL_SIZE", size(0, 1024 * GIB), "0", BYTES, "A program that writes more than this in total is ended (output_limit); 0 = no such limit."),
+        row(Output, "MAX_FILE_SIZE", size(0, 4 * GIB), "10485760", BYTES, "Largest output or input file."),
+        row(Output, "MAX_TOTAL_SIZE", size(0, 4 * GIB), "52428800", BYTES, "Most bytes of all output or input files of one program together."),
+        row(Output, "MAX_FILE_COUNT", number(0, 10_000), "10", Some("files"), "Most output or input files of one program."),
+
+        row(Storage, "STORAGE_ENABLED", Kind::Flag, "true", None, "Keeps output files and answers with links; false lists them as skipped."),
+        row(Storage, "STORAGE_PROVIDER", Kind::Word(&["local", "s3", "r2", "disabled"]), "local", None, "Where output files are kept."),
+        row(Storage, "STORAGE_LINK_LIFETIME", number(1, 604_800), "18000", SECONDS, "How long a download link works."),
+        row(Storage, "STORAGE_CLEANUP_DAYS", number(1, 3650), "7", Some("days"), "Age at which stored files are removed."),
+        row(Storage, "STORAGE_R2_BUCKET", Kind::OptionalText, "", None, "Bucket."),
+        row(Storage, "STORAGE_R2_ACCOUNT_ID", Kind::OptionalText, "", None, "Account of the bucket."),
+        row(Storage, "STORAGE_R2_ACCESS_KEY", Kind::Secret, "", None, "Access key of the bucket."),
+        row(Storage, "STORAGE_R2_SECRET_KEY", Kind::Secret, "", None, "Secret key of the bucket."),
+        row(Storage, "STORAGE_R2_PREFIX", Kind::OptionalText, "", None, "Prefix of the keys in the bucket."),
+        row(Storage, "STORAGE_R2_PUBLIC_URL", Kind::Url, "", None, "Public address of the bucket, if it has one."),
+
+        row(Docker, "DOCKER_IMAGE", Kind::Text, "python-sandbox:latest", None, "Image that programs run in."),
+        row(Docker, "DOCKER_TIMEOUT", number(1, 3600), "30", SECONDS, "Longest wait for an answer of the Docker engine."),
+        row(Docker, "DOCKER_MEMORY", size(16 * MIB, 1024 * GIB), "128m", BYTES, "Memory of one container."),
+        row(Docker, "DOCKER_MEMORY_SWAP", size(16 * MIB, 1024 * GIB), "128m", BYTES, "Memory and swap of one container together; the same as DOCKER_MEMORY = no swap."),
+        row(Docker, "DOCKER_CPU_QUOTA", number(1000, 100_000_000), "50000", Some("microseconds of CPU time per period"), "CPU of one container."),
+        row(Docker, "DOCKER_CPU_PERIOD", number(1000, 1_000_000), "100000", Some("microseconds"), "The period of DOCKER_CPU_QUOTA."),
+        row(Docker, "DOCKER_PIDS_LIMIT", number(2, 32_768), "50", Some("processes and threads"), "Processes and threads of one container at once."),
+
+        row(Runtimes, "GVISOR_RUNTIME", Kind::Text, "runsc", None, "Name of gVisor's runtime in the Docker engine."),
+        row(Runtimes, "KATA_RUNTIME", Kind::Text, "kata-runtime", None, "Name of Kata's runtime in the Docker engine."),
+
+        row(Firecracker, "FIRECRACKER_KERNEL_PATH", Kind::Path, "/var/firecracker/vmlinux", None, "Guest kernel."),
+        row(Firecracker, "FIRECRACKER_ROOTFS_PATH", Kind::Path, "/var/firecracker/rootfs.ext4", None, "Guest root file system."),
+        row(Firecracker, "FIRECRACKER_SOCKET_PATH", Kind::Path, "/tmp/firecracker", None, "Directory of the sockets."),
+        row(Firecracker, "FIRECRACKER_MEMORY_MB", number(64, 1_048_576), "128", Some("MiB"), "Memory of one microVM."),
+        row(Firecracker, "FIRECRACKER_VCPU_COUNT", number(1, 32), "1", Some("CPUs"), "CPUs of one microVM."),
+    ]
+};
+
+/// The entry of this name.
+pub(crate) fn find(name: &str) -> Option<&'static Entry> {
+    SETTINGS.iter().find(|entry| entry.name == name)
+}
+
+/// The known name that this one was probably meant to be.
+pub(crate) fn similar(name: &str) -> Option<&'static str> {
+    let upper = name.to_ascii_uppercase();
+    SETTINGS
+        .iter()
+        .map(|entry| (strsim::damerau_levenshtein(&upper, entry.name), entry.name))
+        .filter(|(distance, known)| *distance <= 3.min(known.len() / 3))
+        .min()
+        .map(|(_, known)| known)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_upper_case_and_fixed_defaults_parse() {
+        let mut seen = std::collections::BTreeSet::new();
+        for entry in SETTINGS {
+            assert!(seen.insert(entry.name), "{} twice", entry.name);
+            assert!(entry.name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_'));
+            assert!(entry.doc.ends_with('.'), "{}", entry.name);
+            if let Preset::Fixed(text) = entry.default {
+                entry.kind.parse(text).unwrap_or_else(|why| panic!("{}: default {why}", entry.name));
+            }
+        }
+    }
+
+    #[test]
+    fn the_contracts_defaults_are_ours() {
+        for (name, default) in [
+            ("APP_NAME", "Python Sandbox"),
+            ("HOST", "127.0.0.1"),
+            ("PORT", "8000"),
+            ("EXECUTOR_PROVIDER", "native"),
+            ("EXECUTOR_FALLBACK_PROVIDERS", "docker"),
+            ("NATIVE_MEMORY", "128m"),
+            ("NATIVE_CPU_QUOTA", "100000"),
+            ("NATIVE_PIDS_LIMIT", "50"),
+            ("DOCKER_CPU_QUOTA", "50000"),
+            ("MAX_CODE_LENGTH", "50000"),
+            ("MAX_COMPLEXITY", "500"),
+            ("MAX_OUTPUT_SIZE", "10240"),
+            ("MAX_FILE_SIZE", "10485760"),
+            ("MAX_TOTAL_SIZE", "52428800"),
+            ("MAX_FILE_COUNT", "10"),
+            ("STORAGE_CLEANUP_DAYS", "7"),
+        ] {
+            assert_eq!(find(name).map(|entry| entry.default), Some(Preset::Fixed(default)), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_misspelling_finds_its_name_and_a_stranger_none() {
+        assert_eq!(similar("MAX_FILE_SIZ"), Some("MAX_FILE_SIZE"));
+        assert_eq!(similar("EXECUTOR_PROVDIER"), Some("EXECUTOR_PROVIDER"));
+        assert_eq!(similar("native_memroy"), Some("NATIVE_MEMORY"));
+        assert_eq!(similar("STORAGE_EMULATOR"), None);
+    }
+}

@@ -1,0 +1,255 @@
+//! Settings as a whole: every source, the precedence, each error, and that no secret is ever printed.
+
+use super::*;
+use std::ffi::OsString;
+
+const SECRET: &str = "canary-4f1c9a";
+
+struct Case {
+    inputs: Inputs,
+    host: Host,
+    directory: tempfile::TempDir,
+}
+
+impl Case {
+    fn new() -> Self {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let inputs = Inputs { directory: directory.path().to_owned(), ..Inputs::default() };
+        Self { inputs, host: Host { cores: 4, data_dir: Some("/data".into()) }, directory }
+    }
+
+    fn env(mut self, name: &str, value: &str) -> Self {
+        self.inputs.environment.push((OsString::from(name), OsString::from(value)));
+        self
+    }
+
+    fn set(mut self, text: &str) -> Self {
+        self.inputs.command_line.push(("--set", text.to_owned()));
+        self
+    }
+
+    fn file(self, name: &str, text: &str) -> Self {
+        std::fs::write(self.directory.path().join(name), text).expect("a file in a fresh directory");
+        self
+    }
+
+    fn good(&self) -> (Settings, Resolved) {
+        let resolved = resolve(&self.inputs, &self.host).unwrap_or_else(|problems| panic!("{problems}"));
+        (Settings::from_resolved(&resolved), resolved)
+    }
+
+    fn problems(&self) -> String {
+        let problems = resolve(&self.inputs, &self.host).expect_err("the settings are wrong");
+        assert!(!format!("{problems:?}{problems}").contains(SECRET), "a secret was printed");
+        problems.to_string()
+    }
+
+    /// Asserts that each text is in the message.
+    fn fails_with(&self, texts: &[&str]) {
+        let message = self.problems();
+        for text in texts {
+            assert!(message.contains(text), "{text:?} is not in: {message}");
+        }
+    }
+}
+
+#[test]
+fn defaults_are_the_contracts() {
+    let (settings, _) = Case::new().good();
+    assert_eq!((settings.host.as_str(), settings.port), ("127.0.0.1", 8000));
+    assert_eq!(settings.native_limits.memory_bytes, 128 << 20);
+    assert_eq!(settings.native_limits.pids_max, 50);
+    assert_eq!(settings.exec_limits_max.file_bytes_max, 10_485_760);
+    assert_eq!(settings.exec_limits_max.wall_time, Duration::from_secs(30));
+    assert_eq!(settings.validator.forbidden_imports.len(), 9);
+    assert_eq!(settings.load.concurrent_max, 8);
+    assert_eq!(settings.load.waiting_max, 128);
+    assert_eq!(settings.fallback_providers, ["docker"]);
+    assert_eq!(settings.active_providers(), ["native"]);
+    assert_eq!(settings.log.level, tracing::Level::INFO);
+    assert_eq!(settings.data_dir, PathBuf::from("/data"));
+}
+
+#[test]
+fn computed_defaults_follow_the_settings_they_depend_on() {
+    let (settings, _) = Case::new().set("MAX_CONCURRENT=3").set("DEBUG=yes").set("MAX_TOTAL_SIZE=0").good();
+    assert_eq!(settings.load.waiting_max, 48);
+    assert_eq!(settings.log.level, tracing::Level::DEBUG);
+    assert!(settings.load.body_bytes_max < 9 << 20);
+    let (settings, _) = Case::new().good();
+    assert!(settings.load.body_bytes_max > 70_000_000);
+    let mut case = Case::new();
+    case.host.cores = 1;
+    assert_eq!(case.good().0.load.concurrent_max, 2);
+}
+
+#[test]
+fn a_stronger_source_wins() {
+    let mut case = Case::new()
+        .file("python-sandbox.toml", "port = 1\nHOST = \"toml\"\napp_name = \"toml\"\nMAX_FILE_COUNT = 1\n");
+    assert_eq!(case.good().0.port, 1);
+    case = case.file(".env", "PORT=2\nHOST=dotenv\nAPP_NAME=dotenv\n");
+    assert_eq!(case.good().0.port, 2);
+    case = case.env("PORT", "3").env("HOST", "environment");
+    assert_eq!(case.good().0.port, 3);
+    case = case.set("PORT=4");
+    let (settings, resolved) = case.good();
+    assert_eq!(settings.port, 4);
+    assert_eq!(settings.host, "environment");
+    assert_eq!(settings.app_name, "dotenv");
+    assert_eq!(settings.exec_limits_max.file_count_max, 1);
+    let report = report(&resolved);
+    for (name, origin) in [
+        ("PORT", "command line, --set"),
+        ("HOST", "environment"),
+        ("APP_NAME", ".env:3"),
+        ("MAX_FILE_COUNT", "python-sandbox.toml:4"),
+        ("DEBUG", "default"),
+    ] {
+        let line =
+            report.lines().find(|line| line.split_whitespace().next() == Some(name)).unwrap_or_default();
+        assert!(line.ends_with(origin), "{line}");
+    }
+}
+
+#[test]
+fn a_later_line_of_env_wins_as_the_originals_documents_do_it() {
+    let (settings, _) = Case::new().file(".env", "PORT=1\nPORT=2\n").good();
+    assert_eq!(settings.port, 2);
+}
+
+#[test]
+fn toml_takes_lists_numbers_and_flags() {
+    let text =
+        "forbidden_imports = [\"os\", \"sys\"]\nDEBUG = true\nmax_file_size = 0x10\nnative_memory = \"1g\"\n";
+    let (settings, _) = Case::new().file("python-sandbox.toml", text).good();
+    assert_eq!(settings.validator.forbidden_imports, ["os", "sys"]);
+    assert_eq!(settings.log.level, tracing::Level::DEBUG);
+    assert_eq!(settings.exec_limits_max.file_bytes_max, 16);
+    assert_eq!(settings.native_limits.memory_bytes, 1 << 30);
+}
+
+#[test]
+fn a_named_file_replaces_the_default_one_and_must_exist() {
+    let mut case = Case::new().file("python-sandbox.toml", "PORT = 1").file("other.toml", "PORT = 2");
+    case.inputs.config = Some("other.toml".into());
+    assert_eq!(case.good().0.port, 2);
+    case.inputs.config = Some("missing.toml".into());
+    case.fails_with(&["failed to read", "missing.toml"]);
+}
+
+#[test]
+fn empty_lists_are_none_and_empty_numbers_are_wrong() {
+    let (settings, _) =
+        Case::new().env("FORBIDDEN_IMPORTS", "").env("EXECUTOR_FALLBACK_PROVIDERS", "").good();
+    assert!(settings.validator.forbidden_imports.is_empty());
+    assert!(settings.fallback_providers.is_empty());
+    Case::new().env("PORT", "").fails_with(&["PORT", "environment", "is empty", "0 to 65535"]);
+}
+
+#[test]
+fn every_problem_is_reported_with_name_value_place_and_what_is_allowed() {
+    let case = Case::new()
+        .env("PORT", "70000")
+        .env("NATIVE_MEMORY", "12mb")
+        .file(".env", "# x\nMAX_TIMEOUT=soon\nno equals sign\n")
+        .file("python-sandbox.toml", "debug = 1.5\n\nlog_format = \"xml\"\n")
+        .set("MAX_FILE_COUNT=-1")
+        .set("novalue");
+    case.fails_with(&[
+        "in 8 places",
+        "PORT = `70000` (environment) is too large; allowed: a whole number, 0 to 65535",
+        "NATIVE_MEMORY = `12mb` (environment) is not a size; allowed: bytes, 16m to 1024g",
+        "MAX_TIMEOUT = `soon` (.env:2) is not a whole number; allowed: a whole number of seconds, 1 to 3600",
+        ".env:3 has no `=`",
+        "python-sandbox.toml:1 DEBUG is neither text",
+        "LOG_FORMAT = `xml` (python-sandbox.toml:3) is not a known word; allowed: text, json",
+        "MAX_FILE_COUNT = `-1` (command line, --set) is not a whole number",
+    ]);
+}
+
+#[test]
+fn broken_toml_names_the_line_and_quotes_nothing() {
+    let text = format!("PORT = 1\nSTORAGE_R2_SECRET_KEY = {SECRET}\n");
+    Case::new().file("python-sandbox.toml", &text).fails_with(&["python-sandbox.toml:2 is not TOML"]);
+    Case::new()
+        .file("python-sandbox.toml", "PORT = 1\nport = 2\n")
+        .fails_with(&["python-sandbox.toml:", "was set before"]);
+    Case::new()
+        .file("python-sandbox.toml", "[server]\nport = 2\n")
+        .fails_with(&["python-sandbox.toml:1 SERVER"]);
+}
+
+#[test]
+fn misspelt_names_get_a_suggestion_and_foreign_ones_are_left_alone() {
+    Case::new()
+        .env("MAX_FILE_SIZ", "1")
+        .fails_with(&["MAX_FILE_SIZ (environment)", "did you mean MAX_FILE_SIZE?"]);
+    Case::new()
+        .env("NATIVE_WHATEVER_ELSE", "1")
+        .fails_with(&["is no setting; `python-sandbox check-config`"]);
+    Case::new().file(".env", "PROT=1\n").fails_with(&["PROT (.env:1)", "did you mean PORT?"]);
+    Case::new()
+        .file("python-sandbox.toml", "hots = \"a\"\n")
+        .fails_with(&["HOTS (python-sandbox.toml:1)", "HOST"]);
+    Case::new().set("FOO=1").fails_with(&["FOO (command line, --set) is no setting"]);
+    Case::new()
+        .env("DOCKER_HOST", "unix:///x")
+        .env("DOCKER_CLI_HINTS", "false")
+        .env("DOCKER_BUILDKIT", "1")
+        .env("PYTHON_SANDBOX_TEST_DATA", "/x")
+        .env("PATH", "/bin")
+        .env("DOCKER_DEFAULT_PLATFORM", "x")
+        .good();
+}
+
+#[test]
+fn executors_are_known_unknown_or_not_built_yet() {
+    Case::new().env("EXECUTOR_PROVIDER", "docker").fails_with(&[
+        "EXECUTOR_PROVIDER = `docker`",
+        "does not have yet",
+        "allowed: native",
+    ]);
+    Case::new().env("EXECUTOR_PROVIDER", "podman").fails_with(&["native, docker, gvisor, kata, firecracker"]);
+    Case::new().env("EXECUTOR_FALLBACK_PROVIDERS", "podman").fails_with(&["EXECUTOR_FALLBACK_PROVIDERS"]);
+    let (settings, _) = Case::new().env("EXECUTOR_FALLBACK_PROVIDERS", "docker,native,kata").good();
+    assert_eq!(settings.active_providers(), ["native"]);
+}
+
+#[test]
+fn secrets_are_never_printed() {
+    let case = Case::new()
+        .env("STORAGE_R2_SECRET_KEY", SECRET)
+        .file(".env", &format!("STORAGE_R2_ACCESS_KEY={SECRET}\n"));
+    let (settings, resolved) = case.good();
+    let text = format!("{settings:?} {resolved:?} {}", report(&resolved));
+    assert!(!text.contains(SECRET));
+    assert!(
+        report(&resolved)
+            .lines()
+            .any(|line| line.starts_with("STORAGE_R2_SECRET_KEY") && line.contains("***"))
+    );
+    // Wrong in itself, misspelt, and on a line that cannot be read.
+    Case::new()
+        .env("STORAGE_R2_SECRET_KEY", &format!("{SECRET}\u{1}"))
+        .fails_with(&["STORAGE_R2_SECRET_KEY (environment)"]);
+    Case::new().env("STORAGE_R2_SECRET_KEYS", SECRET).fails_with(&["did you mean STORAGE_R2_SECRET_KEY?"]);
+    Case::new().file(".env", &format!("STORAGE_R2_SECRET_KEY='{SECRET}\n")).fails_with(&[".env:1"]);
+    Case::new().file(".env", &format!("STORAGE_R2_SECRET_KEY {SECRET}\n")).fails_with(&[".env:1"]);
+    Case::new().set(SECRET).fails_with(&["--set takes NAME=VALUE"]);
+}
+
+#[test]
+fn settings_that_disagree_are_named() {
+    Case::new().env("STORAGE_PROVIDER", "r2").fails_with(&["STORAGE_PROVIDER = `r2`"]);
+    Case::new().env("STORAGE_PROVIDER", "r2").env("STORAGE_ENABLED", "false").good();
+    Case::new()
+        .set("STORAGE_LINK_LIFETIME=86401")
+        .set("STORAGE_CLEANUP_DAYS=1")
+        .fails_with(&["raise the days"]);
+    assert!(!Case::new().env("STORAGE_PROVIDER", "disabled").good().0.storage.enabled);
+    let mut case = Case::new();
+    case.host.data_dir = None;
+    case.fails_with(&["DATA_DIR has no default"]);
+    Case::new().env("DATA_DIR", "").fails_with(&["DATA_DIR is empty"]);
+}

@@ -1,0 +1,126 @@
+//! `setup`: prepares the runtime, or gives a user the control groups that the native executor needs.
+
+use crate::cli::SetupArgs;
+use crate::settings::Settings;
+use crate::{exit, term};
+use indicatif::{ProgressBar, ProgressStyle};
+use runtime::{Progress, SetupOptions};
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// Runs the command.
+pub(crate) fn run(args: &SetupArgs, settings: &Settings) -> ExitCode {
+    match &args.delegate_cgroups {
+        Some(user) => delegate_cgroups(user),
+        None => prepare(args, settings),
+    }
+}
+
+fn prepare(args: &SetupArgs, settings: &Settings) -> ExitCode {
+    if let Some(rootfs) = &settings.runtime_rootfs {
+        let rootfs = rootfs.display();
+        term::message(&format!(
+            "nothing to do: programs run in your own root file system, RUNTIME_ROOTFS={rootfs}"
+        ));
+        return exit::good();
+    }
+    let options =
+        SetupOptions { data_dir: settings.data_dir.clone(), python: args.python.clone(), force: args.force };
+    let mut bar = Bar::new();
+    let made = runtime::setup(&options, &mut bar);
+    bar.clear();
+    match made {
+        Ok(runtime) => {
+            let (major, minor, micro) = runtime.python_version;
+            let count = runtime.packages.len();
+            let rootfs = runtime.rootfs.display();
+            term::message(&format!(
+                "the runtime is ready: Python {major}.{minor}.{micro} with {count} packages in {rootfs}"
+            ));
+            exit::good()
+        }
+        Err(error) => {
+            term::message(&format!("the runtime could not be prepared: {}", term::chain(&error)));
+            exit::our_fault()
+        }
+    }
+}
+
+fn delegate_cgroups(user: &str) -> ExitCode {
+    let ids = match user_ids(user) {
+        Ok(ids) => ids,
+        Err(problem) => {
+            term::message(&problem);
+            return exit::our_fault();
+        }
+    };
+    match confine::cgroup::delegate(ids.0, ids.1) {
+        Ok(directories) => {
+            for directory in directories {
+                term::message(&format!("{user} may now use {}", directory.display()));
+            }
+            exit::good()
+        }
+        Err(error) => {
+            term::message(&format!("failed to {} (hint: run this command as root)", term::chain(&error)));
+            exit::our_fault()
+        }
+    }
+}
+
+/// User and group id of a name or number, from passwd(5).
+fn user_ids(user: &str) -> Result<(u32, u32), String> {
+    let text = std::fs::read_to_string("/etc/passwd")
+        .map_err(|error| format!("failed to read /etc/passwd: {error}"))?;
+    let found = text.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        let uid = fields.nth(1)?;
+        let gid = fields.next()?.parse().ok()?;
+        (name == user || uid == user).then_some((uid.parse().ok()?, gid))
+    });
+    // A number without an entry is a user of a container; its group has the same number by custom.
+    found.or_else(|| user.parse().ok().map(|uid| (uid, uid))).ok_or_else(|| {
+        format!("there is no user `{user}` in /etc/passwd (hint: give a name or a numeric id)")
+    })
+}
+
+/// Progress on a terminal; plain lines elsewhere.
+struct Bar {
+    bar: ProgressBar,
+}
+
+impl Bar {
+    fn new() -> Self {
+        let bar = ProgressBar::new(0);
+        if let Ok(style) = ProgressStyle::with_template("{spinner} [{pos}/{len}] {wide_msg} {elapsed}") {
+            bar.set_style(style);
+        }
+        bar.enable_steady_tick(Duration::from_millis(200));
+        Self { bar }
+    }
+
+    fn clear(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+impl Progress for Bar {
+    fn step(&mut self, index: usize, total: usize, name: &str) {
+        let (index_u64, total_u64) = (index as u64, total as u64);
+        self.bar.set_length(total_u64);
+        self.bar.set_position(index_u64);
+        self.bar.set_message(name.to_owned());
+        if self.bar.is_hidden() {
+            term::message(&format!("[{index}/{total}] {name}"));
+        }
+    }
+
+    fn detail(&mut self, text: &str) {
+        if self.bar.is_hidden() {
+            term::message(&format!("      {text}"));
+        } else {
+            self.bar.println(format!("      {text}"));
+        }
+    }
+}
