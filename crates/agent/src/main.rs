@@ -11,6 +11,8 @@ const USAGE: &str = "usage: sandbox-agent launch
        sandbox-agent init INTERPRETER [--uid N] [--cpus N] [--file-bytes N] [--no-seccomp] [--no-landlock] [--env NAME=VALUE]...";
 
 fn main() -> ExitCode {
+    // Run from memory its name would be the number of a descriptor.
+    let _ = rustix::thread::set_name(c"sandbox-agent");
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let result = match arguments.split_first().map(|(mode, rest)| (mode.as_str(), rest)) {
         Some(("launch", [])) => launch(),

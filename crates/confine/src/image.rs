@@ -12,6 +12,7 @@ use std::process::{Child, Command, Stdio};
 /// An executable image in sealed memory.
 #[derive(Debug)]
 pub struct Image {
+    name: String,
     memory: OwnedFd,
 }
 
@@ -44,7 +45,7 @@ impl Image {
         }
         let seals = SealFlags::SEAL | SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE;
         rustix::fs::fcntl_add_seals(&memory, seals).map_err(Refused::at(step))?;
-        Ok(Self { memory })
+        Ok(Self { name: name.to_owned(), memory })
     }
 
     /// Runs the image with `arguments`, an empty environment and `control` as descriptor 3.

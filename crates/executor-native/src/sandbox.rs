@@ -154,8 +154,11 @@ fn assemble(
     let usage = Usage {
         wall_time: report.map_or(elapsed, |report| Duration::from_micros(report.wall_time_us)),
         cpu_time: Duration::from_micros(report.map_or(counters.cpu_time_us, |report| report.cpu_time_us)),
+        // Cached pages of the runtime are no need of the program: the first run after a boot would seem to need
+        // all that it may have.
         memory_bytes_peak: evidence
             .memory_bytes_peak
+            .map(|peak| peak.saturating_sub(counters.file_cache_bytes))
             .or(report.map(|report| report.resident_bytes_peak))
             .unwrap_or(0),
         pids_peak: evidence.pids_peak,

@@ -45,7 +45,11 @@ async fn the_agent_serves_as_first_process_of_a_container() {
         ),
         ("import sys; sys.exit(7)", WaitStatus::Exited(7), ""),
         ("import os; os.abort()", WaitStatus::Signaled(6), ""),
-        ("import socket\ntry: socket.socket()\nexcept OSError as e: print(e.errno)", WaitStatus::Exited(0), "1\n"),
+        (
+            "import socket\ntry: socket.socket()\nexcept OSError as e: print(e.errno)",
+            WaitStatus::Exited(0),
+            "1\n",
+        ),
     ];
     for (code, status, stdout) in cases {
         let Some(mut child) = start(&agent) else { return };

@@ -183,8 +183,11 @@ impl CellGroup {
             (Version::V2, cell) => v2::cpu_time_us(cell)?,
         };
         let (_, pids) = self.of(Controller::Pids);
+        // The same names on v1 and v2 (Documentation/admin-guide/cgroup-v2.rst, "memory.stat").
+        let (_, memory) = self.of(Controller::Memory);
         Ok(CellUsage {
             memory_peak_bytes,
+            file_cache_bytes: memory.keyed_sum("memory.stat", &["inactive_file", "active_file"])?,
             oom_kills,
             pids_peak: v2::pids_peak(pids)?,
             pids_limit_hits: v2::pids_limit_hits(pids)?,

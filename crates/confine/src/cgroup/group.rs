@@ -89,6 +89,20 @@ impl Group<'_> {
             .transpose()
     }
 
+    /// The sum of the values of `keys`; a key that the kernel does not have counts nothing.
+    pub(super) fn keyed_sum(&self, file: &str, keys: &[&str]) -> Result<u64, CgroupError> {
+        let text = self.read(file)?;
+        let mut sum = 0u64;
+        for line in text.lines() {
+            if let Some((key, value)) = line.split_once(' ')
+                && keys.contains(&key)
+            {
+                sum = sum.saturating_add(self.parse(file, value)?);
+            }
+        }
+        Ok(sum)
+    }
+
     /// The processes in the group itself, by the ids that this process sees. A process of an outer pid
     /// namespace has the id 0.
     pub(super) fn pids(&self) -> Result<Vec<i32>, CgroupError> {

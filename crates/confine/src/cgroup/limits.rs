@@ -57,6 +57,9 @@ impl CellLimits {
 pub struct CellUsage {
     /// The most memory at one time, in bytes. `None` before kernel 5.19 on v2.
     pub memory_peak_bytes: Option<u64>,
+    /// Page cache of files on disk that is charged to the cell now, in bytes: pages of the runtime that it was the
+    /// first to touch. The kernel takes them back before it kills. Not files in a tmpfs.
+    pub file_cache_bytes: u64,
     /// Processes that the kernel killed because the memory limit was reached. v1 counts from kernel 4.13 on;
     /// before, this stays 0.
     pub oom_kills: u64,

@@ -86,6 +86,7 @@ fn populate(dir: &Path, controllers: &str) -> io::Result<()> {
                 ("memory.swap.max", "max\n"),
                 ("memory.oom.group", "0\n"),
                 ("memory.peak", "4096\n"),
+                ("memory.stat", "anon 1\nfile 4000\ninactive_file 1024\nactive_file 1\nshmem 7\n"),
                 ("memory.events", "low 0\nhigh 0\nmax 3\noom 2\noom_kill 1\noom_group_kill 0\n"),
             ]),
             "pids" => files.extend([("pids.max", "max\n"), ("pids.peak", "3\n"), ("pids.events", "max 2\n")]),

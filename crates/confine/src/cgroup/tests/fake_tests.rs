@@ -35,6 +35,7 @@ fn limits_are_written_and_usage_is_read() {
     assert_eq!(read("memory.max"), format!("{}\n", 64 << 20));
     let expected = CellUsage {
         memory_peak_bytes: Some(4096),
+        file_cache_bytes: 1025,
         oom_kills: 1,
         pids_peak: Some(3),
         pids_limit_hits: 2,

@@ -1,0 +1,39 @@
+//! The contract, over real HTTP against the real binary with the native executor.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod answers;
+mod command_line;
+mod connections;
+mod errors;
+mod files;
+mod ordinary_user;
+mod outcomes;
+mod pages;
+mod programs;
+mod requests;
+mod settings;
+mod sources;
+
+use support::{Server, Shared};
+
+/// A service with every default.
+fn default_server() -> Option<&'static Server> {
+    static SERVER: Shared = Shared::new(&[]);
+    SERVER.get()
+}
+
+/// A secret in the environment of [`open_server`].
+const SERVICE_CANARY: &str = "canary-of-the-service-5b1f";
+
+/// A service whose validator lets every import through: what holds here, the walls alone hold.
+fn open_server() -> Option<&'static Server> {
+    static SERVER: Shared = Shared::new(&[
+        ("FORBIDDEN_IMPORTS", ""),
+        ("LOG_FORMAT", "json"),
+        ("STORAGE_R2_SECRET_KEY", SERVICE_CANARY),
+        ("A_SECRET", SERVICE_CANARY),
+    ]);
+    SERVER.get()
+}

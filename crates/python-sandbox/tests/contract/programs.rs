@@ -1,0 +1,219 @@
+//! What a program finds: its traceback, standard input, files and environment, and that none of them is a way in.
+
+use crate::open_server;
+use crate::support::base64;
+use serde_json::json;
+
+#[test]
+fn a_traceback_shows_the_programs_lines_and_nothing_of_ours() {
+    let Some(server) = open_server() else { return };
+    let code = "def divide(a, b):\n    return a / b  # here\n\nprint('x')\ndivide(1, 0)\n";
+    let answer = server.program(code);
+    let stderr = answer.str("/stderr");
+    let lines: Vec<&str> = stderr.lines().collect();
+    assert_eq!(lines[0], "Traceback (most recent call last):", "{stderr}");
+    assert_eq!(lines[1], "  File \"main.py\", line 5, in <module>", "{stderr}");
+    assert_eq!(lines[2].trim(), "divide(1, 0)");
+    assert!(stderr.contains("  File \"main.py\", line 2, in divide\n    return a / b  # here"), "{stderr}");
+    assert_eq!(lines.last(), Some(&"ZeroDivisionError: division by zero"));
+    assert_eq!(stderr.matches("  File ").count(), 2, "no frame of ours: {stderr}");
+    for ours in ["runner", "<string>", "agent", "_run", "exec(", "/var/lib", "/work", "site-packages"] {
+        assert!(!stderr.contains(ours), "{ours} is in {stderr}");
+    }
+}
+
+#[test]
+fn every_kind_of_traceback_stays_clean() {
+    let Some(server) = open_server() else { return };
+    for (code, expected, frames) in [
+        ("try:\n    1/0\nexcept Exception as e:\n    raise KeyError('k') from e", "direct cause", 2),
+        ("try:\n    1/0\nexcept Exception:\n    raise KeyError('k')", "During handling", 2),
+        ("raise ExceptionGroup('many', [ValueError(1), TypeError(2)])", "ExceptionGroup: many", 1),
+        ("def f():\n    f()\nf()", "RecursionError", 0),
+        ("compile('1 +', 'their.py', 'exec')", "SyntaxError: invalid syntax", 0),
+        ("import threading\nt = threading.Thread(target=lambda: 1/0)\nt.start(); t.join()\nraise SystemExit(1)",
+         "ZeroDivisionError", 0),
+        ("async def f():\n    1/0\nimport asyncio\nasyncio.run(f())", "line 2, in f", 0),
+        ("assert 1 == 2, 'no'", "AssertionError: no", 1),
+        ("class E(Exception):\n    def __str__(self): 1/0\nraise E()", "E: <exception str() failed>", 1),
+        ("import sys\nsys.excepthook = lambda *a: print('mine', a[0].__name__, file=sys.stderr)\n1/0", "mine ZeroDiv", 0),
+        ("import json\njson.loads('{')", "json.decoder.JSONDecodeError", 0),
+    ] {
+        let answer = server.program(code);
+        let stderr = answer.str("/stderr");
+        assert_eq!(answer.json["exit_code"], 1, "{code}: {}", answer.text());
+        assert!(stderr.contains(expected), "{code}: {stderr}");
+        assert!(frames == 0 || stderr.matches("File \"main.py\"").count() == frames, "{code}: {stderr}");
+        for ours in ["_run", "_report", "_prepare", "<string>", "namespace)", "/var/lib/", "/work/", "/root/"] {
+            assert!(!stderr.contains(ours), "{ours} is in {stderr}");
+        }
+    }
+}
+
+#[test]
+fn a_program_is_a_true_main_module() {
+    let Some(server) = open_server() else { return };
+    let code = "import sys, pickle, dataclasses, inspect, os, typing
+@dataclasses.dataclass
+class P:
+    x: int
+assert pickle.loads(pickle.dumps(P(3))) == P(3)
+assert inspect.getsource(P).startswith('@dataclasses')
+assert typing.get_type_hints(P) == {'x': int}
+assert __name__ == '__main__' and sys.modules['__main__'].P is P
+assert sys.argv == ['main.py'] and os.path.basename(__file__) == 'main.py'
+assert os.getcwd() == '/tmp/output' and os.listdir('.') == []
+print('good')";
+    assert_eq!(server.output_of(code), "good\n");
+    let multi = "from concurrent.futures import ProcessPoolExecutor
+def square(n): return n * n
+if __name__ == '__main__':
+    import multiprocessing
+    with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context('fork')) as pool:
+        print(list(pool.map(square, range(4))))";
+    let answer = server.program(multi);
+    assert_eq!(answer.str("/stdout"), "[0, 1, 4, 9]\n", "{}", answer.text());
+}
+
+#[test]
+fn stdin_is_read_as_it_was_sent() {
+    let Some(server) = open_server() else { return };
+    let run = |code: &str, stdin: &str| {
+        let answer = server.execute(json!({"code": code, "stdin": stdin}));
+        assert_eq!(answer.json["success"], true, "{}", answer.text());
+        answer.str("/stdout").to_owned()
+    };
+    assert_eq!(run("print(input(), input())", "a\nb"), "a b\n");
+    assert_eq!(run("import sys\nprint(repr(sys.stdin.buffer.read()))", "é\0\r\n"), "b'\\xc3\\xa9\\x00\\r\\n'\n");
+    assert_eq!(run("try: input()\nexcept EOFError: print('end')", ""), "end\n");
+    assert_eq!(run("print('not read')", &"x".repeat(1 << 20)), "not read\n");
+    assert_eq!(run("import sys\nprint(sys.stdin.isatty())", ""), "False\n");
+}
+
+#[test]
+fn the_environment_reaches_the_program_and_nothing_before_it() {
+    let Some(server) = open_server() else { return };
+    let evil = "open('/tmp/output/evil', 'w').write('ran'); print('EVIL')";
+    let mut env = serde_json::Map::new();
+    for name in ["PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "PYTHONUSERBASE", "PYTHONPLATLIBDIR"] {
+        env.insert(name.to_owned(), json!("/tmp/output"));
+    }
+    for (name, value) in [
+        ("LD_PRELOAD", "/tmp/output/evil.so"),
+        ("LD_LIBRARY_PATH", "/tmp/output"),
+        ("LD_AUDIT", "/tmp/output/evil.so"),
+        ("PYTHONINSPECT", "1"),
+        ("PYTHONWARNINGS", "error"),
+        ("PYTHONBREAKPOINT", "evil.run"),
+        ("PYTHONDEBUG", "1"),
+        ("PYTHONVERBOSE", "1"),
+        ("PYTHONDONTWRITEBYTECODE", ""),
+        ("PATH", "/tmp/output"),
+        ("HOME", "/tmp/output"),
+        ("TZ", "Asia/Tokyo"),
+        ("BASH_ENV", "/tmp/output/evil"),
+        ("GLIBC_TUNABLES", "glibc.malloc.check=3"),
+    ] {
+        env.insert(name.to_owned(), json!(value));
+    }
+    // As many as input files may be, with the library below.
+    let modules =
+        ["sitecustomize", "usercustomize", "os", "sys", "json", "signal", "encodings", "site", "codecs"];
+    let mut files: serde_json::Map<_, _> =
+        modules.iter().map(|name| (format!("{name}.py"), json!(base64(evil.as_bytes())))).collect();
+    files.insert("evil.so".to_owned(), json!(base64(b"\x7fELF")));
+    let code = "import os, time\nprint(os.environ['LD_PRELOAD'], time.tzname[0])\nraise ValueError('end')";
+    let answer = server.execute(json!({"code": code, "env": env, "files": files}));
+    assert_eq!(answer.str("/stdout"), "/tmp/output/evil.so JST\n", "{}", answer.text());
+    assert!(answer.str("/stderr").ends_with("ValueError: end\n"), "{}", answer.text());
+    assert_eq!(answer.json["artifacts"], json!([]), "{}", answer.text());
+}
+
+#[test]
+fn a_module_beside_the_program_is_the_programs_own() {
+    let Some(server) = open_server() else { return };
+    let answer = server.execute(json!({
+        "code": "import helper\nprint(helper.answer())",
+        "files": {"helper.py": base64(b"def answer(): return 42\n")},
+    }));
+    assert_eq!(answer.str("/stdout"), "42\n", "{}", answer.text());
+    for name in ["json", "code", "random", "string", "main", "copy", "types"] {
+        let answer = server.execute(json!({
+            "code": "print(1)\nraise SystemExit(5)",
+            "files": {format!("{name}.py"): base64(b"print('EVIL')\n")},
+        }));
+        assert_eq!((answer.str("/stdout"), &answer.json["exit_code"]), ("1\n", &json!(5)), "{name}: {}", answer.text());
+    }
+}
+
+/// Making a traceback imports modules of the standard library: those beside the program are not meant.
+#[test]
+fn a_module_beside_the_program_does_not_shape_its_traceback() {
+    let Some(server) = open_server() else { return };
+    for name in ["traceback", "linecache", "tokenize", "signal", "textwrap", "contextlib", "collections", "re"] {
+        let answer = server.execute(json!({
+            "code": "x = 1\nraise ValueError('end')",
+            "files": {format!("{name}.py"): base64(b"print('EVIL')\n")},
+        }));
+        assert_eq!(answer.str("/stdout"), "", "{name}: {}", answer.text());
+        let expected = "Traceback (most recent call last):\n  File \"main.py\", line 2, in <module>\n    \
+                        raise ValueError('end')\nValueError: end\n";
+        assert_eq!(answer.str("/stderr"), expected, "{name}");
+    }
+}
+
+#[test]
+fn output_is_cut_at_a_character_and_counted_in_bytes() {
+    let Some(server) = open_server() else { return };
+    // 10,240 bytes are kept; three bytes each: one too many by one byte.
+    let answer = server.program("import sys\nsys.stdout.write('文' * 5000)\nsys.stderr.write('é' * 6000)");
+    assert_eq!(answer.json["success"], true, "{}", answer.text());
+    assert_eq!(answer.str("/stdout"), "文".repeat(3413), "cut before the half character");
+    assert_eq!(answer.str("/stderr"), "é".repeat(5120));
+    let output = &answer.json["output"];
+    let expected = json!({"stdout_bytes": 15000, "stderr_bytes": 12000, "stdout_truncated": true, "stderr_truncated": true});
+    assert_eq!(output, &expected);
+    let exact = server.program("import sys\nsys.stdout.write('x' * 10240)");
+    assert_eq!((exact.str("/stdout").len(), &exact.json["output"]["stdout_truncated"]), (10_240, &json!(false)));
+    let over = server.program("import sys\nsys.stdout.write('x' * 10241)");
+    assert_eq!((over.str("/stdout").len(), &over.json["output"]["stdout_truncated"]), (10_240, &json!(true)));
+    let flood = server.program("for _ in range(20_000): print('x' * 999)");
+    assert_eq!(flood.json["success"], true, "a flood does not kill: {}", flood.text());
+    assert_eq!(flood.json["output"]["stdout_bytes"], 20_000_000);
+}
+
+#[test]
+fn bytes_that_are_not_utf8_become_replacement_characters() {
+    let Some(server) = open_server() else { return };
+    let answer = server.program("import os\nos.write(1, b'a\\xff\\xfeb\\x00c\\xe6\\x96')\nos.write(2, b'\\xc3(')");
+    assert_eq!(answer.str("/stdout"), "a\u{fffd}\u{fffd}b\0c\u{fffd}");
+    assert_eq!(answer.str("/stderr"), "\u{fffd}(");
+    assert_eq!(answer.json["output"]["stdout_bytes"], 8);
+    let surrogate = server.program("print(chr(0xd800))");
+    assert!(surrogate.str("/stderr").contains("UnicodeEncodeError"), "{}", surrogate.text());
+}
+
+#[test]
+fn nothing_of_one_run_is_there_in_the_next() {
+    let Some(server) = open_server() else { return };
+    // `/dev/shm` and `/var/tmp` lead to `/tmp`, the one place that a program may write to.
+    let leave = "import os
+for directory in ('/tmp', '/dev/shm', '/var/tmp', '.'):
+    open(directory + '/left', 'w').write('x')
+for directory in ('/', '/usr/lib', '/etc', '/run', '/var', '/dev', '/proc', '/sys'):
+    try:
+        open(directory + '/left', 'w').write('x')
+        print('WROTE', directory)
+    except OSError:
+        pass
+if os.fork() == 0:
+    import time
+    os.setsid()
+    time.sleep(30)";
+    assert_eq!(server.output_of(leave), "");
+    let look = "import os
+for directory in ('/tmp', '/dev/shm', '/var/tmp', '/tmp/output'):
+    print('left' in os.listdir(directory), end=' ')
+print(os.listdir('.'), set(p for p in os.listdir('/proc') if p.isdigit()) <= {'1', str(os.getpid())})";
+    assert_eq!(server.output_of(look), "False False False False [] True\n");
+}

@@ -1,0 +1,138 @@
+//! The corpora over real HTTP: with the validator on and off, and what they leave on the host.
+//!
+//! `ONLY=name` runs only the programs whose name contains it.
+
+mod support;
+
+use base64::Engine as _;
+use serde_json::{Value, json};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+use support::Server;
+use testkit::corpus::{Observation, Program, benign, hostile};
+use testkit::host::Traces;
+
+const CANARY: &str = "CANARY-7f3a-on-the-host";
+/// Programs at once: as many as the machine has cores, so that none is slowed by more than its own quota.
+const AT_ONCE: usize = 2;
+
+fn request(program: &Program) -> Value {
+    let files: serde_json::Map<String, Value> = program
+        .inputs()
+        .into_iter()
+        .map(|(path, content)| (path, json!(base64::engine::general_purpose::STANDARD.encode(content))))
+        .collect();
+    json!({
+        "code": program.code,
+        "timeout": program.timeout_s(),
+        "stdin": program.stdin(),
+        "files": files,
+        "env": program.env(),
+    })
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+fn run(server: &Server, program: &Program) -> (u16, Observation) {
+    let begun = Instant::now();
+    let answer = server.execute(&request(program));
+    let body = &answer.json;
+    let list = |name: &str| body[name].as_array().cloned().unwrap_or_default();
+    let seen = Observation {
+        success: body["success"].as_bool().unwrap_or(false),
+        exit_code: body["exit_code"].as_i64().unwrap_or(-99),
+        kind: text(&body["outcome"]["kind"]),
+        stdout: text(&body["stdout"]),
+        stderr: if answer.status == 200 { text(&body["stderr"]) } else { body.to_string() },
+        stdout_truncated: body["output"]["stdout_truncated"].as_bool().unwrap_or(false),
+        stderr_truncated: body["output"]["stderr_truncated"].as_bool().unwrap_or(false),
+        artifacts: list("artifacts").iter().map(|artifact| text(&artifact["path"])).collect(),
+        skipped: list("skipped_files").iter().map(|file| (text(&file["path"]), text(&file["reason"]))).collect(),
+        elapsed_s: begun.elapsed().as_secs_f64(),
+    };
+    (answer.status, seen)
+}
+
+fn check_benign(server: &Server, program: &Program, validator_on: bool) -> Vec<String> {
+    if validator_on && program.needs_validator_off() {
+        return Vec::new();
+    }
+    let (status, seen) = run(server, program);
+    if status != 200 {
+        return vec![format!("status {status}: {}", seen.stderr)];
+    }
+    program.judge_benign(&seen)
+}
+
+fn check_hostile(server: &Server, program: &Program, validator_on: bool) -> Vec<String> {
+    let (status, seen) = run(server, program);
+    if validator_on && program.needs_validator_off() {
+        return if status == 400 { Vec::new() } else { vec![format!("the validator let it pass: status {status}")] };
+    }
+    if status != 200 {
+        return vec![format!("status {status}: {}", seen.stderr)];
+    }
+    let mut wrong = program.judge_hostile(&seen);
+    if program.differs_when_repeated() && run(server, program).1.stdout == seen.stdout {
+        wrong.push("two runs printed the same".to_owned());
+    }
+    if let Some(next) = program.then()
+        && !(validator_on && next.needs_validator_off())
+    {
+        wrong.extend(next.judge_hostile(&run(server, &next).1).into_iter().map(|text| format!("then: {text}")));
+    }
+    wrong
+}
+
+/// Runs all programs, some at once, and returns what went wrong.
+fn run_all(server: &Server, validator_on: bool) -> Vec<String> {
+    let only = std::env::var("ONLY").unwrap_or_default();
+    let programs: Vec<(bool, Program)> = benign()
+        .into_iter()
+        .map(|program| (true, program))
+        .chain(hostile().into_iter().map(|program| (false, program)))
+        .filter(|(_, program)| program.name.contains(&only) && program.is_for("native"))
+        .collect();
+    let (next, failures) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    std::thread::scope(|scope| {
+        for _ in 0..AT_ONCE {
+            scope.spawn(|| {
+                while let Some((is_benign, program)) = programs.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let check = if *is_benign { check_benign } else { check_hostile };
+                    for wrong in check(server, program, validator_on) {
+                        failures.lock().unwrap().push(format!("{}: {wrong}", program.name));
+                    }
+                }
+            });
+        }
+    });
+    failures.into_inner().unwrap()
+}
+
+#[test]
+fn no_benign_program_is_hindered_and_no_hostile_one_gets_through() {
+    let canary = std::path::Path::new("/tmp/python-sandbox-canary");
+    std::fs::write(canary, CANARY).unwrap();
+    let before = Traces::now();
+    let mut failures = Vec::new();
+    for validator_on in [true, false] {
+        let mut settings = vec![("CANARY_SECRET", CANARY), ("MAX_CONCURRENT", "4")];
+        if !validator_on {
+            settings.push(("FORBIDDEN_IMPORTS", ""));
+        }
+        let Some(server) = Server::start(&settings) else { return };
+        let found = run_all(&server, validator_on);
+        failures.extend(found.into_iter().map(|text| format!("[validator on: {validator_on}] {text}")));
+        let alive = server.execute(&json!({ "code": "print(1)" }));
+        assert_eq!(alive.json["stdout"], "1\n", "the service no longer answers: {:?}", alive.json);
+        assert!(!server.stderr_log().contains(CANARY), "the canary is in the log");
+        server.stop();
+    }
+    let left = Traces::left_since(&before, Duration::from_secs(10));
+    std::fs::remove_file(canary).unwrap();
+    assert!(failures.is_empty(), "{} failed:\n{}", failures.len(), failures.join("\n"));
+    assert!(left.is_empty(), "left on the host: {left:?}");
+}

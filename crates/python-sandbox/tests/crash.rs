@@ -1,0 +1,156 @@
+//! SIGKILL in the middle of the work: nothing keeps running, and the next start cleans up. And 2,000 runs leave
+//! the host as it was.
+//!
+//! One test after the other: each compares the whole host before and after.
+
+mod support;
+
+use serde_json::json;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+use support::Server;
+use testkit::host::Traces;
+
+const RUNS: usize = 2000;
+
+#[test]
+fn nothing_survives_and_nothing_is_left() {
+    let before = Traces::now();
+    if !killed_service_leaves_no_program(&before) {
+        return;
+    }
+    killed_launcher_fails_only_its_programs(&before);
+    many_runs_leave_the_host_as_it_was(&before);
+}
+
+/// False when this machine cannot run the service (a loud skip).
+fn killed_service_leaves_no_program(before: &Traces) -> bool {
+    let Some(mut server) = Server::start(&[("MAX_CONCURRENT", "6")]) else { return false };
+    std::thread::scope(|scope| {
+        for number in 0..6 {
+            let server = &server;
+            scope.spawn(move || {
+                let code = if number % 2 == 0 { "while True: pass" } else { "import time\ntime.sleep(25)" };
+                let body = json!({ "code": code, "timeout": 30 }).to_string();
+                let headers = [("content-type", "application/json")];
+                let url = server.url("/execute");
+                // Its service is killed under it.
+                let _ = support::try_send("POST", &url, &headers, Some(body.as_bytes()));
+            });
+        }
+        wait_until("six programs run", || Traces::now().processes.len() >= before.processes.len() + 12);
+        rustix::process::kill_process(
+            rustix::process::Pid::from_child(&server.child),
+            rustix::process::Signal::KILL,
+        )
+        .unwrap();
+    });
+    server.child.wait().unwrap();
+    wait_until("every program is gone", || Traces::now().processes.is_subset(&before.processes));
+    let next = Server::start(&[]).unwrap();
+    assert_eq!(next.execute(&json!({ "code": "print(1)" })).json["stdout"], "1\n");
+    next.stop();
+    let left = Traces::left_since(before, Duration::from_secs(5));
+    assert!(left.is_empty(), "after SIGKILL and a new start: {left:?}");
+    true
+}
+
+fn killed_launcher_fails_only_its_programs(before: &Traces) {
+    let server = Server::start(&[]).unwrap();
+    let children = std::fs::read_to_string(format!("/proc/{0}/task/{0}/children", server.child.id()));
+    // Threads other than the first may have made it: look at all of them.
+    let launcher = children.ok().and_then(|list| list.split_whitespace().next()?.parse::<i32>().ok()).or_else(|| {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", server.child.id())).ok()?;
+        tasks.flatten().find_map(|task| {
+            std::fs::read_to_string(task.path().join("children")).ok()?.split_whitespace().next()?.parse().ok()
+        })
+    });
+    let launcher = rustix::process::Pid::from_raw(launcher.expect("the service has a launcher")).unwrap();
+    std::thread::scope(|scope| {
+        let running = scope.spawn(|| server.execute(&json!({ "code": "import time\ntime.sleep(20)", "timeout": 25 })));
+        wait_until("the program runs", || Traces::now().processes.len() >= before.processes.len() + 3);
+        rustix::process::kill_process(launcher, rustix::process::Signal::KILL).unwrap();
+        let answer = running.join().unwrap();
+        assert_eq!(answer.status, 500, "a program that ran is not run again: {:?}", answer.json);
+        assert!(answer.json["request_id"].is_string());
+    });
+    for _ in 0..3 {
+        assert_eq!(server.execute(&json!({ "code": "print(2)" })).json["stdout"], "2\n");
+    }
+    server.stop();
+    let left = Traces::left_since(before, Duration::from_secs(5));
+    assert!(left.is_empty(), "after a killed launcher: {left:?}");
+}
+
+fn many_runs_leave_the_host_as_it_was(before: &Traces) {
+    let server = Server::start(&[]).unwrap();
+    let pid = server.child.id();
+    run_many(&server, 200);
+    let (descriptors, resident) = settled(pid);
+    run_many(&server, RUNS);
+    let (descriptors_after, resident_after) = settled(pid);
+    wait_until("no cell is left while the service idles", || Traces::now().cgroups.is_subset(&before.cgroups));
+    assert!(
+        descriptors_after <= descriptors + 2,
+        "{descriptors} descriptors before {RUNS} runs, {descriptors_after} after"
+    );
+    assert!(
+        resident_after < resident + resident / 4 + 4096,
+        "{resident} KiB resident before {RUNS} runs, {resident_after} after"
+    );
+    server.stop();
+    let left = Traces::left_since(before, Duration::from_secs(5));
+    assert!(left.is_empty(), "after {RUNS} runs: {left:?}");
+}
+
+fn run_many(server: &Server, runs: usize) {
+    let next = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                loop {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    if number >= runs {
+                        return;
+                    }
+                    let (code, expected) = match number % 10 {
+                        0 => ("raise ValueError('x')".to_owned(), String::new()),
+                        1 => (format!("open('f', 'w').write('{number}')"), String::new()),
+                        _ => (format!("print({number})"), format!("{number}\n")),
+                    };
+                    let answer = server.execute(&json!({ "code": code }));
+                    assert_eq!(answer.status, 200, "{:?}", answer.json);
+                    assert_eq!(answer.json["stdout"], expected);
+                }
+            });
+        }
+    });
+}
+
+/// Open descriptors and resident KiB of a process, when both have stopped falling.
+fn settled(pid: u32) -> (usize, u64) {
+    let look = || {
+        let descriptors = std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count();
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        (descriptors, resident.split_whitespace().next().unwrap().parse().unwrap())
+    };
+    let mut last: (usize, u64) = look();
+    for _ in 0..20 {
+        std::thread::sleep(Duration::from_millis(200));
+        let now = look();
+        if now >= last {
+            break;
+        }
+        last = now;
+    }
+    look()
+}
+
+fn wait_until(what: &str, holds: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(15);
+    while !holds() {
+        assert!(Instant::now() < deadline, "not in time: {what}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}

@@ -1,0 +1,112 @@
+//! A small client: whole answers, whatever their status.
+
+use serde_json::Value;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+/// Longest time for one answer: the longest program and a long queue.
+const ANSWER_TIME_MAX: Duration = Duration::from_secs(90);
+/// Longest answer that is read, in bytes.
+const ANSWER_BYTES_MAX: u64 = 256 * 1024 * 1024;
+
+/// An answer of the service.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// Status code.
+    pub status: u16,
+    /// Names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: Vec<u8>,
+    /// The body as JSON; null when it is none.
+    pub json: Value,
+}
+
+impl Answer {
+    /// The header's value; empty when it is not there.
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.iter().find(|(given, _)| given == name).map_or("", |(_, value)| value.as_str())
+    }
+
+    /// The body as text.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    /// A text field of the answer; empty when it is none.
+    pub fn str(&self, pointer: &str) -> &str {
+        self.json.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// A number of the answer; -1 when it is none.
+    pub fn number(&self, pointer: &str) -> f64 {
+        self.json.pointer(pointer).and_then(Value::as_f64).unwrap_or(-1.0)
+    }
+
+    /// How the program ended.
+    pub fn kind(&self) -> &str {
+        self.str("/outcome/kind")
+    }
+}
+
+/// Sends one request on a connection of its own.
+///
+/// # Panics
+/// When there is no answer.
+pub fn send(method: &str, url: &str, headers: &[(&str, &str)], body: Option<&[u8]>) -> Answer {
+    try_send(method, url, headers, body).unwrap_or_else(|error| panic!("{method} {url}: {error}"))
+}
+
+/// Like [`send`], for requests that may have no answer.
+pub fn try_send(
+    method: &str,
+    url: &str,
+    headers: &[(&str, &str)],
+    body: Option<&[u8]>,
+) -> Result<Answer, ureq::Error> {
+    let agent: ureq::Agent = ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .max_redirects_will_error(false)
+        .allow_non_standard_methods(true)
+        .proxy(None)
+        .timeout_global(Some(ANSWER_TIME_MAX))
+        .build()
+        .into();
+    let mut request = ureq::http::Request::builder().method(method).uri(url);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let answered = match body {
+        Some(body) => agent.run(request.body(body)?),
+        None => agent.run(request.body(())?),
+    };
+    let mut response = answered?;
+    let headers = response.headers().iter().map(|(name, value)| {
+        (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
+    });
+    let headers = headers.collect();
+    let status = response.status().as_u16();
+    let body = response.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_vec()?;
+    let json = serde_json::from_slice(&body).unwrap_or(Value::Null);
+    Ok(Answer { status, headers, body, json })
+}
+
+/// A bare connection, for what no good client sends.
+pub fn connect(base: &str) -> TcpStream {
+    let address = base.trim_start_matches("http://");
+    let stream = TcpStream::connect(address).expect("the service listens");
+    stream.set_read_timeout(Some(ANSWER_TIME_MAX)).expect("a timeout");
+    stream
+}
+
+/// Writes `bytes` and reads what comes back until the service closes.
+pub fn exchange(base: &str, bytes: &[u8]) -> String {
+    let mut stream = connect(base);
+    // The service may answer and close before all is sent.
+    let _ = stream.write_all(bytes);
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer);
+    String::from_utf8_lossy(&answer).into_owned()
+}

@@ -1,0 +1,80 @@
+//! The real binary with a prepared runtime, and clients for it. Shared by the test targets that need a service.
+//!
+//! ```text
+//! Server::start(&[("MAX_TIMEOUT", "5")])        a service of one's own, killed when dropped
+//! Shared::new(&[...]).get()                     one for many tests, ended when the test process ends
+//! Launch::new().set(..).file(".env", ..).user(..).start()    everything else
+//! ```
+
+#![allow(dead_code, unused_imports, unreachable_pub, reason = "each test target uses its part")]
+
+mod http;
+mod launch;
+mod server;
+
+pub use http::{Answer, connect, exchange, send, try_send};
+pub use launch::{Launch, WorkDir, command, run};
+pub use server::{Server, Shared};
+
+use base64::Engine;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+/// The data directory with the prepared runtime: `make test` prepares it and names it.
+pub fn prepared_data_dir() -> PathBuf {
+    std::env::var_os("PYTHON_SANDBOX_TEST_DATA")
+        .map_or_else(|| PathBuf::from("/var/lib/python-sandbox"), PathBuf::from)
+}
+
+/// Whether a runtime is prepared; skips loudly, or fails where nothing may be missing.
+pub fn runtime_is_prepared() -> bool {
+    match runtime::Runtime::load(&prepared_data_dir()) {
+        Ok(_) => true,
+        Err(error) => skip(&error.to_string()).is_some(),
+    }
+}
+
+/// Skips loudly, or fails where nothing may be missing.
+pub fn skip(why: &str) -> Option<()> {
+    let required = std::env::var_os("REQUIRE_ALL").is_some_and(|value| !value.is_empty());
+    assert!(!required, "a component is missing: {why}");
+    eprintln!("SKIPPED: {why}");
+    None
+}
+
+/// Whether these tests are root's, as some of them must be.
+pub fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+/// Standard base64, as `files` of a request has it.
+pub fn base64(bytes: &[u8]) -> String {
+    base64::engine::general_purpose::STANDARD.encode(bytes)
+}
+
+/// Waits until `is_so`, at most `time_max`; says whether it came to be.
+pub fn wait_until(time_max: Duration, mut is_so: impl FnMut() -> bool) -> bool {
+    let deadline = Instant::now() + time_max;
+    loop {
+        if is_so() {
+            return true;
+        }
+        if Instant::now() >= deadline {
+            return false;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Pids of the processes whose command line holds `word`.
+pub fn processes_with(word: &str) -> Vec<u32> {
+    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries
+        .filter_map(|entry| {
+            let pid: u32 = entry.file_name().to_str()?.parse().ok()?;
+            let line = std::fs::read(entry.path().join("cmdline")).ok()?;
+            let found = line.windows(word.len()).any(|window| window == word.as_bytes());
+            (found && pid != std::process::id()).then_some(pid)
+        })
+        .collect()
+}
