@@ -56,6 +56,7 @@ impl Image {
         let step = "start the agent";
         let mut command = Command::new(format!("/proc/self/fd/{}", self.memory.as_raw_fd()));
         command
+            .arg0(&self.name)
             .args(arguments)
             .env_clear()
             .stdin(Stdio::null())

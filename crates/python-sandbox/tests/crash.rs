@@ -6,10 +6,11 @@
 mod support;
 
 use serde_json::json;
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use support::Server;
-use testkit::host::Traces;
+use testkit::host::{Traces, descendants};
 
 const RUNS: usize = 2000;
 
@@ -26,6 +27,7 @@ fn nothing_survives_and_nothing_is_left() {
 /// False when this machine cannot run the service (a loud skip).
 fn killed_service_leaves_no_program(before: &Traces) -> bool {
     let Some(mut server) = Server::start(&[("MAX_CONCURRENT", "6")]) else { return false };
+    let mut running = BTreeSet::new();
     std::thread::scope(|scope| {
         for number in 0..6 {
             let server = &server;
@@ -38,7 +40,9 @@ fn killed_service_leaves_no_program(before: &Traces) -> bool {
                 let _ = support::try_send("POST", &url, &headers, Some(body.as_bytes()));
             });
         }
-        wait_until("six programs run", || Traces::now().processes.len() >= before.processes.len() + 12);
+        // The launcher, and for each program the agent and the interpreter.
+        wait_until("six programs run", || descendants(server.child.id()).len() >= 1 + 6 * 2);
+        running = descendants(server.child.id());
         rustix::process::kill_process(
             rustix::process::Pid::from_child(&server.child),
             rustix::process::Signal::KILL,
@@ -46,7 +50,8 @@ fn killed_service_leaves_no_program(before: &Traces) -> bool {
         .unwrap();
     });
     server.child.wait().unwrap();
-    wait_until("every program is gone", || Traces::now().processes.is_subset(&before.processes));
+    let lives = |pid: &u32| std::fs::exists(format!("/proc/{pid}")).unwrap_or(true);
+    wait_until("every program is gone", || !running.iter().any(lives));
     let next = Server::start(&[]).unwrap();
     assert_eq!(next.execute(&json!({ "code": "print(1)" })).json["stdout"], "1\n");
     next.stop();
@@ -57,18 +62,11 @@ fn killed_service_leaves_no_program(before: &Traces) -> bool {
 
 fn killed_launcher_fails_only_its_programs(before: &Traces) {
     let server = Server::start(&[]).unwrap();
-    let children = std::fs::read_to_string(format!("/proc/{0}/task/{0}/children", server.child.id()));
-    // Threads other than the first may have made it: look at all of them.
-    let launcher = children.ok().and_then(|list| list.split_whitespace().next()?.parse::<i32>().ok()).or_else(|| {
-        let tasks = std::fs::read_dir(format!("/proc/{}/task", server.child.id())).ok()?;
-        tasks.flatten().find_map(|task| {
-            std::fs::read_to_string(task.path().join("children")).ok()?.split_whitespace().next()?.parse().ok()
-        })
-    });
-    let launcher = rustix::process::Pid::from_raw(launcher.expect("the service has a launcher")).unwrap();
+    let launcher = descendants(server.child.id()).into_iter().next().expect("the service has a launcher");
+    let launcher = rustix::process::Pid::from_raw(launcher.try_into().unwrap()).unwrap();
     std::thread::scope(|scope| {
         let running = scope.spawn(|| server.execute(&json!({ "code": "import time\ntime.sleep(20)", "timeout": 25 })));
-        wait_until("the program runs", || Traces::now().processes.len() >= before.processes.len() + 3);
+        wait_until("the program runs", || descendants(server.child.id()).len() >= 3);
         rustix::process::kill_process(launcher, rustix::process::Signal::KILL).unwrap();
         let answer = running.join().unwrap();
         assert_eq!(answer.status, 500, "a program that ran is not run again: {:?}", answer.json);

@@ -98,6 +98,33 @@ impl Traces {
     }
 }
 
+/// Everything that `pid` started, and that those started, as far as it lives: pids, in no order.
+#[must_use]
+pub fn descendants(pid: u32) -> BTreeSet<u32> {
+    let mut parents = Vec::new();
+    for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
+        let Ok(child) = entry.file_name().to_string_lossy().parse::<u32>() else { continue };
+        // proc_pid_stat(5): the name is in parentheses and may hold anything; state and parent follow it.
+        let stat = fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
+        let parent =
+            stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().nth(1)?.parse::<u32>().ok());
+        parents.extend(parent.map(|parent| (child, parent)));
+    }
+    let mut found = BTreeSet::from([pid]);
+    loop {
+        let more: Vec<u32> = parents
+            .iter()
+            .filter(|(child, parent)| found.contains(parent) && !found.contains(child))
+            .map(|(child, _)| *child)
+            .collect();
+        if more.is_empty() {
+            found.remove(&pid);
+            return found;
+        }
+        found.extend(more);
+    }
+}
+
 /// Cells of the native executor: directories `c-*` below `python-sandbox*`.
 fn collect_cgroups(directory: &Path, depth: usize, found: &mut BTreeSet<PathBuf>) {
     if depth > 8 {
