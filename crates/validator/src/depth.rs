@@ -1,8 +1,9 @@
 //! How deep a program nests, before anything recursive touches it.
 //!
-//! The parser grows its stack by itself, but visiting and dropping its tree are plain recursion, and the program is
-//! hostile. So one pass over the tokens (the parser's own, no recursion) bounds the depth of the tree from above;
-//! what is deeper than any interpreter compiles is refused, the rest gets a stack made to measure.
+//! One pass over the tokens (the parser's own lexer, no recursion) bounds the depth of the tree; what is deeper than
+//! any interpreter compiles is refused before it is parsed. Programs with syntax errors can come out deeper than this
+//! says, as the parser invents operands that are missing; for them the stack is made large enough
+//! (`validate.rs`), so nothing unsafe follows from a wrong bound.
 //!
 //! The bound is the sum, over the brackets that are open, of what can nest without brackets at that level:
 //!
@@ -37,7 +38,7 @@ pub(crate) enum TooDeep {
     },
 }
 
-/// An upper bound of the depth of the tree of `text`, up to a small factor.
+/// Refuses a text that nests deeper than an interpreter compiles.
 ///
 /// # Errors
 /// The first limit that it passes.

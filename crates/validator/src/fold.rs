@@ -22,7 +22,9 @@ fn fold<'e>(expr: &'e Expr, lookup: &dyn Fn(&str) -> Option<&'e Expr>, steps: &m
     // Bounds the recursion, also of names that lead to each other.
     *steps = steps.checked_sub(1)?;
     let value = match expr {
-        Expr::StringLiteral(literal) if literal.value.len() <= CONSTANT_BYTES_MAX => literal.value.to_str().to_owned(),
+        Expr::StringLiteral(literal) if literal.value.len() <= CONSTANT_BYTES_MAX => {
+            literal.value.to_str().to_owned()
+        }
         Expr::Name(name) => fold(lookup(name.id.as_str())?, lookup, steps)?,
         Expr::BinOp(ast::ExprBinOp { left, op: Operator::Add, right, .. }) => {
             fold(left, lookup, steps)? + &fold(right, lookup, steps)?
@@ -36,7 +38,9 @@ fn fold<'e>(expr: &'e Expr, lookup: &dyn Fn(&str) -> Option<&'e Expr>, steps: &m
                         for element in &fstring.elements {
                             match element {
                                 InterpolatedStringElement::Literal(literal) => value.push_str(literal),
-                                InterpolatedStringElement::Interpolation(hole) if hole.format_spec.is_none() => {
+                                InterpolatedStringElement::Interpolation(hole)
+                                    if hole.format_spec.is_none() =>
+                                {
                                     value.push_str(&fold(&hole.expression, lookup, steps)?);
                                 }
                                 InterpolatedStringElement::Interpolation(_) => return None,
@@ -48,7 +52,8 @@ fn fold<'e>(expr: &'e Expr, lookup: &dyn Fn(&str) -> Option<&'e Expr>, steps: &m
             value
         }
         Expr::Subscript(subscript) => {
-            let Expr::Slice(ast::ExprSlice { lower: None, upper: None, step: Some(step), .. }) = &*subscript.slice
+            let Expr::Slice(ast::ExprSlice { lower: None, upper: None, step: Some(step), .. }) =
+                &*subscript.slice
             else {
                 return None;
             };
@@ -72,7 +77,9 @@ fn folded_call<'e>(
     steps: &mut u32,
 ) -> Option<String> {
     match (&*call.func, &*call.arguments.args) {
-        (Expr::Name(name), [code]) if name.id == "chr" => char::from_u32(small_number(code)?).map(String::from),
+        (Expr::Name(name), [code]) if name.id == "chr" => {
+            char::from_u32(small_number(code)?).map(String::from)
+        }
         (Expr::Name(name), [value]) if name.id == "str" => fold(value, lookup, steps),
         (Expr::Attribute(method), []) => {
             let value = fold(&method.value, lookup, steps)?;
@@ -98,7 +105,9 @@ fn folded_call<'e>(
 
 fn small_number(expr: &Expr) -> Option<u32> {
     match expr {
-        Expr::NumberLiteral(ast::ExprNumberLiteral { value: Number::Int(int), .. }) => u32::try_from(int.as_i64()?).ok(),
+        Expr::NumberLiteral(ast::ExprNumberLiteral { value: Number::Int(int), .. }) => {
+            u32::try_from(int.as_i64()?).ok()
+        }
         _ => None,
     }
 }

@@ -90,7 +90,10 @@ impl<'a> Imports<'a> {
                 let module = from.module.as_deref().unwrap_or_default();
                 for alias in &from.names {
                     let name = alias.asname.as_ref().unwrap_or(&alias.name).as_str();
-                    self.import(name, Imported { path: format!("{module}.{}", alias.name), is_module: false });
+                    self.import(
+                        name,
+                        Imported { path: format!("{module}.{}", alias.name), is_module: false },
+                    );
                 }
             }
             Stmt::ImportFrom(from) => from.names.iter().for_each(|alias| {
@@ -127,7 +130,9 @@ impl<'a> Imports<'a> {
                 }
             }
             // Any name may stand for `__import__`.
-            Expr::Name(_) | Expr::Subscript(_) | Expr::Call(_) if !call.arguments.is_empty() => self.calls.push(call),
+            Expr::Name(_) | Expr::Subscript(_) | Expr::Call(_) if !call.arguments.is_empty() => {
+                self.calls.push(call)
+            }
             _ => {}
         }
     }
@@ -321,7 +326,11 @@ impl Judge<'_, '_> {
 
     fn forbid(&mut self, at: TextSize, module: &str, entry: &str, how: &str) {
         let below = if entry == module { String::new() } else { format!(" (`{entry}` is forbidden)") };
-        self.remark(at, FindingCode::ForbiddenImport, format!("import of `{module}` is not allowed{below}{how}"));
+        self.remark(
+            at,
+            FindingCode::ForbiddenImport,
+            format!("import of `{module}` is not allowed{below}{how}"),
+        );
     }
 
     fn statement(&mut self, stmt: &Stmt) {
@@ -363,7 +372,8 @@ impl Judge<'_, '_> {
         let module = from.module.as_deref().unwrap_or_default();
         // With `__package__` set, `from . import x` can be made to import any module.
         let names = from.names.iter().map(|alias| (alias.start(), alias.name.as_str()));
-        let candidates: Vec<_> = if module.is_empty() { names.collect() } else { vec![(from.start(), module)] };
+        let candidates: Vec<_> =
+            if module.is_empty() { names.collect() } else { vec![(from.start(), module)] };
         let mut found = false;
         for (at, name) in candidates {
             if let Some(entry) = self.policy.forbids(name) {
@@ -380,7 +390,8 @@ impl Judge<'_, '_> {
 
     fn call(&mut self, call: &ast::ExprCall) {
         if matches!(&*call.func, Expr::Name(name) if name.id == "getattr") {
-            if let Some(path) = call.arguments.args.first().and_then(|expr| self.imports.path(expr, ALIAS_STEPS_MAX))
+            if let Some(path) =
+                call.arguments.args.first().and_then(|expr| self.imports.path(expr, ALIAS_STEPS_MAX))
                 && let Some(name) = call.arguments.args.get(1).and_then(|expr| self.imports.string(expr))
             {
                 self.attribute(call.start(), path, &name);

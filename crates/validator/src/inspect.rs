@@ -53,8 +53,9 @@ pub(crate) fn inspect(body: &[Stmt], policy: &Policy) -> Inspection {
     }
     if let Some(at) = walk.too_complex_at {
         let (count, max) = (walk.complexity, policy.max_complexity);
-        let message =
-            format!("too complex: {count} decision points, at most {max} are allowed (the bound is passed here)");
+        let message = format!(
+            "too complex: {count} decision points, at most {max} are allowed (the bound is passed here)"
+        );
         remarks.push(Remark { at, code: FindingCode::TooComplex, message });
     }
     let imports = walk.imports.judge(policy, &mut remarks);

@@ -101,7 +101,8 @@ impl Loops {
 
     pub(crate) fn leave_loop(&mut self, at: TextSize) {
         if let Some(Loop { is_endless: true, has_exit: false }) = self.open.pop() {
-            let message = "this loop has no `break`, `return`, `raise` or exit call, so only the time limit ends it";
+            let message =
+                "this loop has no `break`, `return`, `raise` or exit call, so only the time limit ends it";
             self.remarks.push(Remark { at, code: FindingCode::InfiniteLoop, message: message.into() });
         }
     }
@@ -132,7 +133,10 @@ impl Loops {
             Expr::Attribute(attribute) => attribute.attr.as_str(),
             _ => return,
         };
-        if matches!(name, "exit" | "quit" | "_exit" | "abort" | "kill" | "execv" | "next" | "input" | "send" | "throw") {
+        if matches!(
+            name,
+            "exit" | "quit" | "_exit" | "abort" | "kill" | "execv" | "next" | "input" | "send" | "throw"
+        ) {
             self.leave_all();
         }
     }

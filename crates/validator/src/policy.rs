@@ -67,7 +67,9 @@ impl Default for Policy {
 #[non_exhaustive]
 pub enum PolicyError {
     /// An entry of the list of forbidden imports is not the name of a module.
-    #[error("`{entry}` is not a module name (hint: dotted names separated by commas, such as `os,subprocess`)")]
+    #[error(
+        "`{entry}` is not a module name (hint: dotted names separated by commas, such as `os,subprocess`)"
+    )]
     BadModuleName {
         /// The entry as it was given.
         entry: String,
@@ -82,7 +84,8 @@ fn is_dotted_name(name: &str) -> bool {
 /// Whether `part` is one Python identifier.
 fn is_identifier(part: &str) -> bool {
     let mut chars = part.chars();
-    chars.next().is_some_and(|c| c == '_' || unicode_ident::is_xid_start(c)) && chars.all(unicode_ident::is_xid_continue)
+    chars.next().is_some_and(|c| c == '_' || unicode_ident::is_xid_start(c))
+        && chars.all(unicode_ident::is_xid_continue)
 }
 
 #[cfg(test)]

@@ -120,7 +120,8 @@ pub fn render(findings: &[Finding]) -> String {
 
 /// Sorts by place, drops what is said twice of one place, and cuts to [`FINDINGS_MAX`].
 pub(crate) fn tidy(findings: &mut Vec<Finding>) {
-    findings.sort_by(|a, b| (a.line, a.column, a.code, &a.message).cmp(&(b.line, b.column, b.code, &b.message)));
+    findings
+        .sort_by(|a, b| (a.line, a.column, a.code, &a.message).cmp(&(b.line, b.column, b.code, &b.message)));
     findings.dedup();
     findings.truncate(FINDINGS_MAX);
 }

@@ -7,8 +7,8 @@ use std::cell::RefCell;
 use ruff_python_ast::visitor::{self, Visitor};
 use ruff_python_ast::{self as ast, Expr, InterpolatedStringElement, PythonVersion, Stmt};
 use ruff_python_parser::semantic_errors::{
-    LazyImportContext, SemanticSyntaxChecker, SemanticSyntaxContext, SemanticSyntaxError, SemanticSyntaxErrorKind,
-    YieldOutsideFunctionKind,
+    LazyImportContext, SemanticSyntaxChecker, SemanticSyntaxContext, SemanticSyntaxError,
+    SemanticSyntaxErrorKind, YieldOutsideFunctionKind,
 };
 use ruff_text_size::{Ranged, TextRange, TextSize};
 
@@ -34,10 +34,15 @@ pub(crate) fn check(body: &[Stmt], text: &str, python: (u8, u8)) -> Vec<Worded> 
 enum ScopeKind {
     Module,
     Class,
-    Function { is_async: bool },
+    Function {
+        is_async: bool,
+    },
     Lambda,
     /// A comprehension; with the name that CPython has for it.
-    Comprehension { name: &'static str, is_async: bool },
+    Comprehension {
+        name: &'static str,
+        is_async: bool,
+    },
 }
 
 /// What a `break` can meet on its way out.
@@ -252,14 +257,20 @@ impl SemanticSyntaxContext for Walk<'_> {
         let mut message = words::semantic(&error, self.text, self.python);
         match (&error.kind, self.kind()) {
             (
-                Kind::YieldOutsideFunction(YieldOutsideFunctionKind::Yield | YieldOutsideFunctionKind::YieldFrom),
+                Kind::YieldOutsideFunction(
+                    YieldOutsideFunctionKind::Yield | YieldOutsideFunctionKind::YieldFrom,
+                ),
                 ScopeKind::Comprehension { name, .. },
             ) => message = format!("'yield' inside {name}"),
-            (Kind::InvalidStarExpression, _) if self.text[..error.start().to_usize()].trim_end().ends_with("for") => {
+            (Kind::InvalidStarExpression, _)
+                if self.text[..error.start().to_usize()].trim_end().ends_with("for") =>
+            {
                 message = STARRED_TARGET.into();
             }
             // `await` outside any function is reported as just that.
-            (Kind::AwaitOutsideAsyncFunction(_), _) if self.found.borrow().last().is_some_and(|w| w.at == error.start()) => {
+            (Kind::AwaitOutsideAsyncFunction(_), _)
+                if self.found.borrow().last().is_some_and(|w| w.at == error.start()) =>
+            {
                 return;
             }
             _ => {}
@@ -268,19 +279,47 @@ impl SemanticSyntaxContext for Walk<'_> {
     }
 }
 
+/// Most clauses of a comprehension and most type parameters that are checked. The parser's checks compare each with
+/// all before it, and nobody writes more; the interpreter judges those itself.
+const COMPARED_MAX: usize = 100;
+
+fn has_many_clauses(expr: &Expr) -> bool {
+    let generators = match expr {
+        Expr::ListComp(comp) => &comp.generators,
+        Expr::SetComp(comp) => &comp.generators,
+        Expr::DictComp(comp) => &comp.generators,
+        Expr::Generator(comp) => &comp.generators,
+        _ => return false,
+    };
+    generators.len() > COMPARED_MAX
+}
+
+fn has_many_type_parameters(stmt: &Stmt) -> bool {
+    let parameters = match stmt {
+        Stmt::FunctionDef(stmt) => stmt.type_params.as_deref(),
+        Stmt::ClassDef(stmt) => stmt.type_params.as_deref(),
+        Stmt::TypeAlias(stmt) => stmt.type_params.as_deref(),
+        _ => None,
+    };
+    parameters.is_some_and(|parameters| parameters.type_params.len() > COMPARED_MAX)
+}
+
 const STARRED_TARGET: &str = "starred assignment target must be in a list or tuple";
 const GENERATOR: &str = "generator expression";
 
 impl<'a> Visitor<'a> for Walk<'_> {
     fn visit_stmt(&mut self, stmt: &'a Stmt) {
-        let mut checker = std::mem::take(&mut self.checker);
-        checker.visit_stmt(stmt, self);
-        self.checker = checker;
+        if !has_many_type_parameters(stmt) {
+            let mut checker = std::mem::take(&mut self.checker);
+            checker.visit_stmt(stmt, self);
+            self.checker = checker;
+        }
         self.check_except_star(stmt);
         self.check_more(stmt);
         match stmt {
             Stmt::ImportFrom(import) if import.module.as_deref() == Some("__future__") => {
-                self.future_annotations |= import.names.iter().any(|alias| alias.name.as_str() == "annotations");
+                self.future_annotations |=
+                    import.names.iter().any(|alias| alias.name.as_str() == "annotations");
             }
             Stmt::FunctionDef(function) => {
                 function.decorator_list.iter().for_each(|decorator| self.visit_decorator(decorator));
@@ -339,9 +378,11 @@ impl<'a> Visitor<'a> for Walk<'_> {
     }
 
     fn visit_expr(&mut self, expr: &'a Expr) {
-        let mut checker = std::mem::take(&mut self.checker);
-        checker.visit_expr(expr, self);
-        self.checker = checker;
+        if !has_many_clauses(expr) {
+            let mut checker = std::mem::take(&mut self.checker);
+            checker.visit_expr(expr, self);
+            self.checker = checker;
+        }
         match expr {
             Expr::Lambda(lambda) => {
                 lambda.parameters.iter().for_each(|parameters| self.visit_parameters(parameters));
@@ -350,7 +391,9 @@ impl<'a> Visitor<'a> for Walk<'_> {
             Expr::ListComp(comp) => {
                 self.comprehension("list comprehension", &comp.generators, &[Some(&comp.elt)]);
             }
-            Expr::SetComp(comp) => self.comprehension("set comprehension", &comp.generators, &[Some(&comp.elt)]),
+            Expr::SetComp(comp) => {
+                self.comprehension("set comprehension", &comp.generators, &[Some(&comp.elt)])
+            }
             Expr::DictComp(comp) => self.comprehension(
                 "dict comprehension",
                 &comp.generators,

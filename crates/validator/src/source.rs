@@ -18,6 +18,9 @@ impl<'s> Source<'s> {
     /// `source` must be shorter than 4 GiB ([`crate::SOURCE_BYTES_MAX`] is checked before).
     pub(crate) fn new(source: &'s str) -> Self {
         let text = source.strip_prefix(BOM).unwrap_or(source);
+        // CPython adds a line end to a text that ends with `\r\n`, so a backslash before it continues onto an empty
+        // line there, while the parser takes it for the end of the text.
+        let text = text.strip_suffix("\\\r\n").unwrap_or(text);
         Self { text, index: LineIndex::from_source_text(text) }
     }
 
@@ -73,7 +76,8 @@ mod tests {
     #[test]
     fn places_count_characters_and_every_line_end() {
         let source = Source::new("\u{feff}é=1\rb\r\ncd\né ü");
-        let place = |needle: &str| source.place(TextSize::try_from(source.text.find(needle).unwrap()).unwrap());
+        let place =
+            |needle: &str| source.place(TextSize::try_from(source.text.find(needle).unwrap()).unwrap());
         assert_eq!(place("=1"), (1, 1));
         assert_eq!(place("b"), (2, 0));
         assert_eq!(place("d"), (3, 1));
@@ -85,7 +89,10 @@ mod tests {
     fn finds_foreign_cookies() {
         let name = |text| Source::new(text).foreign_cookie().map(|(_, name)| name.to_owned());
         assert_eq!(name("# -*- coding: utf-7 -*-\n").as_deref(), Some("utf-7"));
-        assert_eq!(name("#!/usr/bin/python\n# vim: set fileencoding=latin-1 :\n").as_deref(), Some("latin-1"));
+        assert_eq!(
+            name("#!/usr/bin/python\n# vim: set fileencoding=latin-1 :\n").as_deref(),
+            Some("latin-1")
+        );
         assert_eq!(name("# coding: utf-8\n"), None);
         assert_eq!(name("# -*- coding: UTF_8 -*-\n"), None);
         assert_eq!(name("x = 1\n# coding: utf-7\n"), None);

@@ -180,7 +180,11 @@ struct NamedTargets<'a>(Vec<&'a str>);
 impl<'a> Visitor<'a> for NamedTargets<'a> {
     fn visit_expr(&mut self, expr: &'a Expr) {
         match expr {
-            Expr::Lambda(_) | Expr::ListComp(_) | Expr::SetComp(_) | Expr::DictComp(_) | Expr::Generator(_) => {}
+            Expr::Lambda(_)
+            | Expr::ListComp(_)
+            | Expr::SetComp(_)
+            | Expr::DictComp(_)
+            | Expr::Generator(_) => {}
             Expr::Named(named) => {
                 if let Expr::Name(name) = &*named.target {
                     self.0.push(name.id.as_str());
@@ -237,7 +241,8 @@ impl<'a> Visitor<'a> for Table<'a> {
                 self.visit_expr(&assign.annotation);
                 assign.value.iter().for_each(|value| self.visit_expr(value));
             }
-            Stmt::Import(ast::StmtImport { names, .. }) | Stmt::ImportFrom(ast::StmtImportFrom { names, .. }) => {
+            Stmt::Import(ast::StmtImport { names, .. })
+            | Stmt::ImportFrom(ast::StmtImportFrom { names, .. }) => {
                 for alias in names {
                     let bound = match &alias.asname {
                         Some(asname) => asname.as_str(),

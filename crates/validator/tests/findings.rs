@@ -109,7 +109,10 @@ fn endless_loops() {
     ] {
         assert_eq!(warnings(source), [], "{source:?}");
     }
-    assert_eq!(warnings("x = 1\nif x:\n    while True:\n        pass\n"), [(FindingCode::InfiniteLoop, 3, 4)]);
+    assert_eq!(
+        warnings("x = 1\nif x:\n    while True:\n        pass\n"),
+        [(FindingCode::InfiniteLoop, 3, 4)]
+    );
 }
 
 #[test]
@@ -142,8 +145,13 @@ fn dynamic_code() {
     assert_eq!(warnings("x = eval('1')"), [(FindingCode::DynamicCode, 1, 4)]);
     assert_eq!(warnings("exec('import os')"), [(FindingCode::DynamicCode, 1, 0)]);
     assert_eq!(warnings("compile('1', 'x', 'eval')"), [(FindingCode::DynamicCode, 1, 0)]);
-    for source in ["import re\nre.compile('x')", "from re import compile\ncompile('x')", "model.eval()", "df.eval('a')",
-        "def eval(x): return x\neval(1)"] {
+    for source in [
+        "import re\nre.compile('x')",
+        "from re import compile\ncompile('x')",
+        "model.eval()",
+        "df.eval('a')",
+        "def eval(x): return x\neval(1)",
+    ] {
         assert_eq!(warnings(source), [], "{source:?}");
     }
 }
@@ -151,7 +159,10 @@ fn dynamic_code() {
 #[test]
 fn cookies_are_ignored_with_a_warning() {
     assert_eq!(warnings("# -*- coding: latin-1 -*-\nx = 'é'"), [(FindingCode::EncodingCookie, 1, 0)]);
-    assert_eq!(warnings("#!/usr/bin/env python\n# coding: utf-7\nx = 1"), [(FindingCode::EncodingCookie, 2, 0)]);
+    assert_eq!(
+        warnings("#!/usr/bin/env python\n# coding: utf-7\nx = 1"),
+        [(FindingCode::EncodingCookie, 2, 0)]
+    );
     assert_eq!(warnings("# -*- coding: utf-8 -*-\nx = 1"), []);
     // The text is judged as it is, whatever it claims to be.
     assert!(!judge("# coding: utf-7\nimport os").is_accepted());
@@ -162,7 +173,10 @@ fn findings_are_few_and_in_order() {
     let report = judge(&"return\n".repeat(7_000));
     assert_eq!(report.violations.len(), FINDINGS_MAX);
     assert!(report.violations.is_sorted_by_key(|finding| finding.line));
-    assert_eq!(render(&report.violations).lines().next(), Some("line 1, column 0: 'return' outside function"));
+    assert_eq!(
+        render(&report.violations).lines().next(),
+        Some("line 1, column 0: 'return' outside function")
+    );
 }
 
 #[test]

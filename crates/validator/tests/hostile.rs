@@ -22,7 +22,7 @@ fn judge(source: &str) -> Report {
     let small = std::thread::Builder::new().stack_size(256 << 10);
     let policy = Policy { max_complexity: 0, ..Policy::default() };
     let started = Instant::now();
-    let judged = small.spawn(move || validate(&source, &policy)).unwrap().join();
+    let judged = small.spawn(move || validate(&source, &policy)).expect("a small thread").join();
     assert!(started.elapsed() < TIME_MAX, "took {:?}", started.elapsed());
     let report = judged.expect("validate() panicked");
     assert!(report.violations.iter().all(|finding| finding.code != FindingCode::NotAnalysed), "{report:?}");
@@ -152,13 +152,36 @@ fn nested() -> Vec<String> {
         fill("", "\x0c", "x"),
     ];
     for depth in [50, 90, 199, 200, 201, 1_000, 12_000] {
-        for (open, close) in [("(", ")"), ("[", "]"), ("{", "}"), ("f(", ")"), ("a[", "]"), ("[a for a in ", "]"), ("(lambda:", ")"), ("(yield ", ")"), ("{1:", "}"), ("(-", ")"), ("(a if b else ", ")")] {
+        for (open, close) in [
+            ("(", ")"),
+            ("[", "]"),
+            ("{", "}"),
+            ("f(", ")"),
+            ("a[", "]"),
+            ("[a for a in ", "]"),
+            ("(lambda:", ")"),
+            ("(yield ", ")"),
+            ("{1:", "}"),
+            ("(-", ")"),
+            ("(a if b else ", ")"),
+        ] {
             if (open.len() + close.len()) * depth < CHARS_MAX {
                 sources.push(balanced(open, "a", close, depth));
             }
         }
     }
-    for header in ["if a:", "while a:", "for a in b:", "try:", "with a:", "def f():", "class A:", "async def f():", "match a:", "else:"] {
+    for header in [
+        "if a:",
+        "while a:",
+        "for a in b:",
+        "try:",
+        "with a:",
+        "def f():",
+        "class A:",
+        "async def f():",
+        "match a:",
+        "else:",
+    ] {
         for levels in [20, 98, 99, 150, 300] {
             let lines = (0..levels).map(|level| format!("{}{header}\n", " ".repeat(level)));
             let source: String = lines.chain([format!("{}pass\n", " ".repeat(levels))]).collect();
@@ -168,7 +191,10 @@ fn nested() -> Vec<String> {
         }
     }
     // Inside an unclosed bracket the parser may see blocks where a lexer alone sees none.
-    sources.push(format!("(\n{}", (0..300).map(|level| format!("{}if a:\n", " ".repeat(level))).collect::<String>()));
+    sources.push(format!(
+        "(\n{}",
+        (0..300).map(|level| format!("{}if a:\n", " ".repeat(level))).collect::<String>()
+    ));
     sources
 }
 
@@ -182,7 +208,15 @@ fn nothing_overflows() {
 #[test]
 fn the_deepest_that_is_parsed_fits_the_stack() {
     // Just below the bound, where the stack is largest and still must do.
-    for (unit, end) in [("-", "1"), ("not ", "1"), ("a+", "a"), ("x**", "x"), ("~", "1"), ("lambda:", "1"), ("a if b else ", "c")] {
+    for (unit, end) in [
+        ("-", "1"),
+        ("not ", "1"),
+        ("a+", "a"),
+        ("x**", "x"),
+        ("~", "1"),
+        ("lambda:", "1"),
+        ("a if b else ", "c"),
+    ] {
         for count in [11_000, 12_000, 12_400, 6_200] {
             let source = unit.repeat(count) + end;
             if source.len() <= CHARS_MAX {
@@ -198,7 +232,12 @@ fn the_deepest_that_is_parsed_fits_the_stack() {
 #[test]
 fn longer_sources_than_the_default_are_safe_too() {
     let policy = Policy { max_code_length: usize::MAX, max_complexity: 0, ..Policy::default() };
-    for source in ["-".repeat(1_000_000) + "1", "(".repeat(1_000_000), "a+".repeat(500_000) + "a", "f'{".repeat(300_000)] {
+    for source in [
+        "-".repeat(1_000_000) + "1",
+        "(".repeat(1_000_000),
+        "a+".repeat(500_000) + "a",
+        "f'{".repeat(300_000),
+    ] {
         assert!(!validate(&source, &policy).is_accepted());
     }
 }
@@ -221,7 +260,11 @@ fn what_is_too_deep_says_so_and_where() {
 #[test]
 fn what_cpython_compiles_is_accepted() {
     let elifs = format!("if a:\n    pass\n{}else:\n    pass\n", "elif a:\n    pass\n".repeat(2_000));
-    let else_ifs: String = (0..40).map(|level| format!("{0}if a:\n{0}    pass\n{0}else:\n", "    ".repeat(level))).collect::<String>() + &"    ".repeat(40) + "pass\n";
+    let else_ifs: String = (0..40)
+        .map(|level| format!("{0}if a:\n{0}    pass\n{0}else:\n", "    ".repeat(level)))
+        .collect::<String>()
+        + &"    ".repeat(40)
+        + "pass\n";
     let sources = [
         vec!["a"; 2_900].join("+"),
         vec!["a.b.c(d) * 2"; 2_900].join(" + "),
@@ -268,14 +311,118 @@ fn what_cpython_compiles_is_accepted() {
 /// Pieces of Python, so that random programs get past the first token.
 fn piece() -> impl Strategy<Value = &'static str> {
     proptest::sample::select(vec![
-        "(", ")", "[", "]", "{", "}", ",", ":", "=", "==", ":=", "+", "-", "*", "**", ".", "...", "->", "@", ";", "\n",
-        "\n    ", "\n        ", "\t", " ", "\"", "'", "\"\"\"", "f\"", "f'{", "}'", "{{", "rb'", "\\\n", "\\", "# c\n", "#",
-        "0", "1", "0x", "1e5", "1j", "é", "x", "os", "if ", "elif ", "else:", "for ", "in ", "is ", "not ", "and ", "or ",
-        "lambda ", "yield ", "await ", "async ", "def f(", "class A(", "return ", "break\n", "continue\n", "pass\n",
-        "global x\n", "nonlocal x\n", "import ", "from ", "as ", "with ", "try:", "except ", "except* ", "finally:", "match ",
-        "case ", "_", "None", "True", "del ", "raise ", "assert ", "while ", "print ", "*a", "**k", "!r", "!=", "<>", "~",
-        "$", "?", "!", "\x0c", "\r", "\u{200b}", "“", "\u{feff}", "\0", "__import__('os')", "getattr(", "sys.modules[",
-        "type X = ", "t'{", "ｏｓ", "\u{301}", "lazy import ", "__class__", ".os", "'\\N{", "\\x1", "b'é'",
+        "(",
+        ")",
+        "[",
+        "]",
+        "{",
+        "}",
+        ",",
+        ":",
+        "=",
+        "==",
+        ":=",
+        "+",
+        "-",
+        "*",
+        "**",
+        ".",
+        "...",
+        "->",
+        "@",
+        ";",
+        "\n",
+        "\n    ",
+        "\n        ",
+        "\t",
+        " ",
+        "\"",
+        "'",
+        "\"\"\"",
+        "f\"",
+        "f'{",
+        "}'",
+        "{{",
+        "rb'",
+        "\\\n",
+        "\\",
+        "# c\n",
+        "#",
+        "0",
+        "1",
+        "0x",
+        "1e5",
+        "1j",
+        "é",
+        "x",
+        "os",
+        "if ",
+        "elif ",
+        "else:",
+        "for ",
+        "in ",
+        "is ",
+        "not ",
+        "and ",
+        "or ",
+        "lambda ",
+        "yield ",
+        "await ",
+        "async ",
+        "def f(",
+        "class A(",
+        "return ",
+        "break\n",
+        "continue\n",
+        "pass\n",
+        "global x\n",
+        "nonlocal x\n",
+        "import ",
+        "from ",
+        "as ",
+        "with ",
+        "try:",
+        "except ",
+        "except* ",
+        "finally:",
+        "match ",
+        "case ",
+        "_",
+        "None",
+        "True",
+        "del ",
+        "raise ",
+        "assert ",
+        "while ",
+        "print ",
+        "*a",
+        "**k",
+        "!r",
+        "!=",
+        "<>",
+        "~",
+        "$",
+        "?",
+        "!",
+        "\x0c",
+        "\r",
+        "\u{200b}",
+        "“",
+        "\u{feff}",
+        "\0",
+        "__import__('os')",
+        "getattr(",
+        "sys.modules[",
+        "type X = ",
+        "t'{",
+        "ｏｓ",
+        "\u{301}",
+        "lazy import ",
+        "__class__",
+        ".os",
+        "'\\N{",
+        "\\x1",
+        "b'é'",
     ])
 }
 

@@ -5,7 +5,10 @@ use std::collections::BTreeSet;
 use validator::{FindingCode, Policy, Report, validate};
 
 fn with_forbidden(list: &str) -> Policy {
-    Policy { forbidden_imports: Policy::forbidden_from_list(list).unwrap(), ..Policy::default() }
+    Policy {
+        forbidden_imports: Policy::forbidden_from_list(list).expect("a list of modules"),
+        ..Policy::default()
+    }
 }
 
 fn judge(source: &str) -> Report {
@@ -116,7 +119,11 @@ fn importlib_when_it_is_allowed() {
         "import importlib\ngetattr(importlib, 'import_module')('os')",
     ] {
         let report = validate(source, &policy);
-        assert_eq!(places(&report, FindingCode::ForbiddenImport), [(source.lines().count() as u32, 0)], "{source:?}");
+        assert_eq!(
+            places(&report, FindingCode::ForbiddenImport),
+            [(u32::try_from(source.lines().count()).unwrap(), 0)],
+            "{source:?}"
+        );
     }
     let policy = with_forbidden("os");
     let report = validate("import sys\nsys.modules['os'].system('id')", &policy);
@@ -136,7 +143,9 @@ fn dotted_entries_forbid_a_module_and_its_children() {
     ] {
         assert!(!validate(source, &policy).is_accepted(), "{source}");
     }
-    for source in ["import concurrent", "import asyncio", "from concurrent import other", "import concurrent_futures"] {
+    for source in
+        ["import concurrent", "import asyncio", "from concurrent import other", "import concurrent_futures"]
+    {
         assert_eq!(validate(source, &policy).violations, [], "{source}");
     }
     let message = &validate("from concurrent import futures", &policy).violations[0];
@@ -218,7 +227,8 @@ fn imports_are_listed() {
 #[test]
 fn a_broken_program_still_lists_its_forbidden_imports() {
     let report = judge("import os\nimport json\nx = = 1\nimport sys\n");
-    let codes: Vec<_> = report.violations.iter().map(|finding| (finding.line, finding.code.as_str())).collect();
+    let codes: Vec<_> =
+        report.violations.iter().map(|finding| (finding.line, finding.code.as_str())).collect();
     assert_eq!(codes, [(1, "forbidden-import"), (3, "syntax-error"), (4, "forbidden-import")]);
     assert!(report.imports.contains("json"));
 }

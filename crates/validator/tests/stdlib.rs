@@ -25,7 +25,10 @@ fn python_files(folder: &Path, files: &mut Vec<PathBuf>) {
 
 #[test]
 fn agrees_with_the_interpreter() {
-    let Some(root) = common::python("import sysconfig; print(sysconfig.get_path('stdlib'), end='')", "") else { return };
+    let Some(root) = common::python("import sysconfig; print(sysconfig.get_path('stdlib'), end='')", "")
+    else {
+        return;
+    };
     let mut files = Vec::new();
     python_files(Path::new(&root), &mut files);
     // Files in other encodings are not text here; empty ones are refused for being empty.

@@ -24,11 +24,15 @@ fn check(sources: &[&str]) -> (usize, usize) {
     let (mut wrong, mut same_column) = (Vec::new(), 0);
     for (source, answer) in sources.iter().zip(&answers) {
         let Value::Array(theirs) = answer else { panic!("CPython accepts {source:?}") };
-        let (message, line) = (theirs[1].as_str().unwrap(), theirs[2].as_u64().unwrap());
+        let (message, line) = (theirs[1].as_str().expect("a message"), theirs[2].as_u64().expect("a line"));
         let found = ours(source);
         match found.iter().find(|(ours, at, _)| ours == message && u64::from(*at) == line) {
-            Some((_, _, column)) => same_column += usize::from(u64::from(*column) + 1 == theirs[3].as_u64().unwrap()),
-            None => wrong.push(format!("{source:?}\n  CPython: {message:?} line {line}\n  ours:    {found:?}")),
+            Some((_, _, column)) => {
+                same_column += usize::from(u64::from(*column) + 1 == theirs[3].as_u64().expect("an offset"))
+            }
+            None => {
+                wrong.push(format!("{source:?}\n  CPython: {message:?} line {line}\n  ours:    {found:?}"))
+            }
         }
     }
     assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), sources.len(), wrong.join("\n"));
@@ -88,12 +92,35 @@ fn some_words_by_heart() {
 fn newer_syntax_names_the_version() {
     for source in ["type X = int\n", "def f[T](x): pass\n", "t'{a}'\n", "f'{a['b']}'\n"] {
         let found = ours(source);
-        assert!(found[0].0.starts_with("invalid syntax: ") && found[0].0.contains("Python 3.11"), "{found:?}");
+        assert!(
+            found[0].0.starts_with("invalid syntax: ") && found[0].0.contains("Python 3.11"),
+            "{found:?}"
+        );
         let newest = Policy { python: (3, 14), ..lax() };
         assert_eq!(validate(source, &newest).violations, [], "{source:?}");
     }
     let newer = Policy { python: (3, 12), ..lax() };
     assert_eq!(validate("def f[T](x: T) -> T: return x\n", &newer).violations, []);
+}
+
+/// Texts that only look unfinished to a parser of other habits.
+#[test]
+fn odd_ends_are_accepted() {
+    for source in [
+        "x = 1\\\r\n",
+        "\\\r\n",
+        "x = 1 \\\n\n",
+        "# \\",
+        "x = 1\r",
+        "if x:\n  \\\n    y\n",
+        "x = 1\n\x0c\n",
+        "if x: y",
+        "\x0cx = 1",
+    ] {
+        assert_eq!(ours(source), [], "{source:?}");
+    }
+    let sources = ["x = 1\\\r\n", "\\\r\n", "x = 1 \\\n\n"];
+    assert!(common::compile_all(&sources).into_iter().flatten().all(|answer| answer.is_null()));
 }
 
 /// One error at a time, as the interpreter does, but all that its compiler refuses.

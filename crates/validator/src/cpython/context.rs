@@ -14,9 +14,9 @@ pub(super) struct Context<'s> {
 
 /// Words that cannot start an expression or be a name.
 const KEYWORDS: &[&str] = &[
-    "and", "as", "assert", "async", "break", "class", "continue", "def", "del", "elif", "else", "except", "finally",
-    "for", "from", "global", "if", "import", "in", "is", "nonlocal", "or", "pass", "raise", "return", "try", "while",
-    "with", "yield",
+    "and", "as", "assert", "async", "break", "class", "continue", "def", "del", "elif", "else", "except",
+    "finally", "for", "from", "global", "if", "import", "in", "is", "nonlocal", "or", "pass", "raise",
+    "return", "try", "while", "with", "yield",
 ];
 
 impl<'s> Context<'s> {
@@ -47,7 +47,13 @@ impl<'s> Context<'s> {
 
     /// The token at `at` or the first after it.
     pub(super) fn token(&self, at: TextSize) -> Token {
-        let end = Token { kind: Kind::End, start: self.source.len(), end: self.source.len(), line: usize::MAX, level: 0 };
+        let end = Token {
+            kind: Kind::End,
+            start: self.source.len(),
+            end: self.source.len(),
+            line: usize::MAX,
+            level: 0,
+        };
         self.tokens.get(self.index(at)).copied().unwrap_or(end)
     }
 
@@ -74,14 +80,21 @@ impl<'s> Context<'s> {
     /// `at`, or for the end of the text the end of its last line.
     pub(super) fn code_end(&self, at: TextSize) -> TextSize {
         let token = self.token(at);
-        let is_end = matches!(token.kind, Kind::End | Kind::Newline) && self.source[token.start..].trim().is_empty();
+        let is_end =
+            matches!(token.kind, Kind::End | Kind::Newline) && self.source[token.start..].trim().is_empty();
         // Comments have no tokens: what follows may be comments up to the end.
         let only_comments = token.kind == Kind::Newline
             && self.tokens[self.index(at)..].iter().all(|token| self.text(*token).is_empty());
         if !is_end && !only_comments {
             return offset(token.start);
         }
-        offset(self.source.strip_suffix("\r\n").or(self.source.strip_suffix(['\n', '\r'])).unwrap_or(self.source).len())
+        offset(
+            self.source
+                .strip_suffix("\r\n")
+                .or(self.source.strip_suffix(['\n', '\r']))
+                .unwrap_or(self.source)
+                .len(),
+        )
     }
 
     /// CPython points at the last column of an unexpected indentation.
@@ -93,15 +106,12 @@ impl<'s> Context<'s> {
 
     /// Index of the first token of the statement that the token `index` belongs to.
     fn statement_index(&self, index: usize) -> usize {
-        let ends = |token: &Token| matches!(token.kind, Kind::Newline | Kind::Indent | Kind::Dedent);
-        let mut start = self.tokens[..index].iter().rposition(ends).map_or(0, |end| end + 1);
-        for at in start..index {
-            let token = self.tokens[at];
-            if token.level == 0 && self.text(token) == ";" {
-                start = at + 1;
-            }
-        }
-        start
+        let before = &self.tokens[..index];
+        let is_end = |token: &Token| match token.kind {
+            Kind::Newline | Kind::Indent | Kind::Dedent => true,
+            _ => token.level == 0 && self.text(*token) == ";",
+        };
+        before.iter().rposition(is_end).map_or(0, |end| end + 1)
     }
 
     pub(super) fn statement_start(&self, at: TextSize) -> TextSize {
@@ -157,7 +167,8 @@ impl<'s> Context<'s> {
     /// The f-string of an interpreter that takes it for one token, when `at` is inside.
     pub(super) fn fstring_around(&self, at: TextSize) -> Option<Token> {
         let token = self.token_around(at);
-        let is_inside = token.kind == Kind::String && token.start < usize::from(at) && usize::from(at) < token.end;
+        let is_inside =
+            token.kind == Kind::String && token.start < usize::from(at) && usize::from(at) < token.end;
         let prefix = self.text(token).split(['\'', '"']).next().unwrap_or_default();
         (is_inside && prefix.contains(['f', 'F'])).then_some(token)
     }
@@ -168,7 +179,10 @@ impl<'s> Context<'s> {
         if self.python >= (3, 12) {
             return None;
         }
-        let line = self.source[..usize::from(at).min(self.source.len())].trim_end().rfind(['\n', '\r']).map_or(0, |end| end + 1);
+        let line = self.source[..usize::from(at).min(self.source.len())]
+            .trim_end()
+            .rfind(['\n', '\r'])
+            .map_or(0, |end| end + 1);
         let strings = self.tokens.iter().filter(|token| token.kind == Kind::String && token.end > line);
         strings.take_while(|token| token.start < usize::from(at)).find_map(|token| {
             let text = self.text(*token);
@@ -266,10 +280,17 @@ impl<'s> Context<'s> {
             let token = self.tokens[before];
             match self.text(token) {
                 ")" | "]" | "}" => {
-                    let opening = self.tokens[..before].iter().rposition(|open| open.level == token.level + 1 && matches!(self.text(*open), "(" | "[" | "{"));
+                    let opening = self.tokens[..before].iter().rposition(|open| {
+                        open.level == token.level + 1 && matches!(self.text(*open), "(" | "[" | "{")
+                    });
                     // The opening bracket is the last token that raised the level.
                     let opening = opening.map_or(before, |near| {
-                        (0..=near).rev().find(|&n| self.tokens[n].level > token.level && self.level_before(n) == token.level).unwrap_or(near)
+                        (0..=near)
+                            .rev()
+                            .find(|&n| {
+                                self.tokens[n].level > token.level && self.level_before(n) == token.level
+                            })
+                            .unwrap_or(near)
                     });
                     (index, start) = (opening, opening);
                     continue;
@@ -280,7 +301,9 @@ impl<'s> Context<'s> {
                         break;
                     }
                 }
-                _ if matches!(self.text(self.tokens[start]), "(" | "[") && token.kind == Kind::Name && !self.is_keyword(token) => {}
+                _ if matches!(self.text(self.tokens[start]), "(" | "[")
+                    && token.kind == Kind::Name
+                    && !self.is_keyword(token) => {}
                 _ => break,
             }
             (index, start) = (before, before);
@@ -299,29 +322,46 @@ impl<'s> Context<'s> {
         if level == 0 {
             return None;
         }
-        (0..index).rev().find(|&n| self.tokens[n].level == level && self.level_before(n) == level - 1 && self.text(self.tokens[n]).len() == 1)
+        (0..index).rev().find(|&n| {
+            self.tokens[n].level == level
+                && self.level_before(n) == level - 1
+                && self.text(self.tokens[n]).len() == 1
+        })
     }
 
     /// Whether the token at `at` comes after a key of a dictionary without its colon.
     pub(super) fn is_dict_key_end(&self, at: TextSize) -> bool {
         let index = self.index(at);
-        let Some(open) = self.opening(index).filter(|&open| self.text(self.tokens[open]) == "{") else { return false };
+        let Some(open) = self.opening(index).filter(|&open| self.text(self.tokens[open]) == "{") else {
+            return false;
+        };
         let level = self.tokens[open].level;
-        let separators: Vec<_> = self.tokens[open + 1..index].iter().filter(|token| token.level == level).map(|token| self.text(*token)).filter(|text| matches!(*text, ":" | ",")).collect();
+        let separators: Vec<_> = self.tokens[open + 1..index]
+            .iter()
+            .filter(|token| token.level == level)
+            .map(|token| self.text(*token))
+            .filter(|text| matches!(*text, ":" | ","))
+            .collect();
         separators.first() == Some(&":") && separators.last() == Some(&",")
     }
 
     /// Whether `at` is between the brackets of a function's parameters.
     pub(super) fn is_in_parameters(&self, at: TextSize) -> bool {
         let is_level = self.level_before(self.index(at)) == 1;
-        self.header(at) == "def" && is_level && !self.is_after_arrow(at) && self.find_before(at, "=").is_none_or(|equals| equals < self.statement_start(at))
+        self.header(at) == "def"
+            && is_level
+            && !self.is_after_arrow(at)
+            && self.find_before(at, "=").is_none_or(|equals| equals < self.statement_start(at))
     }
 
     /// Whether `(` at `at` stands among the parameters of a function or a lambda.
     pub(super) fn is_parameter_list(&self, at: TextSize) -> bool {
         let before = self.token_before(at).map_or("", |token| self.text(token));
         let index = self.index(at);
-        let is_def = self.header(at) == "def" && self.level_before(index) == 1 && matches!(before, "(" | ",") && !self.is_after_arrow(at);
+        let is_def = self.header(at) == "def"
+            && self.level_before(index) == 1
+            && matches!(before, "(" | ",")
+            && !self.is_after_arrow(at);
         is_def || before == "lambda"
     }
 
@@ -337,8 +377,30 @@ impl<'s> Context<'s> {
             }
             let ends = token.level == level && {
                 let text = self.text(token);
-                let is_separator = matches!(text, "," | ":" | "=" | ";" | ":=" | "*" | "**" | "->") && (!matches!(text, "*" | "**") || !self.is_operand_end(self.token_before(offset(token.start))));
-                is_separator || matches!(text, "if" | "else" | "lambda" | "for" | "return" | "yield" | "assert" | "while" | "elif" | "del" | "from" | "import" | "raise" | "with" | "as" | "case" | "await") || (text == "in" && self.is_for_in(before))
+                let is_separator = matches!(text, "," | ":" | "=" | ";" | ":=" | "*" | "**" | "->")
+                    && (!matches!(text, "*" | "**")
+                        || !self.is_operand_end(self.token_before(offset(token.start))));
+                is_separator
+                    || matches!(
+                        text,
+                        "if" | "else"
+                            | "lambda"
+                            | "for"
+                            | "return"
+                            | "yield"
+                            | "assert"
+                            | "while"
+                            | "elif"
+                            | "del"
+                            | "from"
+                            | "import"
+                            | "raise"
+                            | "with"
+                            | "as"
+                            | "case"
+                            | "await"
+                    )
+                    || (text == "in" && self.is_for_in(before))
             };
             if ends || token.kind == Kind::Newline {
                 break;
@@ -351,8 +413,14 @@ impl<'s> Context<'s> {
     /// Whether this `in` belongs to a `for`.
     fn is_for_in(&self, index: usize) -> bool {
         let level = self.tokens[index].level;
-        let same = self.tokens[..index].iter().rev().take_while(|token| token.level >= level).filter(|token| token.level == level);
-        same.map(|token| self.text(*token)).find(|text| matches!(*text, "for" | "in" | "if" | "," )).is_some_and(|text| text == "for")
+        let same = self.tokens[..index]
+            .iter()
+            .rev()
+            .take_while(|token| token.level >= level)
+            .filter(|token| token.level == level);
+        same.map(|token| self.text(*token))
+            .find(|text| matches!(*text, "for" | "in" | "if" | ","))
+            .is_some_and(|text| text == "for")
     }
 
     /// Start of `a` in `a if b` without `else`.
@@ -363,7 +431,8 @@ impl<'s> Context<'s> {
         }
         let test = self.disjunction_start(index);
         let word = self.before(test)?;
-        let is_if = self.text(self.tokens[word]) == "if" && self.tokens[word].level == self.level_before(index);
+        let is_if =
+            self.text(self.tokens[word]) == "if" && self.tokens[word].level == self.level_before(index);
         let before = self.before(word).map(|before| self.tokens[before]);
         if !is_if || test == index || !self.is_operand_end(before) || self.is_comprehension_if(word) {
             return None;
@@ -373,7 +442,10 @@ impl<'s> Context<'s> {
 
     fn is_comprehension_if(&self, index: usize) -> bool {
         let level = self.tokens[index].level;
-        let same = self.tokens[..index].iter().rev().take_while(|token| token.level >= level && token.kind != Kind::Newline);
+        let same = self.tokens[..index]
+            .iter()
+            .rev()
+            .take_while(|token| token.level >= level && token.kind != Kind::Newline);
         level > 0 && same.filter(|token| token.level == level).any(|token| self.text(*token) == "for")
     }
 
@@ -392,14 +464,17 @@ impl<'s> Context<'s> {
     /// The line of the last token that CPython had read when it gave up at `failed` with these words.
     pub(super) fn line_read(&self, failed: Token, worded: &Worded) -> usize {
         let index = self.index(offset(failed.start));
-        let reads_on = worded.message.ends_with("forgot a comma?") || worded.message.starts_with("positional argument");
+        let reads_on =
+            worded.message.ends_with("forgot a comma?") || worded.message.starts_with("positional argument");
         if !reads_on {
             return failed.line;
         }
         // It read the whole second expression, and the token after it.
         let stops = |token: &&Token| {
             token.line > failed.line
-                || (token.level <= self.level_before(index) && (matches!(self.text(**token), "," | ":" | "=" | ")" | "]" | "}") || self.is_keyword(**token)))
+                || (token.level <= self.level_before(index)
+                    && (matches!(self.text(**token), "," | ":" | "=" | ")" | "]" | "}")
+                        || self.is_keyword(**token)))
         };
         self.tokens[index..].iter().find(stops).map_or(failed.line, |token| token.line)
     }

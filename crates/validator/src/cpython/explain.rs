@@ -11,8 +11,8 @@ use ruff_python_parser::{
 use ruff_text_size::{Ranged, TextRange, TextSize};
 
 use super::context::Context;
-use super::tokens::{CUT, Fault, Kind, Open, TABS_MIXED, UNINDENT, offset, scan};
 use super::targets::Target;
+use super::tokens::{CUT, Fault, Kind, Open, TABS_MIXED, UNINDENT, offset, scan};
 use super::{Worded, escapes, fstring, targets};
 
 /// The error that CPython reports for a program that does not parse. `parsed` must have an error.
@@ -48,7 +48,9 @@ pub(crate) fn explain(parsed: &Parsed<Mod>, text: &str, python: (u8, u8)) -> Wor
     // An open bracket is blamed for what goes wrong on a later line, and at the end of the text.
     let failed = context.token(error.map_or(worded.at, Ranged::start));
     match scan.unclosed {
-        Some(open) if failed.kind == Kind::End || context.line_read(failed, &worded) > open.line => never_closed(open),
+        Some(open) if failed.kind == Kind::End || context.line_read(failed, &worded) > open.line => {
+            never_closed(open)
+        }
         _ => worded,
     }
 }
@@ -77,7 +79,9 @@ fn newer(error: &UnsupportedSyntaxError) -> Worded {
         Unsupported::UnpackingInComprehension(_) if display.contains("dictionary") => {
             "dict unpacking cannot be used in dict comprehension".into()
         }
-        Unsupported::UnpackingInComprehension(_) => "iterable unpacking cannot be used in comprehension".into(),
+        Unsupported::UnpackingInComprehension(_) => {
+            "iterable unpacking cannot be used in comprehension".into()
+        }
         Unsupported::Pep701FString(_) if display.contains("backslash") => {
             "f-string expression part cannot include a backslash".into()
         }
@@ -131,7 +135,9 @@ fn grammar(context: &Context<'_>, error: &ParseError) -> Worded {
         E::UnparenthesizedGeneratorExpression if !context.statement_starts_with(at, &["class"]) => {
             here("Generator expression must be parenthesized")
         }
-        E::UnparenthesizedGeneratorExpression => generic(context, context.find_after(at, "for").unwrap_or(at)),
+        E::UnparenthesizedGeneratorExpression => {
+            generic(context, context.find_after(at, "for").unwrap_or(at))
+        }
         E::UnparenthesizedTupleExpression => generic(context, context.find_after(at, ",").unwrap_or(at)),
         E::NonDefaultParamAfterDefaultParam if context.python >= (3, 12) => {
             here("parameter without a default follows parameter with a default")
@@ -142,7 +148,8 @@ fn grammar(context: &Context<'_>, error: &ParseError) -> Worded {
         }
         E::ParamAfterVarKeywordParam => here("arguments cannot follow var-keyword argument"),
         E::VarParameterWithDefault => {
-            let is_keyword = context.token_before(context.start_before(at)).is_some_and(|star| context.text(star) == "**");
+            let is_keyword =
+                context.token_before(context.start_before(at)).is_some_and(|star| context.text(star) == "**");
             let kind = if is_keyword { "keyword" } else { "positional" };
             here(&format!("var-{kind} argument cannot have default value"))
         }
@@ -171,7 +178,8 @@ fn generic(context: &Context<'_>, at: TextSize) -> Worded {
 }
 
 fn target(context: &Context<'_>, range: TextRange) -> &'static str {
-    targets::name(context.slice(usize::from(range.start()), usize::from(range.end()))).map_or("expression", |t| t.name)
+    targets::name(context.slice(usize::from(range.start()), usize::from(range.end())))
+        .map_or("expression", |t| t.name)
 }
 
 /// Something that cannot be assigned to stands before `=`, after `for`, or after `as`.
@@ -250,10 +258,12 @@ fn unexpected(context: &Context<'_>, at: TextSize) -> Worded {
             }
         }
         let is_bare = matches!(before_text, "else" | "try" | "finally");
-        let is_block = before_text != header && matches!(
-            header,
-            "if" | "elif" | "while" | "for" | "with" | "class" | "except" | "match" | "case"
-        ) || (header == "except" && before_text == header);
+        let is_block = before_text != header
+            && matches!(
+                header,
+                "if" | "elif" | "while" | "for" | "with" | "class" | "except" | "match" | "case"
+            )
+            || (header == "except" && before_text == header);
         if (is_bare && before_text == header) || (is_block && token.kind == Kind::Newline) {
             return Worded::new(offset(token.start), "expected ':'");
         }
@@ -266,8 +276,10 @@ fn unexpected(context: &Context<'_>, at: TextSize) -> Worded {
     if text == "=" && matches!(header, "if" | "elif" | "while") {
         return mistyped_test(context, at);
     }
-    if matches!(text, "+=" | "-=" | "*=" | "/=" | "//=" | "%=" | "@=" | "&=" | "|=" | "^=" | "<<=" | ">>=" | "**=")
-        && token.level == 0
+    if matches!(
+        text,
+        "+=" | "-=" | "*=" | "/=" | "//=" | "%=" | "@=" | "&=" | "|=" | "^=" | "<<=" | ">>=" | "**="
+    ) && token.level == 0
     {
         let start = context.statement_start(at);
         return augmented(context, TextRange::new(start, at));
@@ -305,7 +317,8 @@ fn mistyped_test(context: &Context<'_>, at: TextSize) -> Worded {
             Worded::new(start, "invalid syntax. Maybe you meant '==' or ':=' instead of '='?")
         }
         Some(target) if target.is_tight => {
-            let message = format!("cannot assign to {} here. Maybe you meant '==' instead of '='?", target.name);
+            let message =
+                format!("cannot assign to {} here. Maybe you meant '==' instead of '='?", target.name);
             Worded::new(start, message)
         }
         _ => generic(context, at),
@@ -321,8 +334,12 @@ fn other(context: &Context<'_>, message: &str, range: TextRange) -> Worded {
     }
     match message {
         "Expected a parameter name" => keyword_argument(context, range),
-        "Only single target (not tuple) can be annotated" => here("only single target (not tuple) can be annotated"),
-        "Only single target (not list) can be annotated" => here("only single target (not list) can be annotated"),
+        "Only single target (not tuple) can be annotated" => {
+            here("only single target (not tuple) can be annotated")
+        }
+        "Only single target (not list) can be annotated" => {
+            here("only single target (not list) can be annotated")
+        }
         "Expected `except` or `finally` after `try` block" => {
             Worded::new(context.code_end(at), "expected 'except' or 'finally' block")
         }
@@ -346,8 +363,12 @@ fn other(context: &Context<'_>, message: &str, range: TextRange) -> Worded {
             here("at least one argument must precede /")
         }
         "Only one '**' parameter allowed" => here("arguments cannot follow var-keyword argument"),
-        "Positional patterns cannot follow keyword patterns" => here("positional patterns follow keyword patterns"),
-        "Bytes literal cannot be mixed with non-bytes literals" => here("cannot mix bytes and nonbytes literals"),
+        "Positional patterns cannot follow keyword patterns" => {
+            here("positional patterns follow keyword patterns")
+        }
+        "Bytes literal cannot be mixed with non-bytes literals" => {
+            here("cannot mix bytes and nonbytes literals")
+        }
         "Expected a parameter or the end of the parameter list" => match context.text(context.token(at)) {
             "(" if context.header(at) == "def" => here("Function parameters cannot be parenthesized"),
             "(" => here("Lambda expression parameters cannot be parenthesized"),

@@ -7,17 +7,24 @@ use ruff_python_parser::{InterpolatedStringErrorType, LexicalErrorType, ParseErr
 pub(super) fn message(error: &ParseErrorType, before: &str, rest: &str, python: (u8, u8)) -> String {
     use InterpolatedStringErrorType as Kind;
     let text = match error {
-        ParseErrorType::FStringError(kind) | ParseErrorType::Lexical(LexicalErrorType::FStringError(kind)) => match kind {
+        ParseErrorType::FStringError(kind)
+        | ParseErrorType::Lexical(LexicalErrorType::FStringError(kind)) => match kind {
             Kind::SingleRbrace => "single '}' is not allowed",
             Kind::InvalidConversionFlag => "invalid conversion character: expected 's', 'r', or 'a'",
             Kind::UnclosedLbrace => return unclosed(before, rest),
             Kind::UnterminatedString | Kind::UnterminatedTripleQuotedString => "expecting '}'",
             Kind::LambdaWithoutParentheses => "invalid syntax",
-            Kind::ConversionFlagNotImmediatelyAfterExclamation | Kind::NewlineInFormatSpec => "invalid syntax",
+            Kind::ConversionFlagNotImmediatelyAfterExclamation | Kind::NewlineInFormatSpec => {
+                "invalid syntax"
+            }
         },
         ParseErrorType::ExpectedExpression => {
             let is_hole_start = before.trim_end().ends_with('{');
-            let (since, is_new) = if python < (3, 12) { ("expression required before", false) } else { ("valid expression required before", true) };
+            let (since, is_new) = if python < (3, 12) {
+                ("expression required before", false)
+            } else {
+                ("valid expression required before", true)
+            };
             match rest.chars().next() {
                 Some(c @ ('!' | ':' | '=')) if is_hole_start => return format!("f-string: {since} '{c}'"),
                 Some('}') if is_hole_start && is_new => return format!("f-string: {since} '}}'"),
@@ -38,7 +45,9 @@ fn unclosed(before: &str, rest: &str) -> String {
         // After a conversion or the end of the string there is nothing to compile.
         Some('\'' | '"') | None => "f-string: expecting '}'".into(),
         Some(_) if is_after_conversion(before) => "f-string: expecting '}'".into(),
-        Some(c) if c == '_' || c.is_alphanumeric() => "f-string: invalid syntax. Perhaps you forgot a comma?".into(),
+        Some(c) if c == '_' || c.is_alphanumeric() => {
+            "f-string: invalid syntax. Perhaps you forgot a comma?".into()
+        }
         Some(_) => "f-string: invalid syntax".into(),
     }
 }

@@ -201,7 +201,8 @@ impl Scanner<'_> {
     /// The end of the text: CPython adds the last line end itself.
     fn finish(&mut self, start: usize, blank_line: bool) -> Result<(), Fault> {
         let line = self.cursor.line;
-        let in_statement = self.tokens.last().is_some_and(|t| !matches!(t.kind, Kind::Newline | Kind::Dedent));
+        let in_statement =
+            self.tokens.last().is_some_and(|t| !matches!(t.kind, Kind::Newline | Kind::Dedent));
         if self.open.is_empty() && in_statement && !blank_line {
             self.push(Kind::Newline, start, line);
         }
@@ -383,8 +384,9 @@ impl Scanner<'_> {
             return Ok(());
         }
         let is_start = |c: char| c == '_' || unicode_ident::is_xid_start(c);
-        let wrong =
-            word.char_indices().find(|&(at, c)| !(if at == 0 { is_start(c) } else { unicode_ident::is_xid_continue(c) }));
+        let wrong = word
+            .char_indices()
+            .find(|&(at, c)| !(if at == 0 { is_start(c) } else { unicode_ident::is_xid_continue(c) }));
         if let Some((at, c)) = wrong {
             self.cursor.at = start + at + c.len_utf8();
             return Err(self.cursor.error(bad_character(c)).into());

@@ -23,11 +23,15 @@ print(json.dumps([judge(source) for source in json.load(sys.stdin)]))
 /// Runs Python code with `input` on its standard input. `None` when there is no Python 3.11, which is loud, and a
 /// failure when `REQUIRE_ALL` is set.
 pub(crate) fn python(code: &str, input: &str) -> Option<String> {
-    let version = Command::new("python3").args(["-c", "import sys; print(sys.version_info[:2] == (3, 11))"]).output();
+    let version =
+        Command::new("python3").args(["-c", "import sys; print(sys.version_info[:2] == (3, 11))"]).output();
     let is_usable = version.is_ok_and(|output| output.stdout.starts_with(b"True"));
     if !is_usable {
         assert!(std::env::var_os("REQUIRE_ALL").is_none(), "python3 is not a Python 3.11");
-        eprintln!("SKIPPED: needs `python3` to be Python 3.11");
+        #[expect(clippy::print_stderr, reason = "a skipped test must be seen")]
+        {
+            eprintln!("SKIPPED: needs `python3` to be Python 3.11");
+        }
         return None;
     }
     let mut child = Command::new("python3")
@@ -40,15 +44,15 @@ pub(crate) fn python(code: &str, input: &str) -> Option<String> {
     let input = input.to_owned();
     let writer = std::thread::spawn(move || stdin.write_all(input.as_bytes()));
     let output = child.wait_with_output().expect("python3 was started");
-    writer.join().unwrap().unwrap();
+    writer.join().expect("the writer does not panic").expect("the interpreter reads its input");
     assert!(output.status.success(), "the oracle failed");
-    Some(String::from_utf8(output.stdout).unwrap())
+    Some(String::from_utf8(output.stdout).expect("it prints text"))
 }
 
 /// What the interpreter says of each source; `None` as for [`python`].
 #[allow(dead_code, reason = "not every test binary asks the interpreter")]
 pub(crate) fn compile_all<S: AsRef<str>>(sources: &[S]) -> Option<Vec<Value>> {
     let sources: Vec<_> = sources.iter().map(AsRef::as_ref).collect();
-    let answers = python(ORACLE, &serde_json::to_string(&sources).unwrap())?;
-    Some(serde_json::from_str(&answers).unwrap())
+    let answers = python(ORACLE, &serde_json::to_string(&sources).expect("strings are JSON"))?;
+    Some(serde_json::from_str(&answers).expect("the oracle prints JSON"))
 }

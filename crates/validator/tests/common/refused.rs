@@ -37,7 +37,7 @@ pub(crate) const TOKENIZER: &[&str] = &[
     "x = “abc”\n",
     "x = 1 – 2\n",
     "x = a€b\n",
-    "x = 1\u{a0}+ 2\n",
+    "x = y \u{a0}+ 2\n",
     "x\u{200b} = 1\n",
     "x = 5 €\n",
     "print(‘hi’)\n",
@@ -600,4 +600,3 @@ pub(crate) const EVERYDAY: &[&str] = &[
     "x = 1\n    \n  y = 1\n",
     "# c\n  x = 1\n",
 ];
-
