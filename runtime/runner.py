@@ -62,15 +62,20 @@ def _prepare():
 
 def _report(kind, error, frames):
     """Prints an uncaught exception as the interpreter would, with the program's own lines."""
+    path = sys.path[:]
     try:
         if sys.excepthook is not sys.__excepthook__:
             sys.excepthook(kind, error, frames)
             return
+        # The standard library wins now over modules of the same name beside the program.
+        sys.path.sort(key=lambda entry: entry == "/tmp/output")
         import traceback
 
         traceback.print_exception(kind, error, frames)
     except BaseException:
         sys.__excepthook__(kind, error, frames)
+    finally:
+        sys.path[:] = path
 
 
 def _run():
@@ -85,10 +90,11 @@ def _run():
         error.__traceback__ = frames
         _report(type(error), error, frames)
         if isinstance(error, KeyboardInterrupt):
-            import signal
+            # Built in: no `signal.py` beside the program is meant.
+            import _signal
 
-            signal.signal(signal.SIGINT, signal.SIG_DFL)
-            os.kill(os.getpid(), signal.SIGINT)
+            _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
+            os.kill(os.getpid(), _signal.SIGINT)
     else:
         return
     sys.exit(1)

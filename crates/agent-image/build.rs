@@ -29,7 +29,11 @@ fn main() {
         .env("CARGO_ENCODED_RUSTFLAGS", "-Ctarget-feature=+crt-static")
         .status()
         .unwrap_or_else(|error| panic!("failed to run cargo for the agent: {error}"));
-    assert!(status.success(), "failed to build the agent (hint: a static C library is needed; on Debian, libc6-dev)");
+    assert!(
+        status.success(),
+        "failed to build the agent (hint: a static C library is needed; on Debian, libc6-dev)"
+    );
     let built = out.join("target").join(&target).join("agent/sandbox-agent");
-    fs::copy(&built, out.join("sandbox-agent")).unwrap_or_else(|error| panic!("failed to copy the agent: {error}"));
+    fs::copy(&built, out.join("sandbox-agent"))
+        .unwrap_or_else(|error| panic!("failed to copy the agent: {error}"));
 }

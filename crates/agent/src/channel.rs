@@ -84,7 +84,7 @@ impl Channel {
     pub(crate) fn try_receive(&mut self) -> io::Result<Option<HostMessage>> {
         loop {
             let invalid = |error| io::Error::new(io::ErrorKind::InvalidData, error);
-            if let Some(message) = self.decoder.next().map_err(invalid)? {
+            if let Some(message) = self.decoder.next_message().map_err(invalid)? {
                 return Ok(Some(message));
             }
             let mut chunk = [0; READ_BYTES];

@@ -8,6 +8,7 @@ use crate::Channel;
 use crate::intake::{Inputs, Version};
 use protocol::{CHUNK_BYTES_MAX, ExecHeader, GuestMessage, PATH_BYTES_MAX, SkipReason};
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, Stat};
+use rustix::path::Arg;
 use std::collections::HashMap;
 use std::ffi::CString;
 use std::io;
@@ -19,6 +20,9 @@ const DEPTH_MAX: usize = 32;
 const SKIPPED_MAX: usize = 100;
 /// Entries that are looked at. The file system's inodes bound them too; this bounds the time.
 const ENTRIES_MAX: usize = 100_000;
+/// Bytes of paths of files that might be sent. The agent lives in the program's memory limit, and a full `/tmp` may
+/// have left it little: thousands of the longest paths would cost a program that ended well its answer.
+const PATHS_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// Sends every output file below `/tmp/output`, in the order of their paths, and says what is left out and why.
 /// Input files that the program left as they were are not output.
@@ -27,14 +31,18 @@ const ENTRIES_MAX: usize = 100_000;
 /// Only when the host is gone.
 pub(crate) fn collect(channel: &mut Channel, header: &ExecHeader, inputs: &Inputs) -> io::Result<()> {
     let mut found = Found::default();
-    match open_output_directory() {
-        Ok(directory) => walk(&directory, "", 0, &mut found),
-        Err(reason) => found.skipped.push(("output".to_owned(), reason)),
-    }
+    let directory = match open_output_directory() {
+        Ok(directory) => directory,
+        Err(reason) => {
+            channel.send(&GuestMessage::Skipped { path: "output".to_owned(), reason })?;
+            return channel.flush();
+        }
+    };
+    walk(&directory, "", 0, &mut found);
     found.skip_links_to_elsewhere();
     found.files.retain(|file| inputs.get(&file.path) != Some(&file.version));
     found.files.sort_by(|a, b| a.path.cmp(&b.path));
-    send_files(channel, header, found)
+    send_files(channel, header, &directory, found)
 }
 
 /// What the walk found.
@@ -43,13 +51,12 @@ struct Found {
     files: Vec<Candidate>,
     skipped: Vec<(String, SkipReason)>,
     entries: usize,
+    paths_bytes: usize,
 }
 
-/// A regular file, held open by its directory.
+/// A regular file. Not held open: there may be more than descriptors, and nothing changes any more.
 struct Candidate {
     path: String,
-    directory: std::rc::Rc<OwnedFd>,
-    name: CString,
     identity: (u64, u64),
     links: u64,
     version: Version,
@@ -110,16 +117,17 @@ fn kind_of(status: &Stat) -> Kind {
     }
 }
 
-/// Opens one entry of a directory: no link is followed, no mount is crossed, nothing blocks.
-fn open_beneath(directory: impl AsFd, name: &std::ffi::CStr, extra: OFlags) -> rustix::io::Result<OwnedFd> {
+/// Opens an entry beneath a directory: no link is followed on any part, no mount is crossed, nothing blocks.
+fn open_beneath(directory: impl AsFd, path: impl Arg + Copy, extra: OFlags) -> rustix::io::Result<OwnedFd> {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK | extra;
     let resolve = ResolveFlags::BENEATH
         | ResolveFlags::NO_SYMLINKS
         | ResolveFlags::NO_MAGICLINKS
         | ResolveFlags::NO_XDEV;
-    match rustix::fs::openat2(&directory, name, flags, Mode::empty(), resolve) {
-        // A kernel or guest kernel without openat2(2): a single component with NOFOLLOW follows nothing either.
-        Err(rustix::io::Errno::NOSYS) => rustix::fs::openat(&directory, name, flags, Mode::empty()),
+    match rustix::fs::openat2(&directory, path, flags, Mode::empty(), resolve) {
+        // A guest kernel without openat2(2): every directory on the way was seen to be one, and all that could
+        // change it is dead.
+        Err(rustix::io::Errno::NOSYS) => rustix::fs::openat(&directory, path, flags, Mode::empty()),
         other => other,
     }
 }
@@ -129,8 +137,6 @@ fn walk(directory: &OwnedFd, prefix: &str, depth: usize, found: &mut Found) {
         found.skip(prefix.to_owned(), SkipReason::Unreadable);
         return;
     };
-    let Ok(shared) = directory.try_clone() else { return };
-    let shared = std::rc::Rc::new(shared);
     let mut names: Vec<CString> =
         entries.filter_map(Result::ok).map(|entry| entry.file_name().to_owned()).collect();
     names.sort();
@@ -162,14 +168,18 @@ fn walk(directory: &OwnedFd, prefix: &str, depth: usize, found: &mut Found) {
                 Err(_) => found.skip(path, SkipReason::Unreadable),
             },
             Kind::Regular if path.len() > PATH_BYTES_MAX => found.skip(shown, SkipReason::TooDeep),
-            Kind::Regular => found.files.push(Candidate {
-                path,
-                directory: std::rc::Rc::clone(&shared),
-                name,
-                identity: (status.st_dev, status.st_ino),
-                links: status.st_nlink,
-                version: Version::of(&status),
-            }),
+            Kind::Regular if found.paths_bytes + path.len() > PATHS_BYTES_MAX => {
+                found.skip(path, SkipReason::TooMany);
+            }
+            Kind::Regular => {
+                found.paths_bytes += path.len();
+                found.files.push(Candidate {
+                    path,
+                    identity: (status.st_dev, status.st_ino),
+                    links: status.st_nlink,
+                    version: Version::of(&status),
+                });
+            }
         }
     }
 }
@@ -179,11 +189,16 @@ fn join(prefix: &str, name: &str) -> String {
 }
 
 /// Sends the files within the limits. Sizes are those of the open file, and what is read is what counts.
-fn send_files(channel: &mut Channel, header: &ExecHeader, mut found: Found) -> io::Result<()> {
+fn send_files(
+    channel: &mut Channel,
+    header: &ExecHeader,
+    directory: &OwnedFd,
+    mut found: Found,
+) -> io::Result<()> {
     let mut sent_count = 0;
     let mut sent_bytes = 0u64;
     for file in std::mem::take(&mut found.files) {
-        let opened = open_beneath(file.directory.as_ref(), &file.name, OFlags::empty());
+        let opened = open_beneath(directory, file.path.as_str(), OFlags::empty());
         let Ok(opened) = opened else {
             found.skip(file.path, SkipReason::Unreadable);
             continue;

@@ -22,6 +22,9 @@ const FILES_MAX: u64 = 1024;
 const STACK_BYTES: u64 = 8 * 1024 * 1024;
 /// Locked memory in bytes: enough for a key, useless for an attack.
 const LOCKED_BYTES: u64 = 64 * 1024;
+/// Largest core dump in bytes. Not 0: where `kernel.core_pattern` is a pipe, the kernel looks at no limit but 1,
+/// which it takes for "start no handler" (fs/coredump.c). A file that small is never written.
+const CORE_BYTES: u64 = 1;
 /// Queued signals of the user.
 const SIGNALS_MAX: u64 = 1024;
 
@@ -176,7 +179,7 @@ fn environment(config: &ProgramConfig) -> io::Result<Vec<CString>> {
 
 fn limits(config: &ProgramConfig) -> Vec<(Resource, u64)> {
     vec![
-        (Resource::Core, 0),
+        (Resource::Core, CORE_BYTES),
         (Resource::Fsize, config.file_bytes_max),
         (Resource::Nofile, FILES_MAX),
         (Resource::Stack, STACK_BYTES),

@@ -56,6 +56,8 @@ pub fn run(control: OwnedFd) -> io::Result<()> {
 
 fn set_up(config: &LauncherConfig) -> Result<SingleThreaded, Refused> {
     let proof = SingleThreaded::prove()?;
+    // The service's may be stricter, and then programs could not read what is made here.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
     confine::unreaped_children();
     if let Some(user) = config.user_map {
         confine::enter_user_namespace(UserMap {

@@ -270,29 +270,26 @@ impl Run {
 
     fn note_denied(&mut self) {
         let Some(listener) = &self.listener else { return };
-        let Some(notification) = listener.receive() else {
-            // Nobody is left who could make a call: a closed filter polls as hung up for ever.
-            if !self.is_listener_alive() {
+        // Look again first: older kernels let `receive` wait for ever when nobody is left who could make a call.
+        let mut polled = [PollFd::new(listener, PollFlags::IN)];
+        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+        if poll(&mut polled, Some(&now)).is_err() || !polled[0].revents().contains(PollFlags::IN) {
+            // A listener whose filter has no process left polls as hung up for ever (seccomp_unotify(2)).
+            if polled[0].revents().contains(PollFlags::HUP) {
                 self.listener = None;
             }
             return;
-        };
+        }
+        let Some(notification) = listener.receive() else { return };
         listener.refuse(notification);
         note_name(&mut self.denied, notification.name());
-    }
-
-    /// A listener whose filter has no process left reports POLLHUP (seccomp_unotify(2)).
-    fn is_listener_alive(&self) -> bool {
-        let Some(listener) = &self.listener else { return false };
-        let mut polled = [PollFd::new(listener, PollFlags::IN)];
-        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
-        poll(&mut polled, Some(&now)).is_ok() && !polled[0].revents().contains(PollFlags::HUP)
     }
 
     fn note_reaped(&mut self, child: &Reaped) {
         self.cpu_time += child.cpu_time;
         self.resident_bytes_peak = self.resident_bytes_peak.max(child.resident_bytes_peak);
-        if child.pid == self.pid {
+        // Once only: its number is free now, and a child of what it left could come to bear it.
+        if child.pid == self.pid && self.status.is_none() {
             self.ended = Some(Instant::now());
             self.status = match (child.exit_code, child.signal) {
                 (Some(code), _) => Some(WaitStatus::Exited(code)),

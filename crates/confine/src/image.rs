@@ -62,24 +62,42 @@ impl Image {
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::inherit());
-        // SAFETY: the closure runs between fork and exec in a child of a threaded process. It calls only dup2(2)
-        // or fcntl(2), which are async-signal-safe, and allocates nothing. `control` is moved into the closure,
-        // so its number stays open until the child has run it.
+        // SAFETY: the closure runs between fork and exec in a child of a threaded process. It calls only dup2(2),
+        // fcntl(2) and close_range(2), which are async-signal-safe, and allocates nothing. `control` is moved into
+        // the closure, so its number stays open until the child has run it.
         unsafe {
             command.pre_exec(move || {
                 let source = control.as_raw_fd();
                 if source == CONTROL_DESCRIPTOR {
                     // dup2 onto itself would leave close-on-exec set.
                     rustix::io::fcntl_setfd(control.as_fd(), rustix::io::FdFlags::empty())?;
-                } else if libc::dup2(source, CONTROL_DESCRIPTOR) < 0 {
-                    return Err(io::Error::last_os_error());
+                } else {
+                    become_control(source)?;
                 }
-                Ok(())
+                // What the service itself was started with (a supervisor's pipe, a shell's redirection) may lack
+                // close-on-exec. Marked, not closed: one of them is how `Command` hears that exec failed.
+                close_on_exec_from(CONTROL_DESCRIPTOR + 1)
             })
         };
         let child = command.spawn().map_err(Refused::at(step))?;
         Ok(SpawnedImage { child })
     }
+}
+
+/// Makes `source` the control descriptor; async-signal-safe.
+fn become_control(source: i32) -> io::Result<()> {
+    // SAFETY: dup2(2) reads no memory. Between fork and exec nothing else uses the number that it replaces.
+    if unsafe { libc::dup2(source, CONTROL_DESCRIPTOR) } < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
+}
+
+/// Marks every descriptor from `first` on; async-signal-safe.
+fn close_on_exec_from(first: i32) -> io::Result<()> {
+    // SAFETY: close_range(2) reads no memory, and with this flag it closes nothing before exec.
+    let result = unsafe { libc::syscall(libc::SYS_close_range, first, i32::MAX, libc::CLOSE_RANGE_CLOEXEC) };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 /// Takes over the control descriptor in a process that [`Image::spawn`] started.

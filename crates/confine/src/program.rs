@@ -48,13 +48,18 @@ pub enum Step {
     Landlock,
     /// The filter of system calls.
     Seccomp,
+    /// The limit of open files.
+    Files,
     /// The interpreter starts.
     Execute,
 }
 
 /// All steps in their order: rights are needed until they are dropped, the filter comes last because it refuses
-/// most of what the steps before it do.
-pub const PROGRAM_STEPS: [Step; 15] = [
+/// most of what the steps before it do. Only the limit of open files is later still: the kernel measures the
+/// descriptors that a whole user has on the way through sockets (unix(7), ETOOMANYREFS) by the limit of whoever
+/// sends one more. Where all cells are of one user, the program of one could else keep those of the others from
+/// handing over the filter's listener.
+pub const PROGRAM_STEPS: [Step; 16] = [
     Step::Session,
     Step::Descriptors,
     Step::CloseOthers,
@@ -69,6 +74,7 @@ pub const PROGRAM_STEPS: [Step; 15] = [
     Step::NoNewPrivileges,
     Step::Landlock,
     Step::Seccomp,
+    Step::Files,
     Step::Execute,
 ];
 
@@ -91,6 +97,7 @@ impl Step {
             Self::NoNewPrivileges => "refuse new privileges",
             Self::Landlock => "enter the landlock domain",
             Self::Seccomp => "install the system call filter",
+            Self::Files => "limit the open files",
             Self::Execute => "execute the interpreter",
         }
     }
@@ -111,7 +118,7 @@ pub struct ProgramSpec<'a> {
     pub descriptors: Vec<BorrowedFd<'a>>,
     /// The user and group to become. `None` where the namespace has only one id.
     pub user: Option<(u32, u32)>,
-    /// Resource limits: `(what, soft = hard)`.
+    /// Resource limits: `(what, soft = hard)`; where this process may have less, that.
     pub limits: Vec<(Resource, u64)>,
     /// CPUs to run on; `None` for all.
     pub cpus: Option<CpuSet>,
@@ -282,7 +289,7 @@ impl Child<'_> {
             Step::Descriptors => self.place_descriptors(),
             Step::CloseOthers => self.close_others(),
             Step::OomScore => raise_oom_score(),
-            Step::Limits => self.set_limits(),
+            Step::Limits => self.set_limits(|resource| resource != Resource::Nofile),
             Step::Affinity => match &self.spec.cpus {
                 Some(cpus) => rustix::thread::sched_setaffinity(None, cpus),
                 None => Ok(()),
@@ -306,6 +313,7 @@ impl Child<'_> {
             Step::NoNewPrivileges => rustix::thread::set_no_new_privs(true),
             Step::Landlock => self.enter_landlock(),
             Step::Seccomp => self.install_filter(),
+            Step::Files => self.set_limits(|resource| resource == Resource::Nofile),
             Step::Execute => Err(self.execute()),
         }
     }
@@ -335,8 +343,10 @@ impl Child<'_> {
         if first == RawFd::MAX { Ok(()) } else { close_range(first, RawFd::MAX) }
     }
 
-    fn set_limits(&self) -> rustix::io::Result<()> {
-        for &(resource, value) in &self.spec.limits {
+    fn set_limits(&self, which: fn(Resource) -> bool) -> rustix::io::Result<()> {
+        for &(resource, wanted) in self.spec.limits.iter().filter(|(resource, _)| which(*resource)) {
+            // Going over a hard limit needs a right that nobody here has; less than wanted is only tighter.
+            let value = rustix::process::getrlimit(resource).maximum.map_or(wanted, |most| most.min(wanted));
             rustix::process::setrlimit(resource, Rlimit { current: Some(value), maximum: Some(value) })?;
         }
         Ok(())

@@ -77,8 +77,14 @@ pub fn reap(block: bool) -> Option<Reaped> {
     // SAFETY: rusage is plain integers, for which zero is valid.
     let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
     let options = if block { 0 } else { libc::WNOHANG } | libc::__WALL;
-    // SAFETY: both pointers are to locals that live through the call.
-    let pid = unsafe { libc::wait4(-1, &raw mut status, options, &raw mut usage) };
+    let pid = loop {
+        // SAFETY: both pointers are to locals that live through the call.
+        let pid = unsafe { libc::wait4(-1, &raw mut status, options, &raw mut usage) };
+        // A signal is no answer: taken for "no child is left" it would end the wait for those that still die.
+        if pid >= 0 || io::Error::last_os_error().kind() != io::ErrorKind::Interrupted {
+            break pid;
+        }
+    };
     let pid = Pid::from_raw(pid).filter(|_| pid > 0)?;
     let time = |value: libc::timeval| {
         Duration::from_secs(u64::try_from(value.tv_sec).unwrap_or(0))

@@ -5,15 +5,15 @@ use rustix::process::DumpableBehavior;
 use rustix::thread::{CapabilitiesSecureBits, CapabilitySet, CapabilitySets, Gid, Uid};
 
 /// What the agent keeps as first process of a cell: to become the program's user, to give it its files, to kill
-/// it and to read what it left. Nothing else, so that even a broken agent has no power over the host.
+/// it and to read what it left. Not CAP_DAC_READ_SEARCH: reading is CAP_DAC_OVERRIDE's as well, and with it
+/// open_by_handle_at(2) would open any file of the disk that the runtime lies on, whatever is mounted.
 pub const AGENT_CAPABILITIES: CapabilitySet = CapabilitySet::SETUID
     .union(CapabilitySet::SETGID)
     .union(CapabilitySet::SETPCAP)
     .union(CapabilitySet::CHOWN)
     .union(CapabilitySet::FOWNER)
     .union(CapabilitySet::KILL)
-    .union(CapabilitySet::DAC_OVERRIDE)
-    .union(CapabilitySet::DAC_READ_SEARCH);
+    .union(CapabilitySet::DAC_OVERRIDE);
 
 /// Highest capability that is tried when the bounding set is emptied: beyond every kernel's CAP_LAST_CAP, whose
 /// file would need a whole `/proc`.
@@ -87,4 +87,22 @@ pub(crate) fn lock_capabilities() -> rustix::io::Result<()> {
 pub fn hide_from_others() -> Result<(), Refused> {
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)
         .map_err(Refused::at("become undumpable"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_agent_keeps_nothing_that_reaches_beyond_its_mounts() {
+        let reaching = CapabilitySet::DAC_READ_SEARCH
+            | CapabilitySet::SYS_ADMIN
+            | CapabilitySet::SYS_PTRACE
+            | CapabilitySet::SYS_RAWIO
+            | CapabilitySet::SYS_CHROOT
+            | CapabilitySet::MKNOD
+            | CapabilitySet::SETFCAP;
+        assert!(AGENT_CAPABILITIES.intersection(reaching).is_empty());
+        assert_eq!(AGENT_CAPABILITIES.bits().count_ones(), 7, "ARCHITECTURE.md says seven");
+    }
 }

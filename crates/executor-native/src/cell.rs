@@ -63,6 +63,17 @@ impl CellFactory {
 
     /// Makes a cell. Blocks for about a millisecond. Whatever was made before a failure is gone again.
     pub(crate) fn create(&self) -> Result<(Cell, UnixStream), CellError> {
+        match self.try_create() {
+            // The launcher may have died since the last cell: one new launcher, one more try, all of it anew.
+            Err(CellError::Launcher(LauncherError::Io(error))) => {
+                tracing::warn!(%error, "the launcher died; starting another");
+                self.try_create()
+            }
+            other => other,
+        }
+    }
+
+    fn try_create(&self) -> Result<(Cell, UnixStream), CellError> {
         let serial = self.next.fetch_add(1, Ordering::Relaxed);
         let group = self.groups.create(&serial.to_string(), &cgroup_limits(&self.limits))?;
         let procs = group.procs_files()?;
@@ -140,10 +151,13 @@ impl Remover {
     /// Hands a cell over. Never blocks, except after [`Remover::finish`], when it removes at once.
     pub(crate) fn remove(&self, cell: Cell) {
         let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
-        match queue.as_ref().map(|sender| sender.send(cell)) {
-            Some(Ok(())) => {}
-            Some(Err(mpsc::SendError(cell))) => cell.remove(),
-            None => {}
+        match queue.as_ref() {
+            Some(sender) => {
+                if let Err(mpsc::SendError(cell)) = sender.send(cell) {
+                    cell.remove();
+                }
+            }
+            None => cell.remove(),
         }
     }
 

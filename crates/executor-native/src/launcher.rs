@@ -51,7 +51,9 @@ impl Launcher {
         Ok(Self { image, config, running: Mutex::new(None) })
     }
 
-    /// Makes a cell around the given end of a stream. Returns the pidfd of its first process.
+    /// Makes a cell around the given end of a stream. Returns the pidfd of its first process. After an
+    /// [`LauncherError::Io`] the next call starts a new launcher; nothing of this call may be used again, since
+    /// the old one may have cloned before it died.
     pub(crate) fn create_cell(
         &self,
         request: &CreateCell,
@@ -60,24 +62,11 @@ impl Launcher {
     ) -> Result<OwnedFd, LauncherError> {
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         let descriptors: Vec<_> = [stream].into_iter().chain(cgroups.iter().map(AsFd::as_fd)).collect();
-        let fresh = running.is_none();
         let result = self.ask(&mut running, request, &descriptors);
-        match result {
-            // It may have died since the last request: one new launcher, one more try.
-            Err(LauncherError::Io(_)) if !fresh => {
-                *running = None;
-                let retried = self.ask(&mut running, request, &descriptors);
-                if matches!(retried, Err(LauncherError::Io(_))) {
-                    *running = None;
-                }
-                retried
-            }
-            Err(LauncherError::Io(_)) => {
-                *running = None;
-                result
-            }
-            other => other,
+        if matches!(result, Err(LauncherError::Io(_))) {
+            *running = None;
         }
+        result
     }
 
     /// Starts the launcher if it does not run.
@@ -126,7 +115,14 @@ impl Launcher {
         descriptors: &[BorrowedFd<'_>],
     ) -> Result<OwnedFd, LauncherError> {
         let control = &self.started(running)?.control;
-        send_packet(control, request, descriptors)?;
+        send_packet(control, request, descriptors).map_err(|error| {
+            // No fault of the launcher, which must not be started anew for it: that ends every running program.
+            if error.raw_os_error() == Some(rustix::io::Errno::TOOMANYREFS.raw_os_error()) {
+                LauncherError::Refused { step: "send the launcher a descriptor".to_owned(), source: error }
+            } else {
+                LauncherError::Io(error)
+            }
+        })?;
         match reply(control)? {
             (LauncherReply::Created, mut descriptors) => {
                 descriptors.pop().ok_or_else(|| LauncherError::Io(io::ErrorKind::InvalidData.into()))

@@ -21,6 +21,9 @@ pub(crate) const SETTINGS: SettingNames = SettingNames {
     inodes: "NATIVE_TMP_INODES",
 };
 
+/// Open files that an ordinary user's service should be allowed: four times what a program may have.
+const FILES_MIN: u64 = 4096;
+
 /// How the native executor works.
 #[derive(Debug, Clone)]
 pub struct NativeConfig {
@@ -52,6 +55,9 @@ pub(crate) fn start(config: &NativeConfig) -> Result<Started, StartError> {
     let uid = rustix::process::geteuid();
     let rootless = !uid.is_root();
     let mut protections = BTreeMap::new();
+    if rootless {
+        raise_file_limit();
+    }
     check_kernel(&mut protections)?;
     let groups = open_groups(config, &mut protections)?;
     let report = groups.sweep();
@@ -73,6 +79,21 @@ pub(crate) fn start(config: &NativeConfig) -> Result<Started, StartError> {
     let factory = Arc::new(CellFactory::new(launcher, groups, config.limits, rootless));
     let remover = Arc::new(Remover::start().map_err(StartError::Launcher)?);
     Ok(Started { factory, remover, protections })
+}
+
+/// Lets this process, and the launcher after it, have as many open files as it may. In a user namespace of one id
+/// the kernel counts the descriptors that all cells and we have on the way through sockets together, against the
+/// limit of whoever sends one more. Ours must be far above the program's, or a program could fill the count and
+/// keep every other one from starting.
+fn raise_file_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let most = getrlimit(Resource::Nofile).maximum;
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: most, maximum: most }) {
+        tracing::warn!(%error, "failed to raise the limit of open files");
+    }
+    if most.is_some_and(|most| most < FILES_MIN) {
+        tracing::warn!(most, "raise the hard limit of open files: a program can keep others from starting");
+    }
 }
 
 fn launcher_config(config: &NativeConfig, user_map: Option<UserIds>) -> LauncherConfig {

@@ -1,5 +1,7 @@
 //! The native executor passes the suite that every executor passes.
 
+#![allow(clippy::unwrap_used, reason = "a test that fails may panic where it stands")]
+
 mod support;
 
 #[tokio::test(flavor = "multi_thread")]

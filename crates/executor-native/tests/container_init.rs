@@ -1,6 +1,8 @@
 //! The agent as first process of somebody else's container, over its standard input and output: what the Docker,
 //! gVisor, Kata and Firecracker executors will build on. The container here is bubblewrap's.
 
+#![allow(clippy::unwrap_used, reason = "a test that fails may panic where it stands")]
+
 mod support;
 
 use executor::guest::Guest;

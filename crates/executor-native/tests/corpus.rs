@@ -1,5 +1,7 @@
 //! The corpora on the native executor, without the service around it.
 
+#![allow(clippy::unwrap_used, reason = "a test that fails may panic where it stands")]
+
 mod support;
 
 use executor::{ExecLimits, ExecRequest, Executor, InputFile};

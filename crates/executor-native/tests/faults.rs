@@ -2,6 +2,8 @@
 //!
 //! One test, because all of its parts compare the whole host before and after.
 
+#![allow(clippy::unwrap_used, reason = "a test that fails may panic where it stands")]
+
 mod support;
 
 use executor::{ExecRequest, ExecResult, Executor, ExecutorError, OutcomeKind};

@@ -7,8 +7,8 @@
 use crate::{Captured, ExecRequest, OutputFile, SkippedFile};
 use bytes::Bytes;
 use protocol::{
-    CHUNK_BYTES_MAX, Decoder, ExecHeader, FrameError, GuestMessage, HostMessage, OutputStream,
-    PATH_BYTES_MAX, PROTOCOL_VERSION, Report, encode,
+    CHUNK_BYTES_MAX, DENIED_CALLS_MAX, Decoder, ExecHeader, FrameError, GuestMessage, HostMessage,
+    OutputStream, PATH_BYTES_MAX, PROTOCOL_VERSION, Report, STDERR_TAIL_BYTES_MAX, encode,
 };
 use serde::Serialize;
 use std::io;
@@ -28,6 +28,8 @@ pub const COLLECT_TIME_MAX: Duration = Duration::from_secs(60);
 pub const SKIPPED_MAX: usize = 100;
 
 const READ_BYTES: usize = 64 * 1024;
+/// Bytes of the name of a system call: the longest has 23.
+const CALL_NAME_BYTES_MAX: usize = 64;
 
 /// Why a guest gave no complete answer.
 #[derive(Debug, thiserror::Error)]
@@ -157,7 +159,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Guest<S> {
             GuestMessage::Ready { version } => {
                 Err(GuestError::Version { theirs: version, ours: PROTOCOL_VERSION })
             }
-            GuestMessage::Fault { step, detail } => Err(GuestError::Fault { step, detail }),
+            GuestMessage::Fault { step, detail } => {
+                Err(GuestError::Fault { step: bounded_text(step), detail: bounded_text(detail) })
+            }
             _ => Err(GuestError::Violation("a message before `Ready`")),
         }
     }
@@ -197,7 +201,7 @@ async fn next<R: AsyncRead + Unpin>(
     decoder: &mut Decoder,
 ) -> Result<GuestMessage, GuestError> {
     loop {
-        if let Some(message) = decoder.next()? {
+        if let Some(message) = decoder.next_message()? {
             return Ok(message);
         }
         let mut chunk = vec![0; READ_BYTES];
@@ -297,6 +301,9 @@ async fn receive<R: AsyncRead + Unpin>(
                 keep(answer, limits, stream, &data)?;
             }
             (Phase::Starting | Phase::Running, GuestMessage::Ended(report)) => {
+                if !is_bounded(&report) {
+                    return Err(GuestError::Violation("a report with more than it may hold"));
+                }
                 answer.report = Some(report);
                 phase = Phase::Collecting;
                 step = ("send the output files", COLLECT_TIME_MAX);
@@ -314,7 +321,9 @@ async fn receive<R: AsyncRead + Unpin>(
                 answer.skipped.sort_by(|a, b| a.path.cmp(&b.path));
                 return Ok(());
             }
-            (_, GuestMessage::Fault { step, detail }) => return Err(GuestError::Fault { step, detail }),
+            (_, GuestMessage::Fault { step, detail }) => {
+                return Err(GuestError::Fault { step: bounded_text(step), detail: bounded_text(detail) });
+            }
             _ => return Err(GuestError::Violation("a message out of order")),
         }
     }
@@ -337,12 +346,25 @@ fn keep(
     Ok(())
 }
 
-fn bounded_text(mut path: String) -> String {
-    if path.len() > PATH_BYTES_MAX {
-        let end = (0..=PATH_BYTES_MAX).rev().find(|&end| path.is_char_boundary(end)).unwrap_or(0);
-        path.truncate(end);
+/// What a report may hold: its words come into the answer.
+fn is_bounded(report: &Report) -> bool {
+    let is_call = |name: &str| {
+        !name.is_empty()
+            && name.len() <= CALL_NAME_BYTES_MAX
+            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b' '))
+    };
+    report.stderr_tail.len() <= STDERR_TAIL_BYTES_MAX
+        && report.denied.len() <= DENIED_CALLS_MAX
+        && report.denied.iter().all(|call| is_call(&call.name))
+}
+
+/// A path, or the words of a fault: they go into answers and logs.
+fn bounded_text(mut text: String) -> String {
+    if text.len() > PATH_BYTES_MAX {
+        let end = (0..=PATH_BYTES_MAX).rev().find(|&end| text.is_char_boundary(end)).unwrap_or(0);
+        text.truncate(end);
     }
-    path
+    text
 }
 
 /// Takes output files within the limits that the host asked for.
@@ -418,7 +440,7 @@ pub fn is_plain_path(path: &str) -> bool {
 mod tests {
     use super::*;
     use crate::ExecLimits;
-    use protocol::{DiskState, EndReason, SkipReason, WaitStatus};
+    use protocol::{DeniedCall, DiskState, EndReason, SkipReason, WaitStatus};
     use tokio::io::duplex;
 
     fn report() -> Report {
@@ -488,6 +510,12 @@ mod tests {
         let ended = || vec![GuestMessage::Started, GuestMessage::Ended(report())];
         let with = |more: Vec<GuestMessage>| ended().into_iter().chain(more).collect::<Vec<_>>();
         let data = |n: usize| GuestMessage::FileData { data: vec![0; n] };
+        let denied = |name: &str| DeniedCall { name: name.to_owned(), count: 1 };
+        let ended_with = |change: &dyn Fn(&mut Report)| {
+            let mut report = report();
+            change(&mut report);
+            vec![GuestMessage::Started, GuestMessage::Ended(report)]
+        };
         let cases = [
             vec![GuestMessage::Finished],
             vec![GuestMessage::Ready { version: 1 }],
@@ -510,6 +538,10 @@ mod tests {
             with(vec![data(1)]),
             with(vec![GuestMessage::Output { stream: OutputStream::Stdout, data: vec![1] }]),
             with(vec![GuestMessage::Ended(report())]),
+            ended_with(&|report| report.stderr_tail = vec![b'x'; STDERR_TAIL_BYTES_MAX + 1]),
+            ended_with(&|report| report.denied = vec![denied("bpf"); DENIED_CALLS_MAX + 1]),
+            ended_with(&|report| report.denied = vec![denied(&"x".repeat(CALL_NAME_BYTES_MAX + 1))]),
+            ended_with(&|report| report.denied = vec![denied("\u{1b}[2J")]),
         ];
         for (index, messages) in cases.into_iter().enumerate() {
             let (_, result) = against(messages, small).await;

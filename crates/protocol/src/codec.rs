@@ -47,7 +47,7 @@ pub fn encode<T: Serialize>(message: &T) -> Result<Vec<u8>, FrameError> {
 /// Collects bytes from a stream and hands out whole messages.
 ///
 /// Holds at most one partial frame plus what the caller pushed; the caller pushes what one `read` returned and
-/// then takes messages until [`Decoder::next`] has none.
+/// then takes messages until [`Decoder::next_message`] has none.
 #[derive(Debug, Default)]
 pub struct Decoder {
     buffer: Vec<u8>,
@@ -75,7 +75,7 @@ impl Decoder {
     ///
     /// # Errors
     /// The stream is unusable after an error: frames have no resynchronisation, on purpose.
-    pub fn next<T: DeserializeOwned>(&mut self) -> Result<Option<T>, FrameError> {
+    pub fn next_message<T: DeserializeOwned>(&mut self) -> Result<Option<T>, FrameError> {
         let pending = &self.buffer[self.start..];
         let Some((prefix, rest)) = pending.split_first_chunk::<LENGTH_BYTES>() else { return Ok(None) };
         let length = u32::from_le_bytes(*prefix) as usize;
@@ -109,7 +109,7 @@ mod tests {
     fn a_frame_over_the_bound_is_refused_before_its_bytes_arrive() {
         let mut decoder = Decoder::new();
         decoder.push(&u32::MAX.to_le_bytes());
-        let error = decoder.next::<GuestMessage>().unwrap_err();
+        let error = decoder.next_message::<GuestMessage>().unwrap_err();
         assert_eq!(error, FrameError::TooLong { length: u32::MAX as usize, max: FRAME_BYTES_MAX });
     }
 
@@ -126,7 +126,7 @@ mod tests {
         let mut decoder = Decoder::new();
         decoder.push(&u32::try_from(body.len()).unwrap().to_le_bytes());
         decoder.push(&body);
-        assert!(matches!(decoder.next::<GuestMessage>(), Err(FrameError::Malformed { .. })));
+        assert!(matches!(decoder.next_message::<GuestMessage>(), Err(FrameError::Malformed { .. })));
     }
 
     #[test]
@@ -137,7 +137,7 @@ mod tests {
         frame[..4].copy_from_slice(&length.to_le_bytes());
         let mut decoder = Decoder::new();
         decoder.push(&frame);
-        assert!(decoder.next::<HostMessage>().is_err());
+        assert!(decoder.next_message::<HostMessage>().is_err());
     }
 
     #[test]
@@ -153,7 +153,7 @@ mod tests {
             let mut seen = Vec::new();
             for chunk in bytes.chunks(split) {
                 decoder.push(chunk);
-                while let Some(message) = decoder.next::<HostMessage>().unwrap() {
+                while let Some(message) = decoder.next_message::<HostMessage>().unwrap() {
                     seen.push(message);
                 }
             }
@@ -169,7 +169,7 @@ mod tests {
             'stream: for chunk in bytes.chunks(cut) {
                 decoder.push(chunk);
                 loop {
-                    match decoder.next::<GuestMessage>() {
+                    match decoder.next_message::<GuestMessage>() {
                         Ok(Some(_)) => {}
                         Ok(None) => break,
                         Err(_) => break 'stream,
@@ -183,7 +183,7 @@ mod tests {
             let mut decoder = Decoder::new();
             decoder.push(&u32::try_from(body.len()).unwrap().to_le_bytes());
             decoder.push(&body);
-            let _ = decoder.next::<GuestMessage>();
+            let _ = decoder.next_message::<GuestMessage>();
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::settings::Inputs;
 use clap::{Args, Parser, Subcommand};
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 /// Runs Python that nobody trusts, over HTTP or from the command line.
@@ -35,6 +36,8 @@ pub(crate) enum Command {
     Run(RunArgs),
     /// Proves each wall on this host by attacking it from a real sandbox
     Doctor(DoctorArgs),
+    /// Measures what a sandbox costs, beside a plain process and bubblewrap in the same run
+    Bench(BenchArgs),
     /// Prepares the Python runtime that programs run in
     Setup(SetupArgs),
     /// Prints every setting with its value and source
@@ -95,6 +98,35 @@ pub(crate) struct DoctorArgs {
     pub(crate) json: bool,
 }
 
+/// Arguments of `bench`.
+#[derive(Debug, Args)]
+pub(crate) struct BenchArgs {
+    /// Samples of each case; slow ones take a quarter
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = parse_samples)]
+    pub(crate) samples: usize,
+
+    /// Measures this case alone, with the one that it is compared with; may be repeated
+    #[arg(long, value_name = "CASE")]
+    pub(crate) only: Vec<String>,
+
+    /// Writes the report as JSON into this file too; `-` prints it instead of the table
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+
+    /// Asks this service over HTTP instead of starting one
+    #[arg(long, value_name = "URL")]
+    pub(crate) url: Option<String>,
+}
+
+/// Samples that `bench` may be asked for: fewer say nothing, more take days.
+const SAMPLES: std::ops::RangeInclusive<usize> = 10..=100_000;
+
+fn parse_samples(text: &str) -> Result<usize, String> {
+    let (min, max) = (SAMPLES.start(), SAMPLES.end());
+    let allowed = text.parse().ok().filter(|samples| SAMPLES.contains(samples));
+    allowed.ok_or_else(|| format!("a whole number is wanted, {min} to {max}"))
+}
+
 /// Arguments of `setup`.
 #[derive(Debug, Args)]
 pub(crate) struct SetupArgs {
@@ -120,6 +152,13 @@ pub(crate) struct CheckConfigArgs {
 }
 
 impl Cli {
+    /// The flags that give another command of this program the same settings.
+    pub(crate) fn settings_flags(&self) -> Vec<OsString> {
+        let sets = self.set.iter().flat_map(|text| [OsString::from("--set"), text.into()]);
+        let config = self.config.iter().flat_map(|path| [OsString::from("--config"), path.into()]);
+        sets.chain(config).collect()
+    }
+
     /// Where the settings come from.
     pub(crate) fn inputs(&self) -> Inputs {
         let mut command_line: Vec<_> = self.set.iter().map(|text| ("--set", text.clone())).collect();
@@ -158,6 +197,15 @@ mod tests {
         let given: Vec<_> = inputs.command_line.iter().map(|(flag, text)| format!("{flag} {text}")).collect();
         assert_eq!(given, ["--set DEBUG=1", "--host HOST=::1", "--port PORT=9"]);
         assert_eq!(parse(&["--set", "A=1", "doctor", "--set", "B=2"]).expect("global").set.len(), 1);
+    }
+
+    #[test]
+    fn bench_takes_its_settings_along() {
+        let cli = parse(&["--config", "a.toml", "bench", "--set", "B=2", "--samples", "10"]).expect("good");
+        assert_eq!(cli.settings_flags(), ["--set", "B=2", "--config", "a.toml"]);
+        assert!(parse(&["bench", "--samples", "9"]).is_err());
+        assert!(parse(&["bench", "--samples", "100001"]).is_err());
+        assert!(parse(&["bench", "--samples", "ten"]).is_err());
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! This is the only crate that names every executor. Standard output carries results and nothing else; messages
 //! and log lines go to standard error.
 
+mod bench;
 mod cli;
 mod compose;
 mod directory_store;
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
         Err(problems) => return wrong_settings(&problems),
     };
     let settings = Settings::from_resolved(&resolved);
+    let flags = cli.settings_flags();
     match cli.command.unwrap_or_default() {
         Command::Serve(_) => {
             logging::start(&settings.log);
@@ -41,6 +43,10 @@ fn main() -> ExitCode {
         Command::Doctor(args) => {
             logging::start_quiet(&settings.log);
             doctor::with_canary(|| with_runtime(doctor::run(&args, &settings)))
+        }
+        Command::Bench(args) => {
+            logging::start_quiet(&settings.log);
+            with_runtime(bench::run(&args, &flags, &settings))
         }
         Command::Setup(args) => setup::run(&args, &settings),
         Command::CheckConfig(args) => check_config(&args, &resolved),

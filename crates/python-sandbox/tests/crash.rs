@@ -3,6 +3,8 @@
 //!
 //! One test after the other: each compares the whole host before and after.
 
+#![allow(clippy::unwrap_used, reason = "a test that fails may panic where it stands")]
+
 mod support;
 
 use serde_json::json;
@@ -41,7 +43,7 @@ fn killed_service_leaves_no_program(before: &Traces) -> bool {
             });
         }
         // The launcher, and for each program the agent and the interpreter.
-        wait_until("six programs run", || descendants(server.child.id()).len() >= 1 + 6 * 2);
+        wait_until("six programs run", || descendants(server.child.id()).len() > 6 * 2);
         running = descendants(server.child.id());
         rustix::process::kill_process(
             rustix::process::Pid::from_child(&server.child),
@@ -53,7 +55,7 @@ fn killed_service_leaves_no_program(before: &Traces) -> bool {
     let lives = |pid: &u32| std::fs::exists(format!("/proc/{pid}")).unwrap_or(true);
     wait_until("every program is gone", || !running.iter().any(lives));
     let next = Server::start(&[]).unwrap();
-    assert_eq!(next.execute(&json!({ "code": "print(1)" })).json["stdout"], "1\n");
+    assert_eq!(next.execute(json!({ "code": "print(1)" })).json["stdout"], "1\n");
     next.stop();
     let left = Traces::left_since(before, Duration::from_secs(5));
     assert!(left.is_empty(), "after SIGKILL and a new start: {left:?}");
@@ -65,7 +67,8 @@ fn killed_launcher_fails_only_its_programs(before: &Traces) {
     let launcher = descendants(server.child.id()).into_iter().next().expect("the service has a launcher");
     let launcher = rustix::process::Pid::from_raw(launcher.try_into().unwrap()).unwrap();
     std::thread::scope(|scope| {
-        let running = scope.spawn(|| server.execute(&json!({ "code": "import time\ntime.sleep(20)", "timeout": 25 })));
+        let running =
+            scope.spawn(|| server.execute(json!({ "code": "import time\ntime.sleep(20)", "timeout": 25 })));
         wait_until("the program runs", || descendants(server.child.id()).len() >= 3);
         rustix::process::kill_process(launcher, rustix::process::Signal::KILL).unwrap();
         let answer = running.join().unwrap();
@@ -73,7 +76,7 @@ fn killed_launcher_fails_only_its_programs(before: &Traces) {
         assert!(answer.json["request_id"].is_string());
     });
     for _ in 0..3 {
-        assert_eq!(server.execute(&json!({ "code": "print(2)" })).json["stdout"], "2\n");
+        assert_eq!(server.execute(json!({ "code": "print(2)" })).json["stdout"], "2\n");
     }
     server.stop();
     let left = Traces::left_since(before, Duration::from_secs(5));
@@ -87,7 +90,9 @@ fn many_runs_leave_the_host_as_it_was(before: &Traces) {
     let (descriptors, resident) = settled(pid);
     run_many(&server, RUNS);
     let (descriptors_after, resident_after) = settled(pid);
-    wait_until("no cell is left while the service idles", || Traces::now().cgroups.is_subset(&before.cgroups));
+    wait_until("no cell is left while the service idles", || {
+        Traces::now().cgroups.is_subset(&before.cgroups)
+    });
     assert!(
         descriptors_after <= descriptors + 2,
         "{descriptors} descriptors before {RUNS} runs, {descriptors_after} after"
@@ -116,7 +121,7 @@ fn run_many(server: &Server, runs: usize) {
                         1 => (format!("open('f', 'w').write('{number}')"), String::new()),
                         _ => (format!("print({number})"), format!("{number}\n")),
                     };
-                    let answer = server.execute(&json!({ "code": code }));
+                    let answer = server.execute(json!({ "code": code }));
                     assert_eq!(answer.status, 200, "{:?}", answer.json);
                     assert_eq!(answer.json["stdout"], expected);
                 }

@@ -47,7 +47,7 @@ const VALUES: &[(&str, u64)] = &[
     // socketpair(2), {get,set}sockopt(2): linux/socket.h, linux/net.h, asm-generic/socket.h
     ("AF_UNIX", 1), ("SOCK_STREAM", 1), ("SOCK_SEQPACKET", 5), ("SOCK_TYPE_MASK", 0xF), ("SOCK_NONBLOCK", 0o4000),
     ("SOCK_CLOEXEC", 0o2_000_000), ("SOL_SOCKET", 1), ("SO_REUSEADDR", 2), ("SO_SNDBUF", 7), ("SO_RCVBUF", 8),
-    ("SO_KEEPALIVE", 9), ("SO_LINGER", 13), ("SO_PASSCRED", 16), ("SO_RCVTIMEO", 20), ("SO_SNDTIMEO", 21),
+    ("SO_KEEPALIVE", 9), ("SO_LINGER", 13), ("SO_PASSCRED", 16), ("SO_RCVTIMEO", 20), ("SO_SNDTIMEO", 21), ("MSG_OOB", 1),
     // futex(2): linux/futex.h. FUTEX_COMMAND is what is left without FUTEX_PRIVATE_FLAG and FUTEX_CLOCK_REALTIME; the
     // header's own grows with the kernel, and flags we do not know should not pass.
     ("FUTEX_COMMAND", 0xFFFF_FE7F), ("FUTEX_WAIT", 0), ("FUTEX_WAKE", 1), ("FUTEX_REQUEUE", 3),
@@ -57,8 +57,8 @@ const VALUES: &[(&str, u64)] = &[
     ("MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED", 16), ("MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE", 32),
     ("MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE", 64), ("MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ", 128),
     ("MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_RSEQ", 256),
-    // setpriority(2): linux/resource.h
-    ("PRIO_PROCESS", 0),
+    // setpriority(2), setrlimit(2): linux/resource.h, asm-generic/resource.h
+    ("PRIO_PROCESS", 0), ("RLIMIT_CORE", 4),
     // personality(2): its manual page, "to query the current persona without changing it"
     ("PERSONALITY_QUERY", 0xFFFF_FFFF),
     // prctl(2): linux/prctl.h
@@ -132,7 +132,7 @@ mod tests {
         same_as_libc!(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_RSEQ PRIO_PROCESS PR_SET_PDEATHSIG PR_GET_PDEATHSIG);
         same_as_libc!(PR_GET_DUMPABLE PR_SET_NAME PR_GET_NAME PR_GET_SECCOMP PR_CAPBSET_READ PR_SET_TIMERSLACK);
         same_as_libc!(PR_GET_TIMERSLACK PR_SET_NO_NEW_PRIVS PR_GET_NO_NEW_PRIVS PR_SET_THP_DISABLE);
-        same_as_libc!(PR_GET_THP_DISABLE PR_SET_VMA);
+        same_as_libc!(PR_GET_THP_DISABLE PR_SET_VMA MSG_OOB RLIMIT_CORE);
     }
 
     #[test]

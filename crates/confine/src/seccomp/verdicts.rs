@@ -77,7 +77,7 @@ fn calls_that_are_always_allowed() {
          clock_gettime clock_getres clock_nanosleep nanosleep gettimeofday time times
          getpid getppid gettid getuid geteuid getgid getegid getresuid getresgid getgroups getpgid getpgrp getsid
          setpgid setsid capget uname getrusage getcpu getrandom sysinfo
-         recvfrom sendmsg recvmsg shutdown getsockname getpeername",
+         recvfrom recvmsg shutdown getsockname getpeername",
         ALLOW,
     );
     assert!(count > 120, "{count}");
@@ -169,6 +169,12 @@ fn only_connected_unix_socket_pairs() {
         ("socket", &[unix, datagram | flags], REPORTED),
         ("socket", &[unix, stream | flags, 0], QUIET_EPERM), // glibc looking for nscd
         ("sendto", &[3, POINTER, 1, 0, 0, 0], ALLOW),
+        ("sendto", &[3, POINTER, 1, 1, 0, 0], REPORTED), // MSG_OOB
+        ("sendmsg", &[3, POINTER, 0], ALLOW),
+        ("sendmsg", &[3, POINTER, GARBAGE | 0x4000], ALLOW), // MSG_NOSIGNAL
+        ("sendmsg", &[3, POINTER, GARBAGE | 0x4001], REPORTED),
+        ("sendmmsg", &[3, POINTER, 1, 0], ALLOW),
+        ("sendmmsg", &[3, POINTER, 0, 1], REPORTED),
         ("sendto", &[3, POINTER, 1, 0, POINTER, 16], REPORTED),
         ("sendto", &[3, POINTER, 1, 0, 1 << 32, 16], REPORTED), // an address whose low half is zero
         ("getsockopt", &[3, 1, 3], ALLOW),
@@ -272,6 +278,10 @@ fn options_are_taken_one_by_one() {
         ("prlimit64", &[0, 9, 0], ALLOW),
         ("prlimit64", &[0xdead_0000_0000, 9, 0], ALLOW), // the kernel sees pid 0
         ("prlimit64", &[1, 9, 0], REPORTED),
+        ("prlimit64", &[0, 4, 0, POINTER], ALLOW), // RLIMIT_CORE, to read it
+        ("prlimit64", &[0, GARBAGE | 4, POINTER], QUIET_EPERM),
+        ("prlimit64", &[1, 4, POINTER], REPORTED),
+        ("setrlimit", &[GARBAGE | 4, POINTER], QUIET_EPERM),
         ("fcntl", &[3, 1030, 0], ALLOW),
         ("fcntl", &[3, GARBAGE | 1030, 0], ALLOW),
         ("fcntl", &[3, 6, POINTER], ALLOW),

@@ -1,6 +1,6 @@
 //! A native executor on this host, or a loud skip.
 
-#![allow(dead_code, reason = "each test file uses its part")]
+#![allow(dead_code, clippy::print_stderr, reason = "each test file uses its part; a skip is loud")]
 
 use executor::SandboxLimits;
 use executor_native::{NativeConfig, NativeExecutor};

@@ -1,7 +1,10 @@
 //! What sandboxes could leave on the host: processes, mounts, control groups.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::ffi::OsString;
+use std::fs::{File, TryLockError};
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 
 /// What is there now that could be ours.
 pub(super) struct Snapshot {
@@ -63,30 +66,60 @@ fn mounts() -> BTreeSet<String> {
     text.lines().filter_map(|line| line.split(' ').nth(4)).map(str::to_owned).collect()
 }
 
-/// Directories with our mark below the places where cgroup file systems are mounted.
+/// Directories with our mark below the places where cgroup file systems are mounted, without those of a service
+/// that lives and of other users: they may work beside the doctor, and what they make is no leftover of ours.
 fn groups() -> BTreeSet<String> {
     /// Deep enough for a delegated group in systemd's tree.
     const DEPTH_MAX: usize = 8;
-    fn walk(directory: &Path, depth: usize, marked: bool, found: &mut BTreeSet<String>) {
+    fn walk(directory: &Path, depth: usize, marked: bool, found: &mut BTreeSet<PathBuf>) {
         for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
             if depth == DEPTH_MAX || !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
                 continue;
             }
             let ours = marked || entry.file_name().to_string_lossy().starts_with("python-sandbox");
             if marked {
-                found.insert(entry.path().display().to_string());
+                found.insert(entry.path());
             }
             walk(&entry.path(), depth + 1, ours, found);
         }
     }
     let mut found = BTreeSet::new();
     walk(Path::new("/sys/fs/cgroup"), 0, false, &mut found);
-    found
+    // A service's group is called `i-` and a name that no other has; it is locked in one hierarchy only.
+    let others: BTreeSet<OsString> = found
+        .iter()
+        .filter_map(|group| Some((group, group.file_name()?)))
+        .filter(|(group, name)| name.as_encoded_bytes().starts_with(b"i-") && is_anothers(group))
+        .map(|(_, name)| name.to_owned())
+        .collect();
+    let is_left = |group: &&PathBuf| !group.iter().any(|part| others.contains(part));
+    found.iter().filter(is_left).map(|group| group.display().to_string()).collect()
+}
+
+/// Whether the group is none of ours: another user's, which cannot even be opened, or that of a service that lives,
+/// which keeps a lock on it (`confine::cgroup`).
+fn is_anothers(group: &Path) -> bool {
+    match File::open(group) {
+        Ok(dir) => matches!(dir.try_lock_shared(), Err(TryLockError::WouldBlock)),
+        Err(error) => error.kind() == ErrorKind::PermissionDenied,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_group_has_an_owner_as_long_as_somebody_holds_its_lock() {
+        let group = tempfile::tempdir().expect("a temporary directory");
+        assert!(!is_anothers(group.path()));
+        let owner = File::open(group.path()).expect("it is there");
+        owner.try_lock().expect("nobody else has it");
+        assert!(is_anothers(group.path()));
+        drop(owner);
+        assert!(!is_anothers(group.path()));
+        assert!(!is_anothers(Path::new("/nowhere")));
+    }
 
     #[test]
     fn a_new_child_is_seen_and_its_end_too() {

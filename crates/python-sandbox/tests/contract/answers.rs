@@ -53,7 +53,8 @@ pub(crate) fn check_shape(answer: &Answer) {
     assert_eq!(answer.status, 200, "{}", answer.text());
     assert_eq!(answer.header("content-type"), "application/json");
     for (pointer, kind) in SHAPE {
-        let value = answer.json.pointer(pointer).unwrap_or_else(|| panic!("{pointer} is not in {}", answer.text()));
+        let value =
+            answer.json.pointer(pointer).unwrap_or_else(|| panic!("{pointer} is not in {}", answer.text()));
         assert!(fits(value, kind), "{pointer} is {value}, not {kind}");
     }
     let success = answer.json["success"] == true;
@@ -124,7 +125,8 @@ fn times_are_the_programs_own() {
     let wall = asleep.number("/usage/wall_time_ms");
     assert!(wall >= 500.0 && Duration::from_secs_f64(wall / 1000.0) <= elapsed, "{wall} of {elapsed:?}");
     assert!(asleep.number("/usage/cpu_time_ms") < 400.0, "sleeping costs no CPU: {}", asleep.text());
-    let busy = server.program("import time\nend = time.process_time() + 0.3\nwhile time.process_time() < end: pass");
+    let busy =
+        server.program("import time\nend = time.process_time() + 0.3\nwhile time.process_time() < end: pass");
     assert!(busy.number("/usage/cpu_time_ms") >= 290.0, "{}", busy.text());
     let cheap = server.program("pass").number("/usage/wall_time_ms");
     assert!(cheap < 400.0, "set-up is not the program's time: {cheap} ms");
@@ -145,11 +147,17 @@ fn memory_and_processes_are_those_of_the_whole_program() {
 fn warnings_are_remarks_and_do_not_stop_a_program() {
     let Some(server) = default_server() else { return };
     let answer = server.program("print(1)\nwhile True:\n    pass\n    break");
-    let endless = server.execute(json!({"code": "print(1, flush=True)\nwhile True:\n    pass", "timeout": 1}));
+    let endless =
+        server.execute(json!({"code": "print(1, flush=True)\nwhile True:\n    pass", "timeout": 1}));
     check_shape(&answer);
     check_shape(&endless);
     let warning = &endless.json["warnings"][0];
-    assert_eq!((&warning["line"], &warning["code"]), (&json!(2), &json!("infinite-loop")), "{}", endless.text());
+    assert_eq!(
+        (&warning["line"], &warning["code"]),
+        (&json!(2), &json!("infinite-loop")),
+        "{}",
+        endless.text()
+    );
     assert!(warning["column"].is_u64() && warning["message"].is_string());
     assert_eq!((endless.kind(), endless.str("/stdout")), ("timeout", "1\n"));
 }
@@ -162,7 +170,10 @@ fn request_ids_are_ours_or_the_clients_and_in_every_log_line() {
     assert_eq!(id.len(), 26, "{id}");
     let line = server.log_line(&[id, "/execute"]).expect("a line of the access log");
     let line: Value = serde_json::from_str(&line).expect("a JSON line");
-    assert_eq!((&line["status"], &line["outcome"], &line["method"]), (&json!(200), &json!("exited"), &json!("POST")));
+    assert_eq!(
+        (&line["status"], &line["outcome"], &line["method"]),
+        (&json!(200), &json!("exited"), &json!("POST"))
+    );
     assert!(line["duration_ms"].is_u64());
     assert_ne!(server.program("print(1)").header("x-request-id"), id, "each request has its own");
     let mine = server.send("GET", "/health", &[("x-request-id", "my-id_7")]);

@@ -15,7 +15,9 @@ fn marker(name: &str) -> String {
 
 /// A program that shows itself in the host's list of processes, for many seconds.
 fn visible(marker: &str) -> String {
-    format!("import os, sys\nos.execv(sys.executable, [sys.executable, '-c', 'import time; time.sleep(25)', '{marker}'])")
+    format!(
+        "import os, sys\nos.execv(sys.executable, [sys.executable, '-c', 'import time; time.sleep(25)', '{marker}'])"
+    )
 }
 
 #[test]
@@ -134,10 +136,48 @@ fn a_connection_is_used_again() {
 }
 
 #[test]
+fn bodies_come_in_every_lawful_form() {
+    let Some(server) = default_server() else { return };
+    let head = "POST /execute HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\n";
+    let chunked =
+        "transfer-encoding: chunked\r\n\r\n8\r\n{\"code\":\r\nb\r\n\"print(42)\"\r\n1\r\n}\r\n0\r\n\r\n";
+    let expecting = "expect: 100-continue\r\ncontent-length: 20\r\n\r\n{\"code\":\"print(42)\"}";
+    for rest in [chunked, expecting] {
+        let answer = exchange(&server.base, format!("{head}{rest}").as_bytes());
+        assert!(answer.contains("HTTP/1.1 200") && answer.contains("\"stdout\":\"42\\n\""), "{answer}");
+    }
+    let old = "POST /execute HTTP/1.0\r\ncontent-type: application/json\r\ncontent-length: 20\r\n\r\n\
+               {\"code\":\"print(42)\"}";
+    let answer = exchange(&server.base, old.as_bytes());
+    assert!(answer.starts_with("HTTP/1.0 200") && answer.contains("\"stdout\":\"42\\n\""), "{answer}");
+    let broken = "content-length: 99\r\n\r\n{\"code\":\"print(42)\"}";
+    let mut stream = connect(&server.base);
+    stream.write_all(format!("{head}x-request-id: broken-1\r\n{broken}").as_bytes()).expect("sent");
+    drop(stream);
+    assert!(server.log_line(&["broken-1", "/execute"]).is_some(), "a body that breaks off has its line too");
+}
+
+#[test]
+fn programs_at_the_same_time_do_not_mix() {
+    let Some(server) = open_server() else { return };
+    std::thread::scope(|scope| {
+        for number in 0..12 {
+            scope.spawn(move || {
+                let code = format!("import os, time\nopen('f', 'w').write('{number}')\ntime.sleep(0.2)\nprint({number}, os.listdir('.'))");
+                let answer = server.program(&code);
+                assert_eq!(answer.str("/stdout"), format!("{number} ['f']\n"));
+                assert_eq!(server.get(answer.str("/files/0")).text(), number.to_string());
+            });
+        }
+    });
+}
+
+#[test]
 fn sigterm_lets_a_running_program_end_and_refuses_new_ones() {
     for signal in [Signal::TERM, Signal::INT] {
         let Some(mut server) = Server::start(&[]) else { return };
-        let running = json!({"code": "import time\ntime.sleep(2)\nopen('f', 'w').write('x')\nprint('finished')"});
+        let running =
+            json!({"code": "import time\ntime.sleep(2)\nopen('f', 'w').write('x')\nprint('finished')"});
         std::thread::scope(|scope| {
             let first = scope.spawn(|| server.execute(&running));
             wait_for_load(&server, "running", 1);
@@ -145,7 +185,12 @@ fn sigterm_lets_a_running_program_end_and_refuses_new_ones() {
             assert!(server.log_line(&["stopping"]).is_some());
             check_error(&server.execute(json!({"code": "print(1)"})), 503, "shutting_down");
             let health = server.get("/health");
-            assert_eq!((health.status, &health.json["shutting_down"]), (503, &json!(true)), "{}", health.text());
+            assert_eq!(
+                (health.status, &health.json["shutting_down"]),
+                (503, &json!(true)),
+                "{}",
+                health.text()
+            );
             let answer = first.join().expect("an answer");
             assert_eq!((answer.status, answer.str("/stdout")), (200, "finished\n"), "{}", answer.text());
             assert_eq!(answer.str("/artifacts/0/path"), "f");
@@ -156,7 +201,9 @@ fn sigterm_lets_a_running_program_end_and_refuses_new_ones() {
 
 #[test]
 fn after_shutdown_timeout_programs_are_cancelled_and_answered() {
-    let Some(mut server) = Server::start(&[("SHUTDOWN_TIMEOUT", "1"), ("FORBIDDEN_IMPORTS", "")]) else { return };
+    let Some(mut server) = Server::start(&[("SHUTDOWN_TIMEOUT", "1"), ("FORBIDDEN_IMPORTS", "")]) else {
+        return;
+    };
     let marker = marker("cancelled");
     let body = json!({"code": visible(&marker), "timeout": 30});
     std::thread::scope(|scope| {
@@ -175,6 +222,7 @@ fn after_shutdown_timeout_programs_are_cancelled_and_answered() {
 
 #[test]
 fn a_second_signal_stops_at_once() {
+    let _host = crate::host_alone();
     let Some(mut server) = Server::start(&[]) else { return };
     let body = json!({"code": "import time\ntime.sleep(20)", "timeout": 30});
     std::thread::scope(|scope| {
@@ -188,4 +236,7 @@ fn a_second_signal_stops_at_once() {
         assert!(since.elapsed() < Duration::from_secs(3), "{:?}", since.elapsed());
     });
     assert_eq!(server.wait().code(), Some(2));
+    // What it had no time to remove, the next start removes.
+    let Some(next) = Server::start(&[]) else { return };
+    next.stop();
 }

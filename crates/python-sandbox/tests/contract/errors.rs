@@ -35,7 +35,9 @@ pub(crate) fn check_error(answer: &Answer, status: u16, code: &str) {
 #[test]
 fn a_rejected_program_is_400_with_every_finding() {
     let Some(server) = default_server() else { return };
-    let answer = server.execute(json!({"code": "import os\nx = 1\nimport subprocess as s, json\nfrom socket import socket"}));
+    let answer = server.execute(
+        json!({"code": "import os\nx = 1\nimport subprocess as s, json\nfrom socket import socket"}),
+    );
     check_error(&answer, 400, "validation_failed");
     assert!(answer.str("/error").starts_with("Validation failed"), "{}", answer.text());
     let violations = answer.json["violations"].as_array().cloned().unwrap_or_default();
@@ -60,7 +62,9 @@ fn a_rejected_program_is_400_with_every_finding() {
 #[test]
 fn unknown_paths_are_404_and_wrong_methods_405_with_allow() {
     let Some(server) = default_server() else { return };
-    for path in ["/nowhere", "/execute/", "/health/x", "/files", "/docs/../etc/passwd", "/docs/%2e%2e%2fetc", "//"] {
+    for path in
+        ["/nowhere", "/execute/", "/health/x", "/files", "/docs/../etc/passwd", "/docs/%2e%2e%2fetc", "//"]
+    {
         check_error(&server.get(path), 404, "not_found");
     }
     for (method, path, allow) in [
@@ -84,8 +88,14 @@ fn unknown_paths_are_404_and_wrong_methods_405_with_allow() {
 fn only_json_is_read() {
     let Some(server) = default_server() else { return };
     let body = br#"{"code":"print(1)"}"#;
-    for wrong in ["text/plain", "application/x-www-form-urlencoded", "application/jsonx", "multipart/form-data"] {
-        check_error(&server.post("/execute", body, &[("content-type", wrong)]), 415, "unsupported_media_type");
+    for wrong in
+        ["text/plain", "application/x-www-form-urlencoded", "application/jsonx", "multipart/form-data"]
+    {
+        check_error(
+            &server.post("/execute", body, &[("content-type", wrong)]),
+            415,
+            "unsupported_media_type",
+        );
     }
     check_error(&server.post("/execute", body, &[]), 415, "unsupported_media_type");
     for right in ["application/json", "application/json; charset=utf-8", "APPLICATION/JSON"] {
@@ -166,7 +176,11 @@ fn a_full_waiting_line_is_503_at_once_and_empties_again() {
         for waited in [first, second] {
             let answer = waited.join().expect("an answer");
             assert_eq!(answer.str("/stdout"), "done\n", "{}", answer.text());
-            assert!(answer.number("/execution_time") < 2.5, "waiting is not the program's time: {}", answer.text());
+            assert!(
+                answer.number("/execution_time") < 2.5,
+                "waiting is not the program's time: {}",
+                answer.text()
+            );
         }
     });
     assert_eq!(server.output_of("print('again')"), "again\n");

@@ -67,8 +67,14 @@ fn links_live_five_hours() {
 fn names_are_safe_in_headers_whatever_they_are() {
     let Some(server) = open_server() else { return };
     let names = [
-        "naïve 文.csv", "a\"; filename=\"evil.exe", "new\r\nSet-Cookie: a=b", "-rf", "back\\slash", "\u{202e}gpj.exe",
-        "%2e%2e%2f", "null.html\t",
+        "naïve 文.csv",
+        "a\"; filename=\"evil.exe",
+        "new\r\nSet-Cookie: a=b",
+        "-rf",
+        "back\\slash",
+        "\u{202e}gpj.exe",
+        "%2e%2e%2f",
+        "null.html\t",
     ];
     let code = format!("for name in {}: open(name, 'w').write('x')", json!(names));
     let answer = server.program(&code);
@@ -175,7 +181,11 @@ fn a_changed_link_is_403() {
         changed[index] = if changed[index] == 'A' { 'B' } else { 'A' };
         let changed: String = changed.into_iter().collect();
         let answer = server.get(&format!("/files/{changed}"));
-        assert!(answer.status == 403 || answer.status == 200 && index == token.len() - 1, "{index}: {}", answer.text());
+        assert!(
+            answer.status == 403 || answer.status == 200 && index == token.len() - 1,
+            "{index}: {}",
+            answer.text()
+        );
     }
     for bad in ["x", "AAAA", "%00", "%ff", "..%2f..%2fetc%2fpasswd", &"A".repeat(5000)] {
         check_error(&server.get(&format!("/files/{bad}")), 403, "link_invalid");
@@ -214,7 +224,11 @@ fn without_storage_files_are_listed_as_skipped() {
         assert_eq!(answer.json["skipped_files"], json!([{"path": "f", "reason": "storage_disabled"}]));
         check_error(&server.get("/files/abc"), 404, "not_found");
         let storage = server.get("/health").json["storage"].clone();
-        assert_eq!((&storage["enabled"], &storage["provider"]), (&json!(false), &json!("disabled")), "{storage}");
+        assert_eq!(
+            (&storage["enabled"], &storage["provider"]),
+            (&json!(false), &json!("disabled")),
+            "{storage}"
+        );
         server.stop();
     }
 }
@@ -236,7 +250,8 @@ print('Excel file created')";
     // Back into a sandbox, where the reader of such files is.
     let check = "import openpyxl\nsheet = openpyxl.load_workbook('data.xlsx').active\n\
                  print([[cell.value for cell in row] for row in sheet.rows])";
-    let read = server.execute(json!({"code": check, "files": {"data.xlsx": base64(&file.body)}, "timeout": 30}));
+    let read =
+        server.execute(json!({"code": check, "files": {"data.xlsx": base64(&file.body)}, "timeout": 30}));
     let expected = "[['Name', 'Age'], ['Ann', 25], ['Bob', 30], ['Søren', 35]]\n";
     assert_eq!(read.str("/stdout"), expected, "{}", read.text());
     // And by a reader that knows nothing of us.

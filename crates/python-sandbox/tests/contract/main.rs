@@ -16,7 +16,14 @@ mod requests;
 mod settings;
 mod sources;
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use support::{Server, Shared};
+
+/// For the tests that look for traces on the host, and those that leave some until the next start.
+fn host_alone() -> MutexGuard<'static, ()> {
+    static HOST: Mutex<()> = Mutex::new(());
+    HOST.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// A service with every default.
 fn default_server() -> Option<&'static Server> {

@@ -14,7 +14,8 @@ fn run(server: &Server, code: &str, timeout_s: u32) -> Answer {
 /// Checks a limit's five fields, that the sentence is of use, and that trying again is not advised.
 fn check_limit(answer: &Answer, name: &str, value: u64, unit: &str, setting: &str) {
     let limit = &answer.json["outcome"]["limit"];
-    let expected = json!({"name": name, "value": value, "unit": unit, "used": limit["used"], "setting": setting});
+    let expected =
+        json!({"name": name, "value": value, "unit": unit, "used": limit["used"], "setting": setting});
     assert_eq!(limit, &expected, "{}", answer.text());
     assert_eq!(answer.json["outcome"]["retryable"], false);
     assert!(!answer.str("/outcome/message").is_empty() && !answer.str("/outcome/hint").is_empty());
@@ -93,7 +94,12 @@ fn the_default_timeout_is_ten_seconds() {
 fn out_of_memory_is_told_from_other_kills() {
     let Some(server) = open_server() else { return };
     let answer = run(server, "print('start', flush=True)\nx = b'x' * (300 << 20)\nprint(len(x))", 20);
-    assert_eq!((answer.kind(), &answer.json["exit_code"]), ("out_of_memory", &json!(137)), "{}", answer.text());
+    assert_eq!(
+        (answer.kind(), &answer.json["exit_code"]),
+        ("out_of_memory", &json!(137)),
+        "{}",
+        answer.text()
+    );
     check_limit(&answer, "memory", 128 << 20, "bytes", "NATIVE_MEMORY");
     assert_eq!(answer.str("/stdout"), "start\n");
     let killed = run(server, "import os\nos.kill(os.getpid(), 9)", 10);
@@ -125,11 +131,17 @@ fn disk_limit_in_bytes_and_in_files() {
 
 #[test]
 fn output_limit_ends_a_program_that_floods() {
-    let Some(server) = Server::start(&[("MAX_OUTPUT_TOTAL_SIZE", "100000"), ("FORBIDDEN_IMPORTS", "")]) else {
+    let Some(server) = Server::start(&[("MAX_OUTPUT_TOTAL_SIZE", "100000"), ("FORBIDDEN_IMPORTS", "")])
+    else {
         return;
     };
     let answer = run(&server, "while True: print('x' * 1000)", 20);
-    assert_eq!((answer.kind(), &answer.json["exit_code"]), ("output_limit", &json!(137)), "{}", answer.text());
+    assert_eq!(
+        (answer.kind(), &answer.json["exit_code"]),
+        ("output_limit", &json!(137)),
+        "{}",
+        answer.text()
+    );
     check_limit(&answer, "output", 100_000, "bytes", "MAX_OUTPUT_TOTAL_SIZE");
     assert_eq!(answer.json["output"]["stdout_truncated"], true);
     assert_eq!(answer.str("/stdout").len(), 10_240);
@@ -144,10 +156,16 @@ fn denied_syscall_has_its_name() {
     for (code, syscall) in [
         ("import socket\nsocket.socket()", "socket"),
         ("import socket\nsocket.create_connection(('127.0.0.1', 1))", "socket"),
-        ("import ctypes\nif ctypes.CDLL(None, use_errno=True).ptrace(0, 0, 0, 0):\n    \
-          raise PermissionError(ctypes.get_errno(), 'ptrace')", "ptrace"),
-        ("import ctypes\nif ctypes.CDLL(None, use_errno=True).unshare(0x10000000):\n    \
-          raise PermissionError(ctypes.get_errno(), 'unshare')", "unshare"),
+        (
+            "import ctypes\nif ctypes.CDLL(None, use_errno=True).ptrace(0, 0, 0, 0):\n    \
+          raise PermissionError(ctypes.get_errno(), 'ptrace')",
+            "ptrace",
+        ),
+        (
+            "import ctypes\nif ctypes.CDLL(None, use_errno=True).unshare(0x10000000):\n    \
+          raise PermissionError(ctypes.get_errno(), 'unshare')",
+            "unshare",
+        ),
     ] {
         let answer = run(server, code, 10);
         assert_eq!(answer.kind(), "denied_syscall", "{code}: {}", answer.text());

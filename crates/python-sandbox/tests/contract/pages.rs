@@ -57,7 +57,8 @@ fn the_documentation_needs_no_internet() {
         assert!(!found.is_empty(), "{}", answer.text());
         for reference in found.iter().filter(|one| !one.starts_with("data:") && !one.starts_with('#')) {
             assert!(!reference.contains("//"), "{page} refers to {reference}");
-            let asset = server.get(&format!("/{}", reference.trim_start_matches("./").trim_start_matches('/')));
+            let asset =
+                server.get(&format!("/{}", reference.trim_start_matches("./").trim_start_matches('/')));
             assert_eq!(asset.status, 200, "{page} refers to {reference}");
             assert!(!asset.body.is_empty());
         }
@@ -91,7 +92,11 @@ fn the_openapi_document_describes_every_path_and_refers_to_nothing_outside() {
     }
     let request = &answer.json["components"]["schemas"]["ExecuteRequest"]["properties"];
     assert_eq!(request["code"]["maxLength"], 50_000, "{request}");
-    assert_eq!((&request["timeout"]["maximum"], &request["timeout"]["default"]), (&json!(30), &json!(10)), "{request}");
+    assert_eq!(
+        (&request["timeout"]["maximum"], &request["timeout"]["default"]),
+        (&json!(30), &json!(10)),
+        "{request}"
+    );
 }
 
 fn collect_references(value: &Value, found: &mut Vec<String>) {
@@ -140,7 +145,10 @@ fn health_tells_every_field_of_the_contract() {
     let protections = native["protections"].as_object().cloned().unwrap_or_default();
     assert!(protections.len() >= 8, "{protections:?}");
     for (name, protection) in &protections {
-        assert!(protection["enforced"].is_boolean() && protection["detail"].is_string(), "{name}: {protection}");
+        assert!(
+            protection["enforced"].is_boolean() && protection["detail"].is_string(),
+            "{name}: {protection}"
+        );
     }
     let storage = &health.json["storage"];
     let expected = (&json!(true), &json!("local"), &json!(true));

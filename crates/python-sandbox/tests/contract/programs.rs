@@ -31,12 +31,19 @@ fn every_kind_of_traceback_stays_clean() {
         ("raise ExceptionGroup('many', [ValueError(1), TypeError(2)])", "ExceptionGroup: many", 1),
         ("def f():\n    f()\nf()", "RecursionError", 0),
         ("compile('1 +', 'their.py', 'exec')", "SyntaxError: invalid syntax", 0),
-        ("import threading\nt = threading.Thread(target=lambda: 1/0)\nt.start(); t.join()\nraise SystemExit(1)",
-         "ZeroDivisionError", 0),
+        (
+            "import threading\nt = threading.Thread(target=lambda: 1/0)\nt.start(); t.join()\nraise SystemExit(1)",
+            "ZeroDivisionError",
+            0,
+        ),
         ("async def f():\n    1/0\nimport asyncio\nasyncio.run(f())", "line 2, in f", 0),
         ("assert 1 == 2, 'no'", "AssertionError: no", 1),
         ("class E(Exception):\n    def __str__(self): 1/0\nraise E()", "E: <exception str() failed>", 1),
-        ("import sys\nsys.excepthook = lambda *a: print('mine', a[0].__name__, file=sys.stderr)\n1/0", "mine ZeroDiv", 0),
+        (
+            "import sys\nsys.excepthook = lambda *a: print('mine', a[0].__name__, file=sys.stderr)\n1/0",
+            "mine ZeroDiv",
+            0,
+        ),
         ("import json\njson.loads('{')", "json.decoder.JSONDecodeError", 0),
     ] {
         let answer = server.program(code);
@@ -44,7 +51,8 @@ fn every_kind_of_traceback_stays_clean() {
         assert_eq!(answer.json["exit_code"], 1, "{code}: {}", answer.text());
         assert!(stderr.contains(expected), "{code}: {stderr}");
         assert!(frames == 0 || stderr.matches("File \"main.py\"").count() == frames, "{code}: {stderr}");
-        for ours in ["_run", "_report", "_prepare", "<string>", "namespace)", "/var/lib/", "/work/", "/root/"] {
+        for ours in ["_run", "_report", "_prepare", "<string>", "namespace)", "/var/lib/", "/work/", "/root/"]
+        {
             assert!(!stderr.contains(ours), "{ours} is in {stderr}");
         }
     }
@@ -84,7 +92,10 @@ fn stdin_is_read_as_it_was_sent() {
         answer.str("/stdout").to_owned()
     };
     assert_eq!(run("print(input(), input())", "a\nb"), "a b\n");
-    assert_eq!(run("import sys\nprint(repr(sys.stdin.buffer.read()))", "é\0\r\n"), "b'\\xc3\\xa9\\x00\\r\\n'\n");
+    assert_eq!(
+        run("import sys\nprint(repr(sys.stdin.buffer.read()))", "é\0\r\n"),
+        "b'\\xc3\\xa9\\x00\\r\\n'\n"
+    );
     assert_eq!(run("try: input()\nexcept EOFError: print('end')", ""), "end\n");
     assert_eq!(run("print('not read')", &"x".repeat(1 << 20)), "not read\n");
     assert_eq!(run("import sys\nprint(sys.stdin.isatty())", ""), "False\n");
@@ -142,7 +153,12 @@ fn a_module_beside_the_program_is_the_programs_own() {
             "code": "print(1)\nraise SystemExit(5)",
             "files": {format!("{name}.py"): base64(b"print('EVIL')\n")},
         }));
-        assert_eq!((answer.str("/stdout"), &answer.json["exit_code"]), ("1\n", &json!(5)), "{name}: {}", answer.text());
+        assert_eq!(
+            (answer.str("/stdout"), &answer.json["exit_code"]),
+            ("1\n", &json!(5)),
+            "{name}: {}",
+            answer.text()
+        );
     }
 }
 
@@ -150,7 +166,7 @@ fn a_module_beside_the_program_is_the_programs_own() {
 #[test]
 fn a_module_beside_the_program_does_not_shape_its_traceback() {
     let Some(server) = open_server() else { return };
-    for name in ["traceback", "linecache", "tokenize", "signal", "textwrap", "contextlib", "collections", "re"] {
+    for name in ["traceback", "linecache", "tokenize", "textwrap", "contextlib", "collections", "re", "ast"] {
         let answer = server.execute(json!({
             "code": "x = 1\nraise ValueError('end')",
             "files": {format!("{name}.py"): base64(b"print('EVIL')\n")},
@@ -160,6 +176,13 @@ fn a_module_beside_the_program_does_not_shape_its_traceback() {
                         raise ValueError('end')\nValueError: end\n";
         assert_eq!(answer.str("/stderr"), expected, "{name}");
     }
+    let files = json!({"signal.py": base64(b"print('EVIL')\n"), "ast.py": base64(b"print('EVIL')\n")});
+    let interrupted = server.execute(json!({"code": "raise KeyboardInterrupt", "files": files}));
+    assert_eq!((interrupted.kind(), interrupted.str("/stdout")), ("signal", ""), "{}", interrupted.text());
+    // Part of a line is marked: CPython reads the line's syntax for that.
+    let marked = server.execute(json!({"code": "x = {}\nprint(x['a']['b'] + 1)", "files": files}));
+    assert_eq!(marked.str("/stdout"), "", "{}", marked.text());
+    assert!(marked.str("/stderr").contains("KeyError: 'a'"));
 }
 
 #[test]
@@ -174,7 +197,10 @@ fn output_is_cut_at_a_character_and_counted_in_bytes() {
     let expected = json!({"stdout_bytes": 15000, "stderr_bytes": 12000, "stdout_truncated": true, "stderr_truncated": true});
     assert_eq!(output, &expected);
     let exact = server.program("import sys\nsys.stdout.write('x' * 10240)");
-    assert_eq!((exact.str("/stdout").len(), &exact.json["output"]["stdout_truncated"]), (10_240, &json!(false)));
+    assert_eq!(
+        (exact.str("/stdout").len(), &exact.json["output"]["stdout_truncated"]),
+        (10_240, &json!(false))
+    );
     let over = server.program("import sys\nsys.stdout.write('x' * 10241)");
     assert_eq!((over.str("/stdout").len(), &over.json["output"]["stdout_truncated"]), (10_240, &json!(true)));
     let flood = server.program("for _ in range(20_000): print('x' * 999)");
@@ -185,7 +211,8 @@ fn output_is_cut_at_a_character_and_counted_in_bytes() {
 #[test]
 fn bytes_that_are_not_utf8_become_replacement_characters() {
     let Some(server) = open_server() else { return };
-    let answer = server.program("import os\nos.write(1, b'a\\xff\\xfeb\\x00c\\xe6\\x96')\nos.write(2, b'\\xc3(')");
+    let answer =
+        server.program("import os\nos.write(1, b'a\\xff\\xfeb\\x00c\\xe6\\x96')\nos.write(2, b'\\xc3(')");
     assert_eq!(answer.str("/stdout"), "a\u{fffd}\u{fffd}b\0c\u{fffd}");
     assert_eq!(answer.str("/stderr"), "\u{fffd}(");
     assert_eq!(answer.json["output"]["stdout_bytes"], 8);

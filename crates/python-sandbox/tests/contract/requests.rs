@@ -86,7 +86,8 @@ fn files_have_the_limits_of_output_files() {
     assert_eq!(answer.str("/stdout"), format!("{}\n", 10 * MIB));
     let larger = base64(&vec![b'x'; 10 * MIB + 1]);
     refused(server, &with(json!({"a": larger})), "files", "10485760 bytes");
-    let total = json!({"a": largest, "b": largest, "c": largest, "d": largest, "e": largest, "f": base64(b"x")});
+    let total =
+        json!({"a": largest, "b": largest, "c": largest, "d": largest, "e": largest, "f": base64(b"x")});
     refused(server, &with(total), "files", "52428800 bytes");
     for wrong in [json!(5), json!(null), json!([]), json!({"a": 5}), json!({"a": null})] {
         refused(server, &with(wrong), "files", "");
@@ -101,7 +102,8 @@ fn files_have_the_limits_of_output_files() {
 #[test]
 fn files_of_any_lawful_name_arrive_as_they_were_sent() {
     let Some(server) = open_server() else { return };
-    let names = ["naïve 文.csv", "-rf", "a\nb", "...", ".hidden", "a/b/c/d.txt", "con\u{202e}gpj.exe", "'\"$(x)`"];
+    let names =
+        ["naïve 文.csv", "-rf", "a\nb", "...", ".hidden", "a/b/c/d.txt", "con\u{202e}gpj.exe", "'\"$(x)`"];
     let files: serde_json::Map<_, _> =
         names.iter().map(|name| ((*name).to_owned(), json!(base64(name.as_bytes())))).collect();
     let code = "import json, os
@@ -165,7 +167,9 @@ fn unknown_and_doubled_fields_are_named() {
     let json_type = [("content-type", "application/json")];
     let twice = server.post("/execute", br#"{"code":"print(1)","code":"print(2)"}"#, &json_type);
     assert_eq!((twice.status, twice.str("/details/field")), (422, "code"));
-    for body in ["", "{", "[]", "null", "\"print(1)\"", "{\"code\":\"print(1)\"} trailing", "\u{0}", "{'code':1}"] {
+    for body in
+        ["", "{", "[]", "null", "\"print(1)\"", "{\"code\":\"print(1)\"} trailing", "\u{0}", "{'code':1}"]
+    {
         let answer = server.post("/execute", body.as_bytes(), &json_type);
         assert_eq!((answer.status, answer.str("/details/field")), (422, "body"), "{body}: {}", answer.text());
     }

@@ -40,7 +40,10 @@ fn the_validators_settings() {
     assert_eq!(answer.number("/outcome/limit/value"), 2000.0);
 
     let answer = server.program("print('x' * 99)");
-    assert_eq!((answer.str("/stdout"), &answer.json["output"]["stdout_truncated"]), ("xxxxxxxxxx", &json!(true)));
+    assert_eq!(
+        (answer.str("/stdout"), &answer.json["output"]["stdout_truncated"]),
+        ("xxxxxxxxxx", &json!(true))
+    );
     server.stop();
 }
 
@@ -49,7 +52,15 @@ fn every_default_forbidden_import_is_refused_and_an_empty_list_refuses_none() {
     let Some(server) = crate::default_server() else { return };
     let Some(open) = open_server() else { return };
     let modules = [
-        "os", "subprocess", "socket", "sys", "importlib", "ctypes", "multiprocessing", "threading", "builtins",
+        "os",
+        "subprocess",
+        "socket",
+        "sys",
+        "importlib",
+        "ctypes",
+        "multiprocessing",
+        "threading",
+        "builtins",
     ];
     for module in modules {
         for code in [
@@ -90,7 +101,10 @@ fn the_native_executors_limits() {
     ];
     let Some(server) = Server::start(&settings) else { return };
     let memory = server.execute(json!({"code": "x = b'x' * (100 << 20)\nprint(len(x))", "timeout": 20}));
-    assert_eq!((memory.kind(), memory.number("/outcome/limit/value")), ("out_of_memory", f64::from(64 << 20)));
+    assert_eq!(
+        (memory.kind(), memory.number("/outcome/limit/value")),
+        ("out_of_memory", f64::from(64 << 20))
+    );
     assert_eq!(server.output_of("x = b'x' * (30 << 20)\nprint(len(x))"), format!("{}\n", 30 << 20));
 
     let threads = |count: u32| {
@@ -104,9 +118,19 @@ fn the_native_executors_limits() {
     assert_eq!((many.kind(), many.number("/outcome/limit/value")), ("process_limit", 8.0), "{}", many.text());
 
     let disk = server.program("open('/tmp/big', 'wb').write(bytes(9 << 20))");
-    assert_eq!((disk.kind(), disk.str("/outcome/limit/setting")), ("disk_limit", "NATIVE_TMP_SIZE"), "{}", disk.text());
+    assert_eq!(
+        (disk.kind(), disk.str("/outcome/limit/setting")),
+        ("disk_limit", "NATIVE_TMP_SIZE"),
+        "{}",
+        disk.text()
+    );
     let inodes = server.program("for n in range(200): open(f'/tmp/{n}', 'w').close()");
-    assert_eq!((inodes.kind(), inodes.str("/outcome/limit/unit")), ("disk_limit", "files"), "{}", inodes.text());
+    assert_eq!(
+        (inodes.kind(), inodes.str("/outcome/limit/unit")),
+        ("disk_limit", "files"),
+        "{}",
+        inodes.text()
+    );
 
     // Half a core: half a second of work takes about a second.
     let busy = server.execute(json!({
@@ -124,7 +148,9 @@ fn the_cpu_quota_is_what_a_program_sees() {
     let Some(server) = open_server() else { return };
     assert_eq!(server.output_of(code), "1 1 1 1 1\n");
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let Some(server) = Server::start(&[("FORBIDDEN_IMPORTS", ""), ("NATIVE_CPU_QUOTA", "150000")]) else { return };
+    let Some(server) = Server::start(&[("FORBIDDEN_IMPORTS", ""), ("NATIVE_CPU_QUOTA", "150000")]) else {
+        return;
+    };
     let two = cores.min(2);
     assert_eq!(server.output_of(code), format!("{two} {two} {two} {two} {two}\n"));
     server.stop();
@@ -132,7 +158,8 @@ fn the_cpu_quota_is_what_a_program_sees() {
 
 #[test]
 fn host_port_and_public_url() {
-    let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a port").port();
+    let port =
+        std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a port").port();
     let launch = Launch::new().own_port().set("PORT", &port.to_string()).set("HOST", "localhost");
     let launch = launch.set("PUBLIC_URL", "https://sandbox.example/api/");
     let Some(server) = launch.start() else { return };
@@ -142,7 +169,8 @@ fn host_port_and_public_url() {
     assert!(!server.stderr_log().contains("open to the network"));
 
     // The same port again: refused in words that help.
-    let second = Launch::new().own_port().set("PORT", &port.to_string()).set("HOST", "127.0.0.1").run(&["serve"], "");
+    let second =
+        Launch::new().own_port().set("PORT", &port.to_string()).set("HOST", "127.0.0.1").run(&["serve"], "");
     assert_eq!(second.status.code(), Some(2));
     let said = String::from_utf8_lossy(&second.stderr).into_owned();
     assert!(said.contains("another program listens there"), "{said}");
@@ -177,7 +205,8 @@ fn links_are_made_with_the_clients_word_for_us_only_when_it_is_one() {
 #[test]
 fn storage_settings() {
     // Files live where DATA_DIR says, for their owner alone, and content is no plain name of the program's.
-    let Some(server) = Server::start(&[("STORAGE_CLEANUP_DAYS", "1"), ("STORAGE_LINK_LIFETIME", "60")]) else {
+    let Some(server) = Server::start(&[("STORAGE_CLEANUP_DAYS", "1"), ("STORAGE_LINK_LIFETIME", "60")])
+    else {
         return;
     };
     let answer = server.program("open('named-by-the-program', 'w').write('x')");
@@ -199,11 +228,67 @@ fn storage_settings() {
     }));
     assert_eq!((answer.status, answer.str("/stdout")), (200, "ran\n"), "{}", answer.text());
     let reason = answer.str("/skipped_files/0/reason");
-    assert!(reason.starts_with("storage_") || answer.json["artifacts"][0]["url"].is_string(), "{}", answer.text());
+    assert!(
+        reason.starts_with("storage_") || answer.json["artifacts"][0]["url"].is_string(),
+        "{}",
+        answer.text()
+    );
     let degraded = crate::support::wait_until(Duration::from_secs(12), || {
         let health = server.get("/health");
-        health.status == 200 && health.str("/status") == "degraded" && health.json["storage"]["healthy"] == false
+        health.status == 200
+            && health.str("/status") == "degraded"
+            && health.json["storage"]["healthy"] == false
     });
     assert!(degraded, "{}", server.get("/health").text());
+    server.stop();
+}
+
+#[test]
+fn old_files_are_removed_and_their_links_say_so() {
+    let Some(server) = Server::start(&[]) else { return };
+    let answer = server.program("open('f', 'w').write('x')");
+    let url = answer.str("/files/0").to_owned();
+    let path = url[url.find("/files/").expect("a link")..].to_owned();
+    let dir = server.stop();
+    let three_days_ago = std::time::SystemTime::now() - Duration::from_secs(3 * 24 * 3600);
+    let stored =
+        crate::support::command(&["find", &dir.data().join("files").to_string_lossy(), "-type", "f"]);
+    for file in stored.expect("listed").lines() {
+        std::fs::File::options()
+            .write(true)
+            .open(file)
+            .and_then(|file| file.set_modified(three_days_ago))
+            .expect("aged");
+    }
+    let Some(server) = Launch::new().in_dir(&dir).start() else { return };
+    assert_eq!(server.get(&path).status, 200, "seven days by default");
+    let dir = server.stop();
+    let Some(server) = Launch::new().in_dir(&dir).set("STORAGE_CLEANUP_DAYS", "2").start() else { return };
+    assert!(crate::support::wait_until(Duration::from_secs(5), || server.get(&path).status != 200));
+    crate::errors::check_error(&server.get(&path), 410, "link_expired");
+    server.stop();
+}
+
+#[test]
+fn debug_and_log_level_change_the_log_and_never_an_answer() {
+    let Some(server) = Server::start(&[("DEBUG", "true")]) else { return };
+    let failed = server.program("1/0");
+    assert_eq!(failed.str("/error"), "the program ended with ZeroDivisionError: division by zero (line 1)");
+    assert!(server.log_line(&["DEBUG"]).is_some());
+    server.stop();
+    let Some(server) = Server::start(&[("LOG_LEVEL", "error")]) else { return };
+    assert_eq!(server.program("1/0").str("/error"), failed.str("/error"));
+    assert!(!server.stderr_log().contains("INFO"), "{}", server.stderr_log());
+    server.stop();
+}
+
+#[test]
+fn fallbacks_are_shown_and_stay_inactive_until_they_are_there() {
+    let Some(server) = Server::start(&[("EXECUTOR_FALLBACK_PROVIDERS", "gvisor,docker")]) else { return };
+    let executor = server.get("/health").json["executor"].clone();
+    assert_eq!(
+        (&executor["fallbacks"], &executor["active_providers"]),
+        (&json!("gvisor,docker"), &json!(["native"]))
+    );
     server.stop();
 }

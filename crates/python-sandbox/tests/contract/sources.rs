@@ -10,7 +10,10 @@ fn said(output: &std::process::Output) -> String {
 #[test]
 fn command_line_over_environment_over_dotenv_over_file_over_default() {
     let launch = Launch::new()
-        .file("python-sandbox.toml", "app_name = 'toml'\nmax_timeout = 3\nmax_file_count = 3\nmax_code_length = 300\n")
+        .file(
+            "python-sandbox.toml",
+            "app_name = 'toml'\nmax_timeout = 3\nmax_file_count = 3\nmax_code_length = 300\n",
+        )
         .file(".env", "APP_NAME=dotenv\nMAX_TIMEOUT=4 # seconds\nexport MAX_FILE_COUNT='4'\n")
         .set("APP_NAME", "environment")
         .set("MAX_TIMEOUT", "5")
@@ -91,7 +94,12 @@ fn no_error_prints_a_secret() {
         ("STORAGE_R2_SECRET_KEYS", ""),
         ("STORAGE_R2_SECRET_KEY", "STORAGE_R2_SECRET_KEY=\"canary-of-a-setting\nPORT=0\n"),
     ] {
-        let output = Launch::new().own_port().set(name, canary).set("PORT", "x").file(".env", file).run(&["serve"], "");
+        let output = Launch::new()
+            .own_port()
+            .set(name, canary)
+            .set("PORT", "x")
+            .file(".env", file)
+            .run(&["serve"], "");
         assert_eq!(output.status.code(), Some(2));
         assert!(!said(&output).contains(canary), "{}", said(&output));
     }

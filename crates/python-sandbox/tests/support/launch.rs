@@ -50,6 +50,23 @@ impl WorkDir {
         self.path().join("data")
     }
 
+    /// Copies the runtime here when others cannot reach the prepared one, for example below a closed home.
+    fn bring_runtime_in_reach(&self) {
+        let link = self.data().join("runtime");
+        let Ok(target) = fs::canonicalize(&link) else { return };
+        let open_to_others =
+            |path: &Path| fs::metadata(path).is_ok_and(|meta| meta.permissions().mode() & 0o005 == 0o005);
+        if target.ancestors().all(open_to_others) {
+            return;
+        }
+        fs::remove_file(&link).expect("the link is ours");
+        let (from, to) = (target.to_string_lossy(), link.to_string_lossy());
+        // Hard links where it is the same file system: the tree is large.
+        command(&["cp", "-al", &from, &to])
+            .or_else(|_| command(&["cp", "-aT", &from, &to]))
+            .expect("the runtime is copied");
+    }
+
     /// Standard error of the service, all starts one after the other.
     pub fn log(&self) -> PathBuf {
         self.path().join("log")
@@ -65,6 +82,8 @@ pub struct Launch {
     /// Put in front of the binary, such as `unshare --user`.
     wrapper: Vec<String>,
     ids: Option<(u32, u32)>,
+    /// Another user starts it.
+    for_others: bool,
     pub(super) wait_for_health: bool,
     pub(super) fixed_port: bool,
 }
@@ -78,6 +97,7 @@ impl Launch {
             args: Vec::new(),
             wrapper: Vec::new(),
             ids: None,
+            for_others: false,
             wait_for_health: true,
             fixed_port: false,
         }
@@ -87,6 +107,11 @@ impl Launch {
     pub fn in_dir(mut self, dir: &Arc<WorkDir>) -> Self {
         self.dir = Arc::clone(dir);
         self
+    }
+
+    /// Its directory.
+    pub fn work_dir(&self) -> &Arc<WorkDir> {
+        &self.dir
     }
 
     /// Sets a variable of the environment.
@@ -125,11 +150,17 @@ impl Launch {
     }
 
     /// Starts as this user and group, without other groups. Needs root.
-    pub fn user(mut self, uid: u32, gid: u32) -> Self {
-        self.ids = Some((uid, gid));
+    pub fn user(self, uid: u32, gid: u32) -> Self {
+        Self { ids: Some((uid, gid)), ..self.owned_by(uid, gid) }
+    }
+
+    /// Gives the directories to this user, who must also reach binary and runtime. Needs root.
+    pub fn owned_by(mut self, uid: u32, gid: u32) -> Self {
         for path in [self.dir.cwd(), self.dir.data()] {
             chown(path, Some(uid), Some(gid)).expect("given away");
         }
+        self.for_others = true;
+        self.dir.bring_runtime_in_reach();
         self
     }
 
@@ -158,7 +189,7 @@ impl Launch {
 
     /// The command as it will be started, with nothing of the tests' own environment but `PATH`.
     fn command(&self, args: &[&str]) -> Command {
-        let binary = if self.ids.is_some() { self.reachable_binary() } else { PathBuf::from(BINARY) };
+        let binary = if self.for_others { self.reachable_binary() } else { PathBuf::from(BINARY) };
         let mut words: Vec<OsString> = self.wrapper.iter().map(OsString::from).collect();
         words.push(binary.into());
         words.extend(args.iter().map(OsString::from));

@@ -7,6 +7,7 @@
 //! ```
 
 #![allow(dead_code, unused_imports, unreachable_pub, reason = "each test target uses its part")]
+#![allow(clippy::print_stderr, reason = "a skip must be seen")]
 
 mod http;
 mod launch;
