@@ -16,6 +16,7 @@ help: ## Lists these commands
 
 run: prerequisites build ## Builds, prepares the Python runtime and serves on http://127.0.0.1:8000
 	$(BINARY) setup
+	-$(BINARY) doctor
 	exec $(BINARY) serve
 
 # Only what is missing is installed, and only where apt-get is there to do it.
