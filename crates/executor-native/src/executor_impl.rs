@@ -5,7 +5,7 @@ use crate::error::StartError;
 use crate::sandbox::NativeSandbox;
 use crate::start::{self, NativeConfig, PROVIDER};
 use async_trait::async_trait;
-use executor::{ExecRequest, Executor, ExecutorError, Health, Protection, Sandbox};
+use executor::{ExecRequest, Executor, ExecutorError, Health, Protection, Sandbox, error_chain};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -76,7 +76,7 @@ impl Executor for NativeExecutor {
         let reason = match running {
             _ if self.stopped.load(Ordering::Relaxed) => Some("the executor is shut down".to_owned()),
             Ok(Ok(())) => None,
-            Ok(Err(error)) => Some(start::chain(&error)),
+            Ok(Err(error)) => Some(error_chain(&error)),
             Err(error) => Some(error.to_string()),
         };
         Health { healthy: reason.is_none(), reason, protections: self.protections.clone(), warm: 0 }

@@ -5,7 +5,7 @@ use crate::error::StartError;
 use crate::launcher::{Launcher, LauncherError};
 use confine::cgroup::{Layout, Manager, ManagerConfig, WallState};
 use executor::verdict::SettingNames;
-use executor::{Protection, SandboxLimits};
+use executor::{Protection, SandboxLimits, error_chain};
 use protocol::launcher::{LauncherConfig, ProgramConfig, UserIds};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -146,7 +146,7 @@ fn open_groups(
     config: &NativeConfig,
     protections: &mut BTreeMap<&'static str, Protection>,
 ) -> Result<Manager, StartError> {
-    let cgroup = |error: &dyn std::error::Error| StartError::Cgroup(chain(error));
+    let cgroup = |error: &dyn std::error::Error| StartError::Cgroup(error_chain(error));
     let layout = Layout::detect_host(config.cgroup_parent.as_deref()).map_err(|error| cgroup(&error))?;
     let manager = Manager::open(layout, ManagerConfig::default()).map_err(|error| cgroup(&error))?;
     let mut missing = Vec::new();
@@ -184,16 +184,4 @@ fn namespace_protections(rootless: bool) -> [(&'static str, Protection); 6] {
         ("user", user),
         ("wall_time_limit", enforced("clock of the agent, and the host's behind it")),
     ]
-}
-
-/// An error with all its causes.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }

@@ -33,6 +33,9 @@ pub(crate) enum Command {
     /// Serves the HTTP API (the default)
     Serve(ServeArgs),
     /// Runs one program, without HTTP
+    #[command(
+        override_usage = "python-sandbox run [OPTIONS] <FILE>\n       python-sandbox run [OPTIONS] --code <CODE>"
+    )]
     Run(RunArgs),
     /// Proves each wall on this host by attacking it from a real sandbox
     Doctor(DoctorArgs),
@@ -66,7 +69,7 @@ pub(crate) struct ServeArgs {
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {
     /// The program's file; `-` reads it from standard input
-    #[arg(required_unless_present = "code", conflicts_with = "code")]
+    #[arg(required_unless_present = "code", conflicts_with = "code", value_name = "FILE")]
     pub(crate) file: Option<PathBuf>,
 
     /// The program itself

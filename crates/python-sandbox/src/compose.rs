@@ -1,7 +1,6 @@
 //! From settings to parts: the runtime, the executors, the store, the service's configuration.
 
 use crate::settings::Settings;
-use crate::term;
 use crate::unusable::Unusable;
 use executor::{Chain, Executor};
 use executor_native::{NativeConfig, NativeExecutor};
@@ -54,7 +53,7 @@ async fn start_native(settings: &Settings, runtime: &Runtime) -> Arc<dyn Executo
     };
     match NativeExecutor::start(config).await {
         Ok(executor) => Arc::new(executor),
-        Err(error) => Arc::new(Unusable::new(executor_native::PROVIDER, term::chain(&error))),
+        Err(error) => Arc::new(Unusable::new(executor_native::PROVIDER, executor::error_chain(&error))),
     }
 }
 
@@ -109,7 +108,7 @@ pub(crate) fn service_config(settings: &Settings, runtime: &Runtime) -> ServiceC
 
 /// What to say when there is no runtime.
 pub(crate) fn no_runtime(error: &LoadError) -> String {
-    format!("there is no Python runtime to run programs in: {}", term::chain(error))
+    format!("there is no Python runtime to run programs in: {}", executor::error_chain(error))
 }
 
 /// Longest time for the executors to remove what they keep ready.

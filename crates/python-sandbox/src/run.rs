@@ -23,7 +23,7 @@ pub(crate) async fn run(args: RunArgs, settings: Settings) -> ExitCode {
         Ok(execution) => show(execution, args.json),
         Err(RunError::Refused(error)) => refused(error, args.json),
         Err(error) => {
-            term::message(&format!("python-sandbox: {}", term::chain(&error)));
+            term::message(&format!("python-sandbox: {}", executor::error_chain(&error)));
             exit::our_fault()
         }
     }
@@ -140,10 +140,12 @@ fn show(execution: Execution, json: bool) -> ExitCode {
         ));
     }
     for skipped in &execution.skipped {
-        let hint = if skipped.reason == "storage_disabled" {
-            "use --out DIR to keep output files"
-        } else {
-            skipped.reason
+        let hint = match skipped.reason {
+            "storage_disabled" => "use --out DIR to keep output files",
+            "storage_failed" => {
+                "it could not be written to --out, see above; existing files are not replaced"
+            }
+            reason => reason,
         };
         term::message(&format!("python-sandbox: not saved: {:?} ({hint})", skipped.path));
     }
@@ -179,7 +181,9 @@ fn refused(error: ExecuteError, json: bool) -> ExitCode {
         });
         term::result(&format!("{body:#}\n"));
     } else {
-        term::message(&format!("python-sandbox: {text}\n{message}"));
+        // A field's fault is one sentence; a rejection and a failure have more to say.
+        let more = if message == text { String::new() } else { format!("\n{message}") };
+        term::message(&format!("python-sandbox: {text}{more}"));
     }
     exit_code
 }
@@ -190,6 +194,6 @@ fn unavailable(error: &ExecuteError) -> String {
             let reasons: Vec<_> = reasons.iter().map(executor::ExecutorError::chain).collect();
             format!("{} (`python-sandbox doctor` shows what is missing)", reasons.join("; "))
         }
-        error => term::chain(error),
+        error => executor::error_chain(error),
     }
 }

@@ -43,8 +43,9 @@ async fn try_serve(settings: &Settings) -> Result<(), StartError> {
     // Before anything that must be cleaned up: a signal from here on is an orderly stop.
     let mut signals =
         Signals::new().map_err(|error| StartError(format!("failed to watch for signals: {error}")))?;
-    let store = compose::open_store(settings)
-        .map_err(|error| StartError(format!("failed to open the file store: {}", term::chain(&error))))?;
+    let store = compose::open_store(settings).map_err(|error| {
+        StartError(format!("failed to open the file store: {}", executor::error_chain(&error)))
+    })?;
     let listener = listen(settings).await?;
     let bound = listener.local_addr().map_err(|error| StartError(format!("failed to listen: {error}")))?;
 

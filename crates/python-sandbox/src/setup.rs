@@ -40,7 +40,7 @@ fn prepare(args: &SetupArgs, settings: &Settings) -> ExitCode {
             exit::good()
         }
         Err(error) => {
-            term::message(&format!("the runtime could not be prepared: {}", term::chain(&error)));
+            term::message(&format!("the runtime could not be prepared: {}", executor::error_chain(&error)));
             exit::our_fault()
         }
     }
@@ -62,7 +62,10 @@ fn delegate_cgroups(user: &str) -> ExitCode {
             exit::good()
         }
         Err(error) => {
-            term::message(&format!("failed to {} (hint: run this command as root)", term::chain(&error)));
+            term::message(&format!(
+                "failed to {} (hint: run this command as root)",
+                executor::error_chain(&error)
+            ));
             exit::our_fault()
         }
     }

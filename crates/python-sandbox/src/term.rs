@@ -19,15 +19,3 @@ pub(crate) fn message(text: &str) {
 pub(crate) fn program_stderr(text: &str) {
     let _ = std::io::stderr().lock().write_all(text.as_bytes());
 }
-
-/// An error with all its causes in one line.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
-}

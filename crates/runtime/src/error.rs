@@ -28,7 +28,7 @@ pub enum LoadError {
         found: String,
     },
     /// The operator's own root file system lacks something.
-    #[error("the root file system `{rootfs}` cannot hold a sandbox: missing {}", missing.join(", "))]
+    #[error("the root file system `{rootfs}` (RUNTIME_ROOTFS) cannot hold a sandbox: missing {}", missing.join(", "))]
     Incomplete {
         /// The root file system.
         rootfs: PathBuf,
@@ -60,7 +60,11 @@ pub enum LoadError {
 #[non_exhaustive]
 pub enum SetupError {
     /// No interpreter on this machine can be used.
-    #[error("no usable CPython was found (3.11 or newer, with `venv`):{}", list_rejected(rejected))]
+    #[error(
+        "no usable CPython was found (hint: install 3.11 to 3.14 with `venv`, on Debian and Ubuntu `apt-get install \
+         python3 python3-venv`, or name one with --python):{}",
+        list_rejected(rejected)
+    )]
     NoPython {
         /// Every candidate, in the order in which they were tried.
         rejected: Vec<Rejected>,

@@ -69,8 +69,10 @@ impl Runtime {
     /// # Errors
     /// When something is missing, all of it named, or the tree cannot be read.
     pub fn from_rootfs(rootfs: &Path) -> Result<Self, LoadError> {
-        let read = |source| LoadError::Read { path: rootfs.to_owned(), source };
-        let rootfs = fs::canonicalize(rootfs).map_err(read)?;
+        let rootfs = fs::canonicalize(rootfs).map_err(|error| LoadError::Incomplete {
+            rootfs: rootfs.to_owned(),
+            missing: vec![format!("the directory itself ({error})")],
+        })?;
         let mut missing: Vec<String> = MOUNT_POINTS
             .iter()
             .filter(|name| !rootfs.join(name).is_dir())

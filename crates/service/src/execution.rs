@@ -138,18 +138,12 @@ impl ExecuteError {
     /// The error with all its causes in one line, for the log only.
     #[must_use]
     pub fn chain(&self) -> String {
-        let mut text = self.to_string();
+        let mut text = executor::error_chain(self);
         if let Self::Unavailable { reasons, .. } = self {
             for reason in reasons {
                 text.push_str("; ");
                 text.push_str(&reason.chain());
             }
-        }
-        let mut cause = std::error::Error::source(self);
-        while let Some(error) = cause {
-            text.push_str(": ");
-            text.push_str(&error.to_string());
-            cause = error.source();
         }
         text
     }

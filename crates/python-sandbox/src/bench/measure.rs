@@ -120,7 +120,7 @@ impl Running {
             Ok(turn) if keep => self.turns.add(turn),
             Ok(_) => {}
             Err(error) => {
-                let text = term::chain(&error);
+                let text = executor::error_chain(&error);
                 term::message(&format!("{} failed: {text}", self.entry.name));
                 self.failed = Some(text);
             }

@@ -42,7 +42,7 @@ pub(crate) async fn run(args: &BenchArgs, flags: &[OsString], settings: &Setting
     match try_run(args, flags, settings).await {
         Ok(report) => show(&report, args.json.as_deref()),
         Err(error) => {
-            term::message(&format!("python-sandbox: {}", term::chain(&error)));
+            term::message(&format!("python-sandbox: {}", executor::error_chain(&error)));
             exit::our_fault()
         }
     }
@@ -84,7 +84,7 @@ async fn try_run(args: &BenchArgs, flags: &[OsString], settings: &Settings) -> R
     let load_before = machine::load_average();
     let runtime = compose::load_runtime(settings).map_err(BenchError::NoRuntime)?;
     let python = HostPython::find(&runtime).map_err(BenchError::NoFloor)?;
-    let bubblewrap = Bubblewrap::find(&runtime).map_err(|error| term::chain(&error));
+    let bubblewrap = Bubblewrap::find(&runtime).map_err(|error| executor::error_chain(&error));
     let directory = Arc::new(tempfile::tempdir().map_err(BenchError::Directory)?);
     let service =
         find_service(args, flags, settings, &runtime).map_err(|error| format!("no service: {error}"));
@@ -152,11 +152,11 @@ fn find_service(
         Some(url) => (url.clone(), None),
         None => {
             let started = ServiceProcess::start(flags, settings, runtime);
-            let process = started.map_err(|error| term::chain(&error))?;
+            let process = started.map_err(|error| executor::error_chain(&error))?;
             (process.base.clone(), Some(process))
         }
     };
-    let version = Client::new(&base).version().map_err(|error| term::chain(&error))?;
+    let version = Client::new(&base).version().map_err(|error| executor::error_chain(&error))?;
     Ok(Service { base, version, _process: process })
 }
 

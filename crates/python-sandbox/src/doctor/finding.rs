@@ -58,11 +58,21 @@ impl Finding {
 pub(super) fn table(findings: &[Finding]) -> String {
     let width = findings.iter().map(|finding| finding.name.len()).max().unwrap_or(0);
     let mut text = String::new();
-    for finding in findings {
+    // Walls that one missing thing left untried are one line: thirty times the same would hide what to mend.
+    let same = |a: &Finding, b: &Finding| {
+        a.state == State::Missing
+            && (a.kind, a.state, &a.detail, &a.mend) == (b.kind, b.state, &b.detail, &b.mend)
+    };
+    for run in findings.chunk_by(same) {
+        let Some(finding) = run.first() else { continue };
+        let name = match run.len() {
+            1 => finding.name.clone(),
+            count => format!("{count} {}s", finding.kind),
+        };
         // Details may quote a program; a control character must not reach the terminal.
         let detail: String =
             finding.detail.chars().map(|char| if char.is_control() { ' ' } else { char }).collect();
-        text.push_str(&format!("{:width$}  {:7}  {detail}\n", finding.name, finding.state.as_str()));
+        text.push_str(&format!("{name:width$}  {:7}  {detail}\n", finding.state.as_str()));
         if let Some(mend) = &finding.mend {
             text.push_str(&format!("{:width$}           -> {mend}\n", ""));
         }
@@ -76,6 +86,24 @@ pub(super) fn table(findings: &[Finding]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_one_missing_thing_left_untried_is_one_line() {
+        let untried =
+            |name: &str| Finding { kind: "wall", ..Finding::host_missing(name, "not tried", "setup") };
+        let findings = [
+            Finding::host_missing("runtime", "not there", "setup"),
+            untried("ptrace"),
+            untried("bpf"),
+            untried("keys"),
+            Finding::host("host clean after", "nothing is left"),
+        ];
+        let text = table(&findings);
+        assert!(text.contains("\n3 walls           missing  not tried\n"), "{text}");
+        assert!(!text.contains("bpf"), "{text}");
+        assert_eq!(text.matches("-> setup").count(), 2, "{text}");
+        assert!(text.ends_with("1 proved, 4 missing, 0 failed\n"), "{text}");
+    }
 
     #[test]
     fn the_table_shows_state_mending_and_sum() {

@@ -3,7 +3,6 @@
 use super::finding::Finding;
 use crate::compose;
 use crate::settings::Settings;
-use crate::term;
 use runtime::{LoadError, Runtime};
 use std::net::TcpListener;
 use std::path::Path;
@@ -107,7 +106,7 @@ fn cgroups(settings: &Settings) -> Finding {
         }
         Err(error) => Finding::host_missing(
             "control groups",
-            term::chain(&error),
+            executor::error_chain(&error),
             "as root: python-sandbox setup --delegate-cgroups USER",
         ),
     }
@@ -124,7 +123,13 @@ fn python_runtime(runtime: &Result<Runtime, LoadError>) -> Finding {
             )
         }
         Err(error) => {
-            Finding::host_missing("Python runtime", compose::no_runtime(error), "python-sandbox setup")
+            let mend = match error {
+                LoadError::Incomplete { .. } => {
+                    "set RUNTIME_ROOTFS to a tree that has it all, or leave it empty"
+                }
+                _ => "python-sandbox setup",
+            };
+            Finding::host_missing("Python runtime", compose::no_runtime(error), mend)
         }
     }
 }

@@ -90,8 +90,8 @@ async fn examine(settings: &Settings, quiet: bool) -> std::io::Result<Vec<Findin
         let health = executor.health().await;
         findings.push(executor_finding(executor.name(), &health));
         if !health.healthy {
-            let reason = health.reason.unwrap_or_else(|| "unknown".to_owned());
-            findings.extend(all_missing(&walls, &reason, "see the executor's line above"));
+            let why = format!("the executor {} is not usable", executor.name());
+            findings.extend(all_missing(&walls, &why, "see the executor's line above"));
             continue;
         }
         for (index, wall) in walls.iter().enumerate() {
@@ -114,11 +114,7 @@ fn executor_finding(name: &str, health: &Health) -> Finding {
         return Finding::host(&name, format!("healthy: {}", enforced.join(", ")));
     }
     let reason = health.reason.clone().unwrap_or_else(|| "unknown".to_owned());
-    Finding::host_missing(
-        &name,
-        reason.clone(),
-        format!("mend what the lines above name; the executor says: {reason}"),
-    )
+    Finding::host_missing(&name, reason, "mend what this line and those above name")
 }
 
 fn all_missing<'a>(walls: &'a [Wall], why: &'a str, mend: &'a str) -> impl Iterator<Item = Finding> + 'a {
@@ -126,7 +122,7 @@ fn all_missing<'a>(walls: &'a [Wall], why: &'a str, mend: &'a str) -> impl Itera
         kind: "wall",
         name: wall.name.to_owned(),
         state: State::Missing,
-        detail: format!("not tried ({}): {why}", wall.promise),
+        detail: format!("not tried: {why}"),
         mend: Some(mend.to_owned()),
     })
 }
