@@ -8,13 +8,15 @@ SHELL := /bin/bash
 PROFILE ?= ci
 TARGET_DIR := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
 BINARY := $(TARGET_DIR)/release/python-sandbox
+PREFIX ?= /usr/local
 
-.PHONY: help run prerequisites build test lint generate
+.PHONY: help run prerequisites build install test lint generate
 
 help: ## Lists these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
 
-run: prerequisites build ## Builds, prepares the Python runtime and serves on http://127.0.0.1:8000
+# A wall that is not proved does not stop the start: the service says so too, and runs nothing that it cannot hold.
+run: prerequisites build ## Builds, prepares the Python runtime, proves the walls, serves on http://127.0.0.1:8000
 	$(BINARY) setup
 	-$(BINARY) doctor
 	exec $(BINARY) serve
@@ -25,6 +27,11 @@ prerequisites:
 
 build: ## Builds the release binary
 	cargo build --release --locked --package python-sandbox
+
+# What was not built by this user, such as by `sudo make install`, is built before, by `make build`.
+install: ## Copies the release binary to $(PREFIX)/bin; PREFIX=~/.local for one user
+	@[ -x $(BINARY) ] || { echo 'Run `make build` first.' >&2; exit 1; }
+	install -D -m 755 $(BINARY) $(DESTDIR)$(PREFIX)/bin/python-sandbox
 
 test: ## Everything: format, lints, all tests, the API against its own description
 	@PROFILE=$(PROFILE) scripts/test

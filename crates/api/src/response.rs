@@ -1,4 +1,4 @@
-//! The answer of `POST /execute`, exactly as the contract has it.
+//! The answer of `POST /execute`, exactly as the contract (`docs/api.md`) has it.
 
 use crate::error::FindingBody;
 use serde::Serialize;
@@ -100,7 +100,7 @@ struct UsageBody {
     /// Wall-clock milliseconds.
     #[schema(minimum = 0, example = 2.1)]
     wall_time_ms: f64,
-    /// User and system milliseconds of all its processes.
+    /// User and system milliseconds of all its processes, the interpreter's start included.
     #[schema(minimum = 0, example = 1.4)]
     cpu_time_ms: f64,
     /// Most memory it held at once.

@@ -1,4 +1,4 @@
-//! The contract over HTTP: every status, every field, every page.
+//! The contract (`docs/api.md`) over HTTP: every status, every field, every page.
 #![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
 
 mod common;

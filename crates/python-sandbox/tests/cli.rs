@@ -103,6 +103,25 @@ fn doctor_without_a_runtime_lists_every_wall_as_missing() {
 }
 
 #[test]
+fn a_wrong_root_file_system_names_its_setting() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let output = run(directory.path(), &[("RUNTIME_ROOTFS", "/no/such/tree")], &["run", "-c", "print(1)"]);
+    assert_eq!(output.status.code(), Some(2));
+    let stderr = text(&output.stderr);
+    assert!(stderr.contains("`/no/such/tree` (RUNTIME_ROOTFS)"), "{stderr}");
+    // `setup` would not mend it.
+    assert!(!stderr.contains("python-sandbox setup"), "{stderr}");
+}
+
+#[test]
+fn doctor_names_what_is_missing_once() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let output = run(directory.path(), &[], &["doctor"]);
+    let stdout = text(&output.stdout);
+    assert_eq!(stdout.matches("not tried").count(), 1, "{stdout}");
+}
+
+#[test]
 fn run_reads_a_missing_file_as_our_fault() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let output = run(directory.path(), &[], &["run", "nowhere.py"]);

@@ -237,6 +237,8 @@ mod tests {
         let root = directory.path();
         let LoadError::Incomplete { missing, .. } = Runtime::from_rootfs(root).unwrap_err() else { panic!() };
         assert_eq!(missing.len(), MOUNT_POINTS.len() + 2, "{missing:?}");
+        let nowhere = Runtime::from_rootfs(&root.join("nowhere")).unwrap_err().to_string();
+        assert!(nowhere.contains("RUNTIME_ROOTFS") && nowhere.contains("nowhere"), "{nowhere}");
 
         for name in ["proc", "dev", "sys", "tmp", "usr/bin", "usr/lib/python3.12/site-packages/x-1.dist-info"]
         {

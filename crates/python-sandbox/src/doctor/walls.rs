@@ -1,4 +1,4 @@
-//! The walls that `doctor` attacks: one row for each promise of the contract and row of the threat model.
+//! The walls that `doctor` attacks: one row for each promise in SECURITY.md and each way to break it.
 //!
 //! The programs are in `programs/`; each runs in a sandbox of its own, made by the configured executor exactly as
 //! for a client, without the validator.

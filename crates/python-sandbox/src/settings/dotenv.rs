@@ -1,6 +1,6 @@
 //! Reads `.env`: `NAME=value` lines, comments, quotes; every line keeps its number.
 //!
-//! The rules are those that the original's users know from python-dotenv: an optional `export`, single quotes
+//! The rules are those that the original service's users know from python-dotenv: an optional `export`, single quotes
 //! take everything as it stands, double quotes know `\n`, `\"` and `\\`, and an unquoted value ends before a ` #`
 //! comment. Variables are not expanded: a setting means what it says.
 

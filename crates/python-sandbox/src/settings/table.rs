@@ -1,7 +1,7 @@
 //! The one table of settings: everything that is said of a setting anywhere is said here.
 //!
 //! `.env.example`, `docs/settings.md`, `check-config`, the error messages and the parsing all read this table, so
-//! they cannot disagree. Names and defaults of the original service are promises (`contract.md`).
+//! they cannot disagree. Names and defaults of the original service are promises (`docs/api.md` says so).
 
 use super::kind::{Item, Kind};
 
