@@ -141,7 +141,7 @@ pub struct LimitHit {
     pub name: &'static str,
     /// Its value, in `unit`.
     pub value: u64,
-    /// `seconds`, `bytes`, `processes`, ...
+    /// `milliseconds`, `bytes`, `processes`, `files`.
     pub unit: &'static str,
     /// What was used when it was reached, in `unit`, where that was measured.
     pub used: Option<u64>,

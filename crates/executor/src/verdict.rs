@@ -141,9 +141,10 @@ fn timeout(facts: &Facts<'_>) -> Outcome {
 #[must_use]
 pub fn timed_out(exec: &ExecLimits, used_us: u64) -> Outcome {
     let seconds = exec.wall_time.as_secs_f64();
+    let plural = if (seconds - 1.0).abs() < f64::EPSILON { "" } else { "s" };
     limited(
         OutcomeKind::Timeout,
-        format!("the program did not end within {seconds} seconds"),
+        format!("the program did not end within {seconds} second{plural}"),
         "make it do less work, or send a larger `timeout` (at most MAX_TIMEOUT seconds)".to_owned(),
         LimitHit {
             name: "wall_time",

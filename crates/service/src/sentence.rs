@@ -97,11 +97,11 @@ mod tests {
     fn other_ends_have_no_line_and_a_hint_follows() {
         let printed = "  File \"main.py\", line 7, in f\nKeyError: 'x'\n";
         let mut timeout =
-            result(OutcomeKind::Timeout, 124, Some("the program did not end within 1 seconds"), printed);
+            result(OutcomeKind::Timeout, 124, Some("the program did not end within 1 second"), printed);
         timeout.outcome.hint = Some("send a larger `timeout`".into());
         assert_eq!(
             error_sentence(&timeout).as_deref(),
-            Some("the program did not end within 1 seconds; send a larger `timeout`")
+            Some("the program did not end within 1 second; send a larger `timeout`")
         );
         let exit = result(OutcomeKind::Exited, 3, None, printed);
         assert_eq!(error_sentence(&exit).as_deref(), Some("the program ended with exit code 3"));

@@ -104,8 +104,17 @@ impl fmt::Display for Reason {
     }
 }
 
+/// Every problem, and each way to mend once: most often one command mends them all.
 fn listed(problems: &[ControllerProblem]) -> String {
-    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+    let texts: Vec<_> =
+        problems.iter().map(|problem| format!("`{}` {}", problem.controller, problem.reason)).collect();
+    let mut mends: Vec<&str> = Vec::new();
+    for problem in problems {
+        if !mends.contains(&problem.mend.as_str()) {
+            mends.push(&problem.mend);
+        }
+    }
+    format!("{} (hint: {})", texts.join("; "), mends.join("; or "))
 }
 
 /// Why a step on a control group failed. Every variant is our fault or the host's, never the program's.
