@@ -1,15 +1,21 @@
 # Runs one untrusted program inside an interpreter that is already behind every wall.
 #
-# The guest agent passes this text with `-c`. Descriptor 3 holds the program: the number of environment
-# variables, then each name and value with its length in front (32 bits, little endian), then the source.
-# Descriptor 4 takes one byte: the program's clock starts now.
+# The guest agent passes this text with `-c`, and after it the names of modules to import first. It has two ways to
+# begin:
+#
+# - as the interpreter of one sandbox: descriptor 4 is the agent. The interpreter waits there for one byte; then
+#   descriptor 3 holds the program: the number of environment variables, each name and value with its length in
+#   front (32 bits, little endian), then the source. A byte back says that the program's clock starts.
+# - as a template: there is no descriptor 4, and descriptor 3 is a socket with requests to fork. Each fork goes on
+#   as the interpreter of one sandbox, from behind its walls. The template itself never sees a program.
 #
 # What the program may expect, and what shapes the code below:
 # - it is a true `__main__`: pickling, dataclasses and inspect find their way back to it;
 # - a traceback names main.py, shows its lines, and nothing of ours;
 # - a module beside the program never gets between us and our imports: all of ours are done before;
 # - the environment comes now and not at the start of the interpreter, so PYTHONPATH or LD_PRELOAD in it
-#   cannot reach what runs before the program.
+#   cannot reach what runs before the program;
+# - no two interpreters share a sequence of random numbers, whoever their template was.
 import os
 import sys
 
@@ -24,7 +30,95 @@ class _Source:
         return self._text
 
 
+def _import(names):
+    for name in names:
+        try:
+            __import__(name)
+        except ImportError as error:
+            # A runtime of the operator's own may lack it; the program will be told if it wants it.
+            sys.stderr.write("the template leaves out %s: %s\n" % (name, error))
+
+
+def _is_template():
+    try:
+        os.fstat(4)
+    except OSError:
+        return True
+    return False
+
+
+def _serve_forks():
+    """Waits to be forked. Returns in each fork; the template ends in here."""
+    import ctypes
+    import gc
+
+    hook = ctypes.PyDLL("/tmp/template.so")
+    system = ctypes.PyDLL(None)
+    _end_threads()
+    # What is here now is never looked at again: a collection in a fork would copy all of it.
+    gc.collect()
+    gc.freeze()
+    _compact(system)
+    outcome = hook.sandbox_template_serve(3)
+    if outcome != 0:
+        os._exit(outcome)
+    _diverge()
+
+
+def _end_threads():
+    """A template must have one thread. Numeric libraries end theirs before a fork, and start them when needed."""
+    if len(os.listdir("/proc/self/task")) > 1:
+        child = os.fork()
+        if child == 0:
+            os._exit(0)
+        os.waitpid(child, 0)
+    threads = len(os.listdir("/proc/self/task"))
+    if threads > 1:
+        sys.stderr.write("the template has %d threads, so it cannot fork\n" % threads)
+        os._exit(1)
+
+
+def _compact(system):
+    """Puts memory that each fork maps anew into huge pages: a fork then copies one entry for 512 (Linux 6.1)."""
+    import ctypes
+
+    madvise = system.madvise
+    madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+    collapse, huge = 25, 2 << 20
+    with open("/proc/self/maps") as maps:
+        mappings = maps.read().splitlines()
+    for line in mappings:
+        span, rights, _, _, inode = line.split()[:5]
+        first, end = (int(number, 16) for number in span.split("-"))
+        first = (first + huge - 1) // huge * huge
+        end = end // huge * huge
+        if rights == "rw-p" and inode == "0" and first < end and "[stack]" not in line:
+            # Refused where the kernel has no huge page to give: then it stays as it is.
+            madvise(first, end - first, collapse)
+
+
+def _diverge():
+    """Makes this fork different from its siblings. `random` and its users do so by themselves at a fork."""
+    modules = sys.modules
+    if "numpy.random" in modules:
+        modules["numpy.random"].seed()
+    if "tempfile" in modules:
+        # It tells forks by their pid, and that is the same in every sandbox.
+        modules["tempfile"]._name_sequence = None
+    if "_ssl" in modules:
+        # So does OpenSSL.
+        modules["_ssl"].RAND_add(os.urandom(48), 48.0)
+    if "multiprocessing.process" in modules:
+        process = modules["multiprocessing.process"]
+        process.current_process()._config["authkey"] = process.AuthenticationString(os.urandom(32))
+    if "uuid" in modules:
+        modules["uuid"]._node = None
+
+
 def _prepare():
+    if os.read(4, 1) != b"1":
+        # The agent is gone, and with it the sandbox.
+        os._exit(1)
     with open(3, "rb") as file:
         data = file.read()
     os.write(4, b"1")
@@ -78,13 +172,103 @@ def _report(kind, error, frames):
         sys.path[:] = path
 
 
+def _exit_code(code):
+    """What the interpreter makes of the argument of SystemExit."""
+    if code is None:
+        return 0
+    if isinstance(code, int):
+        return code & 0xFF if -(1 << 63) <= code < 1 << 63 else 255
+    try:
+        sys.stdout.flush()
+    except Exception:
+        pass
+    try:
+        sys.stderr.write("%s\n" % (code,))
+    except Exception:
+        pass
+    return 1
+
+
+def _finisher():
+    """Makes the function that ends this process as the interpreter would, but does not take the interpreter apart:
+    that would touch, and in a fork copy, everything that was ever imported. What a program can notice of an end
+    happens, in the usual order: threads are waited for, `atexit` runs, streams are flushed, what the program's
+    modules hold is let go. Everything is looked up now, before the program can change it."""
+    import _thread
+    import atexit
+    import gc
+
+    try:
+        import ctypes
+
+        flush_c_streams = ctypes.CDLL(None).fflush
+    except (ImportError, OSError, AttributeError):
+        flush_c_streams = None
+    leave, modules, known = os._exit, sys.modules, len(sys.modules)
+    run_atexit, collect, count_threads = atexit._run_exitfuncs, gc.collect, _thread._count
+    gc.freeze()
+
+    def ignored(where, error):
+        sys.stderr.write("Exception ignored in: %r\n" % (where,))
+        sys.__excepthook__(type(error), error, error.__traceback__)
+
+    def flushed():
+        good = True
+        for name in ("stdout", "stderr"):
+            stream = getattr(sys, name, None)
+            if stream is None or getattr(stream, "closed", False):
+                continue
+            try:
+                stream.flush()
+            except BaseException as error:
+                good = False
+                if name == "stdout":
+                    ignored(stream, error)
+        return good
+
+    def let_go(namespace):
+        # In the order of the interpreter (`_PyModule_ClearDict`): private names first.
+        for private in (True, False):
+            for name in list(namespace):
+                if name != "__builtins__" and (name[:1] == "_" and name[1:2] != "_") == private:
+                    namespace[name] = None
+
+    def finish(namespace, code):
+        threading = modules.get("threading")
+        if threading is not None:
+            try:
+                threading._shutdown()
+            except BaseException as error:
+                ignored(threading, error)
+        run_atexit()
+        good = flushed()
+        if count_threads() > 0:
+            # Daemon threads: only the interpreter itself can stop them.
+            sys.exit(code if good else 120)
+        sys.stdin, sys.stdout, sys.stderr = sys.__stdin__, sys.__stdout__, sys.__stderr__
+        let_go(namespace)
+        for name in list(modules)[known:]:
+            module = modules.get(name)
+            if str(getattr(module, "__file__", "")).startswith("/tmp/"):
+                let_go(module.__dict__)
+        collect()
+        good = flushed() and good
+        if flush_c_streams is not None:
+            flush_c_streams(None)
+        leave(code if good else 120)
+
+    return finish
+
+
 def _run():
+    finish = _finisher()
     source, namespace = _prepare()
     try:
         # One frame of ours lies below the program's; a traceback starts above it.
         exec(compile(source, "main.py", "exec", dont_inherit=True), namespace)
-    except SystemExit:
-        raise
+        code = 0
+    except SystemExit as error:
+        code = _exit_code(error.code)
     except BaseException as error:
         frames = error.__traceback__.tb_next
         error.__traceback__ = frames
@@ -95,9 +279,13 @@ def _run():
 
             _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
             os.kill(os.getpid(), _signal.SIGINT)
-    else:
-        return
-    sys.exit(1)
+        code = 1
+        # What the exception holds on to must be free to go.
+        del frames
+    finish(namespace, code)
 
 
+_import(sys.argv[1:])
+if _is_template():
+    _serve_forks()
 _run()

@@ -1,39 +1,68 @@
-//! Builds the guest agent as a static executable and leaves it in `OUT_DIR`.
+//! Builds the guest agent, a static executable, and what templates load, a shared object, and leaves both in
+//! `OUT_DIR`.
 //!
-//! It is a build within the build because it needs another link mode (`crt-static`) and another profile than the
-//! rest, and cargo has no stable way to depend on an executable. Its target directory is inside ours, so the two
-//! never wait for each other's lock.
+//! They are builds within the build because they need other link modes and another profile than the rest, and cargo
+//! has no stable way to depend on such a thing. Their target directory is inside ours, so that nobody waits for
+//! another's lock.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs};
 
 fn main() {
-    let variable = |name: &str| env::var(name).unwrap_or_else(|_| panic!("cargo sets {name}"));
-    let out = PathBuf::from(variable("OUT_DIR"));
     let crates = Path::new(&variable("CARGO_MANIFEST_DIR")).join("..");
-    for path in ["agent", "confine", "protocol", "../runtime/runner.py", "../Cargo.lock", "../Cargo.toml"] {
+    let sources = [
+        "agent",
+        "confine",
+        "protocol",
+        "template",
+        "../runtime/runner.py",
+        "../Cargo.lock",
+        "../Cargo.toml",
+    ];
+    for path in sources {
         println!("cargo:rerun-if-changed={}", crates.join(path).display());
     }
+    build(
+        &crates,
+        "agent",
+        &["--bin", "sandbox-agent"],
+        "-Ctarget-feature=+crt-static",
+        "sandbox-agent",
+        "a static C library is needed; on Debian, libc6-dev",
+    );
+    build(
+        &crates,
+        "template",
+        &["--features", "image"],
+        "",
+        "libsandbox_template.so",
+        "a C linker is needed",
+    );
+}
+
+fn build(crates: &Path, package: &str, what: &[&str], flags: &str, file: &str, hint: &str) {
+    let out = PathBuf::from(variable("OUT_DIR"));
     let target = variable("TARGET");
     let status = Command::new(variable("CARGO"))
-        .args(["build", "--locked", "--profile", "agent", "--bin", "sandbox-agent", "--target", &target])
+        .args(["build", "--locked", "--profile", "agent", "--target", &target])
+        .args(what)
         .arg("--manifest-path")
-        .arg(crates.join("agent/Cargo.toml"))
+        .arg(crates.join(package).join("Cargo.toml"))
         .arg("--target-dir")
         .arg(out.join("target"))
-        // The outer build's flags are for another kind of executable; its wrappers (clippy) for another job.
+        // The outer build's flags are for another kind of file; its wrappers (clippy) for another job.
         .env_remove("RUSTFLAGS")
         .env_remove("RUSTC_WORKSPACE_WRAPPER")
         .env_remove("CARGO_TARGET_DIR")
-        .env("CARGO_ENCODED_RUSTFLAGS", "-Ctarget-feature=+crt-static")
+        .env("CARGO_ENCODED_RUSTFLAGS", flags)
         .status()
-        .unwrap_or_else(|error| panic!("failed to run cargo for the agent: {error}"));
-    assert!(
-        status.success(),
-        "failed to build the agent (hint: a static C library is needed; on Debian, libc6-dev)"
-    );
-    let built = out.join("target").join(&target).join("agent/sandbox-agent");
-    fs::copy(&built, out.join("sandbox-agent"))
-        .unwrap_or_else(|error| panic!("failed to copy the agent: {error}"));
+        .unwrap_or_else(|error| panic!("failed to run cargo for `{package}`: {error}"));
+    assert!(status.success(), "failed to build `{package}` (hint: {hint})");
+    let built = out.join("target").join(&target).join("agent").join(file);
+    fs::copy(&built, out.join(file)).unwrap_or_else(|error| panic!("failed to copy `{file}`: {error}"));
+}
+
+fn variable(name: &str) -> String {
+    env::var(name).unwrap_or_else(|_| panic!("cargo sets {name}"))
 }

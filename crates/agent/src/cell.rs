@@ -6,8 +6,8 @@
 //! When it ends, the kernel kills whatever else is in its pid namespace, and its mounts vanish with the last of
 //! them.
 
-use crate::{Channel, Filter, Place, serve};
-use confine::{AGENT_CAPABILITIES, CellMounts, Refused, SingleThreaded};
+use crate::{Channel, Filter, Origin, Place, serve};
+use confine::{AGENT_CAPABILITIES, CellMounts, Proc, Refused, SingleThreaded};
 use protocol::GuestMessage;
 use protocol::launcher::{CreateCell, LauncherConfig};
 use rustix::thread::UnshareFlags;
@@ -35,24 +35,29 @@ pub(crate) fn run(
     request: &CreateCell,
     stream: OwnedFd,
     cgroups: Vec<OwnedFd>,
+    template: Option<OwnedFd>,
 ) -> io::Result<()> {
     let output = stream.try_clone()?;
     let mut channel = Channel::new(stream, output)?;
-    if let Err(refused) = set_up(config, request, cgroups) {
+    if let Err(refused) = set_up(config, request, &cgroups) {
         let detail = refused.source.to_string();
         channel.send(&GuestMessage::Fault { step: refused.step.to_owned(), detail })?;
         return channel.flush();
     }
     let place = Place { user: request.user, cpus: request.cpus.clone() };
-    serve(proof, &mut channel, &config.program, filter, &place)
+    let origin = match template {
+        Some(socket) => Origin::Template { socket, cgroups },
+        None => Origin::Started { preload: Vec::new() },
+    };
+    serve(proof, &mut channel, &config.program, filter, &place, origin)
 }
 
-fn set_up(config: &LauncherConfig, request: &CreateCell, cgroups: Vec<OwnedFd>) -> Result<(), Refused> {
+fn set_up(config: &LauncherConfig, request: &CreateCell, cgroups: &[OwnedFd]) -> Result<(), Refused> {
     for step in STEPS {
         if config.fail_at.as_deref() == Some(step) {
             return Err(Refused { step, source: io::Error::from_raw_os_error(5) });
         }
-        apply(step, config, request, &cgroups)?;
+        apply(step, config, request, cgroups)?;
     }
     Ok(())
 }
@@ -85,7 +90,8 @@ fn apply(
                 tmp_inodes: request.tmp_inodes,
                 uid: id,
                 gid: id,
-                replace_proc: config.user_map.is_some(),
+                proc: if config.user_map.is_some() { Proc::Replaced } else { Proc::New },
+                executable: false,
             })
         }
         _ => {

@@ -1,20 +1,29 @@
-//! Starts the interpreter for one program.
+//! Gets the interpreter for one program: started here, or forked from a template.
 
 use crate::OUTPUT_DIRECTORY;
 use crate::intake::{Order, write_all};
 use confine::seccomp::{Arch, CompileOptions, Insn, Policy};
-use confine::{LandlockRules, PROGRAM_STEPS, ProgramSpec, SingleThreaded, Spawned};
+use confine::{
+    AdoptError, CellNamespaces, LandlockRules, ProgramSpec, Refused, SingleThreaded, Spawned, Step,
+    TEMPLATE_CAPABILITIES,
+};
+use protocol::InterpreterOrigin;
 use protocol::launcher::ProgramConfig;
-use rustix::fs::{MemfdFlags, Mode, OFlags, SeekFrom};
+use rustix::fs::{MemfdFlags, SeekFrom};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::Resource;
-use rustix::thread::CpuSet;
+use rustix::thread::{CapabilitySet, CpuSet};
 use std::ffi::CString;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
 
 /// The Python that runs a program inside an interpreter; see its own head comment.
 const RUNNER: &str = include_str!("../../../runtime/runner.py");
+
+/// Time for a template to fork: a millisecond, or the time it still needs for its imports.
+const TEMPLATE_TIME_MAX: Duration = Duration::from_secs(10);
 
 /// Open files of one process.
 const FILES_MAX: u64 = 1024;
@@ -65,41 +74,59 @@ impl<'a> Walls<'a> {
     }
 }
 
-/// A started interpreter and our ends of its pipes.
+/// Where a sandbox's interpreter comes from.
+#[derive(Debug)]
+pub enum Origin {
+    /// It is started in the sandbox, and imports these modules before it waits.
+    Started {
+        /// Modules.
+        preload: Vec<String>,
+    },
+    /// A template forks it into this cell; where that gives none, it is started.
+    Template {
+        /// Requests go here.
+        socket: OwnedFd,
+        /// Each `cgroup.procs` of the cell's groups.
+        cgroups: Vec<OwnedFd>,
+    },
+}
+
+/// An interpreter that waits for its program, and our ends of its pipes.
 #[derive(Debug)]
 pub(crate) struct Interpreter {
     pub(crate) process: Spawned,
+    pub(crate) origin: InterpreterOrigin,
     pub(crate) stdin: Option<OwnedFd>,
     pub(crate) stdout: OwnedFd,
     pub(crate) stderr: OwnedFd,
-    /// Carries one byte when the program's first instruction is about to run.
-    pub(crate) start: OwnedFd,
+    /// A byte to it: the program is there. A byte from it: the first instruction is about to run.
+    pub(crate) control: OwnedFd,
+    program: OwnedFd,
 }
 
-/// Starts the interpreter behind the walls and hands it the program.
-pub(crate) fn start(
+/// Gets an interpreter behind the walls that waits for its program.
+pub(crate) fn prepare(
     proof: &SingleThreaded,
     config: &ProgramConfig,
     walls: &Walls<'_>,
     user: Option<u32>,
     cpus: &[u32],
-    order: &Order,
+    origin: Origin,
 ) -> io::Result<Interpreter> {
     let pipe = || pipe_with(PipeFlags::CLOEXEC);
-    let (stdin_reader, stdin_writer) = if order.stdin.is_empty() {
-        let null = rustix::fs::open("/dev/null", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
-        (null, None)
-    } else {
-        let (reader, writer) = pipe()?;
-        (reader, Some(writer))
-    };
+    let (stdin_reader, stdin) = pipe()?;
     let (stdout, stdout_writer) = pipe()?;
     let (stderr, stderr_writer) = pipe()?;
-    let (start, start_writer) = pipe()?;
-    let program = program_file(order)?;
+    let (control, their_control) =
+        socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+    let program = rustix::fs::memfd_create("program", MemfdFlags::CLOEXEC)?;
+    let preload = match &origin {
+        Origin::Started { preload } => preload.as_slice(),
+        Origin::Template { .. } => &[],
+    };
     let spec = ProgramSpec {
         executable: c_string(&config.interpreter)?,
-        arguments: arguments(&config.interpreter)?,
+        arguments: arguments(&config.interpreter, preload)?,
         environment: environment(config)?,
         directory: c_string(OUTPUT_DIRECTORY)?,
         descriptors: vec![
@@ -107,29 +134,96 @@ pub(crate) fn start(
             stdout_writer.as_fd(),
             stderr_writer.as_fd(),
             program.as_fd(),
-            start_writer.as_fd(),
+            their_control.as_fd(),
         ],
         user: user.map(|id| (id, id)),
         limits: limits(config),
         cpus: cpu_set(cpus),
+        kept: CapabilitySet::empty(),
         landlock: walls.landlock.as_ref(),
         seccomp: walls.filter.instructions.as_deref(),
         notify: walls.filter.instructions.is_some(),
-        fail_at: config
-            .fail_at
-            .and_then(|number| PROGRAM_STEPS.into_iter().find(|step| *step as u8 == number)),
+        fail_at: config.fail_at.and_then(Step::from_number),
     };
-    let process = confine::spawn(proof, &spec).map_err(|refused| {
+    let (process, origin) = start(proof, &spec, origin).map_err(|refused| {
         io::Error::new(refused.source.kind(), format!("{}: {}", refused.step, refused.source))
     })?;
-    for descriptor in [&stdout, &stderr, &start].into_iter().chain(&stdin_writer) {
+    for descriptor in [&stdin, &stdout, &stderr, &control] {
         rustix::io::ioctl_fionbio(descriptor, true)?;
     }
-    Ok(Interpreter { process, stdin: stdin_writer, stdout, stderr, start })
+    Ok(Interpreter { process, origin, stdin: Some(stdin), stdout, stderr, control, program })
+}
+
+fn start(
+    proof: &SingleThreaded,
+    spec: &ProgramSpec<'_>,
+    origin: Origin,
+) -> Result<(Spawned, InterpreterOrigin), Refused> {
+    // The way to the template is closed at the end of this function, long before a program comes.
+    if let Origin::Template { socket, cgroups } = origin {
+        let namespaces = CellNamespaces::of_this_process()?;
+        match confine::adopt(socket.as_fd(), &namespaces, &cgroups, spec, TEMPLATE_TIME_MAX) {
+            Ok(process) => return Ok((process, InterpreterOrigin::Forked)),
+            Err(AdoptError::Refused(refused)) => return Err(refused),
+            // The host hears of it by the origin, and has the template started anew.
+            Err(AdoptError::NoTemplate(_)) => {}
+        }
+    }
+    confine::spawn(proof, spec).map(|process| (process, InterpreterOrigin::Started))
+}
+
+impl Interpreter {
+    /// Lets it run its program.
+    pub(crate) fn hand_over(&mut self, order: &Order) -> io::Result<()> {
+        write_all(&self.program, &program_bytes(order)?)?;
+        rustix::fs::seek(&self.program, SeekFrom::Start(0))?;
+        if order.stdin.is_empty() {
+            self.stdin = None;
+        }
+        match rustix::io::write(&self.control, b"1") {
+            // EPIPE: it is dead, which the reader of its status knows better.
+            Ok(_) | Err(rustix::io::Errno::PIPE) => Ok(()),
+            Err(errno) => Err(errno.into()),
+        }
+    }
+}
+
+/// A template: the same interpreter with the same text, without a user or walls of its own. Replaces this process;
+/// returns only what failed.
+pub(crate) fn become_template(
+    config: &ProgramConfig,
+    preload: &[String],
+    streams: [BorrowedFd<'_>; 3],
+    socket: BorrowedFd<'_>,
+) -> io::Error {
+    let spec = || {
+        Ok::<_, io::Error>(ProgramSpec {
+            executable: c_string(&config.interpreter)?,
+            arguments: arguments(&config.interpreter, preload)?,
+            environment: environment(config)?,
+            directory: c_string(OUTPUT_DIRECTORY)?,
+            descriptors: streams.into_iter().chain([socket]).collect(),
+            user: None,
+            limits: vec![(Resource::Core, CORE_BYTES), (Resource::Stack, STACK_BYTES)],
+            cpus: None,
+            kept: TEMPLATE_CAPABILITIES,
+            landlock: None,
+            seccomp: None,
+            notify: false,
+            fail_at: None,
+        })
+    };
+    match spec() {
+        Ok(spec) => {
+            let refused = confine::replace_this_process(&spec);
+            io::Error::new(refused.source.kind(), format!("{}: {}", refused.step, refused.source))
+        }
+        Err(error) => error,
+    }
 }
 
 /// The program as the runner reads it: the number of variables, each with its length in front, then the source.
-fn program_file(order: &Order) -> io::Result<OwnedFd> {
+fn program_bytes(order: &Order) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::with_capacity(order.code.len() + 64);
     let length = |length: usize| u32::try_from(length).map(u32::to_le_bytes).map_err(io::Error::other);
     bytes.extend_from_slice(&length(order.header.env.len())?);
@@ -140,10 +234,7 @@ fn program_file(order: &Order) -> io::Result<OwnedFd> {
         }
     }
     bytes.extend_from_slice(&order.code);
-    let file = rustix::fs::memfd_create("program", MemfdFlags::CLOEXEC)?;
-    write_all(&file, &bytes)?;
-    rustix::fs::seek(&file, SeekFrom::Start(0))?;
-    Ok(file)
+    Ok(bytes)
 }
 
 fn c_string(text: &str) -> io::Result<CString> {
@@ -152,8 +243,9 @@ fn c_string(text: &str) -> io::Result<CString> {
 
 /// `-I`: neither the environment nor the working directory shapes the interpreter. `-B`: nothing to write
 /// bytecode to. `-u`: what was printed is out, also when the program is killed the next moment.
-fn arguments(interpreter: &str) -> io::Result<Vec<CString>> {
-    [interpreter, "-I", "-B", "-u", "-X", "utf8", "-c", RUNNER].into_iter().map(c_string).collect()
+fn arguments(interpreter: &str, preload: &[String]) -> io::Result<Vec<CString>> {
+    let own = [interpreter, "-I", "-B", "-u", "-X", "utf8", "-c", RUNNER];
+    own.into_iter().chain(preload.iter().map(String::as_str)).map(c_string).collect()
 }
 
 fn environment(config: &ProgramConfig) -> io::Result<Vec<CString>> {

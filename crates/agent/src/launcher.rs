@@ -8,6 +8,7 @@
 //! its own stream at the same moment and is tied to the launcher's life besides.
 
 use crate::cell::{self, ROOTLESS_ID};
+use crate::template::Templates;
 use crate::{Filter, receive_packet, send_packet};
 use confine::{CellRoot, Cloned, Namespaces, Refused, SingleThreaded, UserMap};
 use protocol::launcher::{CreateCell, LauncherConfig, LauncherReply};
@@ -19,12 +20,14 @@ use std::os::fd::{AsFd, OwnedFd};
 /// # Errors
 /// When the control socket breaks. What the kernel refuses is an answer, not an error.
 pub fn run(control: OwnedFd) -> io::Result<()> {
-    let Some((config, _)) = receive_packet::<LauncherConfig>(&control)? else { return Ok(()) };
+    let Some((config, mut beside)) = receive_packet::<LauncherConfig>(&control)? else { return Ok(()) };
     let proof = match set_up(&config) {
         Ok(proof) => proof,
         Err(refused) => return send_packet(&control, &reply(&refused), &[]),
     };
     let filter = Filter::new(&config.program)?;
+    let mut templates = Templates::new(&config, beside.pop());
+    templates.start_all(&proof, &config);
     send_packet(&control, &LauncherReply::Ready, &[])?;
     let mut control = Some(control);
     while let Some(socket) = &control {
@@ -34,13 +37,17 @@ pub fn run(control: OwnedFd) -> io::Result<()> {
         }
         let cgroups = descriptors.split_off(1);
         let Some(stream) = descriptors.pop() else { break };
+        if let Some(number) = request.template.and_then(|number| usize::try_from(number).ok()) {
+            templates.ensure(&proof, &config, number, request.renew_template);
+        }
         match proof.clone(Namespaces::Cell) {
             Ok(Cloned::Child) => {
-                // The control socket is the launcher's alone.
+                // The control socket is the launcher's alone, and of the templates a cell reaches one.
                 control = None;
                 drop(control);
-                let code = i32::from(cell::run(&proof, &config, &filter, &request, stream, cgroups).is_err());
-                confine::exit_now(code);
+                let template = templates.into_socket(request.template);
+                let served = cell::run(&proof, &config, &filter, &request, stream, cgroups, template);
+                confine::exit_now(i32::from(served.is_err()));
             }
             Ok(Cloned::Parent { pidfd, .. }) => {
                 drop((stream, cgroups));

@@ -7,8 +7,8 @@
 //! - `init`: as first process of a container or a microVM, over its standard input and output.
 //!
 //! ```text
-//! cell / main ──> serve ──> intake     what shall be run
-//!                   ├─────> interpreter starts it behind the walls
+//! cell / main ──> serve ──> interpreter gets it behind the walls: started here, or forked from a template
+//!                   ├─────> intake     what shall be run
 //!                   ├─────> supervise  output, time, end
 //!                   └─────> collect    output files
 //! ```
@@ -23,10 +23,11 @@ pub mod launcher;
 mod packet;
 mod serve;
 mod supervise;
+mod template;
 
 pub use cell::STEPS as CELL_STEPS;
 pub use channel::Channel;
-pub use interpreter::Filter;
+pub use interpreter::{Filter, Origin};
 pub use packet::{receive_packet, send_packet};
 pub use serve::{Place, serve};
 

@@ -1,6 +1,6 @@
 //! The agent's executable. See the library for what it does.
 
-use agent::{Channel, Filter, Place};
+use agent::{Channel, Filter, Origin, Place};
 use confine::SingleThreaded;
 use protocol::launcher::ProgramConfig;
 use std::io;
@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::process::ExitCode;
 
 const USAGE: &str = "usage: sandbox-agent launch
-       sandbox-agent init INTERPRETER [--uid N] [--cpus N] [--file-bytes N] [--no-seccomp] [--no-landlock] [--env NAME=VALUE]...";
+       sandbox-agent init INTERPRETER [--uid N] [--cpus N] [--file-bytes N] [--no-seccomp] [--no-landlock] [--env NAME=VALUE]... [--preload MODULE]...";
 
 fn main() -> ExitCode {
     // Run from memory its name would be the number of a descriptor.
@@ -37,17 +37,18 @@ fn launch() -> io::Result<()> {
 
 /// As first process of a container or microVM: the protocol on standard input and output.
 fn init(arguments: &[String]) -> io::Result<()> {
-    let (config, place) =
+    let (config, place, preload) =
         parse(arguments).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, USAGE))?;
     let proof = SingleThreaded::prove().map_err(|refused| refused.source)?;
     confine::hide_from_others().map_err(|refused| refused.source)?;
     let input: OwnedFd = io::stdin().as_fd().try_clone_to_owned()?;
     let output: OwnedFd = io::stdout().as_fd().try_clone_to_owned()?;
     let filter = Filter::new(&config)?;
-    agent::serve(&proof, &mut Channel::new(input, output)?, &config, &filter, &place)
+    let origin = Origin::Started { preload };
+    agent::serve(&proof, &mut Channel::new(input, output)?, &config, &filter, &place, origin)
 }
 
-fn parse(arguments: &[String]) -> Option<(ProgramConfig, Place)> {
+fn parse(arguments: &[String]) -> Option<(ProgramConfig, Place, Vec<String>)> {
     let (interpreter, mut rest) = arguments.split_first()?;
     let mut config = ProgramConfig {
         interpreter: interpreter.clone(),
@@ -58,6 +59,7 @@ fn parse(arguments: &[String]) -> Option<(ProgramConfig, Place)> {
         landlock: true,
         fail_at: None,
     };
+    let mut preload = Vec::new();
     let mut place = Place { user: None, cpus: Vec::new() };
     while let Some((flag, more)) = rest.split_first() {
         rest = more;
@@ -76,8 +78,9 @@ fn parse(arguments: &[String]) -> Option<(ProgramConfig, Place)> {
                 let (name, value) = value()?.split_once('=')?;
                 config.env.push((name.to_owned(), value.to_owned()));
             }
+            "--preload" => preload.push(value()?.to_owned()),
             _ => return None,
         }
     }
-    Some((config, place))
+    Some((config, place, preload))
 }

@@ -1,6 +1,6 @@
 //! One sandbox's life as the agent sees it: ready, one execution, end.
 
-use crate::interpreter::{self, Filter, Walls};
+use crate::interpreter::{self, Filter, Origin, Walls};
 use crate::{Channel, OUTPUT_DIRECTORY, collect, intake, supervise};
 use confine::{ChildSignal, SingleThreaded};
 use protocol::launcher::ProgramConfig;
@@ -23,7 +23,7 @@ pub struct Place {
     pub cpus: Vec<u32>,
 }
 
-/// Serves one execution and returns. Whatever goes wrong is told to the host as a `Fault`, as far as it listens.
+/// Gets an interpreter ready, serves one execution and returns. Whatever goes wrong is told to the host as a `Fault`, as far as it listens.
 ///
 /// # Errors
 /// When the host went away or the sandbox is broken; the caller ends the sandbox in any case.
@@ -33,9 +33,10 @@ pub fn serve(
     config: &ProgramConfig,
     filter: &Filter,
     place: &Place,
+    origin: Origin,
 ) -> io::Result<()> {
     let mut step = "prepare the sandbox";
-    let result = serve_steps(proof, channel, config, filter, place, &mut step);
+    let result = serve_steps(proof, channel, config, filter, place, origin, &mut step);
     if let Err(error) = &result
         && error.kind() != io::ErrorKind::UnexpectedEof
     {
@@ -51,19 +52,22 @@ fn serve_steps(
     config: &ProgramConfig,
     filter: &Filter,
     place: &Place,
+    origin: Origin,
     step: &mut &'static str,
 ) -> io::Result<()> {
     let children = ChildSignal::new().map_err(|refused| refused.source)?;
     let output = prepare_tmp(place.user)?;
     let walls = Walls::new(config, filter)?;
-    channel.send(&GuestMessage::Ready { version: PROTOCOL_VERSION })?;
+    *step = "start the interpreter";
+    let mut interpreter = interpreter::prepare(proof, config, &walls, place.user, &place.cpus, origin)?;
+    channel.send(&GuestMessage::Ready { version: PROTOCOL_VERSION, interpreter: interpreter.origin })?;
     channel.flush()?;
 
     *step = "receive the program";
     let order = intake::receive(channel, &output, place.user)?;
     let (header, inputs) = (order.header.clone(), order.inputs.clone());
-    *step = "start the interpreter";
-    let interpreter = interpreter::start(proof, config, &walls, place.user, &place.cpus, &order)?;
+    *step = "hand the program over";
+    interpreter.hand_over(&order)?;
     *step = "run the program";
     let report = supervise::supervise(channel, &children, interpreter, order)?;
     channel.send(&GuestMessage::Ended(report))?;
@@ -74,7 +78,7 @@ fn serve_steps(
 }
 
 /// Fills the empty `/tmp`: the output directory, and links to the runtime's skeleton. Returns the output directory.
-fn prepare_tmp(owner: Option<u32>) -> io::Result<OwnedFd> {
+pub(crate) fn prepare_tmp(owner: Option<u32>) -> io::Result<OwnedFd> {
     let flags = OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::RDONLY;
     let tmp = rustix::fs::open("/tmp", flags, Mode::empty())?;
     if let Ok(skeleton) = rustix::fs::open(SKELETON, flags, Mode::empty()) {

@@ -98,7 +98,7 @@ impl Run {
             listener: interpreter.process.listener,
             stdin: interpreter.stdin,
             stdin_rest: order.stdin.into(),
-            start: Some(interpreter.start),
+            start: Some(interpreter.control),
             stdout: Captured::new(OutputStream::Stdout, interpreter.stdout),
             stderr: Captured::new(OutputStream::Stderr, interpreter.stderr),
             stderr_tail: VecDeque::new(),

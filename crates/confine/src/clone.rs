@@ -3,7 +3,7 @@
 //! A child made here runs our own code for a while, so it must not inherit a lock that another thread held:
 //! only a process that proved to be single-threaded may clone.
 
-#![allow(unsafe_code, reason = "clone(2), _exit(2) and signal dispositions have no safe wrapper")]
+#![allow(unsafe_code, reason = "clone(2) and signal dispositions have no safe wrapper")]
 
 use crate::Refused;
 use rustix::process::{Pid, Signal};
@@ -96,12 +96,6 @@ pub enum Cloned {
         /// The child, by a descriptor that no later process can take over.
         pidfd: OwnedFd,
     },
-}
-
-/// Ends this process at once, without destructors or buffers of the parent that it was cloned from.
-pub fn exit_now(code: i32) -> ! {
-    // SAFETY: _exit(2) touches no memory of ours and does not return.
-    unsafe { libc::_exit(code) }
 }
 
 /// Asks for SIGKILL when the parent dies. The parent must be single-threaded: the kernel means its thread.

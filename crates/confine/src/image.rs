@@ -1,11 +1,11 @@
-//! An executable that is carried inside another one: run from memory, with nothing inherited.
+//! An executable, or a shared object, that is carried inside another one: run from memory, with nothing inherited.
 
 #![allow(unsafe_code, reason = "Command::pre_exec runs between fork and exec")]
 
 use crate::Refused;
 use rustix::fs::{MemfdFlags, SealFlags};
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 
@@ -81,6 +81,12 @@ impl Image {
         };
         let child = command.spawn().map_err(Refused::at(step))?;
         Ok(SpawnedImage { child })
+    }
+}
+
+impl AsFd for Image {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.memory.as_fd()
     }
 }
 

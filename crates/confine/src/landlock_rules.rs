@@ -6,7 +6,7 @@ use landlock::{
     RulesetCreatedAttr, Scope,
 };
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// The newest rules that are asked for; an older kernel gives as many of them as it has.
 const WANTED: ABI = ABI::V6;
@@ -15,7 +15,7 @@ const WANTED: ABI = ABI::V6;
 #[derive(Debug)]
 pub struct LandlockRules {
     /// `None` where the kernel has no landlock.
-    pub(crate) ruleset: Option<OwnedFd>,
+    ruleset: Option<OwnedFd>,
 }
 
 impl LandlockRules {
@@ -50,10 +50,9 @@ impl LandlockRules {
         Ok(Self { ruleset: ruleset.into() })
     }
 
-    /// True when the kernel took the rules.
-    #[must_use]
-    pub fn enforced(&self) -> bool {
-        self.ruleset.is_some()
+    /// The rules, where the kernel took them.
+    pub(crate) fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        self.ruleset.as_ref().map(AsFd::as_fd)
     }
 }
 

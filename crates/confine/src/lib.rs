@@ -4,36 +4,67 @@
 //! program in it - is described by plain data first (`CellRoot`, `ProgramSpec`), turned into ordered steps, and
 //! then applied; a step that fails says its name and the errno.
 //!
+//! Without the feature `std` there is only what a process does between fork and program (`child`) and, with the
+//! feature `hook`, what a template does (`hook`): that code is loaded into interpreters of any C library.
+//!
 //! Kernel: Linux 5.12 or newer (clone with CLONE_PIDFD 5.2, openat2 5.6, proc `subset=pid` 5.8, close_range 5.9,
 //! mount_setattr 5.12). Landlock is used from 5.13 on, as far as the kernel has it.
 
+#![cfg_attr(not(feature = "std"), no_std)]
+
+#[cfg(feature = "std")]
+mod adopt;
+#[cfg(feature = "std")]
 pub mod cgroup;
+mod child;
+#[cfg(feature = "std")]
 mod clone;
+#[cfg(feature = "hook")]
+pub mod hook;
+#[cfg(feature = "std")]
 mod image;
+mod insn;
+mod install;
+#[cfg(feature = "std")]
 mod landlock_rules;
+#[cfg(feature = "std")]
 mod mounts;
+#[cfg(feature = "std")]
 mod notify;
+#[cfg(feature = "hook")]
+mod orphan;
+#[cfg(feature = "std")]
 mod program;
+#[cfg(feature = "std")]
 mod reap;
 mod rights;
+#[cfg(feature = "std")]
 pub mod seccomp;
+mod template;
+#[cfg(feature = "std")]
 mod user_map;
 
-pub use clone::{
-    Cloned, Namespaces, SingleThreaded, die_with_parent, exit_now, reset_child_signal, unreaped_children,
+pub use child::{PROGRAM_STEPS, Step, exit_now};
+pub use rights::TEMPLATE_CAPABILITIES;
+#[cfg(feature = "std")]
+pub use {
+    adopt::{AdoptError, CellNamespaces, adopt},
+    clone::{Cloned, Namespaces, SingleThreaded, die_with_parent, reset_child_signal, unreaped_children},
+    image::{CONTROL_DESCRIPTOR, Image, SpawnedImage, control_descriptor},
+    landlock_rules::{LandlockRules, landlock_abi},
+    mounts::{CellMounts, CellRoot, Proc, mount_cell, pivot_into_root},
+    notify::{Listener, Notification, probe_user_notification},
+    program::{ProgramSpec, Spawned, replace_this_process, spawn},
+    reap::{ChildSignal, Reaped, kill_all, reap},
+    rights::{AGENT_CAPABILITIES, hide_from_others, keep_only},
+    user_map::{UserMap, enter_user_namespace, unshare_namespaces},
 };
-pub use image::{CONTROL_DESCRIPTOR, Image, SpawnedImage, control_descriptor};
-pub use landlock_rules::{LandlockRules, landlock_abi};
-pub use mounts::{CellMounts, CellRoot, mount_cell, pivot_into_root};
-pub use notify::{Listener, Notification, probe_user_notification};
-pub use program::{PROGRAM_STEPS, ProgramSpec, Spawned, Step, plan, spawn};
-pub use reap::{ChildSignal, Reaped, kill_all, reap};
-pub use rights::{AGENT_CAPABILITIES, hide_from_others, keep_only};
-pub use user_map::{UserMap, enter_user_namespace, unshare_namespaces};
 
+#[cfg(feature = "std")]
 use std::io;
 
 /// A step of making a wall that the kernel refused.
+#[cfg(feature = "std")]
 #[derive(Debug, thiserror::Error)]
 #[error("failed to {step}")]
 pub struct Refused {
@@ -44,6 +75,7 @@ pub struct Refused {
     pub source: io::Error,
 }
 
+#[cfg(feature = "std")]
 impl Refused {
     pub(crate) fn at<E: Into<io::Error>>(step: &'static str) -> impl FnOnce(E) -> Self {
         move |error| Self { step, source: error.into() }

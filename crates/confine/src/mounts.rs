@@ -41,8 +41,21 @@ pub struct CellMounts {
     pub uid: u32,
     /// Group of `/tmp`.
     pub gid: u32,
-    /// See [`CellRoot::keep_proc`].
-    pub replace_proc: bool,
+    /// What becomes of `/proc`.
+    pub proc: Proc,
+    /// Code may be loaded from `/tmp`: for a template, never for a cell.
+    pub executable: bool,
+}
+
+/// What becomes of `/proc`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Proc {
+    /// There is none yet.
+    New,
+    /// The host's is there ([`CellRoot::keep_proc`]); a new one takes its place.
+    Replaced,
+    /// The host's is there and stays: a user namespace may not mount that of a pid namespace it does not own.
+    Kept,
 }
 
 /// Devices that a program may open: none of them stores or reveals anything.
@@ -91,21 +104,15 @@ pub fn pivot_into_root(root: &CellRoot) -> Result<(), Refused> {
     Ok(())
 }
 
-/// Mounts what one cell has for itself, inside its own mount and pid namespaces.
+/// Mounts what one cell, or a template, has for itself, inside its own mount namespace.
 ///
 /// # Errors
 /// The step that the kernel refused.
 pub fn mount_cell(mounts: &CellMounts) -> Result<(), Refused> {
     let root = open_directory(CWD, "/").map_err(Refused::at("open the root"))?;
-    // `subset=pid` leaves only the process directories: no kcore, keys, sys, meminfo or other windows to the host.
-    let proc =
-        filesystem(c"proc", &[(c"subset", c"pid"), (c"hidepid", c"invisible")], harmless() | no_exec())
-            .map_err(Refused::at("make /proc"))?;
-    if mounts.replace_proc {
-        rustix::mount::unmount("/proc", UnmountFlags::DETACH)
-            .map_err(Refused::at("detach the host's /proc"))?;
+    if mounts.proc != Proc::Kept {
+        mount_proc(&root, mounts.proc == Proc::Replaced)?;
     }
-    attach(&proc, &root, "proc").map_err(Refused::at("mount /proc"))?;
     let value = |number: u64| std::ffi::CString::new(number.to_string()).map_err(io::Error::from);
     let step = "make /tmp";
     let (size, inodes) = (
@@ -118,9 +125,22 @@ pub fn mount_cell(mounts: &CellMounts) -> Result<(), Refused> {
     );
     let options: [(&CStr, &CStr); 5] =
         [(c"size", &size), (c"nr_inodes", &inodes), (c"mode", c"1777"), (c"uid", &uid), (c"gid", &gid)];
-    let tmp = filesystem(c"tmpfs", &options, harmless() | no_exec()).map_err(Refused::at(step))?;
+    let attributes = if mounts.executable { harmless() } else { harmless() | no_exec() };
+    let tmp = filesystem(c"tmpfs", &options, attributes).map_err(Refused::at(step))?;
     attach(&tmp, &root, "tmp").map_err(Refused::at("mount /tmp"))?;
     Ok(())
+}
+
+/// `subset=pid` leaves only the process directories: no kcore, keys, sys, meminfo or other windows to the host.
+fn mount_proc(root: &OwnedFd, replace: bool) -> Result<(), Refused> {
+    let proc =
+        filesystem(c"proc", &[(c"subset", c"pid"), (c"hidepid", c"invisible")], harmless() | no_exec())
+            .map_err(Refused::at("make /proc"))?;
+    if replace {
+        rustix::mount::unmount("/proc", UnmountFlags::DETACH)
+            .map_err(Refused::at("detach the host's /proc"))?;
+    }
+    attach(&proc, root, "proc").map_err(Refused::at("mount /proc"))
 }
 
 fn mount_dev(root: &OwnedFd) -> Result<(), Refused> {

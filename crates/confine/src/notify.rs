@@ -1,4 +1,4 @@
-//! The seccomp filter at work: putting it on, and hearing of refused calls.
+//! The seccomp filter at work: hearing of refused calls.
 //!
 //! A refused call is not simply answered with EPERM by the filter: the kernel hands it to the agent
 //! (SECCOMP_RET_USER_NOTIF, seccomp_unotify(2)), which notes its name and answers EPERM itself. So a verdict can
@@ -6,31 +6,8 @@
 
 #![allow(unsafe_code, reason = "seccomp(2) and its ioctls have no safe wrapper")]
 
-use crate::seccomp::{Arch, Insn, syscall_name};
-use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
-
-/// Puts a filter on the calling thread for good; async-signal-safe. Needs no_new_privs. With `notify` the result
-/// is the descriptor on which refused calls are heard.
-pub(crate) fn install(program: &[Insn], notify: bool) -> io::Result<Option<OwnedFd>> {
-    let length = u16::try_from(program.len()).map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))?;
-    const { assert!(size_of::<Insn>() == size_of::<libc::sock_filter>()) };
-    const { assert!(align_of::<Insn>() == align_of::<libc::sock_filter>()) };
-    let filter = libc::sock_fprog { len: length, filter: program.as_ptr().cast_mut().cast() };
-    let flags = if notify { libc::SECCOMP_FILTER_FLAG_NEW_LISTENER } else { 0 };
-    // SAFETY: `filter` points to `length` instructions of the layout of struct sock_filter (Insn is repr(C), its
-    // size and alignment are asserted above), and the kernel copies them before it returns; it does not write.
-    let result =
-        unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, flags, &raw const filter) };
-    match i32::try_from(result) {
-        Ok(descriptor) if descriptor >= 0 && notify => {
-            // SAFETY: with NEW_LISTENER a non-negative result is a descriptor opened for us alone.
-            Ok(Some(unsafe { OwnedFd::from_raw_fd(descriptor) }))
-        }
-        Ok(0) => Ok(None),
-        _ => Err(io::Error::last_os_error()),
-    }
-}
+use crate::seccomp::{Arch, syscall_name};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 /// The agent's end: refused calls come in here.
 #[derive(Debug)]

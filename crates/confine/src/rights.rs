@@ -1,6 +1,8 @@
 //! Capabilities, ids and what else gives a process power.
 
+#[cfg(feature = "std")]
 use crate::Refused;
+#[cfg(feature = "std")]
 use rustix::process::DumpableBehavior;
 use rustix::thread::{CapabilitiesSecureBits, CapabilitySet, CapabilitySets, Gid, Uid};
 
@@ -15,6 +17,13 @@ pub const AGENT_CAPABILITIES: CapabilitySet = CapabilitySet::SETUID
     .union(CapabilitySet::KILL)
     .union(CapabilitySet::DAC_OVERRIDE);
 
+/// What a template keeps: to enter a cell's namespaces (setns(2)), and to become its user there without any right.
+pub const TEMPLATE_CAPABILITIES: CapabilitySet = CapabilitySet::SYS_ADMIN
+    .union(CapabilitySet::SYS_CHROOT)
+    .union(CapabilitySet::SETUID)
+    .union(CapabilitySet::SETGID)
+    .union(CapabilitySet::SETPCAP);
+
 /// Highest capability that is tried when the bounding set is emptied: beyond every kernel's CAP_LAST_CAP, whose
 /// file would need a whole `/proc`.
 const CAPABILITY_LAST: u32 = 63;
@@ -24,23 +33,37 @@ const CAPABILITY_LAST: u32 = 63;
 ///
 /// # Errors
 /// capset(2), prctl(2).
+#[cfg(feature = "std")]
 pub fn keep_only(kept: CapabilitySet) -> Result<(), Refused> {
     bound_capabilities(kept).map_err(Refused::at("bound the capabilities"))?;
     let effective = held()?.intersection(kept);
     set_capabilities(effective).map_err(Refused::at("drop capabilities"))
 }
 
+#[cfg(feature = "std")]
 fn held() -> Result<CapabilitySet, Refused> {
     let sets = rustix::thread::capabilities(None).map_err(Refused::at("read the capabilities"))?;
     Ok(sets.permitted)
 }
 
 /// Sets permitted and effective, clears inheritable; async-signal-safe.
+#[cfg(feature = "std")]
 pub(crate) fn set_capabilities(kept: CapabilitySet) -> rustix::io::Result<()> {
     rustix::thread::set_capabilities(
         None,
         CapabilitySets { effective: kept, permitted: kept, inheritable: CapabilitySet::empty() },
     )
+}
+
+/// Keeps `kept` and no other capability, also over exec and whoever executes (capabilities(7), ambient set);
+/// async-signal-safe.
+pub(crate) fn keep_over_exec(kept: CapabilitySet) -> rustix::io::Result<()> {
+    let sets = CapabilitySets { effective: kept, permitted: kept, inheritable: kept };
+    rustix::thread::set_capabilities(None, sets)?;
+    for capability in kept.iter() {
+        rustix::thread::configure_capability_in_ambient_set(capability, true)?;
+    }
+    Ok(())
 }
 
 /// Removes everything but `kept` from the bounding set and clears the ambient set; async-signal-safe.
@@ -84,6 +107,7 @@ pub(crate) fn lock_capabilities() -> rustix::io::Result<()> {
 ///
 /// # Errors
 /// prctl(2); none in practice.
+#[cfg(feature = "std")]
 pub fn hide_from_others() -> Result<(), Refused> {
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)
         .map_err(Refused::at("become undumpable"))

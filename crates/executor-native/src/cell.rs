@@ -2,15 +2,17 @@
 
 use crate::cpus::{Cpus, Share};
 use crate::launcher::{Launcher, LauncherError};
+use crate::templates::Templates;
 use confine::cgroup::{CellGroup, CellLimits, CgroupError, Manager};
 use executor::SandboxLimits;
+use protocol::InterpreterOrigin;
 use protocol::launcher::CreateCell;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -25,6 +27,9 @@ const DEATH_TIME_MAX: Duration = Duration::from_secs(10);
 /// The agent is in its cell's cgroup too: one process that the program's limit must not count.
 const AGENT_PIDS: u64 = 1;
 
+/// Cells in a row that a template may leave without an interpreter before it is replaced.
+const REFUSALS_MAX: u32 = 2;
+
 /// What making cells needs.
 #[derive(Debug)]
 pub(crate) struct CellFactory {
@@ -32,6 +37,9 @@ pub(crate) struct CellFactory {
     pub(crate) groups: Manager,
     pub(crate) limits: SandboxLimits,
     pub(crate) cpus: Arc<Cpus>,
+    pub(crate) templates: Templates,
+    /// For each template, the cells in a row that it gave no interpreter.
+    refusals: Vec<AtomicU32>,
     pub(crate) rootless: bool,
     next: AtomicU64,
 }
@@ -56,24 +64,31 @@ pub(crate) struct Cell {
 }
 
 impl CellFactory {
-    pub(crate) fn new(launcher: Launcher, groups: Manager, limits: SandboxLimits, rootless: bool) -> Self {
+    pub(crate) fn new(
+        launcher: Launcher,
+        groups: Manager,
+        limits: SandboxLimits,
+        templates: Templates,
+        rootless: bool,
+    ) -> Self {
         let cpus = Cpus::of_this_process();
-        Self { launcher, groups, limits, cpus, rootless, next: AtomicU64::new(0) }
+        let refusals = (0..templates.sorts()).map(|_| AtomicU32::new(0)).collect();
+        Self { launcher, groups, limits, cpus, templates, refusals, rootless, next: AtomicU64::new(0) }
     }
 
-    /// Makes a cell. Blocks for about a millisecond. Whatever was made before a failure is gone again.
-    pub(crate) fn create(&self) -> Result<(Cell, UnixStream), CellError> {
-        match self.try_create() {
+    /// Makes a cell of a sort. Blocks for about a millisecond. Whatever was made before a failure is gone again.
+    pub(crate) fn create(&self, sort: usize) -> Result<(Cell, UnixStream), CellError> {
+        match self.try_create(sort) {
             // The launcher may have died since the last cell: one new launcher, one more try, all of it anew.
             Err(CellError::Launcher(LauncherError::Io(error))) => {
                 tracing::warn!(%error, "the launcher died; starting another");
-                self.try_create()
+                self.try_create(sort)
             }
             other => other,
         }
     }
 
-    fn try_create(&self) -> Result<(Cell, UnixStream), CellError> {
+    fn try_create(&self, sort: usize) -> Result<(Cell, UnixStream), CellError> {
         let serial = self.next.fetch_add(1, Ordering::Relaxed);
         let group = self.groups.create(&serial.to_string(), &cgroup_limits(&self.limits))?;
         let procs = group.procs_files()?;
@@ -85,11 +100,38 @@ impl CellFactory {
             tmp_bytes: self.limits.disk_bytes,
             tmp_inodes: self.limits.disk_inodes,
             cpus: share.numbers.clone(),
+            template: self.templates.of_sort(sort),
+            renew_template: self.is_template_lost(sort),
         };
         let process = self.launcher.create_cell(&request, theirs.as_fd(), &procs)?;
         let stream = UnixStream::from(ours);
         stream.set_nonblocking(true)?;
         Ok((Cell { process, group, _share: share }, stream))
+    }
+}
+
+impl CellFactory {
+    /// Notes where a new cell's interpreter came from.
+    pub(crate) fn note_origin(&self, sort: usize, origin: InterpreterOrigin) {
+        let (Some(refusals), Some(_)) = (self.refusals.get(sort), self.templates.of_sort(sort)) else {
+            return;
+        };
+        match origin {
+            InterpreterOrigin::Forked => refusals.store(0, Ordering::Relaxed),
+            InterpreterOrigin::Started => {
+                let row = refusals.fetch_add(1, Ordering::Relaxed) + 1;
+                tracing::warn!(template = self.templates.name(sort), row, "the template gave no interpreter");
+            }
+        }
+    }
+
+    /// Whether a template gave nothing for so long that it must be replaced. Says so once for each row.
+    fn is_template_lost(&self, sort: usize) -> bool {
+        let lost = self.refusals.get(sort).is_some_and(|row| row.load(Ordering::Relaxed) >= REFUSALS_MAX);
+        if lost && let Some(row) = self.refusals.get(sort) {
+            row.store(0, Ordering::Relaxed);
+        }
+        lost
     }
 }
 
@@ -103,6 +145,12 @@ fn cgroup_limits(limits: &SandboxLimits) -> CellLimits {
 }
 
 impl Cell {
+    /// Whether its first process lives.
+    pub(crate) fn is_alive(&self) -> bool {
+        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+        matches!(poll(&mut [PollFd::new(&self.process, PollFlags::IN)], Some(&now)), Ok(0))
+    }
+
     /// Kills everything in the cell and removes its cgroups. Blocks until it is gone.
     fn remove(self) {
         // The first process's death is the death of its pid namespace (pid_namespaces(7)).

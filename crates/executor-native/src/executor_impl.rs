@@ -5,7 +5,9 @@ use crate::error::StartError;
 use crate::sandbox::NativeSandbox;
 use crate::start::{self, NativeConfig, PROVIDER};
 use async_trait::async_trait;
-use executor::{ExecRequest, Executor, ExecutorError, Health, Protection, Sandbox, error_chain};
+use executor::{
+    ExecRequest, Executor, ExecutorError, Health, Hints, Maker, Pool, Protection, Sandbox, error_chain,
+};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,10 +16,29 @@ use tokio_util::sync::CancellationToken;
 /// Makes sandboxes on this host. Starting it proves that it can.
 #[derive(Debug)]
 pub struct NativeExecutor {
-    factory: Arc<CellFactory>,
-    remover: Arc<Remover>,
+    pool: Pool<CellMaker>,
     protections: BTreeMap<&'static str, Protection>,
     stopped: AtomicBool,
+}
+
+/// Makes the sandboxes that wait.
+#[derive(Debug)]
+struct CellMaker {
+    factory: Arc<CellFactory>,
+    remover: Arc<Remover>,
+}
+
+#[async_trait]
+impl Maker for CellMaker {
+    type Item = NativeSandbox;
+
+    async fn make(&self, sort: usize) -> Result<NativeSandbox, ExecutorError> {
+        NativeSandbox::create(Arc::clone(&self.factory), Arc::clone(&self.remover), sort).await
+    }
+
+    fn is_fit(&self, sandbox: &NativeSandbox) -> bool {
+        sandbox.is_alive()
+    }
 }
 
 impl NativeExecutor {
@@ -26,12 +47,14 @@ impl NativeExecutor {
     /// # Errors
     /// [`StartError`]: what this host cannot enforce, and what mends it.
     pub async fn start(config: NativeConfig) -> Result<Self, StartError> {
+        let size = config.pool;
         let started = tokio::task::spawn_blocking(move || start::start(&config))
             .await
             .map_err(|error| StartError::SelfTest(error.to_string()))??;
+        let sorts = started.factory.templates.sorts();
+        let maker = CellMaker { factory: started.factory, remover: started.remover };
         let executor = Self {
-            factory: started.factory,
-            remover: started.remover,
+            pool: Pool::new(maker, sorts, size),
             protections: started.protections,
             stopped: AtomicBool::new(false),
         };
@@ -42,18 +65,18 @@ impl NativeExecutor {
     /// The launcher's pid, for tests that kill it.
     #[must_use]
     pub fn launcher_pid(&self) -> Option<u32> {
-        self.factory.launcher.pid()
+        self.pool.maker().factory.launcher.pid()
     }
 
     /// The service's cgroups, for tests and `doctor` that look for leftovers.
     #[must_use]
     pub fn cgroup_paths(&self) -> Vec<std::path::PathBuf> {
-        self.factory.groups.paths()
+        self.pool.maker().factory.groups.paths()
     }
 
     async fn test_itself(&self) -> Result<(), String> {
         let chain = |error: &ExecutorError| error.chain();
-        let mut sandbox = self.create().await.map_err(|error| chain(&error))?;
+        let mut sandbox = self.create(&Hints::default()).await.map_err(|error| chain(&error))?;
         let request = ExecRequest { code: "print(6 * 7)".to_owned(), ..ExecRequest::default() };
         let result = sandbox.exec(request, CancellationToken::new()).await.map_err(|error| chain(&error))?;
         sandbox.destroy().await;
@@ -71,7 +94,7 @@ impl Executor for NativeExecutor {
     }
 
     async fn health(&self) -> Health {
-        let factory = Arc::clone(&self.factory);
+        let factory = Arc::clone(&self.pool.maker().factory);
         let running = tokio::task::spawn_blocking(move || factory.launcher.ensure_running()).await;
         let reason = match running {
             _ if self.stopped.load(Ordering::Relaxed) => Some("the executor is shut down".to_owned()),
@@ -79,10 +102,15 @@ impl Executor for NativeExecutor {
             Ok(Err(error)) => Some(error_chain(&error)),
             Err(error) => Some(error.to_string()),
         };
-        Health { healthy: reason.is_none(), reason, protections: self.protections.clone(), warm: 0 }
+        Health {
+            healthy: reason.is_none(),
+            reason,
+            protections: self.protections.clone(),
+            warm: self.pool.waiting(),
+        }
     }
 
-    async fn create(&self) -> Result<Box<dyn Sandbox>, ExecutorError> {
+    async fn create(&self, hints: &Hints) -> Result<Box<dyn Sandbox>, ExecutorError> {
         if self.stopped.load(Ordering::Relaxed) {
             return Err(ExecutorError::before_start(
                 PROVIDER,
@@ -90,12 +118,15 @@ impl Executor for NativeExecutor {
                 "the executor is shut down",
             ));
         }
-        Ok(Box::new(NativeSandbox::create(Arc::clone(&self.factory), Arc::clone(&self.remover)).await?))
+        let sort = self.pool.maker().factory.templates.choose(hints);
+        Ok(Box::new(self.pool.take(sort).await?))
     }
 
     async fn shut_down(&self) {
         self.stopped.store(true, Ordering::Relaxed);
-        let (factory, remover) = (Arc::clone(&self.factory), Arc::clone(&self.remover));
+        self.pool.close();
+        let (factory, remover) =
+            (Arc::clone(&self.pool.maker().factory), Arc::clone(&self.pool.maker().remover));
         let finished = tokio::task::spawn_blocking(move || {
             remover.finish();
             factory.launcher.stop();

@@ -17,6 +17,8 @@ const REPLY_TIME_MAX: Duration = Duration::from_secs(20);
 #[derive(Debug)]
 pub(crate) struct Launcher {
     image: Image,
+    /// What templates load.
+    hook: Image,
     config: LauncherConfig,
     running: Mutex<Option<Running>>,
 }
@@ -48,7 +50,8 @@ impl Launcher {
     /// Prepares one; it is started by the first request.
     pub(crate) fn new(config: LauncherConfig) -> io::Result<Self> {
         let image = Image::new("sandbox-agent", agent_image::AGENT).map_err(|refused| refused.source)?;
-        Ok(Self { image, config, running: Mutex::new(None) })
+        let hook = Image::new("template", agent_image::TEMPLATE).map_err(|refused| refused.source)?;
+        Ok(Self { image, hook, config, running: Mutex::new(None) })
     }
 
     /// Makes a cell around the given end of a stream. Returns the pidfd of its first process. After an
@@ -101,7 +104,7 @@ impl Launcher {
             .map_err(io::Error::from)?;
         let process = self.image.spawn(&["launch"], theirs).map_err(|refused| refused.source)?;
         let running = Running { process, control };
-        send_packet(&running.control, &self.config, &[])?;
+        send_packet(&running.control, &self.config, &[self.hook.as_fd()])?;
         match reply(&running.control)? {
             (LauncherReply::Ready, _) => Ok(running),
             (other, _) => Err(refusal(other)),

@@ -1,14 +1,20 @@
 //! The native executor: sandboxes made of this kernel's own walls.
 //!
 //! ```text
-//! service ── control socket ──> launcher ── clone ──> cell: agent as pid 1 ── fork, exec ──> interpreter
-//!    │                          (one, single-threaded,                        (the program)
-//!    │                           already inside the runtime's root)
-//!    └───────── stream of each cell (the agent protocol) ───────────────────────┘
+//! service ── control socket ──> launcher ── clone ──> cell: agent as pid 1 ─── asks ───┐
+//!    │                          (one, single-threaded,      │                           v
+//!    │                           already inside the         │ adopts       template: packages imported
+//!    │                           runtime's root)            v                           │
+//!    └──── stream of each cell (the agent protocol) ──> interpreter <── forked into the cell
 //! ```
+//!
+//! Without templates the agent starts the interpreter itself. Either way a sandbox is ready when its interpreter waits
+//! behind every wall; a warm pool keeps some that are.
+//!
 //! - [`launcher`] starts the launcher and asks it for cells.
 //! - [`cell`] is one cell: its stream, its first process, its cgroups, its CPUs; and how it is removed.
 //! - [`sandbox`] runs a program in a cell and judges its end.
+//! - [`templates`] chooses what the interpreter of a program is forked from.
 //! - [`start`] checks what this host can enforce before anything is run.
 
 mod cell;
@@ -18,7 +24,9 @@ mod executor_impl;
 mod launcher;
 mod sandbox;
 mod start;
+mod templates;
 
 pub use error::StartError;
 pub use executor_impl::NativeExecutor;
 pub use start::{NativeConfig, PROVIDER};
+pub use templates::{LEAN, TemplateSpec};

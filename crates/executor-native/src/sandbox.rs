@@ -7,6 +7,7 @@ use confine::cgroup::CellUsage;
 use executor::guest::{Answer, Guest, GuestError};
 use executor::verdict::{self, Evidence, Facts};
 use executor::{ExecLimits, ExecRequest, ExecResult, ExecutorError, Outcome, Sandbox, SandboxLimits, Usage};
+use protocol::InterpreterOrigin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::net::UnixStream;
@@ -21,6 +22,7 @@ pub(crate) struct NativeSandbox {
     guest: Guest<UnixStream>,
     cell: CellHandle,
     limits: SandboxLimits,
+    origin: InterpreterOrigin,
 }
 
 /// Hands the cell to the remover whenever and however it is dropped.
@@ -43,14 +45,16 @@ fn failed(step: &str, source: impl Into<Box<dyn std::error::Error + Send + Sync>
 }
 
 impl NativeSandbox {
-    /// Makes one and waits until it is ready.
+    /// Makes one of a sort and waits until it is ready.
     pub(crate) async fn create(
         factory: Arc<CellFactory>,
         remover: Arc<Remover>,
+        sort: usize,
     ) -> Result<Self, ExecutorError> {
         let limits = factory.limits;
+        let maker = Arc::clone(&factory);
         let made = tokio::task::spawn_blocking(move || {
-            let (cell, stream) = factory.create()?;
+            let (cell, stream) = maker.create(sort)?;
             // From here on nothing of the cell can be forgotten, even if nobody waits for it any more.
             Ok::<_, CellError>((CellHandle { cell: Some(cell), remover }, stream))
         });
@@ -60,8 +64,19 @@ impl NativeSandbox {
             .map_err(|error| failed("create a sandbox", error))?;
         let stream = UnixStream::from_std(stream).map_err(|error| failed("create a sandbox", error))?;
         let mut guest = Guest::new(stream);
-        guest.ready(READY_TIME_MAX).await.map_err(|error| failed("set a sandbox up", error))?;
-        Ok(Self { guest, cell, limits })
+        let origin = guest.ready(READY_TIME_MAX).await.map_err(|error| failed("set a sandbox up", error))?;
+        factory.note_origin(sort, origin);
+        Ok(Self { guest, cell, limits, origin })
+    }
+
+    /// Where its interpreter came from.
+    pub(crate) fn origin(&self) -> InterpreterOrigin {
+        self.origin
+    }
+
+    /// Whether its first process still lives.
+    pub(crate) fn is_alive(&self) -> bool {
+        self.cell.cell.as_ref().is_some_and(Cell::is_alive)
     }
 
     /// Reads the kernel's counters. Small files of a pseudo file system, so it does not block in any real sense.

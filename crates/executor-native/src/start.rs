@@ -3,9 +3,10 @@
 use crate::cell::{CellFactory, Remover};
 use crate::error::StartError;
 use crate::launcher::{Launcher, LauncherError};
+use crate::templates::{TemplateSpec, Templates};
 use confine::cgroup::{Layout, Manager, ManagerConfig, WallState};
 use executor::verdict::SettingNames;
-use executor::{Protection, SandboxLimits, error_chain};
+use executor::{PoolSize, Protection, SandboxLimits, error_chain};
 use protocol::launcher::{LauncherConfig, ProgramConfig, UserIds};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -35,6 +36,10 @@ pub struct NativeConfig {
     pub env: Vec<(String, String)>,
     /// What each sandbox may use.
     pub limits: SandboxLimits,
+    /// Interpreters to fork from, besides the lean one; `None` for a fresh interpreter for every program.
+    pub templates: Option<Vec<TemplateSpec>>,
+    /// Sandboxes that wait, for each template.
+    pub pool: PoolSize,
     /// Where cgroups go, relative to the root of each hierarchy; `None` to find a place.
     pub cgroup_parent: Option<String>,
     /// For tests: the step of making a cell that fails.
@@ -70,13 +75,15 @@ pub(crate) fn start(config: &NativeConfig) -> Result<Started, StartError> {
         );
     }
     let user_map = rootless.then(|| UserIds { uid: uid.as_raw(), gid: rustix::process::getegid().as_raw() });
-    let launcher = Launcher::new(launcher_config(config, user_map)).map_err(StartError::Launcher)?;
+    let templates = Templates::new(config.templates.as_deref());
+    let launcher =
+        Launcher::new(launcher_config(config, &templates, user_map)).map_err(StartError::Launcher)?;
     launcher.ensure_running().map_err(|error| match error {
         LauncherError::Io(error) => StartError::Launcher(error),
         LauncherError::Refused { step, source } => StartError::Refused { step, source, rootless },
     })?;
     protections.extend(namespace_protections(rootless));
-    let factory = Arc::new(CellFactory::new(launcher, groups, config.limits, rootless));
+    let factory = Arc::new(CellFactory::new(launcher, groups, config.limits, templates, rootless));
     let remover = Arc::new(Remover::start().map_err(StartError::Launcher)?);
     Ok(Started { factory, remover, protections })
 }
@@ -96,7 +103,11 @@ fn raise_file_limit() {
     }
 }
 
-fn launcher_config(config: &NativeConfig, user_map: Option<UserIds>) -> LauncherConfig {
+fn launcher_config(
+    config: &NativeConfig,
+    templates: &Templates,
+    user_map: Option<UserIds>,
+) -> LauncherConfig {
     LauncherConfig {
         rootfs: config.rootfs.to_string_lossy().into_owned(),
         cpu_count: config.limits.cpu_count(),
@@ -110,6 +121,7 @@ fn launcher_config(config: &NativeConfig, user_map: Option<UserIds>) -> Launcher
             landlock: true,
             fail_at: config.fail_program_at,
         },
+        templates: templates.configs(),
         fail_at: config.fail_cell_at.clone(),
     }
 }

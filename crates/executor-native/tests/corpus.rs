@@ -5,9 +5,20 @@
 mod support;
 
 use executor::{ExecLimits, ExecRequest, Executor, InputFile};
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 use testkit::corpus::{Observation, Program};
 use tokio_util::sync::CancellationToken;
+
+/// As the validator would see them, near enough to choose the template.
+fn imports(code: &str) -> BTreeSet<String> {
+    let words = code.lines().map(str::trim).filter_map(|line| {
+        line.strip_prefix("import ")
+            .or_else(|| line.strip_prefix("from "))
+            .and_then(|rest| rest.split([' ', ',']).next())
+    });
+    words.map(str::to_owned).collect()
+}
 
 async fn observe(executor: &dyn Executor, program: &Program) -> Observation {
     let request = ExecRequest {
@@ -20,10 +31,11 @@ async fn observe(executor: &dyn Executor, program: &Program) -> Observation {
             .collect(),
         env: program.env().into_iter().collect(),
         limits: ExecLimits { wall_time: Duration::from_secs(program.timeout_s()), ..ExecLimits::default() },
+        imports: imports(&program.code),
         ..ExecRequest::default()
     };
     let begun = Instant::now();
-    let mut sandbox = match executor.create().await {
+    let mut sandbox = match executor.create(&request.hints()).await {
         Ok(sandbox) => sandbox,
         Err(error) => {
             return Observation { stderr: error.chain(), kind: "fault".into(), ..Observation::default() };

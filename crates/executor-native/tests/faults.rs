@@ -6,7 +6,7 @@
 
 mod support;
 
-use executor::{ExecRequest, ExecResult, Executor, ExecutorError, OutcomeKind};
+use executor::{ExecRequest, ExecResult, Executor, ExecutorError, Hints, OutcomeKind, PoolSize};
 use executor_native::{NativeExecutor, StartError};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 const CLEAN_TIME_MAX: Duration = Duration::from_secs(10);
 
 async fn exec(executor: &dyn Executor, code: &str) -> Result<ExecResult, ExecutorError> {
-    let mut sandbox = executor.create().await?;
+    let mut sandbox = executor.create(&Hints::default()).await?;
     let request = ExecRequest { code: code.to_owned(), ..ExecRequest::default() };
     sandbox.exec(request, CancellationToken::new()).await
 }
@@ -57,14 +57,18 @@ async fn every_step_of_a_cell_fails_alone(before: &Traces) {
 }
 
 async fn every_step_of_a_program_fails_alone(before: &Traces) {
-    for step in confine::PROGRAM_STEPS {
-        let mut config = support::config().unwrap();
-        config.fail_program_at = Some(step as u8);
-        match NativeExecutor::start(config).await {
-            Err(StartError::SelfTest(text)) => assert!(text.contains(step.as_str()), "{step:?}: {text}"),
-            other => panic!("{step:?}: {other:?}"),
+    for forked in [true, false] {
+        for step in confine::PROGRAM_STEPS.into_iter().filter(|step| step.is_of(forked)) {
+            let mut config = support::config().unwrap();
+            config.templates = forked.then(Vec::new);
+            config.pool = PoolSize { min: 0, max: 0 };
+            config.fail_program_at = Some(step as u8);
+            match NativeExecutor::start(config).await {
+                Err(StartError::SelfTest(text)) => assert!(text.contains(step.as_str()), "{step:?}: {text}"),
+                other => panic!("{step:?} (forked: {forked}): {other:?}"),
+            }
+            assert_clean(before, step.as_str());
         }
-        assert_clean(before, step.as_str());
     }
 }
 

@@ -118,11 +118,23 @@ async fn run_on(
     request: ExecRequest,
     cancel: CancellationToken,
 ) -> Result<ExecResult, ExecutorError> {
-    let mut sandbox = executor.create().await?;
-    let result = sandbox.exec(request, cancel).await;
+    let hints = request.hints();
+    let mut sandbox = executor.create(&hints).await?;
+    // The first may have waited in a pool and died there unseen. That costs a second one, not the request.
+    let spare = request.clone();
+    let result = sandbox.exec(request, cancel.clone()).await;
     // The sandbox is used up. Its removal must not delay the answer.
     tokio::spawn(sandbox.destroy());
-    result
+    match result {
+        Err(error) if !error.program_started && !cancel.is_cancelled() => {
+            tracing::warn!(executor = error.executor, error = %error.chain(), "trying a second sandbox");
+            let mut sandbox = executor.create(&hints).await?;
+            let result = sandbox.exec(spare, cancel).await;
+            tokio::spawn(sandbox.destroy());
+            result
+        }
+        result => result,
+    }
 }
 
 #[cfg(test)]

@@ -199,7 +199,7 @@ async fn exec(
     request: ExecRequest,
     cancel: CancellationToken,
 ) -> Result<ExecResult, String> {
-    let mut sandbox = executor.create().await.map_err(|error| error.chain())?;
+    let mut sandbox = executor.create(&request.hints()).await.map_err(|error| error.chain())?;
     let result = sandbox.exec(request, cancel).await.map_err(|error| error.chain());
     sandbox.destroy().await;
     result

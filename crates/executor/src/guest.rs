@@ -8,7 +8,7 @@ use crate::{Captured, ExecRequest, OutputFile, SkippedFile};
 use bytes::Bytes;
 use protocol::{
     CHUNK_BYTES_MAX, DENIED_CALLS_MAX, Decoder, ExecHeader, FrameError, GuestMessage, HostMessage,
-    OutputStream, PATH_BYTES_MAX, PROTOCOL_VERSION, Report, STDERR_TAIL_BYTES_MAX, encode,
+    InterpreterOrigin, OutputStream, PATH_BYTES_MAX, PROTOCOL_VERSION, Report, STDERR_TAIL_BYTES_MAX, encode,
 };
 use serde::Serialize;
 use std::io;
@@ -146,17 +146,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Guest<S> {
         Self { stream, decoder: Decoder::new() }
     }
 
-    /// Waits until the agent says that the sandbox stands.
+    /// Waits until the agent says that the sandbox stands and its interpreter waits.
     ///
     /// # Errors
     /// [`GuestError`]; a `Fault` says which step of the set-up failed.
-    pub async fn ready(&mut self, time_max: Duration) -> Result<(), GuestError> {
+    pub async fn ready(&mut self, time_max: Duration) -> Result<InterpreterOrigin, GuestError> {
         let message = tokio::time::timeout(time_max, next(&mut self.stream, &mut self.decoder))
             .await
             .map_err(|_| GuestError::TooLate { step: "get ready", waited_ms: time_max.as_millis() })??;
         match message {
-            GuestMessage::Ready { version: PROTOCOL_VERSION } => Ok(()),
-            GuestMessage::Ready { version } => {
+            GuestMessage::Ready { version: PROTOCOL_VERSION, interpreter } => Ok(interpreter),
+            GuestMessage::Ready { version, .. } => {
                 Err(GuestError::Version { theirs: version, ours: PROTOCOL_VERSION })
             }
             GuestMessage::Fault { step, detail } => {
@@ -518,7 +518,7 @@ mod tests {
         };
         let cases = [
             vec![GuestMessage::Finished],
-            vec![GuestMessage::Ready { version: 1 }],
+            vec![GuestMessage::Ready { version: 1, interpreter: InterpreterOrigin::Started }],
             vec![GuestMessage::Started, GuestMessage::Started],
             vec![
                 GuestMessage::Started,

@@ -3,7 +3,7 @@
 //! An executor makes *sandboxes*; every sandbox talks to the same guest agent over the same protocol. So this
 //! crate holds everything that does not depend on how a sandbox is walled in: the host side of the protocol
 //! ([`guest`]), the judgement of an execution's end ([`verdict`]), the chain of executors with its fallback
-//! ([`Chain`]), an executor in memory for tests ([`memory`]) and the [`conformance`] suite that each one passes.
+//! ([`Chain`]), the warm [`Pool`], an executor in memory for tests ([`memory`]) and the [`conformance`] suite that each one passes.
 
 mod chain;
 pub mod conformance;
@@ -12,6 +12,7 @@ mod health;
 mod limits;
 pub mod memory;
 mod outcome;
+mod pool;
 mod request;
 pub mod verdict;
 
@@ -19,7 +20,8 @@ pub use chain::{Chain, ChainError, ChainStatus, ProviderStatus};
 pub use health::{Health, Protection};
 pub use limits::{ExecLimits, SandboxLimits};
 pub use outcome::{Captured, ExecResult, LimitHit, Outcome, OutcomeKind, OutputFile, SkippedFile, Usage};
-pub use request::{ExecRequest, InputFile};
+pub use pool::{Maker, Pool, PoolSize};
+pub use request::{ExecRequest, Hints, InputFile};
 
 use async_trait::async_trait;
 use std::fmt;
@@ -34,11 +36,12 @@ pub trait Executor: fmt::Debug + Send + Sync {
     /// Whether sandboxes can be made now, with which protections. Cheap enough to ask every few seconds.
     async fn health(&self) -> Health;
 
-    /// Makes one sandbox, or hands out one that waits. It was never used before.
+    /// Makes one sandbox, or hands out one that waits. It was never used before. `hints` choose among those that
+    /// would all do.
     ///
     /// # Errors
     /// Always our fault; the program surely did not start, so another executor may take it.
-    async fn create(&self) -> Result<Box<dyn Sandbox>, ExecutorError>;
+    async fn create(&self, hints: &Hints) -> Result<Box<dyn Sandbox>, ExecutorError>;
 
     /// Stops making sandboxes and removes everything that waits. Idempotent.
     async fn shut_down(&self);

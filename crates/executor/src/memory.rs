@@ -1,8 +1,8 @@
 //! An executor in memory, for the tests of everything above executors. It runs no Python: it plays a script.
 
 use crate::{
-    Captured, ExecRequest, ExecResult, Executor, ExecutorError, Health, Outcome, OutcomeKind, OutputFile,
-    Protection, Sandbox, Usage, verdict,
+    Captured, ExecRequest, ExecResult, Executor, ExecutorError, Health, Hints, Outcome, OutcomeKind,
+    OutputFile, Protection, Sandbox, Usage, verdict,
 };
 use async_trait::async_trait;
 use std::collections::BTreeMap;
@@ -75,7 +75,7 @@ impl Executor for MemoryExecutor {
         Health { healthy: true, reason: None, protections, warm: 0 }
     }
 
-    async fn create(&self) -> Result<Box<dyn Sandbox>, ExecutorError> {
+    async fn create(&self, _: &Hints) -> Result<Box<dyn Sandbox>, ExecutorError> {
         if matches!(self.script, Script::FailToCreate) {
             return Err(ExecutorError::before_start(self.name, "create a sandbox", "scripted to fail"));
         }

@@ -21,6 +21,23 @@ pub struct ExecRequest {
     pub imports: BTreeSet<String>,
 }
 
+impl ExecRequest {
+    /// What chooses a sandbox for this program.
+    #[must_use]
+    pub fn hints(&self) -> Hints {
+        Hints { imports: self.imports.clone(), sets_environment: !self.env.is_empty() }
+    }
+}
+
+/// What is known of a program before its sandbox is chosen. A wrong hint costs time, nothing else.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Hints {
+    /// Dotted names of modules that it will import.
+    pub imports: BTreeSet<String>,
+    /// It has environment variables of its own, which packages may read when they are imported.
+    pub sets_environment: bool,
+}
+
 /// A file that the client sends along.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InputFile {

@@ -12,7 +12,8 @@ pub const PACKET_BYTES_MAX: usize = 64 * 1024;
 /// Most descriptors beside one packet: the cell's stream and one `cgroup.procs` for each hierarchy.
 pub const PACKET_DESCRIPTORS_MAX: usize = 8;
 
-/// First packet to the launcher: everything that its cells have in common.
+/// First packet to the launcher: everything that its cells have in common. Where it has templates, the shared
+/// object that they load is beside it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LauncherConfig {
     /// The runtime's root file system, absolute.
@@ -23,8 +24,19 @@ pub struct LauncherConfig {
     pub user_map: Option<UserIds>,
     /// How programs are started.
     pub program: ProgramConfig,
+    /// Interpreters that wait to be forked into cells.
+    pub templates: Vec<TemplateConfig>,
     /// For tests: the name of the step of making a cell that fails.
     pub fail_at: Option<String>,
+}
+
+/// One template.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TemplateConfig {
+    /// Its name, for messages.
+    pub name: String,
+    /// Modules that it imports before it waits; those that the runtime lacks are left out.
+    pub preload: Vec<String>,
 }
 
 /// An ordinary user, as whom everything runs.
@@ -66,6 +78,10 @@ pub struct CreateCell {
     pub tmp_inodes: u64,
     /// CPUs the program runs on; empty for all.
     pub cpus: Vec<u32>,
+    /// The template to fork the interpreter from, by its place in the configuration; `None` to start one.
+    pub template: Option<u32>,
+    /// Start that template anew first: it was seen to give no interpreters.
+    pub renew_template: bool,
 }
 
 /// The launcher's answer.

@@ -68,6 +68,8 @@ pub enum GuestMessage {
     Ready {
         /// [`crate::PROTOCOL_VERSION`] of the agent.
         version: u32,
+        /// Where the interpreter that waits in it came from.
+        interpreter: InterpreterOrigin,
     },
     /// The program's first instruction is about to run. Before this, a failure is surely ours and the program
     /// surely did not run.
@@ -109,6 +111,15 @@ pub enum GuestMessage {
         /// The operating system's words.
         detail: String,
     },
+}
+
+/// Where a sandbox's interpreter came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum InterpreterOrigin {
+    /// It was started for this sandbox.
+    Started,
+    /// A template forked it.
+    Forked,
 }
 
 /// One of the two output streams.

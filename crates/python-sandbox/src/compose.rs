@@ -47,6 +47,8 @@ async fn start_native(settings: &Settings, runtime: &Runtime) -> Arc<dyn Executo
         interpreter: runtime.interpreter.clone(),
         env: runtime.env.clone(),
         limits: settings.native_limits,
+        templates: settings.native_templates.clone(),
+        pool: settings.native_pool,
         cgroup_parent: settings.native_cgroup_parent.clone(),
         fail_cell_at: None,
         fail_program_at: None,

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Which crates of the workspace each crate may name outside of its tests.
-const ARROWS: [(&str, &[&str]); 13] = [
+const ARROWS: [(&str, &[&str]); 14] = [
     ("protocol", &[]),
     ("validator", &[]),
     ("confine", &[]),
@@ -16,6 +16,7 @@ const ARROWS: [(&str, &[&str]); 13] = [
     ("testkit", &[]),
     ("agent-image", &[]),
     ("agent", &["confine", "protocol"]),
+    ("template", &["confine"]),
     ("executor", &["protocol"]),
     ("executor-native", &["agent", "agent-image", "confine", "executor", "protocol"]),
     ("service", &["executor", "storage", "validator"]),

@@ -2,9 +2,7 @@
 //! lets tests see a filter's verdict without installing it.
 
 use super::policy::{Action, SeccompData};
-
-/// The longest filter the kernel takes (`BPF_MAXINSNS` of `linux/bpf_common.h`).
-pub const INSTRUCTIONS_MAX: usize = 4096;
+pub use crate::insn::{INSTRUCTIONS_MAX, Insn};
 
 // Instruction codes, `linux/bpf_common.h`. Only these are used: they are also all that the kernel's
 // `seccomp_is_const_allow` can follow, which is how an unconditionally allowed call comes to skip the filter
@@ -32,20 +30,6 @@ pub(super) const OFFSET_ARCH: u32 = 4;
 /// Offset of the low word of argument `index`, bytes. Both machines are little endian: the high word is 4 further.
 pub(super) fn offset_arg(index: u8) -> u32 {
     16 + 8 * u32::from(index)
-}
-
-/// One instruction, laid out as the kernel's `struct sock_filter`.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Insn {
-    /// What to do: class, size, mode or operation.
-    pub code: u16,
-    /// Instructions to skip when the test holds.
-    pub jt: u8,
-    /// Instructions to skip when it does not.
-    pub jf: u8,
-    /// The operand: constant, offset, or distance.
-    pub k: u32,
 }
 
 impl Insn {

@@ -2,8 +2,8 @@
 
 #![allow(dead_code, clippy::print_stderr, reason = "each test file uses its part; a skip is loud")]
 
-use executor::SandboxLimits;
-use executor_native::{NativeConfig, NativeExecutor};
+use executor::{PoolSize, SandboxLimits};
+use executor_native::{NativeConfig, NativeExecutor, TemplateSpec};
 use std::path::PathBuf;
 
 /// The data directory with the prepared runtime: `make test` prepares it and names it.
@@ -24,6 +24,12 @@ pub(crate) fn limits() -> SandboxLimits {
     }
 }
 
+/// The template of the default settings.
+pub(crate) fn data_template() -> TemplateSpec {
+    let preload = ["numpy", "pandas", "openpyxl", "matplotlib.pyplot"].map(str::to_owned).into();
+    TemplateSpec { name: "data".to_owned(), preload }
+}
+
 /// The configuration, or `None` with a loud skip when the runtime is not prepared.
 pub(crate) fn config() -> Option<NativeConfig> {
     match runtime::Runtime::load(&data_dir()) {
@@ -32,6 +38,8 @@ pub(crate) fn config() -> Option<NativeConfig> {
             interpreter: runtime.interpreter,
             env: runtime.env,
             limits: limits(),
+            templates: Some(vec![data_template()]),
+            pool: PoolSize { min: 1, max: 4 },
             cgroup_parent: None,
             fail_cell_at: None,
             fail_program_at: None,

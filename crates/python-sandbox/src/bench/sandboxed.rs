@@ -2,7 +2,7 @@
 
 use super::case::{Case, CaseError, Program, Sample, Turn, Worker};
 use async_trait::async_trait;
-use executor::{ExecLimits, ExecRequest, Executor};
+use executor::{ExecLimits, ExecRequest, Executor, Hints};
 use std::sync::Arc;
 use std::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -16,7 +16,7 @@ pub(super) struct Create(pub(super) Arc<dyn Executor>);
 impl Case for Create {
     async fn turn(&mut self) -> Result<Turn, CaseError> {
         let begun = Instant::now();
-        let sandbox = self.0.create().await?;
+        let sandbox = self.0.create(&Hints::default()).await?;
         let elapsed = begun.elapsed();
         sandbox.destroy().await;
         Ok(Turn { samples: vec![Sample::plain(elapsed)], elapsed })
@@ -40,7 +40,7 @@ impl Case for Cold {
         let request =
             ExecRequest { code: self.program.code.to_owned(), limits: self.limits, ..ExecRequest::default() };
         let begun = Instant::now();
-        let mut sandbox = self.executor.create().await?;
+        let mut sandbox = self.executor.create(&Hints::default()).await?;
         let created = begun.elapsed();
         let result = sandbox.exec(request, CancellationToken::new()).await?;
         let duration = begun.elapsed();

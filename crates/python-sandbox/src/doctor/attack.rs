@@ -1,7 +1,9 @@
 //! Runs the attacking programs, with bait laid out on the host, and judges what became of them.
 
 use super::walls::{Proof, Wall};
-use executor::{ExecLimits, ExecRequest, ExecResult, Executor, ExecutorError, OutcomeKind, SandboxLimits};
+use executor::{
+    ExecLimits, ExecRequest, ExecResult, Executor, ExecutorError, Hints, OutcomeKind, SandboxLimits,
+};
 use std::io;
 use std::net::TcpListener;
 use std::os::linux::net::SocketAddrExt;
@@ -126,7 +128,7 @@ impl Attack {
             limits: ExecLimits { wall_time: Duration::from_secs(wall.timeout_s), ..self.limits },
             ..ExecRequest::default()
         };
-        let mut sandbox = executor.create().await.map_err(Fallen::Sandbox)?;
+        let mut sandbox = executor.create(&Hints::default()).await.map_err(Fallen::Sandbox)?;
         let result = sandbox.exec(request, CancellationToken::new()).await.map_err(Fallen::Sandbox);
         sandbox.destroy().await;
         result

@@ -9,6 +9,9 @@ pub(crate) const PROVIDERS: &[&str] = &["native", "docker", "gvisor", "kata", "f
 /// Executors that this version can really start.
 pub(crate) const PROVIDERS_BUILT: &[&str] = &["native"];
 
+/// Longest name of a template in bytes: it stands in log lines.
+const TEMPLATE_NAME_BYTES_MAX: usize = 32;
+
 /// What a setting's value may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -53,6 +56,8 @@ pub(crate) enum Item {
     Module,
     /// The name of an executor, built or not.
     Provider,
+    /// A template: `NAME=MODULE+MODULE+...`.
+    Template,
     /// A web origin such as `https://example.org`, or `*`.
     Origin,
 }
@@ -138,6 +143,9 @@ impl Kind {
             }
             Self::List(Item::Provider) => {
                 format!("names separated by commas, of {}; or empty for none", PROVIDERS.join(", "))
+            }
+            Self::List(Item::Template) => {
+                "templates such as data=numpy+pandas separated by commas; empty for none".to_owned()
             }
             Self::List(Item::Origin) => {
                 "origins such as https://example.org separated by commas, or *; empty for none".to_owned()
@@ -231,6 +239,7 @@ fn list(text: &str, item: Item) -> Result<Vec<String>, Refusal> {
         let checked = match item {
             Item::Module => module(part)?,
             Item::Provider => known_provider(part)?,
+            Item::Template => template(part)?,
             Item::Origin => origin(part)?,
         };
         if !items.contains(&checked) {
@@ -251,6 +260,23 @@ fn module(text: &str) -> Result<String, Refusal> {
     } else {
         Err(format!("has the entry `{text}`, which is no Python module name"))
     }
+}
+
+fn template(text: &str) -> Result<String, Refusal> {
+    let wrong = |why: &str| format!("has the entry `{text}`, {why}");
+    let (name, modules) =
+        text.split_once('=').ok_or_else(|| wrong("which is not of the form NAME=MODULE+MODULE"))?;
+    let good = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    if name.is_empty() || name.len() > TEMPLATE_NAME_BYTES_MAX || !name.bytes().all(good) {
+        return Err(wrong("whose name is not of lower-case letters, digits and hyphens"));
+    }
+    if name == executor_native::LEAN {
+        return Err(wrong("whose name is that of the template without packages"));
+    }
+    for part in modules.split('+') {
+        module(part).map_err(|_| wrong(&format!("where `{part}` is no Python module name")))?;
+    }
+    Ok(text.to_owned())
 }
 
 fn origin(text: &str) -> Result<String, Refusal> {
@@ -355,6 +381,16 @@ mod tests {
         assert!(list("").is_empty());
         assert_eq!(list("os, sys,os,,xml.etree"), ["os", "sys", "xml.etree"]);
         assert!(Kind::List(Item::Module).parse("os;sys").is_err());
+    }
+
+    #[test]
+    fn templates_have_a_name_and_modules() {
+        let kind = Kind::List(Item::Template);
+        assert!(kind.parse("data=numpy+pandas,plots=matplotlib.pyplot").is_ok());
+        assert!(kind.parse("").is_ok());
+        for bad in ["data", "data=", "=numpy", "Data=numpy", "lean=json", "data=numpy+", "data=num py"] {
+            assert!(kind.parse(bad).is_err_and(|why| why.contains("entry")), "{bad}");
+        }
     }
 
     #[test]

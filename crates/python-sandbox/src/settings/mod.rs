@@ -19,7 +19,8 @@ pub(crate) use kind::{PROVIDERS, PROVIDERS_BUILT};
 pub(crate) use resolve::{Host, Resolved, resolve};
 pub(crate) use sources::Inputs;
 
-use executor::{ExecLimits, SandboxLimits};
+use executor::{ExecLimits, PoolSize, SandboxLimits};
+use executor_native::TemplateSpec;
 use kind::Value;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -57,6 +58,10 @@ pub(crate) struct Settings {
     pub(crate) native_limits: SandboxLimits,
     /// Control group below which sandboxes' groups are made.
     pub(crate) native_cgroup_parent: Option<String>,
+    /// Templates besides the lean one; `None` for fresh interpreters.
+    pub(crate) native_templates: Option<Vec<TemplateSpec>>,
+    /// Native sandboxes that wait, for each template.
+    pub(crate) native_pool: PoolSize,
     /// How much work is taken.
     pub(crate) load: LoadSettings,
     /// What the validator refuses.
@@ -139,6 +144,9 @@ impl Settings {
                 disk_inodes: view.number("NATIVE_TMP_INODES"),
             },
             native_cgroup_parent: view.optional_text("NATIVE_CGROUP_PARENT"),
+            native_templates: (!view.flag("NATIVE_FRESH_INTERPRETER"))
+                .then(|| view.list("NATIVE_TEMPLATES").iter().filter_map(|entry| template(entry)).collect()),
+            native_pool: pool_size(view.count("NATIVE_POOL_SIZE")),
             load: LoadSettings {
                 concurrent_max: view.count("MAX_CONCURRENT"),
                 waiting_max: view.count("MAX_WAITING"),
@@ -176,6 +184,18 @@ impl Settings {
         }
         active
     }
+}
+
+/// A quarter always waits; the rest comes with the demand.
+fn pool_size(max: usize) -> PoolSize {
+    PoolSize { min: max.div_ceil(4), max }
+}
+
+/// A checked entry of NATIVE_TEMPLATES.
+fn template(entry: &str) -> Option<TemplateSpec> {
+    let (name, modules) = entry.split_once('=')?;
+    let preload = modules.split('+').map(str::to_owned).collect();
+    Some(TemplateSpec { name: name.to_owned(), preload })
 }
 
 /// Typed reading. A wrong kind is a misspelling of ours that any test which makes settings finds.

@@ -145,6 +145,7 @@ fn computed(name: &str, resolved: &Resolved, host: &Host) -> Option<Value> {
             Some(Value::Text(level.to_owned()))
         }
         "MAX_CONCURRENT" => Some(Value::Number((2 * host.cores).max(2))),
+        "NATIVE_POOL_SIZE" => Some(Value::Number((4 * host.cores).max(8))),
         "MAX_WAITING" => Some(Value::Number(16 * resolved.number("MAX_CONCURRENT"))),
         "MAX_BODY_SIZE" => {
             let files = resolved.number("MAX_TOTAL_SIZE").div_ceil(3) * 4;

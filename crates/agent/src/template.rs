@@ -1,0 +1,192 @@
+//! Templates: interpreters with packages imported, which fork into cells.
+//!
+//! ```text
+//! launcher ──clone──> own mounts, empty network ──> few rights ──> interpreter: import, freeze, compact, wait
+//!   cell's agent ── request: namespaces, pipes, rules ──> fork ──> in the cell, behind every wall ──> its agent's child
+//! ```
+//! A template lives in the launcher's pid namespace, or it could not fork into a cell's. It has the rights to enter
+//! cells and no others, no network, and only the runtime before its eyes. It never reads a byte of a program: what
+//! it reads are requests of agents whose cells are still empty.
+
+use crate::interpreter::become_template;
+use crate::serve::prepare_tmp;
+use confine::{CellMounts, Cloned, Namespaces, Proc, Refused, SingleThreaded, TEMPLATE_CAPABILITIES};
+use protocol::launcher::{LauncherConfig, TemplateConfig};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{Mode, OFlags, SeekFrom};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::thread::UnshareFlags;
+use std::io::{self, Write};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+/// A template that died is not started again before this much time is over since its last start: one that cannot
+/// live must not keep a CPU busy. Until then cells start interpreters of their own.
+const RESTART_PAUSE: Duration = Duration::from_secs(5);
+/// Size of a template's `/tmp`, in bytes, and its inodes: the shared object and what packages write at import.
+const TMP_BYTES: u64 = 64 * 1024 * 1024;
+const TMP_INODES: u64 = 4096;
+/// Bytes of a dead template's last words that are passed on.
+const WORDS_BYTES_MAX: usize = 4096;
+
+/// All templates of one launcher.
+#[derive(Debug)]
+pub(crate) struct Templates {
+    hook: Option<OwnedFd>,
+    all: Vec<Template>,
+}
+
+#[derive(Debug)]
+struct Template {
+    config: TemplateConfig,
+    running: Option<Running>,
+    last_start: Option<Instant>,
+}
+
+#[derive(Debug)]
+struct Running {
+    process: OwnedFd,
+    /// The agents' end of its socket.
+    socket: OwnedFd,
+    /// What it says on its standard error.
+    words: OwnedFd,
+}
+
+impl Templates {
+    /// Those of the configuration, none started yet. `hook` is the shared object that they load.
+    pub(crate) fn new(config: &LauncherConfig, hook: Option<OwnedFd>) -> Self {
+        let template =
+            |config: &TemplateConfig| Template { config: config.clone(), running: None, last_start: None };
+        Self { hook, all: config.templates.iter().map(template).collect() }
+    }
+
+    /// Starts every template that does not run; those that died just now get their pause.
+    pub(crate) fn start_all(&mut self, proof: &SingleThreaded, config: &LauncherConfig) {
+        for number in 0..self.all.len() {
+            self.ensure(proof, config, number, false);
+        }
+    }
+
+    /// Makes sure that a template runs, if it can. With `renew` it is replaced first.
+    pub(crate) fn ensure(
+        &mut self,
+        proof: &SingleThreaded,
+        config: &LauncherConfig,
+        number: usize,
+        renew: bool,
+    ) {
+        let (Some(hook), Some(template)) = (&self.hook, self.all.get_mut(number)) else { return };
+        if let Some(running) = &template.running
+            && (renew || running.is_dead())
+        {
+            running.pass_words_on(&template.config.name);
+            // Its socket's last end closes here, or when the agents that wait for it give up.
+            let _ = rustix::process::pidfd_send_signal(&running.process, rustix::process::Signal::KILL);
+            template.running = None;
+        }
+        let paused = template.last_start.is_some_and(|start| start.elapsed() < RESTART_PAUSE);
+        if template.running.is_some() || paused {
+            return;
+        }
+        template.last_start = Some(Instant::now());
+        match start(proof, config, &template.config, hook) {
+            Ok(running) => template.running = Some(running),
+            Err(error) => say(&format!("failed to start the template `{}`: {error}", template.config.name)),
+        }
+    }
+
+    /// Gives up everything but the way to one template, if that runs: for a cell, which must not have more.
+    pub(crate) fn into_socket(self, number: Option<u32>) -> Option<OwnedFd> {
+        let number = usize::try_from(number?).ok()?;
+        self.all.into_iter().nth(number)?.running.map(|running| running.socket)
+    }
+}
+
+impl Running {
+    fn is_dead(&self) -> bool {
+        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+        matches!(poll(&mut [PollFd::new(&self.process, PollFlags::IN)], Some(&now)), Ok(1..))
+    }
+
+    fn pass_words_on(&self, name: &str) {
+        let mut words = [0u8; WORDS_BYTES_MAX];
+        let length = rustix::io::read(&self.words, &mut words).unwrap_or(0);
+        let text = String::from_utf8_lossy(&words[..length]);
+        say(&format!("the template `{name}` ended or is replaced; its last words: {:?}", text.trim()));
+    }
+}
+
+/// The launcher's standard error is the service's.
+fn say(text: &str) {
+    let _ = io::stderr().write_all(format!("sandbox-agent: {text}\n").as_bytes());
+}
+
+fn start(
+    proof: &SingleThreaded,
+    config: &LauncherConfig,
+    template: &TemplateConfig,
+    hook: &OwnedFd,
+) -> io::Result<Running> {
+    let (socket, their_socket) =
+        socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
+    // Pipes, as a program has them: the interpreter looks at its streams once, when it starts.
+    let (stdin, _) = pipe_with(PipeFlags::CLOEXEC)?;
+    let (words, stderr) = pipe_with(PipeFlags::CLOEXEC)?;
+    // Full, it must stop neither the template nor us.
+    rustix::io::ioctl_fionbio(&stderr, true)?;
+    rustix::io::ioctl_fionbio(&words, true)?;
+    match proof.clone(Namespaces::Shared)? {
+        Cloned::Parent { pidfd, .. } => Ok(Running { process: pidfd, socket, words }),
+        Cloned::Child => {
+            drop((socket, words));
+            let streams = [stdin.as_fd(), stderr.as_fd(), stderr.as_fd()];
+            let error = match set_up(config, hook) {
+                Ok(()) => become_template(&config.program, &template.preload, streams, their_socket.as_fd()),
+                Err(error) => error,
+            };
+            say(&format!("failed to start the template `{}`: {error}", template.name));
+            confine::exit_now(1);
+        }
+    }
+}
+
+/// What stands around a template: its own mounts, no network, few rights.
+fn set_up(config: &LauncherConfig, hook: &OwnedFd) -> io::Result<()> {
+    let refused = |refused: Refused| {
+        io::Error::new(refused.source.kind(), format!("{}: {}", refused.step, refused.source))
+    };
+    confine::reset_child_signal();
+    confine::die_with_parent().map_err(refused)?;
+    let own = UnshareFlags::NEWNS | UnshareFlags::NEWNET | UnshareFlags::NEWIPC | UnshareFlags::NEWUTS;
+    confine::unshare_namespaces(own).map_err(refused)?;
+    confine::mount_cell(&CellMounts {
+        tmp_bytes: TMP_BYTES,
+        tmp_inodes: TMP_INODES,
+        uid: rustix::process::getuid().as_raw(),
+        gid: rustix::process::getgid().as_raw(),
+        proc: if config.user_map.is_some() { Proc::Kept } else { Proc::New },
+        executable: true,
+    })
+    .map_err(refused)?;
+    prepare_tmp(None)?;
+    copy_hook(hook.as_fd())?;
+    confine::keep_only(TEMPLATE_CAPABILITIES).map_err(refused)?;
+    rustix::thread::set_no_new_privs(true)?;
+    Ok(())
+}
+
+/// Writes the shared object to where the runner loads it from.
+fn copy_hook(hook: BorrowedFd<'_>) -> io::Result<()> {
+    let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
+    let file = rustix::fs::open("/tmp/template.so", flags, Mode::from_raw_mode(0o444))?;
+    let mut chunk = [0u8; 16 * 1024];
+    // Its offset is shared with every other start.
+    rustix::fs::seek(hook, SeekFrom::Start(0))?;
+    loop {
+        match rustix::io::read(hook, &mut chunk)? {
+            0 => return Ok(()),
+            length => crate::intake::write_all(&file, &chunk[..length])?,
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! Takes an interpreter from a template instead of starting one.
+
+use crate::child::{ENTERED, FORK_FAILED, REPORT_BYTES};
+use crate::program::{
+    ProgramSpec, Spawned, listener_sockets, read_fully, refused_step, report_pipe, take_listener,
+};
+use crate::template::{NAMESPACES, REQUEST_DESCRIPTORS_MAX, Request};
+use crate::{LandlockRules, Refused};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{Mode, OFlags};
+use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use std::io::{self, IoSlice};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
+
+/// The namespaces of the cell that this process is the first of, to hand to a template.
+#[derive(Debug)]
+pub struct CellNamespaces {
+    descriptors: [OwnedFd; NAMESPACES],
+}
+
+impl CellNamespaces {
+    /// Opens those of this process, by its `/proc`.
+    ///
+    /// # Errors
+    /// open(2): without `/proc`.
+    pub fn of_this_process() -> Result<Self, Refused> {
+        let open = |name| {
+            let path = format!("/proc/self/ns/{name}");
+            rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
+                .map_err(Refused::at("open the cell's namespaces"))
+        };
+        // That of pids first: it is entered before the fork.
+        let descriptors =
+            [open("pid")?, open("mnt")?, open("net")?, open("ipc")?, open("uts")?, open("cgroup")?];
+        Ok(Self { descriptors })
+    }
+}
+
+/// Why no interpreter was adopted.
+#[derive(Debug, thiserror::Error)]
+pub enum AdoptError {
+    /// The template is gone, stuck or out of processes. The interpreter can be started instead: nothing of it runs.
+    #[error("the template gave no interpreter")]
+    NoTemplate(#[source] io::Error),
+    /// A wall could not be raised.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+}
+
+/// Has a template fork its interpreter into this cell, behind every wall that `spec` says. What a template does not
+/// need of `spec` - executable, arguments, environment, directory - it has already.
+///
+/// The fork becomes a child of this process, which must be the first of its pid namespace.
+///
+/// # Errors
+/// [`AdoptError`].
+pub fn adopt(
+    template: BorrowedFd<'_>,
+    namespaces: &CellNamespaces,
+    cgroups: &[OwnedFd],
+    spec: &ProgramSpec<'_>,
+    time_max: Duration,
+) -> Result<Spawned, AdoptError> {
+    let (report_reader, report_writer) = report_pipe()?;
+    let (listener_reader, listener_writer) = listener_sockets()?;
+    let ruleset = spec.landlock.and_then(LandlockRules::descriptor);
+    let request = Request {
+        user: spec.user.map(|(uid, _)| uid),
+        cpus: spec.cpus.as_ref(),
+        limits: &spec.limits,
+        filter: spec.seccomp,
+        notify: spec.notify,
+        has_ruleset: ruleset.is_some(),
+        fail_at: spec.fail_at,
+        placed: spec.descriptors.len(),
+    };
+    let descriptors: Vec<BorrowedFd<'_>> = namespaces
+        .descriptors
+        .iter()
+        .map(AsFd::as_fd)
+        .chain(spec.descriptors.iter().copied())
+        .chain([report_writer.as_fd(), listener_writer.as_fd()])
+        .chain(ruleset)
+        .chain(cgroups.iter().map(AsFd::as_fd))
+        .collect();
+    send(template, &request.to_words(), &descriptors).map_err(AdoptError::NoTemplate)?;
+    drop((report_writer, listener_writer));
+
+    let mut report = [0u8; REPORT_BYTES];
+    wait_for(&report_reader, time_max).map_err(AdoptError::NoTemplate)?;
+    if read_fully(&report_reader, &mut report) < report.len() {
+        // Dead before it reported: whatever was forked did not come far enough to run anything.
+        return Err(AdoptError::NoTemplate(io::ErrorKind::UnexpectedEof.into()));
+    }
+    let [first, number @ ..] = report;
+    let number = i32::from_le_bytes(number);
+    match first {
+        ENTERED => {}
+        FORK_FAILED => return Err(AdoptError::NoTemplate(io::Error::from_raw_os_error(number))),
+        _ => return Err(refused_step(report).into()),
+    }
+    let gone = || Refused { step: "adopt the interpreter", source: io::ErrorKind::NotFound.into() };
+    let pid = Pid::from_raw(number).ok_or_else(gone)?;
+    let pidfd = pidfd_open(pid, PidfdFlags::empty()).map_err(Refused::at("adopt the interpreter"))?;
+    let listener = take_listener(&listener_reader, spec, &pidfd)?;
+    Ok(Spawned { pid, pidfd, listener })
+}
+
+fn send(template: BorrowedFd<'_>, words: &[u64], descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
+    let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_ne_bytes()).collect();
+    let mut space =
+        [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(REQUEST_DESCRIPTORS_MAX))];
+    let mut ancillary = SendAncillaryBuffer::new(&mut space);
+    if !ancillary.push(SendAncillaryMessage::ScmRights(descriptors)) {
+        return Err(io::Error::other("too many descriptors for one packet"));
+    }
+    sendmsg(template, &[IoSlice::new(&bytes)], &mut ancillary, SendFlags::NOSIGNAL)?;
+    Ok(())
+}
+
+fn wait_for(reader: &OwnedFd, time_max: Duration) -> io::Result<()> {
+    let timeout = Timespec {
+        tv_sec: i64::try_from(time_max.as_secs()).unwrap_or(i64::MAX),
+        tv_nsec: time_max.subsec_nanos().into(),
+    };
+    loop {
+        match poll(&mut [PollFd::new(reader, PollFlags::IN)], Some(&timeout)) {
+            Ok(0) => return Err(io::ErrorKind::TimedOut.into()),
+            Ok(_) => return Ok(()),
+            Err(rustix::io::Errno::INTR) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+}

@@ -1,0 +1,422 @@
+//! A new process on its way behind the walls: the steps between fork and program.
+//!
+//! The process comes from one of two forks. The agent forks itself, and the last step executes the interpreter.
+//! Or a template forks itself ([`crate::template`]): then the interpreter is there already, and the first steps
+//! bring the process into its cell. The steps between are the same code for both, so that the fast way has every
+//! wall of the slow one.
+//!
+//! Nothing here allocates, takes a lock or logs; a step that fails ends the process with its number and the errno.
+//! No part of the standard library is used: a template loads this code into an interpreter of any C library.
+
+#![allow(unsafe_code, reason = "execve(2), dup2(2) of fixed numbers and close_range(2) after the fork")]
+
+use crate::{insn::Insn, install, rights};
+use core::ffi::{CStr, c_char};
+use rustix::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use rustix::fs::{Mode, OFlags};
+use rustix::io::{Errno, IoSlice};
+use rustix::process::{Resource, Rlimit};
+use rustix::thread::{CapabilitySet, CpuSet};
+
+/// One step of confining a program, in the order of [`PROGRAM_STEPS`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Step {
+    /// The cell's control groups. First: from here on the cell pays for what the process uses.
+    Cgroups = 1,
+    /// The cell's namespaces.
+    Namespaces,
+    /// A session of its own: signals to a group, `kill(0)`, stay inside.
+    Session,
+    /// Standard streams and control descriptors get their numbers.
+    Descriptors,
+    /// Every other descriptor is closed.
+    CloseOthers,
+    /// The kernel's out-of-memory killer prefers it to the agent.
+    OomScore,
+    /// Resource limits.
+    Limits,
+    /// Its CPUs.
+    Affinity,
+    /// Its working directory.
+    Directory,
+    /// Signals as a fresh process has them.
+    Signals,
+    /// No capability can come back.
+    Bound,
+    /// The program's user and group, no others.
+    User,
+    /// No capability is left.
+    Capabilities,
+    /// No privilege by exec.
+    NoNewPrivileges,
+    /// Its own user may look at it in `/proc`.
+    Dumpable,
+    /// Landlock.
+    Landlock,
+    /// The filter of system calls.
+    Seccomp,
+    /// The limit of open files.
+    Files,
+    /// The interpreter starts.
+    Execute,
+}
+
+/// All steps in their order; a process takes those that it needs ([`Step::needed`]). Rights are needed until they are dropped, the filter comes last because it refuses
+/// most of what the steps before it do. Only the limit of open files is later still: the kernel measures the
+/// descriptors that a whole user has on the way through sockets (unix(7), ETOOMANYREFS) by the limit of whoever
+/// sends one more. Where all cells are of one user, the program of one could else keep those of the others from
+/// handing over the filter's listener.
+pub const PROGRAM_STEPS: [Step; 19] = [
+    Step::Cgroups,
+    Step::Namespaces,
+    Step::Session,
+    Step::Descriptors,
+    Step::CloseOthers,
+    Step::OomScore,
+    Step::Limits,
+    Step::Affinity,
+    Step::Directory,
+    Step::Signals,
+    Step::Bound,
+    Step::User,
+    Step::Capabilities,
+    Step::NoNewPrivileges,
+    Step::Dumpable,
+    Step::Landlock,
+    Step::Seccomp,
+    Step::Files,
+    Step::Execute,
+];
+
+impl Step {
+    /// What the step does, in the infinitive, for error messages.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Cgroups => "join the cell's control groups",
+            Self::Namespaces => "enter the cell's namespaces",
+            Self::Session => "start a session",
+            Self::Descriptors => "place the descriptors",
+            Self::CloseOthers => "close the other descriptors",
+            Self::OomScore => "raise the out-of-memory score",
+            Self::Limits => "set the resource limits",
+            Self::Affinity => "set the processor affinity",
+            Self::Directory => "enter the working directory",
+            Self::Signals => "reset the signals",
+            Self::Bound => "empty the capability bounding set",
+            Self::User => "become the program's user",
+            Self::Capabilities => "drop the capabilities",
+            Self::NoNewPrivileges => "refuse new privileges",
+            Self::Landlock => "enter the landlock domain",
+            Self::Seccomp => "install the system call filter",
+            Self::Files => "limit the open files",
+            Self::Dumpable => "become dumpable",
+            Self::Execute => "execute the interpreter",
+        }
+    }
+
+    /// The step with this number.
+    #[must_use]
+    pub fn from_number(number: u8) -> Option<Self> {
+        PROGRAM_STEPS.into_iter().find(|step| *step as u8 == number)
+    }
+
+    /// Whether an interpreter that is `forked` from a template, or one that is started, can come by this step: a
+    /// forked one has a cell to enter and nothing to execute, and its signals are as a fresh one has them.
+    #[must_use]
+    pub fn is_of(self, forked: bool) -> bool {
+        match self {
+            Self::Cgroups | Self::Namespaces | Self::Dumpable => forked,
+            Self::Signals | Self::Execute => !forked,
+            _ => true,
+        }
+    }
+
+    /// Whether a process takes this step.
+    fn needed(self, child: &Child<'_>) -> bool {
+        let wanted = match self {
+            Self::User => child.user.is_some(),
+            Self::Affinity => child.cpus.is_some(),
+            Self::Landlock => child.ends.ruleset.is_some(),
+            Self::Seccomp => child.filter.is_some(),
+            _ => true,
+        };
+        wanted && self.is_of(child.cell.is_some())
+    }
+}
+
+/// What the steps need, made before the fork.
+pub(crate) struct Child<'a> {
+    /// The cell to enter.
+    pub(crate) cell: Option<Cell<'a>>,
+    /// Become descriptors 0, 1, 2, 3, ... in this order. Their own numbers are above all of those.
+    pub(crate) sources: &'a [BorrowedFd<'a>],
+    /// Descriptors of this process besides the program's.
+    pub(crate) ends: Ends<'a>,
+    /// Working directory.
+    pub(crate) directory: &'a CStr,
+    /// The user and group to become.
+    pub(crate) user: Option<(u32, u32)>,
+    /// Resource limits: soft = hard.
+    pub(crate) limits: &'a [(Resource, u64)],
+    /// CPUs to run on.
+    pub(crate) cpus: Option<&'a CpuSet>,
+    /// Capabilities to keep; none for a program.
+    pub(crate) kept: CapabilitySet,
+    /// The filter of system calls.
+    pub(crate) filter: Option<&'a [Insn]>,
+    /// Hear of refused calls.
+    pub(crate) notify: bool,
+    /// What to execute.
+    pub(crate) image: Option<Executable<'a>>,
+    /// For tests: this step fails with EIO.
+    pub(crate) fail_at: Option<Step>,
+}
+
+/// The cell that a forked interpreter enters.
+pub(crate) struct Cell<'a> {
+    /// Its namespaces but the one of pids, which is chosen before the fork (setns(2)), and that of the user, which
+    /// is the template's own as well.
+    pub(crate) namespaces: &'a [BorrowedFd<'a>],
+    /// Each `cgroup.procs` of its groups.
+    pub(crate) cgroups: &'a [BorrowedFd<'a>],
+}
+
+/// An executable with null-terminated arrays of null-terminated strings, as execve(2) wants them.
+pub(crate) struct Executable<'a> {
+    pub(crate) path: &'a CStr,
+    pub(crate) arguments: &'a [*const c_char],
+    pub(crate) environment: &'a [*const c_char],
+}
+
+/// Descriptors of the child besides the program's: above those, and gone when the program begins.
+#[derive(Clone, Copy)]
+pub(crate) struct Ends<'a> {
+    /// A failed step is written here: its number, then the errno.
+    pub(crate) report: BorrowedFd<'a>,
+    /// The filter's listener is sent here.
+    pub(crate) listener_socket: BorrowedFd<'a>,
+    /// The landlock rules, where there are some.
+    pub(crate) ruleset: Option<BorrowedFd<'a>>,
+}
+
+/// Bytes of a report: the number of a step and an errno, or [`ENTERED`] and a pid.
+pub(crate) const REPORT_BYTES: usize = 5;
+/// Stands where the number of a failed step would: a forked interpreter is behind every wall.
+pub(crate) const ENTERED: u8 = 0;
+/// Stands there too: the template could not fork into the cell.
+pub(crate) const FORK_FAILED: u8 = u8::MAX;
+
+impl Child<'_> {
+    /// Applies the steps in order.
+    ///
+    /// # Errors
+    /// The first that failed. The process must end then.
+    pub(crate) fn apply_all(&self) -> Result<(), (Step, Errno)> {
+        for step in PROGRAM_STEPS.into_iter().filter(|step| step.needed(self)) {
+            let result = if self.fail_at == Some(step) { Err(Errno::IO) } else { self.apply(step) };
+            result.map_err(|errno| (step, errno))?;
+        }
+        Ok(())
+    }
+
+    /// Tells the parent which step failed.
+    pub(crate) fn report(&self, failed: (Step, Errno)) {
+        self.write_report(failed.0 as u8, failed.1.raw_os_error());
+    }
+
+    pub(crate) fn write_report(&self, first: u8, number: i32) {
+        let mut report = [first, 0, 0, 0, 0];
+        report[1..].copy_from_slice(&number.to_le_bytes());
+        let _ = rustix::io::write(self.ends.report, &report);
+    }
+
+    fn apply(&self, step: Step) -> rustix::io::Result<()> {
+        match step {
+            Step::Cgroups => self.join_cgroups(),
+            Step::Namespaces => self.enter_namespaces(),
+            Step::Session => rustix::process::setsid().map(drop),
+            Step::Descriptors => self.place_descriptors(),
+            Step::CloseOthers => self.close_others(),
+            Step::OomScore => raise_oom_score(),
+            Step::Limits => self.set_limits(|resource| resource != Resource::Nofile),
+            Step::Affinity => match self.cpus {
+                Some(cpus) => rustix::thread::sched_setaffinity(None, cpus),
+                None => Ok(()),
+            },
+            Step::Directory => rustix::process::chdir(self.directory).map(|()| {
+                rustix::process::umask(Mode::from_raw_mode(0o022));
+            }),
+            Step::Signals => {
+                reset_signals();
+                Ok(())
+            }
+            Step::Bound => {
+                rights::bound_capabilities(self.kept)?;
+                if self.kept.is_empty() { rights::lock_capabilities() } else { Ok(()) }
+            }
+            Step::User => match self.user {
+                Some((uid, gid)) => rights::become_user(uid, gid),
+                None => Ok(()),
+            },
+            Step::Capabilities => rights::keep_over_exec(self.kept),
+            Step::NoNewPrivileges => rustix::thread::set_no_new_privs(true),
+            Step::Landlock => self.enter_landlock(),
+            Step::Seccomp => self.install_filter(),
+            Step::Files => self.set_limits(|resource| resource == Resource::Nofile),
+            // What exec does by itself: the memory is the program's own, and /proc shows it to its own user.
+            Step::Dumpable => {
+                rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::Dumpable)
+            }
+            Step::Execute => Err(self.execute()),
+        }
+    }
+
+    fn join_cgroups(&self) -> rustix::io::Result<()> {
+        let Some(cell) = &self.cell else { return Ok(()) };
+        for procs in cell.cgroups {
+            // cgroups(7): zero is the writing process itself.
+            rustix::io::write(procs, b"0")?;
+        }
+        Ok(())
+    }
+
+    fn enter_namespaces(&self) -> rustix::io::Result<()> {
+        let Some(cell) = &self.cell else { return Ok(()) };
+        for &namespace in cell.namespaces {
+            rustix::thread::move_into_link_name_space(namespace, None)?;
+        }
+        Ok(())
+    }
+
+    fn place_descriptors(&self) -> rustix::io::Result<()> {
+        for (number, source) in (0..).zip(self.sources) {
+            // SAFETY: dup2(2) reads no memory. It closes `number`, which nothing here uses any more: all
+            // sources and ends were lifted above the numbers that are placed.
+            if unsafe { libc::dup2(source.as_raw_fd(), number) } < 0 {
+                return Err(last_errno());
+            }
+        }
+        Ok(())
+    }
+
+    /// Leaves the placed descriptors and, until the program begins, the ends.
+    fn close_others(&self) -> rustix::io::Result<()> {
+        let placed = RawFd::try_from(self.sources.len()).unwrap_or(RawFd::MAX);
+        let ruleset = self.ends.ruleset.as_ref().map_or(RawFd::MAX, AsRawFd::as_raw_fd);
+        let mut kept = [self.ends.report.as_raw_fd(), self.ends.listener_socket.as_raw_fd(), ruleset];
+        kept.sort_unstable();
+        let mut first = placed;
+        for descriptor in kept {
+            close_range(first, descriptor.saturating_sub(1))?;
+            first = descriptor.saturating_add(1);
+        }
+        if first == RawFd::MAX { Ok(()) } else { close_range(first, RawFd::MAX) }
+    }
+
+    /// Closes the ends, too: what exec does through their close-on-exec flags.
+    pub(crate) fn close_ends(&self) {
+        let placed = RawFd::try_from(self.sources.len()).unwrap_or(RawFd::MAX);
+        let _ = close_range(placed, RawFd::MAX);
+    }
+
+    fn set_limits(&self, which: fn(Resource) -> bool) -> rustix::io::Result<()> {
+        for &(resource, wanted) in self.limits.iter().filter(|(resource, _)| which(*resource)) {
+            // Going over a hard limit needs a right that nobody here has; less than wanted is only tighter.
+            let value = rustix::process::getrlimit(resource).maximum.map_or(wanted, |most| most.min(wanted));
+            rustix::process::setrlimit(resource, Rlimit { current: Some(value), maximum: Some(value) })?;
+        }
+        Ok(())
+    }
+
+    fn enter_landlock(&self) -> rustix::io::Result<()> {
+        match self.ends.ruleset {
+            Some(ruleset) => restrict_self(ruleset),
+            None => Ok(()),
+        }
+    }
+
+    fn install_filter(&self) -> rustix::io::Result<()> {
+        let Some(filter) = self.filter else { return Ok(()) };
+        match install::install(filter, self.notify)? {
+            Some(listener) => send_descriptor(self.ends.listener_socket, listener.as_fd()),
+            None => Ok(()),
+        }
+    }
+
+    fn execute(&self) -> Errno {
+        let Some(image) = &self.image else { return Errno::NOEXEC };
+        // SAFETY: the path and the strings are null-terminated and live as long as `image`, and the two arrays
+        // end with a null pointer (both is what `Executable` says). On success the call does not return.
+        unsafe { libc::execve(image.path.as_ptr(), image.arguments.as_ptr(), image.environment.as_ptr()) };
+        last_errno()
+    }
+}
+
+/// Ends this process at once, without destructors or buffers of the parent that it was cloned from.
+pub fn exit_now(code: i32) -> ! {
+    // SAFETY: _exit(2) touches no memory of ours and does not return.
+    unsafe { libc::_exit(code) }
+}
+
+pub(crate) fn last_errno() -> Errno {
+    // SAFETY: the C library's errno of this thread is always there to be read.
+    Errno::from_raw_os_error(unsafe { *libc::__errno_location() })
+}
+
+pub(crate) fn close_range(first: RawFd, last: RawFd) -> rustix::io::Result<()> {
+    if first > last {
+        return Ok(());
+    }
+    // SAFETY: close_range(2) reads no memory. In this child nothing uses the closed descriptors any more; their
+    // `OwnedFd`s are never dropped here, because the child ends by exec or `_exit`, or goes on as an interpreter
+    // that never had them.
+    let result = unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) };
+    if result == 0 { Ok(()) } else { Err(last_errno()) }
+}
+
+/// proc_pid_oom_score_adj(5): 1000 is chosen first. Raising needs no right. Where `/proc` is not writable, as in
+/// some containers, the container's own limits stand in.
+fn raise_oom_score() -> rustix::io::Result<()> {
+    let flags = OFlags::WRONLY | OFlags::CLOEXEC;
+    // An undumpable process's files in /proc belong to root. This copy of the agent holds nothing to hide, nobody
+    // else is in the cell yet, and exec makes it dumpable anyway.
+    rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::Dumpable)?;
+    match rustix::fs::open(c"/proc/self/oom_score_adj", flags, Mode::empty()) {
+        Ok(file) => rustix::io::write(&file, b"1000").map(drop),
+        Err(Errno::ROFS | Errno::ACCESS | Errno::NOENT) => Ok(()),
+        Err(errno) => Err(errno),
+    }
+}
+
+/// Default dispositions and an empty mask: Rust ignores SIGPIPE, and the agent blocks SIGCHLD.
+fn reset_signals() {
+    for signal in 1..=64 {
+        if signal == libc::SIGKILL || signal == libc::SIGSTOP {
+            continue;
+        }
+        // SAFETY: SIG_DFL installs no code of ours; numbers that the C library keeps for itself give EINVAL.
+        unsafe { libc::signal(signal, libc::SIG_DFL) };
+    }
+    // SAFETY: zero is a valid sigset_t on Linux and means the empty set.
+    let empty: libc::sigset_t = unsafe { core::mem::zeroed() };
+    // SAFETY: `empty` lives through the call; a null old set is allowed.
+    unsafe { libc::sigprocmask(libc::SIG_SETMASK, &raw const empty, core::ptr::null_mut()) };
+}
+
+fn restrict_self(ruleset: BorrowedFd<'_>) -> rustix::io::Result<()> {
+    // SAFETY: landlock_restrict_self(2) reads no memory.
+    let result = unsafe { libc::syscall(libc::SYS_landlock_restrict_self, ruleset.as_raw_fd(), 0) };
+    if result == 0 { Ok(()) } else { Err(last_errno()) }
+}
+
+/// Sends one descriptor with one byte; async-signal-safe, no allocation.
+fn send_descriptor(socket: BorrowedFd<'_>, descriptor: BorrowedFd<'_>) -> rustix::io::Result<()> {
+    use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
+    let mut space = [core::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut ancillary = SendAncillaryBuffer::new(&mut space);
+    let descriptors = [descriptor];
+    ancillary.push(SendAncillaryMessage::ScmRights(&descriptors));
+    sendmsg(socket, &[IoSlice::new(&[0])], &mut ancillary, SendFlags::empty()).map(drop)
+}

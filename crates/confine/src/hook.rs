@@ -1,0 +1,245 @@
+//! The template's half of [`crate::template`]: serves forks of the interpreter that has loaded this code.
+//!
+//! The interpreter calls [`sandbox_template_serve`] when it has imported what it shall, and holds its global lock.
+//! For each request the function forks the process into the cell that asks; in the fork it puts up every wall and
+//! returns. The template itself never returns from it before it ends, and never reads a byte of a program.
+
+#![allow(unsafe_code, reason = "the interpreter's C interface, and functions with C names for it to call")]
+
+use crate::child::{Cell, Child, ENTERED, Ends, FORK_FAILED, exit_now};
+use crate::insn::{INSTRUCTIONS_MAX, Insn};
+use crate::orphan::{Side, fork_orphan};
+use crate::template::{NAMESPACES, Parsed, REQUEST_DESCRIPTORS_MAX, REQUEST_WORDS_MAX};
+use core::ffi::c_int;
+use core::mem::MaybeUninit;
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::io::{Errno, IoSliceMut};
+use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
+use rustix::thread::{CapabilitySet, LinkNameSpaceType};
+
+/// Where programs run.
+const DIRECTORY: &core::ffi::CStr = c"/tmp/output";
+/// Descriptors that a program may be given: what is received must lie above all of them.
+const PLACED_MAX: i32 = 32;
+/// A template whose memory has grown by more than this, in KiB, gives itself up: each fork would copy it.
+const GROWTH_KIB_MAX: i64 = 32 * 1024;
+
+/// [`sandbox_template_serve`]: this is a fork, behind every wall.
+const IN_CELL: c_int = 0;
+/// The launcher closed its end.
+const CLOSED: c_int = 1;
+/// The template has grown.
+const GROWN: c_int = 2;
+/// The socket broke.
+const BROKEN: c_int = 3;
+
+unsafe extern "C" {
+    // "Process-wide parameters"/"Operating System Utilities" of the interpreter's C interface, since 3.7: what
+    // os.fork() calls around fork(2). All want the global lock.
+    fn PyOS_BeforeFork();
+    fn PyOS_AfterFork_Parent();
+    fn PyOS_AfterFork_Child();
+}
+
+/// Serves requests from the socket with this number. See the constants for what it returns.
+///
+/// # Safety
+/// `control` must be an open socket that stays open; the caller must hold the interpreter's global lock and be the
+/// only thread.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sandbox_template_serve(control: c_int) -> c_int {
+    // SAFETY: the caller says that it is open and stays so.
+    let control = unsafe { BorrowedFd::borrow_raw(control) };
+    if reserve_low_numbers(control).is_err() {
+        return BROKEN;
+    }
+    let memory_at_start = memory_peak_kib();
+    loop {
+        let mut words = [0u64; REQUEST_WORDS_MAX];
+        let mut received = Received::default();
+        let length = match receive(control, &mut words, &mut received) {
+            Ok(0) => return CLOSED,
+            Ok(length) => length,
+            Err(_) => return BROKEN,
+        };
+        let words = &words[..length];
+        if let Some(parsed) = Parsed::from_words(words)
+            && serve_one(&parsed, words, &received) == Side::Orphan
+        {
+            return IN_CELL;
+        }
+        if memory_peak_kib() - memory_at_start > GROWTH_KIB_MAX {
+            return GROWN;
+        }
+    }
+}
+
+/// Descriptors in the order in which they came.
+#[derive(Default)]
+struct Received {
+    descriptors: [Option<OwnedFd>; REQUEST_DESCRIPTORS_MAX],
+    count: usize,
+}
+
+/// Forks into the cell of one request. An answer goes to the agent that asked, whatever happens.
+fn serve_one(parsed: &Parsed, words: &[u64], received: &Received) -> Side {
+    let mut borrowed = [None; REQUEST_DESCRIPTORS_MAX];
+    for (to, from) in borrowed.iter_mut().zip(&received.descriptors) {
+        *to = from.as_ref().map(AsFd::as_fd);
+    }
+    let Some(parts) = Parts::split(&borrowed[..received.count], parsed) else { return Side::Template };
+    let mut room = [Insn { code: 0, jt: 0, jf: 0, k: 0 }; INSTRUCTIONS_MAX];
+    let child = Child {
+        cell: Some(Cell {
+            namespaces: parts.namespaces.get(1..).unwrap_or_default(),
+            cgroups: parts.cgroups(),
+        }),
+        sources: parts.sources(),
+        ends: parts.ends,
+        directory: DIRECTORY,
+        user: parsed.user.map(|id| (id, id)),
+        limits: parsed.limits(),
+        cpus: parsed.cpus.as_ref(),
+        kept: CapabilitySet::empty(),
+        filter: parsed.filter(words, &mut room),
+        notify: parsed.notify,
+        image: None,
+        fail_at: parsed.fail_at,
+    };
+    match fork_into(parts.namespaces[0]) {
+        Ok(Side::Template) => Side::Template,
+        Ok(Side::Orphan) => {
+            enter(&child);
+            Side::Orphan
+        }
+        Err(errno) => {
+            child.write_report(FORK_FAILED, errno.raw_os_error());
+            Side::Template
+        }
+    }
+}
+
+/// In the fork: every wall, then what the interpreter does after a fork.
+fn enter(child: &Child<'_>) {
+    if let Err(failed) = child.apply_all() {
+        child.report(failed);
+        exit_now(127);
+    }
+    child.write_report(ENTERED, rustix::process::getpid().as_raw_nonzero().get());
+    child.close_ends();
+    // SAFETY: the only thread of a forked interpreter, which holds the global lock.
+    unsafe { PyOS_AfterFork_Child() };
+}
+
+fn fork_into(pids: BorrowedFd<'_>) -> Result<Side, Errno> {
+    rustix::thread::move_into_link_name_space(pids, Some(LinkNameSpaceType::ProcessID))?;
+    // SAFETY: the caller of `sandbox_template_serve` holds the global lock.
+    unsafe { PyOS_BeforeFork() };
+    let side = fork_orphan();
+    if side != Ok(Side::Orphan) {
+        // SAFETY: as above.
+        unsafe { PyOS_AfterFork_Parent() };
+    }
+    side
+}
+
+/// The descriptors of a request by what they are for.
+struct Parts<'a> {
+    namespaces: [BorrowedFd<'a>; NAMESPACES],
+    sources: ([BorrowedFd<'a>; REQUEST_DESCRIPTORS_MAX], usize),
+    ends: Ends<'a>,
+    cgroups: ([BorrowedFd<'a>; REQUEST_DESCRIPTORS_MAX], usize),
+}
+
+impl<'a> Parts<'a> {
+    /// `None` when there are too few.
+    fn split(all: &[Option<BorrowedFd<'a>>], parsed: &Parsed) -> Option<Self> {
+        let first = (*all.first()?)?;
+        let mut rest = all.iter().copied();
+        let mut next = || rest.next().flatten();
+        let mut namespaces = [first; NAMESPACES];
+        for namespace in &mut namespaces {
+            *namespace = next()?;
+        }
+        let mut sources = [first; REQUEST_DESCRIPTORS_MAX];
+        for source in sources.iter_mut().take(parsed.placed) {
+            *source = next()?;
+        }
+        let (report, listener_socket) = (next()?, next()?);
+        let ruleset = if parsed.has_ruleset { Some(next()?) } else { None };
+        let mut cgroups = ([first; REQUEST_DESCRIPTORS_MAX], 0);
+        while let Some(procs) = next() {
+            *cgroups.0.get_mut(cgroups.1)? = procs;
+            cgroups.1 += 1;
+        }
+        let ends = Ends { report, listener_socket, ruleset };
+        Some(Self { namespaces, sources: (sources, parsed.placed), ends, cgroups })
+    }
+
+    fn sources(&self) -> &[BorrowedFd<'a>] {
+        &self.sources.0[..self.sources.1]
+    }
+
+    fn cgroups(&self) -> &[BorrowedFd<'a>] {
+        &self.cgroups.0[..self.cgroups.1]
+    }
+}
+
+/// Takes every number below [`PLACED_MAX`], so that nothing that is received gets one. They stay for the template's
+/// life and are closed in each fork.
+fn reserve_low_numbers(control: BorrowedFd<'_>) -> rustix::io::Result<()> {
+    use rustix::fd::IntoRawFd;
+    loop {
+        let copy = rustix::io::fcntl_dupfd_cloexec(control, 0)?;
+        if copy.as_fd().as_raw() >= PLACED_MAX {
+            return Ok(());
+        }
+        let _ = copy.into_raw_fd();
+    }
+}
+
+/// Numbers of descriptors.
+trait Number {
+    fn as_raw(&self) -> i32;
+}
+
+impl Number for BorrowedFd<'_> {
+    fn as_raw(&self) -> i32 {
+        rustix::fd::AsRawFd::as_raw_fd(self)
+    }
+}
+
+/// Waits for one packet; its length in words, 0 when the other ends are all closed.
+fn receive(control: BorrowedFd<'_>, words: &mut [u64], received: &mut Received) -> Result<usize, Errno> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(REQUEST_DESCRIPTORS_MAX))];
+    let mut ancillary = RecvAncillaryBuffer::new(&mut space);
+    // SAFETY: a slice of words is a slice of eight times as many bytes, and every byte is valid in a word.
+    let (_, bytes, _) = unsafe { words.align_to_mut::<u8>() };
+    let length = loop {
+        match recvmsg(control, &mut [IoSliceMut::new(bytes)], &mut ancillary, RecvFlags::CMSG_CLOEXEC) {
+            Err(Errno::INTR) => {}
+            other => break other?.bytes,
+        }
+    };
+    for message in ancillary.drain() {
+        if let RecvAncillaryMessage::ScmRights(descriptors) = message {
+            for descriptor in descriptors {
+                // One too many is closed here, and the request is refused for what it lacks.
+                if let Some(slot) = received.descriptors.get_mut(received.count) {
+                    *slot = Some(descriptor);
+                    received.count += 1;
+                }
+            }
+        }
+    }
+    Ok(length / size_of::<u64>())
+}
+
+/// `ru_maxrss` of this process in KiB (getrusage(2)).
+fn memory_peak_kib() -> i64 {
+    // SAFETY: plain integers, for which zero is valid.
+    let mut usage: libc::rusage = unsafe { core::mem::zeroed() };
+    // SAFETY: `usage` is a local that lives through the call.
+    unsafe { libc::getrusage(libc::RUSAGE_SELF, &raw mut usage) };
+    usage.ru_maxrss
+}

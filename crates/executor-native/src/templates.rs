@@ -1,0 +1,166 @@
+//! Which template a program's interpreter is forked from.
+//!
+//! A template with everything would serve every program, but a fork copies its page tables: the more a template has
+//! imported, the more each fork costs. So there are several, and the program's own imports choose.
+
+use executor::Hints;
+use protocol::launcher::TemplateConfig;
+
+/// A template: an interpreter that has imported these modules, besides [`COMMON`], and waits to be forked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TemplateSpec {
+    /// Its name, in settings and messages.
+    pub name: String,
+    /// Modules.
+    pub preload: Vec<String>,
+}
+
+/// The template that every executor with templates has, and that programs without packages start from.
+pub const LEAN: &str = "lean";
+
+/// Modules of the standard library that most programs use and that cost a fork little: every template has them.
+pub(crate) const COMMON: [&str; 16] = [
+    "collections",
+    "contextlib",
+    "copy",
+    "csv",
+    "dataclasses",
+    "datetime",
+    "decimal",
+    "functools",
+    "itertools",
+    "json",
+    "math",
+    "random",
+    "re",
+    "statistics",
+    "time",
+    "typing",
+];
+
+/// Packages whose import is mostly that of another: a program that imports the first gains from a template that has
+/// the second.
+const BUILT_ON: [(&str, &str); 4] =
+    [("scipy", "numpy"), ("pandas", "numpy"), ("matplotlib", "numpy"), ("mpl_toolkits", "matplotlib")];
+
+/// All templates, the lean one first.
+#[derive(Debug, Clone)]
+pub(crate) struct Templates {
+    all: Vec<TemplateSpec>,
+}
+
+impl Templates {
+    /// The lean one and `more`; none at all where every program gets a fresh interpreter.
+    pub(crate) fn new(more: Option<&[TemplateSpec]>) -> Self {
+        let lean = || TemplateSpec { name: LEAN.to_owned(), preload: Vec::new() };
+        Self { all: more.map(|more| [&[lean()], more].concat()).unwrap_or_default() }
+    }
+
+    /// What the launcher is told.
+    pub(crate) fn configs(&self) -> Vec<TemplateConfig> {
+        let common = || COMMON.iter().map(|module| (*module).to_owned());
+        let config = |spec: &TemplateSpec| TemplateConfig {
+            name: spec.name.clone(),
+            preload: common().chain(spec.preload.iter().cloned()).collect(),
+        };
+        self.all.iter().map(config).collect()
+    }
+
+    /// Sorts of sandboxes: one for each template, or the one with a fresh interpreter.
+    pub(crate) fn sorts(&self) -> usize {
+        self.all.len().max(1)
+    }
+
+    /// The template of a sort.
+    pub(crate) fn of_sort(&self, sort: usize) -> Option<u32> {
+        self.all.get(sort).and_then(|_| u32::try_from(sort).ok())
+    }
+
+    /// Its name, for messages.
+    pub(crate) fn name(&self, sort: usize) -> &str {
+        self.all.get(sort).map_or("fresh", |spec| &spec.name)
+    }
+
+    /// The sort for a program: what has imported most of what it will import, and of those what has the least.
+    /// A program with an environment of its own gets the lean one: packages read theirs when they are imported.
+    pub(crate) fn choose(&self, hints: &Hints) -> usize {
+        if hints.sets_environment {
+            return 0;
+        }
+        let fitness = |spec: &TemplateSpec| hints.imports.iter().map(|name| saving(spec, name)).sum::<u32>();
+        let best = |(number, spec): &(usize, &TemplateSpec)| {
+            (fitness(spec), std::cmp::Reverse(spec.preload.len()), std::cmp::Reverse(*number))
+        };
+        self.all.iter().enumerate().max_by_key(best).map_or(0, |(number, _)| number)
+    }
+}
+
+/// How much a template saves for this import: all of it, a part, nothing.
+fn saving(spec: &TemplateSpec, import: &str) -> u32 {
+    let package = top(import);
+    let preloads = |wanted: &str| spec.preload.iter().any(|module| top(module) == wanted);
+    if preloads(package) {
+        2
+    } else {
+        u32::from(BUILT_ON.iter().any(|(built, base)| *built == package && preloads(base)))
+    }
+}
+
+fn top(module: &str) -> &str {
+    module.split('.').next().unwrap_or(module)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn templates() -> Templates {
+        let spec = |name: &str, preload: &[&str]| TemplateSpec {
+            name: name.to_owned(),
+            preload: preload.iter().map(|module| (*module).to_owned()).collect(),
+        };
+        Templates::new(Some(&[
+            spec("data", &["numpy", "pandas", "matplotlib.pyplot"]),
+            spec("numbers", &["numpy"]),
+            spec("web", &["requests"]),
+        ]))
+    }
+
+    fn chosen(imports: &[&str]) -> String {
+        let imports = imports.iter().map(|name| (*name).to_owned()).collect();
+        let hints = Hints { imports, ..Hints::default() };
+        let templates = templates();
+        templates.name(templates.choose(&hints)).to_owned()
+    }
+
+    #[test]
+    fn the_imports_choose_the_smallest_template_that_has_most_of_them() {
+        assert_eq!(chosen(&[]), LEAN);
+        assert_eq!(chosen(&["json", "os.path"]), LEAN);
+        assert_eq!(chosen(&["numpy"]), "numbers");
+        assert_eq!(chosen(&["numpy.linalg", "pandas"]), "data");
+        assert_eq!(chosen(&["matplotlib"]), "data");
+        assert_eq!(chosen(&["scipy.stats"]), "numbers", "scipy is built on numpy");
+        assert_eq!(chosen(&["requests", "json"]), "web");
+    }
+
+    #[test]
+    fn a_program_with_an_environment_starts_lean() {
+        let hints = Hints { imports: ["pandas".to_owned()].into(), sets_environment: true };
+        assert_eq!(templates().choose(&hints), 0);
+    }
+
+    #[test]
+    fn without_templates_there_is_one_sort_and_it_has_none() {
+        let fresh = Templates::new(None);
+        assert_eq!((fresh.sorts(), fresh.of_sort(0), fresh.choose(&Hints::default())), (1, None, 0));
+        assert!(fresh.configs().is_empty());
+    }
+
+    #[test]
+    fn every_template_has_the_common_modules() {
+        let configs = templates().configs();
+        assert_eq!(configs[0].preload.len(), COMMON.len());
+        assert!(configs[1].preload.contains(&"json".to_owned()));
+    }
+}

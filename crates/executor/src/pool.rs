@@ -1,0 +1,349 @@
+//! A warm pool: sandboxes that are made ahead, each used once.
+//!
+//! ```text
+//! take(shelf) ── one waits, and is still fit ──> it
+//!             └─ none ──> made now: slower, never an error of its own
+//! filler: whatever shelf lacks most of its target gets one more, in the background
+//! ```
+//! A shelf holds sandboxes of one sort, such as those of one template. How many wait on it follows the demand: a
+//! shelf that was found empty doubles its target, one that had sandboxes to spare for a while lets half of them go.
+
+use crate::ExecutorError;
+use async_trait::async_trait;
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+/// Time after which a shelf that always had sandboxes to spare shrinks.
+const SHRINK_AFTER: Duration = Duration::from_secs(10);
+/// Rest of the filler after a sandbox could not be made: the host may need it.
+const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(1);
+
+/// Makes what waits in a pool.
+#[async_trait]
+pub trait Maker: fmt::Debug + Send + Sync + 'static {
+    /// A sandbox that was never used.
+    type Item: fmt::Debug + Send + 'static;
+
+    /// Makes one for a shelf.
+    ///
+    /// # Errors
+    /// Why none could be made.
+    async fn make(&self, shelf: usize) -> Result<Self::Item, ExecutorError>;
+
+    /// Whether one that waited can still be used. Must not block.
+    fn is_fit(&self, item: &Self::Item) -> bool;
+}
+
+/// How large a pool is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PoolSize {
+    /// Sandboxes that wait on each shelf at least.
+    pub min: usize,
+    /// Sandboxes that wait on each shelf at most; 0 for no pool: everything is made when it is asked for.
+    pub max: usize,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Pool<M: Maker> {
+    inner: Arc<Inner<M>>,
+}
+
+#[derive(Debug)]
+struct Inner<M: Maker> {
+    maker: M,
+    size: PoolSize,
+    shelves: Mutex<Vec<Shelf<M::Item>>>,
+    changed: Notify,
+    closed: AtomicBool,
+}
+
+struct Shelf<T> {
+    waiting: VecDeque<T>,
+    target: usize,
+    /// The fewest that waited since `since`.
+    fewest: usize,
+    since: Instant,
+}
+
+impl<T> fmt::Debug for Shelf<T> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (waiting, target) = (self.waiting.len(), self.target);
+        formatter.debug_struct("Shelf").field("waiting", &waiting).field("target", &target).finish()
+    }
+}
+
+impl<T> Shelf<T> {
+    fn take(&mut self, max: usize) -> Option<T> {
+        let item = self.waiting.pop_front();
+        if item.is_none() {
+            self.target = (self.target * 2).clamp(1, max.max(1));
+        }
+        self.fewest = self.fewest.min(self.waiting.len());
+        item
+    }
+
+    /// What is to spare, when that was so for long enough.
+    fn shrink(&mut self, min: usize, now: Instant) -> Vec<T> {
+        if now.duration_since(self.since) < SHRINK_AFTER {
+            return Vec::new();
+        }
+        self.target = self.target.saturating_sub(self.fewest / 2).max(min);
+        self.since = now;
+        self.fewest = self.waiting.len().min(self.target);
+        let surplus = self.waiting.len().saturating_sub(self.target);
+        self.waiting.drain(..surplus).collect()
+    }
+
+    fn lacks(&self) -> usize {
+        self.target.saturating_sub(self.waiting.len())
+    }
+}
+
+impl<M: Maker> Pool<M> {
+    /// A pool with this many shelves, which starts to fill at once. Call it on a runtime.
+    pub fn new(maker: M, shelves: usize, size: PoolSize) -> Self {
+        let shelf = || Shelf {
+            waiting: VecDeque::new(),
+            target: size.min.min(size.max),
+            fewest: 0,
+            since: Instant::now(),
+        };
+        let inner = Arc::new(Inner {
+            maker,
+            size,
+            shelves: Mutex::new((0..shelves).map(|_| shelf()).collect()),
+            changed: Notify::new(),
+            closed: AtomicBool::new(false),
+        });
+        if size.max > 0 {
+            tokio::spawn(fill(Arc::clone(&inner)));
+        }
+        Self { inner }
+    }
+
+    /// What makes the sandboxes.
+    pub fn maker(&self) -> &M {
+        &self.inner.maker
+    }
+
+    /// One that waits, or a new one.
+    ///
+    /// # Errors
+    /// As [`Maker::make`].
+    pub async fn take(&self, shelf: usize) -> Result<M::Item, ExecutorError> {
+        while self.inner.size.max > 0 {
+            let waiting = self.inner.shelves().get_mut(shelf).and_then(|s| s.take(self.inner.size.max));
+            self.inner.changed.notify_one();
+            match waiting {
+                Some(item) if self.inner.maker.is_fit(&item) => return Ok(item),
+                // Dropped: whatever ended it, it is not used.
+                Some(_) => tracing::debug!(shelf, "a waiting sandbox was no longer fit"),
+                None => break,
+            }
+        }
+        self.inner.maker.make(shelf).await
+    }
+
+    /// Sandboxes that wait, on all shelves.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.inner.shelves().iter().map(|shelf| shelf.waiting.len()).sum()
+    }
+
+    /// Drops what waits and makes no more ahead. Idempotent.
+    pub fn close(&self) {
+        self.inner.closed.store(true, Ordering::SeqCst);
+        self.inner.changed.notify_one();
+        let dropped: Vec<_> = self.inner.shelves().iter_mut().flat_map(|s| s.waiting.drain(..)).collect();
+        drop(dropped);
+    }
+}
+
+impl<M: Maker> Drop for Pool<M> {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl<M: Maker> Inner<M> {
+    fn shelves(&self) -> MutexGuard<'_, Vec<Shelf<M::Item>>> {
+        self.shelves.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The shelf that lacks the most, in proportion to what it wants.
+    fn neediest(&self) -> Option<usize> {
+        let shelves = self.shelves();
+        let needy = shelves.iter().enumerate().filter(|(_, shelf)| shelf.lacks() > 0);
+        needy.max_by_key(|(_, shelf)| shelf.lacks() * 1000 / shelf.target.max(1)).map(|(number, _)| number)
+    }
+
+    /// Puts one on a shelf, or gives it back when that is full or the pool is closed.
+    fn put(&self, number: usize, item: M::Item) -> Option<M::Item> {
+        let mut shelves = self.shelves();
+        match shelves.get_mut(number) {
+            Some(shelf) if shelf.lacks() > 0 && !self.closed.load(Ordering::SeqCst) => {
+                shelf.waiting.push_back(item);
+                None
+            }
+            _ => Some(item),
+        }
+    }
+
+    fn shrink(&self) -> Vec<M::Item> {
+        let (now, min) = (Instant::now(), self.size.min.min(self.size.max));
+        self.shelves().iter_mut().flat_map(|shelf| shelf.shrink(min, now)).collect()
+    }
+}
+
+/// The filler: one sandbox at a time, so that refilling never takes more than one core from the programs.
+async fn fill<M: Maker>(inner: Arc<Inner<M>>) {
+    let mut failed = false;
+    while !inner.closed.load(Ordering::SeqCst) {
+        drop(inner.shrink());
+        let Some(shelf) = inner.neediest() else {
+            // Woken by every take; the timeout is for the shrinking.
+            let _ = tokio::time::timeout(SHRINK_AFTER, inner.changed.notified()).await;
+            continue;
+        };
+        match inner.maker.make(shelf).await {
+            Ok(item) => {
+                failed = false;
+                drop(inner.put(shelf, item));
+            }
+            Err(error) => {
+                if !failed && !inner.closed.load(Ordering::SeqCst) {
+                    tracing::warn!(error = %error.chain(), "failed to make a sandbox ahead; trying on");
+                }
+                failed = true;
+                tokio::time::sleep(PAUSE_AFTER_FAILURE).await;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::AtomicUsize;
+
+    #[derive(Debug, Default)]
+    struct Counting {
+        made: AtomicUsize,
+        alive: Arc<AtomicUsize>,
+        broken: AtomicBool,
+    }
+
+    #[derive(Debug)]
+    struct Item {
+        shelf: usize,
+        fit: bool,
+        alive: Arc<AtomicUsize>,
+    }
+
+    impl Drop for Item {
+        fn drop(&mut self) {
+            self.alive.fetch_sub(1, Ordering::SeqCst);
+        }
+    }
+
+    #[async_trait]
+    impl Maker for Counting {
+        type Item = Item;
+
+        async fn make(&self, shelf: usize) -> Result<Item, ExecutorError> {
+            if self.broken.load(Ordering::SeqCst) {
+                return Err(ExecutorError::before_start("counting", "make", "broken"));
+            }
+            self.alive.fetch_add(1, Ordering::SeqCst);
+            // The first is bad: it must be noticed when it is taken.
+            let fit = self.made.fetch_add(1, Ordering::SeqCst) > 0;
+            Ok(Item { shelf, fit, alive: Arc::clone(&self.alive) })
+        }
+
+        fn is_fit(&self, item: &Item) -> bool {
+            item.fit
+        }
+    }
+
+    const SIZE: PoolSize = PoolSize { min: 2, max: 8 };
+
+    async fn filled(pool: &Pool<Counting>, waiting: usize) {
+        for _ in 0..1000 {
+            if pool.waiting() == waiting {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+        panic!("{} wait, not {waiting}", pool.waiting());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_waits_is_fit_used_once_and_replaced() {
+        let pool = Pool::new(Counting::default(), 2, SIZE);
+        filled(&pool, 4).await;
+        let first = pool.take(0).await.unwrap();
+        assert!(first.fit && first.shelf == 0, "the bad one was passed over");
+        assert_eq!(pool.take(1).await.unwrap().shelf, 1);
+        filled(&pool, 4).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_empty_shelf_is_only_slower_and_grows() {
+        let pool = Pool::new(Counting::default(), 1, SIZE);
+        let mut held = Vec::new();
+        for _ in 0..6 {
+            held.push(pool.take(0).await.unwrap());
+        }
+        filled(&pool, 8).await;
+        assert_eq!(pool.waiting(), 8, "never more than the most");
+        drop(held);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_never_needed_goes() {
+        let pool = Pool::new(Counting::default(), 1, SIZE);
+        for _ in 0..6 {
+            drop(pool.take(0).await.unwrap());
+        }
+        filled(&pool, 8).await;
+        for _ in 0..8 {
+            tokio::time::sleep(SHRINK_AFTER + Duration::from_secs(1)).await;
+        }
+        filled(&pool, 2).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn without_a_size_nothing_is_made_ahead() {
+        let pool = Pool::new(Counting::default(), 1, PoolSize { min: 0, max: 0 });
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        assert_eq!(pool.maker().made.load(Ordering::SeqCst), 0);
+        assert_eq!(pool.take(0).await.unwrap().shelf, 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_maker_that_fails_is_asked_again_and_its_error_reaches_who_asks() {
+        let pool = Pool::new(Counting::default(), 1, SIZE);
+        pool.maker().broken.store(true, Ordering::SeqCst);
+        assert!(pool.take(0).await.is_err());
+        pool.maker().broken.store(false, Ordering::SeqCst);
+        tokio::time::sleep(PAUSE_AFTER_FAILURE * 3).await;
+        assert!(pool.waiting() >= 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn closing_drops_everything_also_what_comes_late() {
+        let pool = Pool::new(Counting::default(), 1, SIZE);
+        filled(&pool, 2).await;
+        let alive = Arc::clone(&pool.maker().alive);
+        pool.close();
+        drop(pool);
+        tokio::time::sleep(Duration::from_secs(30)).await;
+        assert_eq!(alive.load(Ordering::SeqCst), 0);
+    }
+}
