@@ -418,7 +418,10 @@ impl executor::Executor for Panics {
         executor::Health::unhealthy("it panics")
     }
 
-    async fn create(&self) -> Result<Box<dyn executor::Sandbox>, executor::ExecutorError> {
+    async fn create(
+        &self,
+        _: &executor::Hints,
+    ) -> Result<Box<dyn executor::Sandbox>, executor::ExecutorError> {
         panic!("a detail of the inside")
     }
 

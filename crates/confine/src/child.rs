@@ -361,8 +361,10 @@ pub fn exit_now(code: i32) -> ! {
 }
 
 pub(crate) fn last_errno() -> Errno {
-    // SAFETY: the C library's errno of this thread is always there to be read.
-    Errno::from_raw_os_error(unsafe { *libc::__errno_location() })
+    // SAFETY: the function has no preconditions.
+    let errno = unsafe { libc::__errno_location() };
+    // SAFETY: it points to this thread's own errno, which is always there to be read.
+    Errno::from_raw_os_error(unsafe { errno.read() })
 }
 
 pub(crate) fn close_range(first: RawFd, last: RawFd) -> rustix::io::Result<()> {

@@ -22,11 +22,6 @@ pub(crate) enum Side {
     Template,
 }
 
-/// What the go-between leaves in the memory that it shares: 0, or the errno of its fork.
-struct GoBetween {
-    errno: c_int,
-}
-
 /// Forks. New processes go to the pid namespace that was chosen for children (setns(2)).
 ///
 /// # Errors
@@ -34,18 +29,19 @@ struct GoBetween {
 ///
 /// The caller must be the only thread of its process, and is stopped until the fork is done.
 pub(crate) fn fork_orphan() -> Result<Side, Errno> {
-    let mut shared = GoBetween { errno: 0 };
-    // SAFETY: `go_between` fits its declared type and gets a pointer to `shared`, which outlives the call: this
-    // thread sleeps until the go-between is gone.
-    let result = unsafe { vfork_and_call(go_between, (&raw mut shared).cast()) };
+    // What the go-between leaves in the memory that it shares: 0, or the errno of its fork.
+    let mut fork_errno: c_int = 0;
+    // SAFETY: `go_between` fits its declared type and gets a pointer to `fork_errno`, which outlives the call:
+    // this thread sleeps until the go-between is gone.
+    let result = unsafe { vfork_and_call(go_between, (&raw mut fork_errno).cast()) };
     match i32::try_from(result) {
         Ok(0) => Ok(Side::Orphan),
         Ok(errno) if errno < 0 => Err(Errno::from_raw_os_error(-errno)),
         Ok(pid) => {
             // It is dead already; this takes its remains. Nothing but a wrong pid could fail here.
             let _ = rustix::process::waitpid(Pid::from_raw(pid), WaitOptions::empty());
-            // SAFETY: `shared` is a live local. Read as volatile: the go-between wrote to it behind the compiler.
-            match unsafe { core::ptr::read_volatile(&raw const shared.errno) } {
+            // SAFETY: a live local. Read as volatile: the go-between wrote to it behind the compiler.
+            match unsafe { core::ptr::read_volatile(&raw const fork_errno) } {
                 0 => Ok(Side::Template),
                 errno => Err(Errno::from_raw_os_error(errno)),
             }
@@ -54,8 +50,11 @@ pub(crate) fn fork_orphan() -> Result<Side, Errno> {
     }
 }
 
+/// The go-between shares our memory, and we sleep until it ends.
+const FLAGS: c_int = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
+
 /// The go-between's whole life. Returns in its child alone.
-extern "C" fn go_between(shared: *mut c_void) {
+extern "C" fn go_between(fork_errno: *mut c_void) {
     // SAFETY: the C library's fork takes care of its own locks and of the thread's id in the child. The process
     // that shares this memory sleeps.
     let pid = unsafe { libc::fork() };
@@ -64,8 +63,8 @@ extern "C" fn go_between(shared: *mut c_void) {
     }
     if pid < 0 {
         let errno = crate::child::last_errno().raw_os_error();
-        // SAFETY: `fork_orphan` passes a pointer to its `GoBetween`, which is alive while it sleeps.
-        unsafe { core::ptr::write_volatile(&raw mut (*shared.cast::<GoBetween>()).errno, errno) };
+        // SAFETY: `fork_orphan` passes a pointer to its local, which is alive while it sleeps.
+        unsafe { core::ptr::write_volatile(fork_errno.cast::<c_int>(), errno) };
     }
     crate::child::exit_now(0)
 }
@@ -77,9 +76,8 @@ extern "C" fn go_between(shared: *mut c_void) {
 /// `function` must leave the process that shares this memory by `_exit`, never by returning. It may return in a
 /// process that it forked, which has memory and stack of its own.
 #[cfg(target_arch = "x86_64")]
-unsafe fn vfork_and_call(function: extern "C" fn(*mut c_void), argument: *mut c_void) -> isize {
-    let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
-    let mut result: isize = libc::SYS_clone as isize;
+unsafe fn vfork_and_call(function: extern "C" fn(*mut c_void), argument: *mut c_void) -> i64 {
+    let mut result: i64 = libc::SYS_clone;
     // SAFETY: clone(2) with a null stack goes on with this one. The child uses only what lies below the red zone,
     // where nothing of the sleeping parent is, and restores the stack pointer before it falls through, in a
     // process of its own. So to the compiler this block is one call that clobbers what a C function may.
@@ -97,7 +95,7 @@ unsafe fn vfork_and_call(function: extern "C" fn(*mut c_void), argument: *mut c_
             "xor eax, eax",
             "2:",
             inout("rax") result,
-            in("rdi") flags as usize,
+            in("rdi") i64::from(FLAGS),
             in("rsi") 0usize,
             in("rdx") 0usize,
             in("r10") 0usize,
@@ -113,9 +111,8 @@ unsafe fn vfork_and_call(function: extern "C" fn(*mut c_void), argument: *mut c_
 
 /// As above.
 #[cfg(target_arch = "aarch64")]
-unsafe fn vfork_and_call(function: extern "C" fn(*mut c_void), argument: *mut c_void) -> isize {
-    let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
-    let mut result: isize = flags as isize;
+unsafe fn vfork_and_call(function: extern "C" fn(*mut c_void), argument: *mut c_void) -> i64 {
+    let mut result = i64::from(FLAGS);
     // SAFETY: as above; this machine has no red zone.
     unsafe {
         asm!(

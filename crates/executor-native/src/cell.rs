@@ -38,10 +38,30 @@ pub(crate) struct CellFactory {
     pub(crate) limits: SandboxLimits,
     pub(crate) cpus: Arc<Cpus>,
     pub(crate) templates: Templates,
-    /// For each template, the cells in a row that it gave no interpreter.
-    refusals: Vec<AtomicU32>,
+    /// One for each sort.
+    origins: Vec<Origins>,
     pub(crate) rootless: bool,
     next: AtomicU64,
+}
+
+/// Where the interpreters of one sort's cells came from.
+#[derive(Debug, Default)]
+struct Origins {
+    forked: AtomicU64,
+    started: AtomicU64,
+    /// Cells in a row that the template gave no interpreter.
+    refusals: AtomicU32,
+}
+
+/// How many cells of one sort got their interpreter by which way, since the executor started.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OriginCounts {
+    /// The template's name.
+    pub template: String,
+    /// Forked from the template: the fast path.
+    pub forked: u64,
+    /// Started anew.
+    pub started: u64,
 }
 
 /// Why a cell could not be made.
@@ -72,8 +92,8 @@ impl CellFactory {
         rootless: bool,
     ) -> Self {
         let cpus = Cpus::of_this_process();
-        let refusals = (0..templates.sorts()).map(|_| AtomicU32::new(0)).collect();
-        Self { launcher, groups, limits, cpus, templates, refusals, rootless, next: AtomicU64::new(0) }
+        let origins = (0..templates.sorts()).map(|_| Origins::default()).collect();
+        Self { launcher, groups, limits, cpus, templates, origins, rootless, next: AtomicU64::new(0) }
     }
 
     /// Makes a cell of a sort. Blocks for about a millisecond. Whatever was made before a failure is gone again.
@@ -113,23 +133,42 @@ impl CellFactory {
 impl CellFactory {
     /// Notes where a new cell's interpreter came from.
     pub(crate) fn note_origin(&self, sort: usize, origin: InterpreterOrigin) {
-        let (Some(refusals), Some(_)) = (self.refusals.get(sort), self.templates.of_sort(sort)) else {
-            return;
-        };
+        let Some(origins) = self.origins.get(sort) else { return };
         match origin {
-            InterpreterOrigin::Forked => refusals.store(0, Ordering::Relaxed),
+            InterpreterOrigin::Forked => {
+                origins.forked.fetch_add(1, Ordering::Relaxed);
+                origins.refusals.store(0, Ordering::Relaxed);
+            }
             InterpreterOrigin::Started => {
-                let row = refusals.fetch_add(1, Ordering::Relaxed) + 1;
-                tracing::warn!(template = self.templates.name(sort), row, "the template gave no interpreter");
+                origins.started.fetch_add(1, Ordering::Relaxed);
+                if self.templates.of_sort(sort).is_some() {
+                    let row = origins.refusals.fetch_add(1, Ordering::Relaxed) + 1;
+                    tracing::warn!(
+                        template = self.templates.name(sort),
+                        row,
+                        "the template gave no interpreter"
+                    );
+                }
             }
         }
     }
 
+    /// Where the interpreters came from so far, for each sort.
+    pub(crate) fn origins(&self) -> Vec<OriginCounts> {
+        let count = |(sort, origins): (usize, &Origins)| OriginCounts {
+            template: self.templates.name(sort).to_owned(),
+            forked: origins.forked.load(Ordering::Relaxed),
+            started: origins.started.load(Ordering::Relaxed),
+        };
+        self.origins.iter().enumerate().map(count).collect()
+    }
+
     /// Whether a template gave nothing for so long that it must be replaced. Says so once for each row.
     fn is_template_lost(&self, sort: usize) -> bool {
-        let lost = self.refusals.get(sort).is_some_and(|row| row.load(Ordering::Relaxed) >= REFUSALS_MAX);
-        if lost && let Some(row) = self.refusals.get(sort) {
-            row.store(0, Ordering::Relaxed);
+        let Some(Origins { refusals, .. }) = self.origins.get(sort) else { return false };
+        let lost = refusals.load(Ordering::Relaxed) >= REFUSALS_MAX;
+        if lost {
+            refusals.store(0, Ordering::Relaxed);
         }
         lost
     }

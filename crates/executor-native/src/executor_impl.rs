@@ -1,6 +1,6 @@
 //! The executor itself.
 
-use crate::cell::{CellFactory, Remover};
+use crate::cell::{CellFactory, OriginCounts, Remover};
 use crate::error::StartError;
 use crate::sandbox::NativeSandbox;
 use crate::start::{self, NativeConfig, PROVIDER};
@@ -66,6 +66,12 @@ impl NativeExecutor {
     #[must_use]
     pub fn launcher_pid(&self) -> Option<u32> {
         self.pool.maker().factory.launcher.pid()
+    }
+
+    /// How many cells of each template got their interpreter by which way.
+    #[must_use]
+    pub fn origins(&self) -> Vec<OriginCounts> {
+        self.pool.maker().factory.origins()
     }
 
     /// The service's cgroups, for tests and `doctor` that look for leftovers.

@@ -26,6 +26,7 @@ mod sandbox;
 mod start;
 mod templates;
 
+pub use cell::OriginCounts;
 pub use error::StartError;
 pub use executor_impl::NativeExecutor;
 pub use start::{NativeConfig, PROVIDER};

@@ -7,7 +7,6 @@ use confine::cgroup::CellUsage;
 use executor::guest::{Answer, Guest, GuestError};
 use executor::verdict::{self, Evidence, Facts};
 use executor::{ExecLimits, ExecRequest, ExecResult, ExecutorError, Outcome, Sandbox, SandboxLimits, Usage};
-use protocol::InterpreterOrigin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::net::UnixStream;
@@ -22,7 +21,6 @@ pub(crate) struct NativeSandbox {
     guest: Guest<UnixStream>,
     cell: CellHandle,
     limits: SandboxLimits,
-    origin: InterpreterOrigin,
 }
 
 /// Hands the cell to the remover whenever and however it is dropped.
@@ -66,12 +64,7 @@ impl NativeSandbox {
         let mut guest = Guest::new(stream);
         let origin = guest.ready(READY_TIME_MAX).await.map_err(|error| failed("set a sandbox up", error))?;
         factory.note_origin(sort, origin);
-        Ok(Self { guest, cell, limits, origin })
-    }
-
-    /// Where its interpreter came from.
-    pub(crate) fn origin(&self) -> InterpreterOrigin {
-        self.origin
+        Ok(Self { guest, cell, limits })
     }
 
     /// Whether its first process still lives.

@@ -32,7 +32,6 @@ async fn observe(executor: &dyn Executor, program: &Program) -> Observation {
         env: program.env().into_iter().collect(),
         limits: ExecLimits { wall_time: Duration::from_secs(program.timeout_s()), ..ExecLimits::default() },
         imports: imports(&program.code),
-        ..ExecRequest::default()
     };
     let begun = Instant::now();
     let mut sandbox = match executor.create(&request.hints()).await {

@@ -137,17 +137,24 @@ impl<M: Maker> Pool<M> {
     /// # Errors
     /// As [`Maker::make`].
     pub async fn take(&self, shelf: usize) -> Result<M::Item, ExecutorError> {
-        while self.inner.size.max > 0 {
-            let waiting = self.inner.shelves().get_mut(shelf).and_then(|s| s.take(self.inner.size.max));
-            self.inner.changed.notify_one();
-            match waiting {
-                Some(item) if self.inner.maker.is_fit(&item) => return Ok(item),
-                // Dropped: whatever ended it, it is not used.
-                Some(_) => tracing::debug!(shelf, "a waiting sandbox was no longer fit"),
-                None => break,
+        while let Some(item) = self.take_waiting(shelf) {
+            if self.inner.maker.is_fit(&item) {
+                return Ok(item);
             }
+            // Dropped: whatever ended it, it is not used.
+            tracing::debug!(shelf, "a waiting sandbox was no longer fit");
         }
         self.inner.maker.make(shelf).await
+    }
+
+    fn take_waiting(&self, shelf: usize) -> Option<M::Item> {
+        let max = self.inner.size.max;
+        if max == 0 {
+            return None;
+        }
+        let waiting = self.inner.shelves().get_mut(shelf).and_then(|shelf| shelf.take(max));
+        self.inner.changed.notify_one();
+        waiting
     }
 
     /// Sandboxes that wait, on all shelves.
