@@ -55,7 +55,7 @@ def _serve_forks():
     hook = ctypes.PyDLL("/tmp/template.so")
     system = ctypes.PyDLL(None)
     _end_threads()
-    # What is here now is never looked at again: a collection in a fork would copy all of it.
+    # A collection in a fork would copy all that it looks at.
     gc.collect()
     gc.freeze()
     _compact(system)
@@ -101,7 +101,9 @@ def _diverge():
     """Makes this fork different from its siblings. `random` and its users do so by themselves at a fork."""
     modules = sys.modules
     if "numpy.random" in modules:
-        modules["numpy.random"].seed()
+        # All of its state from the system: `seed` would find some by code that touches, and so copies, twice the pages.
+        words = modules["numpy"].frombuffer(os.urandom(4 * 624), "<u4")
+        modules["numpy.random"].set_state(("MT19937", words, 624))
     if "tempfile" in modules:
         # It tells forks by their pid, and that is the same in every sandbox.
         modules["tempfile"]._name_sequence = None
@@ -206,6 +208,8 @@ def _finisher():
         flush_c_streams = None
     leave, modules, known = os._exit, sys.modules, len(sys.modules)
     run_atexit, collect, count_threads = atexit._run_exitfuncs, gc.collect, _thread._count
+    # What is here now is never looked at again.
+    gc.collect()
     gc.freeze()
 
     def ignored(where, error):
@@ -260,8 +264,7 @@ def _finisher():
     return finish
 
 
-def _run():
-    finish = _finisher()
+def _run(finish):
     source, namespace = _prepare()
     try:
         # One frame of ours lies below the program's; a traceback starts above it.
@@ -286,6 +289,8 @@ def _run():
 
 
 _import(sys.argv[1:])
+# Before any fork: what is looked up in each is copied in each.
+_finish = _finisher()
 if _is_template():
     _serve_forks()
-_run()
+_run(_finish)

@@ -75,9 +75,9 @@ fn apply(
             confine::die_with_parent()
         }
         "join the cgroups" => {
-            for procs in cgroups {
-                // cgroups(7): zero is the writing process itself.
-                rustix::io::write(procs, b"0").map_err(at)?;
+            for join in cgroups {
+                // cgroups(7): zero is the writer itself.
+                rustix::io::write(join, b"0").map_err(at)?;
             }
             Ok(())
         }

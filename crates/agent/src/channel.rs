@@ -1,6 +1,7 @@
 //! The agent's end of the protocol stream.
 
 use protocol::{Decoder, GuestMessage, HostMessage, encode};
+use rustix::buffer::spare_capacity;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::OFlags;
 use rustix::io::Errno;
@@ -87,10 +88,9 @@ impl Channel {
             if let Some(message) = self.decoder.next_message().map_err(invalid)? {
                 return Ok(Some(message));
             }
-            let mut chunk = [0; READ_BYTES];
-            match rustix::io::read(&self.input, &mut chunk) {
+            match rustix::io::read(&self.input, spare_capacity(self.decoder.room(READ_BYTES))) {
                 Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-                Ok(length) => self.decoder.push(&chunk[..length]),
+                Ok(_) => {}
                 Err(Errno::AGAIN) => return Ok(None),
                 Err(Errno::INTR) => {}
                 Err(errno) => return Err(errno.into()),

@@ -86,7 +86,7 @@ pub enum Origin {
     Template {
         /// Requests go here.
         socket: OwnedFd,
-        /// Each `cgroup.procs` of the cell's groups.
+        /// A file to join each of the cell's cgroups.
         cgroups: Vec<OwnedFd>,
     },
 }

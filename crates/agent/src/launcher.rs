@@ -8,6 +8,7 @@
 //! its own stream at the same moment and is tied to the launcher's life besides.
 
 use crate::cell::{self, ROOTLESS_ID};
+use crate::networks::Networks;
 use crate::template::Templates;
 use crate::{Filter, receive_packet, send_packet};
 use confine::{CellRoot, Cloned, Namespaces, Refused, SingleThreaded, UserMap};
@@ -28,6 +29,7 @@ pub fn run(control: OwnedFd) -> io::Result<()> {
     let filter = Filter::new(&config.program)?;
     let mut templates = Templates::new(&config, beside.pop());
     templates.start_all(&proof, &config);
+    let mut networks = Networks::default();
     send_packet(&control, &LauncherReply::Ready, &[])?;
     let mut control = Some(control);
     while let Some(socket) = &control {
@@ -40,17 +42,20 @@ pub fn run(control: OwnedFd) -> io::Result<()> {
         if let Some(number) = request.template.and_then(|number| usize::try_from(number).ok()) {
             templates.ensure(&proof, &config, number, request.renew_template);
         }
-        match proof.clone(Namespaces::Cell) {
+        let network = networks.enter_unused();
+        match proof.clone(Namespaces::Cell { network: network.is_none() }) {
             Ok(Cloned::Child) => {
-                // The control socket is the launcher's alone, and of the templates a cell reaches one.
+                // The control socket and what belongs to other cells is the launcher's alone, and of the templates
+                // a cell reaches one.
                 control = None;
-                drop(control);
+                drop((control, networks, network));
                 let template = templates.into_socket(request.template);
                 let served = cell::run(&proof, &config, &filter, &request, stream, cgroups, template);
                 confine::exit_now(i32::from(served.is_err()));
             }
             Ok(Cloned::Parent { pidfd, .. }) => {
                 drop((stream, cgroups));
+                networks.lend(network, pidfd.as_fd());
                 send_packet(socket, &LauncherReply::Created, &[pidfd.as_fd()])?;
             }
             Err(source) => {

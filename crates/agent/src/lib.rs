@@ -20,6 +20,7 @@ mod collect;
 mod intake;
 mod interpreter;
 pub mod launcher;
+mod networks;
 mod packet;
 mod serve;
 mod supervise;

@@ -34,7 +34,16 @@ pub fn send_packet<T: Serialize>(
 /// # Errors
 /// recvmsg(2); `InvalidData` when it is no such message.
 pub fn receive_packet<T: DeserializeOwned>(socket: impl AsFd) -> io::Result<Option<(T, Vec<OwnedFd>)>> {
-    let mut bytes = vec![0; PACKET_BYTES_MAX];
+    // Asked first, for a buffer that fits: one of the largest size would cost the launcher 16 pages with each packet,
+    // since each cell that it forked shares the ones it had.
+    let length = loop {
+        let (mut nothing, flags) = ([0u8; 0], RecvFlags::PEEK | RecvFlags::TRUNC);
+        match rustix::net::recv(&socket, &mut nothing[..], flags) {
+            Err(rustix::io::Errno::INTR) => {}
+            other => break other?.1,
+        }
+    };
+    let mut bytes = vec![0; length.clamp(1, PACKET_BYTES_MAX)];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(PACKET_DESCRIPTORS_MAX))];
     let mut ancillary = RecvAncillaryBuffer::new(&mut space);
     let received = loop {

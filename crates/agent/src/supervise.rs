@@ -9,6 +9,7 @@ use protocol::{
     CHUNK_BYTES_MAX, DENIED_CALLS_MAX, DeniedCall, DiskState, EndReason, ExecHeader, GuestMessage,
     HostMessage, OutputStream, Report, STDERR_TAIL_BYTES_MAX, WaitStatus,
 };
+use rustix::buffer::spare_capacity;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::Pid;
@@ -244,22 +245,19 @@ impl Run {
     fn read_output(&mut self, source: Source, channel: &mut Channel) -> io::Result<()> {
         let captured = if source == Source::Stdout { &mut self.stdout } else { &mut self.stderr };
         let Some(pipe) = &captured.pipe else { return Ok(()) };
-        let mut chunk = [0u8; CHUNK_BYTES_MAX];
-        match rustix::io::read(pipe, &mut chunk) {
+        // Not cleared first: most reads bring little, and each page that is touched costs the agent a fault.
+        let mut data = Vec::with_capacity(CHUNK_BYTES_MAX);
+        match rustix::io::read(pipe, spare_capacity(&mut data)) {
             Ok(0) => captured.pipe = None,
             Ok(length) => {
-                let data = &chunk[..length];
                 let room = self.header.output_bytes_max.saturating_sub(captured.bytes);
                 captured.bytes += length as u64;
                 if captured.stream == OutputStream::Stderr {
-                    keep_tail(&mut self.stderr_tail, data);
+                    keep_tail(&mut self.stderr_tail, &data);
                 }
-                let kept = usize::try_from(room).unwrap_or(usize::MAX).min(length);
-                if kept > 0 {
-                    channel.send(&GuestMessage::Output {
-                        stream: captured.stream,
-                        data: data[..kept].to_vec(),
-                    })?;
+                data.truncate(usize::try_from(room).unwrap_or(usize::MAX));
+                if !data.is_empty() {
+                    channel.send(&GuestMessage::Output { stream: captured.stream, data })?;
                 }
             }
             Err(Errno::AGAIN | Errno::INTR) => {}

@@ -179,7 +179,7 @@ pub(crate) struct Cell<'a> {
     /// Its namespaces but the one of pids, which is chosen before the fork (setns(2)), and that of the user, which
     /// is the template's own as well.
     pub(crate) namespaces: &'a [BorrowedFd<'a>],
-    /// Each `cgroup.procs` of its groups.
+    /// A file to join each of its cgroups.
     pub(crate) cgroups: &'a [BorrowedFd<'a>],
 }
 
@@ -275,9 +275,9 @@ impl Child<'_> {
 
     fn join_cgroups(&self) -> rustix::io::Result<()> {
         let Some(cell) = &self.cell else { return Ok(()) };
-        for procs in cell.cgroups {
+        for join in cell.cgroups {
             // cgroups(7): zero is the writing process itself.
-            rustix::io::write(procs, b"0")?;
+            rustix::io::write(join, b"0")?;
         }
         Ok(())
     }
@@ -316,6 +316,7 @@ impl Child<'_> {
     }
 
     /// Closes the ends, too: what exec does through their close-on-exec flags.
+    #[cfg(feature = "hook")]
     pub(crate) fn close_ends(&self) {
         let placed = RawFd::try_from(self.sources.len()).unwrap_or(RawFd::MAX);
         let _ = close_range(placed, RawFd::MAX);

@@ -16,21 +16,21 @@ use std::os::fd::{FromRawFd, OwnedFd};
 pub enum Namespaces {
     /// None: an ordinary fork.
     Shared,
-    /// Mount, pid, network, ipc and uts. The cgroup namespace comes later, when the child is in its cgroup; the
-    /// user namespace, where there is one, belongs to the launcher.
-    Cell,
+    /// Mount, pid, ipc and uts. The cgroup namespace comes later, when the child is in its cgroup; the user
+    /// namespace, where there is one, belongs to the launcher.
+    Cell {
+        /// A network namespace too; else the child has the one that this process is in.
+        network: bool,
+    },
 }
 
 impl Namespaces {
     fn flags(self) -> libc::c_int {
         match self {
             Self::Shared => 0,
-            Self::Cell => {
-                libc::CLONE_NEWNS
-                    | libc::CLONE_NEWPID
-                    | libc::CLONE_NEWNET
-                    | libc::CLONE_NEWIPC
-                    | libc::CLONE_NEWUTS
+            Self::Cell { network } => {
+                let own = libc::CLONE_NEWNS | libc::CLONE_NEWPID | libc::CLONE_NEWIPC | libc::CLONE_NEWUTS;
+                if network { own | libc::CLONE_NEWNET } else { own }
             }
         }
     }

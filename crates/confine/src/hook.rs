@@ -168,8 +168,8 @@ impl<'a> Parts<'a> {
         let (report, listener_socket) = (next()?, next()?);
         let ruleset = if parsed.has_ruleset { Some(next()?) } else { None };
         let mut cgroups = ([first; REQUEST_DESCRIPTORS_MAX], 0);
-        while let Some(procs) = next() {
-            *cgroups.0.get_mut(cgroups.1)? = procs;
+        while let Some(join) = next() {
+            *cgroups.0.get_mut(cgroups.1)? = join;
             cgroups.1 += 1;
         }
         let ends = Ends { report, listener_socket, ruleset };

@@ -30,6 +30,8 @@ mod landlock_rules;
 #[cfg(feature = "std")]
 mod mounts;
 #[cfg(feature = "std")]
+mod network;
+#[cfg(feature = "std")]
 mod notify;
 #[cfg(feature = "hook")]
 mod orphan;
@@ -53,6 +55,7 @@ pub use {
     image::{CONTROL_DESCRIPTOR, Image, SpawnedImage, control_descriptor},
     landlock_rules::{LandlockRules, landlock_abi},
     mounts::{CellMounts, CellRoot, Proc, mount_cell, pivot_into_root},
+    network::{enter_network, new_network},
     notify::{Listener, Notification, probe_user_notification},
     program::{ProgramSpec, Spawned, replace_this_process, spawn},
     reap::{ChildSignal, Reaped, kill_all, reap},

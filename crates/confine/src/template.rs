@@ -18,6 +18,7 @@ const CPU_WORDS: usize = CpuSet::MAX_CPU / 64;
 /// Resource limits; the kernel has 16.
 pub(crate) const LIMITS_MAX: usize = 16;
 /// Longest packet, in words.
+#[cfg(feature = "hook")]
 pub(crate) const REQUEST_WORDS_MAX: usize = HEADER_WORDS + CPU_WORDS + 2 * LIMITS_MAX + INSTRUCTIONS_MAX;
 /// Most descriptors beside it.
 pub(crate) const REQUEST_DESCRIPTORS_MAX: usize = 32;
@@ -32,7 +33,7 @@ const HAS_CPUS: u64 = 4;
 const HAS_FILTER: u64 = 8;
 
 /// The packet's content. The descriptors' order: [`NAMESPACES`], the program's, the report's, the listener's socket,
-/// the landlock rules if there are some, each `cgroup.procs`.
+/// the landlock rules if there are some, a file to join each cgroup.
 pub(crate) struct Request<'a> {
     pub(crate) user: Option<u32>,
     pub(crate) cpus: Option<&'a CpuSet>,

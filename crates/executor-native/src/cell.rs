@@ -79,6 +79,7 @@ pub(crate) enum CellError {
 #[derive(Debug)]
 pub(crate) struct Cell {
     pub(crate) process: OwnedFd,
+    launcher: Arc<OwnedFd>,
     pub(crate) group: CellGroup,
     _share: Share,
 }
@@ -111,7 +112,7 @@ impl CellFactory {
     fn try_create(&self, sort: usize) -> Result<(Cell, UnixStream), CellError> {
         let serial = self.next.fetch_add(1, Ordering::Relaxed);
         let group = self.groups.create(&serial.to_string(), &cgroup_limits(&self.limits))?;
-        let procs = group.procs_files()?;
+        let procs = group.join_files()?;
         let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)
             .map_err(io::Error::from)?;
         let share = self.cpus.share(self.limits.cpu_count());
@@ -123,10 +124,10 @@ impl CellFactory {
             template: self.templates.of_sort(sort),
             renew_template: self.is_template_lost(sort),
         };
-        let process = self.launcher.create_cell(&request, theirs.as_fd(), &procs)?;
+        let (process, launcher) = self.launcher.create_cell(&request, theirs.as_fd(), &procs)?;
         let stream = UnixStream::from(ours);
         stream.set_nonblocking(true)?;
-        Ok((Cell { process, group, _share: share }, stream))
+        Ok((Cell { process, launcher, group, _share: share }, stream))
     }
 }
 
@@ -184,10 +185,12 @@ fn cgroup_limits(limits: &SandboxLimits) -> CellLimits {
 }
 
 impl Cell {
-    /// Whether its first process lives.
+    /// Whether its first process lives, and the launcher, without which it is about to die.
     pub(crate) fn is_alive(&self) -> bool {
         let now = Timespec { tv_sec: 0, tv_nsec: 0 };
-        matches!(poll(&mut [PollFd::new(&self.process, PollFlags::IN)], Some(&now)), Ok(0))
+        let mut ended =
+            [PollFd::new(&self.process, PollFlags::IN), PollFd::new(&*self.launcher, PollFlags::IN)];
+        matches!(poll(&mut ended, Some(&now)), Ok(0))
     }
 
     /// Kills everything in the cell and removes its cgroups. Blocks until it is gone.

@@ -4,9 +4,10 @@ use agent::{receive_packet, send_packet};
 use confine::{Image, SpawnedImage};
 use protocol::launcher::{CreateCell, LauncherConfig, LauncherReply};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair, sockopt};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// Time for one answer of the launcher: a clone with new namespaces takes a millisecond, on a host that is badly
@@ -26,6 +27,8 @@ pub(crate) struct Launcher {
 #[derive(Debug)]
 struct Running {
     process: SpawnedImage,
+    /// Of the same process, for the cells that end with it.
+    pidfd: Arc<OwnedFd>,
     control: OwnedFd,
 }
 
@@ -54,7 +57,8 @@ impl Launcher {
         Ok(Self { image, hook, config, running: Mutex::new(None) })
     }
 
-    /// Makes a cell around the given end of a stream. Returns the pidfd of its first process. After an
+    /// Makes a cell around the given end of a stream. Returns the pidfds of its first process and of the launcher,
+    /// whose end is the cell's. After an
     /// [`LauncherError::Io`] the next call starts a new launcher; nothing of this call may be used again, since
     /// the old one may have cloned before it died.
     pub(crate) fn create_cell(
@@ -62,7 +66,7 @@ impl Launcher {
         request: &CreateCell,
         stream: BorrowedFd<'_>,
         cgroups: &[OwnedFd],
-    ) -> Result<OwnedFd, LauncherError> {
+    ) -> Result<(OwnedFd, Arc<OwnedFd>), LauncherError> {
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         let descriptors: Vec<_> = [stream].into_iter().chain(cgroups.iter().map(AsFd::as_fd)).collect();
         let result = self.ask(&mut running, request, &descriptors);
@@ -103,7 +107,10 @@ impl Launcher {
         sockopt::set_socket_timeout(&control, sockopt::Timeout::Recv, Some(REPLY_TIME_MAX))
             .map_err(io::Error::from)?;
         let process = self.image.spawn(&["launch"], theirs).map_err(|refused| refused.source)?;
-        let running = Running { process, control };
+        let pid = i32::try_from(process.child.id()).ok().and_then(Pid::from_raw);
+        let pid = pid.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))?;
+        let pidfd = Arc::new(pidfd_open(pid, PidfdFlags::empty()).map_err(io::Error::from)?);
+        let running = Running { process, pidfd, control };
         send_packet(&running.control, &self.config, &[self.hook.as_fd()])?;
         match reply(&running.control)? {
             (LauncherReply::Ready, _) => Ok(running),
@@ -116,8 +123,8 @@ impl Launcher {
         running: &mut Option<Running>,
         request: &CreateCell,
         descriptors: &[BorrowedFd<'_>],
-    ) -> Result<OwnedFd, LauncherError> {
-        let control = &self.started(running)?.control;
+    ) -> Result<(OwnedFd, Arc<OwnedFd>), LauncherError> {
+        let Running { control, pidfd, .. } = self.started(running)?;
         send_packet(control, request, descriptors).map_err(|error| {
             // No fault of the launcher, which must not be started anew for it: that ends every running program.
             if error.raw_os_error() == Some(rustix::io::Errno::TOOMANYREFS.raw_os_error()) {
@@ -128,7 +135,9 @@ impl Launcher {
         })?;
         match reply(control)? {
             (LauncherReply::Created, mut descriptors) => {
-                descriptors.pop().ok_or_else(|| LauncherError::Io(io::ErrorKind::InvalidData.into()))
+                let process = descriptors.pop();
+                let process = process.ok_or_else(|| LauncherError::Io(io::ErrorKind::InvalidData.into()))?;
+                Ok((process, Arc::clone(pidfd)))
             }
             (other, _) => Err(refusal(other)),
         }

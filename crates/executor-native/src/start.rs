@@ -60,9 +60,7 @@ pub(crate) fn start(config: &NativeConfig) -> Result<Started, StartError> {
     let uid = rustix::process::geteuid();
     let rootless = !uid.is_root();
     let mut protections = BTreeMap::new();
-    if rootless {
-        raise_file_limit();
-    }
+    raise_file_limit();
     check_kernel(&mut protections)?;
     let groups = open_groups(config, &mut protections)?;
     let report = groups.sweep();
@@ -88,10 +86,10 @@ pub(crate) fn start(config: &NativeConfig) -> Result<Started, StartError> {
     Ok(Started { factory, remover, protections })
 }
 
-/// Lets this process, and the launcher after it, have as many open files as it may. In a user namespace of one id
-/// the kernel counts the descriptors that all cells and we have on the way through sockets together, against the
-/// limit of whoever sends one more. Ours must be far above the program's, or a program could fill the count and
-/// keep every other one from starting.
+/// Lets this process, and the launcher after it, have as many open files as it may: each sandbox takes some. In a
+/// user namespace of one id the kernel also counts the descriptors that all cells and we have on the way through
+/// sockets together, against the limit of whoever sends one more. Ours must be far above the program's, or a program
+/// could fill the count and keep every other one from starting.
 fn raise_file_limit() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let most = getrlimit(Resource::Nofile).maximum;

@@ -204,12 +204,9 @@ async fn next<R: AsyncRead + Unpin>(
         if let Some(message) = decoder.next_message()? {
             return Ok(message);
         }
-        let mut chunk = vec![0; READ_BYTES];
-        let length = reader.read(&mut chunk).await?;
-        if length == 0 {
+        if reader.read_buf(decoder.room(READ_BYTES)).await? == 0 {
             return Err(GuestError::Gone);
         }
-        decoder.push(&chunk[..length]);
     }
 }
 

@@ -64,11 +64,18 @@ impl Decoder {
 
     /// Adds bytes read from the stream.
     pub fn push(&mut self, bytes: &[u8]) {
+        self.room(bytes.len()).extend_from_slice(bytes);
+    }
+
+    /// Room for so many more bytes of the stream, behind what is there: a `read` appends to it without a copy, and
+    /// touches only as much memory as it brings.
+    pub fn room(&mut self, bytes: usize) -> &mut Vec<u8> {
         if self.start > 0 {
             self.buffer.drain(..self.start);
             self.start = 0;
         }
-        self.buffer.extend_from_slice(bytes);
+        self.buffer.reserve(bytes);
+        &mut self.buffer
     }
 
     /// Takes the next whole message, or `None` when more bytes are needed.

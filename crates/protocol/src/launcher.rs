@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 /// Longest packet in bytes: the configuration with a large environment fits many times over.
 pub const PACKET_BYTES_MAX: usize = 64 * 1024;
 
-/// Most descriptors beside one packet: the cell's stream and one `cgroup.procs` for each hierarchy.
+/// Most descriptors beside one packet: the cell's stream and one file to join the group of each hierarchy.
 pub const PACKET_DESCRIPTORS_MAX: usize = 8;
 
 /// First packet to the launcher: everything that its cells have in common. Where it has templates, the shared
@@ -67,7 +67,7 @@ pub struct ProgramConfig {
     pub fail_at: Option<u8>,
 }
 
-/// A request to the launcher. Its descriptors: the cell's end of the stream, then each `cgroup.procs`.
+/// A request to the launcher. Its descriptors: the cell's end of the stream, then a file to join each cgroup.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CreateCell {
     /// The program's uid and gid in the cell; `None` where the user namespace has only one.

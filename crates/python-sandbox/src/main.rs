@@ -63,9 +63,17 @@ fn check_config(args: &CheckConfigArgs, resolved: &Resolved) -> ExitCode {
     exit::good()
 }
 
+/// Stack of each thread in bytes; only what is touched costs memory. Enough for the validator to judge programs of
+/// ordinary length without a stack made for them.
+const THREAD_STACK_BYTES: usize = 8 << 20;
+
 /// Runs a command on all cores.
 fn with_runtime(command: impl Future<Output = ExitCode>) -> ExitCode {
-    match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_stack_size(THREAD_STACK_BYTES)
+        .build()
+    {
         Ok(runtime) => runtime.block_on(command),
         Err(error) => {
             term::message(&format!("failed to start the threads: {error}"));

@@ -96,7 +96,7 @@ fn judge(source: &str, policy: &Policy) -> Report {
     }
     // The tree is made, walked and dropped inside: all three are recursive.
     let stack_bytes = STACK_BASE_BYTES + STACK_CHAR_BYTES * source.text.chars().count();
-    let mut report = stacker::grow(stack_bytes, || judge_tree(&source, policy));
+    let mut report = stacker::maybe_grow(stack_bytes, stack_bytes, || judge_tree(&source, policy));
     if let Some((at, name)) = source.foreign_cookie() {
         let message = format!("the encoding declaration `{name}` is ignored: programs are UTF-8");
         report.warnings.push(finding(at, FindingCode::EncodingCookie, message));

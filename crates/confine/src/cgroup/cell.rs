@@ -15,7 +15,7 @@ use super::error::CgroupError;
 use super::group::Group;
 use super::layout::{Controller, Version};
 use super::limits::{CellLimits, CellUsage};
-use super::manager::{Instance, OWNER_ONLY_MODE, SwapControl};
+use super::manager::{Instance, OWNER_ONLY_MODE, Place, SwapControl};
 use super::remove::{kill_all, remove_tree};
 use super::{v1, v2};
 
@@ -96,23 +96,30 @@ impl CellGroup {
         (0..self.dirs.len()).map(|index| self.path(index)).collect()
     }
 
-    /// Write-only, close-on-exec descriptors of `cgroup.procs`, one per hierarchy. A process that writes `0` to
-    /// each of them is in the cell; the kernel judges by the rights of whoever opened them. Memory that a
-    /// process already has stays charged to its old group, so join first and allocate afterwards.
+    /// Write-only, close-on-exec descriptors, one per hierarchy. A process of one thread that writes `0` to each of
+    /// them is in the cell; the kernel judges by the rights of whoever opened them. Memory that a process already
+    /// has stays charged to its old group, so join first and allocate afterwards.
+    ///
+    /// On v1 they are `tasks` and not `cgroup.procs`: to move a whole process the kernel stops every fork and exit
+    /// of the host for an RCU grace period, milliseconds on a busy one; to move the writing thread alone it does
+    /// not (`cgroup_procs_write_start`, since Linux 5.16). v2 has no such file across groups.
     ///
     /// # Errors
     /// [`CgroupError::Step`].
-    pub fn procs_files(&self) -> Result<Vec<OwnedFd>, CgroupError> {
-        let open = |dir: &OwnedFd| {
+    pub fn join_files(&self) -> Result<Vec<OwnedFd>, CgroupError> {
+        let open = |(dir, place): (&OwnedFd, &Place)| {
             let group = Group { ops: &*self.instance.ops, dir: dir.as_fd() };
-            let file = "cgroup.procs";
+            let file = match place.hierarchy.version {
+                Version::V1 => "tasks",
+                Version::V2 => "cgroup.procs",
+            };
             group.ops.open_for_write(group.dir, file).map_err(|source| group.failed("open", file, source))
         };
-        self.dirs.iter().map(open).collect()
+        self.dirs.iter().zip(&self.instance.places).map(open).collect()
     }
 
     /// The v2 group, for `clone3` with `CLONE_INTO_CGROUP`. `None` where all hierarchies are v1; on a hybrid
-    /// host it replaces only one of [`Self::procs_files`].
+    /// host it replaces only one of [`Self::join_files`].
     #[must_use]
     pub fn dir_fd(&self) -> Option<BorrowedFd<'_>> {
         let index = self.instance.places.iter().position(|place| place.hierarchy.version == Version::V2)?;

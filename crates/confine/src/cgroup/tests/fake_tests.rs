@@ -42,7 +42,7 @@ fn limits_are_written_and_usage_is_read() {
         cpu_time_us: 1234,
     };
     assert_eq!(cell.usage().unwrap(), expected);
-    assert_eq!(cell.procs_files().unwrap().len(), 1);
+    assert_eq!(cell.join_files().unwrap().len(), 1);
     assert!(cell.dir_fd().is_some());
     assert_eq!(cell.name(), "a-1");
     cell.destroy().unwrap();

@@ -69,7 +69,7 @@ pub(super) fn run_in(cell: &CellGroup, script: &str) -> Child {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    for file in cell.procs_files().unwrap() {
+    for file in cell.join_files().unwrap() {
         rustix::io::write(&file, child.id().to_string().as_bytes()).unwrap();
     }
     child.stdin.take().unwrap().write_all(b"go\n").unwrap();
@@ -192,7 +192,7 @@ fn process_that_joined_only_one_hierarchy_is_found() {
     for index in 0..count {
         let cell = manager.create("half", &LIMITS).unwrap();
         let mut child = Command::new("sleep").arg("1000").spawn().unwrap();
-        rustix::io::write(&cell.procs_files().unwrap()[index], child.id().to_string().as_bytes()).unwrap();
+        rustix::io::write(&cell.join_files().unwrap()[index], child.id().to_string().as_bytes()).unwrap();
         cell.destroy().unwrap();
         assert_eq!(child.wait().unwrap().signal(), Some(9));
     }
@@ -256,7 +256,7 @@ fn descriptors_are_close_on_exec_and_groups_are_closed_to_others() {
     for path in manager.paths().iter().chain(&cell.paths()) {
         assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o700, "{path:?}");
     }
-    let files = cell.procs_files().unwrap();
+    let files = cell.join_files().unwrap();
     let seen = Command::new("ls").args(["-l", "/proc/self/fd"]).output().unwrap();
     let seen = String::from_utf8(seen.stdout).unwrap();
     assert!(!seen.contains(&host.parent), "{seen}");
