@@ -1,8 +1,8 @@
 //! The shared object that a template loads: `confine`'s hook behind a C name, and nothing else.
 //!
-//! It is built without the standard library and linked with no C library: what it needs of one - `fork`, `syscall`
-//! and a few more, as old as C libraries are - it finds in the interpreter that loads it. So it works in every
-//! runtime, whatever this was built on. `agent-image` builds it with the feature `image`; without that feature, as
+//! It is built without the standard library, and of the C library it asks `fork`, `syscall` and a few more, the
+//! newest from glibc 2.14. So it works in every runtime with glibc, whatever this was built on; in one with another C
+//! library it does not load, and each program gets an interpreter of its own. `agent-image` builds it with the feature `image`; without that feature, as
 //! in a build of the whole workspace, it is an ordinary library that nobody uses.
 
 #![cfg_attr(feature = "image", no_std)]

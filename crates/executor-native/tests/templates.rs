@@ -1,0 +1,237 @@
+//! The fast path: that it is taken, that those who share a template share no secret, and that what breaks around it
+//! costs no program.
+
+#![allow(clippy::unwrap_used, reason = "a test that fails may panic where it stands")]
+
+mod support;
+
+use executor::{ExecRequest, ExecResult, Executor, Hints, PoolSize};
+use executor_native::{NativeConfig, NativeExecutor, OriginCounts};
+use rustix::process::{Pid, Signal, kill_process};
+use std::collections::BTreeSet;
+use std::time::Duration;
+use testkit::host::descendants;
+use tokio_util::sync::CancellationToken;
+
+fn hints(imports: &[&str]) -> Hints {
+    Hints { imports: imports.iter().map(|name| (*name).to_owned()).collect(), ..Hints::default() }
+}
+
+async fn exec(native: &NativeExecutor, imports: &[&str], code: &str) -> ExecResult {
+    let mut sandbox = native.create(&hints(imports)).await.unwrap();
+    let request = ExecRequest { code: code.to_owned(), ..ExecRequest::default() };
+    sandbox.exec(request, CancellationToken::new()).await.unwrap()
+}
+
+async fn printed(native: &NativeExecutor, imports: &[&str], code: &str) -> String {
+    let result = exec(native, imports, code).await;
+    assert!(result.success(), "{result:?}");
+    result.stdout.text
+}
+
+fn of<'a>(counts: &'a [OriginCounts], template: &str) -> &'a OriginCounts {
+    counts.iter().find(|count| count.template == template).unwrap()
+}
+
+/// Processes below the launcher whose name is this: templates are `python3`, cells `sandbox-agent`.
+fn below_launcher(native: &NativeExecutor, name: &str) -> Vec<u32> {
+    let launcher = native.launcher_pid().unwrap();
+    let children = std::fs::read_to_string(format!("/proc/{launcher}/task/{launcher}/children")).unwrap();
+    let pids = children.split_whitespace().map(|pid| pid.parse::<u32>().unwrap());
+    let is_named = |pid: &u32| {
+        std::fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|text| text.trim().starts_with(name))
+    };
+    pids.filter(is_named).collect()
+}
+
+fn kill(pid: u32) {
+    let _ = kill_process(Pid::from_raw(pid.try_into().unwrap()).unwrap(), Signal::KILL);
+}
+
+async fn eventually(what: &str, mut is_true: impl FnMut() -> bool) {
+    for _ in 0..1000 {
+        if is_true() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("{what} did not come about");
+}
+
+/// One line for each source of randomness; each must differ between any two programs.
+const SECRETS: &str = "
+import os, random, secrets, ssl, sys, tempfile, uuid
+print(random.random())
+print(random.Random().random())
+print(random.SystemRandom().random())
+print(uuid.uuid4())
+print(uuid.uuid1().node, uuid.uuid1().clock_seq)
+print(secrets.token_hex(8))
+print(ssl.RAND_bytes(8).hex())
+print(os.urandom(8).hex())
+print(tempfile.mktemp())
+";
+
+const SECRETS_OF_NUMPY: &str = "
+import numpy
+print(numpy.random.rand())
+print(numpy.random.default_rng().random())
+print(numpy.random.RandomState().rand())
+print(numpy.random.permutation(1000)[:8])
+import pandas
+print(pandas.Series(range(1000)).sample(4).tolist())
+";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn siblings_share_no_random_numbers() {
+    let Some(native) = support::native().await else { return };
+    for (template, imports, code) in [
+        ("lean", &[][..], SECRETS.to_owned()),
+        ("data", &["pandas"][..], format!("{SECRETS}{SECRETS_OF_NUMPY}")),
+    ] {
+        let mut seen: Vec<BTreeSet<String>> = Vec::new();
+        for _ in 0..4 {
+            let text = printed(&native, imports, &code).await;
+            for (number, line) in text.lines().enumerate() {
+                if seen.len() <= number {
+                    seen.push(BTreeSet::new());
+                }
+                let is_new = seen[number].insert(line.to_owned());
+                assert!(is_new, "{template}: two programs printed `{line}` in line {number}");
+            }
+        }
+        let counts = native.origins();
+        let count = of(&counts, template);
+        assert!(count.forked >= 4 && count.started == 0, "the slow path was taken: {counts:?}");
+    }
+    native.shut_down().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_imports_choose_the_template_and_what_it_lacks_is_imported_later() {
+    let Some(native) = support::native().await else { return };
+    let loaded = "import sys; print(sorted({'numpy', 'scipy', 'pandas'} & set(sys.modules)))";
+    assert_eq!(printed(&native, &[], loaded).await, "[]\n");
+    assert_eq!(printed(&native, &["pandas"], loaded).await, "['numpy', 'pandas']\n");
+    // Whoever hides an import from the validator only waits for it.
+    let hidden = "m = __import__('num' + 'py'); print(m.arange(3).sum())";
+    assert_eq!(printed(&native, &[], hidden).await, "3\n");
+    assert_eq!(
+        printed(&native, &["pandas"], "import scipy.linalg as s; print(s.det([[2, 0], [0, 3]]))").await,
+        "6.0\n"
+    );
+    native.shut_down().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_template_costs_no_program_and_comes_back() {
+    let Some(native) = support::native().await else { return };
+    for round in 0..3 {
+        let templates = below_launcher(&native, "python3");
+        assert_eq!(templates.len(), 2, "lean and data");
+        for pid in templates {
+            kill(pid);
+        }
+        for number in 0..6 {
+            let imports: &[&str] = if number % 2 == 0 { &[] } else { &["pandas"] };
+            let code = format!("print({round}, {number})");
+            assert_eq!(printed(&native, imports, &code).await, format!("{round} {number}\n"));
+        }
+        // It is started again by the next cell that wants it, when its pause is over.
+        tokio::time::sleep(Duration::from_secs(6)).await;
+        for imports in [&[][..], &["pandas"][..]] {
+            for _ in 0..6 {
+                printed(&native, imports, "print(1)").await;
+            }
+        }
+        eventually("two new templates", || below_launcher(&native, "python3").len() == 2).await;
+    }
+    let before = native.origins();
+    for _ in 0..4 {
+        printed(&native, &["pandas"], "print(1)").await;
+    }
+    assert!(of(&native.origins(), "data").forked > of(&before, "data").forked, "{before:?}");
+    native.shut_down().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sandboxes_killed_while_they_wait_are_not_used() {
+    let Some(native) = support::native().await else { return };
+    for _ in 0..5 {
+        eventually("a waiting sandbox", || !below_launcher(&native, "sandbox-agent").is_empty()).await;
+        for pid in below_launcher(&native, "sandbox-agent") {
+            kill(pid);
+        }
+        eventually("their end", || {
+            below_launcher(&native, "sandbox-agent").iter().all(|pid| !descendants(*pid).is_empty())
+        })
+        .await;
+        assert_eq!(printed(&native, &[], "print('alive')").await, "alive\n");
+    }
+    native.shut_down().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fresh_interpreter_shares_nothing() {
+    let Some(config) = support::config() else { return };
+    let config = NativeConfig { templates: None, pool: PoolSize { min: 0, max: 0 }, ..config };
+    let Ok(native) = NativeExecutor::start(config).await else { return };
+    let code = "print(hash('a'), id(object()))";
+    let (one, other) = (printed(&native, &[], code).await, printed(&native, &[], code).await);
+    let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    let (one, other) = (words(&one), words(&other));
+    assert_ne!(one[0], other[0], "the seed of hashes");
+    assert_ne!(one[1], other[1], "the layout of the address space");
+    let counts = native.origins();
+    assert!(counts.iter().all(|count| count.forked == 0), "{counts:?}");
+    native.shut_down().await;
+}
+
+/// OpenBLAS starts its threads at import; a template must end them before it forks, and a fork starts its own.
+#[tokio::test(flavor = "multi_thread")]
+async fn numeric_threads_start_anew_in_a_fork() {
+    let Some(mut config) = support::config() else { return };
+    config.limits.cpu_quota_us = 2 * config.limits.cpu_period_us;
+    let Ok(native) = NativeExecutor::start(config).await else { return };
+    let code = "
+import numpy, os
+a = numpy.ones((600, 600))
+print(int((a @ a)[0, 0]), os.cpu_count())
+";
+    assert_eq!(printed(&native, &["numpy"], code).await, "600 2\n");
+    let counts = native.origins();
+    assert!(of(&counts, "data").forked > 0 && of(&counts, "data").started == 0, "{counts:?}");
+    native.shut_down().await;
+}
+
+/// Makes that many sandboxes and gives the network namespaces of their first processes.
+fn networks(native: &NativeExecutor) -> BTreeSet<std::path::PathBuf> {
+    let cells = below_launcher(native, "sandbox-agent");
+    cells.iter().filter_map(|pid| std::fs::read_link(format!("/proc/{pid}/ns/net")).ok()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn living_cells_share_no_network_and_dead_ones_leave_theirs() {
+    let Some(config) = support::config() else { return };
+    let config = NativeConfig { pool: PoolSize { min: 0, max: 0 }, ..config };
+    let Ok(native) = NativeExecutor::start(config).await else { return };
+    eventually("the end of the start's own test", || networks(&native).is_empty()).await;
+    let mut held = Vec::new();
+    for _ in 0..4 {
+        held.push(native.create(&Hints::default()).await.unwrap());
+    }
+    let first = networks(&native);
+    assert_eq!(first.len(), 4, "{first:?}");
+    assert!(!first.contains(&std::fs::read_link("/proc/self/ns/net").unwrap()));
+    drop(held);
+    eventually("their end", || networks(&native).is_empty()).await;
+    let mut held = Vec::new();
+    for _ in 0..3 {
+        held.push(native.create(&Hints::default()).await.unwrap());
+    }
+    let second = networks(&native);
+    assert_eq!(second.len(), 3, "{second:?}");
+    assert!(second.is_subset(&first), "{second:?} are not of {first:?}");
+    drop(held);
+    native.shut_down().await;
+}
