@@ -194,11 +194,14 @@ def _exit_code(code):
 def _finisher():
     """Makes the function that ends this process as the interpreter would, but does not take the interpreter apart:
     that would touch, and in a fork copy, everything that was ever imported. What a program can notice of an end
-    happens, in the usual order: threads are waited for, `atexit` runs, streams are flushed, what the program's
-    modules hold is let go. Everything is looked up now, before the program can change it."""
+    happens, in the usual order: threads are waited for, `atexit` runs, streams are flushed, and what the program's
+    modules hold ends while those modules are still whole. Everything is looked up now, before the program can
+    change it."""
     import _thread
     import atexit
+    import builtins
     import gc
+    import io
 
     try:
         import ctypes
@@ -206,56 +209,102 @@ def _finisher():
         flush_c_streams = ctypes.CDLL(None).fflush
     except (ImportError, OSError, AttributeError):
         flush_c_streams = None
-    leave, modules, known = os._exit, sys.modules, len(sys.modules)
-    run_atexit, collect, count_threads = atexit._run_exitfuncs, gc.collect, _thread._count
+    leave, modules, known, module_type = os._exit, sys.modules, len(sys.modules), type(sys)
+    run_atexit, collect, objects = atexit._run_exitfuncs, gc.collect, gc.get_objects
+    count_threads = _thread._count
+    lasting = (type(_finisher), type, module_type)
+    built_in, writers = frozenset(vars(builtins)), (io.TextIOWrapper, io.BufferedWriter, io.BufferedRandom)
     # What is here now is never looked at again.
     gc.collect()
     gc.freeze()
 
     def ignored(where, error):
-        sys.stderr.write("Exception ignored in: %r\n" % (where,))
-        sys.__excepthook__(type(error), error, error.__traceback__)
+        try:
+            sys.stderr.write("Exception ignored in: %r\n" % (where,))
+            sys.__excepthook__(type(error), error, error.__traceback__)
+        except BaseException:
+            pass
+
+    def guarded(step):
+        try:
+            step()
+        except BaseException as error:
+            ignored(step, error)
 
     def flushed():
         good = True
         for name in ("stdout", "stderr"):
             stream = getattr(sys, name, None)
-            if stream is None or getattr(stream, "closed", False):
-                continue
             try:
-                stream.flush()
+                if stream is not None and not getattr(stream, "closed", False):
+                    stream.flush()
             except BaseException as error:
                 good = False
                 if name == "stdout":
                     ignored(stream, error)
         return good
 
-    def let_go(namespace):
-        # In the order of the interpreter (`_PyModule_ClearDict`): private names first.
-        for private in (True, False):
-            for name in list(namespace):
-                if name != "__builtins__" and (name[:1] == "_" and name[1:2] != "_") == private:
-                    namespace[name] = None
+    def drop_modules():
+        """Takes the program's modules out of reach, and gives what to know their namespaces by."""
+        names, rest = ["__main__"], len(modules) - known
+        # From the end: even to look at a name copies its page.
+        for name in reversed(modules):
+            if rest <= 0:
+                break
+            rest -= 1
+            names.append(name)
+        dropped = set()
+        for name in names:
+            module = modules.get(name)
+            if type(module) is not module_type:
+                continue
+            namespace = vars(module)
+            file, spec = namespace.get("__file__"), namespace.get("__spec__")
+            # Beside the program, or made by it out of nothing.
+            if str(file).startswith("/tmp/") or (file is None and spec is None):
+                dropped.add(id(namespace))
+                del modules[name]
+        return dropped
 
-    def finish(namespace, code):
+    def let_go(namespace):
+        # Not what finalizers may need.
+        for name in list(namespace):
+            if name != "__builtins__" and type(namespace[name]) not in lasting:
+                namespace[name] = None
+
+    def end_objects():
+        sys.stdin, sys.stdout, sys.stderr = sys.__stdin__, sys.__stdout__, sys.__stderr__
+        dropped = drop_modules()
+        if len(vars(builtins)) != len(built_in):
+            for name in vars(builtins).keys() - built_in:
+                del vars(builtins)[name]
+        # Finalizers run in here, and find the globals that they use.
+        collect()
+        for thing in objects():
+            # Something outside of the program's modules holds on to it, such as a function put into another module.
+            if type(thing) is dict and id(thing) in dropped and "__builtins__" in thing:
+                let_go(thing)
+
+    def flush_files():
+        for thing in objects():
+            try:
+                if type(thing) in writers and not thing.closed and thing.writable():
+                    thing.flush()
+            except (OSError, ValueError):
+                # What cannot be written, or has no file any more.
+                pass
+
+    def finish(code):
         threading = modules.get("threading")
         if threading is not None:
-            try:
-                threading._shutdown()
-            except BaseException as error:
-                ignored(threading, error)
-        run_atexit()
+            guarded(threading._shutdown)
+        guarded(run_atexit)
         good = flushed()
         if count_threads() > 0:
             # Daemon threads: only the interpreter itself can stop them.
             sys.exit(code if good else 120)
-        sys.stdin, sys.stdout, sys.stderr = sys.__stdin__, sys.__stdout__, sys.__stderr__
-        let_go(namespace)
-        for name in list(modules)[known:]:
-            module = modules.get(name)
-            if str(getattr(module, "__file__", "")).startswith("/tmp/"):
-                let_go(module.__dict__)
-        collect()
+        guarded(end_objects)
+        guarded(flush_files)
         good = flushed() and good
         if flush_c_streams is not None:
             flush_c_streams(None)
@@ -264,7 +313,8 @@ def _finisher():
     return finish
 
 
-def _run(finish):
+def _run():
+    """Runs the program; gives its exit code, and holds on to nothing of it."""
     source, namespace = _prepare()
     try:
         # One frame of ours lies below the program's; a traceback starts above it.
@@ -285,12 +335,14 @@ def _run(finish):
         code = 1
         # What the exception holds on to must be free to go.
         del frames
-    finish(namespace, code)
+    return code
 
 
+# Asked before anything is imported: a package might open a descriptor.
+_forks = _is_template()
 _import(sys.argv[1:])
 # Before any fork: what is looked up in each is copied in each.
 _finish = _finisher()
-if _is_template():
+if _forks:
     _serve_forks()
-_run(_finish)
+_finish(_run())

@@ -167,6 +167,10 @@ fn start(
             Err(AdoptError::Refused(refused)) => return Err(refused),
             // The host hears of it by the origin, and has the template started anew.
             Err(AdoptError::NoTemplate(_)) => {}
+            // So has the failed cell.
+            Err(error @ AdoptError::Stuck) => {
+                return Err(Refused { step: "adopt the interpreter", source: io::Error::other(error) });
+            }
         }
     }
     confine::spawn(proof, spec).map(|process| (process, InterpreterOrigin::Started))

@@ -13,6 +13,7 @@ use crate::template::Templates;
 use crate::{Filter, receive_packet, send_packet};
 use confine::{CellRoot, Cloned, Namespaces, Refused, SingleThreaded, UserMap};
 use protocol::launcher::{CreateCell, LauncherConfig, LauncherReply};
+use rustix::io::Errno;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -33,9 +34,21 @@ pub fn run(control: OwnedFd) -> io::Result<()> {
     send_packet(&control, &LauncherReply::Ready, &[])?;
     let mut control = Some(control);
     while let Some(socket) = &control {
-        let Some((request, mut descriptors)) = receive_packet::<CreateCell>(socket)? else { break };
-        if descriptors.is_empty() {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "a request without a stream"));
+        let (request, mut descriptors) = match receive_packet::<CreateCell>(socket) {
+            Ok(Some(received)) => received,
+            Ok(None) => break,
+            // This cell cannot be; others live on.
+            Err(source) if source.raw_os_error() == Some(Errno::MFILE.raw_os_error()) => {
+                send_packet(socket, &reply(&Refused { step: "receive a request", source }), &[])?;
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
+        // One short, a program would run without a limit.
+        if descriptors.len() != 1 + request.cgroups as usize {
+            let source = Errno::MFILE.into();
+            send_packet(socket, &reply(&Refused { step: "receive the descriptors of a cell", source }), &[])?;
+            continue;
         }
         let cgroups = descriptors.split_off(1);
         let Some(stream) = descriptors.pop() else { break };

@@ -6,6 +6,7 @@
 
 use confine::{enter_network, new_network};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// Unused ones that are kept.
@@ -16,7 +17,7 @@ const SPARE_MAX: usize = 32;
 pub(crate) struct Networks {
     spare: Vec<OwnedFd>,
     used: Vec<Used>,
-    /// The kernel gives no descriptor of one: each cell makes its own.
+    /// This kernel, or our rights, give no descriptor of one: each cell makes its own.
     refused: bool,
 }
 
@@ -41,7 +42,10 @@ impl Networks {
             Some(network) => enter_network(network.as_fd()).map(|()| network),
             None => new_network(),
         };
-        self.refused = network.is_err();
+        let never = [Errno::PERM, Errno::NOTTY, Errno::INVAL, Errno::NOSYS].map(Errno::raw_os_error);
+        self.refused = network
+            .as_ref()
+            .is_err_and(|refused| refused.source.raw_os_error().is_some_and(|errno| never.contains(&errno)));
         network.ok()
     }
 

@@ -2,8 +2,8 @@
 
 use protocol::launcher::{PACKET_BYTES_MAX, PACKET_DESCRIPTORS_MAX};
 use rustix::net::{
-    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
-    SendFlags,
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags,
 };
 use serde::{Serialize, de::DeserializeOwned};
 use std::io::{self, IoSlice, IoSliceMut};
@@ -32,7 +32,7 @@ pub fn send_packet<T: Serialize>(
 /// Waits for one message. `None` when the other end is gone.
 ///
 /// # Errors
-/// recvmsg(2); `InvalidData` when it is no such message.
+/// recvmsg(2); `InvalidData` when it is no such message; EMFILE when it was, but not all of its descriptors fitted.
 pub fn receive_packet<T: DeserializeOwned>(socket: impl AsFd) -> io::Result<Option<(T, Vec<OwnedFd>)>> {
     // Asked first, for a buffer that fits: one of the largest size would cost the launcher 16 pages with each packet,
     // since each cell that it forked shares the ones it had.
@@ -55,6 +55,9 @@ pub fn receive_packet<T: DeserializeOwned>(socket: impl AsFd) -> io::Result<Opti
     };
     if received.bytes == 0 {
         return Ok(None);
+    }
+    if received.flags.contains(ReturnFlags::CTRUNC) {
+        return Err(rustix::io::Errno::MFILE.into());
     }
     let descriptors = ancillary
         .drain()

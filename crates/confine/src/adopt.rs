@@ -12,7 +12,7 @@ use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg}
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The namespaces of the cell that this process is the first of, to hand to a template.
 #[derive(Debug)]
@@ -41,9 +41,13 @@ impl CellNamespaces {
 /// Why no interpreter was adopted.
 #[derive(Debug, thiserror::Error)]
 pub enum AdoptError {
-    /// The template is gone, stuck or out of processes. The interpreter can be started instead: nothing of it runs.
+    /// The template is gone, busy or out of processes. The interpreter can be started instead: none will come.
     #[error("the template gave no interpreter")]
     NoTemplate(#[source] io::Error),
+    /// The template has the request and does not answer. It may still fork at any time, so no other interpreter may
+    /// use what this one was to get: the cell must end.
+    #[error("the template does not answer")]
+    Stuck,
     /// A wall could not be raised.
     #[error(transparent)]
     Refused(#[from] Refused),
@@ -75,6 +79,7 @@ pub fn adopt(
         has_ruleset: ruleset.is_some(),
         fail_at: spec.fail_at,
         placed: spec.descriptors.len(),
+        cgroups: cgroups.len(),
     };
     let descriptors: Vec<BorrowedFd<'_>> = namespaces
         .descriptors
@@ -85,11 +90,16 @@ pub fn adopt(
         .chain(ruleset)
         .chain(cgroups.iter().map(AsFd::as_fd))
         .collect();
+    if !is_ready(template, time_max).map_err(AdoptError::NoTemplate)? {
+        return Err(AdoptError::NoTemplate(io::ErrorKind::TimedOut.into()));
+    }
     send(template, &request.to_words(), &descriptors).map_err(AdoptError::NoTemplate)?;
     drop((report_writer, listener_writer));
 
     let mut report = [0u8; REPORT_BYTES];
-    wait_for(&report_reader, time_max).map_err(AdoptError::NoTemplate)?;
+    if !matches!(wait_for(report_reader.as_fd(), time_max), Ok(Some(_))) {
+        return Err(AdoptError::Stuck);
+    }
     if read_fully(&report_reader, &mut report) < report.len() {
         // Dead before it reported: whatever was forked did not come far enough to run anything.
         return Err(AdoptError::NoTemplate(io::ErrorKind::UnexpectedEof.into()));
@@ -116,19 +126,32 @@ fn send(template: BorrowedFd<'_>, words: &[u64], descriptors: &[BorrowedFd<'_>])
     if !ancillary.push(SendAncillaryMessage::ScmRights(descriptors)) {
         return Err(io::Error::other("too many descriptors for one packet"));
     }
-    sendmsg(template, &[IoSlice::new(&bytes)], &mut ancillary, SendFlags::NOSIGNAL)?;
+    // All agents share one queue. Full, it says that the template is behind; to wait for it could be for ever.
+    sendmsg(template, &[IoSlice::new(&bytes)], &mut ancillary, SendFlags::NOSIGNAL | SendFlags::DONTWAIT)?;
     Ok(())
 }
 
-fn wait_for(reader: &OwnedFd, time_max: Duration) -> io::Result<()> {
-    let timeout = Timespec {
-        tv_sec: i64::try_from(time_max.as_secs()).unwrap_or(i64::MAX),
-        tv_nsec: time_max.subsec_nanos().into(),
-    };
+/// Waits until the template serves requests. It says so by a packet that nobody ever takes: whoever looks finds it.
+fn is_ready(template: BorrowedFd<'_>, time_max: Duration) -> io::Result<bool> {
+    match wait_for(template, time_max)? {
+        Some(events) if events.contains(PollFlags::HUP) => Err(io::ErrorKind::BrokenPipe.into()),
+        events => Ok(events.is_some()),
+    }
+}
+
+/// Waits until something can be read, or the other end is gone; `None` when the time is over.
+fn wait_for(reader: BorrowedFd<'_>, time_max: Duration) -> io::Result<Option<PollFlags>> {
+    let deadline = Instant::now() + time_max;
     loop {
-        match poll(&mut [PollFd::new(reader, PollFlags::IN)], Some(&timeout)) {
-            Ok(0) => return Err(io::ErrorKind::TimedOut.into()),
-            Ok(_) => return Ok(()),
+        let left = deadline.saturating_duration_since(Instant::now());
+        let timeout = Timespec {
+            tv_sec: i64::try_from(left.as_secs()).unwrap_or(i64::MAX),
+            tv_nsec: left.subsec_nanos().into(),
+        };
+        let mut polled = [PollFd::from_borrowed_fd(reader, PollFlags::IN)];
+        match poll(&mut polled, Some(&timeout)) {
+            Ok(0) => return Ok(None),
+            Ok(_) => return Ok(Some(polled[0].revents())),
             Err(rustix::io::Errno::INTR) => {}
             Err(errno) => return Err(errno.into()),
         }

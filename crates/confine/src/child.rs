@@ -226,10 +226,11 @@ impl Child<'_> {
         self.write_report(failed.0 as u8, failed.1.raw_os_error());
     }
 
-    pub(crate) fn write_report(&self, first: u8, number: i32) {
+    /// Says whether anybody listens.
+    pub(crate) fn write_report(&self, first: u8, number: i32) -> bool {
         let mut report = [first, 0, 0, 0, 0];
         report[1..].copy_from_slice(&number.to_le_bytes());
-        let _ = rustix::io::write(self.ends.report, &report);
+        rustix::io::write(self.ends.report, &report).is_ok()
     }
 
     fn apply(&self, step: Step) -> rustix::io::Result<()> {

@@ -11,10 +11,12 @@ use crate::insn::{INSTRUCTIONS_MAX, Insn};
 use crate::orphan::{Side, fork_orphan};
 use crate::template::{NAMESPACES, Parsed, REQUEST_DESCRIPTORS_MAX, REQUEST_WORDS_MAX};
 use core::ffi::c_int;
-use core::mem::MaybeUninit;
+use core::mem::{ManuallyDrop, MaybeUninit};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::{Errno, IoSliceMut};
-use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
+use rustix::net::{
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendFlags, recvmsg, send,
+};
 use rustix::thread::{CapabilitySet, LinkNameSpaceType};
 
 /// Where programs run.
@@ -23,6 +25,9 @@ const DIRECTORY: &core::ffi::CStr = c"/tmp/output";
 const PLACED_MAX: i32 = 32;
 /// A template whose memory has grown by more than this, in KiB, gives itself up: each fork would copy it.
 const GROWTH_KIB_MAX: i64 = 32 * 1024;
+
+/// What a template says when it is ready.
+const READY: &[u8] = b"ready";
 
 /// [`sandbox_template_serve`]: this is a fork, behind every wall.
 const IN_CELL: c_int = 0;
@@ -53,6 +58,10 @@ pub unsafe extern "C" fn sandbox_template_serve(control: c_int) -> c_int {
     if reserve_low_numbers(control).is_err() {
         return BROKEN;
     }
+    // Never taken: it tells every agent that requests are served from now on.
+    if send(control, READY, SendFlags::NOSIGNAL).is_err() {
+        return BROKEN;
+    }
     let memory_at_start = memory_peak_kib();
     loop {
         let mut words = [0u64; REQUEST_WORDS_MAX];
@@ -66,6 +75,8 @@ pub unsafe extern "C" fn sandbox_template_serve(control: c_int) -> c_int {
         if let Some(parsed) = Parsed::from_words(words)
             && serve_one(&parsed, words, &received) == Side::Orphan
         {
+            // In the fork their numbers are closed, and may be others' by now.
+            let _ = ManuallyDrop::new(received);
             return IN_CELL;
         }
         if memory_peak_kib() - memory_at_start > GROWTH_KIB_MAX {
@@ -125,7 +136,10 @@ fn enter(child: &Child<'_>) {
         child.report(failed);
         exit_now(127);
     }
-    child.write_report(ENTERED, rustix::process::getpid().as_raw_nonzero().get());
+    if !child.write_report(ENTERED, rustix::process::getpid().as_raw_nonzero().get()) {
+        // The agent has given up, and its cell with it.
+        exit_now(127);
+    }
     child.close_ends();
     // SAFETY: the only thread of a forked interpreter, which holds the global lock.
     unsafe { PyOS_AfterFork_Child() };
@@ -172,6 +186,10 @@ impl<'a> Parts<'a> {
             *cgroups.0.get_mut(cgroups.1)? = join;
             cgroups.1 += 1;
         }
+        // Outside of one of its groups a program would have no limit there.
+        if cgroups.1 != parsed.cgroups {
+            return None;
+        }
         let ends = Ends { report, listener_socket, ruleset };
         Some(Self { namespaces, sources: (sources, parsed.placed), ends, cgroups })
     }
@@ -215,14 +233,14 @@ fn receive(control: BorrowedFd<'_>, words: &mut [u64], received: &mut Received) 
     let mut ancillary = RecvAncillaryBuffer::new(&mut space);
     // SAFETY: a slice of words is a slice of eight times as many bytes, and every byte is valid in a word.
     let (_, bytes, _) = unsafe { words.align_to_mut::<u8>() };
-    let length = loop {
+    let message = loop {
         match recvmsg(control, &mut [IoSliceMut::new(bytes)], &mut ancillary, RecvFlags::CMSG_CLOEXEC) {
             Err(Errno::INTR) => {}
-            other => break other?.bytes,
+            other => break other?,
         }
     };
-    for message in ancillary.drain() {
-        if let RecvAncillaryMessage::ScmRights(descriptors) = message {
+    for part in ancillary.drain() {
+        if let RecvAncillaryMessage::ScmRights(descriptors) = part {
             for descriptor in descriptors {
                 // One too many is closed here, and the request is refused for what it lacks.
                 if let Some(slot) = received.descriptors.get_mut(received.count) {
@@ -232,7 +250,11 @@ fn receive(control: BorrowedFd<'_>, words: &mut [u64], received: &mut Received) 
             }
         }
     }
-    Ok(length / size_of::<u64>())
+    if message.flags.intersects(ReturnFlags::CTRUNC | ReturnFlags::TRUNC) {
+        // Not all of it came: refused, by giving it no content.
+        words.fill(0);
+    }
+    Ok(message.bytes / size_of::<u64>())
 }
 
 /// `ru_maxrss` of this process in KiB (getrusage(2)).

@@ -12,7 +12,7 @@ use rustix::thread::CpuSet;
 /// First word: a packet of this form.
 const MAGIC: u64 = u64::from_be_bytes(*b"tmplfrk1");
 /// Words before the parts of variable length.
-const HEADER_WORDS: usize = 9;
+const HEADER_WORDS: usize = 8;
 /// Words of an affinity mask: 1,024 CPUs, as many as `cpu_set_t` has (CPU_SET(3)).
 const CPU_WORDS: usize = CpuSet::MAX_CPU / 64;
 /// Resource limits; the kernel has 16.
@@ -44,6 +44,8 @@ pub(crate) struct Request<'a> {
     pub(crate) fail_at: Option<Step>,
     /// Number of the program's descriptors.
     pub(crate) placed: usize,
+    /// Number of files to join cgroups.
+    pub(crate) cgroups: usize,
 }
 
 /// Every resource: its number is not an index here, so that a wrong one is refused.
@@ -77,6 +79,7 @@ pub(crate) struct Parsed {
     pub(crate) has_ruleset: bool,
     pub(crate) fail_at: Option<Step>,
     pub(crate) placed: usize,
+    pub(crate) cgroups: usize,
 }
 
 #[cfg_attr(not(any(feature = "hook", test)), allow(dead_code, reason = "only a template reads packets"))]
@@ -93,8 +96,7 @@ impl Parsed {
         let placed = reader.bounded(REQUEST_DESCRIPTORS_MAX)?;
         let limit_count = reader.bounded(LIMITS_MAX)?;
         let filter_length = reader.bounded(INSTRUCTIONS_MAX)?;
-        // Reserved, so that the header keeps its length.
-        let (_, _) = (reader.next()?, reader.next()?);
+        let cgroups = reader.bounded(REQUEST_DESCRIPTORS_MAX)?;
         let mut cpus = CpuSet::new();
         for index in 0..CPU_WORDS {
             let word = reader.next()?;
@@ -122,6 +124,7 @@ impl Parsed {
             has_ruleset: flags & HAS_RULESET != 0,
             fail_at: if fail_at == 0 { None } else { Some(Step::from_number(u8::try_from(fail_at).ok()?)?) },
             placed,
+            cgroups,
         })
     }
 
@@ -188,8 +191,7 @@ impl Request<'_> {
             self.placed as u64,
             self.limits.len() as u64,
             filter.len() as u64,
-            0,
-            0,
+            self.cgroups as u64,
         ];
         debug_assert_eq!(words.len(), HEADER_WORDS);
         let is_set = |cpu: usize| self.cpus.is_some_and(|cpus| cpus.is_set(cpu));
@@ -217,6 +219,7 @@ mod tests {
             has_ruleset: false,
             fail_at: Some(Step::User),
             placed: 5,
+            cgroups: 4,
         }
     }
 
@@ -230,8 +233,8 @@ mod tests {
         let words = request(&filter, &cpus).to_words();
         let Some(parsed) = Parsed::from_words(&words) else { panic!("a good packet is read") };
         assert_eq!(
-            (parsed.user, parsed.placed, parsed.notify, parsed.has_ruleset),
-            (Some(7), 5, true, false)
+            (parsed.user, parsed.placed, parsed.cgroups, parsed.notify, parsed.has_ruleset),
+            (Some(7), 5, 4, true, false)
         );
         assert_eq!(parsed.fail_at, Some(Step::User));
         assert_eq!(parsed.limits(), [(Resource::Nofile, 1024), (Resource::Core, 1)]);
@@ -258,7 +261,7 @@ mod tests {
             if let Some(first) = words.first_mut() {
                 *first = MAGIC;
             }
-            for word in words.iter_mut().skip(2).take(5) {
+            for word in words.iter_mut().skip(2).take(6) {
                 *word %= 40;
             }
             if let Some(parsed) = Parsed::from_words(&words) {

@@ -3,6 +3,7 @@
 use crate::cpus::{Cpus, Share};
 use crate::launcher::{Launcher, LauncherError};
 use crate::templates::Templates;
+use crate::users::{User, Users};
 use confine::cgroup::{CellGroup, CellLimits, CgroupError, Manager};
 use executor::SandboxLimits;
 use protocol::InterpreterOrigin;
@@ -17,11 +18,6 @@ use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// First uid of programs when the service is root. Beyond what systemd hands out (its container range ends at
-/// 0x6FFFFFFF, uid ranges of systemd.io/UIDS-GIDS) and below the sign bit: these ids own nothing.
-const UID_FIRST: u32 = 0x7000_0000;
-/// Ids in use before one comes round again: more than sandboxes fit on any host at once.
-const UID_COUNT: u64 = 65_536;
 /// Time for a killed cell's first process to be gone.
 const DEATH_TIME_MAX: Duration = Duration::from_secs(10);
 /// The agent is in its cell's cgroup too: one process that the program's limit must not count.
@@ -40,7 +36,8 @@ pub(crate) struct CellFactory {
     pub(crate) templates: Templates,
     /// One for each sort.
     origins: Vec<Origins>,
-    pub(crate) rootless: bool,
+    /// `None` for an ordinary user's service: its user namespace has one id.
+    users: Option<Arc<Users>>,
     next: AtomicU64,
 }
 
@@ -73,6 +70,8 @@ pub(crate) enum CellError {
     Launcher(#[from] LauncherError),
     #[error("failed to make the cell's stream")]
     Stream(#[from] io::Error),
+    #[error("every user id for cells is in use")]
+    NoUser,
 }
 
 /// One cell. [`Remover`] takes it away; dropped elsewhere it would block.
@@ -82,6 +81,7 @@ pub(crate) struct Cell {
     launcher: Arc<OwnedFd>,
     pub(crate) group: CellGroup,
     _share: Share,
+    _user: Option<User>,
 }
 
 impl CellFactory {
@@ -93,8 +93,9 @@ impl CellFactory {
         rootless: bool,
     ) -> Self {
         let cpus = Cpus::of_this_process();
+        let users = (!rootless).then(Arc::default);
         let origins = (0..templates.sorts()).map(|_| Origins::default()).collect();
-        Self { launcher, groups, limits, cpus, templates, origins, rootless, next: AtomicU64::new(0) }
+        Self { launcher, groups, limits, cpus, templates, origins, users, next: AtomicU64::new(0) }
     }
 
     /// Makes a cell of a sort. Blocks for about a millisecond. Whatever was made before a failure is gone again.
@@ -112,36 +113,38 @@ impl CellFactory {
     fn try_create(&self, sort: usize) -> Result<(Cell, UnixStream), CellError> {
         let serial = self.next.fetch_add(1, Ordering::Relaxed);
         let group = self.groups.create(&serial.to_string(), &cgroup_limits(&self.limits))?;
-        let procs = group.join_files()?;
+        let joins = group.join_files()?;
         let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)
             .map_err(io::Error::from)?;
         let share = self.cpus.share(self.limits.cpu_count());
+        let user = self.users.as_ref().map(|users| users.take().ok_or(CellError::NoUser)).transpose()?;
         let request = CreateCell {
-            user: (!self.rootless).then(|| UID_FIRST + u32::try_from(serial % UID_COUNT).unwrap_or(0)),
+            user: user.as_ref().map(User::id),
             tmp_bytes: self.limits.disk_bytes,
             tmp_inodes: self.limits.disk_inodes,
             cpus: share.numbers.clone(),
+            cgroups: u32::try_from(joins.len()).unwrap_or(u32::MAX),
             template: self.templates.of_sort(sort),
             renew_template: self.is_template_lost(sort),
         };
-        let (process, launcher) = self.launcher.create_cell(&request, theirs.as_fd(), &procs)?;
+        let (process, launcher) = self.launcher.create_cell(&request, theirs.as_fd(), &joins)?;
         let stream = UnixStream::from(ours);
         stream.set_nonblocking(true)?;
-        Ok((Cell { process, launcher, group, _share: share }, stream))
+        Ok((Cell { process, launcher, group, _share: share, _user: user }, stream))
     }
 }
 
 impl CellFactory {
-    /// Notes where a new cell's interpreter came from.
-    pub(crate) fn note_origin(&self, sort: usize, origin: InterpreterOrigin) {
+    /// Notes where a new cell's interpreter came from; `None` when it has none.
+    pub(crate) fn note_origin(&self, sort: usize, origin: Option<InterpreterOrigin>) {
         let Some(origins) = self.origins.get(sort) else { return };
         match origin {
-            InterpreterOrigin::Forked => {
+            Some(InterpreterOrigin::Forked) => {
                 origins.forked.fetch_add(1, Ordering::Relaxed);
                 origins.refusals.store(0, Ordering::Relaxed);
             }
-            InterpreterOrigin::Started => {
-                origins.started.fetch_add(1, Ordering::Relaxed);
+            other => {
+                origins.started.fetch_add(u64::from(other.is_some()), Ordering::Relaxed);
                 if self.templates.of_sort(sort).is_some() {
                     let row = origins.refusals.fetch_add(1, Ordering::Relaxed) + 1;
                     tracing::warn!(

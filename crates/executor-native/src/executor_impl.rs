@@ -125,7 +125,9 @@ impl Executor for NativeExecutor {
             ));
         }
         let sort = self.pool.maker().factory.templates.choose(hints);
-        Ok(Box::new(self.pool.take(sort).await?))
+        let sandbox =
+            if hints.made_anew { self.pool.maker().make(sort).await } else { self.pool.take(sort).await };
+        Ok(Box::new(sandbox?))
     }
 
     async fn shut_down(&self) {

@@ -25,6 +25,7 @@ mod launcher;
 mod sandbox;
 mod start;
 mod templates;
+mod users;
 
 pub use cell::OriginCounts;
 pub use error::StartError;

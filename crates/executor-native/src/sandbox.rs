@@ -62,8 +62,9 @@ impl NativeSandbox {
             .map_err(|error| failed("create a sandbox", error))?;
         let stream = UnixStream::from_std(stream).map_err(|error| failed("create a sandbox", error))?;
         let mut guest = Guest::new(stream);
-        let origin = guest.ready(READY_TIME_MAX).await.map_err(|error| failed("set a sandbox up", error))?;
-        factory.note_origin(sort, origin);
+        let ready = guest.ready(READY_TIME_MAX).await;
+        factory.note_origin(sort, ready.as_ref().ok().copied());
+        ready.map_err(|error| failed("set a sandbox up", error))?;
         Ok(Self { guest, cell, limits })
     }
 

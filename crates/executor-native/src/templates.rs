@@ -146,7 +146,8 @@ mod tests {
 
     #[test]
     fn a_program_with_an_environment_starts_lean() {
-        let hints = Hints { imports: ["pandas".to_owned()].into(), sets_environment: true };
+        let imports = ["pandas".to_owned()].into();
+        let hints = Hints { imports, sets_environment: true, ..Hints::default() };
         assert_eq!(templates().choose(&hints), 0);
     }
 

@@ -128,6 +128,7 @@ async fn run_on(
     match result {
         Err(error) if !error.program_started && !cancel.is_cancelled() => {
             tracing::warn!(executor = error.executor, error = %error.chain(), "trying a second sandbox");
+            let hints = crate::Hints { made_anew: true, ..hints };
             let mut sandbox = executor.create(&hints).await?;
             let result = sandbox.exec(spare, cancel).await;
             tokio::spawn(sandbox.destroy());

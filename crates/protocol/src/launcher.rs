@@ -78,6 +78,8 @@ pub struct CreateCell {
     pub tmp_inodes: u64,
     /// CPUs the program runs on; empty for all.
     pub cpus: Vec<u32>,
+    /// Files to join cgroups, beside the packet: one that got lost on the way would be a limit that is not there.
+    pub cgroups: u32,
     /// The template to fork the interpreter from, by its place in the configuration; `None` to start one.
     pub template: Option<u32>,
     /// Start that template anew first: it was seen to give no interpreters.

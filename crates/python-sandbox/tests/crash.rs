@@ -16,6 +16,20 @@ use testkit::host::{Traces, descendants};
 
 const RUNS: usize = 2000;
 
+/// The beginning of a program that can be told from the interpreters that wait: those have one thread.
+const SECOND_THREAD: &str =
+    "import threading, time\nthreading.Thread(target=time.sleep, args=(60,), daemon=True).start()\n";
+
+/// Programs below the service that have come as far as their second thread.
+fn programs_running(server: &Server) -> usize {
+    let has_threads = |pid: &u32| {
+        let tasks = std::fs::read_dir(format!("/proc/{pid}/task"));
+        let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+        name.starts_with("python") && tasks.is_ok_and(|tasks| tasks.count() > 1)
+    };
+    descendants(server.child.id()).iter().filter(|pid| has_threads(pid)).count()
+}
+
 #[test]
 fn nothing_survives_and_nothing_is_left() {
     let before = Traces::now();
@@ -34,16 +48,15 @@ fn killed_service_leaves_no_program(before: &Traces) -> bool {
         for number in 0..6 {
             let server = &server;
             scope.spawn(move || {
-                let code = if number % 2 == 0 { "while True: pass" } else { "import time\ntime.sleep(25)" };
-                let body = json!({ "code": code, "timeout": 30 }).to_string();
+                let rest = if number % 2 == 0 { "while True: pass" } else { "time.sleep(25)" };
+                let body = json!({ "code": format!("{SECOND_THREAD}{rest}"), "timeout": 30 }).to_string();
                 let headers = [("content-type", "application/json")];
                 let url = server.url("/execute");
                 // Its service is killed under it.
                 let _ = support::try_send("POST", &url, &headers, Some(body.as_bytes()));
             });
         }
-        // The launcher, and for each program the agent and the interpreter.
-        wait_until("six programs run", || descendants(server.child.id()).len() > 6 * 2);
+        wait_until("six programs run", || programs_running(&server) == 6);
         running = descendants(server.child.id());
         rustix::process::kill_process(
             rustix::process::Pid::from_child(&server.child),
@@ -66,10 +79,10 @@ fn killed_launcher_fails_only_its_programs(before: &Traces) {
     let server = Server::start(&[]).unwrap();
     let launcher = descendants(server.child.id()).into_iter().next().expect("the service has a launcher");
     let launcher = rustix::process::Pid::from_raw(launcher.try_into().unwrap()).unwrap();
+    let code = format!("{SECOND_THREAD}time.sleep(20)");
     std::thread::scope(|scope| {
-        let running =
-            scope.spawn(|| server.execute(json!({ "code": "import time\ntime.sleep(20)", "timeout": 25 })));
-        wait_until("the program runs", || descendants(server.child.id()).len() >= 3);
+        let running = scope.spawn(|| server.execute(json!({ "code": &code, "timeout": 25 })));
+        wait_until("the program runs", || programs_running(&server) == 1);
         rustix::process::kill_process(launcher, rustix::process::Signal::KILL).unwrap();
         let answer = running.join().unwrap();
         assert_eq!(answer.status, 500, "a program that ran is not run again: {:?}", answer.json);

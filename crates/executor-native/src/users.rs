@@ -1,0 +1,78 @@
+//! Gives each living cell a user of its own, when the service is root.
+//!
+//! The kernel counts some things by user, so two cells with one uid could use up each other's quotas.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// First uid of programs. Beyond what systemd hands out (its container range ends at 0x6FFFFFFF, uid ranges of
+/// systemd.io/UIDS-GIDS) and below the sign bit: these ids own nothing.
+const UID_FIRST: u32 = 0x7000_0000;
+/// Ids there are: more than sandboxes fit on any host at once.
+const UID_COUNT: u32 = 65_536;
+
+/// All of them. One that was used comes round again as late as possible.
+#[derive(Debug, Default)]
+pub(crate) struct Users {
+    taken: Mutex<Taken>,
+}
+
+#[derive(Debug, Default)]
+struct Taken {
+    next: u32,
+    numbers: HashSet<u32>,
+}
+
+/// A user that is one cell's until this is dropped.
+#[derive(Debug)]
+pub(crate) struct User {
+    users: Arc<Users>,
+    number: u32,
+}
+
+impl Users {
+    /// Takes the next one that is free; `None` when all are taken.
+    pub(crate) fn take(self: &Arc<Self>) -> Option<User> {
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        for _ in 0..UID_COUNT {
+            let number = taken.next % UID_COUNT;
+            taken.next = (number + 1) % UID_COUNT;
+            if taken.numbers.insert(number) {
+                return Some(User { users: Arc::clone(self), number });
+            }
+        }
+        None
+    }
+}
+
+impl User {
+    /// Its uid, and gid.
+    pub(crate) fn id(&self) -> u32 {
+        UID_FIRST + self.number
+    }
+}
+
+impl Drop for User {
+    fn drop(&mut self) {
+        self.users.taken.lock().unwrap_or_else(PoisonError::into_inner).numbers.remove(&self.number);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_have_one_and_all_come_round_again() {
+        let users = Arc::new(Users::default());
+        let kept = users.take().unwrap();
+        let mut seen = HashSet::from([kept.id()]);
+        for _ in 1..UID_COUNT {
+            assert!(seen.insert(users.take().unwrap().id()));
+        }
+        assert_ne!(users.take().unwrap().id(), kept.id(), "it is still taken");
+        let all: Vec<_> = std::iter::from_fn(|| users.take()).collect();
+        assert_eq!(all.len() + 1, UID_COUNT as usize);
+        assert!(users.take().is_none());
+    }
+}
