@@ -271,6 +271,7 @@ impl Bench<'_> {
 
     async fn sleepers(&self, count: usize) -> Result<Sleepers, String> {
         term::message(&format!("{count} programs sleep"));
+        sleepers::raise_file_limit();
         let (process, address) = self.start_service(&sleepers::settings(count))?;
         tokio::select! {
             found = sleepers::run(&address, process.pid(), count) => Ok(found),

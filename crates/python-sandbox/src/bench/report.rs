@@ -201,8 +201,9 @@ impl Report {
     /// As text: head, table, ratios, where the time goes, memory, targets, what is missing.
     pub(super) fn text(&self) -> String {
         let mut text = self.head();
-        text.push('\n');
-        text += &columns(&self.table());
+        if !self.cases.is_empty() {
+            text += &format!("\n{}", columns(&self.table()));
+        }
         let parts = [
             ("Times faster than each peer, by p50:", self.faster()),
             ("Where the time goes:", self.phases()),

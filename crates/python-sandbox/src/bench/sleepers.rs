@@ -1,7 +1,8 @@
 //! Many sandboxes at once, all asleep: none may fail before its time, and each must end when that is over.
 
-use super::client::{Address, Client};
+use super::client::{Address, Answer, Client, ClientError};
 use super::processes::{available_bytes, descendants, mib, pss_bytes};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde::Serialize;
 use serde_json::Value;
 use std::time::{Duration, Instant};
@@ -51,6 +52,14 @@ pub(super) fn settings(count: usize) -> Vec<(&'static str, String)> {
     ]
 }
 
+/// Lets this process, and the service that it starts next, have as many open files as they may: each program needs a
+/// connection here, and a few descriptors there. The usual soft limit of 1,024 is meant for programs that use select(2).
+pub(super) fn raise_file_limit() {
+    let most = getrlimit(Resource::Nofile).maximum;
+    // Refused, it stays as it is; then the programs that get no connection say so.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: most, maximum: most });
+}
+
 /// Lets so many sleep at the service with this pid.
 pub(super) async fn run(address: &Address, pid: u32, count: usize) -> Sleepers {
     let available = || available_bytes().unwrap_or(0);
@@ -89,7 +98,7 @@ pub(super) async fn run(address: &Address, pid: u32, count: usize) -> Sleepers {
 }
 
 /// How long a program lived that its time ended; or how else it ended.
-fn ended(answer: Result<super::client::Answer, super::client::ClientError>) -> Result<f64, String> {
+fn ended(answer: Result<Answer, ClientError>) -> Result<f64, String> {
     let answer = answer.map_err(|error| executor::error_chain(&error))?;
     let body: Value = answer
         .good()
@@ -123,7 +132,6 @@ impl Sleepers {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bench::client::{Answer, ClientError};
 
     fn answer(status: u16, body: &str) -> Result<Answer, ClientError> {
         Ok(Answer { status, body: body.as_bytes().to_vec() })

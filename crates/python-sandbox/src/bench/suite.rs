@@ -23,6 +23,8 @@ const FORKERS: [usize; 3] = [1, 2, 16];
 const SLOW_SHARE: usize = 4;
 const SLOWER_SHARE: usize = 10;
 const SLOWEST_SHARE: usize = 20;
+/// But so many at least: a median of fewer is no median.
+const SLOW_SAMPLES_MIN: usize = 5;
 /// Cases of throughput take many in a turn, so they get more.
 const THROUGHPUT_TIMES: usize = 5;
 /// Samples of all clients together in a turn of throughput: many more than the sandboxes that wait at its start.
@@ -81,6 +83,7 @@ pub(super) fn entries(parts: &Parts, samples: usize) -> Vec<Entry> {
     let spec = |more: &[&str], compact| {
         Arc::new(FloorSpec::new(&parts.python.command, &parts.runtime, more, compact, &parts.directory))
     };
+    let share = |times| samples.div_ceil(times).max(SLOW_SAMPLES_MIN);
     let (lean, data) = (spec(&[], false), spec(&DATA_MODULES, false));
     let suite = Suite { parts, samples };
     let mut entries = vec![
@@ -92,21 +95,14 @@ pub(super) fn entries(parts: &Parts, samples: usize) -> Vec<Entry> {
             forks(&spec(&DATA_MODULES, true), 1, 1),
         ),
     ];
-    entries.extend(suite.running(
-        "",
-        &PRINT,
-        "`print(1)`",
-        "fork-lean",
-        samples.div_ceil(SLOW_SHARE),
-        samples,
-    ));
+    entries.extend(suite.running("", &PRINT, "`print(1)`", "fork-lean", share(SLOW_SHARE), samples));
     entries.extend(suite.created());
     entries.push(suite.floor(
         "pandas-warm",
         "pandas to an Excel file, its own time in a warm interpreter, without the fork",
         Box::new(Warm::new(&data, &PANDAS)),
     ));
-    let (slowest, slower) = (samples.div_ceil(SLOWEST_SHARE), samples.div_ceil(SLOWER_SHARE));
+    let (slowest, slower) = (share(SLOWEST_SHARE), share(SLOWER_SHARE));
     entries.extend(suite.running(
         "pandas-",
         &PANDAS,
