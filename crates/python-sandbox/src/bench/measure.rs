@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 /// Turns of each case that are dropped: files come into the page cache, connections open.
-pub(super) const WARM_UP_TURNS: usize = 3;
+pub(super) const WARM_UP_TURNS: usize = 2;
 
 /// Least rest after each turn: what was measured cleans up after itself (a sandbox is removed after its answer, and
 /// another takes its place in the pool), and that must not fall into the next case's time.

@@ -19,14 +19,16 @@ const CLIENTS: [usize; 6] = [1, 2, 8, 16, 32, 128];
 /// Processes that fork at the same time: those of which a target speaks, and what stands beside few clients.
 const FORKERS: [usize; 3] = [1, 2, 16];
 
-/// Cases whose samples take a quarter of a second or more get fewer of them.
+/// Cases that start an interpreter get fewer samples, those that take a quarter of a second or more still fewer: a run
+/// of everything shall take no longer than a few minutes.
+const PLAIN_SHARE: usize = 2;
 const SLOW_SHARE: usize = 4;
 const SLOWER_SHARE: usize = 10;
 const SLOWEST_SHARE: usize = 20;
 /// But so many at least: a median of fewer is no median.
 const SLOW_SAMPLES_MIN: usize = 5;
 /// Cases of throughput take many in a turn, so they get more.
-const THROUGHPUT_TIMES: usize = 5;
+const THROUGHPUT_TIMES: usize = 3;
 /// Samples of all clients together in a turn of throughput: many more than the sandboxes that wait at its start.
 const TURN_SAMPLES: usize = 320;
 /// Least samples of one client in a turn: starting the clients must not count.
@@ -95,7 +97,14 @@ pub(super) fn entries(parts: &Parts, samples: usize) -> Vec<Entry> {
             forks(&spec(&DATA_MODULES, true), 1, 1),
         ),
     ];
-    entries.extend(suite.running("", &PRINT, "`print(1)`", "fork-lean", share(SLOW_SHARE), samples));
+    entries.extend(suite.running(
+        "",
+        &PRINT,
+        "`print(1)`",
+        "fork-lean",
+        share(SLOW_SHARE),
+        share(PLAIN_SHARE),
+    ));
     entries.extend(suite.created());
     entries.push(suite.floor(
         "pandas-warm",
