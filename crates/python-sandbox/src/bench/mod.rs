@@ -284,8 +284,9 @@ impl Bench<'_> {
         let before = Snapshot::take();
         let (process, address) = self.start_service(&soak::settings())?;
         let mut found = soak::run(&address, process.pid(), count, self.stop).await;
+        let instance = soak::instance(process.pid());
         drop(process);
-        found.leftovers = Snapshot::take().new_since(&before);
+        found.leftovers = soak::own(Snapshot::take().new_since(&before), instance.as_deref());
         Ok(found)
     }
 }

@@ -3,7 +3,7 @@
 
 use super::case::beginning;
 use super::client::{Address, Client};
-use super::processes::{mib, rss_bytes};
+use super::processes::{Process, descendants, mib, rss_bytes};
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -97,6 +97,26 @@ pub(super) struct Soak {
 /// Settings of the service: the walls shall hold, not the validator.
 pub(super) fn settings() -> Vec<(&'static str, String)> {
     vec![("FORBIDDEN_IMPORTS", String::new()), ("MAX_WAITING", "1024".to_owned())]
+}
+
+/// The name of the control group in which the service with this pid makes its cells, as those that wait show it.
+pub(super) fn instance(pid: u32) -> Option<String> {
+    let groups = |process: Process| std::fs::read_to_string(format!("/proc/{}/cgroup", process.pid)).ok();
+    descendants(pid).into_iter().filter_map(groups).find_map(|text| instance_in(&text))
+}
+
+/// It begins with `i-` (`confine::cgroup`), in whichever hierarchy.
+fn instance_in(groups: &str) -> Option<String> {
+    groups.split(['/', '\n']).find(|part| part.starts_with("i-")).map(str::to_owned)
+}
+
+/// What is left of this service alone: another one may have died beside it, and its groups are no fault of ours.
+/// Processes and mounts always count.
+pub(super) fn own(leftovers: Vec<String>, instance: Option<&str>) -> Vec<String> {
+    let is_own = |left: &String| {
+        !left.starts_with("control group") || instance.is_none_or(|instance| left.contains(instance))
+    };
+    leftovers.into_iter().filter(is_own).collect()
 }
 
 /// How a wrong execution went wrong.
@@ -255,6 +275,17 @@ mod tests {
             assert!(matches!(words.judge(wrong.as_bytes()), Err(Wrong::Outcome(_))), "{wrong}");
         }
         assert!(words.judge(b"busy").is_err());
+    }
+
+    #[test]
+    fn groups_of_another_service_are_not_ours() {
+        let groups = "5:pids:/\n4:cpu:/python-sandbox/i-12ab/c-7\n0::/\n";
+        assert_eq!(instance_in(groups).as_deref(), Some("i-12ab"));
+        assert_eq!(instance_in("0::/user.slice\n"), None);
+        let left = ["process 7", "control group /a/i-12ab/c-1", "control group /a/i-99/c-1"];
+        let left = || left.map(str::to_owned).to_vec();
+        assert_eq!(own(left(), Some("i-12ab")), left()[..2]);
+        assert_eq!(own(left(), None), left());
     }
 
     #[test]
