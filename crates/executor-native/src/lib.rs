@@ -31,4 +31,4 @@ pub use cell::OriginCounts;
 pub use error::StartError;
 pub use executor_impl::NativeExecutor;
 pub use start::{NativeConfig, PROVIDER};
-pub use templates::{LEAN, TemplateSpec};
+pub use templates::{COMMON, LEAN, TemplateSpec};

@@ -19,7 +19,7 @@ pub struct TemplateSpec {
 pub const LEAN: &str = "lean";
 
 /// Modules of the standard library that most programs use and that cost a fork little: every template has them.
-pub(crate) const COMMON: [&str; 16] = [
+pub const COMMON: [&str; 16] = [
     "collections",
     "contextlib",
     "copy",

@@ -39,7 +39,7 @@ pub(crate) enum Command {
     Run(RunArgs),
     /// Proves each wall on this host by attacking it from a real sandbox
     Doctor(DoctorArgs),
-    /// Measures what a sandbox costs, beside a plain process and bubblewrap in the same run
+    /// Measures what a sandbox costs, beside bare forks and other ways to keep a program apart in the same run
     Bench(BenchArgs),
     /// Prepares the Python runtime that programs run in
     Setup(SetupArgs),
@@ -104,11 +104,11 @@ pub(crate) struct DoctorArgs {
 /// Arguments of `bench`.
 #[derive(Debug, Args)]
 pub(crate) struct BenchArgs {
-    /// Samples of each case; slow ones take a quarter
+    /// Samples of each case; slow ones take fewer, those of throughput more
     #[arg(long, value_name = "N", default_value_t = 200, value_parser = parse_samples)]
     pub(crate) samples: usize,
 
-    /// Measures this case alone, with the one that it is compared with; may be repeated
+    /// Measures this case alone, with those that it is compared with; may be repeated
     #[arg(long, value_name = "CASE")]
     pub(crate) only: Vec<String>,
 
@@ -116,9 +116,25 @@ pub(crate) struct BenchArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
 
+    /// Draws the cases into this SVG file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) plot: Option<PathBuf>,
+
     /// Asks this service over HTTP instead of starting one
     #[arg(long, value_name = "URL")]
     pub(crate) url: Option<String>,
+
+    /// Lets this many programs sleep at once in a service of their own, until their time is over
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=1000))]
+    pub(crate) sleepers: u32,
+
+    /// Sends this many ordinary and hostile programs to a service of their own and checks every answer
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=10_000_000))]
+    pub(crate) soak: u32,
+
+    /// The image for `docker run`; it must have a python3
+    #[arg(long, value_name = "IMAGE", default_value = "python-sandbox")]
+    pub(crate) docker_image: String,
 }
 
 /// Samples that `bench` may be asked for: fewer say nothing, more take days.
@@ -209,6 +225,8 @@ mod tests {
         assert!(parse(&["bench", "--samples", "9"]).is_err());
         assert!(parse(&["bench", "--samples", "100001"]).is_err());
         assert!(parse(&["bench", "--samples", "ten"]).is_err());
+        assert!(parse(&["bench", "--sleepers", "1000", "--soak", "10000", "--plot", "a.svg"]).is_ok());
+        assert!(parse(&["bench", "--sleepers", "1001"]).is_err());
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod compose;
 mod directory_store;
 mod doctor;
 mod exit;
+mod leftovers;
 mod logging;
 mod run;
 mod serve;

@@ -1,9 +1,10 @@
 //! What a case is: one way to do one thing, measured again and again.
 
+use super::client::ClientError;
 use async_trait::async_trait;
-use executor::ExecutorError;
+use executor::{ExecutorError, Hints};
 use std::io;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// One measurement.
 #[derive(Debug, Clone)]
@@ -30,6 +31,13 @@ pub(super) struct Turn {
     pub(super) elapsed: Duration,
 }
 
+impl Turn {
+    /// One sample, and nothing besides.
+    pub(super) fn of(sample: Sample) -> Self {
+        Self { elapsed: sample.duration, samples: vec![sample] }
+    }
+}
+
 /// Why a case has no figure.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum CaseError {
@@ -41,6 +49,14 @@ pub(super) enum CaseError {
         #[source]
         source: io::Error,
     },
+    /// A command that was asked what it is ended badly.
+    #[error("`{program}` does not work here: {said}")]
+    Unfit {
+        /// Its name.
+        program: String,
+        /// What it said.
+        said: String,
+    },
     /// The program ran and did not print what it must: then its time says nothing.
     #[error("the program did not print {wanted:?} but {got:?}, and on standard error {stderr:?}")]
     Wrong {
@@ -51,12 +67,15 @@ pub(super) enum CaseError {
         /// Why, perhaps.
         stderr: String,
     },
+    /// The process that forks for the floor is gone or says nonsense.
+    #[error("the floor's interpreter failed: {0}")]
+    Floor(String),
     /// The executor's fault.
     #[error(transparent)]
     Executor(#[from] ExecutorError),
     /// No answer.
     #[error("failed to ask the service")]
-    Http(#[from] Box<ureq::Error>),
+    Http(#[from] ClientError),
     /// An answer that is not the one that is measured.
     #[error("the service answered with status {status}: {body}")]
     Answer {
@@ -93,35 +112,7 @@ pub(super) struct Alone(pub(super) Box<dyn Worker>);
 impl Case for Alone {
     // It blocks the thread on purpose: the command does nothing else, and moving to another thread costs time.
     async fn turn(&mut self) -> Result<Turn, CaseError> {
-        let sample = self.0.sample()?;
-        Ok(Turn { elapsed: sample.duration, samples: vec![sample] })
-    }
-}
-
-/// Samples that each client takes in one turn: enough that starting the clients' threads does not count.
-const CLIENT_SAMPLES: usize = 10;
-
-/// Workers that work at the same time, each one sample after the other without a pause.
-pub(super) struct Together(pub(super) Vec<Box<dyn Worker>>);
-
-#[async_trait]
-impl Case for Together {
-    async fn turn(&mut self) -> Result<Turn, CaseError> {
-        let begun = Instant::now();
-        let all = std::thread::scope(|scope| {
-            let clients: Vec<_> = self
-                .0
-                .iter_mut()
-                .map(|worker| {
-                    scope
-                        .spawn(|| (0..CLIENT_SAMPLES).map(|_| worker.sample()).collect::<Result<Vec<_>, _>>())
-                })
-                .collect();
-            let ended = clients.into_iter().map(|client| client.join().unwrap_or(Err(CaseError::Client)));
-            ended.collect::<Result<Vec<_>, _>>()
-        });
-        let elapsed = begun.elapsed();
-        Ok(Turn { samples: all?.into_iter().flatten().collect(), elapsed })
+        Ok(Turn::of(self.0.sample()?))
     }
 }
 
@@ -130,11 +121,19 @@ impl Case for Together {
 pub(super) struct Program {
     /// Source.
     pub(super) code: &'static str,
+    /// What it imports, as the validator finds it.
+    pub(super) imports: &'static [&'static str],
     /// What it must print.
     pub(super) stdout: &'static str,
 }
 
 impl Program {
+    /// What an executor is told of it.
+    pub(super) fn hints(&self) -> Hints {
+        let imports = self.imports.iter().map(|module| (*module).to_owned()).collect();
+        Hints { imports, ..Hints::default() }
+    }
+
     /// Checks that it did what it must.
     pub(super) fn check(&self, success: bool, stdout: &str, stderr: &str) -> Result<(), CaseError> {
         if success && stdout == self.stdout {
@@ -146,11 +145,14 @@ impl Program {
 }
 
 /// The least that a program can do: what is left is the price of running one at all.
-pub(super) static PRINT: Program = Program { code: "print(1)", stdout: "1\n" };
+pub(super) static PRINT: Program = Program { code: "print(1)", imports: &[], stdout: "1\n" };
 
 /// What people use a sandbox for.
-pub(super) static PANDAS: Program =
-    Program { code: include_str!("programs/pandas_to_excel.py"), stdout: "12 rows, profit 5700\n" };
+pub(super) static PANDAS: Program = Program {
+    code: include_str!("programs/pandas_to_excel.py"),
+    imports: &["pandas"],
+    stdout: "12 rows, profit 5700\n",
+};
 
 /// Enough of a text to see what went wrong.
 pub(super) fn beginning(text: &str) -> String {
@@ -166,17 +168,15 @@ mod tests {
     impl Worker for Count {
         fn sample(&mut self) -> Result<Sample, CaseError> {
             self.0 += 1;
-            if self.0 > 15 { Err(CaseError::Client) } else { Ok(Sample::plain(Duration::from_millis(1))) }
+            if self.0 > 1 { Err(CaseError::Client) } else { Ok(Sample::plain(Duration::from_millis(1))) }
         }
     }
 
     #[tokio::test]
-    async fn a_turn_has_the_samples_of_all_clients_or_an_error() {
+    async fn a_turn_has_a_sample_or_an_error() {
         let mut alone = Alone(Box::new(Count(0)));
         assert_eq!(alone.turn().await.unwrap().samples.len(), 1);
-        let mut together = Together(vec![Box::new(Count(0)), Box::new(Count(0))]);
-        assert_eq!(together.turn().await.unwrap().samples.len(), 2 * CLIENT_SAMPLES);
-        assert!(together.turn().await.is_err());
+        assert!(alone.turn().await.is_err());
     }
 
     #[test]
@@ -184,5 +184,13 @@ mod tests {
         assert!(PRINT.check(true, "1\n", "").is_ok());
         assert!(PRINT.check(false, "1\n", "").is_err());
         assert!(PRINT.check(true, "", "").is_err());
+    }
+
+    #[test]
+    fn the_hints_are_those_that_the_validator_would_give() {
+        for program in [&PRINT, &PANDAS] {
+            let report = validator::validate(program.code, &validator::Policy::default());
+            assert_eq!(program.hints().imports, report.imports.into_iter().collect());
+        }
     }
 }

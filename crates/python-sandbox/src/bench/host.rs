@@ -1,10 +1,10 @@
-//! What the sandbox is compared with: a plain process of the same interpreter, and the same in bubblewrap.
+//! Commands of the host that run Python: a plain process of the runtime's interpreter, and how each one is timed.
 
 use super::case::{CaseError, Program, Sample, Worker};
 use runtime::Runtime;
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Instant;
 use tempfile::TempDir;
@@ -17,7 +17,7 @@ const LIBRARY_DIRS: [&str; 5] =
 const WHO: &str = "import sys, json; print('%d.%d.%d' % sys.version_info[:3]); print(json.__file__)";
 
 /// `-I`: no variable and no directory of the user's counts. `-B`: nothing is written into the runtime's tree.
-const FLAGS: [&str; 3] = ["-I", "-B", "-c"];
+pub(super) const FLAGS: [&str; 3] = ["-I", "-B", "-c"];
 
 /// A command of the host that runs Python programs.
 #[derive(Debug, Clone)]
@@ -28,18 +28,50 @@ pub(super) struct HostCommand {
 }
 
 impl HostCommand {
+    /// These words, with nothing in the environment but this.
+    pub(super) fn new(words: Vec<OsString>, env: Vec<(String, OsString)>) -> Self {
+        Self { words, env }
+    }
+
+    /// The machine's own `python3`.
+    pub(super) fn of_machine() -> Self {
+        let path = ("PATH".to_owned(), std::env::var_os("PATH").unwrap_or_default());
+        Self::new(["python3"].iter().chain(&FLAGS).map(OsString::from).collect(), vec![path])
+    }
+
+    /// Sets a variable, in place of what it was.
+    pub(super) fn set(&mut self, name: &str, value: impl Into<OsString>) {
+        self.env.retain(|(known, _)| known != name);
+        self.env.push((name.to_owned(), value.into()));
+    }
+
+    fn start(&self, directory: &Path) -> Command {
+        let mut command = Command::new(&self.words[0]);
+        command.args(&self.words[1..]).env_clear().current_dir(directory);
+        command.envs(self.env.iter().map(|(name, value)| (name, value)));
+        command
+    }
+
+    fn failed(&self, source: std::io::Error) -> CaseError {
+        CaseError::Start { program: self.words[0].to_string_lossy().into_owned(), source }
+    }
+
+    /// Starts a program with arguments in `directory`, with pipes for what it reads and answers. What it says on
+    /// standard error is shown: nobody else would tell why it ended.
+    pub(super) fn spawn(&self, arguments: &[String], directory: &Path) -> Result<Child, CaseError> {
+        let mut command = self.start(directory);
+        command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
+        command.spawn().map_err(|source| self.failed(source))
+    }
+
     /// Runs one program in `directory`, gives its success, stdout and stderr.
-    fn run(&self, code: &str, directory: &Path) -> Result<(bool, String, String), CaseError> {
-        let name = &self.words[0];
-        let output = Command::new(name)
-            .args(&self.words[1..])
+    pub(super) fn run(&self, code: &str, directory: &Path) -> Result<(bool, String, String), CaseError> {
+        let output = self
+            .start(directory)
             .arg(code)
-            .env_clear()
-            .envs(self.env.iter().map(|(name, value)| (name, value)))
-            .current_dir(directory)
             .stdin(Stdio::null())
             .output()
-            .map_err(|source| CaseError::Start { program: name.to_string_lossy().into_owned(), source })?;
+            .map_err(|source| self.failed(source))?;
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
         Ok((output.status.success(), text(output.stdout), text(output.stderr)))
     }
@@ -71,9 +103,7 @@ impl HostPython {
                 which: format!("{version}, the runtime's own, from its own tree"),
             });
         }
-        let path = ("PATH".to_owned(), std::env::var_os("PATH").unwrap_or_default());
-        let words = ["python3"].iter().chain(&FLAGS).map(OsString::from).collect();
-        let command = HostCommand { words, env: vec![path] };
+        let command = HostCommand::of_machine();
         let (_, who, _) = command.run(WHO, &directory)?;
         let version = who.lines().next().unwrap_or("of unknown version").to_owned();
         let which = format!("{version}, the machine's python3: the runtime's does not run outside its root");
@@ -92,47 +122,6 @@ impl HostPython {
         words.extend(FLAGS.map(OsString::from));
         HostCommand { words, env }
     }
-}
-
-/// Bubblewrap: namespaces and mounts like ours, but no seccomp filter, control group, landlock or protocol.
-#[derive(Debug)]
-pub(super) struct Bubblewrap {
-    /// How to run a program in it.
-    pub(super) command: HostCommand,
-    /// What `bwrap --version` says.
-    pub(super) version: String,
-}
-
-impl Bubblewrap {
-    /// Finds it on the `PATH`, with the runtime's tree as the root of its sandbox.
-    ///
-    /// # Errors
-    /// When it is not there.
-    pub(super) fn find(runtime: &Runtime) -> Result<Self, CaseError> {
-        let program = find_program("bwrap");
-        let asked = Command::new(&program).arg("--version").stdin(Stdio::null()).output();
-        let output = asked.map_err(|source| CaseError::Start { program: "bwrap".to_owned(), source })?;
-        let version = String::from_utf8_lossy(&output.stdout).trim().replace("bubblewrap ", "");
-
-        let mut words: Vec<OsString> =
-            vec![program.into(), "--unshare-all".into(), "--die-with-parent".into()];
-        words.extend(["--ro-bind".into(), runtime.rootfs.clone().into_os_string(), "/".into()]);
-        words.extend(
-            ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--chdir", "/tmp"].map(OsString::from),
-        );
-        words.push(runtime.interpreter.clone().into());
-        words.extend(FLAGS.map(OsString::from));
-        let env = runtime.env.iter().map(|(name, value)| (name.clone(), value.into())).collect();
-        Ok(Self { command: HostCommand { words, env }, version })
-    }
-}
-
-/// A program's path: the sandboxed environment has a `PATH` of its own.
-fn find_program(name: &str) -> PathBuf {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let found =
-        std::env::split_paths(&path).map(|directory| directory.join(name)).find(|path| path.is_file());
-    found.unwrap_or_else(|| PathBuf::from(name))
 }
 
 /// Runs a program with a command of the host.

@@ -5,15 +5,17 @@ use super::stats::Distribution;
 use super::suite::Entry;
 use crate::term;
 use serde::Serialize;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 /// Turns of each case that are dropped: files come into the page cache, connections open.
-pub(super) const WARM_UP_TURNS: usize = 3;
+pub(super) const WARM_UP_TURNS: usize = 2;
 
-/// Rest after each turn: what was measured cleans up after itself (a sandbox is removed after its answer), and that
-/// must not fall into the next case's time.
+/// Least rest after each turn: what was measured cleans up after itself (a sandbox is removed after its answer, and
+/// another takes its place in the pool), and that must not fall into the next case's time.
 pub(super) const PAUSE: Duration = Duration::from_millis(10);
+/// Most rest. A turn that took long has more to clean up, so its rest is a quarter of it within these bounds.
+pub(super) const PAUSE_MAX: Duration = Duration::from_millis(100);
 
 /// A part of the samples of one case.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -44,8 +46,10 @@ pub(super) struct Measured {
     pub(super) name: String,
     /// What one sample is.
     pub(super) what: String,
-    /// The case that it is compared with.
+    /// The case below which it cannot come.
     pub(super) floor: Option<String>,
+    /// Peers that do the same work: their medians are compared with its own.
+    pub(super) peers: Vec<String>,
     /// Its figures, or why there are none.
     pub(super) result: Result<Figures, NoFigures>,
 }
@@ -116,6 +120,7 @@ impl Running {
             return None;
         }
         let (Ok(case), None) = (&mut self.entry.case, &self.failed) else { return Some(()) };
+        let begun = Instant::now();
         match case.turn().await {
             Ok(turn) if keep => self.turns.add(turn),
             Ok(_) => {}
@@ -125,18 +130,18 @@ impl Running {
                 self.failed = Some(text);
             }
         }
-        tokio::time::sleep(PAUSE).await;
+        tokio::time::sleep((begun.elapsed() / 4).clamp(PAUSE, PAUSE_MAX)).await;
         Some(())
     }
 
     fn finish(self) -> Measured {
-        let Entry { name, what, floor, case, .. } = self.entry;
+        let Entry { name, what, floor, peers, case, .. } = self.entry;
         let result = match (case, self.failed) {
             (Err(why), _) => Err(NoFigures::Skipped(why)),
             (Ok(_), Some(why)) => Err(NoFigures::Failed(why)),
             (Ok(_), None) => self.turns.figures().ok_or_else(|| NoFigures::Failed("no samples".to_owned())),
         };
-        Measured { name, what, floor, result }
+        Measured { name, what, floor, peers, result }
     }
 }
 
@@ -205,7 +210,7 @@ mod tests {
     }
 
     fn entry(case: Result<Box<dyn Case>, String>) -> Entry {
-        Entry { name: "n".into(), what: "w".into(), floor: None, samples: 4, case }
+        Entry { name: "n".into(), what: "w".into(), floor: None, peers: Vec::new(), samples: 4, case }
     }
 
     #[tokio::test]

@@ -19,14 +19,14 @@ impl Case for Create {
         let sandbox = self.0.create(&Hints::default()).await?;
         let elapsed = begun.elapsed();
         sandbox.destroy().await;
-        Ok(Turn { samples: vec![Sample::plain(elapsed)], elapsed })
+        Ok(Turn::of(Sample::plain(elapsed)))
     }
 }
 
-/// Makes a sandbox and runs a program in it, cold: nothing was prepared for this run.
+/// Asks for a sandbox and runs a program in it.
 #[derive(Debug)]
-pub(super) struct Cold {
-    /// Who makes it.
+pub(super) struct Run {
+    /// Who makes the sandbox, ahead or now.
     pub(super) executor: Arc<dyn Executor>,
     /// What runs in it.
     pub(super) program: &'static Program,
@@ -35,12 +35,17 @@ pub(super) struct Cold {
 }
 
 #[async_trait]
-impl Case for Cold {
+impl Case for Run {
     async fn turn(&mut self) -> Result<Turn, CaseError> {
-        let request =
-            ExecRequest { code: self.program.code.to_owned(), limits: self.limits, ..ExecRequest::default() };
+        let hints = self.program.hints();
+        let request = ExecRequest {
+            code: self.program.code.to_owned(),
+            limits: self.limits,
+            imports: hints.imports.clone(),
+            ..ExecRequest::default()
+        };
         let begun = Instant::now();
-        let mut sandbox = self.executor.create(&Hints::default()).await?;
+        let mut sandbox = self.executor.create(&hints).await?;
         let created = begun.elapsed();
         let result = sandbox.exec(request, CancellationToken::new()).await?;
         let duration = begun.elapsed();
@@ -48,12 +53,8 @@ impl Case for Cold {
         self.program.check(result.success(), &result.stdout.text, &result.stderr.text)?;
         let program = result.usage.wall_time;
         let around = duration.saturating_sub(created).saturating_sub(program);
-        let phases = vec![
-            ("make the sandbox", created),
-            ("start the interpreter, collect", around),
-            ("program", program),
-        ];
-        Ok(Turn { samples: vec![Sample { duration, phases }], elapsed: duration })
+        let phases = vec![("get the sandbox", created), ("hand over, collect", around), ("program", program)];
+        Ok(Turn::of(Sample { duration, phases }))
     }
 }
 

@@ -1,20 +1,38 @@
 //! The list of cases: what is measured, what it needs, what it is compared with.
 
-use super::case::{Alone, Case, PANDAS, PRINT, Program, Together, Worker};
-use super::host::{Bubblewrap, HostCommand, HostPython, HostWorker};
-use super::http::HttpWorker;
-use super::sandboxed::{Cold, Create, VALIDATED_CHARS, Validate};
+use super::case::{Alone, Case, PANDAS, PRINT, Program, Worker};
+use super::client::Address;
+use super::floor::{DATA_MODULES, FloorSpec, Forks, Warm};
+use super::host::{HostCommand, HostPython, HostWorker};
+use super::load::Load;
+use super::peers::Peer;
+use super::sandboxed::{Create, Run, VALIDATED_CHARS, Validate};
 use executor::{ExecLimits, Executor};
+use runtime::Runtime;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use tempfile::TempDir;
 use validator::Policy;
 
 /// Clients that work at the same time in the cases of throughput.
-const CLIENTS: [usize; 3] = [1, 2, 8];
+const CLIENTS: [usize; 6] = [1, 2, 8, 16, 32, 128];
+/// Processes that fork at the same time: those of which a target speaks, and what stands beside few clients.
+const FORKERS: [usize; 3] = [1, 2, 16];
 
-/// Cases whose samples take long get a quarter of them.
+/// Cases that start an interpreter get fewer samples, those that take a quarter of a second or more still fewer: a run
+/// of everything shall take no longer than a few minutes.
+const PLAIN_SHARE: usize = 2;
 const SLOW_SHARE: usize = 4;
+const SLOWER_SHARE: usize = 10;
+const SLOWEST_SHARE: usize = 20;
+/// But so many at least: a median of fewer is no median.
+const SLOW_SAMPLES_MIN: usize = 5;
+/// Cases of throughput take many in a turn, so they get more.
+const THROUGHPUT_TIMES: usize = 3;
+/// Samples of all clients together in a turn of throughput: many more than the sandboxes that wait at its start.
+const TURN_SAMPLES: usize = 320;
+/// Least samples of one client in a turn: starting the clients must not count.
+const EACH_MIN: usize = 4;
 
 /// A case, or why there is none here.
 pub(super) struct Entry {
@@ -22,18 +40,22 @@ pub(super) struct Entry {
     pub(super) name: String,
     /// What one sample is.
     pub(super) what: String,
-    /// The case that it is compared with.
+    /// The case below which it cannot come.
     pub(super) floor: Option<String>,
+    /// Peers that do the same work.
+    pub(super) peers: Vec<String>,
     /// Samples to take.
     pub(super) samples: usize,
     /// How to take them; or what is missing.
     pub(super) case: Result<Box<dyn Case>, String>,
 }
 
-/// An active executor.
+/// An executor in one of its ways to work.
 pub(super) struct Candidate {
-    /// Its name.
-    pub(super) name: &'static str,
+    /// Its name, and that of its cases.
+    pub(super) name: String,
+    /// How it works.
+    pub(super) how: &'static str,
     /// Itself, when it can run programs here.
     pub(super) executor: Result<Arc<dyn Executor>, String>,
 }
@@ -42,12 +64,14 @@ pub(super) struct Candidate {
 pub(super) struct Parts {
     /// The plain interpreter.
     pub(super) python: HostPython,
-    /// Bubblewrap with the same interpreter.
-    pub(super) bubblewrap: Result<Bubblewrap, String>,
+    /// Other ways to keep programs apart.
+    pub(super) peers: Vec<Peer>,
+    /// What programs run in.
+    pub(super) runtime: Runtime,
     /// Every active executor.
     pub(super) executors: Vec<Candidate>,
     /// The address of a service.
-    pub(super) service: Result<String, String>,
+    pub(super) service: Result<Address, String>,
     /// Where programs on the host leave their files.
     pub(super) directory: Arc<TempDir>,
     /// What a program may use.
@@ -58,107 +82,205 @@ pub(super) struct Parts {
 
 /// Makes all cases, in the order of the table. `samples` is the number for ordinary ones.
 pub(super) fn entries(parts: &Parts, samples: usize) -> Vec<Entry> {
-    let mut entries = running(parts, "", &PRINT, "`print(1)`", samples);
-    for Candidate { name, executor } in &parts.executors {
-        let create = executor.clone().map(|executor| Box::new(Create(executor)) as Box<dyn Case>);
-        entries.push(Entry {
-            name: format!("{name}-create"),
-            what: format!("a sandbox of `{name}`, made and left empty"),
-            floor: Some("python".to_owned()),
-            samples,
-            case: create,
-        });
-    }
-    let slow = samples.div_ceil(SLOW_SHARE);
-    entries.extend(running(parts, "pandas-", &PANDAS, "pandas to an Excel file", slow));
-    entries.push(Entry {
-        name: "validator".to_owned(),
-        what: format!("{VALIDATED_CHARS} characters of dense source judged"),
-        floor: None,
-        samples,
-        case: Ok(alone(Validate::new(parts.policy.clone()))),
-    });
-    for count in CLIENTS {
-        let at_once = if count == 1 { "one client".to_owned() } else { format!("{count} clients at once") };
-        let python = (0..count).map(|_| boxed(host(&parts.python.command, &PRINT, &parts.directory)));
-        entries.push(Entry {
-            name: format!("python-x{count}"),
-            what: format!("`print(1)`, plain processes, {at_once} without a pause"),
+    let spec = |more: &[&str], compact| {
+        Arc::new(FloorSpec::new(&parts.python.command, &parts.runtime, more, compact, &parts.directory))
+    };
+    let share = |times| samples.div_ceil(times).max(SLOW_SAMPLES_MIN);
+    let (lean, data) = (spec(&[], false), spec(&DATA_MODULES, false));
+    let suite = Suite { parts, samples };
+    let mut entries = vec![
+        suite.floor("fork-lean", "a bare fork, exit and wait; common modules imported", forks(&lean, 1, 1)),
+        suite.floor("fork-data", "the same with the data template's packages imported", forks(&data, 1, 1)),
+        suite.floor(
+            "fork-data-compact",
+            "the same with its memory in huge pages, as the template has it",
+            forks(&spec(&DATA_MODULES, true), 1, 1),
+        ),
+    ];
+    entries.extend(suite.running(
+        "",
+        &PRINT,
+        "`print(1)`",
+        "fork-lean",
+        share(SLOW_SHARE),
+        share(PLAIN_SHARE),
+    ));
+    entries.extend(suite.created());
+    entries.push(suite.floor(
+        "pandas-warm",
+        "pandas to an Excel file, its own time in a warm interpreter, without the fork",
+        Box::new(Warm::new(&data, &PANDAS)),
+    ));
+    let (slowest, slower) = (share(SLOWEST_SHARE), share(SLOWER_SHARE));
+    entries.extend(suite.running(
+        "pandas-",
+        &PANDAS,
+        "pandas to an Excel file",
+        "pandas-warm",
+        slowest,
+        slower,
+    ));
+    entries.push(suite.floor(
+        "validator",
+        &format!("{VALIDATED_CHARS} characters of dense source judged"),
+        alone(Validate::new(parts.policy.clone())),
+    ));
+    entries.extend(FORKERS.map(|count| suite.forkers(&lean, count)));
+    entries.extend(CLIENTS.map(|count| suite.clients(count)));
+    entries
+}
+
+/// What makes entries.
+struct Suite<'a> {
+    parts: &'a Parts,
+    samples: usize,
+}
+
+impl Suite<'_> {
+    /// A case that others are compared with, or that stands alone.
+    fn floor(&self, name: &str, what: &str, case: Box<dyn Case>) -> Entry {
+        Entry {
+            name: name.to_owned(),
+            what: what.to_owned(),
             floor: None,
-            samples,
-            case: Ok(Box::new(Together(python.collect()))),
-        });
-        let http = parts.service.clone().map(|base| {
-            let clients = (0..count).map(|_| boxed(HttpWorker::new(&base, &PRINT)));
-            Box::new(Together(clients.collect())) as Box<dyn Case>
-        });
-        entries.push(Entry {
-            name: format!("http-x{count}"),
-            what: format!("`print(1)`, over HTTP, {at_once} without a pause"),
-            floor: Some(format!("python-x{count}")),
-            samples,
-            case: http,
-        });
+            peers: Vec::new(),
+            samples: self.samples,
+            case: Ok(case),
+        }
     }
-    entries
-}
 
-/// One program in every way there is, the floor first.
-fn running(parts: &Parts, prefix: &str, program: &'static Program, what: &str, samples: usize) -> Vec<Entry> {
-    let floor = format!("{prefix}python");
-    let entry = |way: &str, how: &str, case| Entry {
-        name: format!("{prefix}{way}"),
-        what: format!("{what}, {how}"),
-        floor: (way != "python").then(|| floor.clone()),
-        samples,
-        case,
-    };
-    let plain = alone(host(&parts.python.command, program, &parts.directory));
-    let mut entries = vec![entry("python", "a plain process: the floor", Ok(plain))];
-    let wrapped = match &parts.bubblewrap {
-        Ok(bubblewrap) => Ok(alone(host(&bubblewrap.command, program, &parts.directory))),
-        Err(why) => Err(why.clone()),
-    };
-    entries.push(entry("bwrap", "bubblewrap", wrapped));
-    for Candidate { name, executor } in &parts.executors {
+    /// One program in every way there is: the peers, each executor, the service. `slow` samples where a container or
+    /// a virtual machine is started, `plain` where an interpreter is.
+    fn running(
+        &self,
+        prefix: &str,
+        program: &'static Program,
+        what: &str,
+        floor: &str,
+        slow: usize,
+        plain: usize,
+    ) -> Vec<Entry> {
+        let parts = self.parts;
+        let host = |command: &HostCommand| alone(HostWorker::new(command, program, &parts.directory));
+        let peer = |name: &str, how: &str, samples, case| Entry {
+            name: format!("{prefix}{name}"),
+            what: format!("{what}, {how}"),
+            floor: None,
+            peers: Vec::new(),
+            samples,
+            case,
+        };
+        let mut entries = vec![peer("python", "a plain process", plain, Ok(host(&parts.python.command)))];
+        for Peer { name, what, found } in &parts.peers {
+            let case = found.as_ref().map(|found| host(&found.command)).map_err(Clone::clone);
+            entries.push(peer(name, what, if *name == "bwrap" { plain } else { slow }, case));
+        }
+        let peers: Vec<String> = entries.iter().map(|entry| entry.name.clone()).collect();
+        let ours = |name: &str, how: &str, samples, case| Entry {
+            floor: Some(floor.to_owned()),
+            peers: peers.clone(),
+            ..peer(name, how, samples, case)
+        };
         let limits = parts.limits;
-        let cold =
-            executor.clone().map(|executor| Box::new(Cold { executor, program, limits }) as Box<dyn Case>);
-        entries.push(entry(name, &format!("`{name}`, cold"), cold));
+        for Candidate { name, how, executor } in &parts.executors {
+            let run =
+                executor.clone().map(|executor| Box::new(Run { executor, program, limits }) as Box<dyn Case>);
+            // A fresh interpreter imports everything anew.
+            let samples = if *how == FRESH { plain } else { self.samples };
+            entries.push(ours(name, how, samples, run));
+        }
+        entries.push(ours(
+            "http",
+            "the service over HTTP, one client, rests between",
+            self.samples,
+            self.load(program, 1, 1),
+        ));
+        entries
     }
-    let http = parts.service.clone().map(|base| alone(HttpWorker::new(&base, program)));
-    entries.push(entry("http", "the service over HTTP, cold", http));
-    entries
+
+    /// Empty sandboxes of executors that make them now; one that waits costs nothing to take.
+    fn created(&self) -> Vec<Entry> {
+        let made_now = self.parts.executors.iter().filter(|candidate| candidate.how != WAITING);
+        let entry = |Candidate { name, how, executor }: &Candidate| Entry {
+            name: format!("{name}-create"),
+            what: format!("a sandbox, {how}, made and left empty"),
+            floor: Some("fork-lean".to_owned()),
+            peers: Vec::new(),
+            samples: self.samples,
+            case: executor.clone().map(|executor| Box::new(Create(executor)) as Box<dyn Case>),
+        };
+        made_now.map(entry).collect()
+    }
+
+    fn forkers(&self, spec: &Arc<FloorSpec>, count: usize) -> Entry {
+        let at_once =
+            if count == 1 { "one process".to_owned() } else { format!("{count} processes at once") };
+        Entry {
+            samples: self.samples * THROUGHPUT_TIMES,
+            ..self.floor(
+                &format!("fork-lean-x{count}"),
+                &format!("a bare fork, exit and wait, {at_once} without a pause"),
+                forks(spec, count, each(count)),
+            )
+        }
+    }
+
+    fn clients(&self, count: usize) -> Entry {
+        let at_once = if count == 1 { "one client".to_owned() } else { format!("{count} clients at once") };
+        Entry {
+            name: format!("http-x{count}"),
+            what: format!("`print(1)`, the service over HTTP, {at_once} without a pause"),
+            floor: FORKERS.contains(&count).then(|| format!("fork-lean-x{count}")),
+            peers: Vec::new(),
+            samples: self.samples * THROUGHPUT_TIMES,
+            case: self.load(&PRINT, count, each(count)),
+        }
+    }
+
+    fn load(&self, program: &'static Program, clients: usize, each: usize) -> Result<Box<dyn Case>, String> {
+        let address = self.parts.service.as_ref().map_err(Clone::clone)?;
+        let load = Load::new(address, program, clients, each).map_err(|error| error.to_string())?;
+        Ok(Box::new(load))
+    }
 }
 
-fn host(command: &HostCommand, program: &'static Program, directory: &Arc<TempDir>) -> HostWorker {
-    HostWorker::new(command, program, directory)
+/// How an executor works that keeps sandboxes ready.
+pub(super) const WAITING: &str = "from the warm pool";
+/// One that makes a sandbox for each program and forks the interpreter from a template.
+pub(super) const FORKED: &str = "without a pool";
+/// One that makes a sandbox and starts an interpreter for each program.
+pub(super) const FRESH: &str = "cold: a fresh interpreter";
+
+/// Samples of one of so many clients in a turn of throughput.
+fn each(clients: usize) -> usize {
+    (TURN_SAMPLES / clients).max(EACH_MIN)
 }
 
-fn boxed(worker: impl Worker + 'static) -> Box<dyn Worker> {
-    Box::new(worker)
+fn forks(spec: &Arc<FloorSpec>, count: usize, each: usize) -> Box<dyn Case> {
+    Box::new(Forks::new(spec, count, each))
 }
 
 fn alone(worker: impl Worker + 'static) -> Box<dyn Case> {
-    Box::new(Alone(boxed(worker)))
+    Box::new(Alone(Box::new(worker)))
 }
 
-/// Keeps the cases that are named, and those that they are compared with. No name keeps all.
+/// Keeps the cases that are named, and those that they are compared with. No name keeps all. Names of `parts` are
+/// known too and keep no case.
 ///
 /// # Errors
 /// A name that no case has, with those that there are.
-pub(super) fn only(entries: Vec<Entry>, names: &[String]) -> Result<Vec<Entry>, String> {
+pub(super) fn only(entries: Vec<Entry>, names: &[String], parts: &[&str]) -> Result<Vec<Entry>, String> {
     if names.is_empty() {
         return Ok(entries);
     }
-    if let Some(unknown) = names.iter().find(|name| entries.iter().all(|entry| entry.name != **name)) {
-        let known: Vec<&str> = entries.iter().map(|entry| entry.name.as_str()).collect();
+    let mut known = entries.iter().map(|entry| entry.name.as_str()).chain(parts.iter().copied());
+    if let Some(unknown) = names.iter().find(|name| known.clone().all(|known| known != **name)) {
+        let known: Vec<&str> = known.by_ref().collect();
         return Err(format!("there is no case `{unknown}`; there are {}", known.join(", ")));
     }
     let mut kept: BTreeSet<String> = names.iter().cloned().collect();
-    let floors =
-        entries.iter().filter(|entry| kept.contains(&entry.name)).filter_map(|entry| entry.floor.clone());
-    kept.extend(floors.collect::<Vec<_>>());
+    let chosen = entries.iter().filter(|entry| names.contains(&entry.name));
+    kept.extend(chosen.flat_map(|entry| entry.floor.iter().chain(&entry.peers).cloned()));
     Ok(entries.into_iter().filter(|entry| kept.contains(&entry.name)).collect())
 }
 
@@ -166,20 +288,31 @@ pub(super) fn only(entries: Vec<Entry>, names: &[String]) -> Result<Vec<Entry>, 
 mod tests {
     use super::*;
 
-    fn entry(name: &str, floor: Option<&str>) -> Entry {
+    fn entry(name: &str, floor: Option<&str>, peers: &[&str]) -> Entry {
         let floor = floor.map(str::to_owned);
-        Entry { name: name.into(), what: String::new(), floor, samples: 1, case: Err("a test".into()) }
+        let peers = peers.iter().map(|name| (*name).to_owned()).collect();
+        Entry { name: name.into(), what: String::new(), floor, peers, samples: 1, case: Err("a test".into()) }
     }
 
     #[test]
-    fn a_chosen_case_brings_its_floor() {
-        let all = || vec![entry("a", None), entry("b", Some("a")), entry("c", Some("a"))];
+    fn a_chosen_case_brings_what_it_is_compared_with() {
+        let all = || vec![entry("a", None, &[]), entry("b", Some("a"), &[]), entry("c", Some("a"), &["b"])];
         let names = |chosen: &[&str]| {
             let chosen: Vec<String> = chosen.iter().map(|name| (*name).to_owned()).collect();
-            only(all(), &chosen).map(|kept| kept.into_iter().map(|entry| entry.name).collect::<Vec<_>>())
+            only(all(), &chosen, &["memory"])
+                .map(|kept| kept.into_iter().map(|entry| entry.name).collect::<Vec<_>>())
         };
         assert_eq!(names(&[]).unwrap().len(), 3);
-        assert_eq!(names(&["c"]).unwrap(), ["a", "c"]);
-        assert!(names(&["d"]).unwrap_err().contains("a, b, c"));
+        assert_eq!(names(&["b"]).unwrap(), ["a", "b"]);
+        assert_eq!(names(&["c"]).unwrap(), ["a", "b", "c"]);
+        assert!(names(&["memory"]).unwrap().is_empty());
+        assert!(names(&["d"]).unwrap_err().contains("a, b, c, memory"));
+    }
+
+    #[test]
+    fn a_turn_of_throughput_is_long_for_every_number_of_clients() {
+        for count in CLIENTS.into_iter().chain(FORKERS) {
+            assert!(each(count) >= EACH_MIN && each(count) * count >= TURN_SAMPLES);
+        }
     }
 }

@@ -7,17 +7,16 @@
 mod attack;
 mod finding;
 mod host;
-mod leftovers;
 mod walls;
 
 use crate::cli::DoctorArgs;
 use crate::compose;
+use crate::leftovers::Snapshot;
 use crate::settings::Settings;
 use crate::{exit, term};
 use attack::{Attack, Fallen};
 use executor::{Chain, Executor, Health};
 use finding::{Finding, State};
-use leftovers::Snapshot;
 use std::os::unix::process::CommandExt;
 use std::process::ExitCode;
 use walls::Wall;

@@ -1,10 +1,8 @@
-//! Programs over HTTP: a client that keeps its connection, and the service as a process of its own.
+//! The service under load, as a process of its own.
 
-use super::case::{CaseError, Program, Sample, Worker, beginning};
 use crate::settings::Settings;
 use runtime::Runtime;
 use rustix::process::{Pid, Signal, kill_process};
-use serde_json::Value;
 use std::ffi::OsString;
 use std::io::{self, BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -12,8 +10,6 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-/// Longest time for one answer: the longest program behind a long line of others.
-const ANSWER_TIME_MAX: Duration = Duration::from_secs(90);
 /// Longest time for the service to start; its executors prove themselves first.
 const START_TIME_MAX: Duration = Duration::from_secs(60);
 /// Longest time for the service to stop, before it is killed.
@@ -21,83 +17,8 @@ const STOP_TIME_MAX: Duration = Duration::from_secs(20);
 /// What stands before the address in the line that the service prints when it is ready.
 const READY_WORDS: &str = " is ready at ";
 
-/// A client with one connection.
-#[derive(Debug)]
-pub(super) struct Client {
-    agent: ureq::Agent,
-    base: String,
-}
-
-impl Client {
-    /// A client of the service at `base`, `http://host:port`.
-    pub(super) fn new(base: &str) -> Self {
-        let config = ureq::Agent::config_builder()
-            .http_status_as_error(false)
-            .proxy(None)
-            .timeout_global(Some(ANSWER_TIME_MAX))
-            .build();
-        Self { agent: config.into(), base: base.trim_end_matches('/').to_owned() }
-    }
-
-    /// The service's version, when it can run programs.
-    ///
-    /// # Errors
-    /// No answer, or one that says that it cannot.
-    pub(super) fn version(&self) -> Result<String, CaseError> {
-        let answer = self.agent.get(format!("{}/health", self.base)).call();
-        let health = read(answer)?;
-        Ok(health["version"].as_str().unwrap_or("unknown").to_owned())
-    }
-
-    fn execute(&self, body: &[u8]) -> Result<Value, CaseError> {
-        let request = self.agent.post(format!("{}/execute", self.base));
-        read(request.header("content-type", "application/json").send(body))
-    }
-}
-
-/// The body of a good answer. Reading all of it lets the connection serve the next request.
-fn read(answer: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Result<Value, CaseError> {
-    let mut answer = answer.map_err(Box::new)?;
-    let status = answer.status().as_u16();
-    let body = answer.body_mut().read_to_string().map_err(Box::new)?;
-    match serde_json::from_str(&body) {
-        Ok(value) if status == 200 => Ok(value),
-        _ => Err(CaseError::Answer { status, body: beginning(&body) }),
-    }
-}
-
-/// Sends one program and waits for its answer.
-#[derive(Debug)]
-pub(super) struct HttpWorker {
-    client: Client,
-    program: &'static Program,
-    body: Vec<u8>,
-}
-
-impl HttpWorker {
-    /// With a connection of its own to the service at `base`.
-    pub(super) fn new(base: &str, program: &'static Program) -> Self {
-        let body = serde_json::json!({ "code": program.code }).to_string().into_bytes();
-        Self { client: Client::new(base), program, body }
-    }
-}
-
-impl Worker for HttpWorker {
-    fn sample(&mut self) -> Result<Sample, CaseError> {
-        let begun = Instant::now();
-        let answer = self.client.execute(&self.body)?;
-        let duration = begun.elapsed();
-        let text = |name: &str| answer[name].as_str().unwrap_or_default();
-        self.program.check(answer["success"] == true, text("stdout"), text("stderr"))?;
-        let program_s = answer["execution_time"].as_f64().unwrap_or(0.0);
-        let program = Duration::try_from_secs_f64(program_s).unwrap_or_default();
-        let around = duration.saturating_sub(program);
-        Ok(Sample { duration, phases: vec![("everything around the program", around), ("program", program)] })
-    }
-}
-
-/// The service as a child process on a free port of loopback, with the settings of this command but for the port,
-/// and files of its own that go with it. Dropping it stops it.
+/// The service as a child process on a free port of loopback, with the settings of this command but for the port and
+/// what a run of its kind needs, and files of its own that go with it. Dropping it stops it.
 #[derive(Debug)]
 pub(super) struct ServiceProcess {
     /// `http://127.0.0.1:PORT`.
@@ -123,7 +44,8 @@ pub(super) enum ServiceError {
 }
 
 impl ServiceProcess {
-    /// Starts the service and waits until it is ready. `flags` are the settings of this command's own line.
+    /// Starts the service and waits until it is ready. `flags` are the settings of this command's own line; `more`
+    /// stand over them.
     ///
     /// # Errors
     /// When it does not become ready, with what it said.
@@ -131,6 +53,7 @@ impl ServiceProcess {
         flags: &[OsString],
         settings: &Settings,
         runtime: &Runtime,
+        more: &[(&str, String)],
     ) -> Result<Self, ServiceError> {
         let failed = |step| move |source| ServiceError::Io { step, source };
         let program = std::env::current_exe().map_err(failed("find this program"))?;
@@ -151,6 +74,7 @@ impl ServiceProcess {
             .args(with("RUNTIME_ROOTFS", runtime.rootfs.as_os_str()))
             .args(with("LOG_FORMAT", "text".as_ref()))
             .args(with("LOG_LEVEL", "error".as_ref()))
+            .args(more.iter().flat_map(|(name, value)| with(name, value.as_ref())))
             .args(["serve", "--host", "127.0.0.1", "--port", "0"])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -167,6 +91,11 @@ impl ServiceProcess {
             None => return Err(ServiceError::NotReady("it took too long".to_owned())),
         };
         Ok(service)
+    }
+
+    /// Its process.
+    pub(super) fn pid(&self) -> u32 {
+        self.child.id()
     }
 }
 

@@ -1,0 +1,2 @@
+for _ in range(100):
+    print("x" * 10_000)
