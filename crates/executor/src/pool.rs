@@ -20,6 +20,9 @@ use tokio::time::Instant;
 
 /// Time after which a shelf that always had sandboxes to spare shrinks.
 const SHRINK_AFTER: Duration = Duration::from_secs(10);
+/// Rest of the filler after a sandbox was taken, as long as enough of them wait: the program that it was taken for
+/// has the cores for itself meanwhile.
+const REFILL_DELAY: Duration = Duration::from_millis(3);
 /// Rest of the filler after a sandbox could not be made: the host may need it.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(1);
 
@@ -102,6 +105,11 @@ impl<T> Shelf<T> {
 
     fn lacks(&self) -> usize {
         self.target.saturating_sub(self.waiting.len())
+    }
+
+    /// Whether so many wait that the next takes will find some, too.
+    fn has_enough(&self) -> bool {
+        self.waiting.len() >= self.target.div_ceil(2)
     }
 }
 
@@ -190,6 +198,10 @@ impl<M: Maker> Inner<M> {
         needy.max_by_key(|(_, shelf)| shelf.lacks() * 1000 / shelf.target.max(1)).map(|(number, _)| number)
     }
 
+    fn has_enough(&self) -> bool {
+        self.shelves().iter().all(Shelf::has_enough)
+    }
+
     /// Puts one on a shelf, or gives it back when that is full or the pool is closed.
     fn put(&self, number: usize, item: M::Item) -> Option<M::Item> {
         let mut shelves = self.shelves();
@@ -215,7 +227,11 @@ async fn fill<M: Maker>(inner: Arc<Inner<M>>) {
         drop(inner.shrink());
         let Some(shelf) = inner.neediest() else {
             // Woken by every take; the timeout is for the shrinking.
-            let _ = tokio::time::timeout(SHRINK_AFTER, inner.changed.notified()).await;
+            if tokio::time::timeout(SHRINK_AFTER, inner.changed.notified()).await.is_ok()
+                && inner.has_enough()
+            {
+                tokio::time::sleep(REFILL_DELAY).await;
+            }
             continue;
         };
         match inner.maker.make(shelf).await {

@@ -14,9 +14,9 @@ pub(super) struct Snapshot {
 }
 
 impl Snapshot {
-    /// Looks.
-    pub(super) fn take() -> Self {
-        Self { processes: processes(), mounts: mounts(), groups: groups() }
+    /// Looks. `rootfs` is the runtime's tree, which sandboxes mount on.
+    pub(super) fn take(rootfs: &Path) -> Self {
+        Self { processes: processes(), mounts: mounts(rootfs), groups: groups() }
     }
 
     /// What is there now and was not before, in words; empty when the host is clean.
@@ -61,9 +61,17 @@ fn processes() -> BTreeSet<String> {
     ours.iter().map(u32::to_string).collect()
 }
 
-fn mounts() -> BTreeSet<String> {
+/// Mounts where sandboxes make theirs. Others come and go on a host with users and container engines.
+fn mounts(rootfs: &Path) -> BTreeSet<String> {
     let text = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-    text.lines().filter_map(|line| line.split(' ').nth(4)).map(str::to_owned).collect()
+    let points = text.lines().filter_map(|line| line.split(' ').nth(4));
+    points.filter(|point| is_of_sandbox(Path::new(point), rootfs)).map(str::to_owned).collect()
+}
+
+fn is_of_sandbox(point: &Path, rootfs: &Path) -> bool {
+    /// What a cell mounts once it has moved into the runtime's tree.
+    const INSIDE: [&str; 5] = ["/", "/dev", "/proc", "/sys", "/tmp"];
+    point.starts_with(rootfs) || INSIDE.iter().any(|inside| point == Path::new(inside))
 }
 
 /// Directories with our mark below the places where cgroup file systems are mounted, without those of a service
@@ -122,13 +130,24 @@ mod tests {
     }
 
     #[test]
+    fn only_mounts_where_sandboxes_mount_are_theirs() {
+        let is = |point: &str| is_of_sandbox(Path::new(point), Path::new("/data/rootfs"));
+        assert!(is("/tmp") && is("/data/rootfs") && is("/data/rootfs/proc"));
+        assert!(!is("/tmp/other") && !is("/data/rootfs2") && !is("/var/lib/engine/overlay/1/merged"));
+    }
+
+    #[test]
     fn a_new_child_is_seen_and_its_end_too() {
-        let before = Snapshot::take();
+        let before = Snapshot::take(Path::new("/nowhere"));
         let mut child = std::process::Command::new("sleep").arg("30").spawn().expect("sleep is everywhere");
-        let new = Snapshot::take().new_since(&before);
+        let new = Snapshot::take(Path::new("/nowhere")).new_since(&before);
         assert!(new.contains(&format!("process {}", child.id())), "{new:?}");
         child.kill().expect("it is ours");
         child.wait().expect("it is ours");
-        assert!(!Snapshot::take().new_since(&before).contains(&format!("process {}", child.id())));
+        assert!(
+            !Snapshot::take(Path::new("/nowhere"))
+                .new_since(&before)
+                .contains(&format!("process {}", child.id()))
+        );
     }
 }

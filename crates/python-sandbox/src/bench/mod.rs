@@ -281,12 +281,13 @@ impl Bench<'_> {
 
     async fn soak(&self, count: usize) -> Result<Soak, String> {
         term::message(&format!("{count} mixed executions"));
-        let before = Snapshot::take();
+        let before = Snapshot::take(&self.runtime.rootfs);
         let (process, address) = self.start_service(&soak::settings())?;
         let mut found = soak::run(&address, process.pid(), count, self.stop).await;
         let instance = soak::instance(process.pid());
         drop(process);
-        found.leftovers = soak::own(Snapshot::take().new_since(&before), instance.as_deref());
+        found.leftovers =
+            soak::own(Snapshot::take(&self.runtime.rootfs).new_since(&before), instance.as_deref());
         Ok(found)
     }
 }

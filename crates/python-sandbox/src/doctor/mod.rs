@@ -18,6 +18,7 @@ use attack::{Attack, Fallen};
 use executor::{Chain, Executor, Health};
 use finding::{Finding, State};
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::ExitCode;
 use walls::Wall;
 
@@ -83,7 +84,7 @@ async fn examine(settings: &Settings, quiet: bool) -> std::io::Result<Vec<Findin
         return Ok(findings);
     };
     let attack = Attack::prepare(settings.exec_limits_max, settings.native_limits)?;
-    let before = Snapshot::take();
+    let before = Snapshot::take(&runtime.rootfs);
     let executors = compose::start_executors(settings, &runtime).await;
     for executor in &executors {
         let health = executor.health().await;
@@ -101,7 +102,7 @@ async fn examine(settings: &Settings, quiet: bool) -> std::io::Result<Vec<Findin
         }
     }
     compose::stop_executors(&Chain::new(executors)).await;
-    findings.push(host_clean(&before));
+    findings.push(host_clean(&before, &runtime.rootfs));
     Ok(findings)
 }
 
@@ -137,8 +138,8 @@ async fn attack_one(attack: &Attack, wall: &Wall, executor: &dyn Executor) -> Fi
     Finding { kind: "wall", name: wall.name.to_owned(), state, detail, mend: mend.map(str::to_owned) }
 }
 
-fn host_clean(before: &Snapshot) -> Finding {
-    let left = Snapshot::take().new_since(before);
+fn host_clean(before: &Snapshot, rootfs: &Path) -> Finding {
+    let left = Snapshot::take(rootfs).new_since(before);
     let (state, detail, mend) = if left.is_empty() {
         (State::Proved, "no process, mount or control group is left".to_owned(), None)
     } else {
