@@ -1,5 +1,6 @@
 #! class: cpu
 #! attack: busy loops in thirty processes, each with the best priority it can get and on every processor
+#! executors: native, docker, kata
 #! validator: rejects
 #! timeout: 3
 #! expect kind: timeout

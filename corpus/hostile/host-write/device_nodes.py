@@ -1,5 +1,6 @@
 #! class: host-write
 #! attack: open memory, disks and other devices, or make the nodes for them
+#! executors: native, docker, kata
 #! validator: rejects
 #! expect stdout: WALLED
 import os

@@ -1,5 +1,6 @@
 #! class: host-write
 #! attack: run a program or load a library that was written to /tmp
+#! executors: native, docker, kata
 #! validator: rejects
 #! expect stdout: WALLED
 import ctypes

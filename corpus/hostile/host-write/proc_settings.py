@@ -1,5 +1,6 @@
 #! class: host-write
 #! attack: write kernel settings: /proc/sys, sysrq, own oom score, id maps
+#! executors: native, docker, kata
 #! validator: rejects
 #! expect stdout: WALLED
 import os

@@ -1,5 +1,6 @@
 #! class: kernel
 #! attack: enter the kernel through int 0x80, where the same numbers mean other calls
+#! executors: native, docker, kata
 #! validator: rejects
 #! expect stdout: WALLED
 import ctypes

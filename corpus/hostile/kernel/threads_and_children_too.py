@@ -1,5 +1,6 @@
 #! class: kernel
 #! attack: try the forbidden calls from a new thread, a forked child and an executed program: the walls must be inherited
+#! executors: native, docker, kata
 #! validator: rejects
 #! expect stdout: WALLED
 import os

@@ -1,5 +1,6 @@
 #! class: kernel
 #! attack: the table of loaded modules holds posix and its like: forbidden calls with the validator on
+#! executors: native, docker, kata
 #! validator: accepts
 #! expect stdout: WALLED
 import warnings

@@ -1,5 +1,6 @@
 #! class: leftover
 #! attack: end at the very moment when dozens of children are being made
+#! executors: native, docker, kata
 #! validator: rejects
 #! timeout: 5
 #! expect kind: exited, process_limit

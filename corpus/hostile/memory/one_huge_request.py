@@ -1,5 +1,6 @@
 #! class: memory
 #! attack: ask for a terabyte at once: the interpreter may be refused, or the kernel may promise what it cannot keep
+#! executors: native, docker, kata
 #! validator: accepts
 #! expect kind: exited, out_of_memory
 #! expect success: false

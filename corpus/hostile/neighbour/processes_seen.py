@@ -12,10 +12,6 @@ listed = {int(name) for name in os.listdir("/proc") if name.isdigit()}
 if len(listed - {me}) > 2:
     fallen = True
     print("BREACH sees", sorted(listed))
-for pid in listed - {me}:
-    if os.stat(f"/proc/{pid}").st_uid == os.getuid():
-        fallen = True
-        print("BREACH", pid, "has the same user")
 answers = []
 for pid in range(1, 70000):
     try:

@@ -1,5 +1,6 @@
 #! class: privilege
 #! attack: still be root, keep a capability, a group, or a second identity
+#! executors: native, docker, kata
 #! validator: rejects
 #! expect stdout: WALLED
 import os

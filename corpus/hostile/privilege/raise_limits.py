@@ -1,5 +1,6 @@
 #! class: privilege
 #! attack: raise the resource limits and the priority that were set from outside
+#! executors: native, docker, kata
 #! validator: rejects
 #! expect stdout: WALLED
 import os

@@ -1,5 +1,6 @@
 #! class: process
 #! attack: children that outlive their parents, in sessions of their own, as many as there is room for
+#! executors: native, docker, kata
 #! validator: rejects
 #! timeout: 10
 #! expect within: 10

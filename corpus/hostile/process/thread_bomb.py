@@ -1,5 +1,6 @@
 #! class: process
 #! attack: start threads until the first refusal
+#! executors: native, docker, kata
 #! validator: rejects
 #! timeout: 8
 #! expect kind: process_limit, exited

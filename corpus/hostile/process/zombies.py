@@ -1,5 +1,6 @@
 #! class: process
 #! attack: children that end and are never waited for keep their places in the process table
+#! executors: native, docker, kata
 #! validator: rejects
 #! timeout: 10
 #! expect stdout: WALLED

@@ -52,7 +52,7 @@ impl Filter {
         if !config.seccomp {
             return Ok(Self { instructions: None });
         }
-        let options = CompileOptions { notify: true };
+        let options = CompileOptions { notify: config.notify };
         let program = Policy::builtin().compile(Arch::native(), options).map_err(io::Error::other)?;
         Ok(Self { instructions: Some(program.instructions().to_vec()) })
     }
@@ -142,7 +142,7 @@ pub(crate) fn prepare(
         kept: CapabilitySet::empty(),
         landlock: walls.landlock.as_ref(),
         seccomp: walls.filter.instructions.as_deref(),
-        notify: walls.filter.instructions.is_some(),
+        notify: config.notify && walls.filter.instructions.is_some(),
         fail_at: config.fail_at.and_then(Step::from_number),
     };
     let (process, origin) = start(proof, &spec, origin).map_err(|refused| {

@@ -66,10 +66,16 @@ pub fn run(control: OwnedFd) -> io::Result<()> {
                 let served = cell::run(&proof, &config, &filter, &request, stream, cgroups, template);
                 confine::exit_now(i32::from(served.is_err()));
             }
-            Ok(Cloned::Parent { pidfd, .. }) => {
+            Ok(Cloned::Parent { pidfd: Some(pidfd), .. }) => {
                 drop((stream, cgroups));
                 networks.lend(network, pidfd.as_fd());
                 send_packet(socket, &LauncherReply::Created, &[pidfd.as_fd()])?;
+            }
+            Ok(Cloned::Parent { pidfd: None, .. }) => {
+                // What the host cannot hold it could not remove: the cell ends with us.
+                let source = io::ErrorKind::Unsupported.into();
+                send_packet(socket, &reply(&Refused { step: "hold the cell by a pidfd", source }), &[])?;
+                break;
             }
             Err(source) => {
                 send_packet(socket, &reply(&Refused { step: "make the cell's namespaces", source }), &[])?;

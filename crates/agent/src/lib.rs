@@ -17,6 +17,7 @@
 mod cell;
 mod channel;
 mod collect;
+mod counters;
 mod intake;
 mod interpreter;
 pub mod launcher;

@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::process::ExitCode;
 
 const USAGE: &str = "usage: sandbox-agent launch
-       sandbox-agent init INTERPRETER [--uid N] [--cpus N] [--file-bytes N] [--no-seccomp] [--no-landlock] [--env NAME=VALUE]... [--preload MODULE]...";
+       sandbox-agent init INTERPRETER [--uid N] [--cpus N] [--file-bytes N] [--no-seccomp] [--no-notify] [--no-landlock] [--cover-first-process] [--env NAME=VALUE]... [--preload MODULE]...";
 
 fn main() -> ExitCode {
     // Run from memory its name would be the number of a descriptor.
@@ -37,10 +37,15 @@ fn launch() -> io::Result<()> {
 
 /// As first process of a container or microVM: the protocol on standard input and output.
 fn init(arguments: &[String]) -> io::Result<()> {
-    let (config, place, preload) =
+    let Arguments { config, place, preload, cover } =
         parse(arguments).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, USAGE))?;
     let proof = SingleThreaded::prove().map_err(|refused| refused.source)?;
     confine::hide_from_others().map_err(|refused| refused.source)?;
+    if cover {
+        confine::cover_first_process().and_then(|()| confine::drop_mount_right()).map_err(|refused| {
+            io::Error::new(refused.source.kind(), format!("{}: {}", refused.step, refused.source))
+        })?;
+    }
     let input: OwnedFd = io::stdin().as_fd().try_clone_to_owned()?;
     let output: OwnedFd = io::stdout().as_fd().try_clone_to_owned()?;
     let filter = Filter::new(&config)?;
@@ -48,7 +53,16 @@ fn init(arguments: &[String]) -> io::Result<()> {
     agent::serve(&proof, &mut Channel::new(input, output)?, &config, &filter, &place, origin)
 }
 
-fn parse(arguments: &[String]) -> Option<(ProgramConfig, Place, Vec<String>)> {
+/// What `init` is told.
+struct Arguments {
+    config: ProgramConfig,
+    place: Place,
+    preload: Vec<String>,
+    /// Hide the agent from the program's `/proc`.
+    cover: bool,
+}
+
+fn parse(arguments: &[String]) -> Option<Arguments> {
     let (interpreter, mut rest) = arguments.split_first()?;
     let mut config = ProgramConfig {
         interpreter: interpreter.clone(),
@@ -56,10 +70,11 @@ fn parse(arguments: &[String]) -> Option<(ProgramConfig, Place, Vec<String>)> {
         cpu_count: 1,
         file_bytes_max: 64 * 1024 * 1024,
         seccomp: true,
+        notify: true,
         landlock: true,
         fail_at: None,
     };
-    let mut preload = Vec::new();
+    let (mut preload, mut cover) = (Vec::new(), false);
     let mut place = Place { user: None, cpus: Vec::new() };
     while let Some((flag, more)) = rest.split_first() {
         rest = more;
@@ -73,6 +88,8 @@ fn parse(arguments: &[String]) -> Option<(ProgramConfig, Place, Vec<String>)> {
             "--cpus" => config.cpu_count = value()?.parse().ok()?,
             "--file-bytes" => config.file_bytes_max = value()?.parse().ok()?,
             "--no-seccomp" => config.seccomp = false,
+            "--no-notify" => config.notify = false,
+            "--cover-first-process" => cover = true,
             "--no-landlock" => config.landlock = false,
             "--env" => {
                 let (name, value) = value()?.split_once('=')?;
@@ -82,5 +99,5 @@ fn parse(arguments: &[String]) -> Option<(ProgramConfig, Place, Vec<String>)> {
             _ => return None,
         }
     }
-    Some((config, place, preload))
+    Some(Arguments { config, place, preload, cover })
 }

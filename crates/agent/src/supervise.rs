@@ -2,6 +2,7 @@
 //! everything it started is dead.
 
 use crate::Channel;
+use crate::counters;
 use crate::intake::Order;
 use crate::interpreter::Interpreter;
 use confine::{ChildSignal, Listener, Reaped, kill_all, reap};
@@ -34,7 +35,7 @@ pub(crate) fn supervise(
     let mut run = Run::new(interpreter, order);
     let outcome = run.until_end(channel, children);
     // kill_all is for a pid namespace of our own; where the agent is not its first process, this must do.
-    let _ = rustix::process::pidfd_send_signal(&run.pidfd, rustix::process::Signal::KILL);
+    run.kill();
     kill_all();
     while let Some(child) = reap(true) {
         run.note_reaped(&child);
@@ -46,7 +47,7 @@ pub(crate) fn supervise(
 struct Run {
     header: ExecHeader,
     pid: Pid,
-    pidfd: OwnedFd,
+    pidfd: Option<OwnedFd>,
     listener: Option<Listener>,
     stdin: Option<OwnedFd>,
     stdin_rest: VecDeque<u8>,
@@ -112,6 +113,18 @@ impl Run {
             cpu_time: Duration::ZERO,
             resident_bytes_peak: 0,
         }
+    }
+
+    /// Kills the program's first process.
+    fn kill(&self) {
+        let _ = match &self.pidfd {
+            Some(pidfd) => rustix::process::pidfd_send_signal(pidfd, rustix::process::Signal::KILL),
+            // Until it is reaped its number is its own.
+            None if self.status.is_none() => {
+                rustix::process::kill_process(self.pid, rustix::process::Signal::KILL)
+            }
+            None => Ok(()),
+        };
     }
 
     /// Returns when the program's first process is dead, or has to die.
@@ -323,6 +336,7 @@ impl Run {
             stderr_tail: self.stderr_tail.into(),
             denied: self.denied,
             disk: disk_state(),
+            counters: counters::read(),
         })
     }
 

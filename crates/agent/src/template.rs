@@ -137,7 +137,10 @@ fn start(
     rustix::io::ioctl_fionbio(&stderr, true)?;
     rustix::io::ioctl_fionbio(&words, true)?;
     match proof.clone(Namespaces::Shared)? {
-        Cloned::Parent { pidfd, .. } => Ok(Running { process: pidfd, socket, words }),
+        Cloned::Parent { pidfd, .. } => match pidfd {
+            Some(process) => Ok(Running { process, socket, words }),
+            None => Err(io::ErrorKind::Unsupported.into()),
+        },
         Cloned::Child => {
             drop((socket, words));
             let streams = [stdin.as_fd(), stderr.as_fd(), stderr.as_fd()];

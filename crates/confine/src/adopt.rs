@@ -114,8 +114,8 @@ pub fn adopt(
     let gone = || Refused { step: "adopt the interpreter", source: io::ErrorKind::NotFound.into() };
     let pid = Pid::from_raw(number).ok_or_else(gone)?;
     let pidfd = pidfd_open(pid, PidfdFlags::empty()).map_err(Refused::at("adopt the interpreter"))?;
-    let listener = take_listener(&listener_reader, spec, &pidfd)?;
-    Ok(Spawned { pid, pidfd, listener })
+    let listener = take_listener(&listener_reader, spec, pid)?;
+    Ok(Spawned { pid, pidfd: Some(pidfd), listener })
 }
 
 fn send(template: BorrowedFd<'_>, words: &[u64], descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {

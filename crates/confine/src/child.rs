@@ -255,7 +255,15 @@ impl Child<'_> {
             }
             Step::Bound => {
                 rights::bound_capabilities(self.kept)?;
-                if self.kept.is_empty() { rights::lock_capabilities() } else { Ok(()) }
+                if !self.kept.is_empty() {
+                    return Ok(());
+                }
+                match rights::lock_capabilities() {
+                    // In a container the right to lock is gone, too, and gVisor has no such locks. The bounding set was
+                    // just seen to be empty, so no exec gives anything back.
+                    Err(Errno::PERM | Errno::INVAL) => Ok(()),
+                    other => other,
+                }
             }
             Step::User => match self.user {
                 Some((uid, gid)) => rights::become_user(uid, gid),
@@ -327,7 +335,12 @@ impl Child<'_> {
         for &(resource, wanted) in self.limits.iter().filter(|(resource, _)| which(*resource)) {
             // Going over a hard limit needs a right that nobody here has; less than wanted is only tighter.
             let value = rustix::process::getrlimit(resource).maximum.map_or(wanted, |most| most.min(wanted));
-            rustix::process::setrlimit(resource, Rlimit { current: Some(value), maximum: Some(value) })?;
+            match rustix::process::setrlimit(resource, Rlimit { current: Some(value), maximum: Some(value) })
+            {
+                // Linux never refuses to lower a limit. gVisor does for what it has not got at all.
+                Err(Errno::PERM) if is_optional(resource) => {}
+                other => other?,
+            }
         }
         Ok(())
     }
@@ -354,6 +367,11 @@ impl Child<'_> {
         unsafe { libc::execve(image.path.as_ptr(), image.arguments.as_ptr(), image.environment.as_ptr()) };
         last_errno()
     }
+}
+
+/// Limits of things that a kernel may lack: message queues, real-time scheduling, queued signals.
+fn is_optional(resource: Resource) -> bool {
+    matches!(resource, Resource::Msgqueue | Resource::Nice | Resource::Rtprio | Resource::Sigpending)
 }
 
 /// Ends this process at once, without destructors or buffers of the parent that it was cloned from.

@@ -74,8 +74,8 @@ impl SingleThreaded {
             0 => Ok(Cloned::Child),
             pid => {
                 // SAFETY: the kernel has just opened this descriptor for us (CLONE_PIDFD) and nobody else
-                // knows its number.
-                let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
+                // knows its number. A kernel that ignores the flag, as gVisor's does, left the -1.
+                let pidfd = (pidfd >= 0).then(|| unsafe { OwnedFd::from_raw_fd(pidfd) });
                 let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
                 let pid = pid.ok_or_else(|| io::Error::from_raw_os_error(libc::EINVAL))?;
                 Ok(Cloned::Parent { pid, pidfd })
@@ -93,8 +93,9 @@ pub enum Cloned {
     Parent {
         /// The child, as this process's pid namespace counts it.
         pid: Pid,
-        /// The child, by a descriptor that no later process can take over.
-        pidfd: OwnedFd,
+        /// The child, by a descriptor that no later process can take over; `None` where the kernel has no such
+        /// descriptors (gVisor).
+        pidfd: Option<OwnedFd>,
     },
 }
 

@@ -19,7 +19,7 @@ pub struct LandlockRules {
 }
 
 impl LandlockRules {
-    /// Reading and executing below `/`, everything but devices and sockets below `/tmp`, writing to devices; no
+    /// Reading and executing below `/`, everything but devices and sockets below `/tmp` and `/dev/shm`, writing to devices; no
     /// TCP; no signal and no abstract socket beyond the domain. Call it inside the cell: rules name directories.
     ///
     /// # Errors
@@ -46,6 +46,10 @@ impl LandlockRules {
             let directory = PathFd::new(path).map_err(|error| refused(&error))?;
             ruleset =
                 ruleset.add_rule(PathBeneath::new(directory, access)).map_err(|error| refused(&error))?;
+        }
+        // Shared memory and semaphores: a link to /tmp in a cell, a file system of its own in a container.
+        if let Ok(shared) = PathFd::new("/dev/shm") {
+            ruleset = ruleset.add_rule(PathBeneath::new(shared, tmp)).map_err(|error| refused(&error))?;
         }
         Ok(Self { ruleset: ruleset.into() })
     }

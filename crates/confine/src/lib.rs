@@ -54,12 +54,12 @@ pub use {
     clone::{Cloned, Namespaces, SingleThreaded, die_with_parent, reset_child_signal, unreaped_children},
     image::{CONTROL_DESCRIPTOR, Image, SpawnedImage, control_descriptor},
     landlock_rules::{LandlockRules, landlock_abi},
-    mounts::{CellMounts, CellRoot, Proc, mount_cell, pivot_into_root},
+    mounts::{CellMounts, CellRoot, Proc, cover_first_process, mount_cell, pivot_into_root},
     network::{enter_network, new_network},
     notify::{Listener, Notification, probe_user_notification},
     program::{ProgramSpec, Spawned, replace_this_process, spawn},
     reap::{ChildSignal, Reaped, kill_all, reap},
-    rights::{AGENT_CAPABILITIES, hide_from_others, keep_only},
+    rights::{AGENT_CAPABILITIES, drop_mount_right, hide_from_others, keep_only},
     user_map::{UserMap, enter_user_namespace, unshare_namespaces},
 };
 

@@ -132,6 +132,18 @@ pub fn mount_cell(mounts: &CellMounts) -> Result<(), Refused> {
 }
 
 /// `subset=pid` leaves only the process directories: no kcore, keys, sys, meminfo or other windows to the host.
+/// Hides `/proc/1` from everybody in this mount namespace. For a kernel that shows a first process's descriptors and
+/// environment to processes of other users (gVisor). Needs CAP_SYS_ADMIN.
+///
+/// # Errors
+/// mount(2).
+pub fn cover_first_process() -> Result<(), Refused> {
+    use rustix::mount::MountFlags;
+    let flags = MountFlags::RDONLY | MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
+    rustix::mount::mount("none", "/proc/1", "tmpfs", flags, c"size=4096,mode=000")
+        .map_err(Refused::at("cover the first process"))
+}
+
 fn mount_proc(root: &OwnedFd, replace: bool) -> Result<(), Refused> {
     let proc =
         filesystem(c"proc", &[(c"subset", c"pid"), (c"hidepid", c"invisible")], harmless() | no_exec())

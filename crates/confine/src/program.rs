@@ -49,8 +49,8 @@ pub struct ProgramSpec<'a> {
 pub struct Spawned {
     /// Its first process.
     pub pid: Pid,
-    /// The same, safe against reuse of the number.
-    pub pidfd: OwnedFd,
+    /// The same, safe against reuse of the number; `None` where the kernel has no such descriptors (gVisor).
+    pub pidfd: Option<OwnedFd>,
     /// Where refused calls are heard.
     pub listener: Option<Listener>,
 }
@@ -71,11 +71,12 @@ pub(crate) fn listener_sockets() -> Result<(OwnedFd, OwnedFd), Refused> {
 pub(crate) fn take_listener(
     socket: &OwnedFd,
     spec: &ProgramSpec<'_>,
-    pidfd: &OwnedFd,
+    pid: Pid,
 ) -> Result<Option<Listener>, Refused> {
     let listener = receive_descriptor(socket).map(Listener::new);
     if spec.notify && spec.seccomp.is_some() && listener.is_none() {
-        let _ = rustix::process::pidfd_send_signal(pidfd, rustix::process::Signal::KILL);
+        // Not reaped yet, so the number is still its own.
+        let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
         let source = io::Error::other("it did not come");
         return Err(Refused { step: "receive the filter's listener", source });
     }
@@ -107,12 +108,12 @@ pub fn spawn(proof: &SingleThreaded, spec: &ProgramSpec<'_>) -> Result<Spawned, 
     if read_fully(&report_reader, &mut report) == report.len() {
         // The failed child is already past its report: reap it, it is nobody else's.
         let _ = rustix::process::waitid(
-            rustix::process::WaitId::PidFd(pidfd.as_fd()),
+            rustix::process::WaitId::Pid(pid),
             rustix::process::WaitIdOptions::EXITED,
         );
         return Err(refused_step(report));
     }
-    let listener = take_listener(&listener_reader, spec, &pidfd)?;
+    let listener = take_listener(&listener_reader, spec, pid)?;
     Ok(Spawned { pid, pidfd, listener })
 }
 

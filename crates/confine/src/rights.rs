@@ -2,6 +2,8 @@
 
 #[cfg(feature = "std")]
 use crate::Refused;
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
 #[cfg(feature = "std")]
 use rustix::process::DumpableBehavior;
 use rustix::thread::{CapabilitiesSecureBits, CapabilitySet, CapabilitySets, Gid, Uid};
@@ -40,6 +42,18 @@ pub fn keep_only(kept: CapabilitySet) -> Result<(), Refused> {
     set_capabilities(effective).map_err(Refused::at("drop capabilities"))
 }
 
+/// Gives up CAP_SYS_ADMIN for good and keeps the agent's capabilities, as far as they are there. As [`keep_only`],
+/// but without `/proc`, which may be covered by then.
+///
+/// # Errors
+/// capset(2), prctl(2).
+#[cfg(feature = "std")]
+pub fn drop_mount_right() -> Result<(), Refused> {
+    rustix::thread::remove_capability_from_bounding_set(CapabilitySet::SYS_ADMIN)
+        .map_err(Refused::at("bound the capabilities"))?;
+    set_capabilities(held()?.intersection(AGENT_CAPABILITIES)).map_err(Refused::at("drop capabilities"))
+}
+
 #[cfg(feature = "std")]
 fn held() -> Result<CapabilitySet, Refused> {
     let sets = rustix::thread::capabilities(None).map_err(Refused::at("read the capabilities"))?;
@@ -73,13 +87,36 @@ pub(crate) fn bound_capabilities(kept: CapabilitySet) -> rustix::io::Result<()> 
         if kept.contains(capability) {
             continue;
         }
-        match rustix::thread::remove_capability_from_bounding_set(capability) {
+        match rustix::thread::capability_is_in_bounding_set(capability) {
+            // What a container's engine has taken away needs no right to be taken away again.
+            Ok(false) => {}
+            Ok(true) => rustix::thread::remove_capability_from_bounding_set(capability)?,
             // EINVAL: this kernel does not know the number, nor any higher one.
-            Err(rustix::io::Errno::INVAL) => break,
-            other => other?,
+            Err(Errno::INVAL) if number > 0 => break,
+            // Or it does not tell, like gVisor's: then its other answer counts.
+            Err(Errno::INVAL) if bounding_set()? & !kept.bits() == 0 => break,
+            Err(Errno::INVAL) => rustix::thread::remove_capability_from_bounding_set(capability)?,
+            Err(errno) => return Err(errno),
         }
     }
-    rustix::thread::clear_ambient_capability_set()
+    match rustix::thread::clear_ambient_capability_set() {
+        // A kernel without the set, such as gVisor's.
+        Err(Errno::INVAL) => Ok(()),
+        other => other,
+    }
+}
+
+/// The bounding set as `/proc` shows it; async-signal-safe.
+fn bounding_set() -> rustix::io::Result<u64> {
+    const NAME: &[u8] = b"CapBnd:\t";
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    let file = rustix::fs::open(c"/proc/self/status", flags, Mode::empty())?;
+    let mut text = [0u8; 4096];
+    let length = rustix::io::read(&file, &mut text)?;
+    let mut lines = text[..length].split(|byte| *byte == b'\n');
+    let number = lines.find_map(|line| line.strip_prefix(NAME)).ok_or(Errno::NOTSUP)?;
+    let digits = core::str::from_utf8(number).map_err(|_| Errno::NOTSUP)?;
+    u64::from_str_radix(digits.trim(), 16).map_err(|_| Errno::NOTSUP)
 }
 
 /// Becomes `uid` and `gid` with no other group; async-signal-safe.
@@ -116,6 +153,16 @@ pub fn hide_from_others() -> Result<(), Refused> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_bounding_set_in_proc_is_the_kernels() {
+        let shown = bounding_set().unwrap();
+        for number in 0..=40 {
+            let capability = CapabilitySet::from_bits_retain(1 << number);
+            let held = rustix::thread::capability_is_in_bounding_set(capability).unwrap();
+            assert_eq!(shown & capability.bits() != 0, held, "capability {number}");
+        }
+    }
 
     #[test]
     fn the_agent_keeps_nothing_that_reaches_beyond_its_mounts() {

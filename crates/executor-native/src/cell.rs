@@ -2,10 +2,9 @@
 
 use crate::cpus::{Cpus, Share};
 use crate::launcher::{Launcher, LauncherError};
-use crate::templates::Templates;
 use crate::users::{User, Users};
 use confine::cgroup::{CellGroup, CellLimits, CgroupError, Manager};
-use executor::SandboxLimits;
+use executor::{SandboxLimits, Templates};
 use protocol::InterpreterOrigin;
 use protocol::launcher::CreateCell;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};

@@ -14,7 +14,6 @@
 //! - [`launcher`] starts the launcher and asks it for cells.
 //! - [`cell`] is one cell: its stream, its first process, its cgroups, its CPUs; and how it is removed.
 //! - [`sandbox`] runs a program in a cell and judges its end.
-//! - [`templates`] chooses what the interpreter of a program is forked from.
 //! - [`start`] checks what this host can enforce before anything is run.
 
 mod cell;
@@ -24,11 +23,10 @@ mod executor_impl;
 mod launcher;
 mod sandbox;
 mod start;
-mod templates;
 mod users;
 
 pub use cell::OriginCounts;
 pub use error::StartError;
+pub use executor::{COMMON, LEAN, TemplateSpec};
 pub use executor_impl::NativeExecutor;
 pub use start::{NativeConfig, PROVIDER};
-pub use templates::{COMMON, LEAN, TemplateSpec};

@@ -3,10 +3,9 @@
 use crate::cell::{CellFactory, Remover};
 use crate::error::StartError;
 use crate::launcher::{Launcher, LauncherError};
-use crate::templates::{TemplateSpec, Templates};
 use confine::cgroup::{Layout, Manager, ManagerConfig, WallState};
 use executor::verdict::SettingNames;
-use executor::{PoolSize, Protection, SandboxLimits, error_chain};
+use executor::{PoolSize, Protection, SandboxLimits, TemplateSpec, Templates, error_chain};
 use protocol::launcher::{LauncherConfig, ProgramConfig, UserIds};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -116,6 +115,7 @@ fn launcher_config(
             cpu_count: config.limits.cpu_count(),
             file_bytes_max: config.limits.disk_bytes,
             seccomp: true,
+            notify: true,
             landlock: true,
             fail_at: config.fail_program_at,
         },

@@ -1,5 +1,6 @@
 //! Executors in the order in which they are tried.
 
+use crate::breaker::Breaker;
 use crate::{ExecRequest, ExecResult, Executor, ExecutorError, Health};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
@@ -7,7 +8,14 @@ use tokio_util::sync::CancellationToken;
 /// The configured executor and its fallbacks.
 #[derive(Debug, Clone)]
 pub struct Chain {
-    executors: Vec<Arc<dyn Executor>>,
+    links: Vec<Link>,
+}
+
+/// One executor with what is known of its state.
+#[derive(Debug, Clone)]
+struct Link {
+    executor: Arc<dyn Executor>,
+    breaker: Arc<Breaker>,
 }
 
 /// Why the chain gave no result.
@@ -53,13 +61,14 @@ impl Chain {
     /// Makes a chain that tries `executors` in this order.
     #[must_use]
     pub fn new(executors: Vec<Arc<dyn Executor>>) -> Self {
-        Self { executors }
+        let link = |executor| Link { executor, breaker: Arc::new(Breaker::new()) };
+        Self { links: executors.into_iter().map(link).collect() }
     }
 
     /// The names, in order.
     #[must_use]
     pub fn names(&self) -> Vec<&'static str> {
-        self.executors.iter().map(|executor| executor.name()).collect()
+        self.links.iter().map(|link| link.executor.name()).collect()
     }
 
     /// Runs one program: on `selected` alone, or on the first executor that can make a sandbox. Returns the
@@ -73,20 +82,32 @@ impl Chain {
         request: ExecRequest,
         cancel: CancellationToken,
     ) -> Result<(&'static str, ExecResult), ChainError> {
-        let candidates: Vec<_> = self
-            .executors
+        let mut candidates: Vec<_> = self
+            .links
             .iter()
-            .filter(|executor| selected.is_none_or(|name| name == executor.name()))
+            .filter(|link| selected.is_none_or(|name| name == link.executor.name()))
             .collect();
         if let (Some(name), true) = (selected, candidates.is_empty()) {
             return Err(ChainError::Unknown { name: name.to_owned() });
         }
         let mut reasons = Vec::new();
-        for executor in candidates {
-            match run_on(executor.as_ref(), request.clone(), cancel.clone()).await {
+        // Those that were left are the last resort: what they say is better than no reason at all.
+        candidates.sort_by_key(|link| link.breaker.is_open());
+        let last = candidates.len().saturating_sub(1);
+        for (number, link) in candidates.into_iter().enumerate() {
+            let Link { executor, breaker } = link;
+            // Whoever has nobody to hand over to waits for as long as it takes.
+            let give_up = async {
+                if number == last {
+                    std::future::pending::<()>().await;
+                }
+                breaker.opened().await;
+            };
+            match run_on(executor.as_ref(), give_up, request.clone(), cancel.clone()).await {
                 Ok(result) => return Ok((executor.name(), result)),
                 Err(error) if error.program_started => return Err(ChainError::Failed(error)),
                 Err(error) => {
+                    breaker.open();
                     tracing::warn!(executor = error.executor, error = %error.chain(), "executor handed the program over");
                     reasons.push(error);
                 }
@@ -98,8 +119,14 @@ impl Chain {
     /// Asks every executor how it is. May be slow: do not call it for each request.
     pub async fn status(&self) -> ChainStatus {
         let mut providers = Vec::new();
-        for executor in &self.executors {
-            providers.push(ProviderStatus { name: executor.name(), health: executor.health().await });
+        for Link { executor, breaker } in &self.links {
+            let health = executor.health().await;
+            if health.healthy {
+                breaker.close();
+            } else {
+                breaker.open();
+            }
+            providers.push(ProviderStatus { name: executor.name(), health });
         }
         let in_use = providers.iter().find(|provider| provider.health.healthy).map(|provider| provider.name);
         ChainStatus { in_use, providers }
@@ -107,19 +134,36 @@ impl Chain {
 
     /// Shuts every executor down.
     pub async fn shut_down(&self) {
-        for executor in &self.executors {
-            executor.shut_down().await;
+        for link in &self.links {
+            link.executor.shut_down().await;
         }
+    }
+
+    /// Looks after the executors, for ever: one that stops living is left within a second, and taken back when it is
+    /// well.
+    pub async fn watch(&self) {
+        let mut watchers = tokio::task::JoinSet::new();
+        for Link { executor, breaker } in self.links.clone() {
+            watchers.spawn(async move { breaker.watch(executor.as_ref()).await });
+        }
+        while watchers.join_next().await.is_some() {}
     }
 }
 
 async fn run_on(
     executor: &dyn Executor,
+    give_up: impl Future<Output = ()>,
     request: ExecRequest,
     cancel: CancellationToken,
 ) -> Result<ExecResult, ExecutorError> {
     let hints = request.hints();
-    let mut sandbox = executor.create(&hints).await?;
+    let mut sandbox = tokio::select! {
+        sandbox = executor.create(&hints) => sandbox?,
+        () = give_up => {
+            let name = executor.name();
+            return Err(ExecutorError::before_start(name, "create a sandbox", "it stopped living meanwhile"));
+        }
+    };
     // The first may have waited in a pool and died there unseen. That costs a second one, not the request.
     let spare = request.clone();
     let result = sandbox.exec(request, cancel.clone()).await;
@@ -142,6 +186,8 @@ async fn run_on(
 mod tests {
     use super::*;
     use crate::memory::{MemoryExecutor, Script};
+    use std::time::Duration;
+    use tokio::sync::watch;
 
     async fn names_of_run(chain: &Chain, selected: Option<&str>) -> Result<&'static str, ChainError> {
         let request = ExecRequest { code: "print(1)".into(), ..ExecRequest::default() };
@@ -164,6 +210,62 @@ mod tests {
         let chain = Chain::new(vec![broken, working.clone()]);
         assert!(matches!(names_of_run(&chain, None).await, Err(ChainError::Failed(_))));
         assert_eq!(working.created(), 0);
+    }
+
+    /// An executor that lives or not, as the test says; its sandboxes come only while it lives.
+    #[derive(Debug)]
+    struct Mortal {
+        alive: watch::Sender<bool>,
+        inner: MemoryExecutor,
+    }
+
+    #[async_trait::async_trait]
+    impl Executor for Mortal {
+        fn name(&self) -> &'static str {
+            self.inner.name()
+        }
+
+        async fn health(&self) -> Health {
+            if *self.alive.borrow() { self.inner.health().await } else { Health::unhealthy("dead") }
+        }
+
+        async fn is_alive(&self) -> bool {
+            *self.alive.borrow()
+        }
+
+        async fn create(&self, hints: &crate::Hints) -> Result<Box<dyn crate::Sandbox>, ExecutorError> {
+            // A daemon that is stuck gives no answer at all.
+            let _ = self.alive.subscribe().wait_for(|alive| *alive).await;
+            self.inner.create(hints).await
+        }
+
+        async fn shut_down(&self) {}
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_executor_that_stops_living_is_left_within_a_second_and_taken_back() {
+        let mortal = Arc::new(Mortal {
+            alive: watch::Sender::new(true),
+            inner: MemoryExecutor::named("first", Script::Echo),
+        });
+        let second = Arc::new(MemoryExecutor::named("second", Script::Echo));
+        let chain = Chain::new(vec![mortal.clone(), second]);
+        let watcher = tokio::spawn({
+            let chain = chain.clone();
+            async move { chain.watch().await }
+        });
+        assert_eq!(names_of_run(&chain, None).await.unwrap(), "first");
+        mortal.alive.send_replace(false);
+        let begun = tokio::time::Instant::now();
+        assert_eq!(names_of_run(&chain, None).await.unwrap(), "second");
+        assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+        let begun = tokio::time::Instant::now();
+        assert_eq!(names_of_run(&chain, None).await.unwrap(), "second");
+        assert!(begun.elapsed() < Duration::from_millis(1), "nobody waits for one that was left");
+        mortal.alive.send_replace(true);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert_eq!(names_of_run(&chain, None).await.unwrap(), "first");
+        watcher.abort();
     }
 
     #[tokio::test]

@@ -452,6 +452,7 @@ mod tests {
             stderr_tail: vec![],
             denied: vec![],
             disk: DiskState::default(),
+            counters: None,
         }
     }
 

@@ -5,6 +5,7 @@
 //! ([`guest`]), the judgement of an execution's end ([`verdict`]), the chain of executors with its fallback
 //! ([`Chain`]), the warm [`Pool`], an executor in memory for tests ([`memory`]) and the [`conformance`] suite that each one passes.
 
+mod breaker;
 mod chain;
 pub mod conformance;
 pub mod guest;
@@ -14,6 +15,7 @@ pub mod memory;
 mod outcome;
 mod pool;
 mod request;
+mod templates;
 pub mod verdict;
 
 pub use chain::{Chain, ChainError, ChainStatus, ProviderStatus};
@@ -22,6 +24,7 @@ pub use limits::{ExecLimits, SandboxLimits};
 pub use outcome::{Captured, ExecResult, LimitHit, Outcome, OutcomeKind, OutputFile, SkippedFile, Usage};
 pub use pool::{Maker, Pool, PoolSize};
 pub use request::{ExecRequest, Hints, InputFile};
+pub use templates::{COMMON, LEAN, TemplateSpec, Templates};
 
 use async_trait::async_trait;
 use std::fmt;
@@ -35,6 +38,12 @@ pub trait Executor: fmt::Debug + Send + Sync {
 
     /// Whether sandboxes can be made now, with which protections. Cheap enough to ask every few seconds.
     async fn health(&self) -> Health;
+
+    /// Whether it still lives, as far as a fraction of a second can tell. Asked several times a second; an executor
+    /// that can fail as a whole, such as one behind a daemon, answers for that.
+    async fn is_alive(&self) -> bool {
+        true
+    }
 
     /// Makes one sandbox, or hands out one that waits. It was never used before. `hints` choose among those that
     /// would all do.

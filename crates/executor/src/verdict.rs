@@ -355,6 +355,7 @@ mod tests {
             stderr_tail: stderr.as_bytes().to_vec(),
             denied: vec![],
             disk: DiskState { bytes_max: 1 << 20, bytes_used: 4096, inodes_max: 100, inodes_used: 3 },
+            counters: None,
         }
     }
 

@@ -61,6 +61,8 @@ pub struct ProgramConfig {
     pub file_bytes_max: u64,
     /// Filter system calls here, with the agent as supervisor.
     pub seccomp: bool,
+    /// Hear of refused calls, to name them; where the kernel cannot do that (gVisor), the filter refuses alone.
+    pub notify: bool,
     /// Use landlock here, where the kernel has it.
     pub landlock: bool,
     /// For tests: the number of the step of starting a program that fails.

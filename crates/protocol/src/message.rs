@@ -176,6 +176,24 @@ pub struct Report {
     pub denied: Vec<DeniedCall>,
     /// State of the writable file system at the end.
     pub disk: DiskState,
+    /// What the sandbox's own control group counted, where the agent can read it.
+    pub counters: Option<Counters>,
+}
+
+/// What a control group counted over its life. A sandbox that lives in one which the host cannot read, such as a
+/// container behind an engine, tells it by its agent.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counters {
+    /// Processes that the kernel killed for memory.
+    pub oom_kills: u64,
+    /// Most memory held at once, in bytes, cached files included.
+    pub memory_bytes_peak: Option<u64>,
+    /// Cached files at the end, in bytes.
+    pub file_cache_bytes: u64,
+    /// Forks that were refused for the process limit.
+    pub pids_limit_hits: u64,
+    /// Most processes and threads at once, the agent included.
+    pub pids_peak: Option<u64>,
 }
 
 /// Bytes of stderr kept for the verdict: the last lines of a traceback fit.

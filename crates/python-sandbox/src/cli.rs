@@ -43,6 +43,9 @@ pub(crate) enum Command {
     Bench(BenchArgs),
     /// Prepares the Python runtime that programs run in
     Setup(SetupArgs),
+    /// Makes the image that container executors run programs in
+    #[command(subcommand)]
+    Image(ImageCommand),
     /// Prints every setting with its value and source
     CheckConfig(CheckConfigArgs),
 }
@@ -160,6 +163,13 @@ pub(crate) struct SetupArgs {
     /// As root: gives this user the control groups that the native executor needs, and does nothing else
     #[arg(long, value_name = "USER", conflicts_with_all = ["python", "force"])]
     pub(crate) delegate_cgroups: Option<String>,
+}
+
+/// Commands of `image`.
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub(crate) enum ImageCommand {
+    /// Builds DOCKER_IMAGE from the prepared runtime on the engine at DOCKER_HOST; needs no registry
+    Build,
 }
 
 /// Arguments of `check-config`.

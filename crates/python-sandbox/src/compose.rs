@@ -2,7 +2,8 @@
 
 use crate::settings::Settings;
 use crate::unusable::Unusable;
-use executor::{Chain, Executor};
+use executor::{Chain, Executor, PoolSize, SandboxLimits};
+use executor_docker::{DockerConfig, DockerExecutor, Flavour, ImageSource};
 use executor_native::{NativeConfig, NativeExecutor};
 use runtime::{LoadError, Runtime};
 use service::{Bounds, ServiceConfig};
@@ -33,6 +34,9 @@ pub(crate) async fn start_executors(settings: &Settings, runtime: &Runtime) -> V
     for name in settings.active_providers() {
         let executor = match name {
             "native" => start_native(settings, runtime).await,
+            "docker" => start_docker(settings, Flavour::Docker, None),
+            "gvisor" => start_docker(settings, Flavour::Gvisor, Some(&settings.docker.gvisor_runtime)),
+            "kata" => start_docker(settings, Flavour::Kata, Some(&settings.docker.kata_runtime)),
             // The settings let nothing else through; a new name in their list belongs here too.
             _ => continue,
         };
@@ -57,6 +61,48 @@ async fn start_native(settings: &Settings, runtime: &Runtime) -> Arc<dyn Executo
         Ok(executor) => Arc::new(executor),
         Err(error) => Arc::new(Unusable::new(executor_native::PROVIDER, executor::error_chain(&error))),
     }
+}
+
+/// A container executor. The engine may come later: until it is there, the executor says what is missing.
+fn start_docker(settings: &Settings, flavour: Flavour, runtime: Option<&str>) -> Arc<dyn Executor> {
+    let docker = &settings.docker;
+    // A fallback that nobody needs must not keep containers.
+    let min = if settings.provider == flavour.name() { docker.pool.min } else { 0 };
+    let config = DockerConfig {
+        flavour,
+        host: docker.host.clone(),
+        runtime: runtime.map(str::to_owned),
+        image: docker.image.clone(),
+        timeout: docker.timeout,
+        limits: docker.limits,
+        memory_swap_bytes: docker.memory_swap_bytes,
+        templates: docker.templates.clone(),
+        pool: PoolSize { min, max: docker.pool.max },
+        state_dir: settings.data_dir.join("docker").join(flavour.name()),
+    };
+    let state_dir = config.state_dir.clone();
+    match DockerExecutor::new(config) {
+        Ok(executor) => Arc::new(executor),
+        Err(error) => Arc::new(Unusable::new(
+            flavour.name(),
+            format!("failed to write its state to {}: {error} (hint: set DATA_DIR)", state_dir.display()),
+        )),
+    }
+}
+
+/// What the sandbox image is made from.
+pub(crate) fn image_source(runtime: &Runtime) -> ImageSource {
+    ImageSource {
+        rootfs: runtime.rootfs.clone(),
+        interpreter: runtime.interpreter.clone(),
+        env: runtime.env.clone(),
+        runtime_id: runtime.id.clone(),
+    }
+}
+
+/// What a sandbox of this executor may use.
+pub(crate) fn limits_of(settings: &Settings, executor: &str) -> SandboxLimits {
+    if executor == executor_native::PROVIDER { settings.native_limits } else { settings.docker.limits }
 }
 
 /// Opens the store of output files; `None` when storage is off.

@@ -9,6 +9,7 @@ mod compose;
 mod directory_store;
 mod doctor;
 mod exit;
+mod image;
 mod leftovers;
 mod logging;
 mod run;
@@ -48,6 +49,10 @@ fn main() -> ExitCode {
         Command::Bench(args) => {
             logging::start_quiet(&settings.log);
             with_runtime(bench::run(&args, &flags, &settings))
+        }
+        Command::Image(command) => {
+            logging::start_quiet(&settings.log);
+            with_runtime(image::run(command, settings))
         }
         Command::Setup(args) => setup::run(&args, &settings),
         Command::CheckConfig(args) => check_config(&args, &resolved),

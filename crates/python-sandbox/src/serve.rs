@@ -107,10 +107,13 @@ async fn warn_of_dangers(settings: &Settings, chain: &Chain, bound: SocketAddr) 
         );
     }
     for provider in chain.status().await.providers {
-        if !provider.health.healthy {
+        let reason = provider.health.reason.as_deref().unwrap_or("unknown");
+        if !provider.health.healthy && provider.name != settings.provider {
+            tracing::info!(executor = provider.name, reason, "this fallback is not usable now");
+        } else if !provider.health.healthy {
             tracing::error!(
                 executor = provider.name,
-                reason = provider.health.reason.as_deref().unwrap_or("unknown"),
+                reason,
                 "this executor cannot hold its promises here, so it runs nothing; `python-sandbox doctor` shows each \
                  wall and the command that mends it"
             );

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Which crates of the workspace each crate may name outside of its tests.
-const ARROWS: [(&str, &[&str]); 14] = [
+const ARROWS: [(&str, &[&str]); 15] = [
     ("protocol", &[]),
     ("validator", &[]),
     ("confine", &[]),
@@ -18,12 +18,23 @@ const ARROWS: [(&str, &[&str]); 14] = [
     ("agent", &["confine", "protocol"]),
     ("template", &["confine"]),
     ("executor", &["protocol"]),
+    ("executor-docker", &["agent-image", "confine", "executor"]),
     ("executor-native", &["agent", "agent-image", "confine", "executor", "protocol"]),
     ("service", &["executor", "storage", "validator"]),
     ("api", &["executor", "service", "storage", "validator"]),
     (
         "python-sandbox",
-        &["api", "confine", "executor", "executor-native", "runtime", "service", "storage", "validator"],
+        &[
+            "api",
+            "confine",
+            "executor",
+            "executor-docker",
+            "executor-native",
+            "runtime",
+            "service",
+            "storage",
+            "validator",
+        ],
     ),
 ];
 

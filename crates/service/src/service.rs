@@ -69,14 +69,16 @@ pub struct Service {
 impl Service {
     /// Starts the service: `chain` runs programs, `store` keeps their files (`None`: storage is off).
     ///
-    /// Two background tasks start with it, so it must be called within a tokio runtime: probes of executors and
-    /// store, and the cleaning of the store.
+    /// Background tasks start with it, so it must be called within a tokio runtime: probes of executors and store, the
+    /// watch over executors that may stop living, and the cleaning of the store.
     #[must_use]
     pub fn start(config: ServiceConfig, chain: Chain, store: Option<Arc<dyn Store>>) -> Arc<Self> {
         let background = CancellationToken::new();
         let (sender, probed) = watch::channel(None);
         let prober = probe_for_ever(chain.clone(), store.clone(), config.health_interval, sender);
         tokio::spawn(until(background.clone(), prober));
+        let watched = chain.clone();
+        tokio::spawn(until(background.clone(), async move { watched.watch().await }));
         if let Some(store) = &store {
             let cleaner = clean_for_ever(Arc::clone(store), config.clean_interval);
             tokio::spawn(until(background.clone(), cleaner));
@@ -251,12 +253,16 @@ async fn probe_for_ever(
 
 /// Logs an executor or a store that became usable or unusable, once.
 fn report_change(before: Option<&Probed>, now: &Probed) {
-    for provider in &now.providers {
+    for (number, provider) in now.providers.iter().enumerate() {
         let was = before
             .and_then(|b| b.providers.iter().find(|p| p.name == provider.name))
             .map(|p| p.health.healthy);
         let reason = provider.health.reason.as_deref().unwrap_or("no reason given");
         match (was, provider.health.healthy) {
+            // Whoever never set a fallback up does not miss it.
+            (None, false) if number > 0 => {
+                tracing::debug!(executor = provider.name, reason, "fallback is not usable");
+            }
             (Some(true) | None, false) => {
                 tracing::error!(executor = provider.name, reason, "executor is not usable")
             }

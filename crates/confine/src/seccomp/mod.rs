@@ -30,6 +30,7 @@
 
 mod bpf;
 mod compile;
+mod container;
 mod names;
 mod parse;
 mod policy;

@@ -83,12 +83,23 @@ async fn examine(settings: &Settings, quiet: bool) -> std::io::Result<Vec<Findin
         findings.extend(all_missing(&walls, "there is no Python runtime", "python-sandbox setup"));
         return Ok(findings);
     };
-    let attack = Attack::prepare(settings.exec_limits_max, settings.native_limits)?;
     let before = Snapshot::take(&runtime.rootfs);
     let executors = compose::start_executors(settings, &runtime).await;
     for executor in &executors {
         let health = executor.health().await;
+        let is_first = executor.name() == settings.provider;
+        if !health.healthy && !is_first {
+            // Programs run all the same: a fallback is for the day when the first cannot.
+            let reason = health.reason.unwrap_or_else(|| "unknown".to_owned());
+            findings.push(Finding::host(
+                &format!("fallback {}", executor.name()),
+                format!("not usable: {reason}"),
+            ));
+            continue;
+        }
         findings.push(executor_finding(executor.name(), &health));
+        let attack =
+            Attack::prepare(settings.exec_limits_max, compose::limits_of(settings, executor.name()))?;
         if !health.healthy {
             let why = format!("the executor {} is not usable", executor.name());
             findings.extend(all_missing(&walls, &why, "see the executor's line above"));

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 pub(crate) const PROVIDERS: &[&str] = &["native", "docker", "gvisor", "kata", "firecracker"];
 
 /// Executors that this version can really start.
-pub(crate) const PROVIDERS_BUILT: &[&str] = &["native"];
+pub(crate) const PROVIDERS_BUILT: &[&str] = &["native", "docker", "gvisor", "kata"];
 
 /// Longest name of a template in bytes: it stands in log lines.
 const TEMPLATE_NAME_BYTES_MAX: usize = 32;
@@ -270,7 +270,7 @@ fn template(text: &str) -> Result<String, Refusal> {
     if name.is_empty() || name.len() > TEMPLATE_NAME_BYTES_MAX || !name.bytes().all(good) {
         return Err(wrong("whose name is not of lower-case letters, digits and hyphens"));
     }
-    if name == executor_native::LEAN {
+    if name == executor::LEAN {
         return Err(wrong("whose name is that of the template without packages"));
     }
     for part in modules.split('+') {
@@ -366,7 +366,7 @@ mod tests {
     #[test]
     fn providers_not_built_yet_are_told_from_unknown_ones() {
         assert!(Kind::Provider.parse("native").is_ok());
-        assert!(Kind::Provider.parse("docker").is_err_and(|why| why.contains("does not have yet")));
+        assert!(Kind::Provider.parse("firecracker").is_err_and(|why| why.contains("does not have yet")));
         assert!(Kind::Provider.parse("podman").is_err_and(|why| why.contains("firecracker")));
         assert!(Kind::List(Item::Provider).parse("docker, gvisor").is_ok());
         assert!(Kind::List(Item::Provider).parse("docker,podman").is_err());

@@ -19,8 +19,7 @@ pub(crate) use kind::{PROVIDERS, PROVIDERS_BUILT};
 pub(crate) use resolve::{Host, Resolved, resolve};
 pub(crate) use sources::Inputs;
 
-use executor::{ExecLimits, PoolSize, SandboxLimits};
-use executor_native::TemplateSpec;
+use executor::{ExecLimits, PoolSize, SandboxLimits, TemplateSpec};
 use kind::Value;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -62,6 +61,8 @@ pub(crate) struct Settings {
     pub(crate) native_templates: Option<Vec<TemplateSpec>>,
     /// Native sandboxes that wait, for each template.
     pub(crate) native_pool: PoolSize,
+    /// Containers: Docker, gVisor, Kata.
+    pub(crate) docker: DockerSettings,
     /// How much work is taken.
     pub(crate) load: LoadSettings,
     /// What the validator refuses.
@@ -79,6 +80,29 @@ pub(crate) struct LogSettings {
     pub(crate) json: bool,
     /// Least important level.
     pub(crate) level: tracing::Level,
+}
+
+/// Containers: Docker, gVisor, Kata.
+#[derive(Debug, Clone)]
+pub(crate) struct DockerSettings {
+    /// The engine's address; `None` for the usual one.
+    pub(crate) host: Option<String>,
+    /// The sandbox image.
+    pub(crate) image: String,
+    /// Longest wait for the engine.
+    pub(crate) timeout: Duration,
+    /// Limits of a container.
+    pub(crate) limits: SandboxLimits,
+    /// Memory and swap together, in bytes.
+    pub(crate) memory_swap_bytes: u64,
+    /// Templates besides the lean one.
+    pub(crate) templates: Vec<TemplateSpec>,
+    /// Containers that wait, for each template.
+    pub(crate) pool: PoolSize,
+    /// gVisor's name in the engine.
+    pub(crate) gvisor_runtime: String,
+    /// Kata's.
+    pub(crate) kata_runtime: String,
 }
 
 /// How much work is taken.
@@ -145,8 +169,26 @@ impl Settings {
             },
             native_cgroup_parent: view.optional_text("NATIVE_CGROUP_PARENT"),
             native_templates: (!view.flag("NATIVE_FRESH_INTERPRETER"))
-                .then(|| view.list("NATIVE_TEMPLATES").iter().filter_map(|entry| template(entry)).collect()),
+                .then(|| templates(&view.list("NATIVE_TEMPLATES"))),
             native_pool: pool_size(view.count("NATIVE_POOL_SIZE")),
+            docker: DockerSettings {
+                host: view.optional_text("DOCKER_HOST"),
+                image: view.text("DOCKER_IMAGE"),
+                timeout: view.seconds("DOCKER_TIMEOUT"),
+                limits: SandboxLimits {
+                    memory_bytes: view.number("DOCKER_MEMORY"),
+                    cpu_quota_us: view.number("DOCKER_CPU_QUOTA"),
+                    cpu_period_us: view.number("DOCKER_CPU_PERIOD"),
+                    pids_max: view.count("DOCKER_PIDS_LIMIT"),
+                    disk_bytes: view.number("DOCKER_TMP_SIZE"),
+                    disk_inodes: view.number("DOCKER_TMP_INODES"),
+                },
+                memory_swap_bytes: view.number("DOCKER_MEMORY_SWAP"),
+                templates: templates(&view.list("DOCKER_TEMPLATES")),
+                pool: pool_size(view.count("DOCKER_POOL_SIZE")),
+                gvisor_runtime: view.text("GVISOR_RUNTIME"),
+                kata_runtime: view.text("KATA_RUNTIME"),
+            },
             load: LoadSettings {
                 concurrent_max: view.count("MAX_CONCURRENT"),
                 waiting_max: view.count("MAX_WAITING"),
@@ -191,7 +233,11 @@ fn pool_size(max: usize) -> PoolSize {
     PoolSize { min: max.div_ceil(4), max }
 }
 
-/// A checked entry of NATIVE_TEMPLATES.
+/// Checked entries of NATIVE_TEMPLATES or DOCKER_TEMPLATES.
+fn templates(entries: &[String]) -> Vec<TemplateSpec> {
+    entries.iter().filter_map(|entry| template(entry)).collect()
+}
+
 fn template(entry: &str) -> Option<TemplateSpec> {
     let (name, modules) = entry.split_once('=')?;
     let preload = modules.split('+').map(str::to_owned).collect();

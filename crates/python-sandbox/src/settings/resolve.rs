@@ -145,6 +145,7 @@ fn computed(name: &str, resolved: &Resolved, host: &Host) -> Option<Value> {
             Some(Value::Text(level.to_owned()))
         }
         "MAX_CONCURRENT" => Some(Value::Number((2 * host.cores).max(2))),
+        "DOCKER_POOL_SIZE" => Some(Value::Number((2 * host.cores).max(4))),
         "NATIVE_POOL_SIZE" => Some(Value::Number((4 * host.cores).max(8))),
         "MAX_WAITING" => Some(Value::Number(16 * resolved.number("MAX_CONCURRENT"))),
         "MAX_BODY_SIZE" => {
@@ -166,6 +167,13 @@ fn together(resolved: &Resolved, problems: &mut Vec<Problem>) {
         problems.push(Problem::Together(
             "DATA_DIR is empty; set a directory, or leave the setting out".to_owned(),
         ));
+    }
+    let (memory, with_swap) = (resolved.number("DOCKER_MEMORY"), resolved.number("DOCKER_MEMORY_SWAP"));
+    if with_swap < memory {
+        problems.push(Problem::Together(format!(
+            "DOCKER_MEMORY_SWAP = `{with_swap}` is less than DOCKER_MEMORY = `{memory}`; it counts memory and swap \
+             together, so set it to at least as much"
+        )));
     }
     let links_s = resolved.number("STORAGE_LINK_LIFETIME");
     if resolved.number("STORAGE_CLEANUP_DAYS") * 24 * 3600 < links_s {

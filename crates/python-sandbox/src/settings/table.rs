@@ -85,10 +85,8 @@ impl Group {
             Self::Validator => "Validator: a policy and quick advice, never the wall",
             Self::Output => "Output of a program",
             Self::Storage => "Storage of output files",
-            Self::Docker => {
-                "Docker executor (read and checked; the executor is not part of this version yet)"
-            }
-            Self::Runtimes => "gVisor and Kata (not part of this version yet)",
+            Self::Docker => "Docker executor, and gVisor and Kata behind the same engine",
+            Self::Runtimes => "gVisor and Kata: what differs from the Docker executor",
             Self::Firecracker => "Firecracker executor (not part of this version yet)",
         }
     }
@@ -190,13 +188,18 @@ pub(crate) const SETTINGS: &[Entry] = {
         row(Storage, "STORAGE_R2_PREFIX", Kind::OptionalText, "", None, "Prefix of the keys in the bucket."),
         row(Storage, "STORAGE_R2_PUBLIC_URL", Kind::Url, "", None, "Public address of the bucket, if it has one."),
 
-        row(Docker, "DOCKER_IMAGE", Kind::Text, "python-sandbox:latest", None, "Image that programs run in."),
+        row(Docker, "DOCKER_HOST", Kind::OptionalText, "", None, "Address of the engine, such as unix:///var/run/docker.sock or tcp://host:2375; empty = the system's socket, or the user's own where only that is there."),
+        row(Docker, "DOCKER_IMAGE", Kind::Text, "python-sandbox:latest", None, "Image that programs run in; `python-sandbox image build` makes it."),
         row(Docker, "DOCKER_TIMEOUT", number(1, 3600), "30", SECONDS, "Longest wait for an answer of the Docker engine."),
         row(Docker, "DOCKER_MEMORY", size(16 * MIB, 1024 * GIB), "128m", BYTES, "Memory of one container."),
         row(Docker, "DOCKER_MEMORY_SWAP", size(16 * MIB, 1024 * GIB), "128m", BYTES, "Memory and swap of one container together; the same as DOCKER_MEMORY = no swap."),
         row(Docker, "DOCKER_CPU_QUOTA", number(1000, 100_000_000), "50000", Some("microseconds of CPU time per period"), "CPU of one container."),
         row(Docker, "DOCKER_CPU_PERIOD", number(1000, 1_000_000), "100000", Some("microseconds"), "The period of DOCKER_CPU_QUOTA."),
         row(Docker, "DOCKER_PIDS_LIMIT", number(2, 32_768), "50", Some("processes and threads"), "Processes and threads of one container at once."),
+        row(Docker, "DOCKER_TMP_SIZE", size(MIB, 1024 * GIB), "64m", BYTES, "Size of /tmp in one container. It is kept in memory and counts there too."),
+        row(Docker, "DOCKER_TMP_INODES", number(64, 10_000_000), "8192", Some("files and directories"), "Files and directories in /tmp of one container."),
+        row(Docker, "DOCKER_TEMPLATES", Kind::List(Item::Template), "data=numpy+pandas+openpyxl", None, "Containers that wait with packages imported, for programs that import them, as NAME=MODULE+MODULE. What is imported counts against DOCKER_MEMORY. Containers without packages always wait too."),
+        computed(Docker, "DOCKER_POOL_SIZE", number(0, 1000), "2 x cores, at least 4", Some("containers"), "Most containers that wait ready for use, for each template. Of the first executor a quarter always waits; those of a fallback come with the demand. 0 = none."),
 
         row(Runtimes, "GVISOR_RUNTIME", Kind::Text, "runsc", None, "Name of gVisor's runtime in the Docker engine."),
         row(Runtimes, "KATA_RUNTIME", Kind::Text, "kata-runtime", None, "Name of Kata's runtime in the Docker engine."),

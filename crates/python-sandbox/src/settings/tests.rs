@@ -65,7 +65,7 @@ fn defaults_are_the_contracts() {
     assert_eq!(settings.load.concurrent_max, 8);
     assert_eq!(settings.load.waiting_max, 128);
     assert_eq!(settings.fallback_providers, ["docker"]);
-    assert_eq!(settings.active_providers(), ["native"]);
+    assert_eq!(settings.active_providers(), ["native", "docker"]);
     assert_eq!(settings.log.level, tracing::Level::INFO);
     assert_eq!(settings.data_dir, PathBuf::from("/data"));
 }
@@ -194,7 +194,6 @@ fn misspelt_names_get_a_suggestion_and_foreign_ones_are_left_alone() {
         .fails_with(&["HOTS (python-sandbox.toml:1)", "HOST"]);
     Case::new().set("FOO=1").fails_with(&["FOO (command line, --set) is no setting"]);
     Case::new()
-        .env("DOCKER_HOST", "unix:///x")
         .env("DOCKER_CLI_HINTS", "false")
         .env("DOCKER_BUILDKIT", "1")
         .env("PYTHON_SANDBOX_TEST_DATA", "/x")
@@ -205,15 +204,15 @@ fn misspelt_names_get_a_suggestion_and_foreign_ones_are_left_alone() {
 
 #[test]
 fn executors_are_known_unknown_or_not_built_yet() {
-    Case::new().env("EXECUTOR_PROVIDER", "docker").fails_with(&[
-        "EXECUTOR_PROVIDER = `docker`",
+    Case::new().env("EXECUTOR_PROVIDER", "firecracker").fails_with(&[
+        "EXECUTOR_PROVIDER = `firecracker`",
         "does not have yet",
-        "allowed: native",
+        "allowed: native, docker, gvisor, kata",
     ]);
     Case::new().env("EXECUTOR_PROVIDER", "podman").fails_with(&["native, docker, gvisor, kata, firecracker"]);
     Case::new().env("EXECUTOR_FALLBACK_PROVIDERS", "podman").fails_with(&["EXECUTOR_FALLBACK_PROVIDERS"]);
-    let (settings, _) = Case::new().env("EXECUTOR_FALLBACK_PROVIDERS", "docker,native,kata").good();
-    assert_eq!(settings.active_providers(), ["native"]);
+    let (settings, _) = Case::new().env("EXECUTOR_FALLBACK_PROVIDERS", "docker,native,firecracker").good();
+    assert_eq!(settings.active_providers(), ["native", "docker"]);
 }
 
 #[test]
@@ -241,6 +240,7 @@ fn secrets_are_never_printed() {
 
 #[test]
 fn settings_that_disagree_are_named() {
+    Case::new().env("DOCKER_MEMORY_SWAP", "64m").fails_with(&["DOCKER_MEMORY_SWAP", "DOCKER_MEMORY"]);
     Case::new().env("STORAGE_PROVIDER", "r2").fails_with(&["STORAGE_PROVIDER = `r2`"]);
     Case::new().env("STORAGE_PROVIDER", "r2").env("STORAGE_ENABLED", "false").good();
     Case::new()

@@ -151,7 +151,7 @@ fn executor_is_an_active_one() {
     let Some(server) = default_server() else { return };
     let answer = good(server, &json!({"code": "print(1)", "executor": "native"}));
     assert_eq!(answer.str("/executor"), "native");
-    for name in ["docker", "firecracker", "NATIVE", "", "no-such"] {
+    for name in ["gvisor", "firecracker", "NATIVE", "", "no-such"] {
         refused(server, &json!({"code": "print(1)", "executor": name}), "executor", "native");
     }
     for wrong in [json!(5), json!(null), json!([])] {

@@ -283,12 +283,18 @@ fn debug_and_log_level_change_the_log_and_never_an_answer() {
 }
 
 #[test]
-fn fallbacks_are_shown_and_stay_inactive_until_they_are_there() {
-    let Some(server) = Server::start(&[("EXECUTOR_FALLBACK_PROVIDERS", "gvisor,docker")]) else { return };
-    let executor = server.get("/health").json["executor"].clone();
+fn fallbacks_are_shown_with_what_they_lack() {
+    let nowhere = "unix:///nowhere/docker.sock";
+    let settings = [("EXECUTOR_FALLBACK_PROVIDERS", "gvisor,firecracker"), ("DOCKER_HOST", nowhere)];
+    let Some(server) = Server::start(&settings) else { return };
+    let health = server.get("/health").json;
+    let executor = &health["executor"];
     assert_eq!(
         (&executor["fallbacks"], &executor["active_providers"]),
-        (&json!("gvisor,docker"), &json!(["native"]))
+        (&json!("gvisor,firecracker"), &json!(["native", "gvisor"]))
     );
+    assert_eq!(health["status"], "healthy", "a fallback that is not needed is no fault");
+    let reason = executor["providers"]["gvisor"]["reason"].as_str().expect("a reason");
+    assert!(reason.contains("DOCKER_HOST") && reason.contains("apt-get install"), "{reason}");
     server.stop();
 }

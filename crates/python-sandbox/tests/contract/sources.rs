@@ -49,7 +49,7 @@ fn what_is_wrong_stops_the_start_with_name_value_and_what_is_allowed() {
         ("MAX_TIMEOUT", "0", &["MAX_TIMEOUT", "1", "3600"]),
         ("NATIVE_MEMORY", "1k", &["NATIVE_MEMORY", "1k", "16"]),
         ("EXECUTOR_PROVIDER", "natif", &["EXECUTOR_PROVIDER", "natif", "native"]),
-        ("EXECUTOR_PROVIDER", "docker", &["EXECUTOR_PROVIDER", "docker", "native"]),
+        ("EXECUTOR_PROVIDER", "firecracker", &["EXECUTOR_PROVIDER", "firecracker", "native"]),
         ("STORAGE_ENABLED", "perhaps", &["STORAGE_ENABLED", "perhaps", "true"]),
         ("STORAGE_PROVIDER", "ftp", &["STORAGE_PROVIDER", "ftp", "local"]),
         ("PORT", "99999", &["PORT", "99999", "65535"]),

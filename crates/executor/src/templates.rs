@@ -3,7 +3,7 @@
 //! A template with everything would serve every program, but a fork copies its page tables: the more a template has
 //! imported, the more each fork costs. So there are several, and the program's own imports choose.
 
-use executor::Hints;
+use crate::Hints;
 use protocol::launcher::TemplateConfig;
 
 /// A template: an interpreter that has imported these modules, besides [`COMMON`], and waits to be forked.
@@ -45,19 +45,21 @@ const BUILT_ON: [(&str, &str); 4] =
 
 /// All templates, the lean one first.
 #[derive(Debug, Clone)]
-pub(crate) struct Templates {
+pub struct Templates {
     all: Vec<TemplateSpec>,
 }
 
 impl Templates {
     /// The lean one and `more`; none at all where every program gets a fresh interpreter.
-    pub(crate) fn new(more: Option<&[TemplateSpec]>) -> Self {
+    #[must_use]
+    pub fn new(more: Option<&[TemplateSpec]>) -> Self {
         let lean = || TemplateSpec { name: LEAN.to_owned(), preload: Vec::new() };
         Self { all: more.map(|more| [&[lean()], more].concat()).unwrap_or_default() }
     }
 
     /// What the launcher is told.
-    pub(crate) fn configs(&self) -> Vec<TemplateConfig> {
+    #[must_use]
+    pub fn configs(&self) -> Vec<TemplateConfig> {
         let common = || COMMON.iter().map(|module| (*module).to_owned());
         let config = |spec: &TemplateSpec| TemplateConfig {
             name: spec.name.clone(),
@@ -67,23 +69,27 @@ impl Templates {
     }
 
     /// Sorts of sandboxes: one for each template, or the one with a fresh interpreter.
-    pub(crate) fn sorts(&self) -> usize {
+    #[must_use]
+    pub fn sorts(&self) -> usize {
         self.all.len().max(1)
     }
 
     /// The template of a sort.
-    pub(crate) fn of_sort(&self, sort: usize) -> Option<u32> {
+    #[must_use]
+    pub fn of_sort(&self, sort: usize) -> Option<u32> {
         self.all.get(sort).and_then(|_| u32::try_from(sort).ok())
     }
 
     /// Its name, for messages.
-    pub(crate) fn name(&self, sort: usize) -> &str {
+    #[must_use]
+    pub fn name(&self, sort: usize) -> &str {
         self.all.get(sort).map_or("fresh", |spec| &spec.name)
     }
 
     /// The sort for a program: what has imported most of what it will import, and of those what has the least.
     /// A program with an environment of its own gets the lean one: packages read theirs when they are imported.
-    pub(crate) fn choose(&self, hints: &Hints) -> usize {
+    #[must_use]
+    pub fn choose(&self, hints: &Hints) -> usize {
         if hints.sets_environment {
             return 0;
         }

@@ -1,0 +1,322 @@
+//! The executor itself: what was proved of the engine, the pool, and health.
+
+use crate::config::{DockerConfig, Flavour};
+use crate::container::Container;
+use crate::engine::{Engine, EngineError};
+use crate::image::{self, Facts};
+use crate::owner::Owner;
+use crate::sandbox::DockerSandbox;
+use crate::spec;
+use async_trait::async_trait;
+use bollard::models::SystemInfo;
+use executor::guest::Guest;
+use executor::{
+    ExecRequest, Executor, ExecutorError, Health, Hints, Maker, Pool, Protection, Sandbox, Templates,
+    error_chain,
+};
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// Time for a container's agent to get ready: its interpreter may import a lot, on a busy host.
+const READY_TIME_MAX: Duration = Duration::from_secs(60);
+/// Time for all containers to be removed at the end.
+const REMOVE_TIME_MAX: Duration = Duration::from_secs(10);
+
+/// Makes sandboxes that are containers. Making the executor never fails: an engine may come later, and go and come
+/// back; until it was proved to hold the promises nothing runs.
+#[derive(Debug)]
+pub struct DockerExecutor {
+    pool: Pool<ContainerMaker>,
+    shared: Arc<Shared>,
+}
+
+/// What everything of one executor has in common.
+#[derive(Debug)]
+struct Shared {
+    config: DockerConfig,
+    templates: Templates,
+    engine: Arc<Engine>,
+    owner: Owner,
+    removals: TaskTracker,
+    /// What was proved; `None` until then, and after a failure.
+    proved: Mutex<Option<Arc<Facts>>>,
+    /// One proof at a time.
+    proving: tokio::sync::Mutex<()>,
+    serial: AtomicU64,
+    stopped: AtomicBool,
+}
+
+/// Makes the containers that wait.
+#[derive(Debug)]
+struct ContainerMaker(Arc<Shared>);
+
+#[async_trait]
+impl Maker for ContainerMaker {
+    type Item = DockerSandbox;
+
+    async fn make(&self, shelf: usize) -> Result<DockerSandbox, ExecutorError> {
+        let facts =
+            self.0.facts().ok_or_else(|| self.0.failed("create a sandbox", "it was not proved yet"))?;
+        let made = self.0.make(&facts, shelf).await;
+        if made.is_err() {
+            // The next look at it proves it again, all of it.
+            self.0.forget();
+        }
+        made
+    }
+
+    fn is_fit(&self, sandbox: &DockerSandbox) -> bool {
+        // Without facts the engine is under suspicion, and a container that lives is the best there is.
+        let current = self.0.facts().is_none_or(|facts| facts.image_id == sandbox.image_id);
+        current && !sandbox.state.is_ended()
+    }
+}
+
+impl DockerExecutor {
+    /// Makes one. Call it on a runtime.
+    ///
+    /// # Errors
+    /// When the state directory cannot be written.
+    pub fn new(config: DockerConfig) -> io::Result<Self> {
+        let shared = Arc::new(Shared {
+            owner: Owner::start(&config.state_dir)?,
+            engine: Arc::new(Engine::new(config.host.as_deref(), config.timeout)),
+            templates: Templates::new(Some(&config.templates)),
+            removals: TaskTracker::new(),
+            proved: Mutex::new(None),
+            proving: tokio::sync::Mutex::new(()),
+            serial: AtomicU64::new(0),
+            stopped: AtomicBool::new(false),
+            config,
+        });
+        let pool =
+            Pool::new(ContainerMaker(Arc::clone(&shared)), shared.templates.sorts(), shared.config.pool);
+        Ok(Self { pool, shared })
+    }
+}
+
+impl Shared {
+    fn facts(&self) -> Option<Arc<Facts>> {
+        self.proved.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn forget(&self) {
+        self.proved.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+
+    fn name(&self) -> &'static str {
+        self.config.flavour.name()
+    }
+
+    fn failed(
+        &self,
+        step: &str,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> ExecutorError {
+        ExecutorError::before_start(self.name(), step, source)
+    }
+
+    /// Makes a container of a template and waits until its interpreter does.
+    async fn make(&self, facts: &Facts, shelf: usize) -> Result<DockerSandbox, ExecutorError> {
+        let serial = self.serial.fetch_add(1, Ordering::Relaxed);
+        let preload = self.templates.configs().into_iter().nth(shelf).map(|template| template.preload);
+        let body =
+            spec::describe(&self.config, facts, &self.owner.name, &preload.unwrap_or_default(), serial);
+        let (container, wire) = Container::start(Arc::clone(&self.engine), self.removals.clone(), body)
+            .await
+            .map_err(|error| self.failed("create a sandbox", error))?;
+        let state = wire.state();
+        let mut guest = Guest::new(wire);
+        if let Err(error) = guest.ready(READY_TIME_MAX).await {
+            let words = state.words();
+            let source = if words.is_empty() {
+                error_chain(&error)
+            } else {
+                format!("{}: {words}", error_chain(&error))
+            };
+            return Err(self.failed("set a sandbox up", source));
+        }
+        let (limits, flavour) = (self.config.limits, self.config.flavour);
+        Ok(DockerSandbox { guest, state, container, limits, flavour, image_id: facts.image_id.clone() })
+    }
+
+    /// Looks at engine and image, and where they are not the ones that were proved, proves them.
+    async fn check(&self) -> Result<(), String> {
+        let say = |error: EngineError| error_chain(&error);
+        self.engine.ping().await.map_err(say)?;
+        let _alone = self.proving.lock().await;
+        let facts = self.look().await.map_err(say)?;
+        if self.facts().is_some_and(|proved| *proved == facts) {
+            return Ok(());
+        }
+        match self.owner.sweep(&self.engine).await {
+            Ok(0) => {}
+            Ok(removed) => {
+                tracing::info!(executor = self.name(), removed, "removed what an earlier service left")
+            }
+            Err(error) => return Err(error_chain(&error)),
+        }
+        self.prove(&facts).await?;
+        *self.proved.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(facts));
+        Ok(())
+    }
+
+    /// What engine and image are now.
+    async fn look(&self) -> Result<Facts, EngineError> {
+        let (image, client) = (&self.config.image, self.engine.client().await?);
+        let info = client.info().await.map_err(EngineError::at("describe itself"))?;
+        self.check_runtime(&info)?;
+        let inspected = match client.inspect_image(image).await {
+            Ok(inspected) => inspected,
+            Err(bollard::errors::Error::DockerResponseServerError { status_code: 404, .. }) => {
+                return Err(EngineError::ImageMissing { image: image.clone() });
+            }
+            Err(source) => return Err(EngineError::Api { step: "inspect the image", source }),
+        };
+        let facts = image::facts(image, inspected.id.unwrap_or_default(), inspected.config.as_ref())?;
+        let options = info.security_options.unwrap_or_default();
+        Ok(Facts {
+            maps_users: options.iter().any(|option| option == "name=userns" || option == "name=rootless"),
+            cpus: info.ncpu.and_then(|count| u32::try_from(count).ok()).unwrap_or(1),
+            kernel: info.kernel_version.unwrap_or_default(),
+            ..facts
+        })
+    }
+
+    fn check_runtime(&self, info: &SystemInfo) -> Result<(), EngineError> {
+        let Some(runtime) = &self.config.runtime else { return Ok(()) };
+        let mut known: Vec<_> = info.runtimes.iter().flatten().map(|(name, _)| name.clone()).collect();
+        if known.contains(runtime) {
+            return Ok(());
+        }
+        known.sort();
+        Err(EngineError::RuntimeMissing { runtime: runtime.clone(), known: known.join(", ") })
+    }
+
+    /// Runs a program and looks who answers.
+    async fn prove(&self, facts: &Facts) -> Result<(), String> {
+        let chain = |error: ExecutorError| error.chain();
+        let mut sandbox = Box::new(self.make(facts, 0).await.map_err(chain)?);
+        let code = "import os\nu = os.uname()\nprint(u.release)\nprint(u.version)".to_owned();
+        let request = ExecRequest { code, ..ExecRequest::default() };
+        let result = sandbox.exec(request, CancellationToken::new()).await.map_err(chain)?;
+        let mut lines = result.stdout.text.lines();
+        match (result.success(), lines.next(), lines.next()) {
+            (true, Some(release), Some(version)) => self.judge_kernel(facts, release, version),
+            _ => Err(format!("the first sandbox failed: {result:?}")),
+        }
+    }
+
+    /// Whether the kernel that answered from inside is the one that the flavour promises.
+    fn judge_kernel(&self, facts: &Facts, release: &str, version: &str) -> Result<(), String> {
+        let own = release == facts.kernel;
+        // gVisor's kernel says so itself since 2025; before, it gave the version of the Linux that it modelled.
+        let gvisor = release.contains("gvisor")
+            || (release == "4.4.0" && version.contains("Jan 10 15:06:54 PST 2016"));
+        let right = match self.config.flavour {
+            Flavour::Docker => own,
+            Flavour::Gvisor => gvisor,
+            Flavour::Kata => !own && !gvisor,
+        };
+        if right {
+            return Ok(());
+        }
+        Err(format!(
+            "the kernel that answers from inside a sandbox is `{release} {version}`, which is not {}'s (hint: the \
+             runtime `{}` of the engine starts something else; see `runtimes` in /etc/docker/daemon.json)",
+            self.name(),
+            self.config.runtime.as_deref().unwrap_or("default"),
+        ))
+    }
+
+    fn protections(&self) -> BTreeMap<&'static str, Protection> {
+        let enforced = |detail: &str| Protection { enforced: true, detail: detail.to_owned() };
+        let kernel = match self.config.flavour {
+            Flavour::Docker => "the host's, behind namespaces",
+            Flavour::Gvisor => "gVisor's own, seen to answer from inside",
+            Flavour::Kata => "a virtual machine's own, seen to answer from inside",
+        };
+        let processes = if self.config.flavour == Flavour::Gvisor {
+            "control group around gVisor's kernel, whose threads count: at the limit the sandbox ends"
+        } else {
+            "control group"
+        };
+        let seccomp = if self.config.flavour.is_linux() {
+            "allow-list around agent and program, and the agent's own; refused calls are named in the verdict"
+        } else {
+            "allow-list of the agent inside of gVisor; refused calls are not named"
+        };
+        BTreeMap::from([
+            ("kernel", enforced(kernel)),
+            ("seccomp", enforced(seccomp)),
+            ("namespaces", enforced("mount, pid, net, ipc, uts, cgroup, by the engine's runtime")),
+            ("network", enforced("none, and sockets are refused")),
+            ("root_file_system", enforced("the sandbox image, read-only")),
+            (
+                "writable_file_system",
+                enforced("tmpfs on /tmp and a small one on /dev/shm, bounded in bytes and inodes, noexec"),
+            ),
+            ("user", enforced("an unprivileged uid of its own, no capability, no_new_privs")),
+            ("memory_limit", enforced("control group, swap included")),
+            ("process_limit", enforced(processes)),
+            ("cpu_limit", enforced("control group")),
+            ("wall_time_limit", enforced("clock of the agent, and the service's behind it")),
+        ])
+    }
+}
+
+#[async_trait]
+impl Executor for DockerExecutor {
+    fn name(&self) -> &'static str {
+        self.shared.name()
+    }
+
+    async fn health(&self) -> Health {
+        if self.shared.stopped.load(Ordering::Relaxed) {
+            return Health::unhealthy("the executor is shut down");
+        }
+        match self.shared.check().await {
+            Ok(()) => Health {
+                healthy: true,
+                reason: None,
+                protections: self.shared.protections(),
+                warm: self.pool.waiting(),
+            },
+            Err(reason) => {
+                self.shared.forget();
+                Health::unhealthy(reason)
+            }
+        }
+    }
+
+    async fn is_alive(&self) -> bool {
+        self.shared.stopped.load(Ordering::Relaxed) || self.shared.engine.ping().await.is_ok()
+    }
+
+    async fn create(&self, hints: &Hints) -> Result<Box<dyn Sandbox>, ExecutorError> {
+        if self.shared.stopped.load(Ordering::Relaxed) {
+            return Err(self.shared.failed("create a sandbox", "the executor is shut down"));
+        }
+        if self.shared.facts().is_none() {
+            self.shared.check().await.map_err(|reason| self.shared.failed("create a sandbox", reason))?;
+        }
+        Ok(Box::new(self.pool.take(self.shared.templates.choose(hints)).await?))
+    }
+
+    async fn shut_down(&self) {
+        self.shared.stopped.store(true, Ordering::Relaxed);
+        self.pool.close();
+        self.shared.removals.close();
+        if tokio::time::timeout(REMOVE_TIME_MAX, self.shared.removals.wait()).await.is_err() {
+            tracing::error!(
+                executor = self.name(),
+                "containers were not removed in time; the next start does"
+            );
+        }
+    }
+}

@@ -1,0 +1,331 @@
+//! The sandbox image: a root file system with the guest agent in it, and labels that say what it holds.
+//!
+//! It is imported whole from the runtime that `python-sandbox setup` prepared (or an operator's own root file system),
+//! so no registry is asked for anything and every executor runs the same packages. An image made another way, such as
+//! by `sandbox-image/Dockerfile`, is as good when it has the agent and the labels.
+
+use crate::engine::{Engine, EngineError};
+use bollard::models::{CreateImageInfo, ImageConfig};
+use bollard::query_parameters::CreateImageOptionsBuilder;
+use bytes::Bytes;
+use futures_util::{StreamExt, stream};
+use sha2::{Digest, Sha256};
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// Where the agent is in the image.
+pub(crate) const AGENT_PATH: &str = "/usr/libexec/python-sandbox/agent";
+/// Labels. Those of the environment have the variable's name behind.
+const LABEL_AGENT: &str = "python-sandbox.agent";
+const LABEL_INTERPRETER: &str = "python-sandbox.interpreter";
+const LABEL_RUNTIME: &str = "python-sandbox.runtime";
+const LABEL_ENV: &str = "python-sandbox.env.";
+
+/// Bytes of one piece on the way to the engine, and pieces on their way.
+const PIECE_BYTES: usize = 256 * 1024;
+const PIECES_MAX: usize = 8;
+/// Longest wait for the engine while it takes an image: it writes hundreds of megabytes.
+const BUILD_TIME_MAX: Duration = Duration::from_secs(1800);
+
+/// What the engine and the image hold, as far as making containers needs it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Facts {
+    pub(crate) image_id: String,
+    pub(crate) interpreter: String,
+    pub(crate) env: Vec<(String, String)>,
+    /// The engine maps users into a namespace, or is rootless.
+    pub(crate) maps_users: bool,
+    /// The engine's CPUs.
+    pub(crate) cpus: u32,
+    /// The engine's kernel.
+    pub(crate) kernel: String,
+}
+
+/// What an image is made from.
+#[derive(Debug, Clone)]
+pub struct ImageSource {
+    /// The tree that programs run in.
+    pub rootfs: PathBuf,
+    /// The interpreter, absolute path inside it.
+    pub interpreter: String,
+    /// The runtime's environment for programs.
+    pub env: Vec<(String, String)>,
+    /// The runtime's name.
+    pub runtime_id: String,
+}
+
+/// How far a build is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BuildStep {
+    /// So many files and bytes were sent to the engine.
+    Sent {
+        /// Files.
+        files: u64,
+        /// Bytes.
+        bytes: u64,
+    },
+    /// The engine works on what it got.
+    Storing,
+}
+
+/// Why an image could not be built.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// The engine.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The tree could not be read.
+    #[error("failed to read the root file system at {path}")]
+    Read {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// The agent's digest: image and service must have the same.
+fn agent_digest() -> String {
+    Sha256::digest(agent_image::AGENT).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// What an image holds, by its labels.
+pub(crate) fn facts(image: &str, id: String, config: Option<&ImageConfig>) -> Result<Facts, EngineError> {
+    let labels = config.and_then(|config| config.labels.clone()).unwrap_or_default();
+    let label = |label: &str| {
+        labels
+            .get(label)
+            .ok_or_else(|| EngineError::ImageForeign { image: image.to_owned(), label: label.to_owned() })
+    };
+    if *label(LABEL_AGENT)? != agent_digest() {
+        return Err(EngineError::ImageOutdated { image: image.to_owned() });
+    }
+    let interpreter = label(LABEL_INTERPRETER)?.clone();
+    let mut env: Vec<_> = labels
+        .iter()
+        .filter_map(|(name, value)| Some((name.strip_prefix(LABEL_ENV)?.to_owned(), value.clone())))
+        .collect();
+    env.sort();
+    Ok(Facts { image_id: id, interpreter, env, ..Facts::default() })
+}
+
+/// The labels as lines of a Dockerfile, which is how the engine takes them with an import.
+fn changes(source: &ImageSource) -> Vec<String> {
+    let mut labels = vec![
+        (LABEL_AGENT.to_owned(), agent_digest()),
+        (LABEL_INTERPRETER.to_owned(), source.interpreter.clone()),
+        (LABEL_RUNTIME.to_owned(), source.runtime_id.clone()),
+    ];
+    labels.extend(source.env.iter().map(|(name, value)| (format!("{LABEL_ENV}{name}"), value.clone())));
+    let quoted = |text: &str| text.replace('\\', "\\\\").replace('"', "\\\"").replace('$', "\\$");
+    let mut lines: Vec<String> = labels
+        .iter()
+        .map(|(name, value)| format!("LABEL \"{}\"=\"{}\"", quoted(name), quoted(value)))
+        .collect();
+    lines.push(format!("ENTRYPOINT [\"{AGENT_PATH}\"]"));
+    // Who runs it by hand is nobody either; the executor gives each container a user of its own.
+    lines.push("USER 65534:65534".to_owned());
+    lines
+}
+
+/// Builds the image `name` on an engine, from a tree on this host.
+///
+/// # Errors
+/// [`BuildError`].
+pub async fn build_image(
+    host: Option<&str>,
+    name: &str,
+    source: &ImageSource,
+    progress: impl Fn(BuildStep) + Send + Sync + 'static,
+) -> Result<String, BuildError> {
+    let engine = Engine::new(host, BUILD_TIME_MAX);
+    let client = engine.client().await?;
+    let (repository, tag) = match name.rsplit_once(':') {
+        Some((repository, tag)) if !tag.contains('/') => (repository, tag),
+        _ => (name, "latest"),
+    };
+    let options = CreateImageOptionsBuilder::new()
+        .from_src("-")
+        .repo(repository)
+        .tag(tag)
+        .message("made by python-sandbox image build")
+        .changes(changes(source))
+        .build();
+    let (sender, receiver) = mpsc::channel(PIECES_MAX);
+    let rootfs = source.rootfs.clone();
+    let reader = tokio::task::spawn_blocking(move || {
+        let result = write_tree(&rootfs, PieceWriter::new(sender.clone()), &progress);
+        if let Err(error) = &result {
+            // The engine must not take half a tree for a whole one.
+            let _ = sender.blocking_send(Err(io::Error::other(error.to_string())));
+        }
+        result.map_err(|source| BuildError::Read { path: rootfs, source })
+    });
+    let body = stream::unfold(receiver, |mut receiver| async {
+        receiver.recv().await.map(|piece| (piece, receiver))
+    });
+    let mut answers =
+        std::pin::pin!(client.create_image(Some(options), Some(bollard::body_try_stream(body)), None));
+    let mut id = String::new();
+    let mut failure = None;
+    while let Some(answer) = answers.next().await {
+        match answer {
+            Ok(CreateImageInfo { status: Some(status), .. }) => id = status,
+            Ok(_) => {}
+            Err(error) => {
+                failure = Some(error);
+                break;
+            }
+        }
+    }
+    match (reader.await, failure) {
+        // A tree that cannot be read is the cause of the engine's failure, not the other way round.
+        (Ok(Err(BuildError::Read { path, source })), _) if source.kind() != io::ErrorKind::BrokenPipe => {
+            Err(BuildError::Read { path, source })
+        }
+        (_, Some(source)) => Err(EngineError::Api { step: "import the image", source }.into()),
+        (Ok(Err(error)), None) => Err(error),
+        _ => Ok(id),
+    }
+}
+
+/// Writes the tree and the agent as one archive. All is root's, and nobody else may write.
+fn write_tree(rootfs: &Path, pieces: PieceWriter, progress: &dyn Fn(BuildStep)) -> io::Result<()> {
+    let mut archive = tar::Builder::new(pieces);
+    archive.follow_symlinks(false);
+    let (mut files, mut bytes) = (0u64, 0u64);
+    let mut pending = vec![PathBuf::new()];
+    while let Some(directory) = pending.pop() {
+        let mut entries = fs::read_dir(rootfs.join(&directory))?.collect::<io::Result<Vec<_>>>()?;
+        entries.sort_by_key(fs::DirEntry::file_name);
+        for entry in entries {
+            let (path, kind) = (directory.join(entry.file_name()), entry.file_type()?);
+            let metadata = fs::symlink_metadata(entry.path())?;
+            let mut header = tar::Header::new_gnu();
+            header.set_metadata_in_mode(&metadata, tar::HeaderMode::Deterministic);
+            if kind.is_dir() {
+                header.set_size(0);
+                archive.append_data(&mut header, &path, io::empty())?;
+                pending.push(path);
+            } else if kind.is_symlink() {
+                header.set_size(0);
+                archive.append_link(&mut header, &path, fs::read_link(entry.path())?)?;
+            } else if kind.is_file() {
+                archive.append_data(&mut header, &path, fs::File::open(entry.path())?)?;
+                files += 1;
+                bytes += metadata.len();
+                if files.is_multiple_of(500) {
+                    progress(BuildStep::Sent { files, bytes });
+                }
+            }
+        }
+    }
+    let mut header = tar::Header::new_gnu();
+    header.set_mode(0o555);
+    header.set_uid(0);
+    header.set_gid(0);
+    header.set_mtime(0);
+    header.set_size(agent_image::AGENT.len() as u64);
+    archive.append_data(&mut header, AGENT_PATH.trim_start_matches('/'), agent_image::AGENT)?;
+    archive.into_inner()?.flush()?;
+    progress(BuildStep::Sent { files, bytes });
+    progress(BuildStep::Storing);
+    Ok(())
+}
+
+/// Hands what is written over to the request's body.
+struct PieceWriter {
+    sender: mpsc::Sender<io::Result<Bytes>>,
+    piece: Vec<u8>,
+}
+
+impl PieceWriter {
+    fn new(sender: mpsc::Sender<io::Result<Bytes>>) -> Self {
+        Self { sender, piece: Vec::with_capacity(PIECE_BYTES) }
+    }
+}
+
+impl Write for PieceWriter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.piece.extend_from_slice(bytes);
+        if self.piece.len() >= PIECE_BYTES {
+            self.flush()?;
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let piece = std::mem::replace(&mut self.piece, Vec::with_capacity(PIECE_BYTES));
+        self.sender.blocking_send(Ok(piece.into())).map_err(|_| io::ErrorKind::BrokenPipe.into())
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that fails may panic where it stands")]
+mod tests {
+    use super::*;
+    use std::collections::HashMap;
+
+    fn config(labels: &[(&str, &str)]) -> ImageConfig {
+        let labels: HashMap<_, _> =
+            labels.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        ImageConfig { labels: Some(labels), ..ImageConfig::default() }
+    }
+
+    #[test]
+    fn labels_tell_our_image_from_an_old_one_and_a_strangers() {
+        let digest = agent_digest();
+        let ours =
+            config(&[(LABEL_AGENT, &digest), (LABEL_INTERPRETER, "/python"), ("python-sandbox.env.A", "b")]);
+        let facts = |config: &ImageConfig| facts("image", "id".to_owned(), Some(config));
+        let found = facts(&ours).unwrap();
+        assert_eq!((found.interpreter.as_str(), found.env.len()), ("/python", 1));
+        let old = facts(&config(&[(LABEL_AGENT, "0"), (LABEL_INTERPRETER, "/python")])).unwrap_err();
+        assert!(old.to_string().contains("another version") && old.to_string().contains("image build"));
+        let foreign = facts(&config(&[])).unwrap_err().to_string();
+        assert!(foreign.contains("no sandbox image") && foreign.contains("image build"), "{foreign}");
+    }
+
+    #[test]
+    fn a_value_cannot_leave_its_label() {
+        let source = ImageSource {
+            rootfs: "/".into(),
+            interpreter: "/a\"b$C\\d".to_owned(),
+            env: Vec::new(),
+            runtime_id: String::new(),
+        };
+        assert!(changes(&source).contains(&r#"LABEL "python-sandbox.interpreter"="/a\"b\$C\\d""#.to_owned()));
+    }
+
+    #[test]
+    fn the_archive_holds_the_tree_and_the_agent_and_belongs_to_root() {
+        let tree = tempfile::tempdir().unwrap();
+        fs::create_dir(tree.path().join("d")).unwrap();
+        fs::write(tree.path().join("d/file"), "x").unwrap();
+        std::os::unix::fs::symlink("d/file", tree.path().join("link")).unwrap();
+        let (sender, mut receiver) = mpsc::channel(1000);
+        write_tree(tree.path(), PieceWriter::new(sender), &|_| ()).unwrap();
+        let mut bytes = Vec::new();
+        while let Some(piece) = receiver.blocking_recv() {
+            bytes.extend_from_slice(&piece.unwrap());
+        }
+        let mut archive = tar::Archive::new(&bytes[..]);
+        let mut names: Vec<_> = archive
+            .entries()
+            .unwrap()
+            .map(|entry| {
+                let entry = entry.unwrap();
+                assert_eq!((entry.header().uid().unwrap(), entry.header().gid().unwrap()), (0, 0));
+                assert_eq!(entry.header().mode().unwrap() & 0o022, 0);
+                entry.path().unwrap().display().to_string()
+            })
+            .collect();
+        names.sort();
+        assert_eq!(names, ["d", "d/file", "link", AGENT_PATH.trim_start_matches('/')]);
+    }
+}

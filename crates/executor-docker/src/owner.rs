@@ -1,0 +1,110 @@
+//! Whose a container is, and the removal of what a killed service left.
+//!
+//! Every container is labelled with the service that made it. A service holds a lock on a file of that name in its
+//! data directory for as long as it lives, and the kernel gives the lock back however it ends. So the next service
+//! with that data directory can tell: a file that nobody locks is a dead service's, and its containers are leftovers.
+//! Containers of others, living or of another data directory, are never touched.
+
+use crate::config::Flavour;
+use crate::container;
+use crate::engine::{Engine, EngineError};
+use bollard::query_parameters::ListContainersOptionsBuilder;
+use rustix::fs::{FlockOperation, flock};
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// The label with the service's name.
+const LABEL_OWNER: &str = "python-sandbox.owner";
+/// The label with the executor's name.
+const LABEL_EXECUTOR: &str = "python-sandbox.executor";
+
+/// A service that lives.
+#[derive(Debug)]
+pub(crate) struct Owner {
+    pub(crate) name: String,
+    directory: PathBuf,
+    path: PathBuf,
+    _lock: File,
+}
+
+/// The labels of a container.
+pub(crate) fn labels(owner: &str, flavour: Flavour) -> HashMap<String, String> {
+    HashMap::from([
+        (LABEL_OWNER.to_owned(), owner.to_owned()),
+        (LABEL_EXECUTOR.to_owned(), flavour.name().to_owned()),
+    ])
+}
+
+impl Owner {
+    /// A new one, which lives from now on.
+    pub(crate) fn start(directory: &Path) -> io::Result<Self> {
+        fs::create_dir_all(directory)?;
+        let mut random = [0u8; 8];
+        rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty())?;
+        let name = format!("{:016x}", u64::from_le_bytes(random));
+        let path = directory.join(&name);
+        let lock = File::create_new(&path)?;
+        flock(&lock, FlockOperation::NonBlockingLockExclusive)?;
+        Ok(Self { name, directory: directory.to_owned(), path, _lock: lock })
+    }
+
+    /// Services of this data directory that are dead, each with its file, locked by us so that nobody else cleans.
+    fn dead(&self) -> Vec<(String, PathBuf, File)> {
+        let Ok(entries) = fs::read_dir(&self.directory) else { return Vec::new() };
+        let paths = entries.flatten().map(|entry| entry.path()).filter(|path| *path != self.path);
+        paths
+            .filter_map(|path| {
+                let file = File::open(&path).ok()?;
+                flock(&file, FlockOperation::NonBlockingLockExclusive).ok()?;
+                Some((path.file_name()?.to_str()?.to_owned(), path, file))
+            })
+            .collect()
+    }
+
+    /// Removes the containers that dead services left. Returns how many.
+    pub(crate) async fn sweep(&self, engine: &Engine) -> Result<usize, EngineError> {
+        let mut removed = 0;
+        for (name, path, _locked) in self.dead() {
+            let filters = HashMap::from([("label", vec![format!("{LABEL_OWNER}={name}")])]);
+            let options = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
+            let client = engine.client().await?;
+            let found =
+                client.list_containers(Some(options)).await.map_err(EngineError::at("list containers"))?;
+            for id in found.into_iter().filter_map(|container| container.id) {
+                container::remove(engine, &id).await?;
+                removed += 1;
+            }
+            // Not earlier: whoever comes after us must find what we could not remove.
+            let _ = fs::remove_file(path);
+        }
+        Ok(removed)
+    }
+}
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that fails may panic where it stands")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_those_whose_lock_is_free_are_dead() {
+        let directory = tempfile::tempdir().unwrap();
+        let living = Owner::start(directory.path()).unwrap();
+        // As a killed service leaves it: the file without the lock.
+        fs::write(directory.path().join("killed"), "").unwrap();
+        let other = Owner::start(directory.path()).unwrap();
+        let dead: Vec<_> = other.dead().into_iter().map(|(name, ..)| name).collect();
+        assert_eq!(dead, ["killed"]);
+        let name = living.name.clone();
+        drop(living);
+        assert!(!directory.path().join(name).exists(), "an orderly end leaves nothing");
+    }
+}

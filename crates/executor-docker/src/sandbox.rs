@@ -1,0 +1,138 @@
+//! Runs one program in a container and judges its end.
+
+use crate::config::{Flavour, SETTINGS};
+use crate::container::Container;
+use crate::wire::{State, Wire};
+use async_trait::async_trait;
+use executor::guest::{Answer, Guest, GuestError};
+use executor::verdict::{self, Evidence, Facts};
+use executor::{ExecRequest, ExecResult, ExecutorError, Outcome, OutcomeKind, Sandbox, SandboxLimits, Usage};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio_util::sync::CancellationToken;
+
+/// A container whose agent is ready for one program.
+#[derive(Debug)]
+pub(crate) struct DockerSandbox {
+    pub(crate) guest: Guest<Wire>,
+    pub(crate) state: Arc<State>,
+    pub(crate) container: Container,
+    pub(crate) limits: SandboxLimits,
+    pub(crate) flavour: Flavour,
+    /// What it was made from: another image may have taken its name since.
+    pub(crate) image_id: String,
+}
+
+#[async_trait]
+impl Sandbox for DockerSandbox {
+    async fn exec(
+        &mut self,
+        request: ExecRequest,
+        cancel: CancellationToken,
+    ) -> Result<ExecResult, ExecutorError> {
+        let begun = Instant::now();
+        let limits = request.limits;
+        let (answer, result) = self.guest.exec(request, cancel).await;
+        let evidence = evidence(&answer);
+        let failed = |step: &str, started: bool, error: GuestError| {
+            let words = self.state.words();
+            let source: Box<dyn std::error::Error + Send + Sync> =
+                if words.is_empty() { error.into() } else { format!("{error}: {words}").into() };
+            ExecutorError {
+                program_started: started,
+                ..ExecutorError::before_start(self.flavour.name(), step, source)
+            }
+        };
+        let (outcome, exit_code) = match (&answer.report, result) {
+            (Some(report), Ok(())) => {
+                let sandbox = &self.limits;
+                verdict::judge(&Facts { report, evidence, exec: &limits, sandbox, settings: SETTINGS })
+            }
+            (report, Err(error)) => {
+                let lost = matches!(error, GuestError::Gone | GuestError::Io(_));
+                let late = matches!(error, GuestError::TooLate { .. });
+                if lost && answer.started && self.container.saw("oom").await {
+                    // It took so much that the kernel killed the agent, or gVisor's whole kernel, too.
+                    (
+                        verdict::memory_exceeded(&self.limits, evidence, SETTINGS),
+                        verdict::EXIT_CODE_OUT_OF_MEMORY,
+                    )
+                } else if lost
+                    && answer.started
+                    && !self.flavour.is_linux()
+                    && self.container.saw("die").await
+                {
+                    (kernel_ended(), EXIT_CODE_KILLED)
+                } else if late && answer.started && report.is_none() {
+                    let used_us = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
+                    (verdict::timed_out(&limits, used_us), verdict::EXIT_CODE_TIMEOUT)
+                } else {
+                    let step = if report.is_some() { "collect the output files" } else { "run the program" };
+                    return Err(failed(step, answer.started, error));
+                }
+            }
+            (None, Ok(())) => {
+                return Err(failed(
+                    "run the program",
+                    true,
+                    GuestError::Violation("an end without a report"),
+                ));
+            }
+        };
+        Ok(assemble(answer, outcome, exit_code, evidence, begun.elapsed()))
+    }
+
+    async fn destroy(self: Box<Self>) {}
+}
+
+/// Exit code of a program that was killed: 128 + SIGKILL.
+const EXIT_CODE_KILLED: i32 = 137;
+
+/// The verdict on a program under which gVisor's kernel ended. It is a process with limits itself, and a program that
+/// starts more threads than the host gives it brings it down.
+fn kernel_ended() -> Outcome {
+    Outcome {
+        kind: OutcomeKind::Signal,
+        limit: None,
+        signal: Some(9),
+        syscall: None,
+        message: Some("the program was killed because the kernel of its sandbox ended".to_owned()),
+        hint: Some(format!("use fewer threads and processes, or raise {}", SETTINGS.pids)),
+        retryable: false,
+    }
+}
+
+/// What the container's own group counted, by the agent's report.
+fn evidence(answer: &Answer) -> Evidence {
+    let counters = answer.report.as_ref().and_then(|report| report.counters).unwrap_or_default();
+    Evidence {
+        oom_kills: counters.oom_kills,
+        memory_bytes_peak: counters.memory_bytes_peak,
+        pids_limit_hits: counters.pids_limit_hits,
+        // The agent is not the program's.
+        pids_peak: counters.pids_peak.map(|peak| peak.saturating_sub(1)),
+    }
+}
+
+fn assemble(
+    answer: Answer,
+    outcome: Outcome,
+    exit_code: i32,
+    evidence: Evidence,
+    elapsed: Duration,
+) -> ExecResult {
+    let (stdout, stderr) = answer.captured();
+    let report = answer.report.as_ref();
+    let cached = report.and_then(|report| report.counters).map_or(0, |counters| counters.file_cache_bytes);
+    let usage = Usage {
+        wall_time: report.map_or(elapsed, |report| Duration::from_micros(report.wall_time_us)),
+        cpu_time: Duration::from_micros(report.map_or(0, |report| report.cpu_time_us)),
+        memory_bytes_peak: evidence
+            .memory_bytes_peak
+            .map(|peak| peak.saturating_sub(cached))
+            .or(report.map(|report| report.resident_bytes_peak))
+            .unwrap_or(0),
+        pids_peak: evidence.pids_peak,
+    };
+    ExecResult { outcome, exit_code, stdout, stderr, usage, files: answer.files, skipped: answer.skipped }
+}

@@ -1,0 +1,200 @@
+//! What happens to containers when the service or the engine ends, and what the executor says of it.
+
+#![allow(clippy::unwrap_used, reason = "a test that fails may panic where it stands")]
+
+mod support;
+
+use bollard::models::{ContainerCreateBody, HostConfig};
+use bollard::query_parameters::{
+    CreateContainerOptions, InspectContainerOptions, RemoveContainerOptionsBuilder, StartContainerOptions,
+};
+use bollard::{API_DEFAULT_VERSION, Docker};
+use executor::memory::{MemoryExecutor, Script};
+use executor::{Chain, ChainError, ExecRequest, ExecResult, Executor};
+use executor_docker::{DockerExecutor, Flavour};
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// One after the other: they look at the same engine.
+static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
+async fn engine() -> Docker {
+    let host = support::host().unwrap();
+    let client = Docker::connect_with_unix(&host, 30, API_DEFAULT_VERSION).unwrap();
+    client.negotiate_version().await.unwrap()
+}
+
+async fn exists(engine: &Docker, id: &str) -> bool {
+    engine.inspect_container(id, None::<InspectContainerOptions>).await.is_ok()
+}
+
+/// A container that runs and waits, with these labels.
+async fn container(engine: &Docker, labels: &[(&str, &str)]) -> String {
+    let labels: HashMap<_, _> =
+        labels.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+    let body = ContainerCreateBody {
+        image: Some(support::IMAGE.to_owned()),
+        entrypoint: Some(vec!["/usr/bin/python3".to_owned()]),
+        cmd: Some(["-c", "import time; time.sleep(600)"].map(str::to_owned).into()),
+        labels: Some(labels),
+        host_config: Some(HostConfig { network_mode: Some("none".to_owned()), ..HostConfig::default() }),
+        ..ContainerCreateBody::default()
+    };
+    let made = engine.create_container(None::<CreateContainerOptions>, body).await.unwrap();
+    engine.start_container(&made.id, None::<StartContainerOptions>).await.unwrap();
+    made.id
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_next_start_removes_what_a_killed_service_left_and_nothing_else() {
+    let _alone = ALONE.lock().await;
+    let state = tempfile::tempdir().unwrap();
+    let Some(living) = support::executor(Flavour::Docker, state.path()).await else { return };
+    let engine = engine().await;
+    // As a killed service leaves them: its file without its lock, its containers running.
+    std::fs::write(state.path().join("killed"), "").unwrap();
+    let left = container(&engine, &[("python-sandbox.owner", "killed")]).await;
+    let others = [
+        container(&engine, &[("python-sandbox.owner", "of-another-data-directory")]).await,
+        container(&engine, &[("somebody", "else")]).await,
+        container(&engine, &[]).await,
+    ];
+    let next = support::executor(Flavour::Docker, state.path()).await.unwrap();
+    assert!(!exists(&engine, &left).await, "what was left is gone");
+    for other in &others {
+        assert!(exists(&engine, other).await, "another's container was removed");
+        let options = RemoveContainerOptionsBuilder::new().force(true).build();
+        engine.remove_container(other, Some(options)).await.unwrap();
+    }
+    assert_eq!(support::run(&living, "print(1)").await.stdout.text, "1\n", "a living service keeps its own");
+    living.shut_down().await;
+    next.shut_down().await;
+}
+
+/// An engine behind a door that the test opens and closes: closed, it is as good as stopped.
+struct Door {
+    path: PathBuf,
+    guard: Option<JoinHandle<()>>,
+}
+
+impl Door {
+    fn open(&mut self) {
+        let _ = std::fs::remove_file(&self.path);
+        let listener = UnixListener::bind(&self.path).unwrap();
+        let engine = support::host().unwrap().trim_start_matches("unix://").to_owned();
+        self.guard = Some(tokio::spawn(async move {
+            let mut connections = tokio::task::JoinSet::new();
+            while let Ok((mut client, _)) = listener.accept().await {
+                let engine = engine.clone();
+                connections.spawn(async move {
+                    let mut server = UnixStream::connect(engine).await.unwrap();
+                    let _ = tokio::io::copy_bidirectional(&mut client, &mut server).await;
+                });
+            }
+        }));
+    }
+
+    /// Cuts every connection and takes no new one.
+    fn close(&mut self) {
+        self.guard.take().unwrap().abort();
+    }
+}
+
+async fn run_on(chain: &Chain, code: &str) -> Result<(&'static str, ExecResult), ChainError> {
+    let request = ExecRequest { code: code.to_owned(), ..ExecRequest::default() };
+    chain.exec(None, request, CancellationToken::new()).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_engine_that_stops_under_load_costs_only_the_programs_inside() {
+    let _alone = ALONE.lock().await;
+    let state = tempfile::tempdir().unwrap();
+    let Some(executor) = support::executor(Flavour::Docker, state.path()).await else { return };
+    executor.shut_down().await;
+    let mut door = Door { path: state.path().join("door.sock"), guard: None };
+    door.open();
+    let mut config = support::config(Flavour::Docker, state.path());
+    config.host = Some(format!("unix://{}", door.path.display()));
+    let docker = Arc::new(DockerExecutor::new(config).unwrap());
+    assert!(docker.health().await.healthy);
+    let fallback = Arc::new(MemoryExecutor::named("memory", Script::Echo));
+    let chain = Chain::new(vec![docker.clone(), fallback]);
+    let watcher = tokio::spawn({
+        let chain = chain.clone();
+        async move { chain.watch().await }
+    });
+    assert_eq!(run_on(&chain, "print(1)").await.unwrap().0, "docker");
+
+    let running = tokio::spawn({
+        let chain = chain.clone();
+        async move { run_on(&chain, "import time\ntime.sleep(8)").await }
+    });
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let load = tokio::spawn({
+        let chain = chain.clone();
+        async move {
+            let (end, mut names) = (Instant::now() + Duration::from_secs(4), Vec::new());
+            while Instant::now() < end {
+                names.push(run_on(&chain, "print(2)").await.map(|(name, _)| name));
+            }
+            names
+        }
+    });
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    door.close();
+    let cut = running.await.unwrap();
+    assert!(matches!(&cut, Err(ChainError::Failed(error)) if error.program_started), "{cut:?}");
+    let names = load.await.unwrap();
+    // At most the one program of this client that was in a container just then.
+    let lost = names.iter().filter(|name| name.is_err()).count();
+    assert!(lost <= 1, "{names:?}");
+    assert!(names.iter().any(|name| matches!(name, Ok("docker"))), "docker took programs before");
+    assert!(names.iter().any(|name| matches!(name, Ok("memory"))), "the fallback took over");
+    let begun = Instant::now();
+    assert_eq!(run_on(&chain, "print(3)").await.unwrap().0, "memory");
+    assert!(begun.elapsed() < Duration::from_secs(1), "left within a second");
+
+    door.open();
+    let begun = Instant::now();
+    while run_on(&chain, "print(4)").await.unwrap().0 != "docker" {
+        assert!(begun.elapsed() < Duration::from_secs(30), "docker is not taken back");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    watcher.abort();
+    docker.shut_down().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn health_names_what_is_missing_and_what_mends_it() {
+    let _alone = ALONE.lock().await;
+    let state = tempfile::tempdir().unwrap();
+    let Some(executor) = support::executor(Flavour::Docker, state.path()).await else { return };
+    let health = executor.health().await;
+    assert!(health.healthy && health.protections.len() > 8, "{health:?}");
+    executor.shut_down().await;
+    assert!(!executor.health().await.healthy);
+    let mut no_image = support::config(Flavour::Docker, state.path());
+    no_image.image = "python-sandbox-test-none:latest".to_owned();
+    let mut no_runtime = support::config(Flavour::Kata, state.path());
+    no_runtime.runtime = Some("kata-that-is-not-there".to_owned());
+    // The host's kernel answers where a virtual machine is promised: the proof from inside finds out.
+    let mut not_kata = support::config(Flavour::Kata, state.path());
+    not_kata.runtime = Some("runc".to_owned());
+    for (config, words) in [
+        (no_image, ["python-sandbox-test-none", "python-sandbox image build"]),
+        (no_runtime, ["kata-that-is-not-there", "daemon.json"]),
+        (not_kata, ["answers from inside", "kata"]),
+    ] {
+        let executor = DockerExecutor::new(config).unwrap();
+        let health = executor.health().await;
+        let reason = health.reason.unwrap();
+        assert!(!health.healthy && words.iter().all(|word| reason.contains(word)), "{reason}");
+        assert!(executor.create(&executor::Hints::default()).await.is_err(), "nothing runs there");
+        executor.shut_down().await;
+    }
+}

@@ -1,0 +1,173 @@
+//! An executor on the engine that DOCKER_HOST names, with the sandbox image built from the prepared runtime, or a loud
+//! skip. `make test` starts such an engine.
+
+#![allow(dead_code, clippy::print_stderr, clippy::unwrap_used, reason = "each test file uses its part")]
+
+use executor::{ExecLimits, ExecRequest, Executor, PoolSize, SandboxLimits, TemplateSpec};
+use executor_docker::{DockerConfig, DockerExecutor, Flavour, ImageSource};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+use testkit::corpus::{Observation, Program};
+use tokio_util::sync::CancellationToken;
+
+/// The image of the tests: not the operator's.
+pub(crate) const IMAGE: &str = "python-sandbox-test:latest";
+
+/// The data directory with the prepared runtime: `make test` prepares it and names it.
+pub(crate) fn data_dir() -> PathBuf {
+    std::env::var_os("PYTHON_SANDBOX_TEST_DATA")
+        .map_or_else(|| PathBuf::from("/var/lib/python-sandbox"), Into::into)
+}
+
+/// The address of the engine that tests may use.
+pub(crate) fn host() -> Option<String> {
+    std::env::var("DOCKER_HOST").ok()
+}
+
+/// The contract's default limits, but a whole CPU: what is tested is not how long it takes.
+pub(crate) fn config(flavour: Flavour, state_dir: &Path) -> DockerConfig {
+    DockerConfig {
+        flavour,
+        host: host(),
+        runtime: (flavour == Flavour::Gvisor).then(|| "runsc".to_owned()),
+        image: IMAGE.to_owned(),
+        timeout: Duration::from_secs(30),
+        limits: SandboxLimits {
+            memory_bytes: 128 << 20,
+            cpu_quota_us: 100_000,
+            cpu_period_us: 100_000,
+            pids_max: 50,
+            disk_bytes: 64 << 20,
+            disk_inodes: 8192,
+        },
+        memory_swap_bytes: 128 << 20,
+        templates: vec![TemplateSpec {
+            name: "data".to_owned(),
+            preload: vec!["numpy".into(), "pandas".into()],
+        }],
+        pool: PoolSize { min: 1, max: 4 },
+        state_dir: state_dir.to_owned(),
+    }
+}
+
+/// Makes the image when the engine has none of this version.
+pub(crate) async fn build_image() -> Result<(), String> {
+    let runtime = runtime::Runtime::load(&data_dir()).map_err(|error| error.to_string())?;
+    let source = ImageSource {
+        rootfs: runtime.rootfs,
+        interpreter: runtime.interpreter,
+        env: runtime.env,
+        runtime_id: runtime.id,
+    };
+    let built = executor_docker::build_image(host().as_deref(), IMAGE, &source, |_| ()).await;
+    built.map(drop).map_err(|error| executor::error_chain(&error))
+}
+
+/// A healthy executor, or a loud skip.
+pub(crate) async fn executor(flavour: Flavour, state_dir: &Path) -> Option<DockerExecutor> {
+    if host().is_none() {
+        return skip("DOCKER_HOST names no engine for the tests (`make test` starts one)");
+    }
+    let executor = DockerExecutor::new(config(flavour, state_dir)).unwrap();
+    let mut health = executor.health().await;
+    if health.reason.as_ref().is_some_and(|reason| reason.contains("image build")) {
+        build_image().await.unwrap();
+        health = executor.health().await;
+    }
+    match health.reason {
+        None => Some(executor),
+        Some(reason) => skip(&reason),
+    }
+}
+
+/// Skips loudly, or fails where nothing may be missing.
+pub(crate) fn skip<T>(why: &str) -> Option<T> {
+    assert!(std::env::var_os("REQUIRE_ALL").is_none(), "a component is missing: {why}");
+    eprintln!("SKIPPED: {why}");
+    None
+}
+
+/// Runs one program in a fresh sandbox.
+pub(crate) async fn run(executor: &dyn Executor, code: &str) -> executor::ExecResult {
+    let request = ExecRequest { code: code.to_owned(), ..ExecRequest::default() };
+    let mut sandbox = executor.create(&request.hints()).await.unwrap();
+    let result = sandbox.exec(request, CancellationToken::new()).await.unwrap();
+    sandbox.destroy().await;
+    result
+}
+
+/// As the validator would see them, near enough to choose the template.
+fn imports(code: &str) -> BTreeSet<String> {
+    let words = code.lines().map(str::trim).filter_map(|line| {
+        line.strip_prefix("import ")
+            .or_else(|| line.strip_prefix("from "))
+            .and_then(|rest| rest.split([' ', ',']).next())
+    });
+    words.map(str::to_owned).collect()
+}
+
+/// Runs a program of the corpus.
+pub(crate) async fn observe(executor: &dyn Executor, program: &Program) -> Observation {
+    let inputs = program.inputs().into_iter();
+    let request = ExecRequest {
+        code: program.code.clone(),
+        stdin: program.stdin().into(),
+        files: inputs.map(|(path, content)| executor::InputFile { path, content: content.into() }).collect(),
+        env: program.env().into_iter().collect(),
+        limits: ExecLimits { wall_time: Duration::from_secs(program.timeout_s()), ..ExecLimits::default() },
+        imports: imports(&program.code),
+    };
+    let mut sandbox = match executor.create(&request.hints()).await {
+        Ok(sandbox) => sandbox,
+        Err(error) => {
+            return Observation { stderr: error.chain(), kind: "fault".into(), ..Observation::default() };
+        }
+    };
+    // The making of a sandbox is not the program's time.
+    let begun = Instant::now();
+    let result = sandbox.exec(request, CancellationToken::new()).await;
+    sandbox.destroy().await;
+    match result {
+        Ok(result) => Observation {
+            success: result.success(),
+            exit_code: result.exit_code.into(),
+            kind: result.outcome.kind.as_str().to_owned(),
+            stdout: result.stdout.text,
+            stderr: result.stderr.text,
+            stdout_truncated: result.stdout.truncated,
+            stderr_truncated: result.stderr.truncated,
+            artifacts: result.files.into_iter().map(|file| file.path).collect(),
+            skipped: result.skipped.into_iter().map(|s| (s.path, s.reason.as_str().to_owned())).collect(),
+            elapsed_s: begun.elapsed().as_secs_f64(),
+        },
+        Err(error) => Observation { stderr: error.chain(), kind: "fault".into(), ..Observation::default() },
+    }
+}
+
+/// Runs both corpora and returns a line for each program that was wrong.
+pub(crate) async fn corpora(executor: &dyn Executor) -> Vec<String> {
+    let only = std::env::var("ONLY").unwrap_or_default();
+    let chosen = |program: &Program| program.name.contains(&only) && program.is_for(executor.name());
+    let mut failures = Vec::new();
+    for program in testkit::corpus::benign().into_iter().filter(chosen) {
+        let wrong = program.judge_benign(&observe(executor, &program).await);
+        if !wrong.is_empty() {
+            failures.push(format!("{}: {}", program.name, wrong.join("\n    ")));
+        }
+    }
+    for program in testkit::corpus::hostile().into_iter().filter(chosen) {
+        let seen = observe(executor, &program).await;
+        let wrong = program.judge_hostile(&seen);
+        if !wrong.is_empty() {
+            failures.push(format!("{} [{:.1}s]: {}", program.name, seen.elapsed_s, wrong.join("\n    ")));
+        }
+        if let Some(next) = program.then() {
+            let wrong = next.judge_hostile(&observe(executor, &next).await);
+            if !wrong.is_empty() {
+                failures.push(format!("{} then {}: {}", program.name, next.name, wrong.join("\n    ")));
+            }
+        }
+    }
+    failures
+}

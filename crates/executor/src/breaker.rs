@@ -1,0 +1,78 @@
+//! The circuit breaker of one executor of a chain: an executor that fails is left at once, and taken back when it is
+//! well.
+//!
+//! ```text
+//! closed ── it does not live, or a sandbox could not be made ──> open ── health() is good ──> closed
+//! ```
+//! While it is open, programs go to the next executor without waiting for this one; who waits already is told.
+
+use crate::Executor;
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// Time between two looks at an executor that works, and longest wait for its answer. Together they are less than the
+/// second within which a failing executor is left.
+const LOOK_INTERVAL: Duration = Duration::from_millis(200);
+const LOOK_TIME_MAX: Duration = Duration::from_millis(700);
+/// Time between two tries of an executor that was left: at first, and after many that failed.
+const RETRY_INTERVAL: Duration = Duration::from_millis(500);
+const RETRY_INTERVAL_MAX: Duration = Duration::from_secs(5);
+/// Longest wait for the health of an executor that was left: it may have to make a sandbox to know.
+const HEALTH_TIME_MAX: Duration = Duration::from_secs(20);
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Breaker {
+    open: watch::Sender<bool>,
+}
+
+impl Breaker {
+    pub(crate) fn new() -> Self {
+        Self { open: watch::Sender::new(false) }
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        *self.open.borrow()
+    }
+
+    pub(crate) fn open(&self) {
+        self.open.send_replace(true);
+    }
+
+    pub(crate) fn close(&self) {
+        self.open.send_replace(false);
+    }
+
+    /// Returns when it opens.
+    pub(crate) async fn opened(&self) {
+        // The sender is ours, so it cannot be gone.
+        let _ = self.open.subscribe().wait_for(|open| *open).await;
+    }
+
+    /// Looks after one executor for ever.
+    pub(crate) async fn watch(&self, executor: &dyn Executor) {
+        let mut pause = RETRY_INTERVAL;
+        loop {
+            if self.is_open() {
+                tokio::time::sleep(pause).await;
+                pause = (2 * pause).min(RETRY_INTERVAL_MAX);
+                let health = tokio::time::timeout(HEALTH_TIME_MAX, executor.health()).await;
+                if health.is_ok_and(|health| health.healthy) {
+                    tracing::info!(executor = executor.name(), "takes programs again");
+                    self.close();
+                }
+            } else {
+                pause = RETRY_INTERVAL;
+                tokio::time::sleep(LOOK_INTERVAL).await;
+                let alive = tokio::time::timeout(LOOK_TIME_MAX, executor.is_alive()).await;
+                if !alive.unwrap_or(false) && !self.is_open() {
+                    tracing::warn!(
+                        executor = executor.name(),
+                        "does not live; programs go to the next executor"
+                    );
+                    self.open();
+                }
+            }
+        }
+    }
+}

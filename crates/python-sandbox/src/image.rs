@@ -1,0 +1,64 @@
+//! `image`: makes the image that container executors run programs in.
+
+use crate::cli::ImageCommand;
+use crate::settings::Settings;
+use crate::{compose, exit, term};
+use executor_docker::BuildStep;
+use indicatif::{ProgressBar, ProgressStyle};
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// Runs the command.
+pub(crate) async fn run(command: ImageCommand, settings: Settings) -> ExitCode {
+    match command {
+        ImageCommand::Build => build(&settings).await,
+    }
+}
+
+async fn build(settings: &Settings) -> ExitCode {
+    let runtime = match compose::load_runtime(settings) {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            term::message(&compose::no_runtime(&error));
+            return exit::our_fault();
+        }
+    };
+    let image = &settings.docker.image;
+    let bar = bar();
+    let shown = bar.clone();
+    let progress = move |step: BuildStep| {
+        let text = match step {
+            BuildStep::Sent { files, bytes } => {
+                format!("{files} files, {} MiB sent to the engine", bytes >> 20)
+            }
+            BuildStep::Storing => "the engine stores the image".to_owned(),
+        };
+        // Where there is no terminal only the last words of each kind are worth a line.
+        if shown.is_hidden() && step == BuildStep::Storing {
+            term::message(&text);
+        }
+        shown.set_message(text);
+    };
+    let source = compose::image_source(&runtime);
+    let built = executor_docker::build_image(settings.docker.host.as_deref(), image, &source, progress).await;
+    bar.finish_and_clear();
+    match built {
+        Ok(id) => {
+            term::message(&format!("the image `{image}` is ready: {id}"));
+            exit::good()
+        }
+        Err(error) => {
+            term::message(&format!("the image could not be built: {}", executor::error_chain(&error)));
+            exit::our_fault()
+        }
+    }
+}
+
+fn bar() -> ProgressBar {
+    let bar = ProgressBar::new_spinner();
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {wide_msg} {elapsed}") {
+        bar.set_style(style);
+    }
+    bar.enable_steady_tick(Duration::from_millis(200));
+    bar
+}
