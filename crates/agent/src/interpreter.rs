@@ -200,7 +200,9 @@ pub(crate) fn become_template(
     streams: [BorrowedFd<'_>; 3],
     socket: BorrowedFd<'_>,
 ) -> io::Error {
+    let landlock = config.landlock.then(LandlockRules::for_template).transpose();
     let spec = || {
+        let landlock = landlock.as_ref().map_err(|refused| io::Error::other(refused.to_string()))?;
         Ok::<_, io::Error>(ProgramSpec {
             executable: c_string(&config.interpreter)?,
             arguments: arguments(&config.interpreter, preload)?,
@@ -211,7 +213,7 @@ pub(crate) fn become_template(
             limits: vec![(Resource::Core, CORE_BYTES), (Resource::Stack, STACK_BYTES)],
             cpus: None,
             kept: TEMPLATE_CAPABILITIES,
-            landlock: None,
+            landlock: landlock.as_ref(),
             seccomp: None,
             notify: false,
             fail_at: None,

@@ -2,8 +2,8 @@
 
 use crate::Refused;
 use landlock::{
-    ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset, RulesetAttr,
-    RulesetCreatedAttr, Scope,
+    ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset,
+    RulesetAttr, RulesetCreatedAttr, Scope,
 };
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -25,31 +25,40 @@ impl LandlockRules {
     /// # Errors
     /// Only what should not happen: a kernel without landlock gives empty rules instead.
     pub fn for_program() -> Result<Self, Refused> {
-        Self::build().map_err(Refused::at("make the landlock rules"))
-    }
-
-    fn build() -> io::Result<Self> {
-        let refused = |error: &dyn std::fmt::Display| io::Error::other(error.to_string());
         let read = AccessFs::from_read(WANTED);
         let no_nodes = AccessFs::MakeChar | AccessFs::MakeBlock | AccessFs::MakeSock;
         let tmp = AccessFs::from_all(WANTED) & !no_nodes;
         let device = AccessFs::WriteFile | AccessFs::ReadFile | AccessFs::IoctlDev;
-        let ruleset = Ruleset::default()
+        // Shared memory and semaphores: a link to /tmp in a cell, a file system of its own in a container.
+        let shared = PathFd::new("/dev/shm").is_ok().then_some(("/dev/shm", tmp));
+        Self::build([("/", read), ("/tmp", tmp), ("/dev", device)].into_iter().chain(shared))
+    }
+
+    /// No mount and no unmount, which landlock forbids whoever it confines (landlock(7)); no trace and no signal
+    /// beyond the domain; every file below `/` as before. Forks inherit it, so it must not be in the way of
+    /// [`LandlockRules::for_program`].
+    ///
+    /// # Errors
+    /// As [`LandlockRules::for_program`].
+    pub fn for_template() -> Result<Self, Refused> {
+        Self::build([("/", AccessFs::from_all(WANTED))])
+    }
+
+    fn build(paths: impl IntoIterator<Item = (&'static str, BitFlags<AccessFs>)>) -> Result<Self, Refused> {
+        let refused = |error: &dyn std::fmt::Display| {
+            Refused::at("make the landlock rules")(io::Error::other(error.to_string()))
+        };
+        let mut ruleset = Ruleset::default()
             .set_compatibility(CompatLevel::BestEffort)
             .handle_access(AccessFs::from_all(WANTED))
             .and_then(|ruleset| ruleset.handle_access(AccessNet::from_all(WANTED)))
             .and_then(|ruleset| ruleset.scope(Scope::from_all(WANTED)))
             .and_then(Ruleset::create)
             .map_err(|error| refused(&error))?;
-        let mut ruleset = ruleset;
-        for (path, access) in [("/", read), ("/tmp", tmp), ("/dev", device)] {
+        for (path, access) in paths {
             let directory = PathFd::new(path).map_err(|error| refused(&error))?;
             ruleset =
                 ruleset.add_rule(PathBeneath::new(directory, access)).map_err(|error| refused(&error))?;
-        }
-        // Shared memory and semaphores: a link to /tmp in a cell, a file system of its own in a container.
-        if let Ok(shared) = PathFd::new("/dev/shm") {
-            ruleset = ruleset.add_rule(PathBeneath::new(shared, tmp)).map_err(|error| refused(&error))?;
         }
         Ok(Self { ruleset: ruleset.into() })
     }
