@@ -32,8 +32,9 @@ const SHARED_BYTES: u64 = 8 << 20;
 const SHARED_INODES: u64 = 256;
 
 /// Files of the host's kernel that are hidden: what the engine hides by itself, and all that tells of the host. The
-/// program keeps its own processes in `/proc`, what its interpreter asks for, and the counters of its own group.
-const MASKED: [&str; 50] = [
+/// program keeps its own processes in `/proc`, what its interpreter asks for, and the counters of its own group. Without
+/// `/proc/stat` and `/sys/devices`, glibc counts the processors that the program may run on (get_nprocs(3)).
+const MASKED: [&str; 52] = [
     "/dev/mqueue",
     "/etc/resolv.conf",
     "/proc/acpi",
@@ -75,7 +76,9 @@ const MASKED: [&str; 50] = [
     "/proc/scsi",
     "/proc/slabinfo",
     "/proc/softirqs",
+    "/proc/stat",
     "/proc/swaps",
+    "/proc/sys",
     "/proc/sysrq-trigger",
     "/proc/sysvipc",
     "/proc/timer_list",
@@ -100,9 +103,6 @@ const MASKED_SYS: [&str; 11] = [
     "/sys/module",
     "/sys/power",
 ];
-
-/// Paths that are read-only although the program's user could not write there anyway: as the engine's own default.
-const READ_ONLY: [&str; 1] = ["/proc/sys"];
 
 /// The container for the `serial`th sandbox of a template that has imported `preload`.
 pub(crate) fn describe(
@@ -163,7 +163,8 @@ fn host_config(config: &DockerConfig, facts: &Facts, uid: u32, serial: u64) -> H
         oom_score_adj: Some(OOM_SCORE),
         pids_limit: Some(i64::from(limits.pids_max.saturating_add(pids))),
         privileged: Some(false),
-        readonly_paths: Some(text(&READ_ONLY)),
+        // All that would be read-only is hidden.
+        readonly_paths: Some(Vec::new()),
         readonly_rootfs: Some(true),
         runtime: config.runtime.clone(),
         security_opt: Some(vec!["no-new-privileges:true".to_owned(), format!("seccomp={profile}")]),
