@@ -246,6 +246,11 @@ impl Shared {
         } else {
             "control group"
         };
+        let files = if self.config.flavour == Flavour::Gvisor {
+            "tmpfs on /tmp and a small one on /dev/shm, bounded in bytes; files are bounded by memory alone; noexec"
+        } else {
+            "tmpfs on /tmp and a small one on /dev/shm, bounded in bytes and inodes, noexec"
+        };
         let seccomp = if self.config.flavour.is_linux() {
             "allow-list around agent and program, and the agent's own; refused calls are named in the verdict"
         } else {
@@ -257,10 +262,7 @@ impl Shared {
             ("namespaces", enforced("mount, pid, net, ipc, uts, cgroup, by the engine's runtime")),
             ("network", enforced("none, and sockets are refused")),
             ("root_file_system", enforced("the sandbox image, read-only")),
-            (
-                "writable_file_system",
-                enforced("tmpfs on /tmp and a small one on /dev/shm, bounded in bytes and inodes, noexec"),
-            ),
+            ("writable_file_system", enforced(files)),
             ("user", enforced("an unprivileged uid of its own, no capability, no_new_privs")),
             ("memory_limit", enforced("control group, swap included")),
             ("process_limit", enforced(processes)),
