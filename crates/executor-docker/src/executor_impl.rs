@@ -257,7 +257,13 @@ impl Shared {
             ("namespaces", enforced("mount, pid, net, ipc, uts, cgroup, by the engine's runtime")),
             ("network", enforced("none, and sockets are refused")),
             ("root_file_system", enforced("the sandbox image, read-only")),
-            ("writable_file_system", enforced(files)),
+            (
+                "writable_file_system",
+                except_gvisor(
+                    "tmpfs on /tmp and a small one on /dev/shm, bounded in bytes and inodes, noexec",
+                    "tmpfs on /tmp and a small one on /dev/shm, noexec; the number of files is bounded by memory alone",
+                ),
+            ),
             ("user", enforced("an unprivileged uid of its own, no capability, no_new_privs")),
             ("memory_limit", enforced("control group, swap included")),
             (
