@@ -132,6 +132,7 @@ impl Executor for NativeExecutor {
 
     async fn shut_down(&self) {
         self.stopped.store(true, Ordering::Relaxed);
+        self.pool.maker().factory.stopping.store(true, Ordering::Relaxed);
         self.pool.close();
         let (factory, remover) =
             (Arc::clone(&self.pool.maker().factory), Arc::clone(&self.pool.maker().remover));

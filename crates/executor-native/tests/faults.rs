@@ -112,8 +112,17 @@ async fn an_abandoned_run_ends(before: &Traces) {
 }
 
 async fn many_runs_leave_nothing(before: &Traces) {
-    let native = support::native().await.unwrap();
+    // As many wait after the runs as before: each holds descriptors.
+    let mut config = support::config().unwrap();
+    config.pool = PoolSize { min: 2, max: 2 };
+    let native = NativeExecutor::start(config).await.unwrap();
     exec(&native, "print(1)").await.unwrap();
+    let waiting = 2 * native.origins().len();
+    let deadline = Instant::now() + CLEAN_TIME_MAX;
+    while native.health().await.warm < waiting && Instant::now() < deadline {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    // What was used is removed behind the scenes.
     tokio::time::sleep(Duration::from_millis(500)).await;
     let descriptors = open_descriptors();
     for number in 0..200 {

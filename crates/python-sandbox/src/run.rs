@@ -6,7 +6,7 @@ use crate::directory_store::DirectoryStore;
 use crate::settings::Settings;
 use crate::{exit, term};
 use api::ExecuteResponse;
-use executor::Chain;
+use executor::{Chain, PoolSize};
 use service::{ExecuteCommand, ExecuteError, Execution, OutcomeKind, Service, Store};
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -54,6 +54,16 @@ enum RunError {
     Refused(ExecuteError),
 }
 
+/// Nothing is made ahead: a template takes longer to import its packages than one program does.
+fn for_one_program(settings: &Settings) -> Settings {
+    let mut settings = settings.clone();
+    let nothing = PoolSize { min: 0, max: 0 };
+    settings.native_templates = None;
+    settings.native_pool = nothing;
+    settings.docker.pool = nothing;
+    settings
+}
+
 async fn try_run(args: &RunArgs, settings: &Settings) -> Result<Execution, RunError> {
     let code = match (&args.code, &args.file) {
         (Some(code), _) => code.clone(),
@@ -77,6 +87,7 @@ async fn try_run(args: &RunArgs, settings: &Settings) -> Result<Execution, RunEr
     };
     let runtime =
         compose::load_runtime(settings).map_err(|error| RunError::NoRuntime(compose::no_runtime(&error)))?;
+    let settings = &for_one_program(settings);
     let chain = Chain::new(compose::start_executors(settings, &runtime).await);
     let service = Service::start(compose::service_config(settings, &runtime), chain.clone(), store);
 
