@@ -328,7 +328,7 @@ impl Executor for DockerExecutor {
 
     async fn shut_down(&self) {
         self.shared.stopped.store(true, Ordering::Relaxed);
-        self.pool.close();
+        self.pool.finish(REMOVE_TIME_MAX).await;
         self.shared.removals.close();
         if tokio::time::timeout(REMOVE_TIME_MAX, self.shared.removals.wait()).await.is_err() {
             tracing::error!(

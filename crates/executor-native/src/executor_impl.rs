@@ -11,7 +11,11 @@ use executor::{
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 use tokio_util::sync::CancellationToken;
+
+/// Time for a sandbox that is just being made ahead to get ready before the end.
+const FILL_TIME_MAX: Duration = Duration::from_secs(5);
 
 /// Makes sandboxes on this host. Starting it proves that it can.
 #[derive(Debug)]
@@ -133,7 +137,7 @@ impl Executor for NativeExecutor {
     async fn shut_down(&self) {
         self.stopped.store(true, Ordering::Relaxed);
         self.pool.maker().factory.stopping.store(true, Ordering::Relaxed);
-        self.pool.close();
+        self.pool.finish(FILL_TIME_MAX).await;
         let (factory, remover) =
             (Arc::clone(&self.pool.maker().factory), Arc::clone(&self.pool.maker().remover));
         let finished = tokio::task::spawn_blocking(move || {

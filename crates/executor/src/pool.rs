@@ -16,6 +16,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 /// Time after which a shelf that always had sandboxes to spare shrinks.
@@ -55,6 +56,7 @@ pub struct PoolSize {
 #[derive(Debug)]
 pub struct Pool<M: Maker> {
     inner: Arc<Inner<M>>,
+    filler: Mutex<Option<JoinHandle<()>>>,
 }
 
 #[derive(Debug)]
@@ -129,10 +131,8 @@ impl<M: Maker> Pool<M> {
             changed: Notify::new(),
             closed: AtomicBool::new(false),
         });
-        if size.max > 0 {
-            tokio::spawn(fill(Arc::clone(&inner)));
-        }
-        Self { inner }
+        let filler = (size.max > 0).then(|| tokio::spawn(fill(Arc::clone(&inner))));
+        Self { inner, filler: Mutex::new(filler) }
     }
 
     /// What makes the sandboxes.
@@ -177,6 +177,20 @@ impl<M: Maker> Pool<M> {
         self.inner.changed.notify_one();
         let dropped: Vec<_> = self.inner.shelves().iter_mut().flat_map(|s| s.waiting.drain(..)).collect();
         drop(dropped);
+    }
+}
+
+impl<M: Maker> Pool<M> {
+    /// Closes it, and waits for the sandbox that is just being made ahead, so that it is dropped while what it takes
+    /// to remove it is still there. Gives up after `time_max`.
+    pub async fn finish(&self, time_max: Duration) {
+        self.close();
+        let filler = self.filler.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(filler) = filler
+            && tokio::time::timeout(time_max, filler).await.is_err()
+        {
+            tracing::warn!("a sandbox that was being made ahead did not get ready before the end");
+        }
     }
 }
 
@@ -260,7 +274,10 @@ mod tests {
         made: AtomicUsize,
         alive: Arc<AtomicUsize>,
         broken: AtomicBool,
+        slow: bool,
     }
+
+    const SLOW: Duration = Duration::from_secs(4);
 
     #[derive(Debug)]
     struct Item {
@@ -286,7 +303,11 @@ mod tests {
             self.alive.fetch_add(1, Ordering::SeqCst);
             // The first is bad: it must be noticed when it is taken.
             let fit = self.made.fetch_add(1, Ordering::SeqCst) > 0;
-            Ok(Item { shelf, fit, alive: Arc::clone(&self.alive) })
+            let item = Item { shelf, fit, alive: Arc::clone(&self.alive) };
+            if self.slow {
+                tokio::time::sleep(SLOW).await;
+            }
+            Ok(item)
         }
 
         fn is_fit(&self, item: &Item) -> bool {
@@ -326,6 +347,16 @@ mod tests {
         filled(&pool, 8).await;
         assert_eq!(pool.waiting(), 8, "never more than the most");
         drop(held);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_being_made_at_the_end_is_waited_for_and_dropped() {
+        let maker = Counting { slow: true, ..Counting::default() };
+        let (alive, pool) = (Arc::clone(&maker.alive), Pool::new(maker, 1, SIZE));
+        tokio::time::sleep(SLOW / 2).await;
+        assert_eq!((alive.load(Ordering::SeqCst), pool.waiting()), (1, 0), "one is being made");
+        pool.finish(2 * SLOW).await;
+        assert_eq!((alive.load(Ordering::SeqCst), pool.waiting()), (0, 0));
     }
 
     #[tokio::test(start_paused = true)]
