@@ -103,11 +103,13 @@ fn many_runs_leave_the_host_as_it_was(before: &Traces) {
     // One waits for each template, before and after: a larger pool would grow and shrink with the load.
     let server = Server::start(&[("NATIVE_POOL_SIZE", "1")]).unwrap();
     let pid = server.child.id();
+    let only_waiting = || wait_until("only the cells that wait are left", || cells(pid) == 2);
     run_many(&server, 200);
+    only_waiting();
     let (descriptors, resident) = settled(pid);
     run_many(&server, RUNS);
+    only_waiting();
     let (descriptors_after, resident_after) = settled(pid);
-    wait_until("only cells that wait are left while the service idles", || cells(pid) == 2);
     assert!(
         descriptors_after <= descriptors + 2,
         "{descriptors} descriptors before {RUNS} runs, {descriptors_after} after"
