@@ -36,8 +36,26 @@ pub(crate) struct Container {
 }
 
 impl Container {
-    /// Makes, attaches and starts one. What was made before a failure is gone again.
+    /// Makes, attaches and starts one. What was made before a failure is gone again, also when nobody waits any more.
     pub(crate) async fn start(
+        engine: Arc<Engine>,
+        removals: TaskTracker,
+        body: ContainerCreateBody,
+    ) -> Result<(Self, Wire), EngineError> {
+        // A task of its own: who stopped waiting in the middle of "make" would never learn the id, and the engine would
+        // keep the container.
+        let task = removals.spawn(Self::start_to_the_end(engine, removals.clone(), body));
+        match task.await {
+            Ok(result) => result,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                // Only with the whole runtime.
+                Err(_) => std::future::pending().await,
+            },
+        }
+    }
+
+    async fn start_to_the_end(
         engine: Arc<Engine>,
         removals: TaskTracker,
         body: ContainerCreateBody,
