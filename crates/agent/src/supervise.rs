@@ -5,7 +5,7 @@ use crate::Channel;
 use crate::counters;
 use crate::intake::Order;
 use crate::interpreter::Interpreter;
-use confine::{ChildSignal, Listener, Reaped, kill_all, reap};
+use confine::{ChildSignal, Children, Listener, Reaped, kill_all, reap};
 use protocol::{
     CHUNK_BYTES_MAX, DENIED_CALLS_MAX, DeniedCall, DiskState, EndReason, ExecHeader, GuestMessage,
     HostMessage, OutputStream, Report, STDERR_TAIL_BYTES_MAX, WaitStatus,
@@ -22,6 +22,9 @@ use std::time::{Duration, Instant};
 /// Time that the interpreter may take to its first instruction.
 const START_TIME_MAX: Duration = Duration::from_secs(25);
 
+/// Time for killed processes to die before they are killed again.
+const KILL_AGAIN_AFTER: Timespec = Timespec { tv_sec: 0, tv_nsec: 10_000_000 };
+
 /// Runs to the program's end. The report is complete and everything the program started is dead and reaped.
 ///
 /// # Errors
@@ -34,12 +37,7 @@ pub(crate) fn supervise(
 ) -> io::Result<Report> {
     let mut run = Run::new(interpreter, order);
     let outcome = run.until_end(channel, children);
-    // kill_all is for a pid namespace of our own; where the agent is not its first process, this must do.
-    run.kill();
-    kill_all();
-    while let Some(child) = reap(true) {
-        run.note_reaped(&child);
-    }
+    run.end_all(children);
     outcome?;
     run.finish(channel)
 }
@@ -127,6 +125,27 @@ impl Run {
         };
     }
 
+    /// Kills everything the program started and takes it. Again and again: in gVisor a process that is just being born
+    /// when its parent is killed lives on (seen with release 20221128), and a wait without end for it would cost the
+    /// answer. Linux lets none be born to a parent with a signal waiting (kernel/fork.c, copy_process()).
+    fn end_all(&mut self, children: &ChildSignal) {
+        loop {
+            // kill_all is for a pid namespace of our own; where the agent is not its first process, this must do.
+            self.kill();
+            kill_all();
+            loop {
+                match reap() {
+                    Children::Dead(child) => self.note_reaped(&child),
+                    Children::Living => break,
+                    Children::None => return,
+                }
+            }
+            let mut polled = [PollFd::new(children, PollFlags::IN)];
+            let _ = poll(&mut polled, Some(&KILL_AGAIN_AFTER));
+            children.clear();
+        }
+    }
+
     /// Returns when the program's first process is dead, or has to die.
     fn until_end(&mut self, channel: &mut Channel, children: &ChildSignal) -> io::Result<()> {
         while self.status.is_none() {
@@ -155,7 +174,7 @@ impl Run {
                         // The byte in the start pipe is older than the death: take it first.
                         self.note_start(channel)?;
                         children.clear();
-                        while let Some(child) = reap(false) {
+                        while let Children::Dead(child) = reap() {
                             self.note_reaped(&child);
                         }
                     }

@@ -58,7 +58,7 @@ pub use {
     network::{enter_network, new_network},
     notify::{Listener, Notification, probe_user_notification},
     program::{ProgramSpec, Spawned, replace_this_process, spawn},
-    reap::{ChildSignal, Reaped, kill_all, reap},
+    reap::{ChildSignal, Children, Reaped, kill_all, reap},
     rights::{AGENT_CAPABILITIES, drop_mount_right, hide_from_others, keep_only},
     user_map::{UserMap, enter_user_namespace, unshare_namespaces},
 };
@@ -82,5 +82,13 @@ pub struct Refused {
 impl Refused {
     pub(crate) fn at<E: Into<io::Error>>(step: &'static str) -> impl FnOnce(E) -> Self {
         move |error| Self { step, source: error.into() }
+    }
+}
+
+#[cfg(feature = "std")]
+impl From<Refused> for io::Error {
+    /// The kernel's kind of error, with the step in its words.
+    fn from(refused: Refused) -> Self {
+        Self::new(refused.source.kind(), format!("{}: {}", refused.step, refused.source))
     }
 }

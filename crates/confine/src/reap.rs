@@ -70,13 +70,24 @@ pub struct Reaped {
     pub resident_bytes_peak: u64,
 }
 
-/// Takes one dead child. Blocks only when told to. `None`: no dead child, or none at all.
+/// What [`reap`] found.
+#[derive(Debug, Clone, Copy)]
+pub enum Children {
+    /// One was dead.
+    Dead(Reaped),
+    /// There are some; all of them live.
+    Living,
+    /// There are none.
+    None,
+}
+
+/// Takes one dead child, without waiting for one (wait4(2)).
 #[must_use]
-pub fn reap(block: bool) -> Option<Reaped> {
+pub fn reap() -> Children {
     let mut status = 0;
     // SAFETY: rusage is plain integers, for which zero is valid.
     let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
-    let options = if block { 0 } else { libc::WNOHANG } | libc::__WALL;
+    let options = libc::WNOHANG | libc::__WALL;
     let pid = loop {
         // SAFETY: both pointers are to locals that live through the call.
         let pid = unsafe { libc::wait4(-1, &raw mut status, options, &raw mut usage) };
@@ -85,12 +96,17 @@ pub fn reap(block: bool) -> Option<Reaped> {
             break pid;
         }
     };
-    let pid = Pid::from_raw(pid).filter(|_| pid > 0)?;
+    let pid = match pid {
+        0 => return Children::Living,
+        pid if pid < 0 => return Children::None,
+        pid => pid,
+    };
+    let Some(pid) = Pid::from_raw(pid) else { return Children::None };
     let time = |value: libc::timeval| {
         Duration::from_secs(u64::try_from(value.tv_sec).unwrap_or(0))
             + Duration::from_micros(u64::try_from(value.tv_usec).unwrap_or(0))
     };
-    Some(Reaped {
+    Children::Dead(Reaped {
         pid,
         exit_code: libc::WIFEXITED(status)
             .then(|| u8::try_from(libc::WEXITSTATUS(status)).unwrap_or(u8::MAX)),
