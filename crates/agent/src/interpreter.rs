@@ -14,6 +14,7 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::Resource;
 use rustix::thread::{CapabilitySet, CpuSet};
+use std::convert::Infallible;
 use std::ffi::CString;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -145,9 +146,7 @@ pub(crate) fn prepare(
         notify: config.notify && walls.filter.instructions.is_some(),
         fail_at: config.fail_at.and_then(Step::from_number),
     };
-    let (process, origin) = start(proof, &spec, origin).map_err(|refused| {
-        io::Error::new(refused.source.kind(), format!("{}: {}", refused.step, refused.source))
-    })?;
+    let (process, origin) = start(proof, &spec, origin)?;
     for descriptor in [&stdin, &stdout, &stderr, &control] {
         rustix::io::ioctl_fionbio(descriptor, true)?;
     }
@@ -192,40 +191,31 @@ impl Interpreter {
     }
 }
 
-/// A template: the same interpreter with the same text, without a user or walls of its own. Replaces this process;
-/// returns only what failed.
+/// A template: the same interpreter with the same text, without a user or walls of its own but landlock. Replaces this
+/// process; returns only to say what failed.
 pub(crate) fn become_template(
     config: &ProgramConfig,
     preload: &[String],
     streams: [BorrowedFd<'_>; 3],
     socket: BorrowedFd<'_>,
-) -> io::Error {
-    let landlock = config.landlock.then(LandlockRules::for_template).transpose();
-    let spec = || {
-        let landlock = landlock.as_ref().map_err(|refused| io::Error::other(refused.to_string()))?;
-        Ok::<_, io::Error>(ProgramSpec {
-            executable: c_string(&config.interpreter)?,
-            arguments: arguments(&config.interpreter, preload)?,
-            environment: environment(config)?,
-            directory: c_string(OUTPUT_DIRECTORY)?,
-            descriptors: streams.into_iter().chain([socket]).collect(),
-            user: None,
-            limits: vec![(Resource::Core, CORE_BYTES), (Resource::Stack, STACK_BYTES)],
-            cpus: None,
-            kept: TEMPLATE_CAPABILITIES,
-            landlock: landlock.as_ref(),
-            seccomp: None,
-            notify: false,
-            fail_at: None,
-        })
+) -> io::Result<Infallible> {
+    let landlock = config.landlock.then(LandlockRules::for_template).transpose()?;
+    let spec = ProgramSpec {
+        executable: c_string(&config.interpreter)?,
+        arguments: arguments(&config.interpreter, preload)?,
+        environment: environment(config)?,
+        directory: c_string(OUTPUT_DIRECTORY)?,
+        descriptors: streams.into_iter().chain([socket]).collect(),
+        user: None,
+        limits: vec![(Resource::Core, CORE_BYTES), (Resource::Stack, STACK_BYTES)],
+        cpus: None,
+        kept: TEMPLATE_CAPABILITIES,
+        landlock: landlock.as_ref(),
+        seccomp: None,
+        notify: false,
+        fail_at: None,
     };
-    match spec() {
-        Ok(spec) => {
-            let refused = confine::replace_this_process(&spec);
-            io::Error::new(refused.source.kind(), format!("{}: {}", refused.step, refused.source))
-        }
-        Err(error) => error,
-    }
+    Err(confine::replace_this_process(&spec).into())
 }
 
 /// The program as the runner reads it: the number of variables, each with its length in front, then the source.

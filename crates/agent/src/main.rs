@@ -42,9 +42,8 @@ fn init(arguments: &[String]) -> io::Result<()> {
     let proof = SingleThreaded::prove().map_err(|refused| refused.source)?;
     confine::hide_from_others().map_err(|refused| refused.source)?;
     if cover {
-        confine::cover_first_process().and_then(|()| confine::drop_mount_right()).map_err(|refused| {
-            io::Error::new(refused.source.kind(), format!("{}: {}", refused.step, refused.source))
-        })?;
+        confine::cover_first_process()?;
+        confine::drop_mount_right()?;
     }
     let input: OwnedFd = io::stdin().as_fd().try_clone_to_owned()?;
     let output: OwnedFd = io::stdout().as_fd().try_clone_to_owned()?;

@@ -10,7 +10,7 @@
 
 use crate::interpreter::become_template;
 use crate::serve::prepare_tmp;
-use confine::{CellMounts, Cloned, Namespaces, Proc, Refused, SingleThreaded, TEMPLATE_CAPABILITIES};
+use confine::{CellMounts, Cloned, Namespaces, Proc, SingleThreaded, TEMPLATE_CAPABILITIES};
 use protocol::launcher::{LauncherConfig, TemplateConfig};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{Mode, OFlags, SeekFrom};
@@ -144,10 +144,9 @@ fn start(
         Cloned::Child => {
             drop((socket, words));
             let streams = [stdin.as_fd(), stderr.as_fd(), stderr.as_fd()];
-            let error = match set_up(config, hook) {
-                Ok(()) => become_template(&config.program, &template.preload, streams, their_socket.as_fd()),
-                Err(error) => error,
-            };
+            let Err(error) = set_up(config, hook).and_then(|()| {
+                become_template(&config.program, &template.preload, streams, their_socket.as_fd())
+            });
             say(&format!("failed to start the template `{}`: {error}", template.name));
             confine::exit_now(1);
         }
@@ -156,13 +155,10 @@ fn start(
 
 /// What stands around a template: its own mounts, no network, few rights.
 fn set_up(config: &LauncherConfig, hook: &OwnedFd) -> io::Result<()> {
-    let refused = |refused: Refused| {
-        io::Error::new(refused.source.kind(), format!("{}: {}", refused.step, refused.source))
-    };
     confine::reset_child_signal();
-    confine::die_with_parent().map_err(refused)?;
+    confine::die_with_parent()?;
     let own = UnshareFlags::NEWNS | UnshareFlags::NEWNET | UnshareFlags::NEWIPC | UnshareFlags::NEWUTS;
-    confine::unshare_namespaces(own).map_err(refused)?;
+    confine::unshare_namespaces(own)?;
     confine::mount_cell(&CellMounts {
         tmp_bytes: TMP_BYTES,
         tmp_inodes: TMP_INODES,
@@ -170,11 +166,10 @@ fn set_up(config: &LauncherConfig, hook: &OwnedFd) -> io::Result<()> {
         gid: rustix::process::getgid().as_raw(),
         proc: if config.user_map.is_some() { Proc::Kept } else { Proc::New },
         executable: true,
-    })
-    .map_err(refused)?;
+    })?;
     prepare_tmp(None)?;
     copy_hook(hook.as_fd())?;
-    confine::keep_only(TEMPLATE_CAPABILITIES).map_err(refused)?;
+    confine::keep_only(TEMPLATE_CAPABILITIES)?;
     rustix::thread::set_no_new_privs(true)?;
     Ok(())
 }

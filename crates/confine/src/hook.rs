@@ -63,17 +63,19 @@ pub unsafe extern "C" fn sandbox_template_serve(control: c_int) -> c_int {
         return BROKEN;
     }
     let memory_at_start = memory_peak_kib();
+    // Cleared once, not for each request: after a fork each page that is touched is copied.
+    let mut words = [0u64; REQUEST_WORDS_MAX];
+    let mut room = [Insn { code: 0, jt: 0, jf: 0, k: 0 }; INSTRUCTIONS_MAX];
     loop {
-        let mut words = [0u64; REQUEST_WORDS_MAX];
         let mut received = Received::default();
         let length = match receive(control, &mut words, &mut received) {
             Ok(0) => return CLOSED,
             Ok(length) => length,
             Err(_) => return BROKEN,
         };
-        let words = &words[..length];
-        if let Some(parsed) = Parsed::from_words(words)
-            && serve_one(&parsed, words, &received) == Side::Orphan
+        let packet = &words[..length];
+        if let Some(parsed) = Parsed::from_words(packet)
+            && serve_one(&parsed, packet, &mut room, &received) == Side::Orphan
         {
             // In the fork their numbers are closed, and may be others' by now.
             let _ = ManuallyDrop::new(received);
@@ -93,13 +95,17 @@ struct Received {
 }
 
 /// Forks into the cell of one request. An answer goes to the agent that asked, whatever happens.
-fn serve_one(parsed: &Parsed, words: &[u64], received: &Received) -> Side {
+fn serve_one(
+    parsed: &Parsed,
+    packet: &[u64],
+    room: &mut [Insn; INSTRUCTIONS_MAX],
+    received: &Received,
+) -> Side {
     let mut borrowed = [None; REQUEST_DESCRIPTORS_MAX];
     for (to, from) in borrowed.iter_mut().zip(&received.descriptors) {
         *to = from.as_ref().map(AsFd::as_fd);
     }
     let Some(parts) = Parts::split(&borrowed[..received.count], parsed) else { return Side::Template };
-    let mut room = [Insn { code: 0, jt: 0, jf: 0, k: 0 }; INSTRUCTIONS_MAX];
     let child = Child {
         cell: Some(Cell {
             namespaces: parts.namespaces.get(1..).unwrap_or_default(),
@@ -112,7 +118,7 @@ fn serve_one(parsed: &Parsed, words: &[u64], received: &Received) -> Side {
         limits: parsed.limits(),
         cpus: parsed.cpus.as_ref(),
         kept: CapabilitySet::empty(),
-        filter: parsed.filter(words, &mut room),
+        filter: parsed.filter(packet, room),
         notify: parsed.notify,
         image: None,
         fail_at: parsed.fail_at,

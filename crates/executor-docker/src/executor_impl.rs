@@ -124,9 +124,8 @@ impl Shared {
     /// Makes a container of a template and waits until its interpreter does.
     async fn make(&self, facts: &Facts, shelf: usize) -> Result<DockerSandbox, ExecutorError> {
         let serial = self.serial.fetch_add(1, Ordering::Relaxed);
-        let preload = self.templates.configs().into_iter().nth(shelf).map(|template| template.preload);
-        let body =
-            spec::describe(&self.config, facts, &self.owner.name, &preload.unwrap_or_default(), serial);
+        let preload = self.templates.preload(shelf);
+        let body = spec::describe(&self.config, facts, &self.owner.name, &preload, serial);
         let (container, wire) = Container::start(Arc::clone(&self.engine), self.removals.clone(), body)
             .await
             .map_err(|error| self.failed("create a sandbox", error))?;
@@ -321,9 +320,7 @@ impl Executor for DockerExecutor {
             self.shared.check().await.map_err(|reason| self.shared.failed("create a sandbox", reason))?;
         }
         let shelf = self.shared.templates.choose(hints);
-        let sandbox =
-            if hints.made_anew { self.pool.maker().make(shelf).await } else { self.pool.take(shelf).await };
-        Ok(Box::new(sandbox?))
+        Ok(Box::new(self.pool.take(shelf, hints).await?))
     }
 
     async fn shut_down(&self) {

@@ -6,7 +6,7 @@ use crate::wire::{State, Wire};
 use async_trait::async_trait;
 use executor::guest::{Answer, Guest, GuestError};
 use executor::verdict::{self, Evidence, Facts};
-use executor::{ExecRequest, ExecResult, ExecutorError, Outcome, OutcomeKind, Sandbox, SandboxLimits, Usage};
+use executor::{ExecRequest, ExecResult, ExecutorError, Outcome, OutcomeKind, Sandbox, SandboxLimits};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
@@ -43,7 +43,7 @@ impl Sandbox for DockerSandbox {
                 ..ExecutorError::before_start(self.flavour.name(), step, source)
             }
         };
-        let (outcome, exit_code) = match (&answer.report, result) {
+        let judged = match (&answer.report, result) {
             (Some(report), Ok(())) => {
                 let sandbox = &self.limits;
                 verdict::judge(&Facts { report, evidence, exec: &limits, sandbox, settings: SETTINGS })
@@ -79,7 +79,7 @@ impl Sandbox for DockerSandbox {
                 ));
             }
         };
-        Ok(assemble(answer, outcome, exit_code, evidence, begun.elapsed()))
+        Ok(answer.into_result(judged, evidence, begun.elapsed(), Duration::ZERO))
     }
 
     async fn destroy(self: Box<Self>) {}
@@ -108,31 +108,9 @@ fn evidence(answer: &Answer) -> Evidence {
     Evidence {
         oom_kills: counters.oom_kills,
         memory_bytes_peak: counters.memory_bytes_peak,
+        file_cache_bytes: counters.file_cache_bytes,
         pids_limit_hits: counters.pids_limit_hits,
         // The agent is not the program's.
         pids_peak: counters.pids_peak.map(|peak| peak.saturating_sub(1)),
     }
-}
-
-fn assemble(
-    answer: Answer,
-    outcome: Outcome,
-    exit_code: i32,
-    evidence: Evidence,
-    elapsed: Duration,
-) -> ExecResult {
-    let (stdout, stderr) = answer.captured();
-    let report = answer.report.as_ref();
-    let cached = report.and_then(|report| report.counters).map_or(0, |counters| counters.file_cache_bytes);
-    let usage = Usage {
-        wall_time: report.map_or(elapsed, |report| Duration::from_micros(report.wall_time_us)),
-        cpu_time: Duration::from_micros(report.map_or(0, |report| report.cpu_time_us)),
-        memory_bytes_peak: evidence
-            .memory_bytes_peak
-            .map(|peak| peak.saturating_sub(cached))
-            .or(report.map(|report| report.resident_bytes_peak))
-            .unwrap_or(0),
-        pids_peak: evidence.pids_peak,
-    };
-    ExecResult { outcome, exit_code, stdout, stderr, usage, files: answer.files, skipped: answer.skipped }
 }

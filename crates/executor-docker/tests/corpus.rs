@@ -14,7 +14,10 @@ async fn corpora(flavour: Flavour) {
     let _alone = ALONE.lock().await;
     let state = tempfile::tempdir().unwrap();
     let Some(executor) = support::executor(flavour, state.path()).await else { return };
-    let failures = support::corpora(&executor).await;
+    let failures = testkit::corpus::failures(executor.name(), async |program| {
+        support::observe(&executor, program).await
+    })
+    .await;
     executor.shut_down().await;
     assert!(failures.is_empty(), "{} failed:\n{}", failures.len(), failures.join("\n"));
 }

@@ -12,7 +12,7 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -38,8 +38,6 @@ pub(crate) struct CellFactory {
     /// `None` for an ordinary user's service: its user namespace has one id.
     users: Option<Arc<Users>>,
     next: AtomicU64,
-    /// Templates end now because they are to.
-    pub(crate) stopping: AtomicBool,
 }
 
 /// Where the interpreters of one sort's cells came from.
@@ -96,17 +94,7 @@ impl CellFactory {
         let cpus = Cpus::of_this_process();
         let users = (!rootless).then(Arc::default);
         let origins = (0..templates.sorts()).map(|_| Origins::default()).collect();
-        Self {
-            launcher,
-            groups,
-            limits,
-            cpus,
-            templates,
-            origins,
-            users,
-            next: AtomicU64::new(0),
-            stopping: AtomicBool::new(false),
-        }
+        Self { launcher, groups, limits, cpus, templates, origins, users, next: AtomicU64::new(0) }
     }
 
     /// Makes a cell of a sort. Blocks for about a millisecond. Whatever was made before a failure is gone again.
@@ -156,7 +144,7 @@ impl CellFactory {
             }
             other => {
                 origins.started.fetch_add(u64::from(other.is_some()), Ordering::Relaxed);
-                if self.templates.of_sort(sort).is_some() && !self.stopping.load(Ordering::Relaxed) {
+                if self.templates.of_sort(sort).is_some() {
                     let row = origins.refusals.fetch_add(1, Ordering::Relaxed) + 1;
                     tracing::warn!(
                         template = self.templates.name(sort),

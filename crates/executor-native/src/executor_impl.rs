@@ -129,14 +129,11 @@ impl Executor for NativeExecutor {
             ));
         }
         let sort = self.pool.maker().factory.templates.choose(hints);
-        let sandbox =
-            if hints.made_anew { self.pool.maker().make(sort).await } else { self.pool.take(sort).await };
-        Ok(Box::new(sandbox?))
+        Ok(Box::new(self.pool.take(sort, hints).await?))
     }
 
     async fn shut_down(&self) {
         self.stopped.store(true, Ordering::Relaxed);
-        self.pool.maker().factory.stopping.store(true, Ordering::Relaxed);
         self.pool.finish(FILL_TIME_MAX).await;
         let (factory, remover) =
             (Arc::clone(&self.pool.maker().factory), Arc::clone(&self.pool.maker().remover));

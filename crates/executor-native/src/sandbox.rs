@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use confine::cgroup::CellUsage;
 use executor::guest::{Answer, Guest, GuestError};
 use executor::verdict::{self, Evidence, Facts};
-use executor::{ExecLimits, ExecRequest, ExecResult, ExecutorError, Outcome, Sandbox, SandboxLimits, Usage};
+use executor::{ExecLimits, ExecRequest, ExecResult, ExecutorError, Outcome, Sandbox, SandboxLimits};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::net::UnixStream;
@@ -101,10 +101,11 @@ impl Sandbox for NativeSandbox {
         let evidence = Evidence {
             oom_kills: counters.oom_kills,
             memory_bytes_peak: counters.memory_peak_bytes,
+            file_cache_bytes: counters.file_cache_bytes,
             pids_limit_hits: counters.pids_limit_hits,
             pids_peak: counters.pids_peak.map(|peak| peak.saturating_sub(1)),
         };
-        let (outcome, exit_code) = match (&answer.report, result) {
+        let judged = match (&answer.report, result) {
             (Some(report), Ok(())) => {
                 let sandbox = &self.limits;
                 verdict::judge(&Facts { report, evidence, exec: &limits, sandbox, settings: SETTINGS })
@@ -120,7 +121,8 @@ impl Sandbox for NativeSandbox {
                 return Err(ExecutorError { program_started: true, ..failed("run the program", error) });
             }
         };
-        Ok(assemble(answer, outcome, exit_code, evidence, &counters, begun.elapsed()))
+        let cpu_time = Duration::from_micros(counters.cpu_time_us);
+        Ok(answer.into_result(judged, evidence, begun.elapsed(), cpu_time))
     }
 
     async fn destroy(self: Box<Self>) {}
@@ -148,29 +150,4 @@ impl NativeSandbox {
         }
         None
     }
-}
-
-fn assemble(
-    answer: Answer,
-    outcome: Outcome,
-    exit_code: i32,
-    evidence: Evidence,
-    counters: &CellUsage,
-    elapsed: Duration,
-) -> ExecResult {
-    let (stdout, stderr) = answer.captured();
-    let report = answer.report.as_ref();
-    let usage = Usage {
-        wall_time: report.map_or(elapsed, |report| Duration::from_micros(report.wall_time_us)),
-        cpu_time: Duration::from_micros(report.map_or(counters.cpu_time_us, |report| report.cpu_time_us)),
-        // Cached pages of the runtime are no need of the program: the first run after a boot would seem to need
-        // all that it may have.
-        memory_bytes_peak: evidence
-            .memory_bytes_peak
-            .map(|peak| peak.saturating_sub(counters.file_cache_bytes))
-            .or(report.map(|report| report.resident_bytes_peak))
-            .unwrap_or(0),
-        pids_peak: evidence.pids_peak,
-    };
-    ExecResult { outcome, exit_code, stdout, stderr, usage, files: answer.files, skipped: answer.skipped }
 }

@@ -5,20 +5,9 @@
 mod support;
 
 use executor::{ExecLimits, ExecRequest, Executor, InputFile};
-use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 use testkit::corpus::{Observation, Program};
 use tokio_util::sync::CancellationToken;
-
-/// As the validator would see them, near enough to choose the template.
-fn imports(code: &str) -> BTreeSet<String> {
-    let words = code.lines().map(str::trim).filter_map(|line| {
-        line.strip_prefix("import ")
-            .or_else(|| line.strip_prefix("from "))
-            .and_then(|rest| rest.split([' ', ',']).next())
-    });
-    words.map(str::to_owned).collect()
-}
 
 async fn observe(executor: &dyn Executor, program: &Program) -> Observation {
     let request = ExecRequest {
@@ -31,7 +20,7 @@ async fn observe(executor: &dyn Executor, program: &Program) -> Observation {
             .collect(),
         env: program.env().into_iter().collect(),
         limits: ExecLimits { wall_time: Duration::from_secs(program.timeout_s()), ..ExecLimits::default() },
-        imports: imports(&program.code),
+        imports: program.imports(),
     };
     let begun = Instant::now();
     let mut sandbox = match executor.create(&request.hints()).await {
@@ -62,28 +51,8 @@ async fn observe(executor: &dyn Executor, program: &Program) -> Observation {
 #[tokio::test(flavor = "multi_thread")]
 async fn corpora() {
     let Some(native) = support::native().await else { return };
-    let only = std::env::var("ONLY").unwrap_or_default();
-    let mut failures = Vec::new();
-    for program in testkit::corpus::benign().into_iter().filter(|p| p.name.contains(&only)) {
-        let seen = observe(&native, &program).await;
-        let wrong = program.judge_benign(&seen);
-        if !wrong.is_empty() {
-            failures.push(format!("{}: {}", program.name, wrong.join("\n    ")));
-        }
-    }
-    for program in testkit::corpus::hostile().into_iter().filter(|p| p.name.contains(&only)) {
-        let seen = observe(&native, &program).await;
-        let wrong = program.judge_hostile(&seen);
-        if !wrong.is_empty() {
-            failures.push(format!("{} [{:.1}s]: {}", program.name, seen.elapsed_s, wrong.join("\n    ")));
-        }
-        if let Some(next) = program.then() {
-            let wrong = next.judge_hostile(&observe(&native, &next).await);
-            if !wrong.is_empty() {
-                failures.push(format!("{} then {}: {}", program.name, next.name, wrong.join("\n    ")));
-            }
-        }
-    }
+    let failures =
+        testkit::corpus::failures(native.name(), async |program| observe(&native, program).await).await;
     native.shut_down().await;
     assert!(failures.is_empty(), "{} failed:\n{}", failures.len(), failures.join("\n"));
 }

@@ -4,7 +4,8 @@
 //! So each quantity is bounded by what the host asked for, each path is checked, and a peer that leaves the
 //! order of messages is cut off.
 
-use crate::{Captured, ExecRequest, OutputFile, SkippedFile};
+use crate::verdict::Evidence;
+use crate::{Captured, ExecRequest, ExecResult, Outcome, OutputFile, SkippedFile, Usage};
 use bytes::Bytes;
 use protocol::{
     CHUNK_BYTES_MAX, DENIED_CALLS_MAX, Decoder, ExecHeader, FrameError, GuestMessage, HostMessage,
@@ -102,6 +103,33 @@ impl Answer {
             capture(&self.stdout, total(&self.stdout, |report| report.stdout_bytes)),
             capture(&self.stderr, total(&self.stderr, |report| report.stderr_bytes)),
         )
+    }
+
+    /// The result of an execution that was judged. `elapsed` and `cpu_time` are what the host saw: they stand in where
+    /// the agent was lost before its report.
+    #[must_use]
+    pub fn into_result(
+        self,
+        (outcome, exit_code): (Outcome, i32),
+        evidence: Evidence,
+        elapsed: Duration,
+        cpu_time: Duration,
+    ) -> ExecResult {
+        let (stdout, stderr) = self.captured();
+        let report = self.report.as_ref();
+        let usage = Usage {
+            wall_time: report.map_or(elapsed, |report| Duration::from_micros(report.wall_time_us)),
+            cpu_time: report.map_or(cpu_time, |report| Duration::from_micros(report.cpu_time_us)),
+            // Cached pages of the runtime are no need of the program: the first run after a boot would seem to need
+            // all that it may have.
+            memory_bytes_peak: evidence
+                .memory_bytes_peak
+                .map(|peak| peak.saturating_sub(evidence.file_cache_bytes))
+                .or(report.map(|report| report.resident_bytes_peak))
+                .unwrap_or(0),
+            pids_peak: evidence.pids_peak,
+        };
+        ExecResult { outcome, exit_code, stdout, stderr, usage, files: self.files, skipped: self.skipped }
     }
 }
 

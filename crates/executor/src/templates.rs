@@ -60,12 +60,18 @@ impl Templates {
     /// What the launcher is told.
     #[must_use]
     pub fn configs(&self) -> Vec<TemplateConfig> {
-        let common = || COMMON.iter().map(|module| (*module).to_owned());
-        let config = |spec: &TemplateSpec| TemplateConfig {
+        let config = |(sort, spec): (usize, &TemplateSpec)| TemplateConfig {
             name: spec.name.clone(),
-            preload: common().chain(spec.preload.iter().cloned()).collect(),
+            preload: self.preload(sort),
         };
-        self.all.iter().map(config).collect()
+        self.all.iter().enumerate().map(config).collect()
+    }
+
+    /// Everything that the template of a sort imports.
+    #[must_use]
+    pub fn preload(&self, sort: usize) -> Vec<String> {
+        let Some(spec) = self.all.get(sort) else { return Vec::new() };
+        COMMON.iter().map(|module| (*module).to_owned()).chain(spec.preload.iter().cloned()).collect()
     }
 
     /// Sorts of sandboxes: one for each template, or the one with a fresh interpreter.

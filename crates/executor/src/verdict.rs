@@ -23,6 +23,8 @@ pub struct Evidence {
     pub oom_kills: u64,
     /// Most memory the sandbox held, in bytes.
     pub memory_bytes_peak: Option<u64>,
+    /// Cached pages of files at the end, in bytes: in the peak, but no need of the program.
+    pub file_cache_bytes: u64,
     /// Times that a fork or clone was refused for the process limit.
     pub pids_limit_hits: u64,
     /// Most processes and threads at once.

@@ -1,5 +1,6 @@
 //! What sandboxes could leave on the host: processes, mounts, control groups.
 
+use crate::processes::descendants;
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs::{File, TryLockError};
@@ -33,32 +34,9 @@ impl Snapshot {
     }
 }
 
-/// Descendants of this process, and processes in a control group with our mark.
+/// Descendants of this process.
 fn processes() -> BTreeSet<String> {
-    let all: Vec<(u32, u32)> = std::fs::read_dir("/proc")
-        .into_iter()
-        .flatten()
-        .flatten()
-        .filter_map(|entry| {
-            let pid: u32 = entry.file_name().to_str()?.parse().ok()?;
-            let stat = std::fs::read_to_string(entry.path().join("stat")).ok()?;
-            // The name in brackets may hold anything; the fields go on after the last bracket (proc(5)).
-            let parent = stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()?;
-            Some((pid, parent))
-        })
-        .collect();
-    let mut ours = BTreeSet::from([std::process::id()]);
-    loop {
-        let before = ours.len();
-        ours.extend(
-            all.iter().filter(|(_, parent)| ours.contains(parent)).map(|(pid, _)| *pid).collect::<Vec<_>>(),
-        );
-        if ours.len() == before {
-            break;
-        }
-    }
-    ours.remove(&std::process::id());
-    ours.iter().map(u32::to_string).collect()
+    descendants(std::process::id()).iter().map(|process| process.pid.to_string()).collect()
 }
 
 /// Mounts where sandboxes make theirs. Others come and go on a host with users and container engines.

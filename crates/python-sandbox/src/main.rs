@@ -12,6 +12,7 @@ mod exit;
 mod image;
 mod leftovers;
 mod logging;
+mod processes;
 mod run;
 mod serve;
 mod settings;

@@ -36,7 +36,7 @@ fn engine() -> Option<String> {
             "--set",
             &format!("DOCKER_IMAGE={IMAGE}"),
         ])
-        .env("DATA_DIR", support::prepared_data_dir())
+        .env("DATA_DIR", testkit::data_dir())
         .output()
         .unwrap();
     let words = String::from_utf8_lossy(&built.stderr);

@@ -1,7 +1,7 @@
 //! Reads the corpus and judges what came of its programs. The format is in `corpus/README.md`.
 
 use base64::Engine as _;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -138,6 +138,17 @@ impl Program {
     #[must_use]
     pub fn needs_validator_off(&self) -> bool {
         self.value("forbidden") == Some("off") || self.value("validator") == Some("rejects")
+    }
+
+    /// What it imports, as the validator would see it, near enough to choose a template.
+    #[must_use]
+    pub fn imports(&self) -> BTreeSet<String> {
+        let words = self.code.lines().map(str::trim).filter_map(|line| {
+            line.strip_prefix("import ")
+                .or_else(|| line.strip_prefix("from "))
+                .and_then(|rest| rest.split([' ', ',']).next())
+        });
+        words.map(str::to_owned).collect()
     }
 
     /// Whether the program says something of this executor.
@@ -293,4 +304,32 @@ fn shorten(text: &str) -> String {
         0..=600 => text.to_owned(),
         length => characters[..200].iter().chain(&['…']).chain(&characters[length - 400..]).collect(),
     }
+}
+
+/// Runs both corpora on one executor, and gives a line for each program that was wrong. `observe` runs one program. The
+/// variable `ONLY` chooses those with it in their name.
+pub async fn failures(executor: &str, mut observe: impl AsyncFnMut(&Program) -> Observation) -> Vec<String> {
+    let only = std::env::var("ONLY").unwrap_or_default();
+    let chosen = |program: &Program| program.name.contains(&only) && program.is_for(executor);
+    let mut failures = Vec::new();
+    for program in benign().into_iter().filter(chosen) {
+        let wrong = program.judge_benign(&observe(&program).await);
+        if !wrong.is_empty() {
+            failures.push(format!("{}: {}", program.name, wrong.join("\n    ")));
+        }
+    }
+    for program in hostile().into_iter().filter(chosen) {
+        let seen = observe(&program).await;
+        let wrong = program.judge_hostile(&seen);
+        if !wrong.is_empty() {
+            failures.push(format!("{} [{:.1}s]: {}", program.name, seen.elapsed_s, wrong.join("\n    ")));
+        }
+        if let Some(next) = program.then() {
+            let wrong = next.judge_hostile(&observe(&next).await);
+            if !wrong.is_empty() {
+                failures.push(format!("{} then {}: {}", program.name, next.name, wrong.join("\n    ")));
+            }
+        }
+    }
+    failures
 }

@@ -5,3 +5,12 @@
 
 pub mod corpus;
 pub mod host;
+
+use std::path::PathBuf;
+
+/// The data directory with the prepared runtime: `make test` prepares it and names it.
+#[must_use]
+pub fn data_dir() -> PathBuf {
+    std::env::var_os("PYTHON_SANDBOX_TEST_DATA")
+        .map_or_else(|| PathBuf::from("/var/lib/python-sandbox"), PathBuf::from)
+}

@@ -5,20 +5,13 @@
 
 use executor::{ExecLimits, ExecRequest, Executor, PoolSize, SandboxLimits, TemplateSpec};
 use executor_docker::{DockerConfig, DockerExecutor, Flavour, ImageSource};
-use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 use testkit::corpus::{Observation, Program};
 use tokio_util::sync::CancellationToken;
 
 /// The image of the tests: not the operator's.
 pub(crate) const IMAGE: &str = "python-sandbox-test:latest";
-
-/// The data directory with the prepared runtime: `make test` prepares it and names it.
-pub(crate) fn data_dir() -> PathBuf {
-    std::env::var_os("PYTHON_SANDBOX_TEST_DATA")
-        .map_or_else(|| PathBuf::from("/var/lib/python-sandbox"), Into::into)
-}
 
 /// The address of the engine that tests may use.
 pub(crate) fn host() -> Option<String> {
@@ -53,7 +46,7 @@ pub(crate) fn config(flavour: Flavour, state_dir: &Path) -> DockerConfig {
 
 /// Makes the image when the engine has none of this version.
 pub(crate) async fn build_image() -> Result<(), String> {
-    let runtime = runtime::Runtime::load(&data_dir()).map_err(|error| error.to_string())?;
+    let runtime = runtime::Runtime::load(&testkit::data_dir()).map_err(|error| error.to_string())?;
     let source = ImageSource {
         rootfs: runtime.rootfs,
         interpreter: runtime.interpreter,
@@ -97,16 +90,6 @@ pub(crate) async fn run(executor: &dyn Executor, code: &str) -> executor::ExecRe
     result
 }
 
-/// As the validator would see them, near enough to choose the template.
-fn imports(code: &str) -> BTreeSet<String> {
-    let words = code.lines().map(str::trim).filter_map(|line| {
-        line.strip_prefix("import ")
-            .or_else(|| line.strip_prefix("from "))
-            .and_then(|rest| rest.split([' ', ',']).next())
-    });
-    words.map(str::to_owned).collect()
-}
-
 /// Runs a program of the corpus.
 pub(crate) async fn observe(executor: &dyn Executor, program: &Program) -> Observation {
     let inputs = program.inputs().into_iter();
@@ -116,7 +99,7 @@ pub(crate) async fn observe(executor: &dyn Executor, program: &Program) -> Obser
         files: inputs.map(|(path, content)| executor::InputFile { path, content: content.into() }).collect(),
         env: program.env().into_iter().collect(),
         limits: ExecLimits { wall_time: Duration::from_secs(program.timeout_s()), ..ExecLimits::default() },
-        imports: imports(&program.code),
+        imports: program.imports(),
     };
     let mut sandbox = match executor.create(&request.hints()).await {
         Ok(sandbox) => sandbox,
@@ -143,31 +126,4 @@ pub(crate) async fn observe(executor: &dyn Executor, program: &Program) -> Obser
         },
         Err(error) => Observation { stderr: error.chain(), kind: "fault".into(), ..Observation::default() },
     }
-}
-
-/// Runs both corpora and returns a line for each program that was wrong.
-pub(crate) async fn corpora(executor: &dyn Executor) -> Vec<String> {
-    let only = std::env::var("ONLY").unwrap_or_default();
-    let chosen = |program: &Program| program.name.contains(&only) && program.is_for(executor.name());
-    let mut failures = Vec::new();
-    for program in testkit::corpus::benign().into_iter().filter(chosen) {
-        let wrong = program.judge_benign(&observe(executor, &program).await);
-        if !wrong.is_empty() {
-            failures.push(format!("{}: {}", program.name, wrong.join("\n    ")));
-        }
-    }
-    for program in testkit::corpus::hostile().into_iter().filter(chosen) {
-        let seen = observe(executor, &program).await;
-        let wrong = program.judge_hostile(&seen);
-        if !wrong.is_empty() {
-            failures.push(format!("{} [{:.1}s]: {}", program.name, seen.elapsed_s, wrong.join("\n    ")));
-        }
-        if let Some(next) = program.then() {
-            let wrong = next.judge_hostile(&observe(executor, &next).await);
-            if !wrong.is_empty() {
-                failures.push(format!("{} then {}: {}", program.name, next.name, wrong.join("\n    ")));
-            }
-        }
-    }
-    failures
 }

@@ -4,13 +4,6 @@
 
 use executor::{PoolSize, SandboxLimits};
 use executor_native::{NativeConfig, NativeExecutor, TemplateSpec};
-use std::path::PathBuf;
-
-/// The data directory with the prepared runtime: `make test` prepares it and names it.
-pub(crate) fn data_dir() -> PathBuf {
-    std::env::var_os("PYTHON_SANDBOX_TEST_DATA")
-        .map_or_else(|| PathBuf::from("/var/lib/python-sandbox"), Into::into)
-}
 
 /// The contract's default limits.
 pub(crate) fn limits() -> SandboxLimits {
@@ -32,7 +25,7 @@ pub(crate) fn data_template() -> TemplateSpec {
 
 /// The configuration, or `None` with a loud skip when the runtime is not prepared.
 pub(crate) fn config() -> Option<NativeConfig> {
-    match runtime::Runtime::load(&data_dir()) {
+    match runtime::Runtime::load(&testkit::data_dir()) {
         Ok(runtime) => Some(NativeConfig {
             rootfs: runtime.rootfs,
             interpreter: runtime.interpreter,

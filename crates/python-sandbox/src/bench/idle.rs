@@ -5,7 +5,7 @@
 //! template count once, whoever holds them.
 
 use super::case::{CaseError, PANDAS, PRINT, Program};
-use super::processes::{Process, descendants, mib, pss_bytes};
+use crate::processes::{Process, descendants, mib, pss_bytes};
 use executor::{Executor, Sandbox};
 use serde::Serialize;
 use std::collections::BTreeSet;

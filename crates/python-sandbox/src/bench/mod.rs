@@ -18,7 +18,6 @@ mod machine;
 mod measure;
 mod peers;
 mod plot;
-mod processes;
 mod report;
 mod sandboxed;
 mod service;

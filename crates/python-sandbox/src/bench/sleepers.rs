@@ -1,7 +1,7 @@
 //! Many sandboxes at once, all asleep: none may fail before its time, and each must end when that is over.
 
 use super::client::{Address, Answer, Client, ClientError};
-use super::processes::{available_bytes, descendants, mib, pss_bytes};
+use crate::processes::{available_bytes, descendants, mib, pss_bytes};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde::Serialize;
 use serde_json::Value;

@@ -3,7 +3,7 @@
 
 use super::case::beginning;
 use super::client::{Address, Client};
-use super::processes::{Process, descendants, mib, rss_bytes};
+use crate::processes::{Process, descendants, mib, rss_bytes};
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;

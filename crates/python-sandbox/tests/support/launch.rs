@@ -1,7 +1,7 @@
 //! How the binary is started: settings, files beside it, its user, and what ends it when the tests are killed.
 
+use super::runtime_is_prepared;
 use super::server::Server;
-use super::{prepared_data_dir, runtime_is_prepared};
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::Write;
@@ -30,7 +30,7 @@ impl WorkDir {
         let work_dir = Self(directory);
         fs::create_dir(work_dir.cwd()).expect("made");
         fs::create_dir(work_dir.data()).expect("made");
-        std::os::unix::fs::symlink(prepared_data_dir().join("runtime"), work_dir.data().join("runtime"))
+        std::os::unix::fs::symlink(testkit::data_dir().join("runtime"), work_dir.data().join("runtime"))
             .expect("linked");
         Arc::new(work_dir)
     }

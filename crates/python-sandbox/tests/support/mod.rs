@@ -21,15 +21,9 @@ use base64::Engine;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-/// The data directory with the prepared runtime: `make test` prepares it and names it.
-pub fn prepared_data_dir() -> PathBuf {
-    std::env::var_os("PYTHON_SANDBOX_TEST_DATA")
-        .map_or_else(|| PathBuf::from("/var/lib/python-sandbox"), PathBuf::from)
-}
-
 /// Whether a runtime is prepared; skips loudly, or fails where nothing may be missing.
 pub fn runtime_is_prepared() -> bool {
-    match runtime::Runtime::load(&prepared_data_dir()) {
+    match runtime::Runtime::load(&testkit::data_dir()) {
         Ok(_) => true,
         Err(error) => skip(&error.to_string()).is_some(),
     }

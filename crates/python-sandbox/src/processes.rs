@@ -5,15 +5,15 @@ use std::fs;
 
 /// A process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Process {
+pub(crate) struct Process {
     /// Its id.
-    pub(super) pid: u32,
+    pub(crate) pid: u32,
     /// Its parent's.
-    pub(super) parent: u32,
+    pub(crate) parent: u32,
 }
 
 /// All processes below one, at any depth.
-pub(super) fn descendants(of: u32) -> Vec<Process> {
+pub(crate) fn descendants(of: u32) -> Vec<Process> {
     below(&all(), of)
 }
 
@@ -51,17 +51,17 @@ fn parent_in(stat: &str) -> Option<u32> {
 
 /// Proportional memory of a process in bytes: its own pages, and its share of those that it has together with others.
 /// `None` when it is gone or may not be looked at.
-pub(super) fn pss_bytes(pid: u32) -> Option<u64> {
+pub(crate) fn pss_bytes(pid: u32) -> Option<u64> {
     kib_in(&fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?, "Pss:")
 }
 
 /// Resident memory of a process in bytes.
-pub(super) fn rss_bytes(pid: u32) -> Option<u64> {
+pub(crate) fn rss_bytes(pid: u32) -> Option<u64> {
     kib_in(&fs::read_to_string(format!("/proc/{pid}/status")).ok()?, "VmRSS:")
 }
 
 /// Memory of the machine that programs could still have, in bytes.
-pub(super) fn available_bytes() -> Option<u64> {
+pub(crate) fn available_bytes() -> Option<u64> {
     kib_in(&fs::read_to_string("/proc/meminfo").ok()?, "MemAvailable:")
 }
 
@@ -73,7 +73,7 @@ fn kib_in(text: &str, name: &str) -> Option<u64> {
 }
 
 /// Bytes as MiB, for people.
-pub(super) fn mib(bytes: u64) -> f64 {
+pub(crate) fn mib(bytes: u64) -> f64 {
     bytes as f64 / f64::from(1 << 20)
 }
 
