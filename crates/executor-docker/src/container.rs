@@ -1,11 +1,11 @@
 //! One container from our side: made, attached, started, and removed whatever happens.
 
 use crate::engine::{Engine, EngineError};
+use crate::owner::Owner;
 use crate::wire::Wire;
 use bollard::models::ContainerCreateBody;
 use bollard::query_parameters::{
-    AttachContainerOptionsBuilder, CreateContainerOptions, EventsOptionsBuilder,
-    RemoveContainerOptionsBuilder, StartContainerOptions,
+    AttachContainerOptionsBuilder, CreateContainerOptionsBuilder, EventsOptionsBuilder, StartContainerOptions,
 };
 use futures_util::StreamExt;
 use std::collections::HashMap;
@@ -17,9 +17,6 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 /// Tries to remove a container, and the pause between two: an engine that starts again needs a moment.
 const REMOVE_TRIES: u32 = 5;
 const REMOVE_PAUSE: Duration = Duration::from_millis(500);
-/// Looks at a container that the engine removes by itself, and the pause between two.
-const GOING_TRIES: u32 = 50;
-const GOING_PAUSE: Duration = Duration::from_millis(100);
 /// Longest wait for the engine to say what became of a container: it hears of it by itself.
 const NOTICE_TIME_MAX: Duration = Duration::from_secs(1);
 
@@ -28,6 +25,7 @@ const NOTICE_TIME_MAX: Duration = Duration::from_secs(1);
 pub(crate) struct Container {
     id: String,
     engine: Arc<Engine>,
+    owner: Arc<Owner>,
     removals: TaskTracker,
     /// Whoever waits for all containers to be gone waits for this one too.
     token: Option<TaskTrackerToken>,
@@ -39,12 +37,14 @@ impl Container {
     /// Makes, attaches and starts one. What was made before a failure is gone again, also when nobody waits any more.
     pub(crate) async fn start(
         engine: Arc<Engine>,
+        owner: Arc<Owner>,
         removals: TaskTracker,
+        name: String,
         body: ContainerCreateBody,
     ) -> Result<(Self, Wire), EngineError> {
         // A task of its own: who stopped waiting in the middle of "make" would never learn the id, and the engine would
         // keep the container.
-        let task = removals.spawn(Self::start_to_the_end(engine, removals.clone(), body));
+        let task = removals.spawn(Self::start_to_the_end(engine, owner, removals.clone(), name, body));
         match task.await {
             Ok(result) => result,
             Err(error) => match error.try_into_panic() {
@@ -57,16 +57,23 @@ impl Container {
 
     async fn start_to_the_end(
         engine: Arc<Engine>,
+        owner: Arc<Owner>,
         removals: TaskTracker,
+        name: String,
         body: ContainerCreateBody,
     ) -> Result<(Self, Wire), EngineError> {
+        use bollard::errors::Error::DockerResponseServerError;
         let client = engine.client().await?;
         let (begun, token) = (SystemTime::now(), Some(removals.token()));
-        let made = client
-            .create_container(None::<CreateContainerOptions>, body)
-            .await
-            .map_err(EngineError::at("make a container"))?;
-        let container = Self { id: made.id, engine, removals, token, begun };
+        let options = CreateContainerOptionsBuilder::new().name(&name).build();
+        let made = client.create_container(Some(options), body).await.map_err(|source| {
+            // An answer says that there is none. Without one the engine may make it later.
+            if !matches!(source, DockerResponseServerError { .. }) {
+                owner.note_lost(name);
+            }
+            EngineError::at("make a container")(source)
+        })?;
+        let container = Self { id: made.id, engine, owner, removals, token, begun };
         let options =
             AttachContainerOptionsBuilder::new().stream(true).stdin(true).stdout(true).stderr(true).build();
         let attached = client
@@ -113,42 +120,23 @@ impl Container {
 
 impl Drop for Container {
     fn drop(&mut self) {
-        let (engine, id, token) = (Arc::clone(&self.engine), std::mem::take(&mut self.id), self.token.take());
+        let (engine, owner) = (Arc::clone(&self.engine), Arc::clone(&self.owner));
+        let (id, token) = (std::mem::take(&mut self.id), self.token.take());
         // Without a runtime the process is about to end, and the engine removes a container whose input has ended.
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         self.removals.spawn_on(
             async move {
                 let _token = token;
                 for _ in 0..REMOVE_TRIES {
-                    match remove(&engine, &id).await {
-                        Ok(()) => return,
+                    match engine.remove(&id).await {
+                        Ok(_) => return,
                         Err(_) => tokio::time::sleep(REMOVE_PAUSE).await,
                     }
                 }
-                tracing::warn!(
-                    container = id,
-                    "failed to remove a container; the engine does when its agent ends"
-                );
+                tracing::warn!(container = id, "failed to remove a container; trying again later");
+                owner.note_lost(id);
             },
             &runtime,
         );
-    }
-}
-
-/// Kills and removes a container, and returns when it is gone.
-pub(crate) async fn remove(engine: &Engine, id: &str) -> Result<(), EngineError> {
-    use bollard::errors::Error::DockerResponseServerError;
-    let options = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
-    let mut tries = 0;
-    loop {
-        match engine.client().await?.remove_container(id, Some(options.clone())).await {
-            Ok(()) | Err(DockerResponseServerError { status_code: 404, .. }) => return Ok(()),
-            // The engine is at it by itself: its agent had ended.
-            Err(DockerResponseServerError { status_code: 409, .. }) if tries < GOING_TRIES => {
-                tries += 1;
-                tokio::time::sleep(GOING_PAUSE).await;
-            }
-            Err(source) => return Err(EngineError::Api { step: "remove a container", source }),
-        }
     }
 }

@@ -1,5 +1,6 @@
 //! The way to the engine, and what can be wrong with it.
 
+use bollard::query_parameters::RemoveContainerOptionsBuilder;
 use bollard::{API_DEFAULT_VERSION, Docker};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -9,6 +10,9 @@ use tokio::net::UnixStream;
 
 /// Longest wait for an engine to take a connection and to say that it lives.
 const PING_TIME_MAX: Duration = Duration::from_millis(600);
+/// Looks at a container that the engine removes by itself, and the pause between two.
+const GOING_TRIES: u32 = 50;
+const GOING_PAUSE: Duration = Duration::from_millis(100);
 /// Where a system's engine listens.
 const SYSTEM_SOCKET: &str = "/var/run/docker.sock";
 
@@ -158,6 +162,25 @@ impl Engine {
             self.client.lock().unwrap_or_else(PoisonError::into_inner).take();
         }
         answer
+    }
+
+    /// Kills and removes a container by its id or name, and returns when it is gone: whether there was one.
+    pub(crate) async fn remove(&self, container: &str) -> Result<bool, EngineError> {
+        use bollard::errors::Error::DockerResponseServerError;
+        let options = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
+        let mut tries = 0;
+        loop {
+            match self.client().await?.remove_container(container, Some(options.clone())).await {
+                Ok(()) => return Ok(true),
+                Err(DockerResponseServerError { status_code: 404, .. }) => return Ok(tries > 0),
+                // The engine is at it by itself: its agent had ended.
+                Err(DockerResponseServerError { status_code: 409, .. }) if tries < GOING_TRIES => {
+                    tries += 1;
+                    tokio::time::sleep(GOING_PAUSE).await;
+                }
+                Err(source) => return Err(EngineError::Api { step: "remove a container", source }),
+            }
+        }
     }
 
     fn silent(&self) -> EngineError {

@@ -20,10 +20,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 /// Time for a container's agent to get ready: its interpreter may import a lot, on a busy host.
 const READY_TIME_MAX: Duration = Duration::from_secs(60);
+/// Time between two looks for containers that nobody else removes.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(2);
 /// Time for all containers to be removed at the end.
 const REMOVE_TIME_MAX: Duration = Duration::from_secs(10);
 
@@ -33,6 +35,8 @@ const REMOVE_TIME_MAX: Duration = Duration::from_secs(10);
 pub struct DockerExecutor {
     pool: Pool<ContainerMaker>,
     shared: Arc<Shared>,
+    /// Sweeps as long as the executor is there.
+    _keeper: AbortOnDropHandle<()>,
 }
 
 /// What everything of one executor has in common.
@@ -41,7 +45,7 @@ struct Shared {
     config: DockerConfig,
     templates: Templates,
     engine: Arc<Engine>,
-    owner: Owner,
+    owner: Arc<Owner>,
     removals: TaskTracker,
     /// What was proved; `None` until then, and after a failure.
     proved: Mutex<Option<Arc<Facts>>>,
@@ -84,7 +88,7 @@ impl DockerExecutor {
     /// When the state directory cannot be written.
     pub fn new(config: DockerConfig) -> io::Result<Self> {
         let shared = Arc::new(Shared {
-            owner: Owner::start(&config.state_dir)?,
+            owner: Arc::new(Owner::start(&config.state_dir)?),
             engine: Arc::new(Engine::new(config.host.as_deref(), config.timeout)),
             templates: Templates::new(Some(&config.templates)),
             removals: TaskTracker::new(),
@@ -96,7 +100,8 @@ impl DockerExecutor {
         });
         let pool =
             Pool::new(ContainerMaker(Arc::clone(&shared)), shared.templates.sorts(), shared.config.pool);
-        Ok(Self { pool, shared })
+        let keeper = AbortOnDropHandle::new(tokio::spawn(Arc::clone(&shared).keep_clean()));
+        Ok(Self { pool, shared, _keeper: keeper })
     }
 }
 
@@ -126,9 +131,16 @@ impl Shared {
         let serial = self.serial.fetch_add(1, Ordering::Relaxed);
         let preload = self.templates.preload(shelf);
         let body = spec::describe(&self.config, facts, &self.owner.name, &preload, serial);
-        let (container, wire) = Container::start(Arc::clone(&self.engine), self.removals.clone(), body)
-            .await
-            .map_err(|error| self.failed("create a sandbox", error))?;
+        let name = self.owner.container_name(serial);
+        let (container, wire) = Container::start(
+            Arc::clone(&self.engine),
+            Arc::clone(&self.owner),
+            self.removals.clone(),
+            name,
+            body,
+        )
+        .await
+        .map_err(|error| self.failed("create a sandbox", error))?;
         let state = wire.state();
         let mut guest = Guest::new(wire);
         if let Err(error) = guest.ready(READY_TIME_MAX).await {
@@ -153,16 +165,32 @@ impl Shared {
         if self.facts().is_some_and(|proved| *proved == facts) {
             return Ok(());
         }
-        match self.owner.sweep(&self.engine).await {
-            Ok(0) => {}
-            Ok(removed) => {
-                tracing::info!(executor = self.name(), removed, "removed what an earlier service left")
-            }
-            Err(error) => return Err(error_chain(&error)),
-        }
+        self.sweep().await.map_err(say)?;
         self.prove(&facts).await?;
         *self.proved.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(facts));
         Ok(())
+    }
+
+    /// Removes what nobody else does.
+    async fn sweep(&self) -> Result<(), EngineError> {
+        let removed = self.owner.sweep(&self.engine).await?;
+        if removed > 0 {
+            tracing::info!(
+                executor = self.name(),
+                removed,
+                "removed containers of an earlier service, or lost ones"
+            );
+        }
+        Ok(())
+    }
+
+    /// Sweeps again and again: an engine may still make what a dead service asked for.
+    async fn keep_clean(self: Arc<Self>) {
+        loop {
+            tokio::time::sleep(SWEEP_INTERVAL).await;
+            // An engine that does not answer is the breaker's business.
+            let _ = self.sweep().await;
+        }
     }
 
     /// What engine and image are now.
@@ -327,6 +355,7 @@ impl Executor for DockerExecutor {
         self.shared.stopped.store(true, Ordering::Relaxed);
         self.pool.finish(REMOVE_TIME_MAX).await;
         self.shared.removals.close();
+        let _ = tokio::time::timeout(REMOVE_TIME_MAX, self.shared.sweep()).await;
         if tokio::time::timeout(REMOVE_TIME_MAX, self.shared.removals.wait()).await.is_err() {
             tracing::error!(
                 executor = self.name(),

@@ -4,9 +4,11 @@
 //! data directory for as long as it lives, and the kernel gives the lock back however it ends. So the next service
 //! with that data directory can tell: a file that nobody locks is a dead service's, and its containers are leftovers.
 //! Containers of others, living or of another data directory, are never touched.
+//!
+//! An engine finishes what it was asked for, also when who asked is gone. So a container can appear after its service
+//! died, or after a request for it that failed on the way: both are looked for again for a while.
 
 use crate::config::Flavour;
-use crate::container;
 use crate::engine::{Engine, EngineError};
 use bollard::query_parameters::ListContainersOptionsBuilder;
 use rustix::fs::{FlockOperation, flock};
@@ -14,11 +16,16 @@ use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 /// The label with the service's name.
 const LABEL_OWNER: &str = "python-sandbox.owner";
 /// The label with the executor's name.
 const LABEL_EXECUTOR: &str = "python-sandbox.executor";
+
+/// Time within which an engine is expected to have made what it was asked for.
+const LATE_TIME_MAX: Duration = Duration::from_secs(30);
 
 /// A service that lives.
 #[derive(Debug)]
@@ -27,6 +34,23 @@ pub(crate) struct Owner {
     directory: PathBuf,
     path: PathBuf,
     _lock: File,
+    late: Mutex<Late>,
+}
+
+/// What is looked for again, and since when.
+#[derive(Debug, Default)]
+struct Late {
+    /// Names of dead services.
+    services: HashMap<String, Instant>,
+    /// Names or ids of containers of our own.
+    containers: HashMap<String, Instant>,
+}
+
+impl Late {
+    /// Whether this one was looked for long enough.
+    fn is_over(since: &mut HashMap<String, Instant>, name: &str) -> bool {
+        since.entry(name.to_owned()).or_insert_with(Instant::now).elapsed() > LATE_TIME_MAX
+    }
 }
 
 /// The labels of a container.
@@ -47,7 +71,7 @@ impl Owner {
         let path = directory.join(&name);
         let lock = File::create_new(&path)?;
         flock(&lock, FlockOperation::NonBlockingLockExclusive)?;
-        Ok(Self { name, directory: directory.to_owned(), path, _lock: lock })
+        Ok(Self { name, directory: directory.to_owned(), path, _lock: lock, late: Mutex::default() })
     }
 
     /// Services of this data directory that are dead, each with its file, locked by us so that nobody else cleans.
@@ -63,7 +87,17 @@ impl Owner {
             .collect()
     }
 
-    /// Removes the containers that dead services left. Returns how many.
+    /// The name of our `serial`th container.
+    pub(crate) fn container_name(&self, serial: u64) -> String {
+        format!("python-sandbox-{}-{serial}", self.name)
+    }
+
+    /// A container of ours, by id or name, of which nobody knows whether the engine has it.
+    pub(crate) fn note_lost(&self, container: String) {
+        self.late().containers.insert(container, Instant::now());
+    }
+
+    /// Removes the containers that dead services left, and those of ours that got lost. Returns how many.
     pub(crate) async fn sweep(&self, engine: &Engine) -> Result<usize, EngineError> {
         let mut removed = 0;
         for (name, path, _locked) in self.dead() {
@@ -73,19 +107,37 @@ impl Owner {
             let found =
                 client.list_containers(Some(options)).await.map_err(EngineError::at("list containers"))?;
             for id in found.into_iter().filter_map(|container| container.id) {
-                container::remove(engine, &id).await?;
-                removed += 1;
+                removed += usize::from(engine.remove(&id).await?);
             }
             // Not earlier: whoever comes after us must find what we could not remove.
-            let _ = fs::remove_file(path);
+            if Late::is_over(&mut self.late().services, &name) {
+                let _ = fs::remove_file(path);
+                self.late().services.remove(&name);
+            }
+        }
+        let lost: Vec<_> = self.late().containers.keys().cloned().collect();
+        for name in lost {
+            let was_there = engine.remove(&name).await?;
+            removed += usize::from(was_there);
+            let over = Late::is_over(&mut self.late().containers, &name);
+            if was_there || over {
+                self.late().containers.remove(&name);
+            }
         }
         Ok(removed)
+    }
+
+    fn late(&self) -> MutexGuard<'_, Late> {
+        self.late.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Owner {
     fn drop(&mut self) {
-        let _ = fs::remove_file(&self.path);
+        // Where one got lost, the next service has to look for it.
+        if self.late().containers.is_empty() {
+            let _ = fs::remove_file(&self.path);
+        }
     }
 }
 

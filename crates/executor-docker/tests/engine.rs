@@ -6,16 +6,19 @@ mod support;
 
 use bollard::models::{ContainerCreateBody, HostConfig};
 use bollard::query_parameters::{
-    CreateContainerOptions, InspectContainerOptions, RemoveContainerOptionsBuilder, StartContainerOptions,
+    CreateContainerOptions, InspectContainerOptions, ListContainersOptionsBuilder,
+    RemoveContainerOptionsBuilder, StartContainerOptions,
 };
 use bollard::{API_DEFAULT_VERSION, Docker};
 use executor::memory::{MemoryExecutor, Script};
-use executor::{Chain, ChainError, ExecRequest, ExecResult, Executor};
+use executor::{Chain, ChainError, ExecRequest, ExecResult, Executor, PoolSize};
 use executor_docker::{DockerExecutor, Flavour};
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -31,6 +34,15 @@ async fn engine() -> Docker {
 
 async fn exists(engine: &Docker, id: &str) -> bool {
     engine.inspect_container(id, None::<InspectContainerOptions>).await.is_ok()
+}
+
+/// Waits until it is gone.
+async fn gone(engine: &Docker, id: &str) {
+    let begun = Instant::now();
+    while exists(engine, id).await {
+        assert!(begun.elapsed() < Duration::from_secs(20), "{id} is still there");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
 }
 
 /// A container that runs and waits, with these labels.
@@ -71,6 +83,9 @@ async fn the_next_start_removes_what_a_killed_service_left_and_nothing_else() {
         let options = RemoveContainerOptionsBuilder::new().force(true).build();
         engine.remove_container(other, Some(options)).await.unwrap();
     }
+    // The engine was still making this one when the next service came.
+    let late = container(&engine, &[("python-sandbox.owner", "killed")]).await;
+    gone(&engine, &late).await;
     assert_eq!(support::run(&living, "print(1)").await.stdout.text, "1\n", "a living service keeps its own");
     living.shut_down().await;
     next.shut_down().await;
@@ -80,20 +95,41 @@ async fn the_next_start_removes_what_a_killed_service_left_and_nothing_else() {
 struct Door {
     path: PathBuf,
     guard: Option<JoinHandle<()>>,
+    /// What the engine answers is lost, and the connection with it.
+    deaf: Arc<AtomicBool>,
 }
 
 impl Door {
+    fn new(path: PathBuf) -> Self {
+        Self { path, guard: None, deaf: Arc::default() }
+    }
+
     fn open(&mut self) {
         let _ = std::fs::remove_file(&self.path);
         let listener = UnixListener::bind(&self.path).unwrap();
         let engine = support::host().unwrap().trim_start_matches("unix://").to_owned();
+        let deaf = Arc::clone(&self.deaf);
         self.guard = Some(tokio::spawn(async move {
             let mut connections = tokio::task::JoinSet::new();
-            while let Ok((mut client, _)) = listener.accept().await {
-                let engine = engine.clone();
+            while let Ok((client, _)) = listener.accept().await {
+                let (engine, deaf) = (engine.clone(), Arc::clone(&deaf));
                 connections.spawn(async move {
-                    let mut server = UnixStream::connect(engine).await.unwrap();
-                    let _ = tokio::io::copy_bidirectional(&mut client, &mut server).await;
+                    let server = UnixStream::connect(engine).await.unwrap();
+                    let (mut client_reader, mut client_writer) = client.into_split();
+                    let (mut server_reader, mut server_writer) = server.into_split();
+                    let requests = tokio::spawn(async move {
+                        let _ = tokio::io::copy(&mut client_reader, &mut server_writer).await;
+                        let _ = server_writer.shutdown().await;
+                    });
+                    let mut piece = vec![0; 65_536];
+                    while let Ok(length @ 1..) = server_reader.read(&mut piece).await {
+                        if deaf.load(Ordering::Relaxed)
+                            || client_writer.write_all(&piece[..length]).await.is_err()
+                        {
+                            break;
+                        }
+                    }
+                    requests.abort();
                 });
             }
         }));
@@ -116,7 +152,7 @@ async fn an_engine_that_stops_under_load_costs_only_the_programs_inside() {
     let state = tempfile::tempdir().unwrap();
     let Some(executor) = support::executor(Flavour::Docker, state.path()).await else { return };
     executor.shut_down().await;
-    let mut door = Door { path: state.path().join("door.sock"), guard: None };
+    let mut door = Door::new(state.path().join("door.sock"));
     door.open();
     let mut config = support::config(Flavour::Docker, state.path());
     config.host = Some(format!("unix://{}", door.path.display()));
@@ -167,6 +203,37 @@ async fn an_engine_that_stops_under_load_costs_only_the_programs_inside() {
     }
     watcher.abort();
     docker.shut_down().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_container_whose_making_was_never_answered_is_removed() {
+    let _alone = ALONE.lock().await;
+    let state = tempfile::tempdir().unwrap();
+    let Some(executor) = support::executor(Flavour::Docker, state.path()).await else { return };
+    executor.shut_down().await;
+    let mut door = Door::new(state.path().join("door.sock"));
+    door.open();
+    let mut config = support::config(Flavour::Docker, state.path());
+    config.host = Some(format!("unix://{}", door.path.display()));
+    config.pool = PoolSize { min: 0, max: 0 };
+    let executor = DockerExecutor::new(config).unwrap();
+    assert!(executor.health().await.healthy);
+    let engine = engine().await;
+    let ours = async || {
+        let filters = HashMap::from([("label", vec!["python-sandbox.owner"])]);
+        let options = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
+        engine.list_containers(Some(options)).await.unwrap()
+    };
+    // What proved the engine is on its way out.
+    for container in ours().await {
+        gone(&engine, &container.id.unwrap()).await;
+    }
+    door.deaf.store(true, Ordering::Relaxed);
+    assert!(executor.create(&executor::Hints::default()).await.is_err());
+    let lost = ours().await.pop().expect("the engine made it all the same").id.unwrap();
+    door.deaf.store(false, Ordering::Relaxed);
+    gone(&engine, &lost).await;
+    executor.shut_down().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
