@@ -1,6 +1,5 @@
 #! class: process
 #! attack: the same through concurrent.futures and _thread, which the validator lets pass
-#! executors: native, docker, kata
 #! validator: accepts
 #! timeout: 8
 #! expect kind: process_limit, exited, timeout

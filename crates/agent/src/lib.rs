@@ -25,6 +25,7 @@ mod networks;
 mod packet;
 mod serve;
 mod supervise;
+mod tasks;
 mod template;
 
 pub use cell::STEPS as CELL_STEPS;

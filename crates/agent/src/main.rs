@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::process::ExitCode;
 
 const USAGE: &str = "usage: sandbox-agent launch
-       sandbox-agent init INTERPRETER [--uid N] [--cpus N] [--file-bytes N] [--no-seccomp] [--no-notify] [--no-landlock] [--cover-first-process] [--env NAME=VALUE]... [--preload MODULE]...";
+       sandbox-agent init INTERPRETER [--uid N] [--cpus N] [--file-bytes N] [--tasks-max N] [--no-seccomp] [--no-notify] [--no-landlock] [--cover-first-process] [--env NAME=VALUE]... [--preload MODULE]...";
 
 fn main() -> ExitCode {
     // Run from memory its name would be the number of a descriptor.
@@ -71,6 +71,7 @@ fn parse(arguments: &[String]) -> Option<Arguments> {
         seccomp: true,
         notify: true,
         landlock: true,
+        tasks_max: None,
         fail_at: None,
     };
     let (mut preload, mut cover) = (Vec::new(), false);
@@ -86,6 +87,7 @@ fn parse(arguments: &[String]) -> Option<Arguments> {
             "--uid" => place.user = Some(value()?.parse().ok()?),
             "--cpus" => config.cpu_count = value()?.parse().ok()?,
             "--file-bytes" => config.file_bytes_max = value()?.parse().ok()?,
+            "--tasks-max" => config.tasks_max = Some(value()?.parse().ok()?),
             "--no-seccomp" => config.seccomp = false,
             "--no-notify" => config.notify = false,
             "--cover-first-process" => cover = true,

@@ -5,9 +5,10 @@ use crate::Channel;
 use crate::counters;
 use crate::intake::Order;
 use crate::interpreter::Interpreter;
+use crate::tasks::TaskLimit;
 use confine::{ChildSignal, Children, Listener, Reaped, kill_all, reap};
 use protocol::{
-    CHUNK_BYTES_MAX, DENIED_CALLS_MAX, DeniedCall, DiskState, EndReason, ExecHeader, GuestMessage,
+    CHUNK_BYTES_MAX, Counters, DENIED_CALLS_MAX, DeniedCall, DiskState, EndReason, ExecHeader, GuestMessage,
     HostMessage, OutputStream, Report, STDERR_TAIL_BYTES_MAX, WaitStatus,
 };
 use rustix::buffer::spare_capacity;
@@ -34,8 +35,9 @@ pub(crate) fn supervise(
     children: &ChildSignal,
     interpreter: Interpreter,
     order: Order,
+    tasks_max: Option<u32>,
 ) -> io::Result<Report> {
-    let mut run = Run::new(interpreter, order);
+    let mut run = Run::new(interpreter, order, tasks_max);
     let outcome = run.until_end(channel, children);
     run.end_all(children);
     outcome?;
@@ -59,6 +61,7 @@ struct Run {
     ended: Option<Instant>,
     status: Option<WaitStatus>,
     reason: EndReason,
+    tasks: Option<TaskLimit>,
     cpu_time: Duration,
     resident_bytes_peak: u64,
 }
@@ -90,7 +93,7 @@ enum Source {
 }
 
 impl Run {
-    fn new(interpreter: Interpreter, order: Order) -> Self {
+    fn new(interpreter: Interpreter, order: Order, tasks_max: Option<u32>) -> Self {
         Self {
             header: order.header,
             pid: interpreter.process.pid,
@@ -108,6 +111,7 @@ impl Run {
             ended: None,
             status: None,
             reason: EndReason::Itself,
+            tasks: tasks_max.map(TaskLimit::new),
             cpu_time: Duration::ZERO,
             resident_bytes_peak: 0,
         }
@@ -156,7 +160,8 @@ impl Run {
                 self.reason = EndReason::WallTime;
                 return Ok(());
             };
-            let ready = self.wait(channel, children, wait)?;
+            let pause = self.tasks.as_ref().map_or(wait, |tasks| tasks.pause().min(wait));
+            let ready = self.wait(channel, children, pause)?;
             for source in ready {
                 match source {
                     Source::Host => {
@@ -179,6 +184,10 @@ impl Run {
                         }
                     }
                 }
+            }
+            if self.tasks.as_mut().is_some_and(TaskLimit::is_exceeded) && self.status.is_none() {
+                self.reason = EndReason::Processes;
+                return Ok(());
             }
             let total_max = self.header.output_total_bytes_max;
             if total_max > 0 && self.stdout.bytes + self.stderr.bytes > total_max && self.status.is_none() {
@@ -342,6 +351,7 @@ impl Run {
             (None, EndReason::Cancelled) => ended,
             (None, _) => return Err(self.never_started("ended before the program")),
         };
+        let counters = self.counters();
         let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         Ok(Report {
             // Killed by us between its end and our notice, or by kill_all.
@@ -355,8 +365,13 @@ impl Run {
             stderr_tail: self.stderr_tail.into(),
             denied: self.denied,
             disk: disk_state(),
-            counters: counters::read(),
+            counters,
         })
+    }
+
+    fn counters(&self) -> Option<Counters> {
+        let Some(tasks) = &self.tasks else { return counters::read() };
+        Some(Counters { pids_peak: Some(tasks.peak()), ..counters::read().unwrap_or_default() })
     }
 
     /// Reads until the pipe is empty; no writer lives, so that is soon.

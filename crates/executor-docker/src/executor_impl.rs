@@ -64,8 +64,7 @@ impl Maker for ContainerMaker {
     type Item = DockerSandbox;
 
     async fn make(&self, shelf: usize) -> Result<DockerSandbox, ExecutorError> {
-        let facts =
-            self.0.facts().ok_or_else(|| self.0.failed("create a sandbox", "it was not proved yet"))?;
+        let facts = self.0.proved_facts().await?;
         let made = self.0.make(&facts, shelf).await;
         if made.is_err() {
             // The next look at it proves it again, all of it.
@@ -108,6 +107,15 @@ impl DockerExecutor {
 impl Shared {
     fn facts(&self) -> Option<Arc<Facts>> {
         self.proved.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The same, proved now where they were not yet.
+    async fn proved_facts(&self) -> Result<Arc<Facts>, ExecutorError> {
+        if let Some(facts) = self.facts() {
+            return Ok(facts);
+        }
+        self.check().await.map_err(|reason| self.failed("create a sandbox", reason))?;
+        self.facts().ok_or_else(|| self.failed("create a sandbox", "it failed again meanwhile"))
     }
 
     fn forget(&self) {
@@ -263,11 +271,6 @@ impl Shared {
 
     fn protections(&self) -> BTreeMap<&'static str, Protection> {
         let enforced = |detail: &str| Protection { enforced: true, detail: detail.to_owned() };
-        // What was seen not to hold with gVisor, or not to hold to the letter, is not claimed.
-        let except_gvisor = |detail: &str, gvisor: &str| match self.config.flavour {
-            Flavour::Gvisor => Protection { enforced: false, detail: gvisor.to_owned() },
-            Flavour::Docker | Flavour::Kata => enforced(detail),
-        };
         let kernel = match self.config.flavour {
             Flavour::Docker => "the host's, behind namespaces",
             Flavour::Gvisor => "gVisor's own, seen to answer from inside",
@@ -286,27 +289,31 @@ impl Shared {
             ("root_file_system", enforced("the sandbox image, read-only")),
             (
                 "writable_file_system",
-                except_gvisor(
-                    "tmpfs on /tmp and a small one on /dev/shm, bounded in bytes and inodes, noexec",
-                    "tmpfs on /tmp and a small one on /dev/shm, noexec; the number of files is bounded by memory alone",
-                ),
+                enforced("tmpfs on /tmp and a small one on /dev/shm, bounded in bytes, noexec"),
+            ),
+            (
+                "file_count_limit",
+                match self.config.flavour {
+                    Flavour::Gvisor => Protection {
+                        enforced: false,
+                        detail: "gVisor's tmpfs has no such limit; the memory limit bounds files too"
+                            .to_owned(),
+                    },
+                    Flavour::Docker | Flavour::Kata => enforced("inodes of the tmpfs"),
+                },
             ),
             ("user", enforced("an unprivileged uid of its own, no capability, no_new_privs")),
             ("memory_limit", enforced("control group, swap included")),
             (
                 "process_limit",
-                except_gvisor(
-                    "control group",
-                    "control group around gVisor's kernel, whose own threads count: at it the whole sandbox ends",
-                ),
+                enforced(match self.config.flavour {
+                    Flavour::Gvisor => {
+                        "the agent ends a program that has more; a control group bounds gVisor's kernel"
+                    }
+                    Flavour::Docker | Flavour::Kata => "control group",
+                }),
             ),
-            (
-                "cpu_limit",
-                except_gvisor(
-                    "control group",
-                    "asked of the engine; programs in gVisor were seen to use more than their quota",
-                ),
-            ),
+            ("cpu_limit", enforced("control group")),
             ("wall_time_limit", enforced("clock of the agent, and the service's behind it")),
         ])
     }
@@ -344,9 +351,7 @@ impl Executor for DockerExecutor {
         if self.shared.stopped.load(Ordering::Relaxed) {
             return Err(self.shared.failed("create a sandbox", "the executor is shut down"));
         }
-        if self.shared.facts().is_none() {
-            self.shared.check().await.map_err(|reason| self.shared.failed("create a sandbox", reason))?;
-        }
+        self.shared.proved_facts().await?;
         let shelf = self.shared.templates.choose(hints);
         Ok(Box::new(self.pool.take(shelf, hints).await?))
     }

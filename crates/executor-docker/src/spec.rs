@@ -16,8 +16,10 @@ const UID_FIRST_MAPPED: u32 = 20_000;
 const UID_COUNT: u64 = 40_000;
 /// The agent is in the container's group too: one process that the program's limit must not count.
 const AGENT_PIDS: u32 = 1;
-/// What a runtime that is a process itself needs besides: gVisor's kernel has threads on the host.
+/// What a runtime that is a process itself needs besides: gVisor's kernel has threads on the host, some of its own and
+/// up to three for each of the program's. At this limit its kernel ends; the program's own is the agent's to hold.
 const GVISOR_PIDS: u32 = 200;
+const GVISOR_PIDS_PER_TASK: u32 = 3;
 /// What the agent has where it is root: to become the program's user, to give it its files, to kill it and to read
 /// what it left. As in the native executor, `confine::AGENT_CAPABILITIES`. And, until it has hidden itself from the
 /// program's `/proc`, the right to mount.
@@ -142,7 +144,10 @@ fn host_config(config: &DockerConfig, facts: &Facts, uid: u32, serial: u64) -> H
         let options = format!("size={bytes},nr_inodes={inodes},mode=0700,uid={uid},gid={uid}");
         (path.to_owned(), format!("rw,noexec,nosuid,nodev,{options}"))
     };
-    let pids = AGENT_PIDS + if config.flavour == Flavour::Gvisor { GVISOR_PIDS } else { 0 };
+    let pids = match config.flavour {
+        Flavour::Gvisor => limits.pids_max.saturating_mul(GVISOR_PIDS_PER_TASK).saturating_add(GVISOR_PIDS),
+        Flavour::Docker | Flavour::Kata => AGENT_PIDS,
+    };
     let text = |paths: &[&str]| paths.iter().map(|path| (*path).to_owned()).collect::<Vec<_>>();
     HostConfig {
         auto_remove: Some(true),
@@ -197,6 +202,10 @@ fn agent_arguments(config: &DockerConfig, facts: &Facts, preload: &[String], uid
     add("--file-bytes", config.limits.disk_bytes.to_string());
     if config.flavour.agent_is_root() {
         add("--uid", uid.to_string());
+    }
+    if !config.flavour.is_linux() {
+        // The group around gVisor counts the threads of its kernel, so its limit is not the program's.
+        add("--tasks-max", config.limits.pids_max.to_string());
     }
     for (name, value) in &facts.env {
         add("--env", format!("{name}={value}"));
@@ -287,6 +296,7 @@ mod tests {
             arguments.contains(&"--no-notify".to_owned()) && arguments.contains(&"--no-landlock".to_owned())
         );
         assert!(!arguments.contains(&"--no-seccomp".to_owned()));
+        assert!(arguments.windows(2).any(|pair| pair == ["--tasks-max", "50"]), "{arguments:?}");
     }
 
     #[test]

@@ -116,6 +116,7 @@ fn launcher_config(
             file_bytes_max: config.limits.disk_bytes,
             seccomp: true,
             notify: true,
+            tasks_max: None,
             landlock: true,
             fail_at: config.fail_program_at,
         },

@@ -66,6 +66,7 @@ pub fn judge(facts: &Facts<'_>) -> (Outcome, i32) {
         (EndReason::Cancelled, _) => (cancelled(), 128 + i32::from(SIGKILL)),
         (EndReason::WallTime, _) => (timeout(facts), EXIT_CODE_TIMEOUT),
         (EndReason::OutputTotal, _) => (output_limit(facts), 128 + i32::from(SIGKILL)),
+        (EndReason::Processes, _) => (process_limit(facts), 128 + i32::from(SIGKILL)),
         (EndReason::Itself, WaitStatus::Signaled(SIGKILL)) if facts.evidence.oom_kills > 0 => {
             (out_of_memory(facts), EXIT_CODE_OUT_OF_MEMORY)
         }
@@ -411,6 +412,7 @@ mod tests {
             (EndReason::WallTime, OutcomeKind::Timeout, 124),
             (EndReason::Cancelled, OutcomeKind::Cancelled, 137),
             (EndReason::OutputTotal, OutcomeKind::OutputLimit, 137),
+            (EndReason::Processes, OutcomeKind::ProcessLimit, 137),
         ] {
             ended.reason = reason;
             let (outcome, exit_code) = verdict(&ended, Evidence::default());

@@ -65,6 +65,8 @@ pub struct ProgramConfig {
     pub notify: bool,
     /// Use landlock here, where the kernel has it.
     pub landlock: bool,
+    /// Processes and threads at which the agent ends the program, where no control group limits the program's alone.
+    pub tasks_max: Option<u32>,
     /// For tests: the number of the step of starting a program that fails.
     pub fail_at: Option<u8>,
 }

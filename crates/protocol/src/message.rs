@@ -142,6 +142,8 @@ pub enum EndReason {
     Cancelled,
     /// It wrote more than `output_total_bytes_max`.
     OutputTotal,
+    /// It had more processes and threads than the agent was told to allow.
+    Processes,
 }
 
 /// What wait(2) said of the program's first process.

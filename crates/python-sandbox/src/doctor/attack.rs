@@ -145,7 +145,7 @@ pub(super) enum Fallen {
 }
 
 /// What the program said. One that was killed over a refused call met the wall too.
-fn verdict(result: &ExecResult) -> Result<String, String> {
+pub(super) fn verdict(result: &ExecResult) -> Result<String, String> {
     let said = result.stdout.text.lines().rev().find_map(|line| line.strip_prefix("VERDICT "));
     match said.and_then(|said| said.split_once(' ')) {
         Some(("held", detail)) => Ok(detail.to_owned()),

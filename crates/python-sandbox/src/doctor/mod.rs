@@ -28,6 +28,9 @@ const CANARY_VARIABLE: &str = "SANDBOX_CHECK_CANARY";
 /// What to do when a wall did not hold: that is a fault of ours or of the kernel, no setting mends it.
 const MEND_FAILED: &str = "do not serve strangers from this host; report it, see SECURITY.md";
 
+/// What to do about a wall that the executor itself says it has not.
+const MEND_UNCLAIMED: &str = "where that matters take another executor, see docs/executors.md";
+
 /// Starts this program anew with the canary variable in its environment, then does `work`.
 ///
 /// A process cannot put a variable into its own initial environment, where `/proc/<pid>/environ` would show it.
@@ -109,7 +112,7 @@ async fn examine(settings: &Settings, quiet: bool) -> std::io::Result<Vec<Findin
             if !quiet {
                 term::message(&format!("[{}/{}] {}", index + 1, walls.len(), wall.name));
             }
-            findings.push(attack_one(&attack, wall, executor.as_ref()).await);
+            findings.push(attack_one(&attack, wall, executor.as_ref(), &health).await);
         }
     }
     compose::stop_executors(&Chain::new(executors)).await;
@@ -138,11 +141,17 @@ fn all_missing<'a>(walls: &'a [Wall], why: &'a str, mend: &'a str) -> impl Itera
     })
 }
 
-async fn attack_one(attack: &Attack, wall: &Wall, executor: &dyn Executor) -> Finding {
-    let (state, detail, mend) = match attack.on(wall, executor).await {
-        Ok(seen) => (State::Proved, format!("{} ({seen})", wall.promise), None),
-        Err(Fallen::Broken(what)) => (State::Failed, format!("{}: {what}", wall.promise), Some(MEND_FAILED)),
-        Err(Fallen::Sandbox(error)) => {
+async fn attack_one(attack: &Attack, wall: &Wall, executor: &dyn Executor, health: &Health) -> Finding {
+    let unclaimed = wall.protection.and_then(|name| health.protections.get(name)).filter(|is| !is.enforced);
+    let (state, detail, mend) = match (attack.on(wall, executor).await, unclaimed) {
+        (Ok(seen), _) => (State::Proved, format!("{} ({seen})", wall.promise), None),
+        (Err(Fallen::Broken(what)), Some(protection)) => {
+            (State::Missing, format!("{what}: {}", protection.detail), Some(MEND_UNCLAIMED))
+        }
+        (Err(Fallen::Broken(what)), None) => {
+            (State::Failed, format!("{}: {what}", wall.promise), Some(MEND_FAILED))
+        }
+        (Err(Fallen::Sandbox(error)), _) => {
             (State::Missing, format!("not tried: {}", error.chain()), Some("see the host's lines above"))
         }
     };
