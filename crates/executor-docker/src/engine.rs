@@ -117,8 +117,7 @@ pub(crate) struct Engine {
 impl Engine {
     /// The engine at an address, or where engines usually listen. Does not connect.
     pub(crate) fn new(address: Option<&str>, timeout: Duration) -> Self {
-        let address = address.map_or_else(usual_address, str::to_owned);
-        Self { address, timeout, client: Mutex::new(None) }
+        Self { address: engine_address(address), timeout, client: Mutex::new(None) }
     }
 
     /// A client, once the engine was seen to answer.
@@ -189,6 +188,12 @@ impl Engine {
         };
         client.map_err(EngineError::at("be reached"))
     }
+}
+
+/// The engine at an address, or where engines usually listen.
+#[must_use]
+pub fn engine_address(address: Option<&str>) -> String {
+    address.map_or_else(usual_address, str::to_owned)
 }
 
 /// The system's engine, or the user's own where only that is there.
