@@ -15,6 +15,9 @@ const VARIABLES: [&str; 3] = ["PATH", "HOME", "DOCKER_CONFIG"];
 /// Processes of the container beside the program: our agent has one, gVisor's kernel many.
 const PIDS_BESIDE: u32 = 201;
 
+/// Who the program is: nobody.
+const USER: u32 = 65_534;
+
 /// A way to `docker run`.
 #[derive(Debug)]
 pub(super) struct DockerRun<'a> {
@@ -38,11 +41,7 @@ impl<'a> DockerRun<'a> {
     pub(super) fn with_runtime(&self, runtime: Option<&str>) -> Result<Found, CaseError> {
         let image = &self.docker.image;
         let version = self.ask(&["version", "--format", "{{.Server.Version}}"])?;
-        let id = self.ask(&["image", "inspect", "--format", "{{.Id}}", image]).map_err(|error| {
-            let said = executor::error_chain(&error);
-            let said = format!("{said} (hint: make the image with `python-sandbox image build`)");
-            CaseError::Unfit { program: "docker".to_owned(), said }
-        })?;
+        let id = self.ask(&["image", "inspect", "--format", "{{.Id}}", image]).map_err(with_hint)?;
         let mut words: Vec<OsString> = vec![find_program("docker").into()];
         words.extend(arguments(self.docker, runtime).into_iter().map(OsString::from));
         words.extend(FLAGS.map(OsString::from));
@@ -57,12 +56,23 @@ impl<'a> DockerRun<'a> {
     }
 }
 
+/// The engine has no such image; the client does not know how to make it.
+fn with_hint(error: CaseError) -> CaseError {
+    match error {
+        CaseError::Unfit { program, said } => CaseError::Unfit {
+            program,
+            said: format!("{said} (hint: make the image with `python-sandbox image build`)"),
+        },
+        other => other,
+    }
+}
+
 /// The client's arguments up to those of the interpreter. The image's own first process is the guest agent.
 fn arguments(docker: &DockerSettings, runtime: Option<&str>) -> Vec<String> {
     let limits = &docker.limits;
     let memory_swap_bytes = docker.memory_swap_bytes.max(limits.memory_bytes);
     let tmpfs = format!(
-        "/tmp:rw,noexec,nosuid,nodev,size={},nr_inodes={},mode=1777",
+        "/tmp:rw,noexec,nosuid,nodev,size={},nr_inodes={},mode=0700,uid={USER},gid={USER}",
         limits.disk_bytes, limits.disk_inodes
     );
     let mut words = vec!["run".to_owned(), "--rm".to_owned(), "--read-only".to_owned()];
@@ -76,6 +86,7 @@ fn arguments(docker: &DockerSettings, runtime: Option<&str>) -> Vec<String> {
     add("--memory-swap", memory_swap_bytes.to_string());
     add("--pids-limit", limits.pids_max.saturating_add(PIDS_BESIDE).to_string());
     add("--tmpfs", tmpfs);
+    add("--user", format!("{USER}:{USER}"));
     add("--workdir", "/tmp".to_owned());
     add("--entrypoint", "python3".to_owned());
     if let Some(runtime) = runtime {

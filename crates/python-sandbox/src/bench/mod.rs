@@ -340,10 +340,11 @@ async fn version(address: &Address) -> Result<String, CaseError> {
     Ok(health["version"].as_str().unwrap_or("unknown").to_owned())
 }
 
-/// A token that fires at SIGINT and SIGTERM: the run then ends after the turn under way and cleans up.
+/// A token that fires at SIGINT, SIGTERM and SIGHUP: the run then ends after the turn under way and cleans up. The
+/// processes that it started are in groups of their own, so nobody else ends them.
 fn stop_on_signal() -> io::Result<CancellationToken> {
     let stop = CancellationToken::new();
-    for kind in [SignalKind::interrupt(), SignalKind::terminate()] {
+    for kind in [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()] {
         let (mut signals, stop) = (signal(kind)?, stop.clone());
         tokio::spawn(async move {
             signals.recv().await;
