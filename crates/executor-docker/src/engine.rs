@@ -144,12 +144,14 @@ impl Engine {
     /// # Errors
     /// Why not.
     pub(crate) async fn ping(&self) -> Result<(), EngineError> {
+        // Asked several times a second: a socket of its own each time would be most of the price.
         let ping = async {
+            let Err(source) = self.client().await?.ping().await else { return Ok(()) };
             self.look().await?;
-            self.client().await?.ping().await.map_err(EngineError::at("answer"))
+            Err(EngineError::Api { step: "answer", source })
         };
         let answer = match tokio::time::timeout(PING_TIME_MAX, ping).await {
-            Ok(answer) => answer.map(drop),
+            Ok(answer) => answer,
             Err(_elapsed) => Err(self.silent()),
         };
         if answer.is_err() {
