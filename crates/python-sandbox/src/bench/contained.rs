@@ -19,7 +19,7 @@ pub(super) struct Containers {
     rest_data: Duration,
 }
 
-/// All of them. Each rest is about twice what was seen to be needed on two busy cores.
+/// All of them. The rests are ample: in runs on two cores no program met an empty pool after one.
 pub(super) static CONTAINERS: [Containers; 2] = [
     Containers {
         provider: "docker",

@@ -1,8 +1,8 @@
 //! The peers that are containers: `docker run` of the sandbox image, with the engine's own runtime and with gVisor's.
 //!
 //! They ask the engine that our executors ask, for the same image, and give each container the limits and the walls
-//! that ours have and that the command line has words for. Two things are left out, and both would cost them time: the
-//! limit of CPU, and our seccomp profile in place of the engine's.
+//! that ours have and that the command line has words for. They keep the seccomp profile of the engine, and they have no
+//! limit of CPU, which could only make them slower.
 
 use super::case::{CaseError, beginning};
 use super::host::{FLAGS, HostCommand};
