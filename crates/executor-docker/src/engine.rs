@@ -121,8 +121,7 @@ pub(crate) struct Engine {
 impl Engine {
     /// The engine at an address, or where engines usually listen. Does not connect.
     pub(crate) fn new(address: Option<&str>, timeout: Duration) -> Self {
-        let address = address.map_or_else(usual_address, str::to_owned);
-        Self { address, timeout, client: Mutex::new(None) }
+        Self { address: engine_address(address), timeout, client: Mutex::new(None) }
     }
 
     /// A client, once the engine was seen to answer.
@@ -149,12 +148,14 @@ impl Engine {
     /// # Errors
     /// Why not.
     pub(crate) async fn ping(&self) -> Result<(), EngineError> {
+        // Asked several times a second: a socket of its own each time would be most of the price.
         let ping = async {
+            let Err(source) = self.client().await?.ping().await else { return Ok(()) };
             self.look().await?;
-            self.client().await?.ping().await.map_err(EngineError::at("answer"))
+            Err(EngineError::Api { step: "answer", source })
         };
         let answer = match tokio::time::timeout(PING_TIME_MAX, ping).await {
-            Ok(answer) => answer.map(drop),
+            Ok(answer) => answer,
             Err(_elapsed) => Err(self.silent()),
         };
         if answer.is_err() {
@@ -212,6 +213,12 @@ impl Engine {
         };
         client.map_err(EngineError::at("be reached"))
     }
+}
+
+/// The engine at an address, or where engines usually listen.
+#[must_use]
+pub fn engine_address(address: Option<&str>) -> String {
+    address.map_or_else(usual_address, str::to_owned)
 }
 
 /// The system's engine, or the user's own where only that is there.

@@ -8,6 +8,7 @@ use crate::owner::Owner;
 use crate::sandbox::DockerSandbox;
 use crate::spec;
 use async_trait::async_trait;
+use bollard::Docker;
 use bollard::models::SystemInfo;
 use executor::guest::Guest;
 use executor::{
@@ -18,7 +19,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
@@ -26,6 +27,8 @@ use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 const READY_TIME_MAX: Duration = Duration::from_secs(60);
 /// Time between two looks for containers that nobody else removes.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(2);
+/// Time for which an engine that lives is not asked again what it is: it starts programs of its own to answer that.
+const INFO_AGE_MAX: Duration = Duration::from_secs(60);
 /// Time for all containers to be removed at the end.
 const REMOVE_TIME_MAX: Duration = Duration::from_secs(10);
 
@@ -49,6 +52,8 @@ struct Shared {
     removals: TaskTracker,
     /// What was proved; `None` until then, and after a failure.
     proved: Mutex<Option<Arc<Facts>>>,
+    /// What the engine said of itself, and when; forgotten with what was proved.
+    info: Mutex<Option<(Instant, SystemInfo)>>,
     /// One proof at a time.
     proving: tokio::sync::Mutex<()>,
     serial: AtomicU64,
@@ -92,6 +97,7 @@ impl DockerExecutor {
             templates: Templates::new(Some(&config.templates)),
             removals: TaskTracker::new(),
             proved: Mutex::new(None),
+            info: Mutex::new(None),
             proving: tokio::sync::Mutex::new(()),
             serial: AtomicU64::new(0),
             stopped: AtomicBool::new(false),
@@ -120,6 +126,7 @@ impl Shared {
 
     fn forget(&self) {
         self.proved.lock().unwrap_or_else(PoisonError::into_inner).take();
+        self.info.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 
     fn name(&self) -> &'static str {
@@ -204,7 +211,7 @@ impl Shared {
     /// What engine and image are now.
     async fn look(&self) -> Result<Facts, EngineError> {
         let (image, client) = (&self.config.image, self.engine.client().await?);
-        let info = client.info().await.map_err(EngineError::at("describe itself"))?;
+        let info = self.info(&client).await?;
         self.check_runtime(&info)?;
         let inspected = match client.inspect_image(image).await {
             Ok(inspected) => inspected,
@@ -221,6 +228,17 @@ impl Shared {
             kernel: info.kernel_version.unwrap_or_default(),
             ..facts
         })
+    }
+
+    /// What the engine is, as it said a short while ago or says now.
+    async fn info(&self, client: &Docker) -> Result<SystemInfo, EngineError> {
+        let known = self.info.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some((_, info)) = known.filter(|(asked, _)| asked.elapsed() < INFO_AGE_MAX) {
+            return Ok(info);
+        }
+        let info = client.info().await.map_err(EngineError::at("describe itself"))?;
+        *self.info.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), info.clone()));
+        Ok(info)
     }
 
     fn check_runtime(&self, info: &SystemInfo) -> Result<(), EngineError> {

@@ -25,6 +25,6 @@ mod spec;
 mod wire;
 
 pub use config::{DockerConfig, Flavour};
-pub use engine::EngineError;
+pub use engine::{EngineError, engine_address};
 pub use executor_impl::DockerExecutor;
 pub use image::{BuildError, BuildStep, ImageSource, build_image};

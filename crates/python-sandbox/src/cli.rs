@@ -134,10 +134,6 @@ pub(crate) struct BenchArgs {
     /// Sends this many ordinary and hostile programs to a service of their own and checks every answer
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=10_000_000))]
     pub(crate) soak: u32,
-
-    /// The image for `docker run`; it must have a python3
-    #[arg(long, value_name = "IMAGE", default_value = "python-sandbox")]
-    pub(crate) docker_image: String,
 }
 
 /// Samples that `bench` may be asked for: fewer say nothing, more take days.

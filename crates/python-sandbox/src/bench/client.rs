@@ -4,6 +4,7 @@
 //! It knows nothing else, and says so.
 
 use super::case::{CaseError, beginning};
+use rustix::net::RecvFlags;
 use serde_json::Value;
 use std::io;
 use std::time::Duration;
@@ -131,7 +132,6 @@ impl Client {
 
     async fn try_send(&mut self, request: &[u8]) -> Result<Answer, ClientError> {
         // A service ends connections that were idle for long: noticed before sending, it is no lost request.
-        let is_open = |stream: &TcpStream| matches!(stream.try_read(&mut [0]), Err(error) if error.kind() == io::ErrorKind::WouldBlock);
         let stream = match self.stream.take() {
             Some(stream) if is_open(&stream) => self.stream.insert(stream),
             _ => {
@@ -157,6 +157,13 @@ impl Client {
             }
         }
     }
+}
+
+/// Whether the other side keeps a connection open, by the kernel: nobody turned our event loop while the client rested,
+/// so what tokio knows of the connection is as old as the last answer.
+fn is_open(stream: &TcpStream) -> bool {
+    let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+    matches!(rustix::net::recv(stream, &mut [0u8; 1], flags), Err(rustix::io::Errno::WOULDBLOCK))
 }
 
 /// The head of an answer.
@@ -256,12 +263,38 @@ mod tests {
         let busy = client.send(&request).await.unwrap();
         assert!(matches!(busy.good(), Err(CaseError::Answer { status: 503, body }) if body == "full"));
         // The end of the first connection must have arrived before it is looked at.
-        while let Some(stream) = &client.stream
-            && matches!(stream.try_read(&mut [0]), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
-        {
-            stream.readable().await.unwrap();
+        while client.stream.as_ref().is_some_and(is_open) {
+            tokio::task::yield_now().await;
         }
         assert!(matches!(client.send(&request).await, Err(ClientError::Closed)));
         server.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn an_end_is_seen_that_came_while_the_client_rested() {
+        use std::io::{Read, Write};
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        let (answered, is_answered) = std::sync::mpsc::channel();
+        let (closed, is_closed) = std::sync::mpsc::channel();
+        let server = std::thread::spawn(move || {
+            for _ in 0..2 {
+                let (mut stream, _) = listener.accept().unwrap();
+                assert!(stream.read(&mut [0; 1024]).unwrap() > 0);
+                stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}").unwrap();
+                is_answered.recv().unwrap();
+                drop(stream);
+                closed.send(()).unwrap();
+            }
+        });
+        let address = Address::parse(&base).unwrap();
+        let mut client = Client::new(&address);
+        for _ in 0..2 {
+            assert!(client.send(&address.get("/")).await.unwrap().good().is_ok());
+            answered.send(()).unwrap();
+            // Blocks the event loop, as a client's does between its turns.
+            is_closed.recv().unwrap();
+        }
+        server.join().unwrap();
     }
 }

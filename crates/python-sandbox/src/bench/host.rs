@@ -3,6 +3,7 @@
 use super::case::{CaseError, Program, Sample, Worker};
 use runtime::Runtime;
 use std::ffi::OsString;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -48,6 +49,8 @@ impl HostCommand {
     fn start(&self, directory: &Path) -> Command {
         let mut command = Command::new(&self.words[0]);
         command.args(&self.words[1..]).env_clear().current_dir(directory);
+        // A key that ends the run is for us alone: what is under way ends in order, and a container is removed.
+        command.process_group(0);
         command.envs(self.env.iter().map(|(name, value)| (name, value)));
         command
     }

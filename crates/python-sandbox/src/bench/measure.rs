@@ -14,7 +14,8 @@ pub(super) const WARM_UP_TURNS: usize = 2;
 /// Least rest after each turn: what was measured cleans up after itself (a sandbox is removed after its answer, and
 /// another takes its place in the pool), and that must not fall into the next case's time.
 pub(super) const PAUSE: Duration = Duration::from_millis(10);
-/// Most rest. A turn that took long has more to clean up, so its rest is a quarter of it within these bounds.
+/// Most rest, where a case asks for no more. A turn that took long has more to clean up, so its rest is a quarter of it
+/// within these bounds.
 pub(super) const PAUSE_MAX: Duration = Duration::from_millis(100);
 
 /// A part of the samples of one case.
@@ -130,7 +131,11 @@ impl Running {
                 self.failed = Some(text);
             }
         }
-        tokio::time::sleep((begun.elapsed() / 4).clamp(PAUSE, PAUSE_MAX)).await;
+        let rest = (begun.elapsed() / 4).clamp(PAUSE, PAUSE_MAX).max(self.entry.rest);
+        tokio::select! {
+            () = tokio::time::sleep(rest) => {}
+            () = stop.cancelled() => return None,
+        }
         Some(())
     }
 
@@ -209,8 +214,18 @@ mod tests {
         }
     }
 
+    const REST: Duration = Duration::from_millis(20);
+
     fn entry(case: Result<Box<dyn Case>, String>) -> Entry {
-        Entry { name: "n".into(), what: "w".into(), floor: None, peers: Vec::new(), samples: 4, case }
+        Entry {
+            name: "n".into(),
+            what: "w".into(),
+            floor: None,
+            peers: Vec::new(),
+            samples: 4,
+            rest: REST,
+            case,
+        }
     }
 
     #[tokio::test]
@@ -220,7 +235,10 @@ mod tests {
             entry(Ok(Box::new(Failing(WARM_UP_TURNS + 1)))),
             entry(Err("not here".into())),
         ];
+        let begun = Instant::now();
         let Some(measured) = measure(entries, &CancellationToken::new()).await else { panic!("not stopped") };
+        // Of the two that work: six turns and four, each with the rest that it asked for.
+        assert!(begun.elapsed() >= 10 * REST, "{:?}", begun.elapsed());
         let Ok(figures) = &measured[0].result else { panic!("{:?}", measured[0]) };
         assert_eq!((figures.latency.samples, figures.phases.len()), (4, 1));
         assert!((figures.per_second - 250.0).abs() < 1e-6);

@@ -10,6 +10,8 @@
 
 mod case;
 mod client;
+mod contained;
+mod docker_run;
 mod floor;
 mod host;
 mod idle;
@@ -35,6 +37,7 @@ use crate::settings::Settings;
 use crate::{exit, term};
 use case::CaseError;
 use client::{Address, Client};
+use contained::{CONTAINERS, Contained, Containers};
 use executor::{Chain, Executor, PoolSize};
 use host::HostPython;
 use machine::Machine;
@@ -120,13 +123,16 @@ async fn try_run(args: &BenchArgs, flags: &[OsString], settings: &Settings) -> R
     let bench = Bench { args, flags, settings, runtime: &runtime, stop: &stop };
     let directory = Arc::new(tempfile::tempdir().map_err(BenchError::Directory)?);
     let service = bench.find_service().await.map_err(|error| format!("no service: {error}"));
+    let (container_services, contained) = bench.start_container_services().await;
     let (executors, candidates) = bench.start_executors().await;
     let parts = Parts {
         python: HostPython::find(&runtime).map_err(BenchError::NoFloor)?,
-        peers: peers::find(&runtime, &args.docker_image),
+        peers: peers::find(&runtime, &settings.docker),
         runtime: runtime.clone(),
         executors: candidates,
         service: service.as_ref().map(|service| service.address.clone()).map_err(Clone::clone),
+        contained,
+        containers_max: settings.docker.pool.max,
         directory,
         limits: settings.exec_limits_max,
         policy: compose::service_config(settings, &runtime).policy,
@@ -145,7 +151,7 @@ async fn try_run(args: &BenchArgs, flags: &[OsString], settings: &Settings) -> R
         besides.idle = bench.idle(&parts.executors).await;
     }
     compose::stop_executors(&Chain::new(executors)).await;
-    drop(service);
+    drop((service, container_services));
     let measured = measured?;
     if bench.wants(SLEEPERS) && args.sleepers > 0 {
         besides.sleepers = Some(bench.sleepers(args.sleepers as usize).await);
@@ -221,7 +227,35 @@ impl Bench<'_> {
         Ok(Service { address, version, _process: process })
     }
 
-    /// Every active executor as it is set; the native one also without a pool, and without templates too.
+    /// A service for each executor of containers that a case asks for, with where it is. They live as long as their
+    /// processes are kept.
+    async fn start_container_services(&self) -> (Vec<ServiceProcess>, Vec<Contained>) {
+        let (mut processes, mut contained) = (Vec::new(), Vec::new());
+        for containers in &CONTAINERS {
+            let service = self.start_container_service(containers).await.map(|(process, address)| {
+                processes.push(process);
+                address
+            });
+            contained.push(Contained { containers, service });
+        }
+        (processes, contained)
+    }
+
+    async fn start_container_service(
+        &self,
+        containers: &Containers,
+    ) -> Result<(ServiceProcess, Address), String> {
+        let only = &self.args.only;
+        if !only.is_empty() && !only.iter().any(|case| containers.has(case)) {
+            return Err("no case of it is measured".to_owned());
+        }
+        let (process, address) = self.start_service(&containers.settings())?;
+        containers.check(&address).await?;
+        Ok((process, address))
+    }
+
+    /// Every active executor as it is set, except those of containers, which have cases of their own over HTTP; the
+    /// native one also without a pool, and without templates too.
     async fn start_executors(&self) -> (Vec<Arc<dyn Executor>>, Vec<Candidate>) {
         if !self.has_cases() {
             return (Vec::new(), Vec::new());
@@ -232,7 +266,14 @@ impl Bench<'_> {
             (0, Some(_)) => suite::FORKED,
             (0, None) => suite::FRESH,
         };
-        let mut ways = vec![("", how, settings.clone())];
+        let is_own = |name: &str| CONTAINERS.iter().all(|containers| containers.provider != name);
+        let active = settings.active_providers().into_iter().filter(|name| is_own(name)).map(str::to_owned);
+        let active: Vec<String> = active.collect();
+        let mut ways = Vec::new();
+        if let Some((provider, fallbacks)) = active.split_first() {
+            let (provider, fallback_providers) = (provider.clone(), fallbacks.to_vec());
+            ways.push(("", how, Settings { provider, fallback_providers, ..settings.clone() }));
+        }
         if settings.active_providers().contains(&executor_native::PROVIDER) {
             let native = |templates| Settings {
                 provider: executor_native::PROVIDER.to_owned(),
@@ -299,10 +340,11 @@ async fn version(address: &Address) -> Result<String, CaseError> {
     Ok(health["version"].as_str().unwrap_or("unknown").to_owned())
 }
 
-/// A token that fires at SIGINT and SIGTERM: the run then ends after the turn under way and cleans up.
+/// A token that fires at SIGINT, SIGTERM and SIGHUP: the run then ends after the turn under way and cleans up. The
+/// processes that it started are in groups of their own, so nobody else ends them.
 fn stop_on_signal() -> io::Result<CancellationToken> {
     let stop = CancellationToken::new();
-    for kind in [SignalKind::interrupt(), SignalKind::terminate()] {
+    for kind in [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()] {
         let (mut signals, stop) = (signal(kind)?, stop.clone());
         tokio::spawn(async move {
             signals.recv().await;

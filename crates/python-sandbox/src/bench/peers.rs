@@ -3,15 +3,13 @@
 //! Each is asked at the start for what it is and for one answer; one that fails is skipped with what it said.
 
 use super::case::{CaseError, PRINT, beginning};
+use super::docker_run::DockerRun;
 use super::host::{FLAGS, HostCommand};
+use crate::settings::DockerSettings;
 use runtime::Runtime;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-
-/// Variables that tell the engine's client where its engine is.
-const DOCKER_VARIABLES: [&str; 6] =
-    ["PATH", "HOME", "DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG", "XDG_RUNTIME_DIR"];
 
 /// A peer.
 #[derive(Debug, Clone)]
@@ -33,15 +31,22 @@ pub(super) struct Found {
     pub(super) version: String,
 }
 
-/// All peers, the cheapest first. `docker_image` must have a `python3`.
-pub(super) fn find(runtime: &Runtime, docker_image: &str) -> Vec<Peer> {
+/// All peers, the cheapest first. The image of `docker` must have a `python3`.
+pub(super) fn find(runtime: &Runtime, docker: &DockerSettings) -> Vec<Peer> {
     let peer = |name, what: &str, found: Result<Found, CaseError>| {
         let found = found.and_then(prove).map_err(|error| executor::error_chain(&error));
         Peer { name, what: what.to_owned(), found }
     };
+    let run = DockerRun::new(docker);
+    let (image, gvisor) = (&docker.image, &docker.gvisor_runtime);
     vec![
         peer("bwrap", "bubblewrap", bubblewrap(runtime)),
-        peer("docker", &format!("docker run of `{docker_image}`"), docker(docker_image)),
+        peer("docker", &format!("docker run of `{image}`"), run.with_runtime(None)),
+        peer(
+            "docker-runsc",
+            &format!("docker run --runtime={gvisor} of `{image}`"),
+            run.with_runtime(Some(gvisor)),
+        ),
         peer("runsc", "gVisor, runsc do", runsc(runtime)),
     ]
 }
@@ -66,20 +71,6 @@ fn bubblewrap(runtime: &Runtime) -> Result<Found, CaseError> {
     Ok(Found { command: HostCommand::new(words, env_of(runtime)), version: said.replace("bubblewrap ", "") })
 }
 
-/// Docker as people use it for this: a container for each program, without a network.
-fn docker(image: &str) -> Result<Found, CaseError> {
-    let version = ask("docker", &["version", "--format", "{{.Server.Version}}"])?;
-    let id = ask("docker", &["image", "inspect", "--format", "{{.Id}}", image])?;
-    let mut words: Vec<OsString> = vec![find_program("docker").into()];
-    words.extend(["run", "--rm", "--network", "none", "--entrypoint", "python3", image].map(OsString::from));
-    words.extend(FLAGS.map(OsString::from));
-    let variables = DOCKER_VARIABLES.iter();
-    let env = variables.filter_map(|name| Some(((*name).to_owned(), std::env::var_os(name)?))).collect();
-    let id: String = id.trim_start_matches("sha256:").chars().take(12).collect();
-    let version = format!("{version}, image {image} ({id})");
-    Ok(Found { command: HostCommand::new(words, env), version })
-}
-
 /// gVisor's quick form: its own kernel around one command, without an engine, a network or a limit.
 fn runsc(runtime: &Runtime) -> Result<Found, CaseError> {
     let said = ask("runsc", &["--version"])?;
@@ -100,10 +91,20 @@ fn env_of(runtime: &Runtime) -> Vec<(String, OsString)> {
     runtime.env.iter().map(|(name, value)| (name.clone(), value.into())).collect()
 }
 
-/// What a program says when it is asked; or why it does not.
 fn ask(program: &str, arguments: &[&str]) -> Result<String, CaseError> {
-    let asked = Command::new(find_program(program)).args(arguments).stdin(Stdio::null()).output();
-    let output = asked.map_err(|source| CaseError::Start { program: program.to_owned(), source })?;
+    ask_with(program, arguments, &[])
+}
+
+/// What a program says when it is asked with these variables over our own; or why it does not.
+pub(super) fn ask_with(
+    program: &str,
+    arguments: &[&str],
+    env: &[(String, OsString)],
+) -> Result<String, CaseError> {
+    let mut command = Command::new(find_program(program));
+    command.args(arguments).envs(env.iter().map(|(name, value)| (name, value))).stdin(Stdio::null());
+    let failed = |source| CaseError::Start { program: program.to_owned(), source };
+    let output = command.output().map_err(failed)?;
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
     if output.status.success() {
         return Ok(text(&output.stdout));
@@ -112,7 +113,7 @@ fn ask(program: &str, arguments: &[&str]) -> Result<String, CaseError> {
 }
 
 /// A program's path: the programs' environment has a `PATH` of its own.
-fn find_program(name: &str) -> PathBuf {
+pub(super) fn find_program(name: &str) -> PathBuf {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let found =
         std::env::split_paths(&path).map(|directory| directory.join(name)).find(|path| path.is_file());

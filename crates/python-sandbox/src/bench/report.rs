@@ -244,7 +244,7 @@ impl Report {
                 "method",
                 format!(
                     "{} samples a case unless the table says otherwise, {} turns of warm-up dropped, {}, a quarter of each \
-                     turn's time as rest after it ({} to {} ms), {}",
+                     turn's time as rest after it ({} to {} ms, longer where the table says so), {}",
                     method.samples,
                     method.warm_up_turns,
                     method.order,
@@ -280,7 +280,7 @@ impl Report {
 
     /// Our cases against the peers that were measured; a column for each peer, under one name for every program.
     fn faster(&self) -> Vec<Vec<String>> {
-        let short = |peer: &str| peer.rsplit_once('-').map_or(peer, |(_, last)| last).to_owned();
+        let short = |peer: &str| peer.strip_prefix("pandas-").unwrap_or(peer).to_owned();
         let compared = || self.cases.iter().filter(|case| !case.times_faster.is_empty());
         let mut peers: Vec<String> = Vec::new();
         for peer in compared().flat_map(|case| case.times_faster.keys()).map(|peer| short(peer)) {

@@ -5,6 +5,7 @@ use runtime::Runtime;
 use rustix::process::{Pid, Signal, kill_process};
 use std::ffi::OsString;
 use std::io::{self, BufRead, BufReader};
+use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -79,6 +80,9 @@ impl ServiceProcess {
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
+            // A key that ends the run is for us alone. The service would take our signal after it for a second one, which
+            // means at once, and leave its sandboxes to others.
+            .process_group(0)
             .spawn()
             .map_err(failed("start the service"))?;
         let ready = child.stderr.take().map(watch);

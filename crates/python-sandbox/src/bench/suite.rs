@@ -2,6 +2,7 @@
 
 use super::case::{Alone, Case, PANDAS, PRINT, Program, Worker};
 use super::client::Address;
+use super::contained::{Contained, Containers};
 use super::floor::{DATA_MODULES, FloorSpec, Forks, Warm};
 use super::host::{HostCommand, HostPython, HostWorker};
 use super::load::Load;
@@ -11,6 +12,7 @@ use executor::{ExecLimits, Executor};
 use runtime::Runtime;
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 use tempfile::TempDir;
 use validator::Policy;
 
@@ -33,6 +35,10 @@ const THROUGHPUT_TIMES: usize = 3;
 const TURN_SAMPLES: usize = 320;
 /// Least samples of one client in a turn: starting the clients must not count.
 const EACH_MIN: usize = 4;
+/// Samples without rests in a turn, for each container that may wait at its start.
+const UNWAITED_TIMES: usize = 3;
+/// Rests of one container after such a turn, at most.
+const RESTS_MAX: u32 = 8;
 
 /// A case, or why there is none here.
 pub(super) struct Entry {
@@ -46,6 +52,8 @@ pub(super) struct Entry {
     pub(super) peers: Vec<String>,
     /// Samples to take.
     pub(super) samples: usize,
+    /// Least rest after a turn, where the usual one is too short for what it leaves to do.
+    pub(super) rest: Duration,
     /// How to take them; or what is missing.
     pub(super) case: Result<Box<dyn Case>, String>,
 }
@@ -72,6 +80,10 @@ pub(super) struct Parts {
     pub(super) executors: Vec<Candidate>,
     /// The address of a service.
     pub(super) service: Result<Address, String>,
+    /// Services whose programs run in containers.
+    pub(super) contained: Vec<Contained>,
+    /// Containers that wait at most in each of them, for each template.
+    pub(super) containers_max: usize,
     /// Where programs on the host leave their files.
     pub(super) directory: Arc<TempDir>,
     /// What a program may use.
@@ -127,6 +139,7 @@ pub(super) fn entries(parts: &Parts, samples: usize) -> Vec<Entry> {
     ));
     entries.extend(FORKERS.map(|count| suite.forkers(&lean, count)));
     entries.extend(CLIENTS.map(|count| suite.clients(count)));
+    entries.extend(parts.contained.iter().map(|contained| suite.without_rests(contained, share(SLOW_SHARE))));
     entries
 }
 
@@ -145,6 +158,7 @@ impl Suite<'_> {
             floor: None,
             peers: Vec::new(),
             samples: self.samples,
+            rest: Duration::ZERO,
             case: Ok(case),
         }
     }
@@ -168,6 +182,7 @@ impl Suite<'_> {
             floor: None,
             peers: Vec::new(),
             samples,
+            rest: Duration::ZERO,
             case,
         };
         let mut entries = vec![peer("python", "a plain process", plain, Ok(host(&parts.python.command)))];
@@ -193,8 +208,18 @@ impl Suite<'_> {
             "http",
             "the service over HTTP, one client, rests between",
             self.samples,
-            self.load(program, 1, 1),
+            load(&parts.service, program, 1, 1),
         ));
+        for Contained { containers, service } in &parts.contained {
+            let rest = containers.rest(program);
+            let how = format!(
+                "the service over HTTP with {}, {} s between",
+                containers.provider,
+                rest.as_secs_f64()
+            );
+            let case = load(service, program, 1, 1);
+            entries.push(Entry { rest, ..ours(&containers.case(), &how, slow, case) });
+        }
         entries
     }
 
@@ -207,6 +232,7 @@ impl Suite<'_> {
             floor: Some("fork-lean".to_owned()),
             peers: Vec::new(),
             samples: self.samples,
+            rest: Duration::ZERO,
             case: executor.clone().map(|executor| Box::new(Create(executor)) as Box<dyn Case>),
         };
         made_now.map(entry).collect()
@@ -233,15 +259,40 @@ impl Suite<'_> {
             floor: FORKERS.contains(&count).then(|| format!("fork-lean-x{count}")),
             peers: Vec::new(),
             samples: self.samples * THROUGHPUT_TIMES,
-            case: self.load(&PRINT, count, each(count)),
+            rest: Duration::ZERO,
+            case: load(&self.parts.service, &PRINT, count, each(count)),
         }
     }
 
-    fn load(&self, program: &'static Program, clients: usize, each: usize) -> Result<Box<dyn Case>, String> {
-        let address = self.parts.service.as_ref().map_err(Clone::clone)?;
-        let load = Load::new(address, program, clients, each).map_err(|error| error.to_string())?;
-        Ok(Box::new(load))
+    /// One client that uses containers up faster than they are made: most are made while it waits.
+    fn without_rests(&self, contained: &Contained, samples: usize) -> Entry {
+        let Contained { containers, service } = contained;
+        let Containers { provider, .. } = containers;
+        let waiting = self.parts.containers_max.max(1);
+        let each = (UNWAITED_TIMES * waiting).min(TURN_SAMPLES);
+        Entry {
+            name: containers.case_without_rests(),
+            what: format!("`print(1)`, the service over HTTP with {provider}, one client without a pause"),
+            floor: Some("fork-lean-x1".to_owned()),
+            peers: Vec::new(),
+            samples,
+            // All that it used up is made again.
+            rest: containers.rest(&PRINT) * u32::try_from(waiting).unwrap_or(u32::MAX).min(RESTS_MAX),
+            case: load(service, &PRINT, 1, each),
+        }
     }
+}
+
+/// Clients of a service that ask for one program.
+fn load(
+    service: &Result<Address, String>,
+    program: &'static Program,
+    clients: usize,
+    each: usize,
+) -> Result<Box<dyn Case>, String> {
+    let address = service.as_ref().map_err(Clone::clone)?;
+    let load = Load::new(address, program, clients, each).map_err(|error| error.to_string())?;
+    Ok(Box::new(load))
 }
 
 /// How an executor works that keeps sandboxes ready.
@@ -291,7 +342,15 @@ mod tests {
     fn entry(name: &str, floor: Option<&str>, peers: &[&str]) -> Entry {
         let floor = floor.map(str::to_owned);
         let peers = peers.iter().map(|name| (*name).to_owned()).collect();
-        Entry { name: name.into(), what: String::new(), floor, peers, samples: 1, case: Err("a test".into()) }
+        Entry {
+            name: name.into(),
+            what: String::new(),
+            floor,
+            peers,
+            samples: 1,
+            rest: Duration::ZERO,
+            case: Err("a test".into()),
+        }
     }
 
     #[test]

@@ -116,6 +116,8 @@ pub(super) fn judge(
         faster("pandas-http", "pandas-bwrap", 10.0),
         faster("http", "docker", 100.0),
         faster("pandas-http", "pandas-docker", 100.0),
+        faster("http-docker", "docker", 20.0),
+        faster("http-gvisor", "docker-runsc", 10.0),
         at_most(
             "a waiting cell alone, PSS",
             1.5 * MB_IN_MIB,
@@ -262,6 +264,8 @@ mod tests {
             case("fork-data-compact", 5_000, 200.0),
             case("bwrap", 16_800, 50.0),
             skipped,
+            case("http-gvisor", 8_000, 100.0),
+            case("docker-runsc", 72_000, 10.0),
         ];
         let lean = IdleMemory {
             sandbox: "lean".into(),
@@ -289,6 +293,11 @@ mod tests {
         assert_eq!(words("`pandas-http` over"), expect("at most 6 ms", "5 ms", "met"));
         assert_eq!(words("`http`: times faster than `bwrap`").1, "16 x");
         assert_eq!(words("`http`: times faster than `docker`").2, "not measured");
+        assert_eq!(words("`http-docker`: times faster").2, "not measured");
+        assert_eq!(
+            words("`http-gvisor`: times faster"),
+            expect("at least 10 x", "9 x", "MISSED by 1 x (10 %)")
+        );
         assert_eq!(words("a waiting cell alone").2, "met");
         assert_eq!(words("a waiting sandbox").2, "not measured");
         assert_eq!(words("100 asleep at once: those"), expect("at most 0", "2", "MISSED by 2"));
