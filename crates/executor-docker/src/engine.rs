@@ -1,16 +1,25 @@
 //! The way to the engine, and what can be wrong with it.
 
+use crate::config::EngineAddress;
+use crate::tls;
 use bollard::{API_DEFAULT_VERSION, Docker};
+use executor::error_chain;
 use std::io;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
-use tokio::net::UnixStream;
+use tokio::net::{TcpStream, UnixStream};
 
 /// Longest wait for an engine to take a connection and to say that it lives.
 const PING_TIME_MAX: Duration = Duration::from_millis(600);
 /// Where a system's engine listens.
 const SYSTEM_SOCKET: &str = "/var/run/docker.sock";
+/// Ports of engines, without TLS and with it.
+const PORT: u16 = 2375;
+const PORT_TLS: u16 = 2376;
+/// Bytes of an engine's own words that are passed on: Podman repeats a whole seccomp profile.
+const WORDS_BYTES_MAX: usize = 600;
 
 /// Why the engine cannot be used. Each text says what mends it.
 #[derive(Debug, thiserror::Error)]
@@ -26,9 +35,7 @@ pub enum EngineError {
         address: String,
     },
     /// Something listened there once.
-    #[error(
-        "the Docker engine at {address} does not answer (hint: start it with `systemctl start docker`): {source}"
-    )]
+    #[error("the Docker engine at {address} does not answer (hint: start it with `systemctl start docker`)")]
     Stopped {
         /// Where.
         address: String,
@@ -49,6 +56,65 @@ pub enum EngineError {
     Address {
         /// As given.
         address: String,
+    },
+    /// An address that only ssh(1) can reach.
+    #[error(
+        "DOCKER_HOST = `{address}` is not supported (hint: forward the engine's socket, `ssh -N -L \
+         $XDG_RUNTIME_DIR/engine.sock:/var/run/docker.sock USER@HOST`, and name it: \
+         DOCKER_HOST=unix://$XDG_RUNTIME_DIR/engine.sock)"
+    )]
+    Ssh {
+        /// As given.
+        address: String,
+    },
+    /// The engine wants TLS.
+    #[error(
+        "the Docker engine at {address} wants TLS (hint: set DOCKER_TLS_VERIFY to true and DOCKER_CERT_PATH to the \
+         directory with ca.pem, cert.pem and key.pem)"
+    )]
+    WantsTls {
+        /// Where.
+        address: String,
+    },
+    /// One of our files for TLS.
+    #[error(
+        "failed to read {path} for TLS with the Docker engine (hint: DOCKER_CERT_PATH must be a directory with ca.pem, \
+         cert.pem and key.pem that this user may read)"
+    )]
+    Certificate {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// One side does not believe the other.
+    #[error("TLS with the Docker engine at {address} failed: {words} (hint: {hint})")]
+    Tls {
+        /// Where.
+        address: String,
+        /// What failed.
+        words: String,
+        /// What mends it.
+        hint: &'static str,
+    },
+    /// The engine's disk.
+    #[error(
+        "the Docker engine failed to {step} because its disk is full (hint: make room below its `Docker Root Dir`, see \
+         `docker info`, such as by `docker system prune`): {words}"
+    )]
+    DiskFull {
+        /// What was asked, in the infinitive.
+        step: &'static str,
+        /// Its answer.
+        words: String,
+    },
+    /// The engine drops limits that it is asked for.
+    #[error("the Docker engine does not enforce the limits of {missing} (hint: {hint})")]
+    Unlimited {
+        /// Which limits.
+        missing: String,
+        /// What mends it.
+        hint: &'static str,
     },
     /// The engine answered with an error.
     #[error("the Docker engine failed to {step}")]
@@ -101,14 +167,38 @@ pub enum EngineError {
 impl EngineError {
     /// An answer of the engine to a step.
     pub(crate) fn at(step: &'static str) -> impl FnOnce(bollard::errors::Error) -> Self {
-        move |source| Self::Api { step, source }
+        move |mut source| {
+            if let bollard::errors::Error::DockerResponseServerError { message, .. } = &mut source {
+                shorten(message);
+            }
+            let words = error_chain(&source);
+            if is_disk_full(&words) { Self::DiskFull { step, words } } else { Self::Api { step, source } }
+        }
     }
+}
+
+/// Leaves out the middle: both what was done and why it failed matter.
+fn shorten(message: &mut String) {
+    if message.len() > WORDS_BYTES_MAX {
+        let begin = message.floor_char_boundary(WORDS_BYTES_MAX / 2);
+        let end = message.ceil_char_boundary(message.len() - WORDS_BYTES_MAX / 2);
+        message.replace_range(begin..end, " ... ");
+    }
+}
+
+/// ENOSPC and EDQUOT in the words of an engine. The kernel says the first of control groups too, of which it has a
+/// limited number.
+fn is_disk_full(words: &str) -> bool {
+    ["no space left on device", "disk quota exceeded"].iter().any(|text| words.contains(text))
+        && !words.contains("cgroup")
 }
 
 /// The way to one engine.
 #[derive(Debug)]
 pub(crate) struct Engine {
     address: String,
+    /// Where an engine behind TLS is: host and port, and the directory of the certificates.
+    tls: Option<(String, PathBuf)>,
     timeout: Duration,
     /// Knows the version of the API that both sides speak.
     client: Mutex<Option<Docker>>,
@@ -116,9 +206,23 @@ pub(crate) struct Engine {
 
 impl Engine {
     /// The engine at an address, or where engines usually listen. Does not connect.
-    pub(crate) fn new(address: Option<&str>, timeout: Duration) -> Self {
-        let address = address.map_or_else(usual_address, str::to_owned);
-        Self { address, timeout, client: Mutex::new(None) }
+    pub(crate) fn new(address: &EngineAddress, timeout: Duration) -> Self {
+        let EngineAddress { host, certificates } = address;
+        let mut address = host.clone().unwrap_or_else(usual_address);
+        let mut tls = None;
+        if let Some(authority) = address.strip_prefix("tcp://") {
+            let authority = with_port(authority, if certificates.is_some() { PORT_TLS } else { PORT });
+            address = format!("tcp://{authority}");
+            if certificates.is_none() && !is_loopback(&authority) {
+                tracing::warn!(
+                    engine = address,
+                    "the way to the Docker engine is not encrypted, and whoever can reach the engine is root on its \
+                     host; set DOCKER_TLS_VERIFY and DOCKER_CERT_PATH"
+                );
+            }
+            tls = certificates.clone().map(|directory| (authority, directory));
+        }
+        Self { address, tls, timeout, client: Mutex::new(None) }
     }
 
     /// A client, once the engine was seen to answer.
@@ -133,11 +237,26 @@ impl Engine {
         let client = self.connect()?;
         let version = client.negotiate_version();
         let client = match tokio::time::timeout(self.timeout, version).await {
-            Ok(client) => client.map_err(EngineError::at("say its version"))?,
+            Ok(client) => client.map_err(|error| self.explain("say its version", error))?,
             Err(_elapsed) => return Err(self.silent()),
         };
         *self.client.lock().unwrap_or_else(PoisonError::into_inner) = Some(client.clone());
         Ok(client)
+    }
+
+    /// What a first answer means: two sides that do not speak the same meet here.
+    fn explain(&self, step: &'static str, error: bollard::errors::Error) -> EngineError {
+        use bollard::errors::Error::DockerResponseServerError;
+        let address = self.address.clone();
+        if self.tls.is_some() {
+            if let Some((words, hint)) = tls::hint(&error) {
+                return EngineError::Tls { address, words, hint };
+            }
+        } else if matches!(&error, DockerResponseServerError { message, .. } if message.contains("HTTPS server"))
+        {
+            return EngineError::WantsTls { address };
+        }
+        EngineError::at(step)(error)
     }
 
     /// Whether the engine lives: quick, and the truth of this moment.
@@ -147,7 +266,7 @@ impl Engine {
     pub(crate) async fn ping(&self) -> Result<(), EngineError> {
         let ping = async {
             self.look().await?;
-            self.client().await?.ping().await.map_err(EngineError::at("answer"))
+            self.client().await?.ping().await.map_err(|error| self.explain("answer", error))
         };
         let answer = match tokio::time::timeout(PING_TIME_MAX, ping).await {
             Ok(answer) => answer.map(drop),
@@ -166,10 +285,16 @@ impl Engine {
 
     /// Tries the socket itself: the client's own errors do not tell one cause from the other.
     async fn look(&self) -> Result<(), EngineError> {
-        let Some(path) = self.address.strip_prefix("unix://") else { return Ok(()) };
         let address = self.address.clone();
-        match UnixStream::connect(path).await {
-            Ok(_) => Ok(()),
+        let connected = if let Some(path) = address.strip_prefix("unix://") {
+            UnixStream::connect(path).await.map(drop)
+        } else if let Some(authority) = address.strip_prefix("tcp://") {
+            TcpStream::connect(authority).await.map(drop)
+        } else {
+            return Ok(());
+        };
+        match connected {
+            Ok(()) => Ok(()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Err(EngineError::Missing { address }),
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
                 Err(EngineError::Refused { address })
@@ -180,15 +305,33 @@ impl Engine {
 
     fn connect(&self) -> Result<Docker, EngineError> {
         let (address, timeout_s) = (&self.address, self.timeout.as_secs());
-        let client = if address.starts_with("unix://") {
+        let client = if let Some((authority, directory)) = &self.tls {
+            return tls::connect(authority, directory, timeout_s);
+        } else if address.starts_with("unix://") {
             Docker::connect_with_unix(address, timeout_s, API_DEFAULT_VERSION)
         } else if address.starts_with("tcp://") || address.starts_with("http://") {
             Docker::connect_with_http(address, timeout_s, API_DEFAULT_VERSION)
+        } else if address.starts_with("ssh://") {
+            return Err(EngineError::Ssh { address: address.clone() });
         } else {
             return Err(EngineError::Address { address: address.clone() });
         };
         client.map_err(EngineError::at("be reached"))
     }
+}
+
+/// A host and port, with the usual port where none is given.
+fn with_port(authority: &str, port: u16) -> String {
+    let authority = authority.trim_end_matches('/');
+    // The last colon of a bare IPv6 address, `[::1]`, is none before a port.
+    let given = authority.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+    if given { authority.to_owned() } else { format!("{authority}:{port}") }
+}
+
+fn is_loopback(authority: &str) -> bool {
+    let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
 /// The system's engine, or the user's own where only that is there.
@@ -205,9 +348,13 @@ fn usual_address() -> String {
 mod tests {
     use super::*;
 
+    fn engine(address: &str, certificates: Option<&Path>) -> Engine {
+        let (host, certificates) = (Some(address.to_owned()), certificates.map(Path::to_owned));
+        Engine::new(&EngineAddress { host, certificates }, Duration::from_secs(1))
+    }
+
     async fn reason(address: &str) -> String {
-        let engine = Engine::new(Some(address), Duration::from_secs(1));
-        engine.ping().await.unwrap_err().to_string()
+        engine(address, None).ping().await.unwrap_err().to_string()
     }
 
     #[tokio::test]
@@ -219,7 +366,60 @@ mod tests {
         // What a killed engine leaves: the file of a socket that nobody listens on.
         drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
         assert!(reason(&address).await.contains("systemctl start docker"));
-        assert!(reason("ssh://host").await.contains("DOCKER_HOST"));
+        assert!(reason("pigeon://host").await.contains("tcp://host:port"));
+        assert!(reason("ssh://host").await.contains("ssh -N -L"));
+        // A port that was just free.
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        assert!(reason(&format!("tcp://127.0.0.1:{port}")).await.contains("does not answer"));
+    }
+
+    #[test]
+    fn an_address_gets_its_usual_port_and_only_loopback_is_near() {
+        assert_eq!(engine("tcp://host", None).address, "tcp://host:2375");
+        assert_eq!(engine("tcp://host", Some(Path::new("/c"))).address, "tcp://host:2376");
+        assert_eq!(engine("tcp://[::1]", None).address, "tcp://[::1]:2375");
+        assert_eq!(engine("tcp://host:1/", None).address, "tcp://host:1");
+        assert!(engine("unix:///s", Some(Path::new("/c"))).tls.is_none(), "a socket has its own rights");
+        for (authority, near) in [
+            ("127.0.0.1:1", true),
+            ("[::1]:1", true),
+            ("localhost:1", true),
+            ("10.0.0.1:1", false),
+            ("[fd00::1]:1", false),
+        ] {
+            assert_eq!(is_loopback(authority), near, "{authority}");
+        }
+    }
+
+    #[test]
+    fn a_full_disk_is_known_by_the_engines_words() {
+        let at = |message: &str| {
+            let answer = bollard::errors::Error::DockerResponseServerError {
+                status_code: 500,
+                message: message.to_owned(),
+            };
+            EngineError::at("make a container")(answer).to_string()
+        };
+        for words in [
+            "mkdir /var/lib/docker/overlay2/719a55fc-init: no space left on device",
+            "write /var/lib/docker/containers/9c73/.tmp-config.v2.json1: no space left on device",
+            "Error processing tar file(exit status 1): write /usr/lib/a.ttf: no space left on device",
+            "open /var/lib/docker/overlay2/x: disk quota exceeded",
+        ] {
+            let reason = at(words);
+            assert!(reason.contains("disk is full") && reason.contains("docker system prune"), "{reason}");
+            assert!(reason.contains(words), "{reason}");
+        }
+        for words in ["mkdir /sys/fs/cgroup/memory/docker/9c73: no space left on device", "no such image"] {
+            assert!(!at(words).contains("disk is full"), "{words}");
+        }
+    }
+
+    #[test]
+    fn an_engine_that_says_too_much_is_cut_in_the_middle() {
+        let mut words = format!("open {}é: file name too long", "é".repeat(9000));
+        shorten(&mut words);
+        assert!(words.len() < 700 && words.starts_with("open é") && words.ends_with("too long"), "{words}");
     }
 
     #[tokio::test]

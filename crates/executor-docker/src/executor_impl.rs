@@ -4,6 +4,7 @@ use crate::config::{DockerConfig, Flavour};
 use crate::container::Container;
 use crate::engine::{Engine, EngineError};
 use crate::image::{self, Facts};
+use crate::limits;
 use crate::owner::Owner;
 use crate::sandbox::DockerSandbox;
 use crate::spec;
@@ -85,7 +86,7 @@ impl DockerExecutor {
     pub fn new(config: DockerConfig) -> io::Result<Self> {
         let shared = Arc::new(Shared {
             owner: Owner::start(&config.state_dir)?,
-            engine: Arc::new(Engine::new(config.host.as_deref(), config.timeout)),
+            engine: Arc::new(Engine::new(&config.engine, config.timeout)),
             templates: Templates::new(Some(&config.templates)),
             removals: TaskTracker::new(),
             proved: Mutex::new(None),
@@ -170,6 +171,7 @@ impl Shared {
         let (image, client) = (&self.config.image, self.engine.client().await?);
         let info = client.info().await.map_err(EngineError::at("describe itself"))?;
         self.check_runtime(&info)?;
+        limits::check_claims(&info)?;
         let inspected = match client.inspect_image(image).await {
             Ok(inspected) => inspected,
             Err(bollard::errors::Error::DockerResponseServerError { status_code: 404, .. }) => {
@@ -197,18 +199,26 @@ impl Shared {
         Err(EngineError::RuntimeMissing { runtime: runtime.clone(), known: known.join(", ") })
     }
 
-    /// Runs a program and looks who answers.
+    /// Runs a program, looks who answers, and what its control group allows.
     async fn prove(&self, facts: &Facts) -> Result<(), String> {
         let chain = |error: ExecutorError| error.chain();
-        let mut sandbox = Box::new(self.make(facts, 0).await.map_err(chain)?);
-        let code = "import os\nu = os.uname()\nprint(u.release)\nprint(u.version)".to_owned();
+        let mut sandbox = Box::new(self.make(facts, 0).await.map_err(|error| error_chain(&*error.source))?);
+        let code =
+            format!("import os\nu = os.uname()\nprint(u.release)\nprint(u.version)\n{}", limits::PROOF);
         let request = ExecRequest { code, ..ExecRequest::default() };
         let result = sandbox.exec(request, CancellationToken::new()).await.map_err(chain)?;
         let mut lines = result.stdout.text.lines();
-        match (result.success(), lines.next(), lines.next()) {
-            (true, Some(release), Some(version)) => self.judge_kernel(facts, release, version),
-            _ => Err(format!("the first sandbox failed: {result:?}")),
+        let (true, Some(release), Some(version)) = (result.success(), lines.next(), lines.next()) else {
+            return Err(format!("the first sandbox failed: {result:?}"));
+        };
+        self.judge_kernel(facts, release, version)?;
+        // Kernels of their own have control groups of their own, if any.
+        if self.config.flavour == Flavour::Docker {
+            let (swap_bytes, pids_max) = (spec::swap_bytes(&self.config), spec::pids_max(&self.config));
+            limits::check_proof(&result.stdout.text, &self.config.limits, swap_bytes, pids_max)
+                .map_err(|error| error.to_string())?;
         }
+        Ok(())
     }
 
     /// Whether the kernel that answered from inside is the one that the flavour promises.

@@ -4,6 +4,7 @@
 //! so no registry is asked for anything and every executor runs the same packages. An image made another way, such as
 //! by `sandbox-image/Dockerfile`, is as good when it has the agent and the labels.
 
+use crate::config::EngineAddress;
 use crate::engine::{Engine, EngineError};
 use bollard::models::{CreateImageInfo, ImageConfig};
 use bollard::query_parameters::CreateImageOptionsBuilder;
@@ -138,12 +139,12 @@ fn changes(source: &ImageSource) -> Vec<String> {
 /// # Errors
 /// [`BuildError`].
 pub async fn build_image(
-    host: Option<&str>,
+    address: &EngineAddress,
     name: &str,
     source: &ImageSource,
     progress: impl Fn(BuildStep) + Send + Sync + 'static,
 ) -> Result<String, BuildError> {
-    let engine = Engine::new(host, BUILD_TIME_MAX);
+    let engine = Engine::new(address, BUILD_TIME_MAX);
     let client = engine.client().await?;
     let (repository, tag) = match name.rsplit_once(':') {
         Some((repository, tag)) if !tag.contains('/') => (repository, tag),
@@ -169,6 +170,13 @@ pub async fn build_image(
     let body = stream::unfold(receiver, |mut receiver| async {
         receiver.recv().await.map(|piece| (piece, receiver))
     });
+    // The client sends all changes as the lines of one, which Docker takes apart and Podman does not.
+    let client = client.with_request_modifier(|mut request| {
+        if let Ok(apart) = request.uri().to_string().replace("%0A", "&changes=").parse() {
+            *request.uri_mut() = apart;
+        }
+        request
+    });
     let mut answers =
         std::pin::pin!(client.create_image(Some(options), Some(bollard::body_try_stream(body)), None));
     let mut id = String::new();
@@ -188,7 +196,7 @@ pub async fn build_image(
         (Ok(Err(BuildError::Read { path, source })), _) if source.kind() != io::ErrorKind::BrokenPipe => {
             Err(BuildError::Read { path, source })
         }
-        (_, Some(source)) => Err(EngineError::Api { step: "import the image", source }.into()),
+        (_, Some(source)) => Err(EngineError::at("import the image")(source).into()),
         (Ok(Err(error)), None) => Err(error),
         _ => Ok(id),
     }

@@ -142,7 +142,6 @@ fn host_config(config: &DockerConfig, facts: &Facts, uid: u32, serial: u64) -> H
         let options = format!("size={bytes},nr_inodes={inodes},mode=0700,uid={uid},gid={uid}");
         (path.to_owned(), format!("rw,noexec,nosuid,nodev,{options}"))
     };
-    let pids = AGENT_PIDS + if config.flavour == Flavour::Gvisor { GVISOR_PIDS } else { 0 };
     let text = |paths: &[&str]| paths.iter().map(|path| (*path).to_owned()).collect::<Vec<_>>();
     HostConfig {
         auto_remove: Some(true),
@@ -158,10 +157,10 @@ fn host_config(config: &DockerConfig, facts: &Facts, uid: u32, serial: u64) -> H
         log_config: Some(HostConfigLogConfig { typ: Some("none".to_owned()), config: None }),
         masked_paths: Some([text(&MASKED), text(&MASKED_SYS)].concat()),
         memory: Some(signed(limits.memory_bytes)),
-        memory_swap: Some(signed(config.memory_swap_bytes.max(limits.memory_bytes))),
+        memory_swap: Some(signed(swap_bytes(config))),
         network_mode: Some("none".to_owned()),
         oom_score_adj: Some(OOM_SCORE),
-        pids_limit: Some(i64::from(limits.pids_max.saturating_add(pids))),
+        pids_limit: Some(i64::from(pids_max(config))),
         privileged: Some(false),
         // All that would be read-only is hidden.
         readonly_paths: Some(Vec::new()),
@@ -174,6 +173,17 @@ fn host_config(config: &DockerConfig, facts: &Facts, uid: u32, serial: u64) -> H
         ])),
         ..HostConfig::default()
     }
+}
+
+/// Processes that the container may have.
+pub(crate) fn pids_max(config: &DockerConfig) -> u32 {
+    let others = AGENT_PIDS + if config.flavour == Flavour::Gvisor { GVISOR_PIDS } else { 0 };
+    config.limits.pids_max.saturating_add(others)
+}
+
+/// Memory and swap together.
+pub(crate) fn swap_bytes(config: &DockerConfig) -> u64 {
+    config.memory_swap_bytes.max(config.limits.memory_bytes)
 }
 
 fn signed(number: u64) -> i64 {
@@ -217,13 +227,14 @@ fn agent_arguments(config: &DockerConfig, facts: &Facts, preload: &[String], uid
 #[allow(clippy::unwrap_used, reason = "a test that fails may panic where it stands")]
 mod tests {
     use super::*;
+    use crate::config::EngineAddress;
     use executor::{PoolSize, SandboxLimits};
     use std::time::Duration;
 
     fn config(flavour: Flavour) -> DockerConfig {
         DockerConfig {
             flavour,
-            host: None,
+            engine: EngineAddress::default(),
             runtime: Some("r".to_owned()),
             image: "image".to_owned(),
             timeout: Duration::from_secs(1),

@@ -119,7 +119,7 @@ async fn an_engine_that_stops_under_load_costs_only_the_programs_inside() {
     let mut door = Door { path: state.path().join("door.sock"), guard: None };
     door.open();
     let mut config = support::config(Flavour::Docker, state.path());
-    config.host = Some(format!("unix://{}", door.path.display()));
+    config.engine.host = Some(format!("unix://{}", door.path.display()));
     let docker = Arc::new(DockerExecutor::new(config).unwrap());
     assert!(docker.health().await.healthy);
     let fallback = Arc::new(MemoryExecutor::named("memory", Script::Echo));

@@ -10,8 +10,16 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// Variables that tell the engine's client where its engine is.
-const DOCKER_VARIABLES: [&str; 6] =
-    ["PATH", "HOME", "DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG", "XDG_RUNTIME_DIR"];
+const DOCKER_VARIABLES: [&str; 8] = [
+    "PATH",
+    "HOME",
+    "DOCKER_HOST",
+    "DOCKER_TLS_VERIFY",
+    "DOCKER_CERT_PATH",
+    "DOCKER_CONTEXT",
+    "DOCKER_CONFIG",
+    "XDG_RUNTIME_DIR",
+];
 
 /// A peer.
 #[derive(Debug, Clone)]
