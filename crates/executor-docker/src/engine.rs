@@ -9,10 +9,13 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
 
 /// Longest wait for an engine to take a connection and to say that it lives.
 const PING_TIME_MAX: Duration = Duration::from_millis(600);
+/// Longest wait for an engine to say what it is: Podman asks the programs that it starts first, half a second each time.
+const MEET_TIME_MAX: Duration = Duration::from_secs(5);
 /// Where a system's engine listens.
 const SYSTEM_SOCKET: &str = "/var/run/docker.sock";
 /// Ports of engines, without TLS and with it.
@@ -200,8 +203,15 @@ pub(crate) struct Engine {
     /// Where an engine behind TLS is: host and port, and the directory of the certificates.
     tls: Option<(String, PathBuf)>,
     timeout: Duration,
+    known: Mutex<Option<Known>>,
+}
+
+/// What is known of an engine that answered.
+#[derive(Debug, Clone)]
+struct Known {
     /// Knows the version of the API that both sides speak.
-    client: Mutex<Option<Docker>>,
+    client: Docker,
+    is_podman: bool,
 }
 
 impl Engine {
@@ -210,7 +220,7 @@ impl Engine {
         let EngineAddress { host, certificates } = address;
         let mut address = host.clone().unwrap_or_else(usual_address);
         let mut tls = None;
-        if let Some(authority) = address.strip_prefix("tcp://") {
+        if let Some(authority) = address.strip_prefix("tcp://").or_else(|| address.strip_prefix("http://")) {
             let authority = with_port(authority, if certificates.is_some() { PORT_TLS } else { PORT });
             address = format!("tcp://{authority}");
             if certificates.is_none() && !is_loopback(&authority) {
@@ -222,7 +232,7 @@ impl Engine {
             }
             tls = certificates.clone().map(|directory| (authority, directory));
         }
-        Self { address, tls, timeout, client: Mutex::new(None) }
+        Self { address, tls, timeout, known: Mutex::new(None) }
     }
 
     /// A client, once the engine was seen to answer.
@@ -230,18 +240,35 @@ impl Engine {
     /// # Errors
     /// Why there is none.
     pub(crate) async fn client(&self) -> Result<Docker, EngineError> {
-        if let Some(client) = self.client.lock().unwrap_or_else(PoisonError::into_inner).clone() {
-            return Ok(client);
+        self.known().await.map(|known| known.client)
+    }
+
+    /// Whether it is Podman behind Docker's API.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub(crate) async fn is_podman(&self) -> Result<bool, EngineError> {
+        self.known().await.map(|known| known.is_podman)
+    }
+
+    async fn known(&self) -> Result<Known, EngineError> {
+        if let Some(known) = self.known.lock().unwrap_or_else(PoisonError::into_inner).clone() {
+            return Ok(known);
         }
         self.look().await?;
         let client = self.connect()?;
-        let version = client.negotiate_version();
-        let client = match tokio::time::timeout(self.timeout, version).await {
-            Ok(client) => client.map_err(|error| self.explain("say its version", error))?,
+        let meet = async {
+            let client = client.negotiate_version().await?;
+            let version = client.version().await?;
+            let is_podman = version.components.iter().flatten().any(|part| part.name.starts_with("Podman"));
+            Ok(Known { client, is_podman })
+        };
+        let known = match tokio::time::timeout(self.timeout.min(MEET_TIME_MAX), meet).await {
+            Ok(known) => known.map_err(|error| self.explain("say its version", error))?,
             Err(_elapsed) => return Err(self.silent()),
         };
-        *self.client.lock().unwrap_or_else(PoisonError::into_inner) = Some(client.clone());
-        Ok(client)
+        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = Some(known.clone());
+        Ok(known)
     }
 
     /// What a first answer means: two sides that do not speak the same meet here.
@@ -264,9 +291,12 @@ impl Engine {
     /// # Errors
     /// Why not.
     pub(crate) async fn ping(&self) -> Result<(), EngineError> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let ping = async {
-            self.look().await?;
-            self.client().await?.ping().await.map_err(|error| self.explain("answer", error))
+            match known {
+                Some(known) => known.client.ping().await.map_err(|error| self.explain("answer", error)),
+                None => self.look().await.map(|()| String::new()),
+            }
         };
         let answer = match tokio::time::timeout(PING_TIME_MAX, ping).await {
             Ok(answer) => answer.map(drop),
@@ -274,7 +304,7 @@ impl Engine {
         };
         if answer.is_err() {
             // Another engine may come back, which speaks another version.
-            self.client.lock().unwrap_or_else(PoisonError::into_inner).take();
+            self.known.lock().unwrap_or_else(PoisonError::into_inner).take();
         }
         answer
     }
@@ -283,23 +313,34 @@ impl Engine {
         EngineError::Stopped { address: self.address.clone(), source: io::ErrorKind::TimedOut.into() }
     }
 
-    /// Tries the socket itself: the client's own errors do not tell one cause from the other.
+    /// Tries the socket itself: the client's own errors do not tell one cause from the other. Asks for a sign of life
+    /// too, as an engine that hangs still takes connections.
     async fn look(&self) -> Result<(), EngineError> {
         let address = self.address.clone();
-        let connected = if let Some(path) = address.strip_prefix("unix://") {
-            UnixStream::connect(path).await.map(drop)
-        } else if let Some(authority) = address.strip_prefix("tcp://") {
-            TcpStream::connect(authority).await.map(drop)
-        } else {
-            return Ok(());
+        if !["unix://", "tcp://"].iter().any(|scheme| address.starts_with(scheme)) {
+            return self.connect().map(drop);
+        }
+        let tried = async {
+            if let Some(path) = address.strip_prefix("unix://") {
+                sign_of_life(UnixStream::connect(path).await?).await
+            } else if let Some((authority, _)) = &self.tls {
+                TcpStream::connect(authority).await.map(drop)
+            } else if let Some(authority) = address.strip_prefix("tcp://") {
+                sign_of_life(TcpStream::connect(authority).await?).await
+            } else {
+                Ok(())
+            }
         };
-        match connected {
-            Ok(()) => Ok(()),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(EngineError::Missing { address }),
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+        match tokio::time::timeout(PING_TIME_MAX, tried).await {
+            Err(_elapsed) => Err(self.silent()),
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) if error.kind() == io::ErrorKind::NotFound => {
+                Err(EngineError::Missing { address })
+            }
+            Ok(Err(error)) if error.kind() == io::ErrorKind::PermissionDenied => {
                 Err(EngineError::Refused { address })
             }
-            Err(source) => Err(EngineError::Stopped { address, source }),
+            Ok(Err(source)) => Err(EngineError::Stopped { address, source }),
         }
     }
 
@@ -309,7 +350,7 @@ impl Engine {
             return tls::connect(authority, directory, timeout_s);
         } else if address.starts_with("unix://") {
             Docker::connect_with_unix(address, timeout_s, API_DEFAULT_VERSION)
-        } else if address.starts_with("tcp://") || address.starts_with("http://") {
+        } else if address.starts_with("tcp://") {
             Docker::connect_with_http(address, timeout_s, API_DEFAULT_VERSION)
         } else if address.starts_with("ssh://") {
             return Err(EngineError::Ssh { address: address.clone() });
@@ -318,6 +359,12 @@ impl Engine {
         };
         client.map_err(EngineError::at("be reached"))
     }
+}
+
+/// Whether something answers. What, is for the client to judge.
+async fn sign_of_life(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> io::Result<()> {
+    stream.write_all(b"GET /_ping HTTP/1.0\r\n\r\n").await?;
+    stream.read_u8().await.map(drop)
 }
 
 /// A host and port, with the usual port where none is given.
@@ -377,6 +424,7 @@ mod tests {
     fn an_address_gets_its_usual_port_and_only_loopback_is_near() {
         assert_eq!(engine("tcp://host", None).address, "tcp://host:2375");
         assert_eq!(engine("tcp://host", Some(Path::new("/c"))).address, "tcp://host:2376");
+        assert_eq!(engine("http://host:1", Some(Path::new("/c"))).tls, Some(("host:1".into(), "/c".into())));
         assert_eq!(engine("tcp://[::1]", None).address, "tcp://[::1]:2375");
         assert_eq!(engine("tcp://host:1/", None).address, "tcp://host:1");
         assert!(engine("unix:///s", Some(Path::new("/c"))).tls.is_none(), "a socket has its own rights");

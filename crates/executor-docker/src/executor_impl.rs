@@ -148,6 +148,8 @@ impl Shared {
     /// Looks at engine and image, and where they are not the ones that were proved, proves them.
     async fn check(&self) -> Result<(), String> {
         let say = |error: EngineError| error_chain(&error);
+        // Not only a ping: an engine that comes back has to say what it is first, and may need longer for that.
+        self.engine.client().await.map_err(say)?;
         self.engine.ping().await.map_err(say)?;
         let _alone = self.proving.lock().await;
         let facts = self.look().await.map_err(say)?;
@@ -161,6 +163,10 @@ impl Shared {
             }
             Err(error) => return Err(error_chain(&error)),
         }
+        if facts.podman {
+            spec::write_profile(&self.config)
+                .map_err(|error| format!("failed to write the seccomp profile for Podman: {error}"))?;
+        }
         self.prove(&facts).await?;
         *self.proved.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(facts));
         Ok(())
@@ -172,6 +178,7 @@ impl Shared {
         let info = client.info().await.map_err(EngineError::at("describe itself"))?;
         self.check_runtime(&info)?;
         limits::check_claims(&info)?;
+        let podman = self.engine.is_podman().await?;
         let inspected = match client.inspect_image(image).await {
             Ok(inspected) => inspected,
             Err(bollard::errors::Error::DockerResponseServerError { status_code: 404, .. }) => {
@@ -185,6 +192,7 @@ impl Shared {
             maps_users: options.iter().any(|option| option == "name=userns" || option == "name=rootless"),
             cpus: info.ncpu.and_then(|count| u32::try_from(count).ok()).unwrap_or(1),
             kernel: info.kernel_version.unwrap_or_default(),
+            podman,
             ..facts
         })
     }
@@ -250,6 +258,7 @@ impl Shared {
             Flavour::Gvisor => Protection { enforced: false, detail: gvisor.to_owned() },
             Flavour::Docker | Flavour::Kata => enforced(detail),
         };
+        let podman = self.facts().is_some_and(|facts| facts.podman);
         let kernel = match self.config.flavour {
             Flavour::Docker => "the host's, behind namespaces",
             Flavour::Gvisor => "gVisor's own, seen to answer from inside",
@@ -265,13 +274,25 @@ impl Shared {
             ("seccomp", enforced(seccomp)),
             ("namespaces", enforced("mount, pid, net, ipc, uts, cgroup, by the engine's runtime")),
             ("network", enforced("none, and sockets are refused")),
-            ("root_file_system", enforced("the sandbox image, read-only")),
+            (
+                "root_file_system",
+                enforced(if podman {
+                    "the sandbox image; all of it is root's, and the program is another user behind landlock"
+                } else {
+                    "the sandbox image, read-only"
+                }),
+            ),
             (
                 "writable_file_system",
-                except_gvisor(
-                    "tmpfs on /tmp and a small one on /dev/shm, bounded in bytes and inodes, noexec",
-                    "tmpfs on /tmp and a small one on /dev/shm, noexec; the number of files is bounded by memory alone",
-                ),
+                Protection {
+                    enforced: self.config.flavour != Flavour::Gvisor && !podman,
+                    detail: if self.config.flavour == Flavour::Gvisor || podman {
+                        "tmpfs on /tmp and a small one on /dev/shm, noexec; the number of files is bounded by memory alone"
+                    } else {
+                        "tmpfs on /tmp and a small one on /dev/shm, bounded in bytes and inodes, noexec"
+                    }
+                    .to_owned(),
+                },
             ),
             ("user", enforced("an unprivileged uid of its own, no capability, no_new_privs")),
             ("memory_limit", enforced("control group, swap included")),

@@ -43,6 +43,8 @@ pub(crate) struct Facts {
     pub(crate) cpus: u32,
     /// The engine's kernel.
     pub(crate) kernel: String,
+    /// Podman behind Docker's API.
+    pub(crate) podman: bool,
 }
 
 /// What an image is made from.
@@ -218,6 +220,10 @@ fn write_tree(rootfs: &Path, pieces: PieceWriter, progress: &dyn Fn(BuildStep)) 
             header.set_metadata_in_mode(&metadata, tar::HeaderMode::Deterministic);
             if kind.is_dir() {
                 header.set_size(0);
+                if path == Path::new("tmp") {
+                    // What Podman mounts there gets the mode of what is below it.
+                    header.set_mode(0o1777);
+                }
                 archive.append_data(&mut header, &path, io::empty())?;
                 pending.push(path);
             } else if kind.is_symlink() {
@@ -314,6 +320,7 @@ mod tests {
     fn the_archive_holds_the_tree_and_the_agent_and_belongs_to_root() {
         let tree = tempfile::tempdir().unwrap();
         fs::create_dir(tree.path().join("d")).unwrap();
+        fs::create_dir(tree.path().join("tmp")).unwrap();
         fs::write(tree.path().join("d/file"), "x").unwrap();
         std::os::unix::fs::symlink("d/file", tree.path().join("link")).unwrap();
         let (sender, mut receiver) = mpsc::channel(1000);
@@ -329,11 +336,12 @@ mod tests {
             .map(|entry| {
                 let entry = entry.unwrap();
                 assert_eq!((entry.header().uid().unwrap(), entry.header().gid().unwrap()), (0, 0));
-                assert_eq!(entry.header().mode().unwrap() & 0o022, 0);
+                let writable = entry.header().mode().unwrap() & 0o022 != 0;
+                assert_eq!(writable, entry.path().unwrap() == Path::new("tmp"), "by others");
                 entry.path().unwrap().display().to_string()
             })
             .collect();
         names.sort();
-        assert_eq!(names, ["d", "d/file", "link", AGENT_PATH.trim_start_matches('/')]);
+        assert_eq!(names, ["d", "d/file", "link", "tmp", AGENT_PATH.trim_start_matches('/')]);
     }
 }

@@ -6,8 +6,11 @@ use crate::engine::EngineError;
 use bollard::models::{SystemInfo, SystemInfoCgroupDriverEnum, SystemInfoCgroupVersionEnum};
 use executor::SandboxLimits;
 
-/// Python that prints, a line for each, what the control group of a sandbox allows, in version 1 and 2, and the host's
-/// swap. What is not there is left out.
+/// The largest page of any kernel that this runs on.
+const PAGE_BYTES_MAX: u64 = 64 << 10;
+
+/// Python that prints, a line for each, what the control group of a sandbox allows, in version 1 and 2, the size of its
+/// `/tmp`, and the host's swap. What is not there is left out. Wants `os`.
 pub(crate) const PROOF: &str = r#"
 for name, path in {
     "memory": "memory/memory.limit_in_bytes", "memory2": "memory.max",
@@ -19,6 +22,8 @@ for name, path in {
         print(name, open("/sys/fs/cgroup/" + path).read().strip())
     except OSError:
         pass
+tmp = os.statvfs("/tmp")
+print("tmp", tmp.f_blocks * tmp.f_frsize)
 try:
     print(*[line for line in open("/proc/meminfo") if line.startswith("SwapTotal:")])
 except OSError:
@@ -97,6 +102,8 @@ pub(crate) fn check_proof(
         ("processes", at_most(["pids2", "pids"], u64::from(pids_max))),
         ("CPU", cpu),
         ("swap", swap || no_swap),
+        // The kernel rounds up.
+        ("disk", at_most(["tmp"; 2], limits.disk_bytes.next_multiple_of(PAGE_BYTES_MAX))),
     ];
     let missing: Vec<_> = held.iter().filter(|(_, held)| !held).map(|(name, _)| *name).collect();
     if missing.is_empty() {
@@ -170,9 +177,9 @@ mod tests {
         }
     }
 
-    const V1: &str =
-        "memory 134217728\nboth 134217728\npids 51\nquota 50000\nperiod 100000\nSwapTotal:   0 kB\n";
-    const V2: &str = "memory2 134217728\nswap2 0\npids2 51\ncpu2 50000 100000\nSwapTotal:  2097148 kB\n";
+    const V1: &str = "memory 134217728\nboth 134217728\npids 51\nquota 50000\nperiod 100000\ntmp 1048576\nSwapTotal:   0 kB\n";
+    const V2: &str =
+        "memory2 134217728\nswap2 0\npids2 51\ncpu2 50000 100000\ntmp 1048576\nSwapTotal:  2097148 kB\n";
 
     fn proof(printed: &str) -> Result<(), String> {
         let limits = SandboxLimits {
@@ -180,7 +187,7 @@ mod tests {
             cpu_quota_us: 50_000,
             cpu_period_us: 100_000,
             pids_max: 50,
-            disk_bytes: 0,
+            disk_bytes: 1 << 20,
             disk_inodes: 0,
         };
         check_proof(printed, &limits, 128 << 20, 51).map_err(|error| error.to_string())
@@ -205,13 +212,14 @@ mod tests {
             (V2, "pids2 51", "pids2 max", "processes"),
             (V2, "cpu2 50000", "cpu2 max", "CPU"),
             (V2, "cpu2 50000", "cpu2 60000", "CPU"),
+            (V2, "tmp 1048576", "tmp 12638248960", "disk"),
             (V2, "swap2 0", "swap2 max", "swap"),
             (V2, "swap2 0\n", "", "swapoff"),
         ] {
             let reason = proof(&printed.replace(from, to)).unwrap_err();
             assert!(reason.contains(word), "{to}: {reason}");
         }
-        assert!(proof("").unwrap_err().contains("memory, processes, CPU, swap"));
+        assert!(proof("").unwrap_err().contains("memory, processes, CPU, swap, disk"));
     }
 
     #[test]
