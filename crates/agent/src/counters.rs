@@ -10,13 +10,22 @@ const ROOT: &str = "/sys/fs/cgroup";
 
 /// Reads them; `None` where there is no control group to be seen.
 pub(crate) fn read() -> Option<Counters> {
+    read_by(|file| fs::read_to_string(format!("{ROOT}/{file}")).ok())
+}
+
+/// Reads them by what gives the text of a file below [`ROOT`].
+fn read_by(text: impl Fn(&str) -> Option<String>) -> Option<Counters> {
+    let number = |file: &str| text(file)?.trim().parse().ok();
+    let refused = |file: &str| text(file).and_then(|events| field(&events, "max ")).unwrap_or(0);
+    // Not in the hierarchy's root, which a container sees whose runtime made it no namespace of control groups: those
+    // would be the host's.
     if let Some(events) = text("memory.events") {
         let stat = text("memory.stat").unwrap_or_default();
         return Some(Counters {
             oom_kills: field(&events, "oom_kill ").unwrap_or(0),
             memory_bytes_peak: number("memory.peak"),
             file_cache_bytes: file_cache(&stat),
-            pids_limit_hits: text("pids.events").and_then(|events| field(&events, "max ")).unwrap_or(0),
+            pids_limit_hits: refused("pids.events"),
             pids_peak: number("pids.peak"),
         });
     }
@@ -26,7 +35,7 @@ pub(crate) fn read() -> Option<Counters> {
         oom_kills: field(&control, "oom_kill ").unwrap_or(0),
         memory_bytes_peak: number("memory/memory.max_usage_in_bytes"),
         file_cache_bytes: file_cache(&stat),
-        pids_limit_hits: text("pids/pids.events").and_then(|events| field(&events, "max ")).unwrap_or(0),
+        pids_limit_hits: refused("pids/pids.events"),
         pids_peak: number("pids/pids.peak"),
     })
 }
@@ -34,14 +43,6 @@ pub(crate) fn read() -> Option<Counters> {
 /// Not `cache` or `file`: those count files of tmpfs as well, and they are the program's.
 fn file_cache(stat: &str) -> u64 {
     field(stat, "inactive_file ").unwrap_or(0) + field(stat, "active_file ").unwrap_or(0)
-}
-
-fn text(file: &str) -> Option<String> {
-    fs::read_to_string(format!("{ROOT}/{file}")).ok()
-}
-
-fn number(file: &str) -> Option<u64> {
-    text(file)?.trim().parse().ok()
 }
 
 /// The number behind a name at the beginning of a line.
@@ -59,5 +60,46 @@ mod tests {
         assert_eq!(field(events, "oom_kill "), Some(2));
         assert_eq!(field(events, "max "), Some(7));
         assert_eq!(field(events, "kill "), None);
+    }
+
+    fn read_files(files: &[(&str, &str)]) -> Option<Counters> {
+        read_by(|file| files.iter().find(|(name, _)| *name == file).map(|(_, text)| (*text).to_owned()))
+    }
+
+    #[test]
+    fn both_versions_are_read() {
+        // As Linux 6.12 has them; `max` of memory is no refused fork.
+        let version_2 = read_files(&[
+            ("memory.events", "low 0\nhigh 0\nmax 9\noom 3\noom_kill 2\noom_group_kill 0\n"),
+            ("memory.peak", "134217728\n"),
+            ("memory.stat", "anon 1000\nfile 900\nshmem 800\ninactive_file 60\nactive_file 40\n"),
+            ("pids.events", "max 5\n"),
+            ("pids.peak", "51\n"),
+        ]);
+        let version_1 = read_files(&[
+            ("memory/memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 2\n"),
+            ("memory/memory.max_usage_in_bytes", "134217728\n"),
+            ("memory/memory.stat", "cache 900\ninactive_file 60\nactive_file 40\ntotal_inactive_file 7\n"),
+            ("pids/pids.events", "max 5\n"),
+            ("pids/pids.peak", "51\n"),
+        ]);
+        let wanted = Counters {
+            oom_kills: 2,
+            memory_bytes_peak: Some(134_217_728),
+            file_cache_bytes: 100,
+            pids_limit_hits: 5,
+            pids_peak: Some(51),
+        };
+        assert_eq!(version_2, Some(wanted));
+        assert_eq!(version_1, Some(wanted));
+    }
+
+    #[test]
+    fn an_older_kernel_lacks_peaks_and_a_foreign_root_all() {
+        // Before Linux 5.19 and 6.7.
+        let older = read_files(&[("memory.events", "oom_kill 1\n"), ("pids.events", "max 0\n")]);
+        assert_eq!(older.map(|counters| (counters.oom_kills, counters.memory_bytes_peak)), Some((1, None)));
+        assert_eq!(older.and_then(|counters| counters.pids_peak), None);
+        assert_eq!(read_files(&[("memory.stat", "inactive_file 1\n"), ("cgroup.procs", "1\n")]), None);
     }
 }

@@ -47,13 +47,22 @@ pub(crate) const SETTINGS: SettingNames = SettingNames {
     inodes: "DOCKER_TMP_INODES",
 };
 
+/// Where the engine is.
+#[derive(Debug, Clone, Default)]
+pub struct EngineAddress {
+    /// Such as `unix:///var/run/docker.sock`; `None` to look where engines usually listen.
+    pub host: Option<String>,
+    /// For `tcp://`, the directory with ca.pem, cert.pem and key.pem; `None` to speak without TLS.
+    pub certificates: Option<PathBuf>,
+}
+
 /// How a Docker executor works.
 #[derive(Debug, Clone)]
 pub struct DockerConfig {
     /// Which walls.
     pub flavour: Flavour,
-    /// The engine's address, such as `unix:///var/run/docker.sock`; `None` to look where engines usually listen.
-    pub host: Option<String>,
+    /// Where the engine is.
+    pub engine: EngineAddress,
     /// The runtime's name in the engine; `None` for the engine's default.
     pub runtime: Option<String>,
     /// The sandbox image.

@@ -4,6 +4,7 @@ use crate::config::{DockerConfig, Flavour};
 use crate::container::Container;
 use crate::engine::{Engine, EngineError};
 use crate::image::{self, Facts};
+use crate::limits;
 use crate::owner::Owner;
 use crate::sandbox::DockerSandbox;
 use crate::spec;
@@ -93,7 +94,7 @@ impl DockerExecutor {
     pub fn new(config: DockerConfig) -> io::Result<Self> {
         let shared = Arc::new(Shared {
             owner: Arc::new(Owner::start(&config.state_dir)?),
-            engine: Arc::new(Engine::new(config.host.as_deref(), config.timeout)),
+            engine: Arc::new(Engine::new(&config.engine, config.timeout)),
             templates: Templates::new(Some(&config.templates)),
             removals: TaskTracker::new(),
             proved: Mutex::new(None),
@@ -174,6 +175,8 @@ impl Shared {
     /// Looks at engine and image, and where they are not the ones that were proved, proves them.
     async fn check(&self) -> Result<(), String> {
         let say = |error: EngineError| error_chain(&error);
+        // Not only a ping: an engine that comes back has to say what it is first, and may need longer for that.
+        self.engine.client().await.map_err(say)?;
         self.engine.ping().await.map_err(say)?;
         let _alone = self.proving.lock().await;
         let facts = self.look().await.map_err(say)?;
@@ -181,6 +184,10 @@ impl Shared {
             return Ok(());
         }
         self.sweep().await.map_err(say)?;
+        if facts.podman {
+            spec::write_profile(&self.config)
+                .map_err(|error| format!("failed to write the seccomp profile for Podman: {error}"))?;
+        }
         self.prove(&facts).await?;
         *self.proved.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(facts));
         Ok(())
@@ -213,6 +220,8 @@ impl Shared {
         let (image, client) = (&self.config.image, self.engine.client().await?);
         let info = self.info(&client).await?;
         self.check_runtime(&info)?;
+        limits::check_claims(&info)?;
+        let podman = self.engine.is_podman().await?;
         let inspected = match client.inspect_image(image).await {
             Ok(inspected) => inspected,
             Err(bollard::errors::Error::DockerResponseServerError { status_code: 404, .. }) => {
@@ -226,6 +235,7 @@ impl Shared {
             maps_users: options.iter().any(|option| option == "name=userns" || option == "name=rootless"),
             cpus: info.ncpu.and_then(|count| u32::try_from(count).ok()).unwrap_or(1),
             kernel: info.kernel_version.unwrap_or_default(),
+            podman,
             ..facts
         })
     }
@@ -251,18 +261,26 @@ impl Shared {
         Err(EngineError::RuntimeMissing { runtime: runtime.clone(), known: known.join(", ") })
     }
 
-    /// Runs a program and looks who answers.
+    /// Runs a program, looks who answers, and what its control group allows.
     async fn prove(&self, facts: &Facts) -> Result<(), String> {
         let chain = |error: ExecutorError| error.chain();
-        let mut sandbox = Box::new(self.make(facts, 0).await.map_err(chain)?);
-        let code = "import os\nu = os.uname()\nprint(u.release)\nprint(u.version)".to_owned();
+        let mut sandbox = Box::new(self.make(facts, 0).await.map_err(|error| error_chain(&*error.source))?);
+        let code =
+            format!("import os\nu = os.uname()\nprint(u.release)\nprint(u.version)\n{}", limits::PROOF);
         let request = ExecRequest { code, ..ExecRequest::default() };
         let result = sandbox.exec(request, CancellationToken::new()).await.map_err(chain)?;
         let mut lines = result.stdout.text.lines();
-        match (result.success(), lines.next(), lines.next()) {
-            (true, Some(release), Some(version)) => self.judge_kernel(facts, release, version),
-            _ => Err(format!("the first sandbox failed: {result:?}")),
+        let (true, Some(release), Some(version)) = (result.success(), lines.next(), lines.next()) else {
+            return Err(format!("the first sandbox failed: {result:?}"));
+        };
+        self.judge_kernel(facts, release, version)?;
+        // Kernels of their own have control groups of their own, if any.
+        if self.config.flavour == Flavour::Docker {
+            let (swap_bytes, pids_max) = (spec::swap_bytes(&self.config), spec::pids_max(&self.config));
+            limits::check_proof(&result.stdout.text, &self.config.limits, swap_bytes, pids_max)
+                .map_err(|error| error.to_string())?;
         }
+        Ok(())
     }
 
     /// Whether the kernel that answered from inside is the one that the flavour promises.
@@ -289,6 +307,7 @@ impl Shared {
 
     fn protections(&self) -> BTreeMap<&'static str, Protection> {
         let enforced = |detail: &str| Protection { enforced: true, detail: detail.to_owned() };
+        let podman = self.facts().is_some_and(|facts| facts.podman);
         let kernel = match self.config.flavour {
             Flavour::Docker => "the host's, behind namespaces",
             Flavour::Gvisor => "gVisor's own, seen to answer from inside",
@@ -304,20 +323,28 @@ impl Shared {
             ("seccomp", enforced(seccomp)),
             ("namespaces", enforced("mount, pid, net, ipc, uts, cgroup, by the engine's runtime")),
             ("network", enforced("none, and sockets are refused")),
-            ("root_file_system", enforced("the sandbox image, read-only")),
+            (
+                "root_file_system",
+                enforced(if podman {
+                    "the sandbox image; all of it is root's, and the program is another user behind landlock"
+                } else {
+                    "the sandbox image, read-only"
+                }),
+            ),
             (
                 "writable_file_system",
                 enforced("tmpfs on /tmp and a small one on /dev/shm, bounded in bytes, noexec"),
             ),
             (
                 "file_count_limit",
-                match self.config.flavour {
-                    Flavour::Gvisor => Protection {
+                if self.config.flavour == Flavour::Gvisor || podman {
+                    Protection {
                         enforced: false,
-                        detail: "gVisor's tmpfs has no such limit; the memory limit bounds files too"
+                        detail: "not known to this runtime's tmpfs; the memory limit bounds files too"
                             .to_owned(),
-                    },
-                    Flavour::Docker | Flavour::Kata => enforced("inodes of the tmpfs"),
+                    }
+                } else {
+                    enforced("inodes of the tmpfs")
                 },
             ),
             ("user", enforced("an unprivileged uid of its own, no capability, no_new_privs")),

@@ -4,6 +4,7 @@
 //! so no registry is asked for anything and every executor runs the same packages. An image made another way, such as
 //! by `sandbox-image/Dockerfile`, is as good when it has the agent and the labels.
 
+use crate::config::EngineAddress;
 use crate::engine::{Engine, EngineError};
 use bollard::models::{CreateImageInfo, ImageConfig};
 use bollard::query_parameters::CreateImageOptionsBuilder;
@@ -42,6 +43,8 @@ pub(crate) struct Facts {
     pub(crate) cpus: u32,
     /// The engine's kernel.
     pub(crate) kernel: String,
+    /// Podman behind Docker's API.
+    pub(crate) podman: bool,
 }
 
 /// What an image is made from.
@@ -138,12 +141,12 @@ fn changes(source: &ImageSource) -> Vec<String> {
 /// # Errors
 /// [`BuildError`].
 pub async fn build_image(
-    host: Option<&str>,
+    address: &EngineAddress,
     name: &str,
     source: &ImageSource,
     progress: impl Fn(BuildStep) + Send + Sync + 'static,
 ) -> Result<String, BuildError> {
-    let engine = Engine::new(host, BUILD_TIME_MAX);
+    let engine = Engine::new(address, BUILD_TIME_MAX);
     let client = engine.client().await?;
     let (repository, tag) = match name.rsplit_once(':') {
         Some((repository, tag)) if !tag.contains('/') => (repository, tag),
@@ -169,6 +172,13 @@ pub async fn build_image(
     let body = stream::unfold(receiver, |mut receiver| async {
         receiver.recv().await.map(|piece| (piece, receiver))
     });
+    // The client sends all changes as the lines of one, which Docker takes apart and Podman does not.
+    let client = client.with_request_modifier(|mut request| {
+        if let Ok(apart) = request.uri().to_string().replace("%0A", "&changes=").parse() {
+            *request.uri_mut() = apart;
+        }
+        request
+    });
     let mut answers =
         std::pin::pin!(client.create_image(Some(options), Some(bollard::body_try_stream(body)), None));
     let mut id = String::new();
@@ -188,7 +198,7 @@ pub async fn build_image(
         (Ok(Err(BuildError::Read { path, source })), _) if source.kind() != io::ErrorKind::BrokenPipe => {
             Err(BuildError::Read { path, source })
         }
-        (_, Some(source)) => Err(EngineError::Api { step: "import the image", source }.into()),
+        (_, Some(source)) => Err(EngineError::at("import the image")(source).into()),
         (Ok(Err(error)), None) => Err(error),
         _ => Ok(id),
     }
@@ -210,6 +220,10 @@ fn write_tree(rootfs: &Path, pieces: PieceWriter, progress: &dyn Fn(BuildStep)) 
             header.set_metadata_in_mode(&metadata, tar::HeaderMode::Deterministic);
             if kind.is_dir() {
                 header.set_size(0);
+                if path == Path::new("tmp") {
+                    // What Podman mounts there gets the mode of what is below it.
+                    header.set_mode(0o1777);
+                }
                 archive.append_data(&mut header, &path, io::empty())?;
                 pending.push(path);
             } else if kind.is_symlink() {
@@ -306,6 +320,7 @@ mod tests {
     fn the_archive_holds_the_tree_and_the_agent_and_belongs_to_root() {
         let tree = tempfile::tempdir().unwrap();
         fs::create_dir(tree.path().join("d")).unwrap();
+        fs::create_dir(tree.path().join("tmp")).unwrap();
         fs::write(tree.path().join("d/file"), "x").unwrap();
         std::os::unix::fs::symlink("d/file", tree.path().join("link")).unwrap();
         let (sender, mut receiver) = mpsc::channel(1000);
@@ -321,11 +336,12 @@ mod tests {
             .map(|entry| {
                 let entry = entry.unwrap();
                 assert_eq!((entry.header().uid().unwrap(), entry.header().gid().unwrap()), (0, 0));
-                assert_eq!(entry.header().mode().unwrap() & 0o022, 0);
+                let writable = entry.header().mode().unwrap() & 0o022 != 0;
+                assert_eq!(writable, entry.path().unwrap() == Path::new("tmp"), "by others");
                 entry.path().unwrap().display().to_string()
             })
             .collect();
         names.sort();
-        assert_eq!(names, ["d", "d/file", "link", AGENT_PATH.trim_start_matches('/')]);
+        assert_eq!(names, ["d", "d/file", "link", "tmp", AGENT_PATH.trim_start_matches('/')]);
     }
 }

@@ -7,7 +7,8 @@
 //! The engine makes the walls that the native executor makes by itself; what runs in them, the agent and its protocol,
 //! is the same. Programs are never passed by a command line, files never copied by a path.
 //!
-//! - [`engine`] reaches the engine and says what is wrong with it.
+//! - [`engine`] reaches the engine, [`tls`] from afar, and says what is wrong with it; [`limits`] knows whether it
+//!   enforces what it is asked for.
 //! - [`image`] builds the sandbox image and reads what it holds.
 //! - [`spec`] is the description of one container: every wall is in it.
 //! - [`container`] makes one and removes it; [`wire`] is its stream.
@@ -19,12 +20,14 @@ mod container;
 mod engine;
 mod executor_impl;
 mod image;
+mod limits;
 mod owner;
 mod sandbox;
 mod spec;
+mod tls;
 mod wire;
 
-pub use config::{DockerConfig, Flavour};
+pub use config::{DockerConfig, EngineAddress, Flavour};
 pub use engine::{EngineError, engine_address};
 pub use executor_impl::DockerExecutor;
 pub use image::{BuildError, BuildStep, ImageSource, build_image};

@@ -6,6 +6,8 @@ use crate::owner;
 use bollard::models::{ContainerCreateBody, HostConfig, HostConfigCgroupnsModeEnum, HostConfigLogConfig};
 use confine::seccomp::{Arch, Policy};
 use std::collections::HashMap;
+use std::path::PathBuf;
+use std::{fs, io};
 
 /// First uid of programs; see `executor-native`, whose range this is.
 const UID_FIRST: u32 = 0x7000_0000;
@@ -139,16 +141,22 @@ pub(crate) fn describe(
 
 fn host_config(config: &DockerConfig, facts: &Facts, uid: u32, serial: u64) -> HostConfig {
     let limits = &config.limits;
-    let profile = Policy::builtin().container_profile(Arch::native());
+    let profile = if facts.podman { profile_path(config).display().to_string() } else { profile() };
     let tmpfs = |path: &str, bytes: u64, inodes: u64| {
-        let options = format!("size={bytes},nr_inodes={inodes},mode=0700,uid={uid},gid={uid}");
+        let options = if facts.podman {
+            // It knows no other options. Nobody else is in there who could use what everybody may.
+            format!("size={bytes},mode=1777")
+        } else {
+            format!("size={bytes},nr_inodes={inodes},mode=0700,uid={uid},gid={uid}")
+        };
         (path.to_owned(), format!("rw,noexec,nosuid,nodev,{options}"))
     };
-    let pids = match config.flavour {
-        Flavour::Gvisor => limits.pids_max.saturating_mul(GVISOR_PIDS_PER_TASK).saturating_add(GVISOR_PIDS),
-        Flavour::Docker | Flavour::Kata => AGENT_PIDS,
-    };
     let text = |paths: &[&str]| paths.iter().map(|path| (*path).to_owned()).collect::<Vec<_>>();
+    let mut security = vec!["no-new-privileges:true".to_owned(), format!("seccomp={profile}")];
+    if facts.podman {
+        // It does not look at `masked_paths`.
+        security.push(format!("mask={}", [&MASKED[..], &MASKED_SYS].concat().join(":")));
+    }
     HostConfig {
         auto_remove: Some(true),
         cap_add: config.flavour.agent_is_root().then(|| text(&AGENT_CAPABILITIES)),
@@ -163,22 +171,57 @@ fn host_config(config: &DockerConfig, facts: &Facts, uid: u32, serial: u64) -> H
         log_config: Some(HostConfigLogConfig { typ: Some("none".to_owned()), config: None }),
         masked_paths: Some([text(&MASKED), text(&MASKED_SYS)].concat()),
         memory: Some(signed(limits.memory_bytes)),
-        memory_swap: Some(signed(config.memory_swap_bytes.max(limits.memory_bytes))),
+        memory_swap: Some(signed(swap_bytes(config))),
         network_mode: Some("none".to_owned()),
         oom_score_adj: Some(OOM_SCORE),
-        pids_limit: Some(i64::from(limits.pids_max.saturating_add(pids))),
+        pids_limit: Some(i64::from(pids_max(config))),
         privileged: Some(false),
         // All that would be read-only is hidden.
         readonly_paths: Some(Vec::new()),
-        readonly_rootfs: Some(true),
+        // Podman would cover /tmp with a file system without bounds. There the program is kept off by its user, since all
+        // of the image is root's, and by landlock.
+        readonly_rootfs: Some(!facts.podman),
         runtime: config.runtime.clone(),
-        security_opt: Some(vec!["no-new-privileges:true".to_owned(), format!("seccomp={profile}")]),
+        security_opt: Some(security),
         tmpfs: Some(HashMap::from([
             tmpfs("/tmp", limits.disk_bytes, limits.disk_inodes),
             tmpfs("/dev/shm", SHARED_BYTES, SHARED_INODES),
         ])),
         ..HostConfig::default()
     }
+}
+
+/// The engine's seccomp profile.
+fn profile() -> String {
+    Policy::builtin().container_profile(Arch::native())
+}
+
+/// Where that is for Podman, which takes no profile but opens a file. Beside the state directory, which holds services.
+fn profile_path(config: &DockerConfig) -> PathBuf {
+    config.state_dir.with_extension("seccomp.json")
+}
+
+/// Writes it there, whole or not at all.
+pub(crate) fn write_profile(config: &DockerConfig) -> io::Result<()> {
+    let path = profile_path(config);
+    let new = path.with_extension(format!("{}.new", std::process::id()));
+    fs::write(&new, profile())?;
+    fs::rename(new, path)
+}
+
+/// Processes that the container may have.
+pub(crate) fn pids_max(config: &DockerConfig) -> u32 {
+    let programs = config.limits.pids_max;
+    let others = match config.flavour {
+        Flavour::Gvisor => programs.saturating_mul(GVISOR_PIDS_PER_TASK).saturating_add(GVISOR_PIDS),
+        Flavour::Docker | Flavour::Kata => AGENT_PIDS,
+    };
+    programs.saturating_add(others)
+}
+
+/// Memory and swap together.
+pub(crate) fn swap_bytes(config: &DockerConfig) -> u64 {
+    config.memory_swap_bytes.max(config.limits.memory_bytes)
 }
 
 fn signed(number: u64) -> i64 {
@@ -226,13 +269,14 @@ fn agent_arguments(config: &DockerConfig, facts: &Facts, preload: &[String], uid
 #[allow(clippy::unwrap_used, reason = "a test that fails may panic where it stands")]
 mod tests {
     use super::*;
+    use crate::config::EngineAddress;
     use executor::{PoolSize, SandboxLimits};
     use std::time::Duration;
 
     fn config(flavour: Flavour) -> DockerConfig {
         DockerConfig {
             flavour,
-            host: None,
+            engine: EngineAddress::default(),
             runtime: Some("r".to_owned()),
             image: "image".to_owned(),
             timeout: Duration::from_secs(1),
@@ -284,6 +328,17 @@ mod tests {
     fn an_engine_that_maps_users_gets_ids_that_it_has() {
         let body = describe(&config(Flavour::Docker), &facts(true), "owner", &[], 45_535);
         assert_eq!(body.user.as_deref(), Some("25535:25535"));
+    }
+
+    #[test]
+    fn podman_is_asked_in_its_own_words() {
+        let facts = Facts { podman: true, ..facts(false) };
+        let host = describe(&config(Flavour::Docker), &facts, "owner", &[], 0).host_config.unwrap();
+        let options = host.security_opt.unwrap();
+        assert!(options[1] == "seccomp=/nowhere.seccomp.json", "a file: {options:?}");
+        assert!(options[2].starts_with("mask=/dev/mqueue:") && options[2].contains(":/proc/stat:"));
+        assert_eq!(host.tmpfs.unwrap()["/tmp"], "rw,noexec,nosuid,nodev,size=67108864,mode=1777");
+        assert_eq!(host.readonly_rootfs, Some(false), "or it covers /tmp");
     }
 
     #[test]

@@ -155,7 +155,7 @@ async fn an_engine_that_stops_under_load_costs_only_the_programs_inside() {
     let mut door = Door::new(state.path().join("door.sock"));
     door.open();
     let mut config = support::config(Flavour::Docker, state.path());
-    config.host = Some(format!("unix://{}", door.path.display()));
+    config.engine.host = Some(format!("unix://{}", door.path.display()));
     let docker = Arc::new(DockerExecutor::new(config).unwrap());
     assert!(docker.health().await.healthy);
     let fallback = Arc::new(MemoryExecutor::named("memory", Script::Echo));
@@ -214,7 +214,7 @@ async fn a_container_whose_making_was_never_answered_is_removed() {
     let mut door = Door::new(state.path().join("door.sock"));
     door.open();
     let mut config = support::config(Flavour::Docker, state.path());
-    config.host = Some(format!("unix://{}", door.path.display()));
+    config.engine.host = Some(format!("unix://{}", door.path.display()));
     config.pool = PoolSize { min: 0, max: 0 };
     let executor = DockerExecutor::new(config).unwrap();
     assert!(executor.health().await.healthy);

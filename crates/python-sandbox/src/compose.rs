@@ -70,7 +70,7 @@ fn start_docker(settings: &Settings, flavour: Flavour, runtime: Option<&str>) ->
     let min = if settings.provider == flavour.name() { docker.pool.min } else { 0 };
     let config = DockerConfig {
         flavour,
-        host: docker.host.clone(),
+        engine: docker.engine.clone(),
         runtime: runtime.map(str::to_owned),
         image: docker.image.clone(),
         timeout: docker.timeout,

@@ -40,7 +40,7 @@ async fn build(settings: &Settings) -> ExitCode {
         shown.set_message(text);
     };
     let source = compose::image_source(&runtime);
-    let built = executor_docker::build_image(settings.docker.host.as_deref(), image, &source, progress).await;
+    let built = executor_docker::build_image(&settings.docker.engine, image, &source, progress).await;
     bar.finish_and_clear();
     match built {
         Ok(id) => {

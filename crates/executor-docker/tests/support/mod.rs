@@ -4,8 +4,8 @@
 #![allow(dead_code, clippy::print_stderr, clippy::unwrap_used, reason = "each test file uses its part")]
 
 use executor::{ExecLimits, ExecRequest, Executor, PoolSize, SandboxLimits, TemplateSpec};
-use executor_docker::{DockerConfig, DockerExecutor, Flavour, ImageSource};
-use std::path::Path;
+use executor_docker::{DockerConfig, DockerExecutor, EngineAddress, Flavour, ImageSource};
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use testkit::corpus::{Observation, Program};
 use tokio_util::sync::CancellationToken;
@@ -18,11 +18,16 @@ pub(crate) fn host() -> Option<String> {
     std::env::var("DOCKER_HOST").ok()
 }
 
+/// As the docker command line finds it.
+pub(crate) fn address() -> EngineAddress {
+    EngineAddress { host: host(), certificates: std::env::var_os("DOCKER_CERT_PATH").map(PathBuf::from) }
+}
+
 /// The contract's default limits, but a whole CPU: what is tested is not how long it takes.
 pub(crate) fn config(flavour: Flavour, state_dir: &Path) -> DockerConfig {
     DockerConfig {
         flavour,
-        host: host(),
+        engine: address(),
         runtime: (flavour == Flavour::Gvisor).then(|| "runsc".to_owned()),
         image: IMAGE.to_owned(),
         timeout: Duration::from_secs(30),
@@ -53,7 +58,7 @@ pub(crate) async fn build_image() -> Result<(), String> {
         env: runtime.env,
         runtime_id: runtime.id,
     };
-    let built = executor_docker::build_image(host().as_deref(), IMAGE, &source, |_| ()).await;
+    let built = executor_docker::build_image(&address(), IMAGE, &source, |_| ()).await;
     built.map(drop).map_err(|error| executor::error_chain(&error))
 }
 

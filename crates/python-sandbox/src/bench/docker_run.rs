@@ -8,6 +8,7 @@ use super::case::{CaseError, beginning};
 use super::host::{FLAGS, HostCommand};
 use super::peers::{Found, ask_with, find_program};
 use crate::settings::DockerSettings;
+use executor_docker::EngineAddress;
 use std::ffi::OsString;
 
 /// Variables that the engine's client may read; which engine it asks is ours to say.
@@ -29,8 +30,12 @@ impl<'a> DockerRun<'a> {
     /// With the engine and the image of these settings.
     pub(super) fn new(docker: &'a DockerSettings) -> Self {
         let own = VARIABLES.iter().filter_map(|name| Some(((*name).to_owned(), std::env::var_os(name)?)));
-        let host = executor_docker::engine_address(docker.host.as_deref());
-        let env = own.chain([("DOCKER_HOST".to_owned(), host.into())]).collect();
+        let EngineAddress { host, certificates } = &docker.engine;
+        let host = executor_docker::engine_address(host.as_deref());
+        let tls = certificates.iter().flat_map(|directory| {
+            [("DOCKER_TLS_VERIFY".to_owned(), "1".into()), ("DOCKER_CERT_PATH".to_owned(), directory.into())]
+        });
+        let env = own.chain([("DOCKER_HOST".to_owned(), host.into())]).chain(tls).collect();
         Self { docker, env }
     }
 
@@ -104,7 +109,10 @@ mod tests {
 
     fn settings() -> DockerSettings {
         DockerSettings {
-            host: Some("unix:///nowhere/docker.sock".to_owned()),
+            engine: EngineAddress {
+                host: Some("unix:///nowhere/docker.sock".to_owned()),
+                certificates: None,
+            },
             image: "image:tag".to_owned(),
             timeout: Duration::from_secs(1),
             limits: SandboxLimits {

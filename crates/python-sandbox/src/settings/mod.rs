@@ -20,6 +20,7 @@ pub(crate) use resolve::{Host, Resolved, resolve};
 pub(crate) use sources::Inputs;
 
 use executor::{ExecLimits, PoolSize, SandboxLimits, TemplateSpec};
+use executor_docker::EngineAddress;
 use kind::Value;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -85,8 +86,8 @@ pub(crate) struct LogSettings {
 /// Containers: Docker, gVisor, Kata.
 #[derive(Debug, Clone)]
 pub(crate) struct DockerSettings {
-    /// The engine's address; `None` for the usual one.
-    pub(crate) host: Option<String>,
+    /// Where the engine is.
+    pub(crate) engine: EngineAddress,
     /// The sandbox image.
     pub(crate) image: String,
     /// Longest wait for the engine.
@@ -172,7 +173,12 @@ impl Settings {
                 .then(|| templates(&view.list("NATIVE_TEMPLATES"))),
             native_pool: pool_size(view.count("NATIVE_POOL_SIZE")),
             docker: DockerSettings {
-                host: view.optional_text("DOCKER_HOST"),
+                engine: EngineAddress {
+                    host: view.optional_text("DOCKER_HOST"),
+                    certificates: view
+                        .flag("DOCKER_TLS_VERIFY")
+                        .then(|| view.path("DOCKER_CERT_PATH").unwrap_or_default()),
+                },
                 image: view.text("DOCKER_IMAGE"),
                 timeout: view.seconds("DOCKER_TIMEOUT"),
                 limits: SandboxLimits {

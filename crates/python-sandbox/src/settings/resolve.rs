@@ -168,6 +168,12 @@ fn together(resolved: &Resolved, problems: &mut Vec<Problem>) {
             "DATA_DIR is empty; set a directory, or leave the setting out".to_owned(),
         ));
     }
+    if resolved.flag("DOCKER_TLS_VERIFY") && matches!(resolved.get("DOCKER_CERT_PATH").0, Value::Path(None)) {
+        problems.push(Problem::Together(
+            "DOCKER_TLS_VERIFY is true, but DOCKER_CERT_PATH names no directory with ca.pem, cert.pem and key.pem"
+                .to_owned(),
+        ));
+    }
     let (memory, with_swap) = (resolved.number("DOCKER_MEMORY"), resolved.number("DOCKER_MEMORY_SWAP"));
     if with_swap < memory {
         problems.push(Problem::Together(format!(

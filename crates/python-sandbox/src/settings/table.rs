@@ -188,7 +188,9 @@ pub(crate) const SETTINGS: &[Entry] = {
         row(Storage, "STORAGE_R2_PREFIX", Kind::OptionalText, "", None, "Prefix of the keys in the bucket."),
         row(Storage, "STORAGE_R2_PUBLIC_URL", Kind::Url, "", None, "Public address of the bucket, if it has one."),
 
-        row(Docker, "DOCKER_HOST", Kind::OptionalText, "", None, "Address of the engine, such as unix:///var/run/docker.sock or tcp://host:2375; empty = the system's socket, or the user's own where only that is there."),
+        row(Docker, "DOCKER_HOST", Kind::OptionalText, "", None, "Address of the engine, such as unix:///var/run/docker.sock or tcp://host:2376; empty = the system's socket, or the user's own where only that is there."),
+        row(Docker, "DOCKER_TLS_VERIFY", Kind::Flag, "false", None, "Speaks TLS with an engine at tcp://, and believes only one that the authority in DOCKER_CERT_PATH has signed."),
+        row(Docker, "DOCKER_CERT_PATH", Kind::Path, "", None, "Directory of ca.pem, cert.pem and key.pem for DOCKER_TLS_VERIFY, as the docker command line has them."),
         row(Docker, "DOCKER_IMAGE", Kind::Text, "python-sandbox:latest", None, "Image that programs run in; `python-sandbox image build` makes it."),
         row(Docker, "DOCKER_TIMEOUT", number(1, 3600), "30", SECONDS, "Longest wait for an answer of the Docker engine."),
         row(Docker, "DOCKER_MEMORY", size(16 * MIB, 1024 * GIB), "128m", BYTES, "Memory of one container."),

@@ -241,6 +241,10 @@ fn secrets_are_never_printed() {
 #[test]
 fn settings_that_disagree_are_named() {
     Case::new().env("DOCKER_MEMORY_SWAP", "64m").fails_with(&["DOCKER_MEMORY_SWAP", "DOCKER_MEMORY"]);
+    Case::new().env("DOCKER_TLS_VERIFY", "1").fails_with(&["DOCKER_CERT_PATH names no directory"]);
+    let tls = Case::new().env("DOCKER_TLS_VERIFY", "1").env("DOCKER_CERT_PATH", "/certificates").good();
+    assert_eq!(tls.0.docker.engine.certificates, Some("/certificates".into()));
+    assert_eq!(Case::new().env("DOCKER_CERT_PATH", "/c").good().0.docker.engine.certificates, None);
     Case::new().env("STORAGE_PROVIDER", "r2").fails_with(&["STORAGE_PROVIDER = `r2`"]);
     Case::new().env("STORAGE_PROVIDER", "r2").env("STORAGE_ENABLED", "false").good();
     Case::new()

@@ -1,0 +1,111 @@
+//! The way to an engine behind TLS, as the docker command line goes it: ca.pem, cert.pem and key.pem in one directory.
+//!
+//! Only the authority in ca.pem is trusted, not those of the system: who holds the engine is root there, and no public
+//! authority was asked to vouch for that. The files are read for each new client, so who mends them need not start the
+//! service again.
+
+use crate::engine::EngineError;
+use bollard::{API_DEFAULT_VERSION, Docker};
+use hyper_rustls::HttpsConnector;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{AlertDescription, CertificateError, ClientConfig, RootCertStore};
+use std::error::Error;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// A client that speaks TLS with the engine at `authority` (host and port). Does not connect.
+pub(crate) fn connect(authority: &str, directory: &Path, timeout_s: u64) -> Result<Docker, EngineError> {
+    let mut http = HttpConnector::new();
+    // The scheme is https by then.
+    http.enforce_http(false);
+    let connector = HttpsConnector::from((http, config(directory)?));
+    // As bollard does with its own: an engine that went and came back must not be spoken to on an old connection.
+    let client = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(connector);
+    let transport = move |request| {
+        let answer = client.request(request);
+        async move { answer.await.map_err(bollard::errors::Error::from) }
+    };
+    let address = format!("https://{authority}");
+    Docker::connect_with_custom_transport(transport, Some(address), timeout_s, API_DEFAULT_VERSION)
+        .map_err(EngineError::at("be reached"))
+}
+
+fn config(directory: &Path) -> Result<ClientConfig, EngineError> {
+    let authority = directory.join("ca.pem");
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates(&authority)? {
+        roots.add(certificate).map_err(|error| unreadable(&authority, error))?;
+    }
+    let own = certificates(&directory.join("cert.pem"))?;
+    let path = directory.join("key.pem");
+    let key = PrivateKeyDer::from_pem_file(&path).map_err(|error| unreadable(&path, error))?;
+    ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map(|builder| builder.with_root_certificates(roots))
+        .and_then(|builder| builder.with_client_auth_cert(own, key))
+        .map_err(|error| unreadable(&path, error))
+}
+
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, EngineError> {
+    let found = CertificateDer::pem_file_iter(path)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|error| unreadable(path, error))?;
+    if found.is_empty() { Err(unreadable(path, "it holds no certificate")) } else { Ok(found) }
+}
+
+fn unreadable(path: &Path, source: impl Into<Box<dyn Error + Send + Sync>>) -> EngineError {
+    EngineError::Certificate { path: PathBuf::from(path), source: source.into() }
+}
+
+/// What mends a failure of TLS; `None` where the failure is none.
+pub(crate) fn hint(error: &(dyn Error + 'static)) -> Option<(String, &'static str)> {
+    let error = find(error)?;
+    let hint = match error {
+        // The second is an authority that was made anew under its old name.
+        rustls::Error::InvalidCertificate(
+            CertificateError::UnknownIssuer | CertificateError::BadSignature,
+        ) => "ca.pem in DOCKER_CERT_PATH must be the authority that signed the engine's certificate",
+        rustls::Error::InvalidCertificate(
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+        ) => "the engine's certificate must hold the host of DOCKER_HOST as subjectAltName",
+        rustls::Error::InvalidCertificate(
+            CertificateError::Expired | CertificateError::ExpiredContext { .. },
+        ) => "make a new certificate for the engine, and start it again",
+        rustls::Error::AlertReceived(
+            AlertDescription::BadCertificate
+            | AlertDescription::CertificateRequired
+            | AlertDescription::CertificateUnknown
+            | AlertDescription::CertificateExpired
+            | AlertDescription::UnknownCA
+            | AlertDescription::DecryptError,
+        ) => {
+            "cert.pem in DOCKER_CERT_PATH must be signed by the authority that the engine trusts, its --tlscacert"
+        }
+        rustls::Error::InvalidMessage(_) => {
+            "the engine does not speak TLS there: start it with --tlsverify, or set DOCKER_TLS_VERIFY to false"
+        }
+        _ => "see ca.pem, cert.pem and key.pem in DOCKER_CERT_PATH, and --tlsverify of the engine",
+    };
+    Some((error.to_string(), hint))
+}
+
+/// The failure of TLS in a chain of causes.
+fn find<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(found) = error.downcast_ref::<rustls::Error>() {
+            return Some(found);
+        }
+        // An I/O error says that its cause is its cause's cause.
+        next = match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+            Some(inner) => Some(inner),
+            None => error.source(),
+        };
+    }
+    None
+}
