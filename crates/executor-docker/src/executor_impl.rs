@@ -4,11 +4,11 @@ use crate::config::{DockerConfig, Flavour};
 use crate::container::Container;
 use crate::engine::{Engine, EngineError};
 use crate::image::{self, Facts};
-use crate::owner::Owner;
+use crate::owner::{self, Owner};
 use crate::sandbox::DockerSandbox;
 use crate::spec;
 use async_trait::async_trait;
-use bollard::models::SystemInfo;
+use bollard::models::{ImageConfig, SystemInfo};
 use executor::guest::Guest;
 use executor::{
     ExecRequest, Executor, ExecutorError, Health, Hints, Maker, Pool, Protection, Sandbox, Templates,
@@ -45,6 +45,8 @@ struct Shared {
     removals: TaskTracker,
     /// What was proved; `None` until then, and after a failure.
     proved: Mutex<Option<Arc<Facts>>>,
+    /// The image that was looked into last, and its agent's digest.
+    looked_into: Mutex<Option<(String, String)>>,
     /// One proof at a time.
     proving: tokio::sync::Mutex<()>,
     serial: AtomicU64,
@@ -89,6 +91,7 @@ impl DockerExecutor {
             templates: Templates::new(Some(&config.templates)),
             removals: TaskTracker::new(),
             proved: Mutex::new(None),
+            looked_into: Mutex::new(None),
             proving: tokio::sync::Mutex::new(()),
             serial: AtomicU64::new(0),
             stopped: AtomicBool::new(false),
@@ -177,7 +180,7 @@ impl Shared {
             }
             Err(source) => return Err(EngineError::Api { step: "inspect the image", source }),
         };
-        let facts = image::facts(image, inspected.id.unwrap_or_default(), inspected.config.as_ref())?;
+        let facts = self.facts_of(inspected.id.unwrap_or_default(), inspected.config.as_ref()).await?;
         let options = info.security_options.unwrap_or_default();
         Ok(Facts {
             maps_users: options.iter().any(|option| option == "name=userns" || option == "name=rootless"),
@@ -185,6 +188,27 @@ impl Shared {
             kernel: info.kernel_version.unwrap_or_default(),
             ..facts
         })
+    }
+
+    /// What an image is. One without the agent's digest among its labels is looked into, once.
+    async fn facts_of(&self, id: String, config: Option<&ImageConfig>) -> Result<Facts, EngineError> {
+        let image = &self.config.image;
+        if let Some(agent) = image::labelled_agent(config) {
+            return image::facts(image, id, config, Some(&agent));
+        }
+        let facts = image::facts(image, id, config, None)?;
+        let known = self.looked_into.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let agent = match known {
+            Some((id, agent)) if id == facts.image_id => agent,
+            _ => {
+                let labels = owner::labels(&self.owner.name, self.config.flavour);
+                let agent = image::find_agent(&self.engine, &facts.image_id, labels).await?;
+                let seen = (facts.image_id.clone(), agent.clone());
+                *self.looked_into.lock().unwrap_or_else(PoisonError::into_inner) = Some(seen);
+                agent
+            }
+        };
+        image::facts(image, facts.image_id, config, Some(&agent))
     }
 
     fn check_runtime(&self, info: &SystemInfo) -> Result<(), EngineError> {

@@ -27,4 +27,4 @@ mod wire;
 pub use config::{DockerConfig, Flavour};
 pub use engine::EngineError;
 pub use executor_impl::DockerExecutor;
-pub use image::{BuildError, BuildStep, ImageSource, build_image};
+pub use image::{BuildError, BuildStep, ImageSource, build_image, write_tree};
