@@ -9,8 +9,11 @@ PROFILE ?= ci
 TARGET_DIR := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
 BINARY := $(TARGET_DIR)/release/python-sandbox
 PREFIX ?= /usr/local
+# More arguments of `docker build`, such as --build-arg; see docs/deployment.md.
+IMAGE_ARGS ?=
+SANDBOX_IMAGE_ARGS ?=
 
-.PHONY: help run prerequisites build install test lint generate
+.PHONY: help run prerequisites build install images test lint generate
 
 help: ## Lists these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -32,6 +35,12 @@ build: ## Builds the release binary
 install: ## Copies the release binary to $(PREFIX)/bin; PREFIX=~/.local for one user
 	@[ -x $(BINARY) ] || { echo 'Run `make build` first.' >&2; exit 1; }
 	install -D -m 755 $(BINARY) $(DESTDIR)$(PREFIX)/bin/python-sandbox
+
+# The third takes the program out of the first, so that both have the same guest agent.
+images: ## Builds the container images of the service, and the one that programs run in
+	docker build --target service -t python-sandbox-service $(IMAGE_ARGS) .
+	docker build -t python-sandbox-native $(IMAGE_ARGS) .
+	docker build -t python-sandbox -f sandbox-image/Dockerfile $(SANDBOX_IMAGE_ARGS) .
 
 test: ## Everything: format, lints, all tests, the API against its own description
 	@PROFILE=$(PROFILE) scripts/test

@@ -5,12 +5,12 @@ use crate::container::Container;
 use crate::engine::{Engine, EngineError};
 use crate::image::{self, Facts};
 use crate::limits;
-use crate::owner::Owner;
+use crate::owner::{self, Owner};
 use crate::sandbox::DockerSandbox;
 use crate::spec;
 use async_trait::async_trait;
 use bollard::Docker;
-use bollard::models::SystemInfo;
+use bollard::models::{ImageConfig, SystemInfo};
 use executor::guest::Guest;
 use executor::{
     ExecRequest, Executor, ExecutorError, Health, Hints, Maker, Pool, Protection, Sandbox, Templates,
@@ -55,6 +55,8 @@ struct Shared {
     proved: Mutex<Option<Arc<Facts>>>,
     /// What the engine said of itself, and when; forgotten with what was proved.
     info: Mutex<Option<(Instant, SystemInfo)>>,
+    /// The image that was looked into last, and its agent's digest.
+    looked_into: Mutex<Option<(String, String)>>,
     /// One proof at a time.
     proving: tokio::sync::Mutex<()>,
     serial: AtomicU64,
@@ -99,6 +101,7 @@ impl DockerExecutor {
             removals: TaskTracker::new(),
             proved: Mutex::new(None),
             info: Mutex::new(None),
+            looked_into: Mutex::new(None),
             proving: tokio::sync::Mutex::new(()),
             serial: AtomicU64::new(0),
             stopped: AtomicBool::new(false),
@@ -229,7 +232,7 @@ impl Shared {
             }
             Err(source) => return Err(EngineError::Api { step: "inspect the image", source }),
         };
-        let facts = image::facts(image, inspected.id.unwrap_or_default(), inspected.config.as_ref())?;
+        let facts = self.facts_of(inspected.id.unwrap_or_default(), inspected.config.as_ref()).await?;
         let options = info.security_options.unwrap_or_default();
         Ok(Facts {
             maps_users: options.iter().any(|option| option == "name=userns" || option == "name=rootless"),
@@ -249,6 +252,27 @@ impl Shared {
         let info = client.info().await.map_err(EngineError::at("describe itself"))?;
         *self.info.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), info.clone()));
         Ok(info)
+    }
+
+    /// What an image is. One without the agent's digest among its labels is looked into, once.
+    async fn facts_of(&self, id: String, config: Option<&ImageConfig>) -> Result<Facts, EngineError> {
+        let image = &self.config.image;
+        if let Some(agent) = image::labelled_agent(config) {
+            return image::facts(image, id, config, Some(&agent));
+        }
+        let facts = image::facts(image, id, config, None)?;
+        let known = self.looked_into.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let agent = match known {
+            Some((id, agent)) if id == facts.image_id => agent,
+            _ => {
+                let labels = owner::labels(&self.owner.name, self.config.flavour);
+                let agent = image::find_agent(&self.engine, &facts.image_id, labels).await?;
+                let seen = (facts.image_id.clone(), agent.clone());
+                *self.looked_into.lock().unwrap_or_else(PoisonError::into_inner) = Some(seen);
+                agent
+            }
+        };
+        image::facts(image, facts.image_id, config, Some(&agent))
     }
 
     fn check_runtime(&self, info: &SystemInfo) -> Result<(), EngineError> {

@@ -2,17 +2,22 @@
 //!
 //! It is imported whole from the runtime that `python-sandbox setup` prepared (or an operator's own root file system),
 //! so no registry is asked for anything and every executor runs the same packages. An image made another way, such as
-//! by `sandbox-image/Dockerfile`, is as good when it has the agent and the labels.
+//! by `sandbox-image/Dockerfile`, is as good when it has the agent and the labels; without the label of the agent's digest,
+//! which no Dockerfile can compute, the agent in it is looked at.
 
 use crate::config::EngineAddress;
 use crate::engine::{Engine, EngineError};
-use bollard::models::{CreateImageInfo, ImageConfig};
-use bollard::query_parameters::CreateImageOptionsBuilder;
+use bollard::Docker;
+use bollard::models::{ContainerCreateBody, CreateImageInfo, HostConfig, ImageConfig};
+use bollard::query_parameters::{
+    CreateContainerOptions, CreateImageOptionsBuilder, DownloadFromContainerOptionsBuilder,
+};
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use sha2::{Digest, Sha256};
+use std::collections::HashMap;
 use std::fs;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -28,6 +33,8 @@ const LABEL_ENV: &str = "python-sandbox.env.";
 /// Bytes of one piece on the way to the engine, and pieces on their way.
 const PIECE_BYTES: usize = 256 * 1024;
 const PIECES_MAX: usize = 8;
+/// What an archive of one file is longer than the file, at most: header, padding, and the mark of its end.
+const ARCHIVE_MORE_BYTES: usize = 64 * 1024;
 /// Longest wait for the engine while it takes an image: it writes hundreds of megabytes.
 const BUILD_TIME_MAX: Duration = Duration::from_secs(1800);
 
@@ -94,21 +101,89 @@ pub enum BuildError {
 
 /// The agent's digest: image and service must have the same.
 fn agent_digest() -> String {
-    Sha256::digest(agent_image::AGENT).iter().map(|byte| format!("{byte:02x}")).collect()
+    digest(agent_image::AGENT)
 }
 
-/// What an image holds, by its labels.
-pub(crate) fn facts(image: &str, id: String, config: Option<&ImageConfig>) -> Result<Facts, EngineError> {
-    let labels = config.and_then(|config| config.labels.clone()).unwrap_or_default();
-    let label = |label: &str| {
-        labels
-            .get(label)
-            .ok_or_else(|| EngineError::ImageForeign { image: image.to_owned(), label: label.to_owned() })
+fn digest(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The digest of an image's agent as its label says, where it has that label.
+pub(crate) fn labelled_agent(config: Option<&ImageConfig>) -> Option<String> {
+    config?.labels.as_ref()?.get(LABEL_AGENT).cloned()
+}
+
+/// The digest of the agent that an image holds, found by looking; empty when it has none. A container is made for that, as
+/// an engine shows files of containers alone, and never started.
+pub(crate) async fn find_agent(
+    engine: &Engine,
+    image_id: &str,
+    labels: HashMap<String, String>,
+) -> Result<String, EngineError> {
+    let client = engine.client().await?;
+    let body = ContainerCreateBody {
+        image: Some(image_id.to_owned()),
+        entrypoint: Some(vec![AGENT_PATH.to_owned()]),
+        labels: Some(labels),
+        network_disabled: Some(true),
+        host_config: Some(HostConfig { network_mode: Some("none".to_owned()), ..HostConfig::default() }),
+        ..ContainerCreateBody::default()
     };
-    if *label(LABEL_AGENT)? != agent_digest() {
+    let made = client
+        .create_container(None::<CreateContainerOptions>, body)
+        .await
+        .map_err(EngineError::at("make a container of the image"))?;
+    // The engine removes no container whose files it still sends, so the stream must be gone before.
+    let found = read_agent(&client, &made.id).await;
+    engine.remove(&made.id).await?;
+    found
+}
+
+async fn read_agent(client: &Docker, container: &str) -> Result<String, EngineError> {
+    let options = DownloadFromContainerOptionsBuilder::new().path(AGENT_PATH).build();
+    let mut pieces = std::pin::pin!(client.download_from_container(container, Some(options)));
+    let mut archive = Vec::new();
+    while let Some(piece) = pieces.next().await {
+        match piece {
+            Ok(piece) => archive.extend_from_slice(&piece),
+            Err(bollard::errors::Error::DockerResponseServerError { status_code: 404, .. }) => {
+                return Ok(String::new());
+            }
+            Err(source) => return Err(EngineError::Api { step: "show the image's agent", source }),
+        }
+        // What is longer is another agent; nobody needs to know which.
+        if archive.len() > agent_image::AGENT.len() + ARCHIVE_MORE_BYTES {
+            return Ok(String::new());
+        }
+    }
+    Ok(digest_of_first(&archive))
+}
+
+/// The digest of the first file of an archive; empty when it is none.
+fn digest_of_first(archive: &[u8]) -> String {
+    let first = || {
+        let mut bytes = Vec::new();
+        tar::Archive::new(archive).entries().ok()?.next()?.ok()?.read_to_end(&mut bytes).ok()?;
+        Some(digest(&bytes))
+    };
+    first().unwrap_or_default()
+}
+
+/// What an image holds, by its labels and the digest of its agent, which `None` leaves unasked.
+pub(crate) fn facts(
+    image: &str,
+    id: String,
+    config: Option<&ImageConfig>,
+    agent: Option<&str>,
+) -> Result<Facts, EngineError> {
+    let labels = config.and_then(|config| config.labels.clone()).unwrap_or_default();
+    if agent.is_some_and(|agent| agent != agent_digest()) {
         return Err(EngineError::ImageOutdated { image: image.to_owned() });
     }
-    let interpreter = label(LABEL_INTERPRETER)?.clone();
+    let interpreter = labels.get(LABEL_INTERPRETER).cloned().ok_or_else(|| EngineError::ImageForeign {
+        image: image.to_owned(),
+        label: LABEL_INTERPRETER.to_owned(),
+    })?;
     let mut env: Vec<_> = labels
         .iter()
         .filter_map(|(name, value)| Some((name.strip_prefix(LABEL_ENV)?.to_owned(), value.clone())))
@@ -205,8 +280,11 @@ pub async fn build_image(
 }
 
 /// Writes the tree and the agent as one archive. All is root's, and nobody else may write.
-fn write_tree(rootfs: &Path, pieces: PieceWriter, progress: &dyn Fn(BuildStep)) -> io::Result<()> {
-    let mut archive = tar::Builder::new(pieces);
+///
+/// # Errors
+/// When the tree cannot be read, or the archive not written.
+pub fn write_tree(rootfs: &Path, to: impl Write, progress: &dyn Fn(BuildStep)) -> io::Result<()> {
+    let mut archive = tar::Builder::new(to);
     archive.follow_symlinks(false);
     let (mut files, mut bytes) = (0u64, 0u64);
     let mut pending = vec![PathBuf::new()];
@@ -283,7 +361,6 @@ impl Write for PieceWriter {
 #[allow(clippy::unwrap_used, reason = "a test that fails may panic where it stands")]
 mod tests {
     use super::*;
-    use std::collections::HashMap;
 
     fn config(labels: &[(&str, &str)]) -> ImageConfig {
         let labels: HashMap<_, _> =
@@ -296,7 +373,10 @@ mod tests {
         let digest = agent_digest();
         let ours =
             config(&[(LABEL_AGENT, &digest), (LABEL_INTERPRETER, "/python"), ("python-sandbox.env.A", "b")]);
-        let facts = |config: &ImageConfig| facts("image", "id".to_owned(), Some(config));
+        let facts = |config: &ImageConfig| {
+            let agent = labelled_agent(Some(config));
+            facts("image", "id".to_owned(), Some(config), agent.as_deref())
+        };
         let found = facts(&ours).unwrap();
         assert_eq!((found.interpreter.as_str(), found.env.len()), ("/python", 1));
         let old = facts(&config(&[(LABEL_AGENT, "0"), (LABEL_INTERPRETER, "/python")])).unwrap_err();
@@ -343,5 +423,43 @@ mod tests {
             .collect();
         names.sort();
         assert_eq!(names, ["d", "d/file", "link", "tmp", AGENT_PATH.trim_start_matches('/')]);
+    }
+
+    #[test]
+    fn the_dockerfile_says_what_programs_get() {
+        let tree = tempfile::tempdir().unwrap();
+        for directory in ["proc", "dev", "sys", "tmp", "usr/bin", "usr/lib/python3.13"] {
+            fs::create_dir_all(tree.path().join(directory)).unwrap();
+        }
+        for file in ["usr/bin/python3", "usr/lib/python3.13/os.py"] {
+            fs::write(tree.path().join(file), "").unwrap();
+        }
+        let runtime = runtime::Runtime::from_rootfs(tree.path()).unwrap();
+        let dockerfile = include_str!("../../../sandbox-image/Dockerfile");
+        let mut wanted: Vec<_> = runtime
+            .env
+            .iter()
+            .map(|(name, value)| format!("{LABEL_ENV}{name}=\"{value}\""))
+            .chain([format!("{LABEL_INTERPRETER}=\"{}\"", runtime.interpreter)])
+            .collect();
+        wanted.sort();
+        let words = dockerfile.split_whitespace();
+        let mut said: Vec<_> = words.filter(|word| word.starts_with("python-sandbox.")).collect();
+        said.sort_unstable();
+        assert_eq!(said, wanted);
+        assert!(dockerfile.contains(&format!("ENTRYPOINT [\"{AGENT_PATH}\"]")));
+    }
+
+    #[test]
+    fn the_first_file_of_an_archive_is_the_agent() {
+        let mut archive = tar::Builder::new(Vec::new());
+        let mut header = tar::Header::new_gnu();
+        header.set_size(agent_image::AGENT.len() as u64);
+        archive.append_data(&mut header, "agent", agent_image::AGENT).unwrap();
+        let archive = archive.into_inner().unwrap();
+        assert!(archive.len() <= agent_image::AGENT.len() + ARCHIVE_MORE_BYTES);
+        assert_eq!(digest_of_first(&archive), agent_digest());
+        assert_ne!(digest_of_first(&archive[..archive.len() / 2]), agent_digest());
+        assert_eq!(digest_of_first(b"no archive"), "");
     }
 }

@@ -30,4 +30,4 @@ mod wire;
 pub use config::{DockerConfig, EngineAddress, Flavour};
 pub use engine::{EngineError, engine_address};
 pub use executor_impl::DockerExecutor;
-pub use image::{BuildError, BuildStep, ImageSource, build_image};
+pub use image::{BuildError, BuildStep, ImageSource, build_image, write_tree};

@@ -6,13 +6,14 @@ mod support;
 
 use bollard::models::{ContainerCreateBody, HostConfig};
 use bollard::query_parameters::{
-    CreateContainerOptions, InspectContainerOptions, ListContainersOptionsBuilder,
+    CreateContainerOptions, CreateImageOptionsBuilder, InspectContainerOptions, ListContainersOptionsBuilder,
     RemoveContainerOptionsBuilder, StartContainerOptions,
 };
 use bollard::{API_DEFAULT_VERSION, Docker};
 use executor::memory::{MemoryExecutor, Script};
 use executor::{Chain, ChainError, ExecRequest, ExecResult, Executor, PoolSize};
-use executor_docker::{DockerExecutor, Flavour};
+use executor_docker::{DockerConfig, DockerExecutor, Flavour};
+use futures_util::StreamExt;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -264,4 +265,57 @@ async fn health_names_what_is_missing_and_what_mends_it() {
         assert!(executor.create(&executor::Hints::default()).await.is_err(), "nothing runs there");
         executor.shut_down().await;
     }
+}
+
+/// An image as a Dockerfile makes it, without the label of the agent's digest, with these bytes for its agent.
+async fn image_without_digest(engine: &Docker, name: &str, agent: &[u8]) {
+    let mut archive = tar::Builder::new(Vec::new());
+    let mut header = tar::Header::new_gnu();
+    header.set_size(agent.len() as u64);
+    header.set_mode(0o555);
+    archive.append_data(&mut header, "usr/libexec/python-sandbox/agent", agent).unwrap();
+    let options = CreateImageOptionsBuilder::new()
+        .from_src("-")
+        .repo(name)
+        .tag("latest")
+        .changes(vec!["LABEL python-sandbox.interpreter=/no/python".to_owned()])
+        .build();
+    let body = bollard::body_full(archive.into_inner().unwrap().into());
+    let mut answers = std::pin::pin!(engine.create_image(Some(options), Some(body), None));
+    while let Some(answer) = answers.next().await {
+        answer.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_image_without_digest_is_looked_into() {
+    let _alone = ALONE.lock().await;
+    let state = tempfile::tempdir().unwrap();
+    if support::host().is_none() {
+        return support::skip("DOCKER_HOST names no engine for the tests").unwrap_or_default();
+    }
+    let engine = engine().await;
+    for (name, agent, words) in [
+        // The right agent is trusted and started; what it then lacks here is an interpreter.
+        ("python-sandbox-test-right", agent_image::AGENT, "execute the interpreter"),
+        ("python-sandbox-test-old", &agent_image::AGENT[1..], "another version"),
+        ("python-sandbox-test-long", &[agent_image::AGENT; 2].concat(), "another version"),
+    ] {
+        image_without_digest(&engine, name, agent).await;
+        let config = DockerConfig {
+            image: format!("{name}:latest"),
+            ..support::config(Flavour::Docker, &state.path().join(name))
+        };
+        let executor = DockerExecutor::new(config).unwrap();
+        let reason = executor.health().await.reason.unwrap();
+        assert!(reason.contains(words), "{name}: {reason}");
+        executor.shut_down().await;
+    }
+    let filters = HashMap::from([("label", vec!["python-sandbox.executor"])]);
+    let options = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
+    let left = engine.list_containers(Some(options)).await.unwrap();
+    assert!(
+        left.iter().all(|one| one.image.as_deref().is_none_or(|image| !image.contains("-test-"))),
+        "{left:?}"
+    );
 }

@@ -46,6 +46,8 @@ pub(crate) enum Command {
     /// Makes the image that container executors run programs in
     #[command(subcommand)]
     Image(ImageCommand),
+    /// Asks the service on this machine whether it can take work: exit code 0 yes, 1 no
+    Health,
     /// Prints every setting with its value and source
     CheckConfig(CheckConfigArgs),
 }
@@ -166,6 +168,8 @@ pub(crate) struct SetupArgs {
 pub(crate) enum ImageCommand {
     /// Builds DOCKER_IMAGE from the prepared runtime on the engine at DOCKER_HOST; needs no registry
     Build,
+    /// Writes what the image holds, the runtime and the guest agent, as a tar archive to standard output, for a Dockerfile
+    Export,
 }
 
 /// Arguments of `check-config`.

@@ -27,13 +27,38 @@ pub(crate) fn load_runtime(settings: &Settings) -> Result<Runtime, LoadError> {
     }
 }
 
+/// The same where only a container executor is active: its programs run in the sandbox image, so a service of theirs may
+/// do without a runtime (`None`).
+///
+/// # Errors
+/// When there is none and an executor needs it.
+pub(crate) fn load_runtime_if_needed(settings: &Settings) -> Result<Option<Runtime>, LoadError> {
+    match load_runtime(settings) {
+        Err(LoadError::NotPrepared { .. })
+            if !settings.active_providers().contains(&executor_native::PROVIDER) =>
+        {
+            Ok(None)
+        }
+        loaded => loaded.map(Some),
+    }
+}
+
 /// Starts the active executors, in their order. One that cannot start is in the chain all the same, unhealthy,
 /// with the reason.
-pub(crate) async fn start_executors(settings: &Settings, runtime: &Runtime) -> Vec<Arc<dyn Executor>> {
+pub(crate) async fn start_executors(
+    settings: &Settings,
+    runtime: Option<&Runtime>,
+) -> Vec<Arc<dyn Executor>> {
     let mut executors: Vec<Arc<dyn Executor>> = Vec::new();
     for name in settings.active_providers() {
         let executor = match name {
-            "native" => start_native(settings, runtime).await,
+            "native" => match runtime {
+                Some(runtime) => start_native(settings, runtime).await,
+                None => Arc::new(Unusable::new(
+                    executor_native::PROVIDER,
+                    "there is no Python runtime (hint: python-sandbox setup)".to_owned(),
+                )),
+            },
             "docker" => start_docker(settings, Flavour::Docker, None),
             "gvisor" => start_docker(settings, Flavour::Gvisor, Some(&settings.docker.gvisor_runtime)),
             "kata" => start_docker(settings, Flavour::Kata, Some(&settings.docker.kata_runtime)),
@@ -45,7 +70,21 @@ pub(crate) async fn start_executors(settings: &Settings, runtime: &Runtime) -> V
     executors
 }
 
+/// Makes the control groups of our own container writable, where the settings ask for it.
+///
+/// # Errors
+/// With what mends it.
+pub(crate) fn prepare_cgroups(settings: &Settings) -> Result<(), String> {
+    if !settings.native_cgroup_remount {
+        return Ok(());
+    }
+    confine::cgroup::make_writable().map(drop).map_err(|error| executor::error_chain(&error))
+}
+
 async fn start_native(settings: &Settings, runtime: &Runtime) -> Arc<dyn Executor> {
+    if let Err(why) = prepare_cgroups(settings) {
+        return Arc::new(Unusable::new(executor_native::PROVIDER, format!("failed to {why}")));
+    }
     let config = NativeConfig {
         rootfs: runtime.rootfs.clone(),
         interpreter: runtime.interpreter.clone(),
@@ -128,10 +167,11 @@ pub(crate) fn files_dir(settings: &Settings) -> PathBuf {
 }
 
 /// The service's configuration.
-pub(crate) fn service_config(settings: &Settings, runtime: &Runtime) -> ServiceConfig {
+pub(crate) fn service_config(settings: &Settings, runtime: Option<&Runtime>) -> ServiceConfig {
     let limits = settings.exec_limits_max;
     let timeout_s_max = u32::try_from(limits.wall_time.as_secs()).unwrap_or(u32::MAX);
-    let (major, minor, _) = runtime.python_version;
+    // Of an image the version is not known here. What is too new for its interpreter, that refuses by itself.
+    let (major, minor, _) = runtime.map_or(runtime::NEWEST_PYTHON, |runtime| runtime.python_version);
     let validator = &settings.validator;
     let policy = Policy {
         forbidden_imports: validator.forbidden_imports.iter().cloned().collect(),

@@ -5,6 +5,7 @@ use crate::settings::Settings;
 use crate::{compose, exit, term};
 use executor_docker::BuildStep;
 use indicatif::{ProgressBar, ProgressStyle};
+use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use std::time::Duration;
 pub(crate) async fn run(command: ImageCommand, settings: Settings) -> ExitCode {
     match command {
         ImageCommand::Build => build(&settings).await,
+        ImageCommand::Export => export(&settings),
     }
 }
 
@@ -49,6 +51,29 @@ async fn build(settings: &Settings) -> ExitCode {
         }
         Err(error) => {
             term::message(&format!("the image could not be built: {}", executor::error_chain(&error)));
+            exit::our_fault()
+        }
+    }
+}
+
+fn export(settings: &Settings) -> ExitCode {
+    let runtime = match compose::load_runtime(settings) {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            term::message(&compose::no_runtime(&error));
+            return exit::our_fault();
+        }
+    };
+    let stdout = std::io::stdout().lock();
+    if stdout.is_terminal() {
+        term::message("this writes an archive (hint: python-sandbox image export >image.tar)");
+        return exit::our_fault();
+    }
+    match executor_docker::write_tree(&runtime.rootfs, stdout, &|_| ()) {
+        Ok(()) => exit::good(),
+        Err(error) => {
+            let rootfs = runtime.rootfs.display();
+            term::message(&format!("failed to write the archive of {rootfs}: {error}"));
             exit::our_fault()
         }
     }

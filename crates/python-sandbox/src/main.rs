@@ -9,6 +9,7 @@ mod compose;
 mod directory_store;
 mod doctor;
 mod exit;
+mod health;
 mod image;
 mod leftovers;
 mod logging;
@@ -56,6 +57,7 @@ fn main() -> ExitCode {
             with_runtime(image::run(command, settings))
         }
         Command::Setup(args) => setup::run(&args, &settings),
+        Command::Health => health::run(&settings),
         Command::CheckConfig(args) => check_config(&args, &resolved),
     }
 }

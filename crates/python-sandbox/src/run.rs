@@ -85,11 +85,11 @@ async fn try_run(args: &RunArgs, settings: &Settings) -> Result<Execution, RunEr
         }
         None => None,
     };
-    let runtime =
-        compose::load_runtime(settings).map_err(|error| RunError::NoRuntime(compose::no_runtime(&error)))?;
+    let runtime = compose::load_runtime_if_needed(settings)
+        .map_err(|error| RunError::NoRuntime(compose::no_runtime(&error)))?;
     let settings = &for_one_program(settings);
-    let chain = Chain::new(compose::start_executors(settings, &runtime).await);
-    let service = Service::start(compose::service_config(settings, &runtime), chain.clone(), store);
+    let chain = Chain::new(compose::start_executors(settings, runtime.as_ref()).await);
+    let service = Service::start(compose::service_config(settings, runtime.as_ref()), chain.clone(), store);
 
     let cancel = CancellationToken::new();
     let on_signal = tokio::spawn({

@@ -39,7 +39,8 @@ pub(crate) async fn serve(settings: Settings) -> ExitCode {
 struct StartError(String);
 
 async fn try_serve(settings: &Settings) -> Result<(), StartError> {
-    let runtime = compose::load_runtime(settings).map_err(|error| StartError(compose::no_runtime(&error)))?;
+    let runtime =
+        compose::load_runtime_if_needed(settings).map_err(|error| StartError(compose::no_runtime(&error)))?;
     // Before anything that must be cleaned up: a signal from here on is an orderly stop.
     let mut signals =
         Signals::new().map_err(|error| StartError(format!("failed to watch for signals: {error}")))?;
@@ -49,10 +50,10 @@ async fn try_serve(settings: &Settings) -> Result<(), StartError> {
     let listener = listen(settings).await?;
     let bound = listener.local_addr().map_err(|error| StartError(format!("failed to listen: {error}")))?;
 
-    let chain = Chain::new(compose::start_executors(settings, &runtime).await);
+    let chain = Chain::new(compose::start_executors(settings, runtime.as_ref()).await);
     warn_of_dangers(settings, &chain, bound).await;
     let service = Service::start(
-        compose::service_config(settings, &runtime),
+        compose::service_config(settings, runtime.as_ref()),
         chain.clone(),
         store.clone().map(|store| store as Arc<dyn Store>),
     );

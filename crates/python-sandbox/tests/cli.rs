@@ -1,5 +1,6 @@
 //! The real binary's command line: usage errors, settings, and what goes to which stream.
 
+use std::io::{Read, Write};
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -135,4 +136,45 @@ fn delegating_to_nobody_is_refused() {
     let output = run(directory.path(), &[], &["setup", "--delegate-cgroups", "no-such-user-here"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(text(&output.stderr).contains("no-such-user-here"));
+}
+
+#[test]
+fn a_service_of_containers_alone_needs_no_runtime() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let containers = [
+        ("EXECUTOR_PROVIDER", "docker"),
+        ("EXECUTOR_FALLBACK_PROVIDERS", ""),
+        ("DOCKER_HOST", "unix:///nonexistent/docker.sock"),
+    ];
+    let output = run(directory.path(), &containers, &["run", "-c", "print(1)"]);
+    let stderr = text(&output.stderr);
+    assert!(stderr.contains("no Docker engine") && !stderr.contains("runtime"), "{stderr}");
+    let with_native = [containers[0], ("EXECUTOR_FALLBACK_PROVIDERS", "native"), containers[2]];
+    let output = run(directory.path(), &with_native, &["run", "-c", "print(1)"]);
+    assert!(text(&output.stderr).contains("python-sandbox setup"), "{}", text(&output.stderr));
+}
+
+#[test]
+fn health_says_what_the_service_says() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let port = listener.local_addr().expect("bound").port().to_string();
+    for (status, code) in [("200 OK", 0), ("503 Service Unavailable", 1)] {
+        let answer = format!("HTTP/1.1 {status}\r\ncontent-length: 2\r\n\r\n{{}}");
+        let output = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let (mut stream, _) = listener.accept().expect("asked");
+                let mut request = [0; 512];
+                let length = stream.read(&mut request).expect("read");
+                assert!(request[..length].starts_with(b"GET /health HTTP/1.1\r\n"));
+                stream.write_all(answer.as_bytes()).expect("written");
+            });
+            run(directory.path(), &[("HOST", "0.0.0.0"), ("PORT", &port)], &["health"])
+        });
+        assert_eq!((output.status.code(), text(&output.stdout).as_str()), (Some(code), "{}\n"));
+    }
+    drop(listener);
+    let output = run(directory.path(), &[("PORT", &port)], &["health"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains(&port), "{}", text(&output.stderr));
 }

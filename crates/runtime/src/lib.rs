@@ -34,7 +34,7 @@ pub use command::CommandError;
 pub use error::{LoadError, SetupError};
 pub use loaded::Runtime;
 pub use manifest::Package;
-pub use python::{Rejected, Rejection};
+pub use python::{NEWEST_PYTHON, Rejected, Rejection};
 pub use setup::{Progress, SetupOptions, Silent, setup};
 
 /// The pinned packages, as pip reads them. Part of the binary, so a set-up needs no other file of ours.

@@ -14,6 +14,8 @@ const PROBE: &str = include_str!("../../../runtime/build/probe.py");
 const NAMES: [&str; 4] = ["python3.13", "python3.12", "python3.11", "python3"];
 /// The oldest and the newest minor version that the lock holds wheels for.
 const MINOR_VERSIONS: std::ops::RangeInclusive<u8> = 11..=14;
+/// The newest Python that programs may be written for.
+pub const NEWEST_PYTHON: (u8, u8, u8) = (3, *MINOR_VERSIONS.end(), 0);
 
 /// A usable interpreter and where its parts are on this machine.
 #[derive(Debug, Clone)]

@@ -312,7 +312,8 @@ fn mend_mount_v2(controller: Controller) -> String {
 }
 
 fn mend_read_only() -> String {
-    "mount -o remount,rw it; a container is started with `--privileged`".to_owned()
+    "mount -o remount,rw it; in a container set NATIVE_CGROUP_REMOUNT=true and see docs/deployment.md"
+        .to_owned()
 }
 
 fn mend_outside() -> String {

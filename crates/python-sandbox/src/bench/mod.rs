@@ -135,7 +135,7 @@ async fn try_run(args: &BenchArgs, flags: &[OsString], settings: &Settings) -> R
         containers_max: settings.docker.pool.max,
         directory,
         limits: settings.exec_limits_max,
-        policy: compose::service_config(settings, &runtime).policy,
+        policy: compose::service_config(settings, Some(&runtime)).policy,
     };
     let versions = versions(&parts, service.as_ref().ok(), args);
     if versions.build == "debug" {
@@ -289,7 +289,7 @@ impl Bench<'_> {
         }
         let (mut all, mut candidates) = (Vec::new(), Vec::new());
         for (way, how, settings) in ways {
-            for executor in compose::start_executors(&settings, self.runtime).await {
+            for executor in compose::start_executors(&settings, Some(self.runtime)).await {
                 let name = format!("{}{way}", executor.name());
                 candidates.push(Candidate { name, how, executor: able(&executor).await });
                 all.push(executor);

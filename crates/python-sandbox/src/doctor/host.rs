@@ -14,18 +14,21 @@ const KERNEL_MIN: (u32, u32) = (5, 12);
 const FREE_BYTES_MIN: u64 = 500 * 1024 * 1024;
 
 /// All facts.
-pub(super) fn facts(settings: &Settings, runtime: &Result<Runtime, LoadError>) -> Vec<Finding> {
-    vec![
-        kernel(),
-        landlock(),
-        seccomp_notify(),
-        user_namespaces(),
-        cgroups(settings),
-        python_runtime(runtime),
-        data_dir(&settings.data_dir),
-        disk_space(&settings.data_dir),
-        port(settings),
-    ]
+pub(super) fn facts(settings: &Settings, runtime: &Result<Option<Runtime>, LoadError>) -> Vec<Finding> {
+    // Containers get their control groups from the engine.
+    let is_native = settings.active_providers().contains(&executor_native::PROVIDER);
+    let facts = [
+        Some(kernel()),
+        Some(landlock()),
+        Some(seccomp_notify()),
+        Some(user_namespaces()),
+        is_native.then(|| cgroups(settings)),
+        Some(python_runtime(runtime)),
+        Some(data_dir(&settings.data_dir)),
+        Some(disk_space(&settings.data_dir)),
+        Some(port(settings)),
+    ];
+    facts.into_iter().flatten().collect()
 }
 
 fn kernel() -> Finding {
@@ -98,6 +101,8 @@ fn user_namespaces() -> Finding {
 }
 
 fn cgroups(settings: &Settings) -> Finding {
+    // Where it fails, the finding below says what that leaves.
+    let _ = compose::prepare_cgroups(settings);
     match confine::cgroup::Layout::detect_host(settings.native_cgroup_parent.as_deref()) {
         Ok(layout) => {
             let places: Vec<String> =
@@ -112,9 +117,10 @@ fn cgroups(settings: &Settings) -> Finding {
     }
 }
 
-fn python_runtime(runtime: &Result<Runtime, LoadError>) -> Finding {
+fn python_runtime(runtime: &Result<Option<Runtime>, LoadError>) -> Finding {
     match runtime {
-        Ok(runtime) => {
+        Ok(None) => Finding::host("Python runtime", "none here; programs run in the image DOCKER_IMAGE"),
+        Ok(Some(runtime)) => {
             let (major, minor, micro) = runtime.python_version;
             let packages = runtime.packages.len();
             Finding::host(

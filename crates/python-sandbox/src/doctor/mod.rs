@@ -79,15 +79,17 @@ pub(crate) async fn run(args: &DoctorArgs, settings: &Settings) -> ExitCode {
 }
 
 async fn examine(settings: &Settings, quiet: bool) -> std::io::Result<Vec<Finding>> {
-    let loaded = compose::load_runtime(settings);
+    let loaded = compose::load_runtime_if_needed(settings);
     let mut findings = host::facts(settings, &loaded);
     let walls = walls::walls();
     let Ok(runtime) = loaded else {
         findings.extend(all_missing(&walls, "there is no Python runtime", "python-sandbox setup"));
         return Ok(findings);
     };
-    let before = Snapshot::take(&runtime.rootfs);
-    let executors = compose::start_executors(settings, &runtime).await;
+    // Without a runtime there is none that a program could have changed.
+    let rootfs = runtime.as_ref().map_or(Path::new(""), |runtime| &runtime.rootfs);
+    let before = Snapshot::take(rootfs);
+    let executors = compose::start_executors(settings, runtime.as_ref()).await;
     for executor in &executors {
         let health = executor.health().await;
         let is_first = executor.name() == settings.provider;
@@ -116,7 +118,7 @@ async fn examine(settings: &Settings, quiet: bool) -> std::io::Result<Vec<Findin
         }
     }
     compose::stop_executors(&Chain::new(executors)).await;
-    findings.push(host_clean(&before, &runtime.rootfs));
+    findings.push(host_clean(&before, rootfs));
     Ok(findings)
 }
 

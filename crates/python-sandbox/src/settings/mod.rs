@@ -58,6 +58,8 @@ pub(crate) struct Settings {
     pub(crate) native_limits: SandboxLimits,
     /// Control group below which sandboxes' groups are made.
     pub(crate) native_cgroup_parent: Option<String>,
+    /// Make the container's own control groups writable.
+    pub(crate) native_cgroup_remount: bool,
     /// Templates besides the lean one; `None` for fresh interpreters.
     pub(crate) native_templates: Option<Vec<TemplateSpec>>,
     /// Native sandboxes that wait, for each template.
@@ -169,6 +171,7 @@ impl Settings {
                 disk_inodes: view.number("NATIVE_TMP_INODES"),
             },
             native_cgroup_parent: view.optional_text("NATIVE_CGROUP_PARENT"),
+            native_cgroup_remount: view.flag("NATIVE_CGROUP_REMOUNT"),
             native_templates: (!view.flag("NATIVE_FRESH_INTERPRETER"))
                 .then(|| templates(&view.list("NATIVE_TEMPLATES"))),
             native_pool: pool_size(view.count("NATIVE_POOL_SIZE")),

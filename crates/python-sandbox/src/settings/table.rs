@@ -157,6 +157,7 @@ pub(crate) const SETTINGS: &[Entry] = {
         row(Native, "NATIVE_TMP_SIZE", size(MIB, 1024 * GIB), "64m", BYTES, "Size of /tmp in one sandbox. It is kept in memory and counts there too."),
         row(Native, "NATIVE_TMP_INODES", number(64, 10_000_000), "8192", Some("files and directories"), "Files and directories in /tmp of one sandbox."),
         row(Native, "NATIVE_CGROUP_PARENT", Kind::OptionalText, "", None, "Control group below which the sandboxes' groups are made, such as /python-sandbox; empty = the service's own."),
+        row(Native, "NATIVE_CGROUP_REMOUNT", Kind::Flag, "false", None, "In a container: makes its own control groups writable, which engines mount read-only. Needs CAP_SYS_ADMIN."),
         row(Native, "NATIVE_TEMPLATES", Kind::List(Item::Template), "data=numpy+pandas+openpyxl+matplotlib.pyplot", None, "Interpreters that wait with packages imported and are forked for programs that import them, as NAME=MODULE+MODULE. One without packages is always there."),
         row(Native, "NATIVE_FRESH_INTERPRETER", Kind::Flag, "false", None, "Starts a new interpreter for every program instead of forking one: siblings then share neither address layout nor hash seed, and packages are imported each time."),
         computed(Native, "NATIVE_POOL_SIZE", number(0, 1000), "4 x cores, at least 8", Some("sandboxes"), "Most sandboxes that wait ready for use, for each template; a quarter always waits, more with the demand. 0 = none."),

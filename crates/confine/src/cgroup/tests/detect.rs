@@ -334,7 +334,8 @@ fn docker_v2_privileged_has_to_leave_its_root() {
 fn docker_v2_by_default_is_read_only() {
     let mount =
         "799 793 0:30 / /sys/fs/cgroup ro,nosuid,nodev,noexec,relatime - cgroup2 cgroup rw,nsdelegate\n";
-    let all = ["`memory` is mounted read-only", "`pids` is", "`cpu` is", "`cpuacct` is", "--privileged"];
+    let all =
+        ["`memory` is mounted read-only", "`pids` is", "`cpu` is", "`cpuacct` is", "NATIVE_CGROUP_REMOUNT"];
     refuses(("0::/\n", mount), 0, V2_CONTAINER, &all, &[]);
 }
 

@@ -1,0 +1,54 @@
+# The service's image, in two kinds (--target):
+#   service   the program alone, for container executors over a mounted socket: an ordinary user, no shell, some 20 MB
+#   native    the default: the program and the Python runtime, for the native executor
+# docs/deployment.md says how to use them. Nothing here needs BuildKit.
+
+# What compiles: Rust as Cargo.toml's rust-version asks, a C linker.
+ARG BUILDER_BASE=rust:1-bookworm
+# What the runtime is made from: CPython 3.11 or newer with venv, for glibc.
+ARG PYTHON_BASE=python:3.13-slim-bookworm
+# What the service's file is put into. A binary that is not static needs one with its libraries.
+ARG FINAL_BASE=scratch
+
+FROM ${BUILDER_BASE} AS build
+WORKDIR /src
+COPY . .
+# Static, so that it runs in an image where nothing else is. A finished binary at `prebuilt/python-sandbox` is taken as it is.
+RUN set -eu; mkdir -p /out/data; \
+    if [ -f prebuilt/python-sandbox ]; then cp prebuilt/python-sandbox /out/; else \
+        target=$(rustc -vV | sed -n 's/^host: //p'); \
+        RUSTFLAGS='-C target-feature=+crt-static' \
+            cargo build --release --locked --package python-sandbox --target "$target" --target-dir /build; \
+        cp "/build/$target/release/python-sandbox" /out/; \
+        rm -rf /build; \
+    fi; chmod 755 /out/python-sandbox
+
+FROM ${FINAL_BASE} AS base
+COPY --from=build /out/python-sandbox /usr/local/bin/python-sandbox
+# In a container only its own network is reached by loopback. Publish the port on loopback instead.
+ENV HOST=0.0.0.0 DATA_DIR=/data
+EXPOSE 8000
+HEALTHCHECK --interval=30s --timeout=10s --start-period=60s CMD ["/usr/local/bin/python-sandbox", "health"]
+STOPSIGNAL SIGTERM
+ENTRYPOINT ["/usr/local/bin/python-sandbox"]
+CMD ["serve"]
+
+FROM base AS service
+COPY --from=build --chown=65532:65532 /out/data /data
+ENV EXECUTOR_PROVIDER=docker EXECUTOR_FALLBACK_PROVIDERS=
+USER 65532:65532
+VOLUME /data
+
+FROM ${PYTHON_BASE} AS runtime
+COPY --from=build /out/python-sandbox /usr/local/bin/
+# A directory `wheels` in the context saves the downloads. The list of packages is only there because a copy of nothing is
+# an error.
+COPY runtime/packages.lock wheel[s] /work/runtime/wheels/
+RUN python-sandbox --set DATA_DIR=/work setup && mv /work/runtime/cpython-*/rootfs /rootfs && rm -rf /work
+
+# Root inside, because it makes namespaces and mounts; what it needs besides is in docker-compose.yml.
+FROM base AS native
+COPY --from=runtime /rootfs /runtime
+COPY --from=build /out/data /data
+ENV RUNTIME_ROOTFS=/runtime EXECUTOR_PROVIDER=native EXECUTOR_FALLBACK_PROVIDERS= NATIVE_CGROUP_REMOUNT=true
+VOLUME /data
