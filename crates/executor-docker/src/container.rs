@@ -3,11 +3,11 @@
 use crate::engine::{Engine, EngineError};
 use crate::owner::Owner;
 use crate::wire::Wire;
-use bollard::models::ContainerCreateBody;
+use bollard::models::{ContainerCreateBody, EventMessage};
 use bollard::query_parameters::{
     AttachContainerOptionsBuilder, CreateContainerOptionsBuilder, EventsOptionsBuilder, StartContainerOptions,
 };
-use futures_util::StreamExt;
+use futures_util::TryStreamExt;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -88,21 +88,26 @@ impl Container {
         Ok((container, wire))
     }
 
-    /// Whether the engine saw this happen to it: `oom`, the kernel killed something in it for memory; `die`, it ended.
-    /// Waits a moment for the news to arrive.
-    pub(crate) async fn saw(&self, event: &str) -> bool {
+    /// How it ended, by what the engine saw; `None` when it saw no end. Waits a moment for the news to arrive.
+    pub(crate) async fn end(&self) -> Option<End> {
         let look = async {
-            while !self.has_event(event).await.unwrap_or(false) {
+            loop {
+                if let Ok(Some(end)) = self.events().await.map(|events| judge(&events)) {
+                    return end;
+                }
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
         };
-        tokio::time::timeout(NOTICE_TIME_MAX, look).await.is_ok()
+        tokio::time::timeout(NOTICE_TIME_MAX, look).await.ok()
     }
 
-    async fn has_event(&self, event: &str) -> Result<bool, EngineError> {
+    /// What happened to it so far, as far as it tells how it ended.
+    async fn events(&self) -> Result<Vec<EventMessage>, EngineError> {
         let seconds = |time: SystemTime| time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        let filters =
-            HashMap::from([("container", vec![self.id.clone()]), ("event", vec![event.to_owned()])]);
+        let filters = HashMap::from([
+            ("container", vec![self.id.clone()]),
+            ("event", ["oom", "kill", "die"].map(str::to_owned).into()),
+        ]);
         // Past events only: an end in the past keeps the engine from waiting for more.
         let options = EventsOptionsBuilder::new()
             .since(&seconds(self.begun).saturating_sub(1).to_string())
@@ -110,12 +115,31 @@ impl Container {
             .filters(&filters)
             .build();
         let client = self.engine.client().await?;
-        let mut events = std::pin::pin!(client.events(Some(options)));
-        match events.next().await {
-            Some(event) => event.map(|_| true).map_err(EngineError::at("list events")),
-            None => Ok(false),
-        }
+        client.events(Some(options)).try_collect().await.map_err(EngineError::at("list events"))
     }
+}
+
+/// How a container ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    /// The kernel killed something in it for memory.
+    OutOfMemory,
+    /// Otherwise.
+    Other,
+}
+
+/// `oom` says that the kernel killed for memory, but it may come after the end, or never: then the group was gone before the
+/// engine looked. So a first process that SIGKILL ended, which nobody sent by the engine, counts as well.
+fn judge(events: &[EventMessage]) -> Option<End> {
+    const KILLED: &str = "137";
+    let find = |action: &str| events.iter().find(|event| event.action.as_deref() == Some(action));
+    if find("oom").is_some() {
+        return Some(End::OutOfMemory);
+    }
+    let attributes = find("die")?.actor.as_ref().and_then(|actor| actor.attributes.as_ref());
+    let exit_code = attributes.and_then(|attributes| attributes.get("exitCode"));
+    let for_memory = exit_code.is_some_and(|code| code == KILLED) && find("kill").is_none();
+    Some(if for_memory { End::OutOfMemory } else { End::Other })
 }
 
 impl Drop for Container {
@@ -138,5 +162,30 @@ impl Drop for Container {
             },
             &runtime,
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bollard::models::EventActor;
+
+    fn event(action: &str, exit_code: Option<&str>) -> EventMessage {
+        let attributes = exit_code.map(|code| HashMap::from([("exitCode".to_owned(), code.to_owned())]));
+        let actor = Some(EventActor { attributes, ..EventActor::default() });
+        EventMessage { action: Some(action.to_owned()), actor, ..EventMessage::default() }
+    }
+
+    #[test]
+    fn memory_is_the_cause_when_the_engine_says_so_or_nobody_else_can_have_killed_it() {
+        let (oom, kill) = (event("oom", None), event("kill", None));
+        let killed = event("die", Some("137"));
+        assert_eq!(judge(&[]), None);
+        assert_eq!(judge(std::slice::from_ref(&kill)), None, "it has not ended yet");
+        assert_eq!(judge(&[oom, event("die", Some("1"))]), Some(End::OutOfMemory));
+        assert_eq!(judge(std::slice::from_ref(&killed)), Some(End::OutOfMemory));
+        assert_eq!(judge(&[kill, killed]), Some(End::Other));
+        assert_eq!(judge(&[event("die", Some("2"))]), Some(End::Other));
+        assert_eq!(judge(&[event("die", None)]), Some(End::Other));
     }
 }

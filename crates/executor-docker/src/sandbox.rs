@@ -1,7 +1,7 @@
 //! Runs one program in a container and judges its end.
 
 use crate::config::{Flavour, SETTINGS};
-use crate::container::Container;
+use crate::container::{Container, End};
 use crate::wire::{State, Wire};
 use async_trait::async_trait;
 use executor::guest::{Answer, Guest, GuestError};
@@ -51,17 +51,14 @@ impl Sandbox for DockerSandbox {
             (report, Err(error)) => {
                 let lost = matches!(error, GuestError::Gone | GuestError::Io(_));
                 let late = matches!(error, GuestError::TooLate { .. });
-                if lost && answer.started && self.container.saw("oom").await {
+                let end = if lost && answer.started { self.container.end().await } else { None };
+                if end == Some(End::OutOfMemory) {
                     // It took so much that the kernel killed the agent, or gVisor's whole kernel, too.
                     (
                         verdict::memory_exceeded(&self.limits, evidence, SETTINGS),
                         verdict::EXIT_CODE_OUT_OF_MEMORY,
                     )
-                } else if lost
-                    && answer.started
-                    && !self.flavour.is_linux()
-                    && self.container.saw("die").await
-                {
+                } else if end.is_some() && !self.flavour.is_linux() {
                     (kernel_ended(), EXIT_CODE_KILLED)
                 } else if late && answer.started && report.is_none() {
                     let used_us = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
