@@ -199,6 +199,12 @@ impl From<ExecuteError> for ApiError {
                 let message = "no executor is usable, see /health; the program was not run";
                 Self::unavailable(ErrorCode::ExecutorUnavailable, message, retry_after_s)
             }
+            ExecuteError::Executor(_) => {
+                tracing::error!(error = %error.chain(), "an executor failed while a program may have run");
+                let message = "the executor failed while the program ran: it may have done a part of its work, and is not run \
+                               again; the log has the detail under this request id";
+                Self::new(ErrorCode::Internal, message)
+            }
             error => {
                 tracing::error!(error = %error.chain(), "a program was not executed");
                 Self::internal()

@@ -113,7 +113,9 @@ impl Sandbox for NativeSandbox {
             (report, Err(error)) => {
                 self.judge_lost(&answer, &error, evidence, &limits, begun.elapsed()).ok_or_else(|| {
                     let step = if report.is_some() { "collect the output files" } else { "run the program" };
-                    ExecutorError { program_started: answer.started, ..failed(step, error) }
+                    // An agent that is only slow may still start it.
+                    let program_started = answer.started || matches!(error, GuestError::TooLate { .. });
+                    ExecutorError { program_started, ..failed(step, error) }
                 })?
             }
             (None, Ok(())) => {

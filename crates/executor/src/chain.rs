@@ -3,7 +3,12 @@
 use crate::breaker::Breaker;
 use crate::{ExecRequest, ExecResult, Executor, ExecutorError, Health};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
+
+/// Longest wait for one executor to say how it is: less than whoever asks for all of them waits.
+const STATUS_TIME_MAX: Duration = Duration::from_secs(15);
 
 /// The configured executor and its fallbacks.
 #[derive(Debug, Clone)]
@@ -116,17 +121,21 @@ impl Chain {
         Err(ChainError::Unavailable { reasons })
     }
 
-    /// Asks every executor how it is. May be slow: do not call it for each request.
+    /// Asks every executor how it is, all at once: one that hangs must not speak for the others. May be slow: do not call
+    /// it for each request.
     pub async fn status(&self) -> ChainStatus {
+        let mut asked = Vec::new();
+        for link in self.links.clone() {
+            asked.push(AbortOnDropHandle::new(tokio::spawn(async move { link.ask().await })));
+        }
         let mut providers = Vec::new();
-        for Link { executor, breaker } in &self.links {
-            let health = executor.health().await;
-            if health.healthy {
-                breaker.close();
-            } else {
-                breaker.open();
-            }
-            providers.push(ProviderStatus { name: executor.name(), health });
+        for (link, status) in self.links.iter().zip(asked) {
+            let name = link.executor.name();
+            let failed = |error| ProviderStatus {
+                name,
+                health: Health::unhealthy(format!("its health failed: {error}")),
+            };
+            providers.push(status.await.unwrap_or_else(failed));
         }
         let in_use = providers.iter().find(|provider| provider.health.healthy).map(|provider| provider.name);
         ChainStatus { in_use, providers }
@@ -147,6 +156,23 @@ impl Chain {
             watchers.spawn(async move { breaker.watch(executor.as_ref()).await });
         }
         while watchers.join_next().await.is_some() {}
+    }
+}
+
+impl Link {
+    async fn ask(&self) -> ProviderStatus {
+        let health = match tokio::time::timeout(STATUS_TIME_MAX, self.executor.health()).await {
+            Ok(health) => health,
+            Err(_elapsed) => {
+                Health::unhealthy(format!("did not answer within {} seconds", STATUS_TIME_MAX.as_secs()))
+            }
+        };
+        if health.healthy {
+            self.breaker.close();
+        } else {
+            self.breaker.open();
+        }
+        ProviderStatus { name: self.executor.name(), health }
     }
 }
 
@@ -186,12 +212,23 @@ async fn run_on(
 mod tests {
     use super::*;
     use crate::memory::{MemoryExecutor, Script};
-    use std::time::Duration;
     use tokio::sync::watch;
 
     async fn names_of_run(chain: &Chain, selected: Option<&str>) -> Result<&'static str, ChainError> {
         let request = ExecRequest { code: "print(1)".into(), ..ExecRequest::default() };
         chain.exec(selected, request, CancellationToken::new()).await.map(|(name, _)| name)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_hangs_does_not_speak_for_the_others() {
+        let hanging = Arc::new(MemoryExecutor::named("first", Script::HangInHealth));
+        let working = Arc::new(MemoryExecutor::named("second", Script::Echo));
+        let chain = Chain::new(vec![hanging, working]);
+        let begun = tokio::time::Instant::now();
+        let status = chain.status().await;
+        assert_eq!(status.in_use, Some("second"));
+        let reason = status.providers[0].health.reason.clone().unwrap();
+        assert!(reason.contains("15 seconds") && begun.elapsed() < Duration::from_secs(16), "{reason}");
     }
 
     #[tokio::test]

@@ -22,6 +22,8 @@ pub enum Script {
     Sleep,
     /// Fails to make a sandbox.
     FailToCreate,
+    /// Never says how it is.
+    HangInHealth,
     /// Fails while the program runs.
     FailAfterStart,
 }
@@ -70,6 +72,9 @@ impl Executor for MemoryExecutor {
         if matches!(self.script, Script::FailToCreate) {
             return Health::unhealthy("scripted to fail");
         }
+        if matches!(self.script, Script::HangInHealth) {
+            std::future::pending::<()>().await;
+        }
         let detail = "nothing is run".to_owned();
         let protections = BTreeMap::from([("memory_only", Protection { enforced: true, detail })]);
         Health { healthy: true, reason: None, protections, warm: 0 }
@@ -114,7 +119,7 @@ impl Sandbox for MemorySandbox {
         cancel: CancellationToken,
     ) -> Result<ExecResult, ExecutorError> {
         match &self.script {
-            Script::Echo | Script::FailToCreate => Ok(echo(&request)),
+            Script::Echo | Script::FailToCreate | Script::HangInHealth => Ok(echo(&request)),
             Script::Answer(result) => Ok((**result).clone()),
             Script::Sleep => {
                 let limits = request.limits;
