@@ -10,7 +10,7 @@ use bollard::query_parameters::{
 use futures_util::TryStreamExt;
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
@@ -29,8 +29,6 @@ pub(crate) struct Container {
     removals: TaskTracker,
     /// Whoever waits for all containers to be gone waits for this one too.
     token: Option<TaskTrackerToken>,
-    /// When it was made, by the clock that events are looked up with.
-    begun: SystemTime,
 }
 
 impl Container {
@@ -64,16 +62,16 @@ impl Container {
     ) -> Result<(Self, Wire), EngineError> {
         use bollard::errors::Error::DockerResponseServerError;
         let client = engine.client().await?;
-        let (begun, token) = (SystemTime::now(), Some(removals.token()));
+        let token = Some(removals.token());
         let options = CreateContainerOptionsBuilder::new().name(&name).build();
         let made = client.create_container(Some(options), body).await.map_err(|source| {
-            // An answer says that there is none. Without one the engine may make it later.
-            if !matches!(source, DockerResponseServerError { .. }) {
+            // An answer says that there is none; without one, or from somebody in between, the engine may make it later.
+            if !matches!(source, DockerResponseServerError { status_code: 400..500, .. }) {
                 owner.note_lost(name);
             }
             EngineError::at("make a container")(source)
         })?;
-        let container = Self { id: made.id, engine, owner, removals, token, begun };
+        let container = Self { id: made.id, engine, owner, removals, token };
         let options =
             AttachContainerOptionsBuilder::new().stream(true).stdin(true).stdout(true).stderr(true).build();
         let attached = client
@@ -90,32 +88,27 @@ impl Container {
 
     /// How it ended, by what the engine saw; `None` when it saw no end. Waits a moment for the news to arrive.
     pub(crate) async fn end(&self) -> Option<End> {
-        let look = async {
-            loop {
-                if let Ok(Some(end)) = self.events().await.map(|events| judge(&events)) {
-                    return end;
-                }
-                tokio::time::sleep(Duration::from_millis(100)).await;
-            }
-        };
-        tokio::time::timeout(NOTICE_TIME_MAX, look).await.ok()
+        tokio::time::timeout(NOTICE_TIME_MAX, self.watch_end()).await.ok()?.ok()?
     }
 
-    /// What happened to it so far, as far as it tells how it ended.
-    async fn events(&self) -> Result<Vec<EventMessage>, EngineError> {
-        let seconds = |time: SystemTime| time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    /// Reads what happened to it, and what does, until that tells how it ended.
+    async fn watch_end(&self) -> Result<Option<End>, EngineError> {
         let filters = HashMap::from([
             ("container", vec![self.id.clone()]),
             ("event", ["oom", "kill", "die"].map(str::to_owned).into()),
         ]);
-        // Past events only: an end in the past keeps the engine from waiting for more.
-        let options = EventsOptionsBuilder::new()
-            .since(&seconds(self.begun).saturating_sub(1).to_string())
-            .until(&(seconds(SystemTime::now()) + 1).to_string())
-            .filters(&filters)
-            .build();
+        // From the beginning of time: the engine's clock need not be ours, and it keeps a few hundred events only.
+        let options = EventsOptionsBuilder::new().since("1").filters(&filters).build();
         let client = self.engine.client().await?;
-        client.events(Some(options)).try_collect().await.map_err(EngineError::at("list events"))
+        let mut stream = std::pin::pin!(client.events(Some(options)));
+        let mut events = Vec::new();
+        while let Some(event) = stream.try_next().await.map_err(EngineError::at("list events"))? {
+            events.push(event);
+            if let Some(end) = judge(&events) {
+                return Ok(Some(end));
+            }
+        }
+        Ok(None)
     }
 }
 

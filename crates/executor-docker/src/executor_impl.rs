@@ -26,12 +26,21 @@ use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 /// Time for a container's agent to get ready: its interpreter may import a lot, on a busy host.
 const READY_TIME_MAX: Duration = Duration::from_secs(60);
+/// Longest time for one look.
+const SWEEP_TIME_MAX: Duration = Duration::from_secs(60);
 /// Time between two looks for containers that nobody else removes.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(2);
 /// Time for which an engine that lives is not asked again what it is: it starts programs of its own to answer that.
 const INFO_AGE_MAX: Duration = Duration::from_secs(60);
 /// Time for all containers to be removed at the end.
 const REMOVE_TIME_MAX: Duration = Duration::from_secs(10);
+
+/// Where the numbers of containers begin: users go by them, and another service may have begun too.
+fn first_serial() -> io::Result<u64> {
+    let mut random = [0u8; 4];
+    rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty())?;
+    Ok(u32::from_le_bytes(random).into())
+}
 
 /// Makes sandboxes that are containers. Making the executor never fails: an engine may come later, and go and come
 /// back; until it was proved to hold the promises nothing runs.
@@ -103,7 +112,7 @@ impl DockerExecutor {
             info: Mutex::new(None),
             looked_into: Mutex::new(None),
             proving: tokio::sync::Mutex::new(()),
-            serial: AtomicU64::new(0),
+            serial: AtomicU64::new(first_serial()?),
             stopped: AtomicBool::new(false),
             config,
         });
@@ -186,9 +195,12 @@ impl Shared {
         if self.facts().is_some_and(|proved| *proved == facts) {
             return Ok(());
         }
-        self.sweep().await.map_err(say)?;
+        // What cannot be removed is no reason to run nothing; it is tried again.
+        if let Err(error) = self.sweep().await {
+            tracing::warn!(executor = self.name(), error = %error_chain(&error), "failed to remove leftovers");
+        }
         if facts.podman {
-            spec::write_profile(&self.config)
+            spec::write_profile(&self.config, &self.owner.name)
                 .map_err(|error| format!("failed to write the seccomp profile for Podman: {error}"))?;
         }
         self.prove(&facts).await?;
@@ -213,8 +225,8 @@ impl Shared {
     async fn keep_clean(self: Arc<Self>) {
         loop {
             tokio::time::sleep(SWEEP_INTERVAL).await;
-            // An engine that does not answer is the breaker's business.
-            let _ = self.sweep().await;
+            // An engine that does not answer is the breaker's business, and must not keep us from coming again.
+            let _ = tokio::time::timeout(SWEEP_TIME_MAX, self.sweep()).await;
         }
     }
 
@@ -238,6 +250,7 @@ impl Shared {
             maps_users: options.iter().any(|option| option == "name=userns" || option == "name=rootless"),
             cpus: info.ncpu.and_then(|count| u32::try_from(count).ok()).unwrap_or(1),
             kernel: info.kernel_version.unwrap_or_default(),
+            limits_swap: info.swap_limit == Some(true),
             podman,
             ..facts
         })
@@ -266,7 +279,9 @@ impl Shared {
             Some((id, agent)) if id == facts.image_id => agent,
             _ => {
                 let labels = owner::labels(&self.owner.name, self.config.flavour);
-                let agent = image::find_agent(&self.engine, &facts.image_id, labels).await?;
+                let name = self.owner.container_name(self.serial.fetch_add(1, Ordering::Relaxed));
+                let agent =
+                    image::find_agent(&self.engine, &self.owner, name, &facts.image_id, labels).await?;
                 let seen = (facts.image_id.clone(), agent.clone());
                 *self.looked_into.lock().unwrap_or_else(PoisonError::into_inner) = Some(seen);
                 agent
@@ -279,7 +294,7 @@ impl Shared {
         let Some(runtime) = &self.config.runtime else { return Ok(()) };
         let mut known: Vec<_> = info.runtimes.iter().flatten().map(|(name, _)| name.clone()).collect();
         if known.contains(runtime) {
-            return Ok(());
+            return limits::check_runtime(runtime, info);
         }
         known.sort();
         Err(EngineError::RuntimeMissing { runtime: runtime.clone(), known: known.join(", ") })
@@ -331,7 +346,20 @@ impl Shared {
 
     fn protections(&self) -> BTreeMap<&'static str, Protection> {
         let enforced = |detail: &str| Protection { enforced: true, detail: detail.to_owned() };
-        let podman = self.facts().is_some_and(|facts| facts.podman);
+        let facts = self.facts();
+        let podman = facts.as_ref().is_some_and(|facts| facts.podman);
+        // What a container with the host's kernel may use was read in it.
+        let swap_counts =
+            self.config.flavour == Flavour::Docker || facts.is_none_or(|facts| facts.limits_swap);
+        let memory_limit = Protection {
+            enforced: swap_counts,
+            detail: if swap_counts {
+                "control group, swap included"
+            } else {
+                "control group; the engine cannot limit swap: boot its host with swapaccount=1, or turn swap off"
+            }
+            .to_owned(),
+        };
         let kernel = match self.config.flavour {
             Flavour::Docker => "the host's, behind namespaces",
             Flavour::Gvisor => "gVisor's own, seen to answer from inside",
@@ -372,7 +400,7 @@ impl Shared {
                 },
             ),
             ("user", enforced("an unprivileged uid of its own, no capability, no_new_privs")),
-            ("memory_limit", enforced("control group, swap included")),
+            ("memory_limit", memory_limit),
             (
                 "process_limit",
                 enforced(match self.config.flavour {

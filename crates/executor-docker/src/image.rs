@@ -7,10 +7,11 @@
 
 use crate::config::EngineAddress;
 use crate::engine::{Engine, EngineError};
+use crate::owner::Owner;
 use bollard::Docker;
 use bollard::models::{ContainerCreateBody, CreateImageInfo, HostConfig, ImageConfig};
 use bollard::query_parameters::{
-    CreateContainerOptions, CreateImageOptionsBuilder, DownloadFromContainerOptionsBuilder,
+    CreateContainerOptionsBuilder, CreateImageOptionsBuilder, DownloadFromContainerOptionsBuilder,
 };
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
@@ -50,6 +51,8 @@ pub(crate) struct Facts {
     pub(crate) cpus: u32,
     /// The engine's kernel.
     pub(crate) kernel: String,
+    /// The engine can limit swap.
+    pub(crate) limits_swap: bool,
     /// Podman behind Docker's API.
     pub(crate) podman: bool,
 }
@@ -117,10 +120,13 @@ pub(crate) fn labelled_agent(config: Option<&ImageConfig>) -> Option<String> {
 /// an engine shows files of containers alone, and never started.
 pub(crate) async fn find_agent(
     engine: &Engine,
+    owner: &Owner,
+    name: String,
     image_id: &str,
     labels: HashMap<String, String>,
 ) -> Result<String, EngineError> {
     let client = engine.client().await?;
+    let container = owner.until_gone(name.clone());
     let body = ContainerCreateBody {
         image: Some(image_id.to_owned()),
         entrypoint: Some(vec![AGENT_PATH.to_owned()]),
@@ -130,12 +136,13 @@ pub(crate) async fn find_agent(
         ..ContainerCreateBody::default()
     };
     let made = client
-        .create_container(None::<CreateContainerOptions>, body)
+        .create_container(Some(CreateContainerOptionsBuilder::new().name(&name).build()), body)
         .await
         .map_err(EngineError::at("make a container of the image"))?;
     // The engine removes no container whose files it still sends, so the stream must be gone before.
     let found = read_agent(&client, &made.id).await;
     engine.remove(&made.id).await?;
+    container.settle();
     found
 }
 
@@ -163,7 +170,16 @@ async fn read_agent(client: &Docker, container: &str) -> Result<String, EngineEr
 fn digest_of_first(archive: &[u8]) -> String {
     let first = || {
         let mut bytes = Vec::new();
-        tar::Archive::new(archive).entries().ok()?.next()?.ok()?.read_to_end(&mut bytes).ok()?;
+        // What is longer is another agent; a sparse one is as long as it says.
+        let longest = agent_image::AGENT.len() as u64 + 1;
+        tar::Archive::new(archive)
+            .entries()
+            .ok()?
+            .next()?
+            .ok()?
+            .take(longest)
+            .read_to_end(&mut bytes)
+            .ok()?;
         Some(digest(&bytes))
     };
     first().unwrap_or_default()

@@ -63,6 +63,22 @@ pub(crate) fn check_claims(info: &SystemInfo) -> Result<(), EngineError> {
     Err(EngineError::Unlimited { missing: missing.join(", "), hint })
 }
 
+/// Whether a runtime of the engine keeps to control groups at all: from inside of gVisor that cannot be seen.
+///
+/// # Errors
+/// When it was told not to.
+pub(crate) fn check_runtime(runtime: &str, info: &SystemInfo) -> Result<(), EngineError> {
+    let arguments = info.runtimes.iter().flatten().filter(|(name, _)| *name == runtime);
+    let mut arguments = arguments.flat_map(|(_, runtime)| runtime.runtime_args.iter().flatten());
+    if arguments.any(|argument| argument.trim_start_matches('-').starts_with("ignore-cgroups")) {
+        return Err(EngineError::Unlimited {
+            missing: "memory, processes, CPU".to_owned(),
+            hint: "take --ignore-cgroups out of the runtime's `runtimeArgs` in /etc/docker/daemon.json",
+        });
+    }
+    Ok(())
+}
+
 /// Whether what [`PROOF`] printed is what was asked for. `swap_bytes` is memory and swap together.
 ///
 /// # Errors
@@ -228,5 +244,22 @@ mod tests {
         assert_eq!(proof(&unlimited), Ok(()));
         assert!(proof(&unlimited.replace("  0 kB", "  8 kB")).unwrap_err().contains("swapoff"));
         assert!(proof(&unlimited.replace("SwapTotal:   0 kB", "")).is_err(), "nobody knows");
+    }
+
+    #[test]
+    fn a_runtime_that_ignores_control_groups_is_refused() {
+        let info = |argument: &str| {
+            let runtime = bollard::models::Runtime {
+                runtime_args: Some(vec![argument.to_owned()]),
+                ..Default::default()
+            };
+            SystemInfo { runtimes: Some([("runsc".to_owned(), runtime)].into()), ..SystemInfo::default() }
+        };
+        assert!(check_runtime("runsc", &info("--network=none")).is_ok());
+        for argument in ["--ignore-cgroups", "-ignore-cgroups=true"] {
+            let words = check_runtime("runsc", &info(argument)).unwrap_err().to_string();
+            assert!(words.contains("memory") && words.contains("daemon.json"), "{words}");
+            assert!(check_runtime("other", &info(argument)).is_ok());
+        }
     }
 }

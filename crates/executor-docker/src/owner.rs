@@ -42,14 +42,29 @@ pub(crate) struct Owner {
 struct Late {
     /// Names of dead services.
     services: HashMap<String, Instant>,
-    /// Names or ids of containers of our own.
-    containers: HashMap<String, Instant>,
+    /// Names or ids of containers of our own; `None` until the engine first said that it has no such one.
+    containers: HashMap<String, Option<Instant>>,
 }
 
-impl Late {
-    /// Whether this one was looked for long enough.
-    fn is_over(since: &mut HashMap<String, Instant>, name: &str) -> bool {
-        since.entry(name.to_owned()).or_insert_with(Instant::now).elapsed() > LATE_TIME_MAX
+/// See [`Owner::until_gone`].
+#[derive(Debug)]
+pub(crate) struct UntilGone<'a> {
+    owner: &'a Owner,
+    container: Option<String>,
+}
+
+impl UntilGone<'_> {
+    /// It is gone.
+    pub(crate) fn settle(mut self) {
+        self.container = None;
+    }
+}
+
+impl Drop for UntilGone<'_> {
+    fn drop(&mut self) {
+        if let Some(container) = self.container.take() {
+            self.owner.note_lost(container);
+        }
     }
 }
 
@@ -70,7 +85,8 @@ impl Owner {
         let name = format!("{:016x}", u64::from_le_bytes(random));
         let path = directory.join(&name);
         let lock = File::create_new(&path)?;
-        flock(&lock, FlockOperation::NonBlockingLockExclusive)?;
+        // Another service may hold it for the moment in which it looks whether we are dead.
+        flock(&lock, FlockOperation::LockExclusive)?;
         Ok(Self { name, directory: directory.to_owned(), path, _lock: lock, late: Mutex::default() })
     }
 
@@ -94,37 +110,68 @@ impl Owner {
 
     /// A container of ours, by id or name, of which nobody knows whether the engine has it.
     pub(crate) fn note_lost(&self, container: String) {
-        self.late().containers.insert(container, Instant::now());
+        self.late().containers.insert(container, None);
+    }
+
+    /// Notes a container as lost unless it is told that it is gone, also when nobody waits any more.
+    pub(crate) fn until_gone(&self, container: String) -> UntilGone<'_> {
+        UntilGone { owner: self, container: Some(container) }
     }
 
     /// Removes the containers that dead services left, and those of ours that got lost. Returns how many.
+    ///
+    /// # Errors
+    /// The first one. It keeps none of the others from being removed.
     pub(crate) async fn sweep(&self, engine: &Engine) -> Result<usize, EngineError> {
-        let mut removed = 0;
+        let (mut removed, mut failure) = (0, None);
         for (name, path, _locked) in self.dead() {
-            let filters = HashMap::from([("label", vec![format!("{LABEL_OWNER}={name}")])]);
-            let options = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
-            let client = engine.client().await?;
-            let found =
-                client.list_containers(Some(options)).await.map_err(EngineError::at("list containers"))?;
-            for id in found.into_iter().filter_map(|container| container.id) {
-                removed += usize::from(engine.remove(&id).await?);
-            }
-            // Not earlier: whoever comes after us must find what we could not remove.
-            if Late::is_over(&mut self.late().services, &name) {
-                let _ = fs::remove_file(path);
-                self.late().services.remove(&name);
+            match self.sweep_service(engine, &name).await {
+                // Not earlier: whoever comes after us must find what we could not remove.
+                Ok(0) if self.is_over(&name) => {
+                    let _ = fs::remove_file(path);
+                    self.late().services.remove(&name);
+                }
+                Ok(count) => removed += count,
+                Err(error) => failure = failure.or(Some(error)),
             }
         }
         let lost: Vec<_> = self.late().containers.keys().cloned().collect();
         for name in lost {
-            let was_there = engine.remove(&name).await?;
-            removed += usize::from(was_there);
-            let over = Late::is_over(&mut self.late().containers, &name);
-            if was_there || over {
-                self.late().containers.remove(&name);
+            match engine.remove(&name).await {
+                Ok(was_there) => {
+                    removed += usize::from(was_there);
+                    let mut late = self.late();
+                    let since = late.containers.entry(name.clone()).or_default();
+                    if was_there || since.get_or_insert_with(Instant::now).elapsed() > LATE_TIME_MAX {
+                        late.containers.remove(&name);
+                    }
+                }
+                Err(error) => failure = failure.or(Some(error)),
             }
         }
-        Ok(removed)
+        failure.map_or(Ok(removed), Err)
+    }
+
+    async fn sweep_service(&self, engine: &Engine, name: &str) -> Result<usize, EngineError> {
+        let filters = HashMap::from([("label", vec![format!("{LABEL_OWNER}={name}")])]);
+        let options = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
+        let client = engine.client().await?;
+        let found =
+            client.list_containers(Some(options)).await.map_err(EngineError::at("list containers"))?;
+        let (mut removed, mut failure) = (0, None);
+        for id in found.into_iter().filter_map(|container| container.id) {
+            match engine.remove(&id).await {
+                Ok(was_there) => removed += usize::from(was_there),
+                Err(error) => failure = failure.or(Some(error)),
+            }
+        }
+        failure.map_or(Ok(removed), Err)
+    }
+
+    /// Whether a dead service was looked after long enough.
+    fn is_over(&self, service: &str) -> bool {
+        let mut late = self.late();
+        late.services.entry(service.to_owned()).or_insert_with(Instant::now).elapsed() > LATE_TIME_MAX
     }
 
     fn late(&self) -> MutexGuard<'_, Late> {

@@ -31,6 +31,7 @@ impl Sandbox for DockerSandbox {
         cancel: CancellationToken,
     ) -> Result<ExecResult, ExecutorError> {
         let begun = Instant::now();
+        let waited_dead = self.state.is_ended();
         let limits = request.limits;
         let (answer, result) = self.guest.exec(request, cancel).await;
         let evidence = evidence(&answer);
@@ -51,21 +52,24 @@ impl Sandbox for DockerSandbox {
             (report, Err(error)) => {
                 let lost = matches!(error, GuestError::Gone | GuestError::Io(_));
                 let late = matches!(error, GuestError::TooLate { .. });
-                let end = if lost && answer.started { self.container.end().await } else { None };
+                // One that lived when its request came and died of it may have died of the files in it.
+                let end =
+                    if lost && (answer.started || !waited_dead) { self.container.end().await } else { None };
                 if end == Some(End::OutOfMemory) {
                     // It took so much that the kernel killed the agent, or gVisor's whole kernel, too.
                     (
                         verdict::memory_exceeded(&self.limits, evidence, SETTINGS),
                         verdict::EXIT_CODE_OUT_OF_MEMORY,
                     )
-                } else if end.is_some() && !self.flavour.is_linux() {
+                } else if end.is_some() && answer.started && !self.flavour.is_linux() {
                     (kernel_ended(), EXIT_CODE_KILLED)
                 } else if late && answer.started && report.is_none() {
                     let used_us = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
                     (verdict::timed_out(&limits, used_us), verdict::EXIT_CODE_TIMEOUT)
                 } else {
                     let step = if report.is_some() { "collect the output files" } else { "run the program" };
-                    return Err(failed(step, answer.started, error));
+                    // An agent that is only slow may still start it.
+                    return Err(failed(step, answer.started || late, error));
                 }
             }
             (None, Ok(())) => {

@@ -202,9 +202,9 @@ fn profile_path(config: &DockerConfig) -> PathBuf {
 }
 
 /// Writes it there, whole or not at all.
-pub(crate) fn write_profile(config: &DockerConfig) -> io::Result<()> {
+pub(crate) fn write_profile(config: &DockerConfig, owner: &str) -> io::Result<()> {
     let path = profile_path(config);
-    let new = path.with_extension(format!("{}.new", std::process::id()));
+    let new = path.with_extension(format!("{owner}.new"));
     fs::write(&new, profile())?;
     fs::rename(new, path)
 }
