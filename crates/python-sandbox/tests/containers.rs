@@ -1,4 +1,6 @@
-//! The service with containers: each provider's answer comes from its own back end, and a killed service leaves none.
+//! The service with containers: the answers of docker and gvisor come from their own back ends, as those of native in the
+//! other tests do (kata needs KVM and was never run), an engine that is killed under load costs only the programs inside, and
+//! a killed service leaves no container.
 //!
 //! The engine is the one that DOCKER_HOST names; `make test` starts it.
 
@@ -6,8 +8,12 @@
 
 mod support;
 
-use serde_json::json;
-use std::process::Command;
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use support::{Launch, Server};
 
@@ -27,6 +33,11 @@ fn engine() -> Option<String> {
     if !support::runtime_is_prepared() {
         return None;
     }
+    build_image(&host);
+    Some(host)
+}
+
+fn build_image(host: &str) {
     let built = Command::new(env!("CARGO_BIN_EXE_python-sandbox"))
         .args([
             "image",
@@ -41,7 +52,6 @@ fn engine() -> Option<String> {
         .unwrap();
     let words = String::from_utf8_lossy(&built.stderr);
     assert!(built.status.success() && words.contains("is ready: sha256:"), "{words}");
-    Some(host)
 }
 
 fn launch(host: &str, provider: &str) -> Launch {
@@ -119,11 +129,7 @@ fn killed_service_leaves_no_container(host: &str) {
         });
         std::thread::sleep(Duration::from_secs(2));
         assert!(!containers_of(host).is_empty());
-        rustix::process::kill_process(
-            rustix::process::Pid::from_child(&server.child),
-            rustix::process::Signal::KILL,
-        )
-        .unwrap();
+        kill_process(Pid::from_child(&server.child), Signal::KILL).unwrap();
     });
     server.child.wait().unwrap();
     let next = launch(host, "docker").in_dir(&dir).start().unwrap();
@@ -132,6 +138,116 @@ fn killed_service_leaves_no_container(host: &str) {
     std::thread::sleep(Duration::from_secs(3));
     next.stop();
     assert_none_left(host, "after SIGKILL and a new start");
+}
+
+/// An engine of its own, which a test may stop and start again.
+struct OwnEngine {
+    /// Cleans up when its input ends.
+    script: Child,
+    host: String,
+    /// What it was started with.
+    command: Vec<String>,
+    pid: Pid,
+    /// The one that was started again.
+    second: Option<Child>,
+}
+
+impl OwnEngine {
+    fn start() -> Self {
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../scripts/engine");
+        let mut script = Command::new(script)
+            .args(["sh", "-c", "echo \"$DOCKER_HOST\"; exec cat"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut host = String::new();
+        BufReader::new(script.stdout.as_mut().unwrap()).read_line(&mut host).unwrap();
+        let host = host.trim().to_owned();
+        let directory = Path::new(host.trim_start_matches("unix://")).parent().unwrap();
+        let pid = std::fs::read_to_string(directory.join("pid")).unwrap().trim().to_owned();
+        let words = std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap();
+        let command = words.split_terminator('\0').map(str::to_owned).collect();
+        Self { script, host, command, pid: Pid::from_raw(pid.parse().unwrap()).unwrap(), second: None }
+    }
+
+    /// As `systemctl stop` does.
+    fn stop(&self) {
+        kill_process(self.pid, Signal::TERM).unwrap();
+    }
+
+    fn start_again(&mut self) {
+        let mut command = Command::new(&self.command[0]);
+        command.args(&self.command[1..]).stdout(Stdio::null()).stderr(Stdio::null());
+        self.second = Some(command.spawn().unwrap());
+    }
+}
+
+impl Drop for OwnEngine {
+    fn drop(&mut self) {
+        if let Some(second) = &mut self.second {
+            let _ = kill_process(Pid::from_child(second), Signal::TERM);
+            let _ = second.wait();
+        }
+        drop(self.script.stdin.take());
+        let _ = self.script.wait();
+    }
+}
+
+/// One client's answers, one after the other, until it is told to end.
+fn answers(server: &Server, end: &AtomicBool) -> Vec<(u16, Value)> {
+    let mut answers = Vec::new();
+    while !end.load(Ordering::Relaxed) {
+        let answer = server.execute(json!({ "code": "print(2)" }));
+        answers.push((answer.status, answer.json));
+    }
+    answers
+}
+
+fn executor_of_one(server: &Server) -> Value {
+    server.execute(json!({ "code": "print(3)" })).json["executor"].take()
+}
+
+#[test]
+fn an_engine_that_is_stopped_under_load_costs_only_the_programs_inside() {
+    if engine().is_none() {
+        return;
+    }
+    let mut own = OwnEngine::start();
+    build_image(&own.host);
+    let launch = launch(&own.host, "docker").set("EXECUTOR_FALLBACK_PROVIDERS", "native");
+    let Some(server) = launch.set("MAX_CONCURRENT", "8").start() else { return };
+    assert_eq!(executor_of_one(&server), "docker");
+    let end = AtomicBool::new(false);
+    let (inside, answers) = std::thread::scope(|scope| {
+        let inside = scope.spawn(|| {
+            server.execute(
+                json!({ "code": "import time\ntime.sleep(60)", "timeout": 30, "executor": "docker" }),
+            )
+        });
+        let clients: Vec<_> = (0..3).map(|_| scope.spawn(|| answers(&server, &end))).collect();
+        std::thread::sleep(Duration::from_secs(3));
+        own.stop();
+        let inside = inside.join().unwrap();
+        assert!(support::wait_until(Duration::from_secs(10), || executor_of_one(&server) == "native"));
+        // All of it is gone before another comes to the same place.
+        let old = format!("/proc/{}", own.pid);
+        assert!(support::wait_until(Duration::from_secs(30), || !Path::new(&old).exists()
+            || std::fs::read_to_string(format!("{old}/stat")).is_ok_and(|stat| stat.contains(") Z "))));
+        own.start_again();
+        assert!(support::wait_until(Duration::from_secs(60), || executor_of_one(&server) == "docker"));
+        end.store(true, Ordering::Relaxed);
+        (inside, clients.into_iter().flat_map(|client| client.join().unwrap()).collect::<Vec<_>>())
+    });
+    assert_eq!(inside.status, 500, "{}", inside.text());
+    assert!(inside.text().contains("is not run again"), "it says so: {}", inside.text());
+    let by = |name: &str| answers.iter().filter(|(_, json)| json["executor"] == name).count();
+    assert!(by("docker") > 0 && by("native") > 0, "{} by docker, {} by native", by("docker"), by("native"));
+    // Each client may have had one inside just then.
+    let failed: Vec<_> =
+        answers.iter().filter(|(status, json)| *status != 200 || json["stdout"] != "2\n").collect();
+    assert!(failed.len() <= 3 && failed.iter().all(|(status, _)| *status == 500), "{failed:?}");
+    server.stop();
 }
 
 /// The engine needs a moment to forget one that is gone.
