@@ -1,11 +1,11 @@
 # The service's image, in two kinds (--target):
-#   service   the program alone, for container executors over a mounted socket: an ordinary user, no shell, some 20 MB
+#   service   the program alone, for container executors over a mounted socket: an ordinary user, no shell, some 26 MB
 #   native    the default: the program and the Python runtime, for the native executor
 # docs/deployment.md says how to use them. Nothing here needs BuildKit.
 
 # What compiles: Rust as Cargo.toml's rust-version asks, a C linker.
 ARG BUILDER_BASE=rust:1-bookworm
-# What the runtime is made from: CPython 3.11 or newer with venv, for glibc.
+# What the runtime is made from: CPython 3.11 to 3.14 with venv, for glibc.
 ARG PYTHON_BASE=python:3.13-slim-bookworm
 # What the service's file is put into. A binary that is not static needs one with its libraries.
 ARG FINAL_BASE=scratch
