@@ -152,6 +152,11 @@ impl Run {
 
     /// Returns when the program's first process is dead, or has to die.
     fn until_end(&mut self, channel: &mut Channel, children: &ChildSignal) -> io::Result<()> {
+        // What came together with the program was read with it, and no poll tells of it.
+        if cancelled(channel)? {
+            self.reason = EndReason::Cancelled;
+            return Ok(());
+        }
         while self.status.is_none() {
             let Some(wait) = self.time_left() else {
                 if self.started.is_none() {

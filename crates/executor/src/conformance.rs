@@ -182,8 +182,10 @@ pub async fn run(executor: &dyn Executor) -> Vec<String> {
             Err(error) => failures.push(format!("{name}: {error}")),
         }
     }
-    if let Err(text) = cancelling_ends_the_program(executor).await {
-        failures.push(format!("cancel: {text}"));
+    for delay in [Duration::from_millis(500), Duration::ZERO] {
+        if let Err(text) = cancelling_ends_the_program(executor, delay).await {
+            failures.push(format!("cancel after {delay:?}: {text}"));
+        }
     }
     failures
 }
@@ -191,7 +193,7 @@ pub async fn run(executor: &dyn Executor) -> Vec<String> {
 /// Number of checks in the suite.
 #[must_use]
 pub fn count() -> usize {
-    checks().len() + 1
+    checks().len() + 2
 }
 
 async fn exec(
@@ -205,13 +207,16 @@ async fn exec(
     result
 }
 
-async fn cancelling_ends_the_program(executor: &dyn Executor) -> Result<(), String> {
+/// Without a delay it comes together with the program.
+async fn cancelling_ends_the_program(executor: &dyn Executor, delay: Duration) -> Result<(), String> {
     let cancel = CancellationToken::new();
     let request =
         ExecRequest { code: "print('on', flush=True)\nwhile True: pass".into(), ..ExecRequest::default() };
     let stop = cancel.clone();
     let (result, ()) = tokio::join!(exec(executor, request, cancel), async move {
-        tokio::time::sleep(Duration::from_millis(500)).await;
+        if !delay.is_zero() {
+            tokio::time::sleep(delay).await;
+        }
         stop.cancel();
     });
     let result = result?;
