@@ -43,8 +43,8 @@ FROM ${PYTHON_BASE} AS runtime
 COPY --from=build /out/python-sandbox /usr/local/bin/
 # A directory `wheels` in the context saves the downloads. The list of packages is only there because a copy of nothing is
 # an error.
-COPY runtime/packages.lock wheel[s] /work/runtime/wheels/
-RUN python-sandbox --set DATA_DIR=/work setup && mv /work/runtime/cpython-*/rootfs /rootfs && rm -rf /work
+COPY runtime/packages.lock wheel[s] /prepare/runtime/wheels/
+RUN python-sandbox --set DATA_DIR=/prepare setup && mv /prepare/runtime/cpython-*/rootfs /rootfs && rm -rf /prepare
 
 # Root inside, because it makes namespaces and mounts; what it needs besides is in docker-compose.yml.
 FROM base AS native

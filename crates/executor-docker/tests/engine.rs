@@ -15,7 +15,7 @@ use executor::{Chain, ChainError, ExecRequest, ExecResult, Executor, PoolSize};
 use executor_docker::{DockerConfig, DockerExecutor, Flavour};
 use futures_util::StreamExt;
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -142,6 +142,16 @@ impl Door {
     }
 }
 
+/// The engine of the tests behind an open door, and an executor's configuration that goes through it; or a loud skip.
+async fn behind_a_door(state: &Path) -> Option<(Door, DockerConfig)> {
+    support::executor(Flavour::Docker, state).await?.shut_down().await;
+    let mut door = Door::new(state.join("door.sock"));
+    door.open();
+    let mut config = support::config(Flavour::Docker, state);
+    config.engine.host = Some(format!("unix://{}", door.path.display()));
+    Some((door, config))
+}
+
 async fn run_on(chain: &Chain, code: &str) -> Result<(&'static str, ExecResult), ChainError> {
     let request = ExecRequest { code: code.to_owned(), ..ExecRequest::default() };
     chain.exec(None, request, CancellationToken::new()).await
@@ -151,12 +161,7 @@ async fn run_on(chain: &Chain, code: &str) -> Result<(&'static str, ExecResult),
 async fn an_engine_that_stops_under_load_costs_only_the_programs_inside() {
     let _alone = ALONE.lock().await;
     let state = tempfile::tempdir().unwrap();
-    let Some(executor) = support::executor(Flavour::Docker, state.path()).await else { return };
-    executor.shut_down().await;
-    let mut door = Door::new(state.path().join("door.sock"));
-    door.open();
-    let mut config = support::config(Flavour::Docker, state.path());
-    config.engine.host = Some(format!("unix://{}", door.path.display()));
+    let Some((mut door, config)) = behind_a_door(state.path()).await else { return };
     let docker = Arc::new(DockerExecutor::new(config).unwrap());
     assert!(docker.health().await.healthy);
     let fallback = Arc::new(MemoryExecutor::named("memory", Script::Echo));
@@ -210,12 +215,7 @@ async fn an_engine_that_stops_under_load_costs_only_the_programs_inside() {
 async fn a_container_whose_making_was_never_answered_is_removed() {
     let _alone = ALONE.lock().await;
     let state = tempfile::tempdir().unwrap();
-    let Some(executor) = support::executor(Flavour::Docker, state.path()).await else { return };
-    executor.shut_down().await;
-    let mut door = Door::new(state.path().join("door.sock"));
-    door.open();
-    let mut config = support::config(Flavour::Docker, state.path());
-    config.engine.host = Some(format!("unix://{}", door.path.display()));
+    let Some((door, mut config)) = behind_a_door(state.path()).await else { return };
     config.pool = PoolSize { min: 0, max: 0 };
     let executor = DockerExecutor::new(config).unwrap();
     assert!(executor.health().await.healthy);
