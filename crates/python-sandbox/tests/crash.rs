@@ -109,11 +109,11 @@ fn many_runs_leave_the_host_as_it_was(before: &Traces) {
     let (descriptors, resident) = settled(pid);
     run_many(&server, RUNS);
     only_waiting();
-    let (descriptors_after, resident_after) = settled(pid);
-    assert!(
-        descriptors_after <= descriptors + 2,
-        "{descriptors} descriptors before {RUNS} runs, {descriptors_after} after"
-    );
+    // A cell that is just being taken down holds some; one that was lost holds them for ever.
+    wait_until(&format!("{descriptors} descriptors as before {RUNS} runs"), || {
+        settled(pid).0 <= descriptors + 2
+    });
+    let (_, resident_after) = settled(pid);
     assert!(
         resident_after < resident + resident / 4 + 4096,
         "{resident} KiB resident before {RUNS} runs, {resident_after} after"
