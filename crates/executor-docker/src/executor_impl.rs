@@ -458,7 +458,9 @@ impl Executor for DockerExecutor {
         self.pool.finish(REMOVE_TIME_MAX).await;
         self.shared.removals.close();
         let _ = tokio::time::timeout(REMOVE_TIME_MAX, self.shared.sweep()).await;
-        if tokio::time::timeout(REMOVE_TIME_MAX, self.shared.removals.wait()).await.is_err() {
+        if tokio::time::timeout(REMOVE_TIME_MAX, self.shared.removals.wait()).await.is_ok() {
+            self.shared.owner.end();
+        } else {
             tracing::error!(
                 executor = self.name(),
                 "containers were not removed in time; the next start does"

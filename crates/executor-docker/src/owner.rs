@@ -16,6 +16,7 @@ use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -35,6 +36,8 @@ pub(crate) struct Owner {
     path: PathBuf,
     _lock: File,
     late: Mutex<Late>,
+    /// Nothing of ours is left in the engine.
+    ended: AtomicBool,
 }
 
 /// What is looked for again, and since when.
@@ -87,7 +90,19 @@ impl Owner {
         let lock = File::create_new(&path)?;
         // Another service may hold it for the moment in which it looks whether we are dead.
         flock(&lock, FlockOperation::LockExclusive)?;
-        Ok(Self { name, directory: directory.to_owned(), path, _lock: lock, late: Mutex::default() })
+        Ok(Self {
+            name,
+            directory: directory.to_owned(),
+            path,
+            _lock: lock,
+            late: Mutex::default(),
+            ended: AtomicBool::new(false),
+        })
+    }
+
+    /// Its containers are gone, as far as it knows.
+    pub(crate) fn end(&self) {
+        self.ended.store(true, Ordering::Relaxed);
     }
 
     /// Services of this data directory that are dead, each with its file, locked by us so that nobody else cleans.
@@ -181,8 +196,8 @@ impl Owner {
 
 impl Drop for Owner {
     fn drop(&mut self) {
-        // Where one got lost, the next service has to look for it.
-        if self.late().containers.is_empty() {
+        // Where one got lost, or was not waited for, the next service has to look for it.
+        if self.ended.load(Ordering::Relaxed) && self.late().containers.is_empty() {
             let _ = fs::remove_file(&self.path);
         }
     }
@@ -203,7 +218,16 @@ mod tests {
         let dead: Vec<_> = other.dead().into_iter().map(|(name, ..)| name).collect();
         assert_eq!(dead, ["killed"]);
         let name = living.name.clone();
+        living.end();
         drop(living);
         assert!(!directory.path().join(name).exists(), "an orderly end leaves nothing");
+        let lost = Owner::start(directory.path()).unwrap();
+        drop(lost.until_gone("container".to_owned()));
+        lost.end();
+        for unfinished in [lost, other] {
+            let path = unfinished.path.clone();
+            drop(unfinished);
+            assert!(path.exists(), "the next service has to look for what is left");
+        }
     }
 }

@@ -9,8 +9,8 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::{fs, io};
 
-/// First uid of programs; see `executor-native`, whose range this is.
-const UID_FIRST: u32 = 0x7000_0000;
+/// First uid of programs: behind those of `executor-native`, as what the kernel counts by user is shared.
+const UID_FIRST: u32 = 0x7001_0000;
 /// First uid where the engine maps users into a user namespace: those have 65,536 ids (subuid(5)), and what lies below
 /// may belong to somebody in the image.
 const UID_FIRST_MAPPED: u32 = 20_000;
@@ -303,7 +303,7 @@ mod tests {
     fn every_wall_is_in_the_description() {
         let body = describe(&config(Flavour::Docker), &facts(false), "owner", &["json".to_owned()], 6);
         let host = body.host_config.unwrap();
-        assert_eq!(body.user.as_deref(), Some("1879048198:1879048198"));
+        assert_eq!(body.user.as_deref(), Some("1879113734:1879113734"));
         assert_eq!(host.network_mode.as_deref(), Some("none"));
         assert_eq!(host.ipc_mode.as_deref(), Some("none"));
         assert_eq!((host.cap_drop.unwrap(), host.cap_add), (vec!["ALL".to_owned()], None));
