@@ -3,6 +3,7 @@
 use crate::engine::{Engine, EngineError};
 use crate::owner::Owner;
 use crate::wire::Wire;
+use bollard::Docker;
 use bollard::models::{ContainerCreateBody, EventMessage};
 use bollard::query_parameters::{
     AttachContainerOptionsBuilder, CreateContainerOptionsBuilder, EventsOptionsBuilder, StartContainerOptions,
@@ -60,18 +61,10 @@ impl Container {
         name: String,
         body: ContainerCreateBody,
     ) -> Result<(Self, Wire), EngineError> {
-        use bollard::errors::Error::DockerResponseServerError;
         let client = engine.client().await?;
         let token = Some(removals.token());
-        let options = CreateContainerOptionsBuilder::new().name(&name).build();
-        let made = client.create_container(Some(options), body).await.map_err(|source| {
-            // An answer says that there is none; without one, or from somebody in between, the engine may make it later.
-            if !matches!(source, DockerResponseServerError { status_code: 400..500, .. }) {
-                owner.note_lost(name);
-            }
-            EngineError::at("make a container")(source)
-        })?;
-        let container = Self { id: made.id, engine, owner, removals, token };
+        let id = create(&client, &owner, name, body).await?;
+        let container = Self { id, engine, owner, removals, token };
         let options =
             AttachContainerOptionsBuilder::new().stream(true).stdin(true).stdout(true).stderr(true).build();
         let attached = client
@@ -110,6 +103,25 @@ impl Container {
         }
         Ok(None)
     }
+}
+
+/// Makes one and gives its id. One that the engine may have made without saying so is noted as lost, also when nobody waits
+/// any more.
+pub(crate) async fn create(
+    client: &Docker,
+    owner: &Owner,
+    name: String,
+    body: ContainerCreateBody,
+) -> Result<String, EngineError> {
+    use bollard::errors::Error::DockerResponseServerError;
+    let options = CreateContainerOptionsBuilder::new().name(&name).build();
+    let lost = owner.until_gone(name);
+    let made = client.create_container(Some(options), body).await;
+    // An answer says what there is; without one, or from somebody in between, the engine may make it later.
+    if matches!(made, Ok(_) | Err(DockerResponseServerError { status_code: 400..500, .. })) {
+        lost.settle();
+    }
+    made.map(|made| made.id).map_err(EngineError::at("make a container"))
 }
 
 /// How a container ended.

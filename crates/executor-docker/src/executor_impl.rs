@@ -35,13 +35,6 @@ const INFO_AGE_MAX: Duration = Duration::from_secs(60);
 /// Time for all containers to be removed at the end.
 const REMOVE_TIME_MAX: Duration = Duration::from_secs(10);
 
-/// Where the numbers of containers begin: users go by them, and another service may have begun too.
-fn first_serial() -> io::Result<u64> {
-    let mut random = [0u8; 4];
-    rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty())?;
-    Ok(u32::from_le_bytes(random).into())
-}
-
 /// Makes sandboxes that are containers. Making the executor never fails: an engine may come later, and go and come
 /// back; until it was proved to hold the promises nothing runs.
 #[derive(Debug)]
@@ -112,7 +105,8 @@ impl DockerExecutor {
             info: Mutex::new(None),
             looked_into: Mutex::new(None),
             proving: tokio::sync::Mutex::new(()),
-            serial: AtomicU64::new(first_serial()?),
+            // Users go by it, and another service may have begun too.
+            serial: AtomicU64::new(owner::random()? >> 32),
             stopped: AtomicBool::new(false),
             config,
         });
@@ -242,7 +236,7 @@ impl Shared {
             Err(bollard::errors::Error::DockerResponseServerError { status_code: 404, .. }) => {
                 return Err(EngineError::ImageMissing { image: image.clone() });
             }
-            Err(source) => return Err(EngineError::Api { step: "inspect the image", source }),
+            Err(source) => return Err(EngineError::at("inspect the image")(source)),
         };
         let facts = self.facts_of(inspected.id.unwrap_or_default(), inspected.config.as_ref()).await?;
         let options = info.security_options.unwrap_or_default();

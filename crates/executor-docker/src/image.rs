@@ -6,13 +6,12 @@
 //! which no Dockerfile can compute, the agent in it is looked at.
 
 use crate::config::EngineAddress;
+use crate::container;
 use crate::engine::{Engine, EngineError};
 use crate::owner::Owner;
 use bollard::Docker;
 use bollard::models::{ContainerCreateBody, CreateImageInfo, HostConfig, ImageConfig};
-use bollard::query_parameters::{
-    CreateContainerOptionsBuilder, CreateImageOptionsBuilder, DownloadFromContainerOptionsBuilder,
-};
+use bollard::query_parameters::{CreateImageOptionsBuilder, DownloadFromContainerOptionsBuilder};
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use sha2::{Digest, Sha256};
@@ -126,7 +125,6 @@ pub(crate) async fn find_agent(
     labels: HashMap<String, String>,
 ) -> Result<String, EngineError> {
     let client = engine.client().await?;
-    let container = owner.until_gone(name.clone());
     let body = ContainerCreateBody {
         image: Some(image_id.to_owned()),
         entrypoint: Some(vec![AGENT_PATH.to_owned()]),
@@ -135,13 +133,11 @@ pub(crate) async fn find_agent(
         host_config: Some(HostConfig { network_mode: Some("none".to_owned()), ..HostConfig::default() }),
         ..ContainerCreateBody::default()
     };
-    let made = client
-        .create_container(Some(CreateContainerOptionsBuilder::new().name(&name).build()), body)
-        .await
-        .map_err(EngineError::at("make a container of the image"))?;
+    let id = container::create(&client, owner, name, body).await?;
+    let container = owner.until_gone(id.clone());
     // The engine removes no container whose files it still sends, so the stream must be gone before.
-    let found = read_agent(&client, &made.id).await;
-    engine.remove(&made.id).await?;
+    let found = read_agent(&client, &id).await;
+    engine.remove(&id).await?;
     container.settle();
     found
 }
@@ -156,7 +152,7 @@ async fn read_agent(client: &Docker, container: &str) -> Result<String, EngineEr
             Err(bollard::errors::Error::DockerResponseServerError { status_code: 404, .. }) => {
                 return Ok(String::new());
             }
-            Err(source) => return Err(EngineError::Api { step: "show the image's agent", source }),
+            Err(source) => return Err(EngineError::at("show the image's agent")(source)),
         }
         // What is longer is another agent; nobody needs to know which.
         if archive.len() > agent_image::AGENT.len() + ARCHIVE_MORE_BYTES {

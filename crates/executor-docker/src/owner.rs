@@ -79,13 +79,18 @@ pub(crate) fn labels(owner: &str, flavour: Flavour) -> HashMap<String, String> {
     ])
 }
 
+/// A number that no other service has.
+pub(crate) fn random() -> io::Result<u64> {
+    let mut random = [0u8; 8];
+    rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty())?;
+    Ok(u64::from_le_bytes(random))
+}
+
 impl Owner {
     /// A new one, which lives from now on.
     pub(crate) fn start(directory: &Path) -> io::Result<Self> {
         fs::create_dir_all(directory)?;
-        let mut random = [0u8; 8];
-        rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty())?;
-        let name = format!("{:016x}", u64::from_le_bytes(random));
+        let name = format!("{:016x}", random()?);
         let path = directory.join(&name);
         let lock = File::create_new(&path)?;
         // Another service may hold it for the moment in which it looks whether we are dead.
