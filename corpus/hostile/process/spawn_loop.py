@@ -1,5 +1,6 @@
 #! class: process
 #! attack: start programs by vfork in a loop and never wait for them
+#! executors: native, docker, kata
 #! validator: rejects
 #! timeout: 6
 #! expect kind: process_limit, exited, timeout, out_of_memory

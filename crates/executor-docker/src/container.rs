@@ -79,13 +79,16 @@ impl Container {
         Ok((container, wire))
     }
 
-    /// How it ended, by what the engine saw; `None` when it saw no end. Waits a moment for the news to arrive.
+    /// How it ended, by what the engine saw; `None` when it saw no end. Waits a moment for the news to arrive: `oom` may
+    /// come after the end.
     pub(crate) async fn end(&self) -> Option<End> {
-        tokio::time::timeout(NOTICE_TIME_MAX, self.watch_end()).await.ok()?.ok()?
+        let mut events = Vec::new();
+        let _ = tokio::time::timeout(NOTICE_TIME_MAX, self.watch(&mut events)).await;
+        judge(&events)
     }
 
-    /// Reads what happened to it, and what does, until that tells how it ended.
-    async fn watch_end(&self) -> Result<Option<End>, EngineError> {
+    /// Reads what happened to it, and what does, until that says that it ran out of memory.
+    async fn watch(&self, events: &mut Vec<EventMessage>) -> Result<(), EngineError> {
         let filters = HashMap::from([
             ("container", vec![self.id.clone()]),
             ("event", ["oom", "kill", "die"].map(str::to_owned).into()),
@@ -94,14 +97,13 @@ impl Container {
         let options = EventsOptionsBuilder::new().since("1").filters(&filters).build();
         let client = self.engine.client().await?;
         let mut stream = std::pin::pin!(client.events(Some(options)));
-        let mut events = Vec::new();
         while let Some(event) = stream.try_next().await.map_err(EngineError::at("list events"))? {
             events.push(event);
-            if let Some(end) = judge(&events) {
-                return Ok(Some(end));
+            if judge(events) == Some(End::OutOfMemory) {
+                return Ok(());
             }
         }
-        Ok(None)
+        Ok(())
     }
 }
 
