@@ -18,6 +18,10 @@ use std::os::fd::{AsFd, OwnedFd};
 const DEPTH_MAX: usize = 32;
 /// Entries that are reported as skipped; the host asks for no more.
 const SKIPPED_MAX: usize = 100;
+/// Files outside of the output directory that are mentioned, and how far they are looked for.
+const ELSEWHERE_MAX: usize = 10;
+const ELSEWHERE_DEPTH_MAX: usize = 2;
+const ELSEWHERE_ENTRIES_MAX: usize = 1000;
 /// Entries that are looked at. The file system's inodes bound them too; this bounds the time.
 const ENTRIES_MAX: usize = 100_000;
 /// Bytes of paths of files that might be sent. The agent lives in the program's memory limit, and a full `/tmp` may
@@ -25,23 +29,26 @@ const ENTRIES_MAX: usize = 100_000;
 const PATHS_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// Sends every output file below `/tmp/output`, in the order of their paths, and says what is left out and why.
-/// Input files that the program left as they were are not output.
+/// Input files that the program left as they were are not output. Gives the number of entries that were left out without
+/// a word, as there were too many.
 ///
 /// # Errors
 /// Only when the host is gone.
-pub(crate) fn collect(channel: &mut Channel, header: &ExecHeader, inputs: &Inputs) -> io::Result<()> {
+pub(crate) fn collect(channel: &mut Channel, header: &ExecHeader, inputs: &Inputs) -> io::Result<u64> {
     let mut found = Found::default();
     let directory = match open_output_directory() {
         Ok(directory) => directory,
         Err(reason) => {
             channel.send(&GuestMessage::Skipped { path: "output".to_owned(), reason })?;
-            return channel.flush();
+            channel.flush()?;
+            return Ok(0);
         }
     };
     walk(&directory, "", 0, &mut found);
     found.skip_links_to_elsewhere();
     found.files.retain(|file| inputs.get(&file.path) != Some(&file.version));
     found.files.sort_by(|a, b| a.path.cmp(&b.path));
+    find_elsewhere(&mut found);
     send_files(channel, header, &directory, found)
 }
 
@@ -50,6 +57,7 @@ pub(crate) fn collect(channel: &mut Channel, header: &ExecHeader, inputs: &Input
 struct Found {
     files: Vec<Candidate>,
     skipped: Vec<(String, SkipReason)>,
+    skipped_more: u64,
     entries: usize,
     paths_bytes: usize,
 }
@@ -66,6 +74,8 @@ impl Found {
     fn skip(&mut self, path: String, reason: SkipReason) {
         if self.skipped.len() < SKIPPED_MAX {
             self.skipped.push((path, reason));
+        } else {
+            self.skipped_more += 1;
         }
     }
 
@@ -194,7 +204,7 @@ fn send_files(
     header: &ExecHeader,
     directory: &OwnedFd,
     mut found: Found,
-) -> io::Result<()> {
+) -> io::Result<u64> {
     let mut sent_count = 0;
     let mut sent_bytes = 0u64;
     for file in std::mem::take(&mut found.files) {
@@ -233,7 +243,56 @@ fn send_files(
     for (path, reason) in found.skipped {
         channel.send(&GuestMessage::Skipped { path, reason })?;
     }
-    channel.flush()
+    channel.flush()?;
+    Ok(found.skipped_more)
+}
+
+/// Files that were left in `/tmp` beside the output directory: whoever wrote a result there should hear that it was not
+/// returned. Not what the runtime or the standard library leaves: hidden entries, and names that `tempfile` makes.
+fn find_elsewhere(found: &mut Found) {
+    let Ok(tmp) =
+        rustix::fs::open("/tmp", OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::RDONLY, Mode::empty())
+    else {
+        return;
+    };
+    let mut elsewhere = Vec::new();
+    list_elsewhere(&tmp, "/tmp", 0, &mut elsewhere);
+    for path in elsewhere {
+        found.skip(path, SkipReason::NotInOutput);
+    }
+}
+
+fn list_elsewhere(directory: &OwnedFd, prefix: &str, depth: usize, paths: &mut Vec<String>) {
+    let Ok(entries) = Dir::read_from(directory) else { return };
+    let names = entries.filter_map(Result::ok).map(|entry| entry.file_name().to_owned());
+    let mut names: Vec<CString> = names.take(ELSEWHERE_ENTRIES_MAX).collect();
+    names.sort();
+    for name in names {
+        let Ok(text) = name.to_str() else { continue };
+        let is_output = depth == 0 && text == "output";
+        if is_output || text.starts_with('.') || is_temporary(text) || paths.len() >= ELSEWHERE_MAX {
+            continue;
+        }
+        let Ok(status) = rustix::fs::statat(directory, &name, AtFlags::SYMLINK_NOFOLLOW) else { continue };
+        match kind_of(&status) {
+            Kind::Regular => paths.push(join(prefix, text)),
+            Kind::Directory if depth < ELSEWHERE_DEPTH_MAX => {
+                if let Ok(child) = open_beneath(directory, &name, OFlags::DIRECTORY) {
+                    list_elsewhere(&child, &join(prefix, text), depth + 1, paths);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Names of Python's `tempfile` and `multiprocessing`, and of what Python compiles.
+fn is_temporary(name: &str) -> bool {
+    let random = |rest: &str| rest.len() >= 8 && rest.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    let stem = name.split('.').next().unwrap_or(name);
+    ["tmp", "pymp-", "psm_", "sem."].iter().any(|start| stem.strip_prefix(start).is_some_and(random))
+        || name == "__pycache__"
+        || name.starts_with("sem.")
 }
 
 /// Sends exactly `size_bytes`: all writers are dead, so the file cannot change.

@@ -1,7 +1,9 @@
 //! Gets the interpreter for one program: started here, or forked from a template.
 
 use crate::OUTPUT_DIRECTORY;
-use crate::intake::{Order, write_all};
+use crate::intake::{Order, give, write_all};
+use crate::room;
+use crate::streams::Kept;
 use confine::seccomp::{Arch, CompileOptions, Insn, Policy};
 use confine::{
     AdoptError, CellNamespaces, LandlockRules, ProgramSpec, Refused, SingleThreaded, Spawned, Step,
@@ -20,8 +22,16 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
-/// The Python that runs a program inside an interpreter; see its own head comment.
-const RUNNER: &str = include_str!("../../../runtime/runner.py");
+/// The Python that runs a program inside an interpreter; the head comment of its first part says how.
+const RUNNER: &str = concat!(
+    include_str!("../../../runtime/runner/start.py"),
+    include_str!("../../../runtime/runner/template.py"),
+    include_str!("../../../runtime/runner/streams.py"),
+    include_str!("../../../runtime/runner/program.py"),
+    include_str!("../../../runtime/runner/errors.py"),
+    include_str!("../../../runtime/runner/end.py"),
+    include_str!("../../../runtime/runner/run.py"),
+);
 
 /// Time for a template to fork: a millisecond, or the time it still needs for its imports.
 const TEMPLATE_TIME_MAX: Duration = Duration::from_secs(10);
@@ -103,6 +113,8 @@ pub(crate) struct Interpreter {
     /// A byte to it: the program is there. A byte from it: the first instruction is about to run.
     pub(crate) control: OwnedFd,
     program: OwnedFd,
+    /// What the interpreter's streams keep where we find it.
+    pub(crate) kept: Kept,
 }
 
 /// Gets an interpreter behind the walls that waits for its program.
@@ -118,9 +130,14 @@ pub(crate) fn prepare(
     let (stdin_reader, stdin) = pipe()?;
     let (stdout, stdout_writer) = pipe()?;
     let (stderr, stderr_writer) = pipe()?;
+    for end in [&stdin_reader, &stdout_writer, &stderr_writer] {
+        // Else the program cannot open /dev/stdin and its kin: to open a pipe by name takes the right to its inode.
+        give(end, user)?;
+    }
     let (control, their_control) =
         socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
     let program = rustix::fs::memfd_create("program", MemfdFlags::CLOEXEC)?;
+    let kept = Kept::new()?;
     let preload = match &origin {
         Origin::Started { preload } => preload.as_slice(),
         Origin::Template { .. } => &[],
@@ -136,6 +153,7 @@ pub(crate) fn prepare(
             stderr_writer.as_fd(),
             program.as_fd(),
             their_control.as_fd(),
+            kept.as_fd(),
         ],
         user: user.map(|id| (id, id)),
         limits: limits(config),
@@ -150,7 +168,7 @@ pub(crate) fn prepare(
     for descriptor in [&stdin, &stdout, &stderr, &control] {
         rustix::io::ioctl_fionbio(descriptor, true)?;
     }
-    Ok(Interpreter { process, origin, stdin: Some(stdin), stdout, stderr, control, program })
+    Ok(Interpreter { process, origin, stdin: Some(stdin), stdout, stderr, control, program, kept })
 }
 
 fn start(
@@ -178,6 +196,7 @@ fn start(
 impl Interpreter {
     /// Lets it run its program.
     pub(crate) fn hand_over(&mut self, order: &Order) -> io::Result<()> {
+        room::write_program(&order.code);
         write_all(&self.program, &program_bytes(order)?)?;
         rustix::fs::seek(&self.program, SeekFrom::Start(0))?;
         if order.stdin.is_empty() {
@@ -238,9 +257,9 @@ fn c_string(text: &str) -> io::Result<CString> {
 }
 
 /// `-I`: neither the environment nor the working directory shapes the interpreter. `-B`: nothing to write
-/// bytecode to. `-u`: what was printed is out, also when the program is killed the next moment.
+/// bytecode to.
 fn arguments(interpreter: &str, preload: &[String]) -> io::Result<Vec<CString>> {
-    let own = [interpreter, "-I", "-B", "-u", "-X", "utf8", "-c", RUNNER];
+    let own = [interpreter, "-I", "-B", "-X", "utf8", "-c", RUNNER];
     own.into_iter().chain(preload.iter().map(String::as_str)).map(c_string).collect()
 }
 

@@ -9,7 +9,7 @@
 //! ```text
 //! cell / main ──> serve ──> interpreter gets it behind the walls: started here, or forked from a template
 //!                   ├─────> intake     what shall be run
-//!                   ├─────> supervise  output, time, end
+//!                   ├─────> supervise  time, refused calls, end; streams: output
 //!                   └─────> collect    output files
 //! ```
 //! The agent is single-threaded, from its first to its last instruction: it forks.
@@ -18,12 +18,15 @@ mod cell;
 mod channel;
 mod collect;
 mod counters;
+mod idle;
 mod intake;
 mod interpreter;
 pub mod launcher;
 mod networks;
 mod packet;
+mod room;
 mod serve;
+mod streams;
 mod supervise;
 mod tasks;
 mod template;

@@ -1,7 +1,7 @@
 //! One sandbox's life as the agent sees it: ready, one execution, end.
 
 use crate::interpreter::{self, Filter, Origin, Walls};
-use crate::{Channel, OUTPUT_DIRECTORY, collect, intake, supervise};
+use crate::{Channel, OUTPUT_DIRECTORY, collect, intake, room, supervise};
 use confine::{ChildSignal, SingleThreaded};
 use protocol::launcher::ProgramConfig;
 use protocol::{GuestMessage, PROTOCOL_VERSION};
@@ -57,6 +57,7 @@ fn serve_steps(
 ) -> io::Result<()> {
     let children = ChildSignal::new().map_err(|refused| refused.source)?;
     let output = prepare_tmp(place.user)?;
+    room::prepare(place.user)?;
     let walls = Walls::new(config, filter)?;
     *step = "start the interpreter";
     let mut interpreter = interpreter::prepare(proof, config, &walls, place.user, &place.cpus, origin)?;
@@ -72,8 +73,8 @@ fn serve_steps(
     let report = supervise::supervise(channel, &children, interpreter, order, config.tasks_max)?;
     channel.send(&GuestMessage::Ended(report))?;
     *step = "collect the output files";
-    collect::collect(channel, &header, &inputs)?;
-    channel.send(&GuestMessage::Finished)?;
+    let skipped_more = collect::collect(channel, &header, &inputs)?;
+    channel.send(&GuestMessage::Finished { skipped_more })?;
     channel.flush()
 }
 

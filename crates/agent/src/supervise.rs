@@ -3,15 +3,16 @@
 
 use crate::Channel;
 use crate::counters;
+use crate::idle;
 use crate::intake::Order;
 use crate::interpreter::Interpreter;
+use crate::streams::{Captured, Kept};
 use crate::tasks::TaskLimit;
 use confine::{ChildSignal, Children, Listener, Reaped, kill_all, reap};
 use protocol::{
-    CHUNK_BYTES_MAX, Counters, DENIED_CALLS_MAX, DeniedCall, DiskState, EndReason, ExecHeader, GuestMessage,
-    HostMessage, OutputStream, Report, STDERR_TAIL_BYTES_MAX, WaitStatus,
+    Counters, DENIED_CALLS_MAX, DeniedCall, DiskState, EndReason, ExecHeader, GuestMessage, HostMessage,
+    OutputStream, Report, WaitStatus,
 };
-use rustix::buffer::spare_capacity;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::Pid;
@@ -22,6 +23,11 @@ use std::time::{Duration, Instant};
 
 /// Time that the interpreter may take to its first instruction.
 const START_TIME_MAX: Duration = Duration::from_secs(25);
+
+/// The last part of a program's time, in which it is seen whether it works or waits: one in this many, and at most this
+/// long.
+const LAST_PART: u32 = 4;
+const LAST_PART_MAX: Duration = Duration::from_secs(1);
 
 /// Time for killed processes to die before they are killed again.
 const KILL_AGAIN_AFTER: Timespec = Timespec { tv_sec: 0, tv_nsec: 10_000_000 };
@@ -54,29 +60,19 @@ struct Run {
     start: Option<OwnedFd>,
     stdout: Captured,
     stderr: Captured,
-    stderr_tail: VecDeque<u8>,
+    kept: Kept,
     denied: Vec<DeniedCall>,
     begun: Instant,
     started: Option<Instant>,
+    /// CPU time that was used when the last part of the program's time began.
+    used: Option<(Instant, u64)>,
+    waited: bool,
     ended: Option<Instant>,
     status: Option<WaitStatus>,
     reason: EndReason,
     tasks: Option<TaskLimit>,
     cpu_time: Duration,
     resident_bytes_peak: u64,
-}
-
-/// One output stream of the program.
-struct Captured {
-    stream: OutputStream,
-    pipe: Option<OwnedFd>,
-    bytes: u64,
-}
-
-impl Captured {
-    fn new(stream: OutputStream, pipe: OwnedFd) -> Self {
-        Self { stream, pipe: Some(pipe), bytes: 0 }
-    }
 }
 
 /// What a polled descriptor is for.
@@ -95,19 +91,21 @@ enum Source {
 impl Run {
     fn new(interpreter: Interpreter, order: Order, tasks_max: Option<u32>) -> Self {
         Self {
-            header: order.header,
             pid: interpreter.process.pid,
             pidfd: interpreter.process.pidfd,
             listener: interpreter.process.listener,
             stdin: interpreter.stdin,
             stdin_rest: order.stdin.into(),
             start: Some(interpreter.control),
-            stdout: Captured::new(OutputStream::Stdout, interpreter.stdout),
-            stderr: Captured::new(OutputStream::Stderr, interpreter.stderr),
-            stderr_tail: VecDeque::new(),
+            stdout: Captured::new(OutputStream::Stdout, interpreter.stdout, order.header.output_bytes_max),
+            stderr: Captured::new(OutputStream::Stderr, interpreter.stderr, order.header.output_bytes_max),
+            kept: interpreter.kept,
+            header: order.header,
             denied: Vec::new(),
             begun: Instant::now(),
             started: None,
+            used: None,
+            waited: false,
             ended: None,
             status: None,
             reason: EndReason::Itself,
@@ -163,8 +161,10 @@ impl Run {
                     return Err(self.never_started("did not start in time"));
                 }
                 self.reason = EndReason::WallTime;
+                self.note_waiting();
                 return Ok(());
             };
+            let wait = self.look_at_cpu_time(wait);
             let pause = self.tasks.as_ref().map_or(wait, |tasks| tasks.pause().min(wait));
             let ready = self.wait(channel, children, pause)?;
             for source in ready {
@@ -178,7 +178,8 @@ impl Run {
                     Source::HostOutput => channel.write_some()?,
                     Source::Start => self.note_start(channel)?,
                     Source::Stdin => self.feed_stdin(),
-                    Source::Stdout | Source::Stderr => self.read_output(source, channel)?,
+                    Source::Stdout => drop(self.stdout.read(channel)?),
+                    Source::Stderr => drop(self.stderr.read(channel)?),
                     Source::Denied => self.note_denied(),
                     Source::Children => {
                         // The byte in the start pipe is older than the death: take it first.
@@ -212,6 +213,28 @@ impl Run {
         deadline.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())
     }
 
+    /// Reads the CPU time when the last part of the program's time begins; gives the time to wait.
+    fn look_at_cpu_time(&mut self, left: Duration) -> Duration {
+        if self.started.is_none() || self.used.is_some() {
+            return left;
+        }
+        let last_part = LAST_PART_MAX.min(Duration::from_millis(self.header.wall_time_ms_max) / LAST_PART);
+        if let Some(before) = left.checked_sub(last_part).filter(|time| !time.is_zero()) {
+            return before;
+        }
+        self.used = idle::cpu_ticks().map(|ticks| (Instant::now(), ticks));
+        left
+    }
+
+    /// The time is over: tells from that reading whether the program did something.
+    fn note_waiting(&mut self) {
+        if let Some((since, before)) = self.used
+            && let Some(after) = idle::cpu_ticks()
+        {
+            self.waited = idle::waited(before, after, since.elapsed());
+        }
+    }
+
     fn wait(&self, channel: &Channel, children: &ChildSignal, time_max: Duration) -> io::Result<Vec<Source>> {
         let mut sources = vec![Source::Host, Source::Children];
         let mut polled = vec![
@@ -231,11 +254,11 @@ impl Run {
         if let Some(stdin) = &self.stdin {
             add(Source::Stdin, stdin.as_fd(), PollFlags::OUT);
         }
-        if let Some(pipe) = &self.stdout.pipe {
-            add(Source::Stdout, pipe.as_fd(), PollFlags::IN);
+        if let Some(pipe) = self.stdout.pipe() {
+            add(Source::Stdout, pipe, PollFlags::IN);
         }
-        if let Some(pipe) = &self.stderr.pipe {
-            add(Source::Stderr, pipe.as_fd(), PollFlags::IN);
+        if let Some(pipe) = self.stderr.pipe() {
+            add(Source::Stderr, pipe, PollFlags::IN);
         }
         if let Some(listener) = &self.listener {
             add(Source::Denied, listener.as_fd(), PollFlags::IN);
@@ -265,6 +288,7 @@ impl Run {
             Ok(_) => {
                 self.start = None;
                 self.started = Some(Instant::now());
+                self.stderr.forget_words();
                 channel.send(&GuestMessage::Started)?;
             }
             Err(_) => {}
@@ -286,30 +310,6 @@ impl Run {
         if self.stdin_rest.is_empty() {
             self.stdin = None;
         }
-    }
-
-    fn read_output(&mut self, source: Source, channel: &mut Channel) -> io::Result<()> {
-        let captured = if source == Source::Stdout { &mut self.stdout } else { &mut self.stderr };
-        let Some(pipe) = &captured.pipe else { return Ok(()) };
-        // Not cleared first: most reads bring little, and each page that is touched costs the agent a fault.
-        let mut data = Vec::with_capacity(CHUNK_BYTES_MAX);
-        match rustix::io::read(pipe, spare_capacity(&mut data)) {
-            Ok(0) => captured.pipe = None,
-            Ok(length) => {
-                let room = self.header.output_bytes_max.saturating_sub(captured.bytes);
-                captured.bytes += length as u64;
-                if captured.stream == OutputStream::Stderr {
-                    keep_tail(&mut self.stderr_tail, &data);
-                }
-                data.truncate(usize::try_from(room).unwrap_or(usize::MAX));
-                if !data.is_empty() {
-                    channel.send(&GuestMessage::Output { stream: captured.stream, data })?;
-                }
-            }
-            Err(Errno::AGAIN | Errno::INTR) => {}
-            Err(_) => captured.pipe = None,
-        }
-        Ok(())
     }
 
     fn note_denied(&mut self) {
@@ -346,8 +346,8 @@ impl Run {
     /// Everything is dead: takes what is left in the pipes and draws the report.
     fn finish(mut self, channel: &mut Channel) -> io::Result<Report> {
         self.note_start(channel)?;
-        for source in [Source::Stdout, Source::Stderr] {
-            self.drain(source, channel)?;
+        for stream in [&mut self.stdout, &mut self.stderr] {
+            stream.finish(&self.kept, channel)?;
         }
         let ended = self.ended.unwrap_or_else(Instant::now);
         // Cancelled before its first instruction is an end like any other; to end by itself there is our fault.
@@ -367,7 +367,8 @@ impl Run {
             resident_bytes_peak: self.resident_bytes_peak,
             stdout_bytes: self.stdout.bytes,
             stderr_bytes: self.stderr.bytes,
-            stderr_tail: self.stderr_tail.into(),
+            note: self.kept.note(),
+            waited: self.waited,
             denied: self.denied,
             disk: disk_state(),
             counters,
@@ -379,24 +380,9 @@ impl Run {
         Some(Counters { pids_peak: Some(tasks.peak()), ..counters::read().unwrap_or_default() })
     }
 
-    /// Reads until the pipe is empty; no writer lives, so that is soon.
-    fn drain(&mut self, source: Source, channel: &mut Channel) -> io::Result<()> {
-        loop {
-            let before = self.stdout.bytes + self.stderr.bytes;
-            self.read_output(source, channel)?;
-            if self.stdout.bytes + self.stderr.bytes == before {
-                return Ok(());
-            }
-        }
-    }
-
     fn never_started(&self, what: &str) -> io::Error {
-        let tail: Vec<u8> = self.stderr_tail.iter().copied().collect();
         let status = self.status;
-        io::Error::other(format!(
-            "the interpreter {what} ({status:?}): {}",
-            String::from_utf8_lossy(&tail).trim()
-        ))
+        io::Error::other(format!("the interpreter {what} ({status:?}): {}", self.stderr.words()))
     }
 }
 
@@ -407,13 +393,6 @@ fn cancelled(channel: &mut Channel) -> io::Result<bool> {
         Some(_) => Err(io::Error::new(io::ErrorKind::InvalidData, "a message out of order")),
         None => Ok(false),
     }
-}
-
-fn keep_tail(tail: &mut VecDeque<u8>, data: &[u8]) {
-    let data = &data[data.len().saturating_sub(STDERR_TAIL_BYTES_MAX)..];
-    tail.extend(data);
-    let surplus = tail.len().saturating_sub(STDERR_TAIL_BYTES_MAX);
-    tail.drain(..surplus);
 }
 
 /// Counts a refused call and moves it to the end: the latest is last.
@@ -443,18 +422,6 @@ fn disk_state() -> DiskState {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_tail_keeps_the_last_bytes_however_they_come() {
-        let mut tail = VecDeque::new();
-        let text: Vec<u8> = (0..10_000u32).map(|n| u8::try_from(n % 251).unwrap()).collect();
-        for piece in text.chunks(777) {
-            keep_tail(&mut tail, piece);
-        }
-        assert!(tail.iter().eq(&text[text.len() - STDERR_TAIL_BYTES_MAX..]));
-        keep_tail(&mut tail, &text);
-        assert!(tail.iter().eq(&text[text.len() - STDERR_TAIL_BYTES_MAX..]));
-    }
 
     #[test]
     fn the_latest_refused_call_is_last_and_the_list_is_bounded() {

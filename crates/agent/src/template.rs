@@ -159,6 +159,8 @@ fn set_up(config: &LauncherConfig, hook: &OwnedFd) -> io::Result<()> {
     confine::die_with_parent()?;
     let own = UnshareFlags::NEWNS | UnshareFlags::NEWNET | UnshareFlags::NEWIPC | UnshareFlags::NEWUTS;
     confine::unshare_namespaces(own)?;
+    // Packages ask for the name while they are imported, and keep it.
+    rustix::system::sethostname(b"sandbox")?;
     confine::mount_cell(&CellMounts {
         tmp_bytes: TMP_BYTES,
         tmp_inodes: TMP_INODES,

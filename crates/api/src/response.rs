@@ -2,7 +2,7 @@
 
 use crate::error::FindingBody;
 use serde::Serialize;
-use service::{Artifact, Captured, Execution, LimitHit, Outcome, Skipped, Usage};
+use service::{Artifact, Captured, Exception, Execution, LimitHit, Outcome, Skipped, Usage};
 use std::time::Duration;
 use utoipa::ToSchema;
 
@@ -71,8 +71,25 @@ struct OutcomeBody {
     /// What the program's author can do about it.
     #[schema(required = true)]
     hint: Option<String>,
+    /// The exception that ended it, as its interpreter tells it.
+    #[schema(required = true)]
+    exception: Option<ExceptionBody>,
     /// True only where the same program could succeed if sent again.
     retryable: bool,
+}
+
+/// An exception that nobody caught. It is the program's own word.
+#[derive(Debug, Serialize, ToSchema)]
+struct ExceptionBody {
+    /// Its qualified name; without the module for built-in exceptions and the program's own.
+    #[serde(rename = "type")]
+    #[schema(example = "ValueError")]
+    type_name: String,
+    /// First line of its text.
+    message: String,
+    /// The line of the program, from 1, where it came through one.
+    #[schema(required = true)]
+    line: Option<u32>,
 }
 
 /// A limit that was reached.
@@ -196,7 +213,7 @@ fn milliseconds(time: Duration) -> f64 {
 
 impl From<Outcome> for OutcomeBody {
     fn from(outcome: Outcome) -> Self {
-        let Outcome { kind, limit, signal, syscall, message, hint, retryable } = outcome;
+        let Outcome { kind, limit, signal, syscall, message, hint, exception, retryable } = outcome;
         Self {
             kind: kind.as_str(),
             limit: limit.map(LimitBody::from),
@@ -204,8 +221,16 @@ impl From<Outcome> for OutcomeBody {
             syscall,
             message,
             hint,
+            exception: exception.map(ExceptionBody::from),
             retryable,
         }
+    }
+}
+
+impl From<Exception> for ExceptionBody {
+    fn from(exception: Exception) -> Self {
+        let Exception { type_name, message, line } = exception;
+        Self { type_name, message, line }
     }
 }
 

@@ -14,15 +14,7 @@ use std::time::Duration;
 use storage::{NewFile, Store};
 
 fn exited() -> Outcome {
-    Outcome {
-        kind: OutcomeKind::Exited,
-        limit: None,
-        signal: None,
-        syscall: None,
-        message: None,
-        hint: None,
-        retryable: false,
-    }
+    Outcome::of(OutcomeKind::Exited)
 }
 
 #[tokio::test]

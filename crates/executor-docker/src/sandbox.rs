@@ -93,13 +93,10 @@ const EXIT_CODE_KILLED: i32 = 137;
 /// starts more threads than the host gives it brings it down.
 fn kernel_ended() -> Outcome {
     Outcome {
-        kind: OutcomeKind::Signal,
-        limit: None,
         signal: Some(9),
-        syscall: None,
         message: Some("the program was killed because the kernel of its sandbox ended".to_owned()),
         hint: Some(format!("use fewer threads and processes, or raise {}", SETTINGS.pids)),
-        retryable: false,
+        ..Outcome::of(OutcomeKind::Signal)
     }
 }
 

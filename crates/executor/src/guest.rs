@@ -9,7 +9,8 @@ use crate::{Captured, ExecRequest, ExecResult, Outcome, OutputFile, SkippedFile,
 use bytes::Bytes;
 use protocol::{
     CHUNK_BYTES_MAX, DENIED_CALLS_MAX, Decoder, ExecHeader, FrameError, GuestMessage, HostMessage,
-    InterpreterOrigin, OutputStream, PATH_BYTES_MAX, PROTOCOL_VERSION, Report, STDERR_TAIL_BYTES_MAX, encode,
+    InterpreterOrigin, NOTE_BYTES_MAX, OutputStream, PATH_BYTES_MAX, PROTOCOL_VERSION, Report, encode,
+    head_bytes,
 };
 use serde::Serialize;
 use std::io;
@@ -89,6 +90,10 @@ pub struct Answer {
     pub files: Vec<OutputFile>,
     /// Entries that were not returned.
     pub skipped: Vec<SkippedFile>,
+    /// How many more there are.
+    pub skipped_more: u64,
+    /// How much of each stream was asked for.
+    output_bytes_max: u64,
 }
 
 impl Answer {
@@ -99,9 +104,10 @@ impl Answer {
             let kept = kept.len() as u64;
             self.report.as_ref().map_or(kept, |report| pick(report).max(kept))
         };
+        let head = usize::try_from(head_bytes(self.output_bytes_max)).unwrap_or(usize::MAX);
         (
-            capture(&self.stdout, total(&self.stdout, |report| report.stdout_bytes)),
-            capture(&self.stderr, total(&self.stderr, |report| report.stderr_bytes)),
+            capture(&self.stdout, total(&self.stdout, |report| report.stdout_bytes), head),
+            capture(&self.stderr, total(&self.stderr, |report| report.stderr_bytes), head),
         )
     }
 
@@ -129,18 +135,38 @@ impl Answer {
                 .unwrap_or(0),
             pids_peak: evidence.pids_peak,
         };
-        ExecResult { outcome, exit_code, stdout, stderr, usage, files: self.files, skipped: self.skipped }
+        ExecResult {
+            outcome,
+            exit_code,
+            stdout,
+            stderr,
+            usage,
+            files: self.files,
+            skipped: self.skipped,
+            skipped_more: self.skipped_more,
+        }
     }
 }
 
-/// Turns kept bytes into text. `bytes` is what the program wrote in all.
-fn capture(kept: &[u8], bytes: u64) -> Captured {
-    let truncated = bytes > kept.len() as u64;
-    let kept = if truncated { without_cut_character(kept) } else { kept };
-    Captured { text: String::from_utf8_lossy(kept).into_owned(), bytes, truncated }
+/// Turns kept bytes into text. `bytes` is what the program wrote in all; where that is more, the first `head` bytes are
+/// its beginning and the rest its end, and a line between them says how much is missing.
+fn capture(kept: &[u8], bytes: u64, head: usize) -> Captured {
+    if bytes <= kept.len() as u64 {
+        return Captured { text: String::from_utf8_lossy(kept).into_owned(), bytes, truncated: false };
+    }
+    let (head, tail) = kept.split_at(head.min(kept.len()));
+    let (head, tail) = (without_cut_character(head), without_rest_of_character(tail));
+    let missing = bytes - (head.len() + tail.len()) as u64;
+    let mut text = String::from_utf8_lossy(head).into_owned();
+    if !text.is_empty() && !text.ends_with('\n') {
+        text.push('\n');
+    }
+    text.push_str(&format!("[... {missing} bytes omitted ...]\n"));
+    text.push_str(&String::from_utf8_lossy(tail));
+    Captured { text, bytes, truncated: true }
 }
 
-/// Drops the bytes of a character that the cap cut in two.
+/// Drops the bytes of a character that the cut left at the end.
 fn without_cut_character(bytes: &[u8]) -> &[u8] {
     match std::str::from_utf8(bytes) {
         Err(error) if error.error_len().is_none() => &bytes[..error.valid_up_to()],
@@ -159,6 +185,12 @@ fn without_cut_character(bytes: &[u8]) -> &[u8] {
 
 fn is_cut(tail: &[u8]) -> bool {
     std::str::from_utf8(tail).is_err_and(|error| error.error_len().is_none())
+}
+
+/// Drops the bytes of a character that the cut left at the beginning: at most three that continue one.
+fn without_rest_of_character(bytes: &[u8]) -> &[u8] {
+    let rest = bytes.iter().take(3).take_while(|&byte| byte & 0xC0 == 0x80).count();
+    &bytes[rest..]
 }
 
 /// A connection to the agent of one sandbox.
@@ -203,8 +235,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Guest<S> {
     where
         S: Send,
     {
-        let mut answer = Answer::default();
         let limits = request.limits;
+        let mut answer = Answer { output_bytes_max: limits.output_bytes_max, ..Answer::default() };
         let (mut reader, mut writer) = tokio::io::split(&mut self.stream);
         let decoder = &mut self.decoder;
         let write = async {
@@ -339,9 +371,12 @@ async fn receive<R: AsyncRead + Unpin>(
             (Phase::Collecting, GuestMessage::Skipped { path, reason }) => {
                 if answer.skipped.len() < SKIPPED_MAX {
                     answer.skipped.push(SkippedFile { path: bounded_text(path), reason });
+                } else {
+                    answer.skipped_more += 1;
                 }
             }
-            (Phase::Collecting, GuestMessage::Finished) => {
+            (Phase::Collecting, GuestMessage::Finished { skipped_more }) => {
+                answer.skipped_more = answer.skipped_more.saturating_add(skipped_more);
                 answer.files = files.finish()?;
                 answer.skipped.sort_by(|a, b| a.path.cmp(&b.path));
                 return Ok(());
@@ -378,7 +413,7 @@ fn is_bounded(report: &Report) -> bool {
             && name.len() <= CALL_NAME_BYTES_MAX
             && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b' '))
     };
-    report.stderr_tail.len() <= STDERR_TAIL_BYTES_MAX
+    report.note.len() <= NOTE_BYTES_MAX
         && report.denied.len() <= DENIED_CALLS_MAX
         && report.denied.iter().all(|call| is_call(&call.name))
 }
@@ -477,7 +512,8 @@ mod tests {
             resident_bytes_peak: 1,
             stdout_bytes: 2,
             stderr_bytes: 0,
-            stderr_tail: vec![],
+            note: vec![],
+            waited: false,
             denied: vec![],
             disk: DiskState::default(),
             counters: None,
@@ -514,7 +550,7 @@ mod tests {
             GuestMessage::FileData { data: vec![7] },
             file("a/c", 0),
             GuestMessage::Skipped { path: "l".into(), reason: SkipReason::Symlink },
-            GuestMessage::Finished,
+            GuestMessage::Finished { skipped_more: 0 },
         ];
         let (answer, result) = against(messages, ExecLimits::default()).await;
         result.unwrap();
@@ -543,7 +579,7 @@ mod tests {
             vec![GuestMessage::Started, GuestMessage::Ended(report)]
         };
         let cases = [
-            vec![GuestMessage::Finished],
+            vec![GuestMessage::Finished { skipped_more: 0 }],
             vec![GuestMessage::Ready { version: 1, interpreter: InterpreterOrigin::Started }],
             vec![GuestMessage::Started, GuestMessage::Started],
             vec![
@@ -559,12 +595,12 @@ mod tests {
             with(vec![file("a", 4), data(4), file("b", 4)]),
             with(vec![file("a", 0), file("b", 0), file("c", 0)]),
             with(vec![file("a", 1), data(2)]),
-            with(vec![file("a", 2), data(1), GuestMessage::Finished]),
-            with(vec![file("a", 0), file("a", 0), GuestMessage::Finished]),
+            with(vec![file("a", 2), data(1), GuestMessage::Finished { skipped_more: 0 }]),
+            with(vec![file("a", 0), file("a", 0), GuestMessage::Finished { skipped_more: 0 }]),
             with(vec![data(1)]),
             with(vec![GuestMessage::Output { stream: OutputStream::Stdout, data: vec![1] }]),
             with(vec![GuestMessage::Ended(report())]),
-            ended_with(&|report| report.stderr_tail = vec![b'x'; STDERR_TAIL_BYTES_MAX + 1]),
+            ended_with(&|report| report.note = vec![b'x'; NOTE_BYTES_MAX + 1]),
             ended_with(&|report| report.denied = vec![denied("bpf"); DENIED_CALLS_MAX + 1]),
             ended_with(&|report| report.denied = vec![denied(&"x".repeat(CALL_NAME_BYTES_MAX + 1))]),
             ended_with(&|report| report.denied = vec![denied("\u{1b}[2J")]),
@@ -604,11 +640,24 @@ mod tests {
     fn text_is_cut_at_a_character() {
         let whole = "aé日😀".as_bytes();
         for end in 0..whole.len() {
-            let captured = capture(&whole[..end], whole.len() as u64);
+            let captured = capture(&whole[..end], whole.len() as u64, end);
+            assert!(captured.truncated && !captured.text.contains('\u{FFFD}'), "{end}: {}", captured.text);
+            let captured = capture(&whole[end..], 1 + whole.len() as u64, 0);
             assert!(captured.truncated && !captured.text.contains('\u{FFFD}'), "{end}: {}", captured.text);
         }
         // Invalid bytes in the middle stay visible, a cut character at the end does not.
-        assert_eq!(capture(b"\xffa\xe6\x97", 99).text, "\u{FFFD}a");
-        assert_eq!(capture(b"\xffa", 2).text, "\u{FFFD}a");
+        assert_eq!(capture(b"\xffa\xe6\x97", 99, 4).text, "\u{FFFD}a\n[... 97 bytes omitted ...]\n");
+        assert_eq!(capture(b"\xffa", 2, 1).text, "\u{FFFD}a");
+    }
+
+    #[test]
+    fn the_beginning_and_the_end_stay_and_a_line_says_how_much_is_missing() {
+        let both = capture(b"first\nlast\n", 1011, 6);
+        assert_eq!(both.text, "first\n[... 1000 bytes omitted ...]\nlast\n");
+        assert_eq!((both.bytes, both.truncated), (1011, true));
+        assert_eq!(capture(b"firstlast", 9, 5).text, "firstlast", "nothing is missing");
+        assert_eq!(capture(b"", 7, 0).text, "[... 7 bytes omitted ...]\n");
+        assert_eq!(head_bytes(10) + 10 / 2, 10);
+        assert_eq!((head_bytes(5), head_bytes(1), head_bytes(0)), (3, 1, 0));
     }
 }

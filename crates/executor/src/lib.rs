@@ -10,8 +10,10 @@ mod chain;
 pub mod conformance;
 pub mod guest;
 mod health;
+mod hints;
 mod limits;
 pub mod memory;
+pub mod note;
 mod outcome;
 mod pool;
 mod request;
@@ -21,7 +23,9 @@ pub mod verdict;
 pub use chain::{Chain, ChainError, ChainStatus, ProviderStatus};
 pub use health::{Health, Protection};
 pub use limits::{ExecLimits, SandboxLimits};
-pub use outcome::{Captured, ExecResult, LimitHit, Outcome, OutcomeKind, OutputFile, SkippedFile, Usage};
+pub use outcome::{
+    Captured, Exception, ExecResult, LimitHit, Outcome, OutcomeKind, OutputFile, SkippedFile, Usage,
+};
 pub use pool::{Maker, Pool, PoolSize};
 pub use request::{ExecRequest, Hints, InputFile};
 pub use templates::{COMMON, LEAN, TemplateSpec, Templates};

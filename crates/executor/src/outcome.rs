@@ -21,6 +21,8 @@ pub struct ExecResult {
     pub files: Vec<OutputFile>,
     /// Entries of the output directory that are not returned, sorted by path.
     pub skipped: Vec<SkippedFile>,
+    /// How many more there are than `skipped` holds.
+    pub skipped_more: u64,
 }
 
 impl ExecResult {
@@ -130,8 +132,38 @@ pub struct Outcome {
     pub message: Option<String>,
     /// What the author of the program can do about it.
     pub hint: Option<String>,
+    /// The exception that ended the program, as its interpreter tells it: the program's own word.
+    pub exception: Option<Exception>,
     /// True only where the same program could succeed if sent again.
     pub retryable: bool,
+}
+
+impl Outcome {
+    /// An end of this kind, with nothing to say about it.
+    #[must_use]
+    pub fn of(kind: OutcomeKind) -> Self {
+        Self {
+            kind,
+            limit: None,
+            signal: None,
+            syscall: None,
+            message: None,
+            hint: None,
+            exception: None,
+            retryable: false,
+        }
+    }
+}
+
+/// An exception that nobody caught.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Exception {
+    /// Its qualified name, such as `ValueError` or `json.decoder.JSONDecodeError`.
+    pub type_name: String,
+    /// First line of its text.
+    pub message: String,
+    /// The line of the program, where it came through one.
+    pub line: Option<u32>,
 }
 
 /// A limit that was reached.

@@ -1,16 +1,29 @@
 //! Judges how an execution ended. Pure: facts in, verdict out.
 //!
-//! The facts are the wait status, what the agent did, the kernel's counters and the last line of stderr. A
-//! program can shape only the last of these, and only to change the words about its own failure: it never
-//! turns a failure into a success.
+//! The facts are the wait status, what the agent did and saw, and the kernel's counters. What the program says of itself
+//! (its exception, [`Note`]) words the verdict. It also decides whether a fact explains this end: a refused call that the
+//! program handled, before it failed over something else, ended nothing. It never makes a limit out of nothing, nor a
+//! success out of a failure.
 
-use crate::{ExecLimits, LimitHit, Outcome, OutcomeKind, SandboxLimits};
+use crate::hints;
+use crate::note::{Note, Role};
+use crate::{Exception, ExecLimits, LimitHit, Outcome, OutcomeKind, SandboxLimits};
 use protocol::{EndReason, Report, WaitStatus};
 
 /// Exit code of a timeout, as timeout(1) has it.
 pub const EXIT_CODE_TIMEOUT: i32 = 124;
 /// Exit code of a program that the kernel killed for memory: 128 + SIGKILL.
 pub const EXIT_CODE_OUT_OF_MEMORY: i32 = 137;
+
+/// Characters of the sentence on an exception, with its notes and causes.
+const MESSAGE_CHARS_MAX: usize = 600;
+
+/// errno of what a full file system, a full process table and a refused call end with (errno(3), the same on all Linux).
+const ENOSPC: i32 = 28;
+const EDQUOT: i32 = 122;
+const EAGAIN: i32 = 11;
+const EPERM: i32 = 1;
+const EACCES: i32 = 13;
 
 const SIGKILL: u8 = 9;
 /// SIGSYS on x86_64 and aarch64: what a system call that the filter kills for ends with.
@@ -62,9 +75,10 @@ pub struct Facts<'a> {
 /// The verdict and the exit code that the contract gives it.
 #[must_use]
 pub fn judge(facts: &Facts<'_>) -> (Outcome, i32) {
+    let note = Note::parse(&facts.report.note);
     match (facts.report.reason, facts.report.status) {
         (EndReason::Cancelled, _) => (cancelled(), 128 + i32::from(SIGKILL)),
-        (EndReason::WallTime, _) => (timeout(facts), EXIT_CODE_TIMEOUT),
+        (EndReason::WallTime, _) => timed_out_with_cause(facts),
         (EndReason::OutputTotal, _) => (output_limit(facts), 128 + i32::from(SIGKILL)),
         (EndReason::Processes, _) => (process_limit(facts), 128 + i32::from(SIGKILL)),
         (EndReason::Itself, WaitStatus::Signaled(SIGKILL)) if facts.evidence.oom_kills > 0 => {
@@ -74,55 +88,122 @@ pub fn judge(facts: &Facts<'_>) -> (Outcome, i32) {
             let outcome = if signal == SIGSYS { denied(facts) } else { None };
             (outcome.unwrap_or_else(|| signaled(signal)), 128 + i32::from(signal))
         }
-        (EndReason::Itself, WaitStatus::Exited(code)) => (exited(facts, code), i32::from(code)),
+        (EndReason::Itself, WaitStatus::Exited(code)) => (exited(facts, &note, code), i32::from(code)),
     }
 }
 
-fn exited(facts: &Facts<'_>, code: u8) -> Outcome {
-    if code == 0 {
-        return Outcome { message: None, ..plain(OutcomeKind::Exited, String::new()) };
+/// The time was over. A program that only waited by then, after the kernel had killed one of its processes for memory or
+/// refused it another, waited for what could never come: that limit is the cause.
+fn timed_out_with_cause(facts: &Facts<'_>) -> (Outcome, i32) {
+    let mut outcome = timeout(facts);
+    let waited = |mut cause: Outcome, what: &str| {
+        let message = outcome.message.clone().unwrap_or_default();
+        cause.message = Some(format!("{what}, and waited from then on: {message}"));
+        cause
+    };
+    if facts.report.waited && facts.evidence.oom_kills > 0 {
+        let what = format!(
+            "a process of the program needed more than the {} bytes of memory of the sandbox and was killed; the \
+             program went on",
+            facts.sandbox.memory_bytes
+        );
+        return (waited(out_of_memory(facts), &what), EXIT_CODE_OUT_OF_MEMORY);
     }
-    let last = last_line(&facts.report.stderr_tail);
-    let errno = |number: u8| last.contains(&format!("[Errno {number}]"));
-    // ENOSPC and EDQUOT; EFBIG is RLIMIT_FSIZE, which is the size of the writable file system.
-    let disk = (disk_is_full(facts) && is_os_error(&last)) || errno(28) || errno(122) || errno(27);
-    // EAGAIN from fork and clone, and the words that CPython and its threads have for it.
-    let process =
-        errno(11) || last.contains("can't start new thread") || last.contains("temporarily unavailable");
-    // EPERM, and EACCES from landlock; subclasses and wrappers keep one of these words in the last line.
-    let refused = errno(1) || last.contains("Operation not permitted") || last.starts_with("PermissionError");
-    if disk {
-        return disk_limit(facts);
+    if facts.report.waited && facts.evidence.pids_limit_hits > 0 {
+        let limit = process_limit(facts);
+        let what = limit.message.clone().unwrap_or_default();
+        return (waited(limit, &what), EXIT_CODE_TIMEOUT);
     }
-    if process && facts.evidence.pids_limit_hits > 0 {
-        return process_limit(facts);
-    }
-    if refused && let Some(outcome) = denied(facts) {
-        return outcome;
-    }
-    let mut outcome = plain(OutcomeKind::Exited, format!("the program exited with code {code}"));
-    if !last.is_empty() && is_exception(&last) {
-        outcome.message = Some(format!("the program ended with {}", shorten(&last, 300)));
-    }
-    if last.starts_with("MemoryError") || facts.evidence.oom_kills > 0 {
+    if facts.report.waited
+        && let Some(refused) = denied(facts)
+    {
+        outcome.syscall = refused.syscall;
         outcome.hint = Some(format!(
-            "it ran short of memory: the limit is {} bytes ({}); work on smaller pieces of the data",
-            facts.sandbox.memory_bytes, facts.settings.memory
+            "it waited at the end, and {} before; {}",
+            refused.message.unwrap_or_default(),
+            refused.hint.unwrap_or_default()
         ));
     }
-    outcome
+    (outcome, EXIT_CODE_TIMEOUT)
+}
+
+/// Whether an exception with one of these numbers ended the program or was part of what did.
+fn raised_with(note: &Note, numbers: &[i32]) -> bool {
+    note.exceptions().any(|record| numbers.contains(&record.errno))
+}
+
+fn exited(facts: &Facts<'_>, note: &Note, code: u8) -> Outcome {
+    if code == 0 {
+        return Outcome::of(OutcomeKind::Exited);
+    }
+    let exception = note.raised().map(|raised| Exception {
+        type_name: raised.type_name.clone(),
+        message: raised.text.clone(),
+        line: raised.line,
+    });
+    let outcome = limit_that_explains(facts, note).unwrap_or_else(|| {
+        let hint = hints::for_exception(note, facts);
+        Outcome { hint, ..plain(OutcomeKind::Exited, describe(note, code)) }
+    });
+    Outcome { exception, ..outcome }
+}
+
+/// The limit or refused call that the kernel counted and that explains this exception.
+fn limit_that_explains(facts: &Facts<'_>, note: &Note) -> Option<Outcome> {
+    let says = |word: &str| note.exceptions().any(|record| record.text.contains(word));
+    let is = |name: &str| note.exceptions().any(|record| record.type_name.ends_with(name));
+    if disk_is_full(facts) && (raised_with(note, &[ENOSPC, EDQUOT]) || says("disk is full")) {
+        return Some(disk_limit(facts));
+    }
+    if facts.evidence.pids_limit_hits > 0
+        && (raised_with(note, &[EAGAIN]) || says("can't start new thread") || says("can't allocate lock"))
+    {
+        return Some(process_limit(facts));
+    }
+    if facts.evidence.oom_kills > 0 && (is("BrokenProcessPool") || is("CalledProcessError")) {
+        return Some(Outcome {
+            message: Some(format!(
+                "a process of the program needed more than the {} bytes of memory of the sandbox and was killed",
+                facts.sandbox.memory_bytes
+            )),
+            ..out_of_memory(facts)
+        });
+    }
+    if raised_with(note, &[EPERM, EACCES]) || is("gaierror") {
+        return denied(facts);
+    }
+    None
+}
+
+/// One sentence on an end by itself with a code that is not 0.
+fn describe(note: &Note, code: u8) -> String {
+    let Some(raised) = note.raised() else {
+        return match note.first(Role::Exit) {
+            Some(exit) if !exit.text.is_empty() => {
+                format!("the program exited with code {code}: {}", exit.text)
+            }
+            _ => format!("the program exited with code {code}"),
+        };
+    };
+    let mut sentence = format!("the program ended with {}", raised.summary());
+    let mut members = 0;
+    for record in note.records() {
+        let more = match record.role {
+            Role::Note => format!(" [{}]", record.text),
+            Role::Member => {
+                members += 1;
+                format!("{} {}", if members == 1 { ", which holds" } else { ", and" }, record.summary())
+            }
+            Role::Cause => format!(", caused by {}", record.summary()),
+            Role::Raised | Role::Context | Role::Exit | Role::Installed => continue,
+        };
+        sentence.push_str(&more);
+    }
+    shorten(&sentence, MESSAGE_CHARS_MAX)
 }
 
 fn plain(kind: OutcomeKind, message: String) -> Outcome {
-    Outcome {
-        kind,
-        limit: None,
-        signal: None,
-        syscall: None,
-        message: Some(message),
-        hint: None,
-        retryable: false,
-    }
+    Outcome { message: Some(message), ..Outcome::of(kind) }
 }
 
 fn limited(kind: OutcomeKind, message: String, hint: String, limit: LimitHit) -> Outcome {
@@ -313,24 +394,6 @@ fn disk_is_full(facts: &Facts<'_>) -> bool {
     full(disk.bytes_used, disk.bytes_max) || full(disk.inodes_used, disk.inodes_max)
 }
 
-fn is_os_error(line: &str) -> bool {
-    line.starts_with("OSError") || line.contains("No space left") || line.contains("disk is full")
-}
-
-/// Looks like the last line of a traceback: `Name: text` or a bare dotted `Name`.
-fn is_exception(line: &str) -> bool {
-    let name = line.split_once(':').map_or(line, |(name, _)| name);
-    let mut characters = name.chars();
-    characters.next().is_some_and(char::is_alphabetic)
-        && characters.all(|c| c.is_alphanumeric() || c == '_' || c == '.')
-}
-
-/// The last line that is not blank, as text.
-fn last_line(tail: &[u8]) -> String {
-    let text = String::from_utf8_lossy(tail);
-    text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default().trim_end().to_owned()
-}
-
 fn shorten(text: &str, characters_max: usize) -> String {
     match text.char_indices().nth(characters_max) {
         Some((end, _)) => format!("{}…", &text[..end]),
@@ -346,7 +409,7 @@ mod tests {
     const SETTINGS: SettingNames =
         SettingNames { memory: "MEM", pids: "PIDS", disk: "DISK", inodes: "INODES" };
 
-    fn report(status: WaitStatus, stderr: &str) -> Report {
+    fn report(status: WaitStatus, note: &str) -> Report {
         Report {
             status,
             reason: EndReason::Itself,
@@ -354,8 +417,9 @@ mod tests {
             cpu_time_us: 1000,
             resident_bytes_peak: 1,
             stdout_bytes: 0,
-            stderr_bytes: stderr.len() as u64,
-            stderr_tail: stderr.as_bytes().to_vec(),
+            stderr_bytes: 0,
+            note: note.as_bytes().to_vec(),
+            waited: false,
             denied: vec![],
             disk: DiskState { bytes_max: 1 << 20, bytes_used: 4096, inodes_max: 100, inodes_used: 3 },
             counters: None,
@@ -421,14 +485,29 @@ mod tests {
         }
     }
 
+    fn raised(name: &str, errno: i32, text: &str) -> String {
+        format!("raised\t{name}\t{errno}\t3\t__main__\t\t{text}")
+    }
+
     #[test]
     fn a_denied_call_is_named_only_where_it_ended_the_program() {
-        let mut ended = report(WaitStatus::Exited(1), "PermissionError: [Errno 1] Operation not permitted\n");
+        let mut ended =
+            report(WaitStatus::Exited(1), &raised("PermissionError", 1, "Operation not permitted"));
+        assert_eq!(kind(&ended, Evidence::default()), OutcomeKind::Exited, "nothing was refused");
         ended.denied =
             vec![DeniedCall { name: "bpf".into(), count: 1 }, DeniedCall { name: "socket".into(), count: 2 }];
         let (outcome, _) = verdict(&ended, Evidence::default());
         assert_eq!((outcome.kind, outcome.syscall.as_deref()), (OutcomeKind::DeniedSyscall, Some("socket")));
-        ended.stderr_tail = b"ValueError: no\n".to_vec();
+        assert_eq!(outcome.exception.and_then(|exception| exception.line), Some(3));
+        // It was handled; what ended the program is its own.
+        ended.note = raised("PermissionError", 0, "guest may not edit invoices").into_bytes();
+        assert_eq!(kind(&ended, Evidence::default()), OutcomeKind::Exited);
+        // An error of the network that a library wrapped.
+        let wrapped =
+            "raised\trequests.exceptions.ConnectionError\t0\t3\t\t\tx\ncontext\tPermissionError\t1\t0\t\t\ty";
+        ended.note = wrapped.as_bytes().to_vec();
+        assert_eq!(kind(&ended, Evidence::default()), OutcomeKind::DeniedSyscall);
+        ended.note = b"exit\t\t0\t0\t\t\tPermissionError: [Errno 1] Operation not permitted".to_vec();
         assert_eq!(kind(&ended, Evidence::default()), OutcomeKind::Exited);
         ended.status = WaitStatus::Exited(0);
         assert_eq!(kind(&ended, Evidence::default()), OutcomeKind::Exited);
@@ -437,19 +516,63 @@ mod tests {
     }
 
     #[test]
-    fn a_full_disk_and_a_full_process_table_are_their_limits() {
-        let full = report(WaitStatus::Exited(1), "OSError: [Errno 28] No space left on device\n");
-        assert_eq!(kind(&full, Evidence::default()), OutcomeKind::DiskLimit);
-        let threads = report(WaitStatus::Exited(1), "RuntimeError: can't start new thread\n");
-        assert_eq!(kind(&threads, Evidence::default()), OutcomeKind::Exited);
-        let hit = Evidence { pids_limit_hits: 1, ..Evidence::default() };
-        assert_eq!(kind(&threads, hit), OutcomeKind::ProcessLimit);
+    fn words_alone_are_no_limit() {
+        let hit = Evidence { pids_limit_hits: 1, oom_kills: 1, ..Evidence::default() };
+        let mut ended = report(WaitStatus::Exited(1), &raised("OSError", 28, "No space left on device"));
+        assert_eq!(kind(&ended, hit), OutcomeKind::Exited, "/tmp is not full");
+        ended.disk.bytes_used = ended.disk.bytes_max;
+        assert_eq!(kind(&ended, hit), OutcomeKind::DiskLimit);
+        ended.note = raised("sqlite3.OperationalError", 0, "database or disk is full").into_bytes();
+        assert_eq!(kind(&ended, hit), OutcomeKind::DiskLimit);
+        ended.note = raised("RuntimeError", 0, "upstream said: [Errno 28] quota").into_bytes();
+        assert_eq!(kind(&ended, hit), OutcomeKind::Exited);
+        ended.note = raised("RuntimeError", 0, "can't start new thread").into_bytes();
+        assert_eq!(kind(&ended, hit), OutcomeKind::ProcessLimit);
+        assert_eq!(kind(&ended, Evidence::default()), OutcomeKind::Exited);
+        ended.note = raised("concurrent.futures.process.BrokenProcessPool", 0, "x").into_bytes();
+        assert_eq!(kind(&ended, hit), OutcomeKind::OutOfMemory);
+        assert_eq!(kind(&ended, Evidence::default()), OutcomeKind::Exited);
     }
 
     #[test]
-    fn the_message_of_an_uncaught_exception_is_its_last_line() {
-        let raised = report(WaitStatus::Exited(1), "Traceback (most recent call last):\nKeyError: 'x'\n\n");
-        let (outcome, _) = verdict(&raised, Evidence::default());
-        assert_eq!(outcome.message.as_deref(), Some("the program ended with KeyError: 'x'"));
+    fn who_waited_for_what_a_limit_took_is_told_the_limit_and_the_time() {
+        let mut ended = report(WaitStatus::Signaled(9), "");
+        ended.reason = EndReason::WallTime;
+        let oom = Evidence { oom_kills: 1, ..Evidence::default() };
+        let refused = Evidence { pids_limit_hits: 3, ..Evidence::default() };
+        assert_eq!(kind(&ended, oom), OutcomeKind::Timeout, "it worked until its time was over");
+        ended.waited = true;
+        assert_eq!(kind(&ended, Evidence::default()), OutcomeKind::Timeout);
+        for (evidence, expected, limit, code) in [
+            (oom, OutcomeKind::OutOfMemory, "memory", EXIT_CODE_OUT_OF_MEMORY),
+            (refused, OutcomeKind::ProcessLimit, "pids", EXIT_CODE_TIMEOUT),
+        ] {
+            let (outcome, exit_code) = verdict(&ended, evidence);
+            assert_eq!((outcome.kind, exit_code), (expected, code));
+            assert_eq!(outcome.limit.unwrap().name, limit);
+            assert!(outcome.message.unwrap().contains("did not end within"), "the time is said too");
+        }
+        ended.denied = vec![DeniedCall { name: "socket".into(), count: 1 }];
+        let (outcome, _) = verdict(&ended, Evidence::default());
+        assert_eq!((outcome.kind, outcome.syscall.as_deref()), (OutcomeKind::Timeout, Some("socket")));
+    }
+
+    #[test]
+    fn the_message_is_the_exception_with_what_belongs_to_it() {
+        let message = |note: &str| {
+            verdict(&report(WaitStatus::Exited(1), note), Evidence::default()).0.message.unwrap()
+        };
+        assert_eq!(message(""), "the program exited with code 1");
+        assert_eq!(message("exit\t\t0\t0\t\t\tno rows"), "the program exited with code 1: no rows");
+        assert_eq!(
+            message(
+                "raised\tKeyError\t0\t3\t\t\t'x'\nnote\t\t0\t0\t\t\tupload it\ncause\tValueError\t0\t1\t\t\ty"
+            ),
+            "the program ended with KeyError: 'x' [upload it], caused by ValueError: y"
+        );
+        assert_eq!(
+            message("raised\tExceptionGroup\t0\t3\t\t\tmany\nmember\tA\t0\t1\t\t\t1\nmember\tB\t0\t1\t\t\t"),
+            "the program ended with ExceptionGroup: many, which holds A: 1, and B"
+        );
     }
 }

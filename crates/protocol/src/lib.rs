@@ -15,11 +15,12 @@
 //! Stdin* / Code*                     ->
 //! Start                              ->
 //!                                    <-  Started
-//!                                    <-  Output{stream,data}*        while it runs, up to the cap
+//!                                    <-  Output{stream,data}*        while it runs, the first half of the cap
 //!  (Cancel)                          ->
-//!                                    <-  Ended(Report)               the program is dead
+//!                                    <-  Output{stream,data}*        the program is dead: the last half of the cap
+//!                                    <-  Ended(Report)
 //!                                    <-  File{path,size} FileData* | Skipped{path,reason}
-//!                                    <-  Finished
+//!                                    <-  Finished{skipped_more}
 //! ```
 //! Anything that is our fault comes as `Fault{step, detail}` and ends the sandbox.
 
@@ -31,4 +32,4 @@ pub use codec::{Decoder, FRAME_BYTES_MAX, FrameError, encode};
 pub use message::*;
 
 /// Version of the wire format. Host and agent must agree exactly; a sandbox image with another one is refused.
-pub const PROTOCOL_VERSION: u32 = 4;
+pub const PROTOCOL_VERSION: u32 = 5;

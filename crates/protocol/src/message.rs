@@ -47,7 +47,8 @@ pub enum HostMessage {
 pub struct ExecHeader {
     /// Wall-clock time for the program alone, in milliseconds, from its first instruction.
     pub wall_time_ms_max: u64,
-    /// Bytes kept of each of stdout and stderr; the rest is counted and dropped.
+    /// Bytes kept of each of stdout and stderr: where there are more, the first [`head_bytes`] and the last of them. The
+    /// rest is counted and dropped.
     pub output_bytes_max: u64,
     /// Bytes that both streams together may write before the program is ended; 0 = no such limit.
     pub output_total_bytes_max: u64,
@@ -103,7 +104,10 @@ pub enum GuestMessage {
         reason: SkipReason,
     },
     /// Everything was sent; the sandbox is used up.
-    Finished,
+    Finished {
+        /// Entries that were left out without a [`GuestMessage::Skipped`], as there were too many.
+        skipped_more: u64,
+    },
     /// We failed, not the program.
     Fault {
         /// The step, a fixed word of ours.
@@ -172,8 +176,11 @@ pub struct Report {
     pub stdout_bytes: u64,
     /// Bytes the program wrote to stderr, kept or not.
     pub stderr_bytes: u64,
-    /// The end of stderr, also where the stream itself was cut; at most [`STDERR_TAIL_BYTES_MAX`] bytes.
-    pub stderr_tail: Vec<u8>,
+    /// What the interpreter said of the exception that ended the program: the program's own word, which it may forge. At
+    /// most [`NOTE_BYTES_MAX`] bytes; empty where there is none. The form is that of `runtime/runner/errors.py`.
+    pub note: Vec<u8>,
+    /// The program used next to no CPU time in the last part of its time before it was ended for that.
+    pub waited: bool,
     /// System calls that the filter refused, the latest refusal last; at most [`DENIED_CALLS_MAX`].
     pub denied: Vec<DeniedCall>,
     /// State of the writable file system at the end.
@@ -198,8 +205,14 @@ pub struct Counters {
     pub pids_peak: Option<u64>,
 }
 
-/// Bytes of stderr kept for the verdict: the last lines of a traceback fit.
-pub const STDERR_TAIL_BYTES_MAX: usize = 2048;
+/// Bytes of the note on how a program ended: an exception with its notes and causes fits.
+pub const NOTE_BYTES_MAX: usize = 4096;
+
+/// How many of the `output_bytes_max` bytes that are kept of a stream are its first ones, where it has more.
+#[must_use]
+pub const fn head_bytes(output_bytes_max: u64) -> u64 {
+    output_bytes_max - output_bytes_max / 2
+}
 
 /// Distinct refused system calls that are remembered: more says nothing new.
 pub const DENIED_CALLS_MAX: usize = 16;
@@ -256,6 +269,8 @@ pub enum SkipReason {
     StorageFull,
     /// The store refused it for another reason. Only the host says this.
     StorageFailed,
+    /// A file that was left below `/tmp`, but not in the output directory.
+    NotInOutput,
 }
 
 impl SkipReason {
@@ -276,6 +291,7 @@ impl SkipReason {
             Self::Unreadable => "unreadable",
             Self::StorageFull => "storage_full",
             Self::StorageFailed => "storage_failed",
+            Self::NotInOutput => "not_in_output",
         }
     }
 }

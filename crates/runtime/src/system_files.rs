@@ -11,12 +11,11 @@ use crate::tree;
 const SANDBOX_ID: u32 = 1000;
 
 /// Directories of the tree; those that a sandbox mounts over stay empty.
-const DIRECTORIES: [&str; 13] = [
+const DIRECTORIES: [&str; 12] = [
     "proc",
     "dev",
     "sys",
     "tmp",
-    "run",
     "var",
     "etc",
     "usr/bin",
@@ -27,13 +26,15 @@ const DIRECTORIES: [&str; 13] = [
     "usr/share/fonts",
 ];
 
-/// The old places of what is now below `/usr`, and what programs expect in `/var`.
-const LINKS: [(&str, &str); 5] = [
+/// The old places of what is now below `/usr`, what programs expect in `/var`, and what is each sandbox's own.
+const LINKS: [(&str, &str); 6] = [
     ("bin", "usr/bin"),
     ("sbin", "usr/sbin"),
     ("lib", "usr/lib"),
     ("lib64", "usr/lib64"),
     ("var/tmp", "../tmp"),
+    // What the guest agent puts beside a program: its file, and the names of its user.
+    ("run", "tmp/.sandbox"),
 ];
 
 /// Makes the top of the tree: before anything is copied into it, as the links decide where that goes.

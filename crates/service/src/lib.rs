@@ -33,7 +33,8 @@ pub use admission::Load;
 pub use command::{Bounds, ExecuteCommand, InvalidField};
 pub use execution::{Artifact, ExecuteError, Execution, Finding, Skipped};
 pub use executor::{
-    Captured, Chain, Health, InputFile, LimitHit, Outcome, OutcomeKind, Protection, ProviderStatus, Usage,
+    Captured, Chain, Exception, Health, InputFile, LimitHit, Outcome, OutcomeKind, Protection,
+    ProviderStatus, Usage,
 };
 pub use health::{HealthReport, Probed, Status, StorageStatus};
 pub use service::{Service, ServiceConfig};

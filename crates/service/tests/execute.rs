@@ -14,15 +14,7 @@ use tokio_util::sync::CancellationToken;
 use validator::Policy;
 
 fn exited() -> Outcome {
-    Outcome {
-        kind: OutcomeKind::Exited,
-        limit: None,
-        signal: None,
-        syscall: None,
-        message: None,
-        hint: None,
-        retryable: false,
-    }
+    Outcome::of(OutcomeKind::Exited)
 }
 
 fn chain(script: Script) -> (Chain, Arc<MemoryExecutor>) {

@@ -131,6 +131,7 @@ impl Sandbox for BubblewrapSandbox {
             usage,
             files: answer.files,
             skipped: answer.skipped,
+            skipped_more: answer.skipped_more,
         })
     }
 

@@ -1,0 +1,58 @@
+//! What lies beside a program in its sandbox and is not its own: its file, and the names of its user.
+//!
+//! The runtime has `/run` as a link to this place in `/tmp`, the one file system of a sandbox that can be written to: so
+//! every executor has it, and none pays for a mount. All of it belongs to the agent where that has a user of its own.
+//! Where it has not (in a user namespace) a program can change what it itself sees here, and nothing else.
+
+use rustix::fs::{CWD, Mode, OFlags};
+use std::io;
+
+/// Where it lies. The runtime's `/run` points here, its `/etc/passwd` and `/etc/group` below.
+const ROOM: &str = "/tmp/.sandbox";
+/// The program, as `runtime/runner/program.py` names it.
+const PROGRAM_DIRECTORY: &str = "/tmp/.sandbox/program";
+const PROGRAM: &str = "/tmp/.sandbox/program/main.py";
+const NAMES_DIRECTORY: &str = "/tmp/.sandbox/sandbox";
+
+/// Makes the directories and names the user.
+///
+/// # Errors
+/// What the kernel says; the empty `/tmp` of a sandbox has room for it.
+pub(crate) fn prepare(user: Option<u32>) -> io::Result<()> {
+    let uid = user.unwrap_or_else(|| rustix::process::getuid().as_raw());
+    let gid = user.unwrap_or_else(|| rustix::process::getgid().as_raw());
+    for directory in [ROOM, PROGRAM_DIRECTORY, NAMES_DIRECTORY] {
+        match rustix::fs::mkdirat(CWD, directory, Mode::from_raw_mode(0o755)) {
+            Err(rustix::io::Errno::EXIST) => {}
+            other => other?,
+        }
+    }
+    let mut passwd = format!("sandbox:x:{uid}:{gid}:sandbox:/tmp:/usr/sbin/nologin\n");
+    let mut group = format!("sandbox:x:{gid}:\n");
+    if uid != 0 {
+        passwd.insert_str(0, "root:x:0:0:root:/:/usr/sbin/nologin\n");
+        group.insert_str(0, "root:x:0:\n");
+    }
+    passwd.push_str("nobody:x:65534:65534:nobody:/:/usr/sbin/nologin\n");
+    group.push_str("nogroup:x:65534:\n");
+    write("/tmp/.sandbox/sandbox/passwd", passwd.as_bytes())?;
+    write("/tmp/.sandbox/sandbox/group", group.as_bytes())?;
+    close(NAMES_DIRECTORY)?;
+    Ok(())
+}
+
+/// Writes the program where `__file__` says it is. A sandbox that input files have filled runs it without.
+pub(crate) fn write_program(code: &[u8]) {
+    let _ = write(PROGRAM, code);
+    let _ = close(PROGRAM_DIRECTORY);
+}
+
+fn write(path: &str, content: &[u8]) -> io::Result<()> {
+    let flags = OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::WRONLY;
+    let file = rustix::fs::open(path, flags, Mode::from_raw_mode(0o444))?;
+    crate::intake::write_all(&file, content)
+}
+
+fn close(directory: &str) -> io::Result<()> {
+    Ok(rustix::fs::chmod(directory, Mode::from_raw_mode(0o555))?)
+}

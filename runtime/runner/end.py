@@ -1,0 +1,181 @@
+# The end of a program. CPython waits for threads, runs what is registered with `atexit`, lets go of all modules, and
+# with them of every object, whose end closes files and runs finalizers. The last part touches everything that was ever
+# imported, and in a fork copies it: several times the price of a short program.
+#
+# So what the program made ends here first, in CPython's order. Then, if nothing that could still do something at its
+# end is left, the process leaves at once, as all that CPython would do besides is to free memory. Otherwise the
+# interpreter is taken apart as always.
+
+# Types of extension modules whose end does something, though they have no finalizer that Python shows.
+_ENDING_TYPES = {("sqlite3", "Connection"), ("_gdbm", "gdbm"), ("_dbm", "dbm")}
+
+
+def _finisher():
+    """Makes the function that ends this process. Everything is looked up now, before the program can change it."""
+    import _signal
+    import _thread
+    import _weakref
+    import atexit
+    import builtins
+    import gc
+
+    try:
+        import ctypes
+
+        flush_c_streams = ctypes.CDLL(None).fflush
+    except (ImportError, OSError, AttributeError):
+        flush_c_streams = None
+    hidden, partial, ours = _call_hidden, _partial, globals()
+    leave, modules, known, module_type = os._exit, sys.modules, len(sys.modules), type(sys)
+    run_atexit, collect, objects = atexit._run_exitfuncs, gc.collect, gc.get_objects
+    count_threads, reference = _thread._count, _weakref.ref
+    get_handler, set_handler, builtin_type = _signal.getsignal, _signal.signal, type(len)
+    default, interrupt = _signal.SIG_DFL, _signal.SIGINT
+    built_in = frozenset(vars(builtins))
+    bases, namespace_of = type.__dict__["__mro__"].__get__, type.__dict__["__dict__"].__get__
+    # What is here now is never looked at again.
+    gc.collect()
+    gc.freeze()
+
+    def silent(*_):
+        pass
+
+    def ignored(where, error):
+        frames = error.__traceback__
+        while frames is not None and frames.tb_frame.f_globals is ours:
+            frames = frames.tb_next
+        try:
+            sys.stderr.write("Exception ignored in: %r\n" % (where,))
+            sys.__excepthook__(type(error), error.with_traceback(frames), frames)
+        except BaseException:
+            pass
+
+    def guarded(step):
+        try:
+            hidden(step)
+        except BaseException as error:
+            ignored(step, error)
+
+    def flushed():
+        good = True
+        for name in ("stdout", "stderr"):
+            stream = getattr(sys, name, None)
+            try:
+                if stream is not None and not getattr(stream, "closed", False):
+                    hidden(stream.flush)
+            except BaseException as error:
+                good = False
+                if name == "stdout":
+                    ignored(stream, error)
+        return good
+
+    def flush_again():
+        # What was printed since. Failures were told before.
+        for name in ("stdout", "stderr"):
+            try:
+                getattr(sys, name).flush()
+            except BaseException:
+                setattr(sys, name, None)
+
+    def reset_signals():
+        # Handlers hold on to the program's functions.
+        for number in range(1, 65):
+            if callable(handler := get_handler(number)) and type(handler) is not builtin_type:
+                set_handler(number, default)
+
+    def own_modules():
+        """Names of the program's modules: beside it, or made by it out of nothing."""
+        names, rest = [], len(modules) - known
+        # From the end: even to look at a name copies its page.
+        for name in reversed(modules):
+            if rest <= 0:
+                break
+            rest -= 1
+            module = modules.get(name)
+            if type(module) is not module_type or name == "__main__":
+                continue
+            namespace = vars(module)
+            file, spec = namespace.get("__file__"), namespace.get("__spec__")
+            if str(file).startswith("/tmp/") or (file is None and spec is None):
+                names.append(name)
+        names.append("__main__")
+        names.reverse()
+        return names
+
+    def clear(namespace):
+        # As _PyModule_ClearDict(): not what finalizers may need.
+        for name in list(namespace):
+            if type(name) is str and name[:1] == "_" and name[1:2] != "_":
+                namespace[name] = None
+        for name in list(namespace):
+            if name != "__builtins__":
+                namespace[name] = None
+
+    def end_objects():
+        reset_signals()
+        # While all of it can still be reached: this puts what holds on to something before what it holds on to, so
+        # that the finalizers of the next collection flush a file before they close what is below it.
+        hidden(collect)
+        for name in ("last_exc", "last_type", "last_value", "last_traceback"):
+            if hasattr(sys, name):
+                setattr(sys, name, None)
+        sys.stdin, sys.stdout, sys.stderr = sys.__stdin__, sys.__stdout__, sys.__stderr__
+        alive = []
+        for name in own_modules():
+            module = modules.get(name)
+            if type(module) is module_type:
+                alive.append(reference(module))
+            modules[name] = module = None
+        hidden(collect)
+        for module in alive:
+            module = module()
+            if module is not None:
+                hidden(partial(clear, vars(module)))
+        if len(vars(builtins)) != len(built_in):
+            for name in vars(builtins).keys() - built_in:
+                del vars(builtins)[name]
+        hidden(collect)
+
+    def may_act(kind):
+        """Whether the end of an object of this type could do something."""
+        for base in bases(kind):
+            namespace = namespace_of(base)
+            if "__del__" in namespace:
+                return True
+        return (kind.__module__, kind.__name__) in _ENDING_TYPES
+
+    def something_is_left():
+        return any(map(may_act, set(map(type, objects()))))
+
+    def finish(code, interrupted):
+        threading = modules.get("threading")
+        if threading is not None:
+            guarded(threading._shutdown)
+        guarded(run_atexit)
+        good = flushed()
+        # Daemon threads: only the interpreter itself can stop them.
+        whole = count_threads() > 0
+        if not whole:
+            try:
+                end_objects()
+            except BaseException as error:
+                ignored(end_objects, error)
+            flush_again()
+            try:
+                whole = something_is_left()
+            except BaseException:
+                whole = True
+        if whole:
+            if interrupted:
+                # Ends the interpreter as that does. It was printed before.
+                sys.excepthook = silent
+                raise KeyboardInterrupt
+            sys.exit(code if good else 120)
+        if flush_c_streams is not None:
+            flush_c_streams(None)
+        if interrupted:
+            set_handler(interrupt, default)
+            os.kill(os.getpid(), interrupt)
+        leave(code if good else 120)
+
+    return finish

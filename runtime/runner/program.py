@@ -1,0 +1,139 @@
+# The program: how it is read, and the `__main__` that it runs as.
+
+# The guest agent writes the program here before it starts it. Where the runtime has no link `/run` to it, the second
+# name is the only one.
+_PROGRAM_FILES = ("/run/program/main.py", "/tmp/.sandbox/program/main.py")
+_OUTPUT = "/tmp/output"
+
+
+class _Source:
+    """Loader of the program's text: traceback, inspect, pdb and doctest ask it for lines (PEP 302)."""
+
+    def __init__(self, path, text):
+        self.name, self.path, self._text = "__main__", path, text
+
+    def get_source(self, name):
+        return self._text
+
+    def get_filename(self, name):
+        return self.path
+
+
+def _receive():
+    """Waits for the program. Gives its source and its environment."""
+    if os.read(4, 1) != b"1":
+        # The agent is gone, and with it the sandbox.
+        os._exit(1)
+    with open(3, "rb") as file:
+        data = file.read()
+    os.write(4, b"1")
+    os.close(4)
+
+    def number(position):
+        return int.from_bytes(data[position : position + 4], "little"), position + 4
+
+    def text(position):
+        length, position = number(position)
+        return data[position : position + length].decode(), position + length
+
+    environment = []
+    count, position = number(0)
+    for _ in range(count):
+        name, position = text(position)
+        value, position = text(position)
+        environment.append((name, value))
+    return data[position:].decode(), environment
+
+
+def _prepare():
+    """Waits for the program. Gives its source and the namespace to run it in."""
+    source, environment = _receive()
+    for name, value in environment:
+        os.environ[name] = value
+    path = _PROGRAM_FILES[0] if os.path.exists(_PROGRAM_FILES[0]) else _PROGRAM_FILES[1]
+    main = type(sys)("__main__")
+    namespace = vars(main)
+    namespace["__loader__"] = _Source(path, source)
+    if sys.version_info < (3, 14):
+        namespace["__annotations__"] = {}
+    namespace["__builtins__"] = __builtins__
+    namespace["__file__"] = path
+    namespace["__cached__"] = None
+    sys.modules["__main__"] = main
+    sys.argv[:] = ["main.py"]
+    sys.orig_argv[:] = [sys.executable, "main.py"]
+    sys.path.insert(0, _OUTPUT)
+    # Last, so that it hides nothing: here the interpreter itself looks for the lines of `main.py` to show.
+    sys.path.append(os.path.dirname(path))
+    # Without a time, so that no other file of the name replaces it.
+    lines = _StringIO(source, None).readlines()
+    if lines and not lines[-1].endswith("\n"):
+        lines[-1] += "\n"
+    _lines["main.py"] = (len(source), None, lines, "main.py")
+    if environment and "TZ" in os.environ:
+        import time
+
+        time.tzset()
+    if "logging" in sys.modules:
+        # It tells the age of the process by this.
+        import time
+
+        logging = sys.modules["logging"]
+        now = time.time_ns() if isinstance(logging._startTime, int) else time.time()
+        logging._startTime = now
+    return source, namespace
+
+
+def _frames_hider():
+    """Makes a function that calls another with no frame of ours to be seen below it.
+
+    A frame whose instruction lies before the first that can be traced is passed over by whatever walks the frames
+    (_PyFrame_IsIncomplete, CPython 3.11 and newer), and no traceback shows it. Ours are made to look so during the call,
+    and set right before any of them goes on. Where it cannot be done, the frames show."""
+    from collections import deque
+    from functools import partial
+    from operator import call
+
+    def call_openly(function):
+        return function()
+
+    try:
+        from ctypes import c_size_t as word
+    except ImportError:
+        return call_openly
+
+    def place(frame):
+        """Where a frame keeps its instruction, and what hides it: found by the value that must be there."""
+        inner = word.from_address(id(frame) + object.__basicsize__ + word_size).value
+        code = id(frame.f_code) + type(frame.f_code).__basicsize__
+        for number in range(12):
+            cell = word.from_address(inner + number * word_size)
+            if cell.value == code + frame.f_lasti:
+                return cell, code - 2
+        return None
+
+    def hide(frame, hidden):
+        while frame is not None:
+            found = place(frame)
+            if found is None:
+                return
+            cell, value = found
+            hidden.append((cell, cell.value))
+            # Before it is hidden: what is hidden is no longer found from above.
+            frame = frame.f_back
+            cell.value = value
+
+    def call_hidden(function):
+        hidden = []
+        try:
+            # One instruction of this frame's: what runs in it is hide(), then the function.
+            deque(map(call, (partial(hide, frame_of_caller(), hidden), function)), 0)
+        finally:
+            for cell, value in hidden:
+                cell.value = value
+
+    word_size, frame_of_caller = object.__basicsize__ // 2, sys._getframe
+    seen = []
+    code = compile("seen.append(frame().f_back)", "trial", "exec")
+    call_hidden(partial(exec, code, {"seen": seen, "frame": frame_of_caller}))
+    return call_hidden if seen == [None] else call_openly

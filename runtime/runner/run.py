@@ -1,0 +1,28 @@
+# The order of it all.
+
+
+def _run():
+    """Runs the program; gives its exit code and whether Ctrl-C ended it, and holds on to nothing of it."""
+    source, namespace = _prepare()
+    try:
+        code = compile(source, "main.py", "exec", dont_inherit=True)
+        _call_hidden(_partial(exec, code, namespace))
+    except SystemExit as error:
+        return _exit_code(error.code), False
+    except BaseException as error:
+        return _report(error), isinstance(error, KeyboardInterrupt)
+    return 0, False
+
+
+# Asked before anything is imported: a package might open a descriptor.
+_forks = _is_template()
+_import(sys.argv[1:])
+# Before any fork: what is looked up in each is copied in each.
+_call_hidden = _frames_hider()
+_bind_streams, _leave_note = _make_streams()
+_finish = _finisher()
+if _forks:
+    _serve_forks()
+_bind_streams(5)
+os.close(5)
+_finish(*_run())

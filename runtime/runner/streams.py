@@ -1,0 +1,129 @@
+# Standard output and error as `python main.py` has them on pipes, but that nothing printed is lost when the program is
+# killed.
+#
+# CPython keeps up to 8 KiB of output in the memory of the process. These streams do the same, and keep a copy of what
+# waits in memory that the agent shares, where it finds it after the end, however that came. So printing costs what it
+# costs elsewhere, and needs neither `-u` nor a write for each value. What differs from CPython, on purpose:
+# - what waits is written before a fork, not by both sides after it;
+# - it is not lost at os._exit(), a fatal signal or an exec;
+# - a forked child writes line by line, as the shared copy is its parent's.
+#
+# Layout of each stream's memory, in bytes; that of standard error begins at 65536. crates/agent/src/streams.rs reads it:
+#    0  what waits, in bytes, times two; plus one while it is being written to the pipe
+#    8  what was written to the pipe before that, in bytes
+#   16  length of the note on how the program ended (that of standard error alone)
+#   64  what waits
+#   16448  the note
+_WAITING, _NOTE, _STREAM_BYTES, _STREAM_DISTANCE = 64, 64 + 16384, 24576, 65536
+# protocol::NOTE_BYTES_MAX.
+_NOTE_BYTES = 4096
+# CPython's io.DEFAULT_BUFFER_SIZE of 3.11 to 3.13.
+_BUFFER_BYTES = 8192
+
+
+def _make_streams():
+    """Makes both streams and gives a function that binds them to the memory of a sandbox, and one that leaves a note
+    there."""
+    import io
+    import mmap
+
+    first_write, first_flush = io.BufferedWriter.write, io.BufferedWriter.flush
+
+    def make(number, name, errors, by_line):
+        waiting = words = None
+
+        class BufferedWriter(io.BufferedWriter):
+            def write(self, data):
+                size = len(data) if type(data) is bytes else _BUFFER_BYTES + 1
+                if waiting.tell() + size > _WAITING + _BUFFER_BYTES:
+                    self.flush()
+                    if size > _BUFFER_BYTES:
+                        written = first_write(self, data)
+                        first_flush(self)
+                        words[1] += written
+                        return written
+                written = first_write(self, data)
+                try:
+                    waiting.write(data)
+                    words[0] = (waiting.tell() - _WAITING) * 2
+                except ValueError:
+                    # Threads that write at once: the copy has no room, the stream itself had.
+                    pass
+                return written
+
+            def flush(self):
+                size = waiting.tell() - _WAITING
+                words[0] = size * 2 + 1
+                first_flush(self)
+                waiting.seek(_WAITING)
+                words[0] = 0
+                words[1] += size
+
+            def __repr__(self):
+                return "<_io.BufferedWriter name=%r>" % (self.name,)
+
+        def write_by_line(self, data):
+            written = first_write(self, data)
+            if type(data) is bytes and data.endswith(b"\n"):
+                first_flush(self)
+            return written
+
+        def bind(descriptor, offset):
+            nonlocal waiting, words
+            waiting = mmap.mmap(descriptor, _STREAM_BYTES, offset=offset)
+            waiting.seek(_WAITING)
+            words = memoryview(waiting)[:24].cast("Q")
+            return waiting, words
+
+        def before_fork():
+            if not text.closed and waiting.tell() > _WAITING:
+                text.flush()
+
+        def in_child():
+            BufferedWriter.write, BufferedWriter.flush = write_by_line, first_flush
+
+        BufferedWriter.__module__, BufferedWriter.__qualname__ = "_io", "BufferedWriter"
+        raw = io.FileIO(number, "w", closefd=False)
+        raw.name = name
+        text = io.TextIOWrapper(
+            BufferedWriter(raw, _BUFFER_BYTES), "utf-8", errors, "\n", line_buffering=by_line, write_through=True
+        )
+        text.mode = "w"
+        return text, bind, before_fork, in_child
+
+    out = make(1, "<stdout>", sys.stdout.errors, False)
+    err = make(2, "<stderr>", "backslashreplace", True)
+    note = None
+
+    def bind(descriptor):
+        nonlocal note
+        out[1](descriptor, 0)
+        waiting, words = err[1](descriptor, _STREAM_DISTANCE)
+
+        def leave_note(data):
+            data = data[:_NOTE_BYTES]
+            waiting[_NOTE : _NOTE + len(data)] = data
+            words[2] = len(data)
+
+        note = leave_note
+        sys.stdout = sys.__stdout__ = out[0]
+        sys.stderr = sys.__stderr__ = err[0]
+
+        def before_fork():
+            out[2]()
+            err[2]()
+
+        def in_child():
+            nonlocal note
+            note = None
+            out[3]()
+            err[3]()
+
+        os.register_at_fork(before=before_fork, after_in_child=in_child)
+
+    def leave_note(data):
+        # How a child ends is no word on how the program did.
+        if note is not None:
+            note(data)
+
+    return bind, leave_note

@@ -1,0 +1,93 @@
+# The interpreter before it has a program: what it imports, how it waits to be forked, how a fork becomes one of its own.
+
+
+def _import(names):
+    for name in names:
+        try:
+            __import__(name)
+        except ImportError as error:
+            # A runtime of the operator's own may lack it; the program will be told if it wants it.
+            sys.stderr.write("the template leaves out %s: %s\n" % (name, error))
+
+
+def _is_template():
+    try:
+        os.fstat(4)
+    except OSError:
+        return True
+    return False
+
+
+def _serve_forks():
+    """Waits to be forked. Returns in each fork; the template ends in here."""
+    import ctypes
+    import gc
+
+    hook = ctypes.PyDLL("/tmp/template.so")
+    system = ctypes.PyDLL(None)
+    _end_threads()
+    # A collection in a fork would copy all that it looks at.
+    gc.collect()
+    gc.freeze()
+    _compact(system)
+    outcome = hook.sandbox_template_serve(3)
+    if outcome != 0:
+        os._exit(outcome)
+    _diverge()
+
+
+def _end_threads():
+    """A template must have one thread. Numeric libraries end theirs before a fork, and start them when needed."""
+    if len(os.listdir("/proc/self/task")) > 1:
+        child = os.fork()
+        if child == 0:
+            os._exit(0)
+        os.waitpid(child, 0)
+    threads = len(os.listdir("/proc/self/task"))
+    if threads > 1:
+        sys.stderr.write("the template has %d threads, so it cannot fork\n" % threads)
+        os._exit(1)
+
+
+def _compact(system):
+    """Puts memory that each fork maps again into huge pages: a fork then copies one entry for 512 (Linux 6.1)."""
+    import ctypes
+
+    madvise = system.madvise
+    madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+    collapse, huge = 25, 2 << 20
+    with open("/proc/self/maps") as maps:
+        mappings = maps.read().splitlines()
+    for line in mappings:
+        span, rights, _, _, inode = line.split()[:5]
+        first, end = (int(number, 16) for number in span.split("-"))
+        first = (first + huge - 1) // huge * huge
+        end = end // huge * huge
+        if rights == "rw-p" and inode == "0" and first < end and "[stack]" not in line:
+            # Refused where the kernel has no huge page to give: then it stays as it is.
+            madvise(first, end - first, collapse)
+
+
+def _diverge():
+    """Makes this fork different from its siblings. `random` and its users do so by themselves at a fork."""
+    modules = sys.modules
+    if "numpy.random" in modules:
+        # All of its state from the system: `seed` would find some by code that touches, and so copies, twice the pages.
+        words = modules["numpy"].frombuffer(os.urandom(4 * 624), "<u4")
+        modules["numpy.random"].set_state(("MT19937", words, 624))
+    if "tempfile" in modules:
+        # It tells forks by their pid, and that is the same in every sandbox.
+        modules["tempfile"]._name_sequence = None
+    if "_ssl" in modules:
+        # So does OpenSSL.
+        modules["_ssl"].RAND_add(os.urandom(48), 48.0)
+    if "multiprocessing.process" in modules:
+        process = modules["multiprocessing.process"]
+        process.current_process()._config["authkey"] = process.AuthenticationString(os.urandom(32))
+    if "uuid" in modules:
+        modules["uuid"]._node = None
+    if "platform" in modules:
+        modules["platform"]._uname_cache = None
+    if "threading" in modules:
+        # CPython renews the number of the main thread since 3.12.
+        modules["threading"].main_thread()._set_native_id()
