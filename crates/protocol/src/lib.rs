@@ -21,7 +21,8 @@
 //!                                    <-  File{path,size} FileData* | Skipped{path,reason}
 //!                                    <-  Finished
 //! ```
-//! Anything that is our fault comes as `Fault{step, detail}` and ends the sandbox.
+//! Anything that is our fault comes as `Fault{step, detail}` and ends the sandbox. An input file that cannot be put there
+//! comes as `InputRefused` instead of `Started`, and ends it too.
 
 mod codec;
 pub mod launcher;
@@ -31,4 +32,4 @@ pub use codec::{Decoder, FRAME_BYTES_MAX, FrameError, encode};
 pub use message::*;
 
 /// Version of the wire format. Host and agent must agree exactly; a sandbox image with another one is refused.
-pub const PROTOCOL_VERSION: u32 = 4;
+pub const PROTOCOL_VERSION: u32 = 5;
