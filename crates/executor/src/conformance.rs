@@ -155,6 +155,62 @@ fn checks() -> Vec<Check> {
         },
     ));
     checks.push(with(
+        "environment shapes nothing before the program",
+        "import os\nprint(os.environ['PYTHONHOME'])\nraise ValueError('end')",
+        |r| {
+            r.stdout.text == "/tmp/output\n"
+                && r.stderr.text.ends_with("ValueError: end\n")
+                && r.stderr.text.matches("File ").count() == 1
+                && r.files.is_empty()
+        },
+        |request| {
+            for name in ["PATH", "HOME", "USERBASE", "PLATLIBDIR", "STARTUP"] {
+                request.env.push((format!("PYTHON{name}"), "/tmp/output".into()));
+            }
+            for (name, value) in [
+                ("LD_PRELOAD", "/tmp/output/os.py"),
+                ("LD_AUDIT", "/tmp/output/os.py"),
+                ("LD_LIBRARY_PATH", "/tmp/output"),
+                ("PYTHONINSPECT", "1"),
+                ("PYTHONVERBOSE", "1"),
+                ("PYTHONDEBUG", "1"),
+                ("PYTHONOPTIMIZE", "2"),
+                ("PYTHONUTF8", "0"),
+                ("PYTHONWARNINGS", "error"),
+                ("PYTHONMALLOC", "debug"),
+            ] {
+                request.env.push((name.into(), value.into()));
+            }
+            let names =
+                ["sitecustomize", "usercustomize", "os", "warnings", "traceback", "encodings", "codecs"];
+            let content = Bytes::from_static(b"open('/tmp/output/evil', 'w'); print('EVIL')");
+            let file = |name| InputFile { path: format!("{name}.py"), content: content.clone() };
+            request.files = names.map(file).into();
+        },
+    ));
+    checks.push(with(
+        "environment of the interpreter that works afterwards",
+        "import breaks, sys, tracemalloc, warnings\nbreakpoint()\nwarnings.warn('x')\n\
+         print(tracemalloc.get_traceback_limit(), sys.get_int_max_str_digits(), sys.stdout.errors)\n\
+         print('\\ud800')",
+        |r| r.success() && r.stdout.text == "found\n3 700 replace\n?\n" && r.stderr.text.is_empty(),
+        |request| {
+            for (name, value) in [
+                ("PATH", "lib"),
+                ("WARNINGS", "ignore"),
+                ("BREAKPOINT", "0"),
+                ("FAULTHANDLER", "1"),
+                ("TRACEMALLOC", "3"),
+                ("INTMAXSTRDIGITS", "700"),
+                ("IOENCODING", "utf-8:replace"),
+            ] {
+                request.env.push((format!("PYTHON{name}"), value.into()));
+            }
+            let content = Bytes::from_static(b"print('found')");
+            request.files = vec![InputFile { path: "lib/breaks.py".into(), content }];
+        },
+    ));
+    checks.push(with(
         "timeout",
         "print('before')\nwhile True: pass",
         |r| {
