@@ -50,6 +50,8 @@ def _prepare():
     source, environment = _receive()
     for name, value in environment:
         os.environ[name] = value
+    if environment:
+        _obey(os.environ)
     path = _PROGRAM_FILES[0] if os.path.exists(_PROGRAM_FILES[0]) else _PROGRAM_FILES[1]
     main = type(sys)("__main__")
     namespace = vars(main)

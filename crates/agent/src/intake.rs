@@ -1,7 +1,8 @@
 //! Receives one execution: its limits, source, standard input and input files.
 
 use crate::Channel;
-use protocol::{ExecHeader, HostMessage};
+use crate::supervise::disk_state;
+use protocol::{ExecHeader, HostMessage, InputCause, InputRefusal};
 use rustix::fs::{Gid, Mode, OFlags, Stat, Timespec, Timestamps, Uid};
 use rustix::io::Errno;
 use std::collections::HashMap;
@@ -49,10 +50,42 @@ impl Version {
     }
 }
 
+/// Why there is no order.
+pub(crate) enum NoOrder {
+    /// The host is gone or unintelligible, or the sandbox is broken.
+    Broken(io::Error),
+    /// An input file cannot be put here, for what it is.
+    Refused(InputRefusal),
+}
+
+impl From<io::Error> for NoOrder {
+    fn from(error: io::Error) -> Self {
+        Self::Broken(error)
+    }
+}
+
+/// Tells what is wrong with an input file from what is wrong with the sandbox.
+pub(crate) fn refuse(error: io::Error, path: &str) -> NoOrder {
+    let cause = match error.raw_os_error().map(Errno::from_raw_os_error) {
+        Some(Errno::NOSPC | Errno::DQUOT | Errno::FBIG) => InputCause::NoRoom,
+        Some(Errno::NOMEM) => InputCause::NoMemory,
+        Some(
+            Errno::EXIST | Errno::NOTDIR | Errno::ISDIR | Errno::NAMETOOLONG | Errno::LOOP | Errno::INVAL,
+        ) => InputCause::Path,
+        None if error.kind() == io::ErrorKind::InvalidInput => InputCause::Path,
+        _ => return NoOrder::Broken(error),
+    };
+    NoOrder::Refused(InputRefusal { cause, path: path.to_owned(), disk: disk_state() })
+}
+
 /// Waits for an execution and puts its input files into `directory`. Nothing of the program runs yet, so nobody
 /// races the writing.
-pub(crate) fn receive(channel: &mut Channel, directory: &OwnedFd, owner: Option<u32>) -> io::Result<Order> {
-    let HostMessage::Exec(header) = channel.receive()? else { return Err(out_of_order()) };
+pub(crate) fn receive(
+    channel: &mut Channel,
+    directory: &OwnedFd,
+    owner: Option<u32>,
+) -> Result<Order, NoOrder> {
+    let HostMessage::Exec(header) = channel.receive()? else { return Err(out_of_order().into()) };
     let mut order = Order { header, code: Vec::new(), stdin: Vec::new(), inputs: Inputs::new() };
     let mut open: Option<Open> = None;
     loop {
@@ -61,21 +94,22 @@ pub(crate) fn receive(channel: &mut Channel, directory: &OwnedFd, owner: Option<
             HostMessage::Stdin { data } => append(&mut order.stdin, &data, STDIN_BYTES_MAX)?,
             HostMessage::InputFile { path, size_bytes } => {
                 finish(open.take(), &mut order.inputs)?;
-                open = Some(Open { file: create(directory, &path, owner)?, path, rest: size_bytes });
+                let file = create(directory, &path, owner).map_err(|error| refuse(error, &path))?;
+                open = Some(Open { file, path, rest: size_bytes });
             }
             HostMessage::InputData { data } => match &mut open {
                 Some(open) if data.len() as u64 <= open.rest => {
-                    write_all(&open.file, &data)?;
+                    write_all(&open.file, &data).map_err(|error| refuse(error, &open.path))?;
                     open.rest -= data.len() as u64;
                 }
-                _ => return Err(out_of_order()),
+                _ => return Err(out_of_order().into()),
             },
             HostMessage::Start => {
                 finish(open.take(), &mut order.inputs)?;
                 return Ok(order);
             }
-            HostMessage::Cancel => return Err(io::ErrorKind::UnexpectedEof.into()),
-            HostMessage::Exec(_) => return Err(out_of_order()),
+            HostMessage::Cancel => return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
+            HostMessage::Exec(_) => return Err(out_of_order().into()),
         }
     }
 }

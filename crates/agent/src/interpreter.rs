@@ -27,6 +27,7 @@ const RUNNER: &str = concat!(
     include_str!("../../../runtime/runner/start.py"),
     include_str!("../../../runtime/runner/template.py"),
     include_str!("../../../runtime/runner/streams.py"),
+    include_str!("../../../runtime/runner/environment.py"),
     include_str!("../../../runtime/runner/program.py"),
     include_str!("../../../runtime/runner/errors.py"),
     include_str!("../../../runtime/runner/end.py"),

@@ -1,5 +1,6 @@
 //! One sandbox's life as the agent sees it: ready, one execution, end.
 
+use crate::intake::NoOrder;
 use crate::interpreter::{self, Filter, Origin, Walls};
 use crate::{Channel, OUTPUT_DIRECTORY, collect, intake, room, supervise};
 use confine::{ChildSignal, SingleThreaded};
@@ -65,7 +66,14 @@ fn serve_steps(
     channel.flush()?;
 
     *step = "receive the program";
-    let order = intake::receive(channel, &output, place.user)?;
+    let order = match intake::receive(channel, &output, place.user) {
+        Ok(order) => order,
+        Err(NoOrder::Broken(error)) => return Err(error),
+        Err(NoOrder::Refused(refusal)) => {
+            channel.send(&GuestMessage::InputRefused(refusal))?;
+            return channel.flush();
+        }
+    };
     let (header, inputs) = (order.header.clone(), order.inputs.clone());
     *step = "hand the program over";
     interpreter.hand_over(&order)?;

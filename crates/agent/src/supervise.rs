@@ -409,7 +409,8 @@ fn note_name(denied: &mut Vec<DeniedCall>, name: String) {
     denied.push(DeniedCall { name, count: 1 });
 }
 
-fn disk_state() -> DiskState {
+/// How full the writable file system is.
+pub(crate) fn disk_state() -> DiskState {
     let Ok(state) = rustix::fs::statvfs("/tmp") else { return DiskState::default() };
     DiskState {
         bytes_max: state.f_blocks * state.f_frsize,

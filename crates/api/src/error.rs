@@ -194,10 +194,23 @@ impl From<ExecuteError> for ApiError {
             ExecuteError::ShuttingDown { retry_after_s } => {
                 Self::unavailable(ErrorCode::ShuttingDown, "the service is stopping", retry_after_s)
             }
-            ExecuteError::Unavailable { retry_after_s, .. } => {
-                tracing::error!(error = %error.chain(), "no executor is usable");
-                let message = "no executor is usable, see /health; the program was not run";
-                Self::unavailable(ErrorCode::ExecutorUnavailable, message, retry_after_s)
+            ExecuteError::Unavailable { retry_after_s, ref selected, .. } => {
+                let message = match selected {
+                    Some(selected) => {
+                        tracing::warn!(error = %error.chain(), "the executor that a request names is not usable");
+                        let other = if selected.usable.is_empty() {
+                            ""
+                        } else {
+                            " (leave `executor` out to run there)"
+                        };
+                        format!("{selected}{other}, see /health; the program was not run")
+                    }
+                    None => {
+                        tracing::error!(error = %error.chain(), "no executor is usable");
+                        "no executor is usable, see /health; the program was not run".to_owned()
+                    }
+                };
+                Self::unavailable(ErrorCode::ExecutorUnavailable, &message, retry_after_s)
             }
             ExecuteError::Executor(_) => {
                 tracing::error!(error = %error.chain(), "an executor failed while a program may have run");

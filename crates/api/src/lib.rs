@@ -21,6 +21,7 @@
 //! ```
 //! [`ExecuteResponse::new`] gives the same answer without HTTP, for `run --json`.
 
+mod base64_text;
 mod base_url;
 mod body;
 mod error;

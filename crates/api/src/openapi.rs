@@ -9,9 +9,13 @@ use utoipa::OpenApi;
 /// Relative, no empty part, no NUL. (`.` and `..` are refused too; saying so here would make it unreadable.)
 const PATH_PATTERN: &str = "^[^/\\u0000]+(/[^/\\u0000]+)*$";
 
-/// RFC 4648, section 4: padding or not, no bits set behind the last byte.
-const BASE64_PATTERN: &str =
-    "^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/][AQgw](==)?|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=?)?$";
+/// RFC 4648, section 4 or 5: padding or not, white space anywhere, no bits set behind the last byte.
+fn base64_pattern() -> String {
+    let space = "[ \\t\\n\\r\\f\\v]*";
+    let any = format!("[A-Za-z0-9+/_-]{space}");
+    let (after_one, after_two) = (format!("[AQgw]{space}"), format!("[AEIMQUYcgkosw048]{space}"));
+    format!("^{space}(({any}){{4}})*({any}{after_one}(={space}){{0,2}}|({any}){{2}}{after_two}(={space})?)?$")
+}
 
 /// What is the same for every instance.
 #[derive(OpenApi)]
@@ -62,12 +66,13 @@ fn set_bounds(document: &mut Value, bounds: &Bounds, executors: &[&str]) {
     field(
         "files",
         "additionalProperties",
-        json!({"type": "string", "contentEncoding": "base64", "pattern": BASE64_PATTERN}),
+        json!({"type": "string", "contentEncoding": "base64", "pattern": base64_pattern()}),
     );
     field("env", "maxProperties", json!(bounds.env_entries_max));
     field("env", "propertyNames", json!({"pattern": "^[A-Za-z_][A-Za-z0-9_]*$"}));
     if !executors.is_empty() {
-        field("executor", "enum", json!(executors));
+        let names: Vec<_> = executors.iter().copied().map(Some).chain([None]).collect();
+        field("executor", "enum", json!(names));
         field("executor", "example", json!(executors[0]));
     }
 }

@@ -1,9 +1,7 @@
 //! The body of `POST /execute`, and its way to a command of the service.
 
+use crate::base64_text;
 use crate::error::ApiError;
-use base64::Engine;
-use base64::alphabet;
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde::Deserialize;
 use serde::de::{self, Deserializer, MapAccess, Visitor};
 use service::{ExecuteCommand, InputFile, InvalidField};
@@ -17,13 +15,10 @@ const ENTRIES_MAX: usize = 10_000;
 /// Characters of a client's own words that an error repeats.
 const QUOTED_CHARS_MAX: usize = 64;
 
-/// The standard alphabet (RFC 4648, 4), nothing between the characters, padding as the sender likes.
-const BASE64: GeneralPurpose = GeneralPurpose::new(
-    &alphabet::STANDARD,
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
-);
+/// A byte order mark in UTF-8, which some senders put in front of a text. RFC 8259, section 8.1: a reader may ignore it.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// One program to run. Unknown fields are refused.
+/// One program to run. Unknown fields are refused. `null` for a field with a default is the same as leaving it out.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"code": "print('Hello')", "timeout": 10}))]
@@ -34,26 +29,27 @@ pub struct ExecuteRequest {
     pub code: String,
     /// Seconds of wall-clock time for the program alone.
     #[serde(default, deserialize_with = "whole_number")]
-    #[schema(value_type = i64, required = false, minimum = 1, default = 10)]
+    #[schema(value_type = Option<i64>, required = false, minimum = 1, default = 10)]
     pub timeout: Option<i64>,
     /// Standard input, at most 1 MiB.
     #[serde(default)]
     #[schema(required = false, default = "", example = "")]
-    pub stdin: String,
-    /// Files put into the working directory first: relative path -> base64 (RFC 4648 section 4, padding
-    /// optional). The limits of output files hold for them too.
+    pub stdin: Option<String>,
+    /// Files put into the working directory first: relative path -> base64 (RFC 4648 section 4 or 5; padding and white
+    /// space as you like). The limits of output files hold for them too.
     #[serde(default)]
-    #[schema(value_type = std::collections::BTreeMap<String, String>, required = false, default = json!({}),
+    #[schema(value_type = Option<std::collections::BTreeMap<String, String>>, required = false, default = json!({}),
              example = json!({"data.csv": "YSxiCjEsMgo="}))]
-    pub files: Entries,
-    /// Environment variables: name (`[A-Za-z_][A-Za-z0-9_]*`) -> value.
+    pub files: Option<Entries>,
+    /// Environment variables: name (`[A-Za-z_][A-Za-z0-9_]*`) -> value. Those that the interpreter reads at its start
+    /// work, or are refused with the reason.
     #[serde(default)]
-    #[schema(value_type = std::collections::BTreeMap<String, String>, required = false, default = json!({}),
+    #[schema(value_type = Option<std::collections::BTreeMap<String, String>>, required = false, default = json!({}),
              example = json!({"MODE": "fast"}))]
-    pub env: Entries,
+    pub env: Option<Entries>,
     /// The executor to run on, one of the active ones; the first usable one when left out.
-    #[serde(default, deserialize_with = "not_null")]
-    #[schema(value_type = String, required = false)]
+    #[serde(default)]
+    #[schema(required = false)]
     pub executor: Option<String>,
 }
 
@@ -86,46 +82,47 @@ impl<'de> Deserialize<'de> for Entries {
     }
 }
 
-/// A whole number; `10.0` is one too, as it is for JSON Schema and was for the original service.
+/// A whole number or null; `10.0` is one too, as it is for JSON Schema and was for the original service.
 fn whole_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
     struct WholeNumber;
     impl Visitor<'_> for WholeNumber {
-        type Value = i64;
+        type Value = Option<i64>;
 
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             f.write_str("an integer")
         }
 
-        fn visit_i64<E: de::Error>(self, number: i64) -> Result<i64, E> {
-            Ok(number)
+        fn visit_unit<E: de::Error>(self) -> Result<Option<i64>, E> {
+            Ok(None)
         }
 
-        fn visit_u64<E: de::Error>(self, number: u64) -> Result<i64, E> {
+        fn visit_i64<E: de::Error>(self, number: i64) -> Result<Option<i64>, E> {
+            Ok(Some(number))
+        }
+
+        fn visit_u64<E: de::Error>(self, number: u64) -> Result<Option<i64>, E> {
             // Far beyond any bound either way.
-            Ok(i64::try_from(number).unwrap_or(i64::MAX))
+            Ok(Some(i64::try_from(number).unwrap_or(i64::MAX)))
         }
 
-        fn visit_f64<E: de::Error>(self, number: f64) -> Result<i64, E> {
+        fn visit_f64<E: de::Error>(self, number: f64) -> Result<Option<i64>, E> {
             if number.fract() == 0.0 {
                 // `as` saturates: a huge number stays out of bounds. There is no checked conversion from floats.
                 #[allow(
                     clippy::cast_possible_truncation,
                     reason = "whole, and saturation is what is wanted"
                 )]
-                return Ok(number as i64);
+                return Ok(Some(number as i64));
             }
             Err(E::invalid_type(de::Unexpected::Float(number), &self))
         }
     }
-    deserializer.deserialize_any(WholeNumber).map(Some)
-}
-
-fn not_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
-    String::deserialize(deserializer).map(Some)
+    deserializer.deserialize_any(WholeNumber)
 }
 
 /// Reads a body. It is as much work as the body is long: call it where blocking is allowed when that is much.
 pub(crate) fn parse(body: &[u8]) -> Result<ExecuteCommand, ApiError> {
+    let body = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body);
     // An array would pass too: serde takes one for a struct, field by field.
     match body.iter().find(|byte| !byte.is_ascii_whitespace()) {
         Some(b'{') => {}
@@ -147,20 +144,22 @@ impl ExecuteRequest {
     /// # Errors
     /// [`InvalidField`] where the content of a file is not base64.
     pub fn into_command(self) -> Result<ExecuteCommand, InvalidField> {
-        let mut files = Vec::with_capacity(self.files.0.len());
-        for (index, (path, content)) in self.files.0.into_iter().enumerate() {
-            let content = BASE64.decode(content).map_err(|_| {
-                let problem = format!("has content that is not base64 in file number {}", index + 1);
-                InvalidField::new("files", problem, "base64 with the standard alphabet (RFC 4648, section 4)")
+        let sent = self.files.unwrap_or_default().0;
+        let mut files = Vec::with_capacity(sent.len());
+        for (index, (path, content)) in sent.into_iter().enumerate() {
+            let content = base64_text::decode(content).map_err(|problem| {
+                let problem =
+                    format!("has content that is not base64 in file number {}: it {problem}", index + 1);
+                InvalidField::new("files", problem, base64_text::ALLOWED)
             })?;
             files.push(InputFile { path, content: content.into() });
         }
         Ok(ExecuteCommand {
             code: self.code,
             timeout_s: self.timeout,
-            stdin: self.stdin,
+            stdin: self.stdin.unwrap_or_default(),
             files,
-            env: self.env.0,
+            env: self.env.unwrap_or_default().0,
             executor: self.executor,
         })
     }
@@ -239,6 +238,20 @@ mod tests {
     }
 
     #[test]
+    fn null_is_not_given_and_a_byte_order_mark_is_ignored() {
+        let body = "\u{feff} {\"code\":\"x\",\"timeout\":null,\"stdin\":null,\"files\":null,\"env\":null,\"executor\":null}";
+        let command = parse(body.as_bytes()).unwrap();
+        assert_eq!((command.timeout_s, command.stdin.as_str(), command.executor), (None, "", None));
+        assert!(command.files.is_empty() && command.env.is_empty());
+    }
+
+    #[test]
+    fn content_that_is_not_base64_is_told_by_file_and_place() {
+        let error = refused(r#"{"code":"x","files":{"a":"YQ==","b":"YWJj\nYQ!"}}"#);
+        assert!(error.contains("file number 2") && error.contains("character 8"), "{error}");
+    }
+
+    #[test]
     fn every_fault_names_its_field_and_repeats_no_value() {
         for (body, field) in [
             ("", "body"),
@@ -256,15 +269,17 @@ mod tests {
             (r#"{"code":"x","tmeout":1}"#, "tmeout"),
             (r#"{"code":"x","timeout":"canary"}"#, "timeout"),
             (r#"{"code":"x","timeout":1.5}"#, "timeout"),
-            (r#"{"code":"x","timeout":null}"#, "timeout"),
             (r#"{"code":"x","timeout":true}"#, "timeout"),
             (r#"{"code":"x","stdin":["canary"]}"#, "stdin"),
             (r#"{"code":"x","env":"canary"}"#, "env"),
             (r#"{"code":"x","env":{"canary":1}}"#, "env"),
             (r#"{"code":"x","files":{"canary":null}}"#, "files"),
             (r#"{"code":"x","files":{"a":"canary!"}}"#, "files"),
+            (r#"{"code":"x","env":{"a":null}}"#, "env"),
             (r#"{"code":"x","files":[]}"#, "files"),
-            (r#"{"code":"x","executor":null}"#, "executor"),
+            (r#"{"code":"x","executor":["canary"]}"#, "executor"),
+            ("\u{feff}", "body"),
+            ("\u{feff}[]", "body"),
         ] {
             let error = refused(body);
             assert!(error.contains(&format!("field: {field:?}")), "{body}: {error}");

@@ -43,7 +43,8 @@ pub struct ExecuteResponse {
     output: OutputBody,
     /// Files that it left, sorted by path.
     artifacts: Vec<ArtifactBody>,
-    /// What it left and is not returned, with the reason.
+    /// What it left and is not returned, with the reason. At most so many are listed; the last entry then has the reason
+    /// `more`, and `count` says how many others there are.
     skipped_files: Vec<SkippedBody>,
     /// What the validator noticed but does not forbid.
     warnings: Vec<FindingBody>,
@@ -171,9 +172,14 @@ struct SkippedBody {
     /// Its path; bytes that are not UTF-8 are U+FFFD.
     path: String,
     /// `symlink`, `hard_link`, `fifo`, `socket`, `device`, `name_not_utf8`, `too_large`, `total_too_large`,
-    /// `too_many`, `too_deep`, `unreadable`, `storage_disabled`, `storage_full` or `storage_failed`.
+    /// `too_many`, `too_deep`, `unreadable`, `storage_disabled`, `storage_full` or `storage_failed`; or `more` for the
+    /// entries that are not listed.
     #[schema(example = "symlink")]
     reason: &'static str,
+    /// With `more`: how many there are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, minimum = 1)]
+    count: Option<u64>,
 }
 
 impl ExecuteResponse {
@@ -196,7 +202,7 @@ impl ExecuteResponse {
             stdout: execution.stdout.text,
             stderr: execution.stderr.text,
             artifacts,
-            skipped_files: execution.skipped.into_iter().map(SkippedBody::from).collect(),
+            skipped_files: skipped(execution.skipped, execution.skipped_more),
             warnings: execution.warnings.into_iter().map(FindingBody::from).collect(),
         }
     }
@@ -279,6 +285,17 @@ impl ArtifactBody {
 
 impl From<Skipped> for SkippedBody {
     fn from(skipped: Skipped) -> Self {
-        Self { path: skipped.path, reason: skipped.reason }
+        Self { path: skipped.path, reason: skipped.reason, count: None }
     }
+}
+
+/// The list, and one entry for what is not in it.
+fn skipped(listed: Vec<Skipped>, more: u64) -> Vec<SkippedBody> {
+    // Clients that know no `count` show the path.
+    let rest = (more > 0).then(|| SkippedBody {
+        path: format!("(and {more} more)"),
+        reason: "more",
+        count: Some(more),
+    });
+    listed.into_iter().map(SkippedBody::from).chain(rest).collect()
 }

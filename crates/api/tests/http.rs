@@ -104,6 +104,28 @@ async fn a_limit_is_named_with_value_unit_use_and_setting() {
 }
 
 #[tokio::test]
+async fn entries_that_are_not_listed_are_counted_by_the_last_one() {
+    let result = ExecResult { skipped_more: 37, ..ended(exited(), 0) };
+    let world = World::new(Script::Answer(Box::new(result)));
+    let body = world.execute(&json!({"code": "x = 1"})).await.json();
+    assert_eq!(body["skipped_files"], json!([{"path": "(and 37 more)", "reason": "more", "count": 37}]));
+}
+
+#[tokio::test]
+async fn an_unusable_executor_that_was_asked_for_is_named() {
+    let world = World::new(Script::FailToCreate);
+    world.get("/health").await;
+    let answer = world.execute(&json!({"code": "x = 1", "executor": "memory"})).await;
+    let body = error_body(&answer, 503, "executor_unavailable");
+    let message = body["message"].as_str().unwrap();
+    assert!(
+        message.starts_with("executor `memory` is not usable: scripted to fail; usable now: none"),
+        "{message}"
+    );
+    assert_eq!(answer.header("retry-after"), "5");
+}
+
+#[tokio::test]
 async fn a_rejected_program_is_400_with_every_finding() {
     let answer = World::new(Script::Echo).execute(&json!({"code": "import os\nimport sys"})).await;
     let body = error_body(&answer, 400, "validation_failed");
@@ -310,7 +332,16 @@ async fn the_document_has_the_services_own_bounds_and_every_status() {
         (&timeout["minimum"], &timeout["maximum"], &timeout["default"]),
         (&json!(1), &json!(5), &json!(5))
     );
-    assert_eq!(fields["executor"]["enum"], json!(["memory"]));
+    assert_eq!(fields["executor"]["enum"], json!(["memory", null]));
+    for (name, kind) in [
+        ("timeout", "integer"),
+        ("stdin", "string"),
+        ("files", "object"),
+        ("env", "object"),
+        ("executor", "string"),
+    ] {
+        assert_eq!(fields[name]["type"], json!([kind, "null"]), "{name}");
+    }
     let responses = document["paths"]["/execute"]["post"]["responses"].as_object().unwrap();
     let statuses: Vec<_> = responses.keys().map(String::as_str).collect();
     assert_eq!(statuses, ["200", "400", "408", "413", "415", "422", "500", "503"]);

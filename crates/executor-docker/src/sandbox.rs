@@ -5,6 +5,7 @@ use crate::container::{Container, End};
 use crate::wire::{State, Wire};
 use async_trait::async_trait;
 use executor::guest::{Answer, Guest, GuestError};
+use executor::refusal::{self, InputNeeds, Unstarted};
 use executor::verdict::{self, Evidence, Facts};
 use executor::{ExecRequest, ExecResult, ExecutorError, Outcome, OutcomeKind, Sandbox, SandboxLimits};
 use std::sync::Arc;
@@ -33,16 +34,15 @@ impl Sandbox for DockerSandbox {
         let begun = Instant::now();
         let waited_dead = self.state.is_ended();
         let limits = request.limits;
+        let needs = InputNeeds::of(&request);
         let (answer, result) = self.guest.exec(request, cancel).await;
         let evidence = evidence(&answer);
         let failed = |step: &str, started: bool, error: GuestError| {
             let words = self.state.words();
+            let kind = refusal::kind_of(&error);
             let source: Box<dyn std::error::Error + Send + Sync> =
                 if words.is_empty() { error.into() } else { format!("{error}: {words}").into() };
-            ExecutorError {
-                program_started: started,
-                ..ExecutorError::before_start(self.flavour.name(), step, source)
-            }
+            ExecutorError { kind, ..ExecutorError::in_sandbox(self.flavour.name(), step, started, source) }
         };
         let judged = match (&answer.report, result) {
             (Some(report), Ok(())) => {
@@ -52,10 +52,23 @@ impl Sandbox for DockerSandbox {
             (report, Err(error)) => {
                 let lost = matches!(error, GuestError::Gone | GuestError::Io(_));
                 let late = matches!(error, GuestError::TooLate { .. });
-                // One that lived when its request came and died of it may have died of the files in it.
+                // One that lived when its request came and died of it may have died of the files in it, or its
+                // interpreter did.
+                let unstarted =
+                    !answer.started && !waited_dead && (lost || matches!(error, GuestError::Fault { .. }));
                 let end =
-                    if lost && (answer.started || !waited_dead) { self.container.end().await } else { None };
-                if end == Some(End::OutOfMemory) {
+                    if (lost && answer.started) || unstarted { self.container.end().await } else { None };
+                let refused = refusal::judge(&Unstarted {
+                    error: &error,
+                    killed_for_memory: unstarted && end == Some(End::OutOfMemory),
+                    evidence,
+                    needs,
+                    sandbox: &self.limits,
+                    settings: SETTINGS,
+                });
+                if let Some(refused) = refused.filter(|_| !answer.started) {
+                    refused
+                } else if end == Some(End::OutOfMemory) {
                     // It took so much that the kernel killed the agent, or gVisor's whole kernel, too.
                     (
                         verdict::memory_exceeded(&self.limits, evidence, SETTINGS),

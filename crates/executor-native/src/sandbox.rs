@@ -5,6 +5,7 @@ use crate::start::{PROVIDER, SETTINGS};
 use async_trait::async_trait;
 use confine::cgroup::CellUsage;
 use executor::guest::{Answer, Guest, GuestError};
+use executor::refusal::{self, InputNeeds, Unstarted};
 use executor::verdict::{self, Evidence, Facts};
 use executor::{ExecLimits, ExecRequest, ExecResult, ExecutorError, Outcome, Sandbox, SandboxLimits};
 use std::sync::Arc;
@@ -96,6 +97,9 @@ impl Sandbox for NativeSandbox {
     ) -> Result<ExecResult, ExecutorError> {
         let begun = Instant::now();
         let limits = request.limits;
+        let needs = InputNeeds::of(&request);
+        // What died while it waited did not die of this request.
+        let waited_alive = self.is_alive();
         let (answer, result) = self.guest.exec(request, cancel).await;
         let counters = self.usage();
         let evidence = Evidence {
@@ -111,16 +115,25 @@ impl Sandbox for NativeSandbox {
                 verdict::judge(&Facts { report, evidence, exec: &limits, sandbox, settings: SETTINGS })
             }
             (report, Err(error)) => {
-                self.judge_lost(&answer, &error, evidence, &limits, begun.elapsed()).ok_or_else(|| {
+                let killed_for_memory = waited_alive && evidence.oom_kills > 0;
+                let (sandbox, settings) = (&self.limits, SETTINGS);
+                let unstarted =
+                    Unstarted { error: &error, killed_for_memory, evidence, needs, sandbox, settings };
+                let judged = if answer.started {
+                    self.judge_lost(&answer, &error, evidence, &limits, begun.elapsed())
+                } else {
+                    refusal::judge(&unstarted)
+                };
+                judged.ok_or_else(|| {
                     let step = if report.is_some() { "collect the output files" } else { "run the program" };
                     // An agent that is only slow may still start it.
                     let program_started = answer.started || matches!(error, GuestError::TooLate { .. });
-                    ExecutorError { program_started, ..failed(step, error) }
+                    ExecutorError::of_guest(PROVIDER, step, program_started, error)
                 })?
             }
             (None, Ok(())) => {
                 let error = GuestError::Violation("an end without a report");
-                return Err(ExecutorError { program_started: true, ..failed("run the program", error) });
+                return Err(ExecutorError::in_sandbox(PROVIDER, "run the program", true, error));
             }
         };
         let cpu_time = Duration::from_micros(counters.cpu_time_us);
@@ -131,7 +144,7 @@ impl Sandbox for NativeSandbox {
 }
 
 impl NativeSandbox {
-    /// The agent is gone. Two causes are the program's: it used so much memory that the kernel killed the agent
+    /// The agent is gone after the program started. Two causes are the program's: it used so much memory that the kernel killed the agent
     /// too, or it outlived even the agent's clock.
     fn judge_lost(
         &self,
@@ -142,11 +155,11 @@ impl NativeSandbox {
         elapsed: Duration,
     ) -> Option<(Outcome, i32)> {
         let lost = matches!(error, GuestError::Gone | GuestError::Io(_));
-        if lost && answer.started && evidence.oom_kills > 0 {
+        if lost && evidence.oom_kills > 0 {
             let outcome = verdict::memory_exceeded(&self.limits, evidence, SETTINGS);
             return Some((outcome, verdict::EXIT_CODE_OUT_OF_MEMORY));
         }
-        if matches!(error, GuestError::TooLate { .. }) && answer.started && answer.report.is_none() {
+        if matches!(error, GuestError::TooLate { .. }) && answer.report.is_none() {
             let used_us = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX);
             return Some((verdict::timed_out(limits, used_us), verdict::EXIT_CODE_TIMEOUT));
         }

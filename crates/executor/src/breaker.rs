@@ -4,11 +4,13 @@
 //! ```text
 //! closed ── it does not live, or a sandbox could not be made ──> open ── health() is good ──> closed
 //! ```
+//! What is wrong with one request or one sandbox does not open it ([`crate::RunErrorKind`]).
 //! While it is open, programs go to the next executor without waiting for this one; who waits already is told.
 
 use crate::Executor;
 use std::time::Duration;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 /// Time between two looks at an executor that works, and longest wait for its answer. Together they are less than the
 /// second within which a failing executor is left.
@@ -23,30 +25,40 @@ const HEALTH_TIME_MAX: Duration = Duration::from_secs(20);
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Breaker {
-    open: watch::Sender<bool>,
+    /// Since when it is open.
+    open: watch::Sender<Option<Instant>>,
 }
 
 impl Breaker {
     pub(crate) fn new() -> Self {
-        Self { open: watch::Sender::new(false) }
+        Self { open: watch::Sender::new(None) }
     }
 
     pub(crate) fn is_open(&self) -> bool {
-        *self.open.borrow()
+        self.open.borrow().is_some()
+    }
+
+    /// For how long it has been open; zero when it is closed.
+    pub(crate) fn open_for(&self) -> Duration {
+        self.open.borrow().map_or(Duration::ZERO, |since| since.elapsed())
     }
 
     pub(crate) fn open(&self) {
-        self.open.send_replace(true);
+        self.open.send_if_modified(|open| {
+            let opens = open.is_none();
+            open.get_or_insert_with(Instant::now);
+            opens
+        });
     }
 
     pub(crate) fn close(&self) {
-        self.open.send_replace(false);
+        self.open.send_replace(None);
     }
 
     /// Returns when it opens.
     pub(crate) async fn opened(&self) {
         // The sender is ours, so it cannot be gone.
-        let _ = self.open.subscribe().wait_for(|open| *open).await;
+        let _ = self.open.subscribe().wait_for(Option::is_some).await;
     }
 
     /// Looks after one executor for ever.

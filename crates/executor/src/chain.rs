@@ -1,7 +1,7 @@
 //! Executors in the order in which they are tried.
 
 use crate::breaker::Breaker;
-use crate::{ExecRequest, ExecResult, Executor, ExecutorError, Health};
+use crate::{ExecRequest, ExecResult, Executor, ExecutorError, Health, RunErrorKind, verdict};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -9,6 +9,9 @@ use tokio_util::task::AbortOnDropHandle;
 
 /// Longest wait for one executor to say how it is: less than whoever asks for all of them waits.
 const STATUS_TIME_MAX: Duration = Duration::from_secs(15);
+
+/// Exit code of a program that was cancelled: 128 + SIGKILL.
+const EXIT_CODE_CANCELLED: i32 = 137;
 
 /// The configured executor and its fallbacks.
 #[derive(Debug, Clone)]
@@ -38,7 +41,12 @@ pub enum ChainError {
     Unavailable {
         /// One per executor that was tried.
         reasons: Vec<ExecutorError>,
+        /// For how long none of them has worked.
+        since: Duration,
     },
+    /// The request asks for what no sandbox can do; the program surely did not run.
+    #[error("the sandbox refused the request")]
+    Refused(#[source] ExecutorError),
     /// An executor failed after the program may have started: it is never run twice.
     #[error("the executor failed while the program ran")]
     Failed(#[source] ExecutorError),
@@ -76,11 +84,19 @@ impl Chain {
         self.links.iter().map(|link| link.executor.name()).collect()
     }
 
+    /// Those that were not left, in order: where a program can be sent now.
+    #[must_use]
+    pub fn usable(&self) -> Vec<&'static str> {
+        let usable = self.links.iter().filter(|link| !link.breaker.is_open());
+        usable.map(|link| link.executor.name()).collect()
+    }
+
     /// Runs one program: on `selected` alone, or on the first executor that can make a sandbox. Returns the
     /// name of the executor that ran it.
     ///
     /// # Errors
-    /// See [`ChainError`]. Only a program that surely did not start is sent to the next executor.
+    /// See [`ChainError`]. Only a program that surely did not start is sent to the next executor, and only an error that
+    /// is the executor's own ([`RunErrorKind::Provider`]) opens its breaker.
     pub async fn exec(
         &self,
         selected: Option<&str>,
@@ -96,6 +112,7 @@ impl Chain {
             return Err(ChainError::Unknown { name: name.to_owned() });
         }
         let mut reasons = Vec::new();
+        let mut since = Duration::MAX;
         // Those that were left are the last resort: what they say is better than no reason at all.
         candidates.sort_by_key(|link| link.breaker.is_open());
         let last = candidates.len().saturating_sub(1);
@@ -111,14 +128,27 @@ impl Chain {
             match run_on(executor.as_ref(), give_up, request.clone(), cancel.clone()).await {
                 Ok(result) => return Ok((executor.name(), result)),
                 Err(error) if error.program_started => return Err(ChainError::Failed(error)),
+                Err(error) if error.kind == RunErrorKind::Request => return Err(ChainError::Refused(error)),
+                // Nobody waits for it, and it did not start: no other executor needs to.
+                Err(_) if cancel.is_cancelled() => {
+                    return Ok((
+                        executor.name(),
+                        ExecResult::ended(verdict::cancelled(), EXIT_CODE_CANCELLED),
+                    ));
+                }
                 Err(error) => {
-                    breaker.open();
+                    if error.kind == RunErrorKind::Provider {
+                        breaker.open();
+                    }
+                    since = since.min(breaker.open_for());
                     tracing::warn!(executor = error.executor, error = %error.chain(), "executor handed the program over");
                     reasons.push(error);
                 }
             }
         }
-        Err(ChainError::Unavailable { reasons })
+        // No executor at all: nothing is known of its past.
+        let since = if reasons.is_empty() { Duration::ZERO } else { since };
+        Err(ChainError::Unavailable { reasons, since })
     }
 
     /// Asks every executor how it is, all at once: one that hangs must not speak for the others. May be slow: do not call
@@ -196,7 +226,9 @@ async fn run_on(
     // The sandbox is used up. Its removal must not delay the answer.
     tokio::spawn(sandbox.destroy());
     match result {
-        Err(error) if !error.program_started && !cancel.is_cancelled() => {
+        Err(error)
+            if !error.program_started && error.kind != RunErrorKind::Request && !cancel.is_cancelled() =>
+        {
             tracing::warn!(executor = error.executor, error = %error.chain(), "trying a second sandbox");
             let hints = crate::Hints { made_anew: true, ..hints };
             let mut sandbox = executor.create(&hints).await?;
@@ -211,6 +243,7 @@ async fn run_on(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::OutcomeKind;
     use crate::memory::{MemoryExecutor, Script};
     use tokio::sync::watch;
 
@@ -303,6 +336,55 @@ mod tests {
         tokio::time::sleep(Duration::from_secs(1)).await;
         assert_eq!(names_of_run(&chain, None).await.unwrap(), "first");
         watcher.abort();
+    }
+
+    #[tokio::test]
+    async fn only_an_error_of_the_executor_opens_its_breaker() {
+        for (kind, opens, goes_on) in [
+            (RunErrorKind::Provider, true, true),
+            (RunErrorKind::Sandbox, false, true),
+            (RunErrorKind::Request, false, false),
+        ] {
+            let first = Arc::new(MemoryExecutor::named("first", Script::FailBeforeStart(kind)));
+            let second = Arc::new(MemoryExecutor::named("second", Script::Echo));
+            let chain = Chain::new(vec![first.clone(), second.clone()]);
+            let answer = names_of_run(&chain, None).await;
+            match goes_on {
+                true => assert_eq!(answer.unwrap(), "second", "{kind:?}"),
+                false => assert!(matches!(answer, Err(ChainError::Refused(_))), "{kind:?}"),
+            }
+            assert_eq!(second.created(), usize::from(goes_on), "{kind:?}");
+            // What another sandbox may do is tried in a second one.
+            assert_eq!(first.created(), 1 + usize::from(goes_on), "{kind:?}");
+            let usable: &[&str] = if opens { &["second"] } else { &["first", "second"] };
+            assert_eq!(chain.usable(), usable, "{kind:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_cancelled_request_is_an_answer_and_opens_no_breaker() {
+        let script = Script::FailBeforeStart(RunErrorKind::Sandbox);
+        let first = Arc::new(MemoryExecutor::named("first", script));
+        let second = Arc::new(MemoryExecutor::named("second", Script::Echo));
+        let chain = Chain::new(vec![first.clone(), second.clone()]);
+        let cancel = CancellationToken::new();
+        cancel.cancel();
+        let (name, result) = chain.exec(None, ExecRequest::default(), cancel).await.unwrap();
+        assert_eq!((name, result.outcome.kind, result.success()), ("first", OutcomeKind::Cancelled, false));
+        assert_eq!((first.created(), second.created()), (1, 0));
+        assert_eq!(chain.usable(), ["first", "second"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_unusable_says_for_how_long() {
+        let chain = Chain::new(vec![Arc::new(MemoryExecutor::named("first", Script::FailToCreate))]);
+        let unusable_for = async || match names_of_run(&chain, None).await {
+            Err(ChainError::Unavailable { since, .. }) => since,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(unusable_for().await, Duration::ZERO);
+        tokio::time::sleep(Duration::from_secs(40)).await;
+        assert_eq!(unusable_for().await, Duration::from_secs(40));
     }
 
     #[tokio::test]

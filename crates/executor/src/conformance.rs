@@ -3,10 +3,13 @@
 //! Each check is a program and what its answer must be. [`run`] runs them all and returns what failed, so a
 //! back end's own test is three lines. Hostile programs are not here: they are the corpus.
 
-use crate::{ExecRequest, ExecResult, Executor, InputFile, OutcomeKind};
+use crate::{ExecRequest, ExecResult, Executor, InputFile, OutcomeKind, RunErrorKind};
 use bytes::Bytes;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
+
+/// More than the default limits of a sandbox hold.
+const INPUT_TOO_LARGE_BYTES: usize = 100 << 20;
 
 type Expectation = fn(&ExecResult) -> bool;
 
@@ -110,6 +113,25 @@ fn checks() -> Vec<Check> {
         },
     ));
     checks.push(with(
+        "input files that do not fit",
+        "print('ran')",
+        // An executor without such a limit runs it.
+        |r| match r.outcome.kind {
+            OutcomeKind::DiskLimit => {
+                r.exit_code == 1 && r.stdout.text.is_empty() && r.outcome.limit.is_some()
+            }
+            OutcomeKind::OutOfMemory => r.exit_code == 137 && r.stdout.text.is_empty(),
+            _ => r.success(),
+        },
+        |request| {
+            let content = Bytes::from(vec![0; INPUT_TOO_LARGE_BYTES]);
+            request.files = vec![
+                InputFile { path: "small".into(), content: Bytes::from_static(b"x") },
+                InputFile { path: "large/file".into(), content },
+            ];
+        },
+    ));
+    checks.push(with(
         "changed input file",
         "open('a','a').write('+')\nopen('b').read()\nimport os; os.rename('c', 'd')",
         |r| {
@@ -130,6 +152,62 @@ fn checks() -> Vec<Check> {
         |r| r.stdout.text == "y z\n",
         |request| {
             request.env = vec![("X".into(), "y z".into())];
+        },
+    ));
+    checks.push(with(
+        "environment shapes nothing before the program",
+        "import os\nprint(os.environ['PYTHONHOME'])\nraise ValueError('end')",
+        |r| {
+            r.stdout.text == "/tmp/output\n"
+                && r.stderr.text.ends_with("ValueError: end\n")
+                && r.stderr.text.matches("File ").count() == 1
+                && r.files.is_empty()
+        },
+        |request| {
+            for name in ["PATH", "HOME", "USERBASE", "PLATLIBDIR", "STARTUP"] {
+                request.env.push((format!("PYTHON{name}"), "/tmp/output".into()));
+            }
+            for (name, value) in [
+                ("LD_PRELOAD", "/tmp/output/os.py"),
+                ("LD_AUDIT", "/tmp/output/os.py"),
+                ("LD_LIBRARY_PATH", "/tmp/output"),
+                ("PYTHONINSPECT", "1"),
+                ("PYTHONVERBOSE", "1"),
+                ("PYTHONDEBUG", "1"),
+                ("PYTHONOPTIMIZE", "2"),
+                ("PYTHONUTF8", "0"),
+                ("PYTHONWARNINGS", "error"),
+                ("PYTHONMALLOC", "debug"),
+            ] {
+                request.env.push((name.into(), value.into()));
+            }
+            let names =
+                ["sitecustomize", "usercustomize", "os", "warnings", "traceback", "encodings", "codecs"];
+            let content = Bytes::from_static(b"open('/tmp/output/evil', 'w'); print('EVIL')");
+            let file = |name| InputFile { path: format!("{name}.py"), content: content.clone() };
+            request.files = names.map(file).into();
+        },
+    ));
+    checks.push(with(
+        "environment of the interpreter that works afterwards",
+        "import breaks, sys, tracemalloc, warnings\nbreakpoint()\nwarnings.warn('x')\n\
+         print(tracemalloc.get_traceback_limit(), sys.get_int_max_str_digits(), sys.stdout.errors)\n\
+         print('\\ud800')",
+        |r| r.success() && r.stdout.text == "found\n3 700 replace\n?\n" && r.stderr.text.is_empty(),
+        |request| {
+            for (name, value) in [
+                ("PATH", "lib"),
+                ("WARNINGS", "ignore"),
+                ("BREAKPOINT", "0"),
+                ("FAULTHANDLER", "1"),
+                ("TRACEMALLOC", "3"),
+                ("INTMAXSTRDIGITS", "700"),
+                ("IOENCODING", "utf-8:replace"),
+            ] {
+                request.env.push((format!("PYTHON{name}"), value.into()));
+            }
+            let content = Bytes::from_static(b"print('found')");
+            request.files = vec![InputFile { path: "lib/breaks.py".into(), content }];
         },
     ));
     checks.push(with(
@@ -187,13 +265,33 @@ pub async fn run(executor: &dyn Executor) -> Vec<String> {
             failures.push(format!("cancel after {delay:?}: {text}"));
         }
     }
+    for (paths, step) in [(["a", "a/b"], "a file for a directory"), (["a/b", "a/b"], "a file twice")] {
+        if let Err(text) = a_path_that_cannot_be_is_the_requests_fault(executor, paths).await {
+            failures.push(format!("{step} among the input files: {text}"));
+        }
+    }
     failures
 }
 
 /// Number of checks in the suite.
 #[must_use]
 pub fn count() -> usize {
-    checks().len() + 2
+    checks().len() + 4
+}
+
+async fn a_path_that_cannot_be_is_the_requests_fault(
+    executor: &dyn Executor,
+    paths: [&str; 2],
+) -> Result<(), String> {
+    let files = paths.map(|path| InputFile { path: path.into(), content: Bytes::from_static(b"x") }).into();
+    let request = ExecRequest { code: "print('ran')".into(), files, ..ExecRequest::default() };
+    let mut sandbox = executor.create(&request.hints()).await.map_err(|error| error.chain())?;
+    let result = sandbox.exec(request, CancellationToken::new()).await;
+    sandbox.destroy().await;
+    match result {
+        Err(error) if error.kind == RunErrorKind::Request && !error.program_started => Ok(()),
+        other => Err(format!("{other:?}")),
+    }
 }
 
 async fn exec(

@@ -9,8 +9,8 @@ use crate::{Captured, ExecRequest, ExecResult, Outcome, OutputFile, SkippedFile,
 use bytes::Bytes;
 use protocol::{
     CHUNK_BYTES_MAX, DENIED_CALLS_MAX, Decoder, ExecHeader, FrameError, GuestMessage, HostMessage,
-    InterpreterOrigin, NOTE_BYTES_MAX, OutputStream, PATH_BYTES_MAX, PROTOCOL_VERSION, Report, encode,
-    head_bytes,
+    InputRefusal, InterpreterOrigin, NOTE_BYTES_MAX, OutputStream, PATH_BYTES_MAX, PROTOCOL_VERSION, Report,
+    encode, head_bytes,
 };
 use serde::Serialize;
 use std::io;
@@ -26,7 +26,7 @@ pub const START_TIME_MAX: Duration = Duration::from_secs(30);
 pub const OVERTIME_MAX: Duration = Duration::from_secs(5);
 /// Time for the output files after the program's end.
 pub const COLLECT_TIME_MAX: Duration = Duration::from_secs(60);
-/// Entries of `skipped_files` that are kept; one more says that there were others.
+/// Entries of `skipped_files` that are kept; the others are counted.
 pub const SKIPPED_MAX: usize = 100;
 
 const READ_BYTES: usize = 64 * 1024;
@@ -75,6 +75,9 @@ pub enum GuestError {
         /// The operating system's words.
         detail: String,
     },
+    /// An input file could not be put into the sandbox, for what it is.
+    #[error("the guest agent refused an input file: {:?}", .0.cause)]
+    InputRefused(InputRefusal),
 }
 
 /// What a guest returned.
@@ -372,7 +375,7 @@ async fn receive<R: AsyncRead + Unpin>(
                 if answer.skipped.len() < SKIPPED_MAX {
                     answer.skipped.push(SkippedFile { path: bounded_text(path), reason });
                 } else {
-                    answer.skipped_more += 1;
+                    answer.skipped_more = answer.skipped_more.saturating_add(1);
                 }
             }
             (Phase::Collecting, GuestMessage::Finished { skipped_more }) => {
@@ -380,6 +383,10 @@ async fn receive<R: AsyncRead + Unpin>(
                 answer.files = files.finish()?;
                 answer.skipped.sort_by(|a, b| a.path.cmp(&b.path));
                 return Ok(());
+            }
+            (Phase::Starting, GuestMessage::InputRefused(refusal)) => {
+                let path = bounded_text(refusal.path);
+                return Err(GuestError::InputRefused(InputRefusal { path, ..refusal }));
             }
             (_, GuestMessage::Fault { step, detail }) => {
                 return Err(GuestError::Fault { step: bounded_text(step), detail: bounded_text(detail) });
@@ -500,7 +507,7 @@ pub fn is_plain_path(path: &str) -> bool {
 mod tests {
     use super::*;
     use crate::ExecLimits;
-    use protocol::{DeniedCall, DiskState, EndReason, SkipReason, WaitStatus};
+    use protocol::{DeniedCall, DiskState, EndReason, InputCause, SkipReason, WaitStatus};
     use tokio::io::duplex;
 
     fn report() -> Report {
@@ -557,7 +564,32 @@ mod tests {
         assert_eq!(answer.captured().0.text, "hi");
         let paths: Vec<_> = answer.files.iter().map(|f| f.path.as_str()).collect();
         assert_eq!(paths, ["a/c", "b"]);
-        assert_eq!(answer.skipped.len(), 1);
+        assert_eq!((answer.skipped.len(), answer.skipped_more), (1, 0));
+    }
+
+    #[tokio::test]
+    async fn skipped_entries_over_the_bound_are_counted() {
+        let skipped =
+            |n: usize| GuestMessage::Skipped { path: format!("{n:04}"), reason: SkipReason::Symlink };
+        let mut messages = vec![GuestMessage::Started, GuestMessage::Ended(report())];
+        messages.extend((0..SKIPPED_MAX + 7).map(skipped));
+        messages.push(GuestMessage::Finished);
+        let (answer, result) = against(messages, ExecLimits::default()).await;
+        result.unwrap();
+        assert_eq!((answer.skipped.len(), answer.skipped_more), (SKIPPED_MAX, 7));
+    }
+
+    #[tokio::test]
+    async fn a_refused_input_file_is_told_apart_and_only_before_the_start() {
+        let refusal =
+            InputRefusal { cause: InputCause::NoRoom, path: "a".into(), disk: DiskState::default() };
+        let refused = GuestMessage::InputRefused(refusal.clone());
+        let (answer, result) = against(vec![refused.clone()], ExecLimits::default()).await;
+        assert!(
+            matches!(result, Err(GuestError::InputRefused(found)) if found == refusal) && !answer.started
+        );
+        let (_, result) = against(vec![GuestMessage::Started, refused], ExecLimits::default()).await;
+        assert!(matches!(result, Err(GuestError::Violation(_))));
     }
 
     #[tokio::test]

@@ -16,6 +16,7 @@ pub mod memory;
 pub mod note;
 mod outcome;
 mod pool;
+pub mod refusal;
 mod request;
 mod templates;
 pub mod verdict;
@@ -67,7 +68,8 @@ pub trait Sandbox: fmt::Debug + Send {
     /// `cancelled`. Dropping the future also ends the program.
     ///
     /// # Errors
-    /// Our fault, never the program's; [`ExecutorError::program_started`] says whether it may be sent elsewhere.
+    /// Never the program's fault. [`ExecutorError::kind`] says whose it is, and [`ExecutorError::program_started`] whether
+    /// the program may be sent elsewhere.
     async fn exec(
         &mut self,
         request: ExecRequest,
@@ -78,6 +80,17 @@ pub trait Sandbox: fmt::Debug + Send {
     async fn destroy(self: Box<Self>);
 }
 
+/// Whose an error is. What becomes of the request, and of the executor, depends on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum RunErrorKind {
+    /// The request's: no sandbox of any executor would do it. It is tried nowhere else.
+    Request,
+    /// This sandbox's: another one may do. It says nothing about the executor.
+    Sandbox,
+    /// The executor's: it makes no sandboxes now. Only this opens its breaker.
+    Provider,
+}
+
 /// Why an executor failed. Never the program's doing.
 #[derive(Debug, thiserror::Error)]
 #[error("executor `{executor}` failed to {step}")]
@@ -86,6 +99,8 @@ pub struct ExecutorError {
     pub executor: &'static str,
     /// What it tried, in the infinitive.
     pub step: String,
+    /// Whose it is.
+    pub kind: RunErrorKind,
     /// True when the program's first instruction may have run: then it must not be sent to another executor.
     pub program_started: bool,
     /// The cause.
@@ -94,13 +109,37 @@ pub struct ExecutorError {
 }
 
 impl ExecutorError {
-    /// An error before the program's first instruction.
+    /// An error of the executor itself, before the program's first instruction.
     pub fn before_start(
         executor: &'static str,
         step: impl Into<String>,
         source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
     ) -> Self {
-        Self { executor, step: step.into(), program_started: false, source: source.into() }
+        let kind = RunErrorKind::Provider;
+        Self { executor, step: step.into(), kind, program_started: false, source: source.into() }
+    }
+
+    /// An error of one sandbox. `program_started` says whether the program's first instruction may have run.
+    pub fn in_sandbox(
+        executor: &'static str,
+        step: impl Into<String>,
+        program_started: bool,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        let kind = RunErrorKind::Sandbox;
+        Self { executor, step: step.into(), kind, program_started, source: source.into() }
+    }
+
+    /// What a guest failed with, when no verdict was found for it ([`refusal::judge`]).
+    #[must_use]
+    pub fn of_guest(
+        executor: &'static str,
+        step: impl Into<String>,
+        program_started: bool,
+        error: guest::GuestError,
+    ) -> Self {
+        let kind = refusal::kind_of(&error);
+        Self { kind, ..Self::in_sandbox(executor, step, program_started, error) }
     }
 
     /// The error with all its causes in one line, for the log.

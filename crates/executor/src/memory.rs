@@ -2,7 +2,7 @@
 
 use crate::{
     Captured, ExecRequest, ExecResult, Executor, ExecutorError, Health, Hints, Outcome, OutcomeKind,
-    OutputFile, Protection, Sandbox, Usage, verdict,
+    OutputFile, Protection, RunErrorKind, Sandbox, Usage, verdict,
 };
 use async_trait::async_trait;
 use std::collections::BTreeMap;
@@ -24,6 +24,8 @@ pub enum Script {
     FailToCreate,
     /// Never says how it is.
     HangInHealth,
+    /// Makes sandboxes, each of which fails before its program starts.
+    FailBeforeStart(RunErrorKind),
     /// Fails while the program runs.
     FailAfterStart,
 }
@@ -131,10 +133,13 @@ impl Sandbox for MemorySandbox {
                     () = cancel.cancelled() => Ok(ended(verdict::cancelled(), 137)),
                 }
             }
-            Script::FailAfterStart => Err(ExecutorError {
-                program_started: true,
+            Script::FailBeforeStart(kind) => Err(ExecutorError {
+                kind: *kind,
                 ..ExecutorError::before_start(self.name, "run the program", "scripted to fail")
             }),
+            Script::FailAfterStart => {
+                Err(ExecutorError::in_sandbox(self.name, "run the program", true, "scripted to fail"))
+            }
         }
     }
 
@@ -156,14 +161,6 @@ fn echo(request: &ExecRequest) -> ExecResult {
 /// A result that carries nothing but a verdict.
 #[must_use]
 pub fn ended(outcome: Outcome, exit_code: i32) -> ExecResult {
-    ExecResult {
-        outcome,
-        exit_code,
-        stdout: Captured::default(),
-        stderr: Captured::default(),
-        usage: Usage { wall_time: Duration::from_millis(1), ..Usage::default() },
-        files: Vec::new(),
-        skipped: Vec::new(),
-        skipped_more: 0,
-    }
+    let usage = Usage { wall_time: Duration::from_millis(1), ..Usage::default() };
+    ExecResult { usage, ..ExecResult::ended(outcome, exit_code) }
 }

@@ -21,11 +21,26 @@ pub struct ExecResult {
     pub files: Vec<OutputFile>,
     /// Entries of the output directory that are not returned, sorted by path.
     pub skipped: Vec<SkippedFile>,
-    /// How many more there are than `skipped` holds.
+    /// How many more entries are not returned than `skipped` lists.
     pub skipped_more: u64,
 }
 
 impl ExecResult {
+    /// The result of an execution that left nothing but its verdict.
+    #[must_use]
+    pub fn ended(outcome: Outcome, exit_code: i32) -> Self {
+        Self {
+            outcome,
+            exit_code,
+            stdout: Captured::default(),
+            stderr: Captured::default(),
+            usage: Usage::default(),
+            files: Vec::new(),
+            skipped: Vec::new(),
+            skipped_more: 0,
+        }
+    }
+
     /// True exactly when the program ended by itself with exit code 0.
     #[must_use]
     pub fn success(&self) -> bool {

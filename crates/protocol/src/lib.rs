@@ -22,7 +22,8 @@
 //!                                    <-  File{path,size} FileData* | Skipped{path,reason}
 //!                                    <-  Finished{skipped_more}
 //! ```
-//! Anything that is our fault comes as `Fault{step, detail}` and ends the sandbox.
+//! Anything that is our fault comes as `Fault{step, detail}` and ends the sandbox. An input file that cannot be put there
+//! comes as `InputRefused` instead of `Started`, and ends it too.
 
 mod codec;
 pub mod launcher;

@@ -115,6 +115,30 @@ pub enum GuestMessage {
         /// The operating system's words.
         detail: String,
     },
+    /// An input file could not be put there, for what it is; the program did not run and the sandbox is used up.
+    InputRefused(InputRefusal),
+}
+
+/// Why an input file could not be put into the sandbox. The request's fault, not ours.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InputRefusal {
+    /// What stands in the way.
+    pub cause: InputCause,
+    /// The file's path.
+    pub path: String,
+    /// State of the writable file system.
+    pub disk: DiskState,
+}
+
+/// What stands in the way of an input file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum InputCause {
+    /// The writable file system has no room for it, in bytes or in inodes.
+    NoRoom,
+    /// There is no memory for it.
+    NoMemory,
+    /// A file cannot have this path here: a part of it is a file, it is there already, or it is too long.
+    Path,
 }
 
 /// Where a sandbox's interpreter came from.

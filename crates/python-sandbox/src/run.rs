@@ -160,6 +160,9 @@ fn show(execution: Execution, json: bool) -> ExitCode {
         };
         term::message(&format!("python-sandbox: not saved: {:?} ({hint})", skipped.path));
     }
+    if execution.skipped_more > 0 {
+        term::message(&format!("python-sandbox: not saved: {} more", execution.skipped_more));
+    }
     for artifact in &execution.artifacts {
         term::message(&format!(
             "python-sandbox: saved {:?} ({} bytes)",

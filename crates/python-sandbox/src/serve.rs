@@ -7,7 +7,7 @@
 //! ```
 
 use crate::compose;
-use crate::settings::{PROVIDERS, Settings};
+use crate::settings::{PROVIDERS_BUILT, Settings};
 use crate::{exit, term};
 use api::{ApiState, AppInfo, BodyLimits, ServerLimits};
 use executor::Chain;
@@ -138,7 +138,7 @@ fn state(
         version: env!("CARGO_PKG_VERSION").to_owned(),
         provider: settings.provider.clone(),
         fallbacks: settings.fallback_providers.clone(),
-        available_providers: PROVIDERS.iter().map(|name| (*name).to_owned()).collect(),
+        available_providers: PROVIDERS_BUILT.iter().map(|name| (*name).to_owned()).collect(),
     };
     let bytes_max = settings.load.body_bytes_max;
     ApiState {

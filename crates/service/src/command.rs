@@ -1,6 +1,6 @@
 //! What a client may ask for, and the bounds of it. Pure.
 
-use crate::paths;
+use crate::{interpreter_env, paths};
 use executor::{ExecLimits, ExecRequest, InputFile};
 use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
@@ -206,6 +206,9 @@ fn check_env(env: &[(String, String)], bounds: &Bounds) -> Result<(), InvalidFie
                 "text without NUL".to_owned(),
             );
         }
+        if let Some((problem, allowed)) = interpreter_env::refusal(name, value) {
+            return invalid(problem, allowed);
+        }
         if !seen.insert(name.as_str()) {
             let problem = format!("has the name of entry number {number} twice");
             return invalid(problem, "each name once".to_owned());
@@ -319,6 +322,8 @@ mod tests {
         }
         let twice = vec![("A".to_owned(), String::new()), ("A".to_owned(), "1".to_owned())];
         assert_eq!(refused_field(ExecuteCommand { env: twice, ..program() }), "env");
+        let late = vec![("PYTHONHASHSEED".to_owned(), "1".to_owned())];
+        assert_eq!(refused_field(ExecuteCommand { env: late, ..program() }), "env");
         let nul = vec![("A".to_owned(), "\0".to_owned())];
         assert_eq!(refused_field(ExecuteCommand { env: nul, ..program() }), "env");
     }

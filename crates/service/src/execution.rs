@@ -3,6 +3,7 @@
 use crate::admission::Refusal;
 use crate::command::InvalidField;
 use executor::{Captured, ExecutorError, Outcome, Usage};
+use std::fmt;
 use storage::StoredFile;
 
 /// The answer to a program that was run, whatever became of it.
@@ -30,6 +31,8 @@ pub struct Execution {
     pub artifacts: Vec<Artifact>,
     /// Output files and other entries that are not, sorted by path.
     pub skipped: Vec<Skipped>,
+    /// How many more are not.
+    pub skipped_more: u64,
     /// What the validator noticed but does not forbid.
     pub warnings: Vec<Finding>,
 }
@@ -103,11 +106,13 @@ pub enum ExecuteError {
         /// When to come back, in seconds; another instance may answer.
         retry_after_s: u64,
     },
-    /// No executor of the chain could make a sandbox; the program surely did not run.
-    #[error("no executor is usable")]
+    /// No executor of the chain could run it, or the one that was asked for could not; the program surely did not run.
+    #[error("{}", selected.as_ref().map_or_else(|| "no executor is usable".to_owned(), ToString::to_string))]
     Unavailable {
         /// When to come back, in seconds.
         retry_after_s: u64,
+        /// The executor that the request names, if it does.
+        selected: Option<Selected>,
         /// One per executor that was tried. For the log: it may name paths of the host.
         reasons: Vec<ExecutorError>,
     },
@@ -123,6 +128,27 @@ pub enum ExecuteError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+}
+
+/// An executor that a request names and that is not usable, in words for clients.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Selected {
+    /// Its name.
+    pub name: String,
+    /// Why not. No path and no address of the host.
+    pub reason: String,
+    /// Those that are usable now.
+    pub usable: Vec<&'static str>,
+}
+
+impl fmt::Display for Selected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "executor `{}` is not usable: {}; usable now: ", self.name, self.reason)?;
+        match self.usable.as_slice() {
+            [] => f.write_str("none"),
+            usable => f.write_str(&usable.join(", ")),
+        }
+    }
 }
 
 impl From<Refusal> for ExecuteError {

@@ -23,15 +23,17 @@ mod admission;
 mod command;
 mod execution;
 mod health;
+mod interpreter_env;
 mod judge;
 mod outputs;
 mod paths;
 mod sentence;
 mod service;
+mod words;
 
 pub use admission::Load;
 pub use command::{Bounds, ExecuteCommand, InvalidField};
-pub use execution::{Artifact, ExecuteError, Execution, Finding, Skipped};
+pub use execution::{Artifact, ExecuteError, Execution, Finding, Selected, Skipped};
 pub use executor::{
     Captured, Chain, Exception, Health, InputFile, LimitHit, Outcome, OutcomeKind, Protection,
     ProviderStatus, Usage,
@@ -45,3 +47,6 @@ const RETRY_AFTER_STOP_S: u64 = 5;
 
 /// Least `Retry-After` when no executor is usable, in seconds: the time between two probes.
 const RETRY_AFTER_UNAVAILABLE_S: u64 = 5;
+
+/// Most `Retry-After` then: what has not worked for a while will hardly work in the next seconds.
+const RETRY_AFTER_UNAVAILABLE_S_MAX: u64 = 60;

@@ -1,12 +1,12 @@
 //! The service itself: one use case after the other, and the tasks in the background.
 
 use crate::admission::{Admission, Load};
-use crate::command::{self, Bounds, ExecuteCommand};
-use crate::execution::{ExecuteError, Execution, Skipped};
+use crate::command::{self, Bounds, ExecuteCommand, InvalidField};
+use crate::execution::{ExecuteError, Execution, Selected, Skipped};
 use crate::health::{self, HealthReport, Probed};
 use crate::judge::{Judge, Passed};
-use crate::{outputs, sentence};
-use executor::{Chain, ChainError, ExecRequest, ExecResult};
+use crate::{outputs, paths, sentence, words};
+use executor::{Chain, ChainError, ExecRequest, ExecResult, ExecutorError};
 use std::sync::Arc;
 use std::time::Duration;
 use storage::Store;
@@ -140,6 +140,7 @@ impl Service {
             usage: result.usage,
             artifacts,
             skipped,
+            skipped_more: result.skipped_more,
             warnings,
         })
     }
@@ -218,13 +219,48 @@ impl Service {
                 }
             }
         });
-        let retry_after_s = self.admission.retry_after_s().max(crate::RETRY_AFTER_UNAVAILABLE_S);
         self.chain.exec(executor, request, ended).await.map_err(|error| match error {
             ChainError::Failed(source) => ExecuteError::Executor(source),
-            ChainError::Unavailable { reasons } => ExecuteError::Unavailable { retry_after_s, reasons },
+            ChainError::Refused(source) => {
+                tracing::debug!(error = %source.chain(), "the sandbox refused an input file");
+                let problem = "has a path that no file in the sandbox can have";
+                ExecuteError::Invalid(InvalidField::new("files", problem, paths::ALLOWED))
+            }
+            ChainError::Unavailable { reasons, since } => self.unavailable(executor, reasons, since),
             // The name was checked before; a new kind of error means that nothing ran.
             other => ExecuteError::Internal { step: "choose an executor", source: Box::new(other) },
         })
+    }
+}
+
+impl Service {
+    /// What a client is told when nothing could run its program. `since` says for how long that has been so.
+    fn unavailable(
+        &self,
+        executor: Option<&str>,
+        reasons: Vec<ExecutorError>,
+        since: Duration,
+    ) -> ExecuteError {
+        let wait_s = since
+            .as_secs()
+            .clamp(crate::RETRY_AFTER_UNAVAILABLE_S, crate::RETRY_AFTER_UNAVAILABLE_S_MAX)
+            .max(self.admission.retry_after_s());
+        let selected = executor.map(|name| {
+            let probed = self.probed.borrow().clone();
+            let health_of = |name: &str| {
+                let provider = probed.iter().flat_map(|probed| &probed.providers).find(|p| p.name == name);
+                provider.map(|provider| &provider.health)
+            };
+            let reason = health_of(name).and_then(|health| health.reason.as_deref());
+            let is_well = |other: &&str| health_of(other).is_none_or(|health| health.healthy);
+            let usable = self.chain.usable().into_iter().filter(|other| *other != name).filter(is_well);
+            Selected {
+                name: name.to_owned(),
+                reason: reason.map_or_else(|| "it failed just now".to_owned(), words::for_clients),
+                usable: usable.collect(),
+            }
+        });
+        ExecuteError::Unavailable { retry_after_s: wait_s, selected, reasons }
     }
 }
 

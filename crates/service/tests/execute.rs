@@ -124,7 +124,7 @@ async fn a_rejected_program_never_reaches_an_executor() {
 async fn failures_of_executors_are_errors_and_failures_of_programs_are_answers() {
     let broken = run(&service(Script::FailToCreate), program("x = 1")).await.unwrap_err();
     assert!(
-        matches!(&broken, ExecuteError::Unavailable { retry_after_s: 1.., reasons } if reasons.len() == 1)
+        matches!(&broken, ExecuteError::Unavailable { retry_after_s: 1.., reasons, .. } if reasons.len() == 1)
     );
     assert!(broken.chain().contains("scripted to fail"));
     let failed = run(&service(Script::FailAfterStart), program("x = 1")).await.unwrap_err();
@@ -135,6 +135,43 @@ async fn failures_of_executors_are_errors_and_failures_of_programs_are_answers()
     let answer = run(&service(Script::Answer(Box::new(ended(outcome, 3)))), program("x = 1")).await.unwrap();
     assert_eq!((answer.success, answer.exit_code), (false, 3));
     assert_eq!(answer.error.as_deref(), Some("the program exited with code 3"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_executor_that_was_asked_for_and_is_not_usable_is_named_with_those_that_are() {
+    let broken = Arc::new(MemoryExecutor::named("broken", Script::FailToCreate));
+    let working = Arc::new(MemoryExecutor::named("working", Script::Echo));
+    let chain = Chain::new(vec![broken as Arc<dyn Executor>, working.clone()]);
+    let service = Service::start(config(), chain, None);
+    service.health().await;
+    let command = || ExecuteCommand { executor: Some("broken".into()), ..program("x = 1") };
+    let wait_s = async || match run(&service, command()).await {
+        Err(ExecuteError::Unavailable { retry_after_s, selected: Some(selected), .. }) => {
+            assert_eq!(
+                selected.to_string(),
+                "executor `broken` is not usable: scripted to fail; usable now: working"
+            );
+            retry_after_s
+        }
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(wait_s().await, 5);
+    // What has not worked for long will not work soon.
+    tokio::time::sleep(Duration::from_secs(42)).await;
+    assert_eq!(wait_s().await, 42);
+    tokio::time::sleep(Duration::from_secs(1000)).await;
+    assert_eq!(wait_s().await, 60);
+    assert_eq!(working.created(), 0, "nobody else runs it");
+    let unknown = ExecuteCommand { executor: Some("other".into()), ..program("x = 1") };
+    let Err(ExecuteError::Invalid(field)) = run(&service, unknown).await else { panic!("it is not active") };
+    assert_eq!((field.field.as_str(), field.allowed.as_str()), ("executor", "one of broken, working"));
+}
+
+#[tokio::test]
+async fn a_request_that_no_sandbox_can_do_is_the_clients() {
+    let script = Script::FailBeforeStart(executor::RunErrorKind::Request);
+    let refused = run(&service(script), program("x = 1")).await.unwrap_err();
+    assert!(matches!(&refused, ExecuteError::Invalid(field) if field.field == "files"), "{refused:?}");
 }
 
 #[tokio::test]

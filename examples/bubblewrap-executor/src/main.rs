@@ -9,7 +9,7 @@
 //! ```
 
 use async_trait::async_trait;
-use executor::guest::Guest;
+use executor::guest::{Guest, GuestError};
 use executor::verdict::{self, Evidence, Facts, SettingNames};
 use executor::{
     ExecRequest, ExecResult, Executor, ExecutorError, Health, Hints, Sandbox, SandboxLimits, Usage,
@@ -107,12 +107,9 @@ impl Sandbox for BubblewrapSandbox {
     ) -> Result<ExecResult, ExecutorError> {
         let exec = request.limits;
         let (answer, result) = self.guest.exec(request, cancel).await;
-        let lost = |error: Box<dyn std::error::Error + Send + Sync>| ExecutorError {
-            program_started: answer.started,
-            ..ExecutorError::before_start(NAME, "run the program", error)
-        };
-        result.map_err(|error| lost(error.into()))?;
-        let Some(report) = &answer.report else { return Err(lost("an end without a report".into())) };
+        let lost = |error| ExecutorError::of_guest(NAME, "run the program", answer.started, error);
+        result.map_err(lost)?;
+        let Some(report) = &answer.report else { return Err(lost(GuestError::Gone)) };
         let evidence = Evidence::default();
         let facts = Facts { report, evidence, exec: &exec, sandbox: &LIMITS, settings: SETTINGS };
         let (outcome, exit_code) = verdict::judge(&facts);

@@ -135,10 +135,8 @@ fn health_tells_every_field_of_the_contract() {
     assert_eq!((&executor["provider"], &executor["name"]), (&json!("native"), &json!("native")));
     assert_eq!((&executor["healthy"], &executor["fallbacks"]), (&json!(true), &json!("docker")));
     assert_eq!(executor["active_providers"], json!(["native", "docker"]));
-    let available = executor["available_providers"].as_array().cloned().unwrap_or_default();
-    for name in ["native", "docker", "gvisor", "kata", "firecracker"] {
-        assert!(available.contains(&json!(name)), "{name} is not in {available:?}");
-    }
+    // Those that this build has; `firecracker` is a name for later.
+    assert_eq!(executor["available_providers"], json!(["native", "docker", "gvisor", "kata"]));
     let native = &executor["providers"]["native"];
     assert_eq!((&native["healthy"], &native["reason"]), (&json!(true), &Value::Null));
     assert!(native["warm"].is_u64());

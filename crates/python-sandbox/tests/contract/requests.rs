@@ -48,7 +48,7 @@ fn timeout_is_seconds_from_1_to_30_and_10_by_default() {
     for seconds in [json!(0), json!(31), json!(-1), json!(u64::MAX), json!(1e300)] {
         refused(server, &json!({"code": "print(1)", "timeout": seconds}), "timeout", "1 to 30 seconds");
     }
-    for wrong in [json!("5"), json!(1.5), json!(null), json!(true), json!([1])] {
+    for wrong in [json!("5"), json!(1.5), json!(true), json!([1])] {
         refused(server, &json!({"code": "print(1)", "timeout": wrong}), "timeout", "an integer");
     }
 }
@@ -63,7 +63,7 @@ fn stdin_is_empty_by_default_and_at_most_1_mib() {
     // Bytes count: the last character needs two.
     let longer = format!("{}é", "x".repeat(MIB - 1));
     refused(server, &json!({"code": count, "stdin": longer}), "stdin", "1048576 bytes");
-    for wrong in [json!(5), json!(null), json!(["a"])] {
+    for wrong in [json!(5), json!(["a"])] {
         refused(server, &json!({"code": count, "stdin": wrong}), "stdin", "a string");
     }
 }
@@ -89,10 +89,15 @@ fn files_have_the_limits_of_output_files() {
     let total =
         json!({"a": largest, "b": largest, "c": largest, "d": largest, "e": largest, "f": base64(b"x")});
     refused(server, &with(total), "files", "52428800 bytes");
-    for wrong in [json!(5), json!(null), json!([]), json!({"a": 5}), json!({"a": null})] {
+    for wrong in [json!(5), json!([]), json!({"a": 5}), json!({"a": null})] {
         refused(server, &with(wrong), "files", "");
     }
-    refused(server, &with(json!({"a": "not base64!"})), "files", "base64");
+    refused(
+        server,
+        &with(json!({"a": base64(b"x"), "b": "bm90\nIQ!"})),
+        "files",
+        "file number 2: it has no character of base64 at character 8",
+    );
     for path in ["", "/etc/passwd", "../a", "a/../../b", "a//b", "a/", ".", "a\0b", &"x".repeat(256)] {
         refused(server, &with(json!({path: base64(b"x")})), "files", "relative paths");
     }
@@ -138,7 +143,7 @@ fn env_holds_64_names_and_32_kib_of_plain_words() {
         assert!(!answer.text().contains("canary-of-the-client"));
     }
     refused(server, &with(json!({"A": "a\0b"})), "env", "NUL");
-    for wrong in [json!(5), json!(null), json!([]), json!({"A": 5}), json!({"A": null})] {
+    for wrong in [json!(5), json!([]), json!({"A": 5}), json!({"A": null})] {
         refused(server, &with(wrong), "env", "");
     }
     let code = "import os\nprint(os.environ['GREETING'], os.environ['EMPTY'] == '')";
@@ -154,9 +159,137 @@ fn executor_is_an_active_one() {
     for name in ["gvisor", "firecracker", "NATIVE", "", "no-such"] {
         refused(server, &json!({"code": "print(1)", "executor": name}), "executor", "native");
     }
-    for wrong in [json!(5), json!(null), json!([])] {
+    for wrong in [json!(5), json!([])] {
         refused(server, &json!({"code": "print(1)", "executor": wrong}), "executor", "a string");
     }
+}
+
+#[test]
+fn null_means_not_given_for_every_field_with_a_default() {
+    let Some(server) = open_server() else { return };
+    for field in ["timeout", "stdin", "files", "env", "executor"] {
+        good(server, &json!({"code": "print(1)", field: null}));
+    }
+    let code = "import os, sys\nprint(repr(sys.stdin.read()), os.listdir('.'))";
+    let all =
+        json!({"code": code, "timeout": null, "stdin": null, "files": null, "env": null, "executor": null});
+    assert_eq!(good(server, &all).str("/stdout"), "'' []\n");
+}
+
+#[test]
+fn content_is_read_from_any_base64_that_means_one_thing() {
+    let Some(server) = open_server() else { return };
+    let bytes: Vec<u8> = (0..=255).cycle().take(1000).collect();
+    let standard = base64(&bytes);
+    // As `base64` and MIME break lines.
+    let lines: Vec<&str> =
+        (0..standard.len()).step_by(76).map(|n| &standard[n..standard.len().min(n + 76)]).collect();
+    for text in [
+        standard.clone(),
+        lines.join("\n") + "\n",
+        lines.join("\r\n"),
+        standard.trim_end_matches('=').to_owned(),
+        standard.replace('+', "-").replace('/', "_"),
+        standard.trim_end_matches('=').replace('+', "-").replace('/', "_"),
+    ] {
+        let code = "print(open('f', 'rb').read() == bytes(range(256)) * 3 + bytes(range(232)))";
+        assert_eq!(good(server, &json!({"code": code, "files": {"f": text}})).str("/stdout"), "True\n");
+    }
+    let with = |text: &str| json!({"code": "print(1)", "files": {"f": text}});
+    refused(server, &with("data:text/plain;base64,eA=="), "files", "follows the comma");
+    refused(server, &with("eHh4e"), "files", "middle of a byte");
+    refused(server, &with("eA==eA=="), "files", "at character 5");
+}
+
+#[test]
+fn a_byte_order_mark_before_the_body_is_ignored() {
+    let Some(server) = default_server() else { return };
+    let body = "\u{feff}{\"code\":\"print('é')\"}";
+    let answer = server.post("/execute", body.as_bytes(), &[("content-type", "application/json")]);
+    assert_eq!((answer.status, answer.str("/stdout")), (200, "é\n"), "{}", answer.text());
+}
+
+#[test]
+fn variables_of_the_interpreter_work_or_are_refused() {
+    let Some(server) = open_server() else { return };
+    let code = "import warnings, sys\nwarnings.warn('w')\nbreakpoint()\nprint(sys.stdout.errors)";
+    let env = json!({"PYTHONWARNINGS": "ignore", "PYTHONBREAKPOINT": "0", "PYTHONIOENCODING": "utf-8:replace",
+                     "PYTHONUNBUFFERED": "1", "PYTHONHASHSEED": "random", "PYTHONUTF8": "1", "PYTHON_VERSION": "3"});
+    let answer = good(server, &json!({"code": code, "env": env}));
+    assert_eq!((answer.str("/stdout"), answer.str("/stderr")), ("replace\n", ""));
+    for (name, value, words) in [
+        ("PYTHONHASHSEED", "0", "has its seed already"),
+        ("PYTHONHOME", "/tmp", "leave it out"),
+        ("PYTHONPLATLIBDIR", "lib", "leave it out"),
+        ("PYTHONINSPECT", "1", "leave it out"),
+        ("PYTHONVERBOSE", "1", "leave it out"),
+        ("PYTHONUTF8", "0", "UTF-8"),
+        ("PYTHONTRACEMALLOC", "many", "1 to 65535"),
+    ] {
+        let answer = refused(server, &json!({"code": "print(1)", "env": {name: value}}), "env", words);
+        assert!(answer.str("/message").contains(name), "{}", answer.text());
+    }
+}
+
+#[test]
+fn input_that_does_not_fit_is_the_disk_limit_and_harms_no_executor() {
+    let settings =
+        [("NATIVE_TMP_SIZE", "1m"), ("NATIVE_TMP_INODES", "64"), ("EXECUTOR_FALLBACK_PROVIDERS", "")];
+    let Some(server) = Server::start(&settings) else { return };
+    let large = json!({"code": "print(1)", "files": {"a": base64(&vec![b'x'; 2 * MIB])}});
+    // Deeper than there are inodes.
+    let path = |number: usize| (format!("{number}/{}", "d/".repeat(30) + "f"), json!(base64(b"x")));
+    let many = json!({"code": "print(1)", "files": Value::Object((0..5).map(path).collect())});
+    for (body, unit, value, setting) in
+        [(&large, "bytes", 1_048_576, "NATIVE_TMP_SIZE"), (&many, "files", 64, "NATIVE_TMP_INODES")]
+    {
+        for _ in 0..3 {
+            let answer = server.execute(body);
+            assert_eq!(
+                (answer.status, answer.str("/outcome/kind")),
+                (200, "disk_limit"),
+                "{}",
+                answer.text()
+            );
+            let limit = &answer.json["outcome"]["limit"];
+            assert_eq!(
+                (&limit["name"], &limit["unit"], &limit["value"], &limit["setting"]),
+                (&json!("disk"), &json!(unit), &json!(value), &json!(setting))
+            );
+            assert_eq!((&answer.json["success"], answer.str("/stdout")), (&json!(false), ""));
+            assert!(answer.str("/error").contains("was not started"), "{}", answer.text());
+            assert_eq!(server.output_of("print('well')"), "well\n");
+        }
+    }
+    assert_eq!(server.get("/health").str("/status"), "healthy");
+    assert!(!server.stderr_log().contains("handed the program over"), "{}", server.stderr_log());
+    server.stop();
+    // Files in /tmp are memory.
+    let settings =
+        [("NATIVE_MEMORY", "32m"), ("NATIVE_TMP_SIZE", "128m"), ("EXECUTOR_FALLBACK_PROVIDERS", "")];
+    let Some(server) = Server::start(&settings) else { return };
+    let content = base64(&vec![b'x'; 10 * MIB]);
+    let files: serde_json::Map<_, _> = (0..5).map(|n| (format!("f{n}"), json!(content))).collect();
+    let answer = server.execute(json!({"code": "print(1)", "files": files}));
+    assert_eq!((answer.status, answer.str("/outcome/kind")), (200, "out_of_memory"), "{}", answer.text());
+    assert_eq!(answer.str("/outcome/limit/setting"), "NATIVE_MEMORY");
+    assert_eq!(server.output_of("print('well')"), "well\n");
+    assert!(!server.stderr_log().contains("handed the program over"), "{}", server.stderr_log());
+    server.stop();
+}
+
+#[test]
+fn an_executor_that_is_not_usable_is_named_with_what_it_lacks() {
+    let settings = [("DOCKER_HOST", "unix:///nowhere/secret/docker.sock")];
+    let Some(server) = Server::start(&settings) else { return };
+    let answer = server.execute(json!({"code": "print(1)", "executor": "docker"}));
+    crate::errors::check_error(&answer, 503, "executor_unavailable");
+    let message = answer.str("/message");
+    assert!(message.starts_with("executor `docker` is not usable: there is no Docker engine"), "{message}");
+    assert!(message.contains("usable now: native") && message.contains("/health"), "{message}");
+    assert!(!answer.text().contains("nowhere") && !answer.text().contains("secret"), "{message}");
+    assert_eq!(server.output_of("print('native is')"), "native is\n");
+    server.stop();
 }
 
 #[test]
