@@ -313,6 +313,51 @@ def _finisher():
     return finish
 
 
+def _settle_start_method():
+    """Makes "fork" the start method of multiprocessing unless the program chooses another: since CPython 3.14 it would be
+    "forkserver", and scipy takes that on older ones when nobody has chosen. Nothing happens before multiprocessing is
+    imported: the finder put in place here is asked for modules of its directory alone, and once."""
+    import _frozen_importlib_external as importer
+
+    def settle(context):
+        default = context._default_context
+        default._default_context = default.get_context("fork")
+        get = default.get_start_method
+
+        def get_start_method(allow_none=False):
+            # Not None, so that nobody takes it for a question that is open; set_start_method still works once.
+            if allow_none and default._actual_context is None:
+                return "fork"
+            return get(allow_none)
+
+        default.get_start_method = get_start_method
+        package = sys.modules.get("multiprocessing")
+        if hasattr(package, "get_start_method"):
+            package.get_start_method = get_start_method
+
+    class Finder:
+        def find_spec(self, name, target=None):
+            sys.path_importer_cache.pop(directory, None)
+            spec = importer.PathFinder.find_spec(name, [directory], target)
+            if name == "multiprocessing.context" and spec is not None:
+                loader = spec.loader
+                run = loader.exec_module
+
+                def exec_module(module):
+                    del loader.exec_module
+                    run(module)
+                    settle(module)
+
+                loader.exec_module = exec_module
+            return spec
+
+    if "multiprocessing.context" in sys.modules:
+        settle(sys.modules["multiprocessing.context"])
+    else:
+        directory = os.path.dirname(os.__file__) + "/multiprocessing"
+        sys.path_importer_cache[directory] = Finder()
+
+
 def _run():
     """Runs the program; gives its exit code, and holds on to nothing of it."""
     source, namespace = _prepare()
@@ -341,6 +386,7 @@ def _run():
 # Asked before anything is imported: a package might open a descriptor.
 _forks = _is_template()
 _import(sys.argv[1:])
+_settle_start_method()
 # Before any fork: what is looked up in each is copied in each.
 _finish = _finisher()
 if _forks:
