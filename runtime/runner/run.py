@@ -17,6 +17,7 @@ def _run():
 # Asked before anything is imported: a package might open a descriptor.
 _forks = _is_template()
 _import(sys.argv[1:])
+_change_imports()
 # Before any fork: what is looked up in each is copied in each.
 _call_hidden = _frames_hider()
 _bind_streams, _leave_note = _make_streams()

@@ -3,6 +3,7 @@
 #! validator: rejects
 #! expect within: 12
 #! expect artifacts: good.txt
+#! expect skipped: bound.sock=socket
 #! expect stdout: done
 import os
 import socket

@@ -13,8 +13,10 @@ async def main():
         "connect": lambda: asyncio.open_connection("127.0.0.1", 8000),
         "connect far": lambda: asyncio.open_connection("1.1.1.1", 80),
         "serve": lambda: asyncio.start_server(lambda r, w: None, "127.0.0.1", 0),
-        "serve unix": lambda: asyncio.start_unix_server(lambda r, w: None, "/tmp/served.sock"),
+        "serve unix": lambda: asyncio.start_unix_server(lambda r, w: None, "/run/served.sock"),
         "connect unix": lambda: asyncio.open_unix_connection("/run/docker.sock"),
+        "connect unix by name": lambda: asyncio.open_unix_connection("\0python-sandbox-canary"),
+        "connect unix by path": lambda: asyncio.open_unix_connection("/tmp/python-sandbox-canary.sock"),
         "datagram": lambda: loop.create_datagram_endpoint(asyncio.DatagramProtocol, remote_addr=("127.0.0.1", 53)),
         "resolve": lambda: loop.getaddrinfo("example.org", 80),
     }.items():

@@ -14,6 +14,9 @@ fallen = False
 for family, number in families.items():
     for kind, code in kinds.items():
         for protocol in (0, 1, 6, 17, 132, 255):
+            if (family, kind, protocol) == ("unix", "stream", 0):
+                # Allowed within the sandbox; unix_sockets.py tries to leave with it.
+                continue
             try:
                 made = socket.socket(number, code, protocol)
             except OSError:

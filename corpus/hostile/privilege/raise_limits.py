@@ -25,11 +25,17 @@ for name in [n for n in dir(resource) if n.startswith("RLIMIT_")]:
         soft, hard = resource.getrlimit(kind)
     except (OSError, ValueError):
         continue
-    if hard != resource.RLIM_INFINITY:
+    # That of core dumps is said to be set, and stays: see below.
+    if hard != resource.RLIM_INFINITY and kind != resource.RLIMIT_CORE:
         attempt(f"{name} raised over {hard}", lambda: resource.setrlimit(kind, (hard + 1, hard + 1)))
         attempt(f"{name} unlimited", lambda: resource.setrlimit(kind, (resource.RLIM_INFINITY, resource.RLIM_INFINITY)))
     attempt(f"{name} of the first process", lambda: resource.prlimit(1, kind, (0, 0)))
 # 1 byte holds no dump, and tells the kernel to start no handler of dumps either.
+for limit in (0, 1 << 30, resource.RLIM_INFINITY):
+    try:
+        resource.setrlimit(resource.RLIMIT_CORE, (limit, limit))
+    except (OSError, ValueError):
+        pass
 if not 0 <= resource.getrlimit(resource.RLIMIT_CORE)[0] <= 1:
     fallen = True
     print("BREACH core files are written")

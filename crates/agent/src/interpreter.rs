@@ -26,6 +26,7 @@ use std::time::Duration;
 const RUNNER: &str = concat!(
     include_str!("../../../runtime/runner/start.py"),
     include_str!("../../../runtime/runner/template.py"),
+    include_str!("../../../runtime/runner/imports.py"),
     include_str!("../../../runtime/runner/streams.py"),
     include_str!("../../../runtime/runner/environment.py"),
     include_str!("../../../runtime/runner/program.py"),

@@ -30,7 +30,7 @@ pub fn run(control: OwnedFd) -> io::Result<()> {
     let filter = Filter::new(&config.program)?;
     let mut templates = Templates::new(&config, beside.pop());
     templates.start_all(&proof, &config);
-    let mut networks = Networks::default();
+    let mut networks = Networks::new();
     send_packet(&control, &LauncherReply::Ready, &[])?;
     let mut control = Some(control);
     while let Some(socket) = &control {

@@ -1,10 +1,11 @@
 //! The cells' network namespaces: one for each living cell, and those of dead ones for the next.
 //!
 //! The kernel needs half a millisecond to make an empty one, and as much to take it down. A cell leaves no trace in
-//! its own: its rights over it are gone before any program comes, sockets that could have a name or an address are
-//! refused, and the last process is dead before another cell gets it. No two living cells ever share one.
+//! its own: its rights over it are gone before any program comes, the only sockets that it can make are local ones, and
+//! one that holds a socket still, though the last process of its cell is dead, is not used again: a program can leave
+//! one, with an abstract name, to the kernel's garbage collector. No two living cells ever share one.
 
-use confine::{enter_network, new_network};
+use confine::{LocalSockets, enter_network, new_network};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -17,7 +18,9 @@ const SPARE_MAX: usize = 32;
 pub(crate) struct Networks {
     spare: Vec<OwnedFd>,
     used: Vec<Used>,
-    /// This kernel, or our rights, give no descriptor of one: each cell makes its own.
+    /// To see that one is empty.
+    sockets: Option<LocalSockets>,
+    /// This kernel, or our rights, give no descriptor of one, or no sight of its sockets: each cell makes its own.
     refused: bool,
 }
 
@@ -29,6 +32,11 @@ struct Used {
 }
 
 impl Networks {
+    pub(crate) fn new() -> Self {
+        let sockets = LocalSockets::view();
+        Self { refused: sockets.is_none(), sockets, ..Self::default() }
+    }
+
     /// Moves this process into a namespace that nothing uses, which the next cell then inherits. `None` when the cell
     /// has to make its own.
     pub(crate) fn enter_unused(&mut self) -> Option<OwnedFd> {
@@ -38,10 +46,13 @@ impl Networks {
         if self.spare.is_empty() {
             self.take_back();
         }
-        let network = match self.spare.pop() {
-            Some(network) => enter_network(network.as_fd()).map(|()| network),
-            None => new_network(),
-        };
+        while let Some(network) = self.spare.pop() {
+            let is_empty = || self.sockets.as_ref().is_some_and(LocalSockets::are_none);
+            if enter_network(network.as_fd()).is_ok() && is_empty() {
+                return Some(network);
+            }
+        }
+        let network = new_network();
         let never = [Errno::PERM, Errno::NOTTY, Errno::INVAL, Errno::NOSYS].map(Errno::raw_os_error);
         self.refused = network
             .as_ref()

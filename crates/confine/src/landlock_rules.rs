@@ -1,4 +1,7 @@
 //! Landlock: a second wall around the file system, signals and abstract sockets that needs no right to build.
+//!
+//! Sockets with a path can be made below `/tmp`. Connecting to one is no access right of the landlock that is asked for
+//! here, so what keeps a program from a socket of the host is that no mount of its sandbox holds one.
 
 use crate::Refused;
 use landlock::{
@@ -19,18 +22,19 @@ pub struct LandlockRules {
 }
 
 impl LandlockRules {
-    /// Reading and executing below `/`, everything but devices and sockets below `/tmp` and `/dev/shm`, writing to devices; no
-    /// TCP; no signal and no abstract socket beyond the domain. Call it inside the cell: rules name directories.
+    /// Reading and executing below `/`, everything but devices below `/tmp`, neither devices nor sockets below
+    /// `/dev/shm`, writing to devices; no TCP; no signal and no abstract socket beyond the domain. Call it inside the
+    /// cell: rules name directories.
     ///
     /// # Errors
     /// Only what should not happen: a kernel without landlock gives empty rules instead.
     pub fn for_program() -> Result<Self, Refused> {
         let read = AccessFs::from_read(WANTED);
-        let no_nodes = AccessFs::MakeChar | AccessFs::MakeBlock | AccessFs::MakeSock;
-        let tmp = AccessFs::from_all(WANTED) & !no_nodes;
+        let tmp = AccessFs::from_all(WANTED) & !(AccessFs::MakeChar | AccessFs::MakeBlock);
         let device = AccessFs::WriteFile | AccessFs::ReadFile | AccessFs::IoctlDev;
         // Shared memory and semaphores: a link to /tmp in a cell, a file system of its own in a container.
-        let shared = PathFd::new("/dev/shm").is_ok().then_some(("/dev/shm", tmp));
+        let memory = tmp & !BitFlags::from(AccessFs::MakeSock);
+        let shared = PathFd::new("/dev/shm").is_ok().then_some(("/dev/shm", memory));
         Self::build([("/", read), ("/tmp", tmp), ("/dev", device)].into_iter().chain(shared))
     }
 

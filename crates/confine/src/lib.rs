@@ -55,7 +55,7 @@ pub use {
     image::{CONTROL_DESCRIPTOR, Image, SpawnedImage, control_descriptor},
     landlock_rules::{LandlockRules, landlock_abi},
     mounts::{CellMounts, CellRoot, Proc, cover_first_process, mount_cell, pivot_into_root},
-    network::{enter_network, new_network},
+    network::{LocalSockets, enter_network, new_network},
     notify::{Listener, Notification, probe_user_notification},
     program::{ProgramSpec, Spawned, replace_this_process, spawn},
     reap::{ChildSignal, Children, Reaped, kill_all, reap},

@@ -131,7 +131,6 @@ pub fn mount_cell(mounts: &CellMounts) -> Result<(), Refused> {
     Ok(())
 }
 
-/// `subset=pid` leaves only the process directories: no kcore, keys, sys, meminfo or other windows to the host.
 /// Hides `/proc/1` from everybody in this mount namespace. For a kernel that shows a first process's descriptors and
 /// environment to processes of other users (gVisor). Needs CAP_SYS_ADMIN.
 ///
@@ -144,10 +143,14 @@ pub fn cover_first_process() -> Result<(), Refused> {
         .map_err(Refused::at("cover the first process"))
 }
 
+/// A `/proc` that is mounted nowhere yet.
+/// `subset=pid` leaves only the process directories: no kcore, keys, sys, meminfo or other windows to the host.
+pub(crate) fn unattached_proc() -> rustix::io::Result<OwnedFd> {
+    filesystem(c"proc", &[(c"subset", c"pid"), (c"hidepid", c"invisible")], harmless() | no_exec())
+}
+
 fn mount_proc(root: &OwnedFd, replace: bool) -> Result<(), Refused> {
-    let proc =
-        filesystem(c"proc", &[(c"subset", c"pid"), (c"hidepid", c"invisible")], harmless() | no_exec())
-            .map_err(Refused::at("make /proc"))?;
+    let proc = unattached_proc().map_err(Refused::at("make /proc"))?;
     if replace {
         rustix::mount::unmount("/proc", UnmountFlags::DETACH)
             .map_err(Refused::at("detach the host's /proc"))?;

@@ -1,8 +1,9 @@
-//! Empty network namespaces, to be entered again.
+//! Empty network namespaces, to be entered again, and how to see that one is empty.
 
 #![allow(unsafe_code, reason = "ioctl(2) with SIOCGSKNS has no safe wrapper")]
 
-use crate::Refused;
+use crate::{Refused, mounts::unattached_proc};
+use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
 use rustix::thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space};
 use std::io;
@@ -37,4 +38,38 @@ pub fn new_network() -> Result<OwnedFd, Refused> {
 pub fn enter_network(network: BorrowedFd<'_>) -> Result<(), Refused> {
     move_into_link_name_space(network, Some(LinkNameSpaceType::Network))
         .map_err(Refused::at("enter a network namespace"))
+}
+
+/// A view of the local sockets of whichever network namespace this process is in (proc_net(5), `unix`).
+#[derive(Debug)]
+pub struct LocalSockets {
+    proc: OwnedFd,
+}
+
+impl LocalSockets {
+    /// `None` where there is no `/proc` and none can be made.
+    #[must_use]
+    pub fn view() -> Option<Self> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let visible = || rustix::fs::open("/proc", flags, Mode::empty());
+        // The launcher of a user namespace keeps the host's, and may not make one; the other has none.
+        let proc = unattached_proc().or_else(|_| visible()).ok()?;
+        rustix::fs::statat(&proc, "thread-self/net/unix", AtFlags::empty()).ok()?;
+        Some(Self { proc })
+    }
+
+    /// Whether the namespace holds none. A socket without any descriptor left is there as well: one that was on its way
+    /// in a message (`SCM_RIGHTS`) when its last process died lives until the kernel's garbage collector has come by.
+    #[must_use]
+    pub fn are_none(&self) -> bool {
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+        let Ok(table) = rustix::fs::openat(&self.proc, "thread-self/net/unix", flags, Mode::empty()) else {
+            return false;
+        };
+        // One line of headings, one for each socket.
+        let mut buffer = [0; 256];
+        let Ok(length) = rustix::io::read(&table, &mut buffer) else { return false };
+        let Some((&last, rest)) = buffer.get(..length).and_then(<[u8]>::split_last) else { return false };
+        last == b'\n' && !rest.contains(&b'\n')
+    }
 }

@@ -235,3 +235,34 @@ async fn living_cells_share_no_network_and_dead_ones_leave_theirs() {
     drop(held);
     native.shut_down().await;
 }
+
+/// What the kernel's collector is slow with: a socket that is in no process any more and still in its namespace.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_network_that_holds_a_socket_is_not_used_again() {
+    use rustix::net::{AddressFamily, SocketType, socket};
+    use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+    use std::os::fd::AsFd;
+
+    let Some(config) = support::config() else { return };
+    let config = NativeConfig { pool: PoolSize { min: 0, max: 0 }, ..config };
+    let Ok(native) = NativeExecutor::start(config).await else { return };
+    eventually("the end of the start's own test", || networks(&native).is_empty()).await;
+    let first = native.create(&Hints::default()).await.unwrap();
+    let used = networks(&native);
+    let cells = below_launcher(&native, "sandbox-agent");
+    let network = std::fs::File::open(format!("/proc/{}/ns/net", cells.first().unwrap())).unwrap();
+    // A thread of its own, which takes its namespace with it when it ends.
+    let made = std::thread::spawn(move || {
+        move_into_link_name_space(network.as_fd(), Some(LinkNameSpaceType::Network))?;
+        socket(AddressFamily::UNIX, SocketType::STREAM, None)
+    });
+    // An ordinary user may not enter it.
+    let Ok(left) = made.join().unwrap() else { return };
+    drop(first);
+    eventually("its end", || networks(&native).is_empty()).await;
+    let second = native.create(&Hints::default()).await.unwrap();
+    assert_eq!(networks(&native).len(), 1);
+    assert!(networks(&native).is_disjoint(&used), "a namespace that is not empty is used again");
+    drop((second, left));
+    native.shut_down().await;
+}

@@ -90,6 +90,29 @@ fn checks() -> Vec<Check> {
         check("no network", "import socket; socket.socket()", |r| {
             r.outcome.kind == OutcomeKind::DeniedSyscall || r.exit_code == 1
         }),
+        check(
+            "sockets of its own",
+            "import asyncio
+async def serve(reader, writer):
+    writer.write((await reader.readline()).upper())
+    await writer.drain()
+    writer.close()
+async def main():
+    async with await asyncio.start_unix_server(serve, 's'):
+        reader, writer = await asyncio.open_unix_connection('/tmp/output/s')
+        writer.write(b'hello\\n')
+        print(await reader.read())
+        writer.close()
+asyncio.run(main())
+import os, socket
+left = socket.socket(socket.AF_UNIX)
+left.bind('left')",
+            |r| {
+                r.stdout.text == "b'HELLO\\n'\n"
+                    && r.files.is_empty()
+                    && r.skipped.iter().any(|file| file.path == "left" && file.reason.as_str() == "socket")
+            },
+        ),
         check("empty standard input", "import sys; print(repr(sys.stdin.read()))", |r| {
             r.stdout.text == "''\n"
         }),
@@ -260,6 +283,9 @@ pub async fn run(executor: &dyn Executor) -> Vec<String> {
             Err(error) => failures.push(format!("{name}: {error}")),
         }
     }
+    if let Err(text) = sandboxes_share_no_socket(executor).await {
+        failures.push(format!("sockets of another sandbox: {text}"));
+    }
     for delay in [Duration::from_millis(500), Duration::ZERO] {
         if let Err(text) = cancelling_ends_the_program(executor, delay).await {
             failures.push(format!("cancel after {delay:?}: {text}"));
@@ -276,7 +302,7 @@ pub async fn run(executor: &dyn Executor) -> Vec<String> {
 /// Number of checks in the suite.
 #[must_use]
 pub fn count() -> usize {
-    checks().len() + 4
+    checks().len() + 5
 }
 
 async fn a_path_that_cannot_be_is_the_requests_fault(
@@ -303,6 +329,42 @@ async fn exec(
     let result = sandbox.exec(request, cancel).await.map_err(|error| error.chain());
     sandbox.destroy().await;
     result
+}
+
+/// One listens, another, at the same time, looks for it by path and by name.
+async fn sandboxes_share_no_socket(executor: &dyn Executor) -> Result<(), String> {
+    const LISTENS: &str = "import select, socket, time
+listeners = [socket.socket(socket.AF_UNIX) for _ in range(3)]
+for listener, name in zip(listeners, ['/tmp/met', '/tmp/output/met', '\\0met']):
+    listener.bind(name)
+    listener.listen()
+print(len(select.select(listeners, [], [], 4)[0]))";
+    const CONNECTS: &str = "import os, socket, time
+doors = [f'/proc/{pid}/root' for pid in os.listdir('/proc') if pid.isdigit()] + ['', '/proc/1/root', '/proc/1/cwd/..']
+for _ in range(20):
+    for name in [door + path for door in doors for path in ('/tmp/met', '/tmp/output/met')] + ['\\0met']:
+        try:
+            socket.socket(socket.AF_UNIX).connect(name)
+            print('met', ascii(name))
+        except OSError:
+            pass
+    time.sleep(0.1)
+print('none')";
+    let request = |code: &str| ExecRequest { code: code.into(), ..ExecRequest::default() };
+    let mut first = executor.create(&request(LISTENS).hints()).await.map_err(|error| error.chain())?;
+    let mut second = executor.create(&request(CONNECTS).hints()).await.map_err(|error| error.chain())?;
+    let (listens, connects) = tokio::join!(
+        first.exec(request(LISTENS), CancellationToken::new()),
+        second.exec(request(CONNECTS), CancellationToken::new())
+    );
+    first.destroy().await;
+    second.destroy().await;
+    let (listens, connects) =
+        (listens.map_err(|error| error.chain())?, connects.map_err(|error| error.chain())?);
+    if listens.stdout.text == "0\n" && connects.stdout.text == "none\n" {
+        return Ok(());
+    }
+    Err(format!("{listens:?} {connects:?}"))
 }
 
 /// Without a delay it comes together with the program.

@@ -8,6 +8,9 @@ mod support;
 
 use base64::Engine as _;
 use serde_json::{Value, json};
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::{SocketAddr, UnixListener};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -16,6 +19,7 @@ use testkit::corpus::{Observation, Program, benign, hostile};
 use testkit::host::Traces;
 
 const CANARY: &str = "CANARY-7f3a-on-the-host";
+const CANARY_SOCKET: &str = "/tmp/python-sandbox-canary.sock";
 /// Programs at once: as many as the machine has cores, so that none is slowed by more than its own quota.
 const AT_ONCE: usize = 2;
 
@@ -123,10 +127,23 @@ fn run_all(server: &Server, validator_on: bool) -> Vec<String> {
     failures.into_inner().unwrap()
 }
 
+/// Sockets of the host that programs look for; nobody may come to them.
+fn listen_for_breaches() -> [UnixListener; 2] {
+    let _ = std::fs::remove_file(CANARY_SOCKET);
+    let name = SocketAddr::from_abstract_name("python-sandbox-canary").unwrap();
+    let listeners = [UnixListener::bind(CANARY_SOCKET).unwrap(), UnixListener::bind_addr(&name).unwrap()];
+    std::fs::set_permissions(CANARY_SOCKET, std::fs::Permissions::from_mode(0o777)).unwrap();
+    for listener in &listeners {
+        listener.set_nonblocking(true).unwrap();
+    }
+    listeners
+}
+
 #[test]
 fn no_benign_program_is_hindered_and_no_hostile_one_gets_through() {
     let canary = std::path::Path::new("/tmp/python-sandbox-canary");
     std::fs::write(canary, CANARY).unwrap();
+    let listeners = listen_for_breaches();
     let before = Traces::now();
     let mut failures = Vec::new();
     for validator_on in [true, false] {
@@ -144,6 +161,10 @@ fn no_benign_program_is_hindered_and_no_hostile_one_gets_through() {
     }
     let left = Traces::left_since(&before, Duration::from_secs(10));
     std::fs::remove_file(canary).unwrap();
+    std::fs::remove_file(CANARY_SOCKET).unwrap();
+    for listener in listeners {
+        assert!(listener.accept().is_err(), "a program reached {:?} on the host", listener.local_addr());
+    }
     assert!(failures.is_empty(), "{} failed:\n{}", failures.len(), failures.join("\n"));
     assert!(left.is_empty(), "left on the host: {left:?}");
 }

@@ -116,9 +116,7 @@ mod tests {
         for allowed in ["\"read\"", "\"execve\"", "\"futex\"", "\"seccomp\""] {
             assert!(profile.contains(allowed), "{allowed}");
         }
-        for refused in
-            ["\"mount\"", "\"bpf\"", "\"ptrace\"", "\"socket\"", "\"io_uring_setup\"", "\"clone3\""]
-        {
+        for refused in ["\"mount\"", "\"bpf\"", "\"ptrace\"", "\"io_uring_setup\"", "\"clone3\""] {
             assert!(!profile.contains(refused), "{refused}");
         }
         let depth = profile.chars().filter(|c| *c == '{').count();
@@ -135,6 +133,18 @@ mod tests {
                 .iter()
                 .all(|tests| tests.iter().any(|test| test.mask & 0x1000_0000 != 0 && test.value == 0))
         );
+    }
+
+    #[test]
+    fn a_socket_is_a_local_stream() {
+        let profile = Policy::builtin().container_profile(Arch::X86_64);
+        assert_eq!(profile.matches("\"socket\"").count(), 1);
+        let rule = profile.split("\"names\":").find(|rule| rule.starts_with("[\"socket\"]")).unwrap();
+        for (index, mask, value) in [(0, 0xFFFF_FFFF_u64, 1), (1, 0xF, 1), (2, 0xFFFF_FFFF, 0)] {
+            let test =
+                format!(r#"{{"index":{index},"value":{mask},"valueTwo":{value},"op":"SCMP_CMP_MASKED_EQ"}}"#);
+            assert!(rule.contains(&test), "{test} is not in {rule}");
+        }
     }
 
     #[test]

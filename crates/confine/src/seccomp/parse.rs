@@ -22,7 +22,7 @@ pub struct PolicyError {
 #[non_exhaustive]
 pub enum PolicyErrorKind {
     /// The line does not begin with an action or a setting.
-    #[error("unknown action `{found}` (allowed: allow, errno E, notify E, kill, default, unknown)")]
+    #[error("unknown action `{found}` (allowed: allow, ignore, errno E, notify E, kill, default, unknown)")]
     UnknownAction {
         /// The first word of the line, or of what follows the setting.
         found: String,
@@ -136,7 +136,7 @@ fn set(slot: &mut Option<Action>, setting: &'static str, words: &[&str]) -> Resu
     if let Some(extra) = rest.first() {
         return Err(PolicyErrorKind::UnknownAction { found: (*extra).to_owned() });
     }
-    if action == Action::Allow {
+    if matches!(action, Action::Allow | Action::IGNORE) {
         return Err(PolicyErrorKind::OpenSetting { setting });
     }
     match slot.replace(action) {
@@ -161,6 +161,7 @@ fn action<'a, 'w>(words: &'a [&'w str]) -> Result<(Action, &'a [&'w str]), Polic
     match *verb {
         "allow" => Ok((Action::Allow, rest)),
         "kill" => Ok((Action::KillProcess, rest)),
+        "ignore" => Ok((Action::IGNORE, rest)),
         "errno" => with_errno(Action::Errno),
         "notify" => with_errno(Action::Notify),
         other => Err(PolicyErrorKind::UnknownAction { found: other.to_owned() }),
@@ -325,7 +326,7 @@ mod tests {
     #[test]
     fn faulty_lines_say_what_is_allowed() {
         let cases = [
-            ("permit read", "unknown action `permit` (allowed: allow, errno E"),
+            ("permit read", "unknown action `permit` (allowed: allow, ignore, errno E"),
             ("allow", "names no call"),
             ("allow if arg0 == 1", "names no call"),
             ("errno read", "unknown error number `read` (allowed: EPERM, "),

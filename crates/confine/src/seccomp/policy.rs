@@ -19,6 +19,11 @@ pub enum Action {
     KillProcess,
 }
 
+impl Action {
+    /// The kernel does nothing, and the call returns 0 as if it had: an error number of 0 is none (seccomp(2)).
+    pub const IGNORE: Self = Self::Errno(0);
+}
+
 /// One call as the kernel shows it to a filter: `struct seccomp_data` of `linux/seccomp.h`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
