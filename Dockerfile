@@ -40,11 +40,13 @@ USER 65532:65532
 VOLUME /data
 
 FROM ${PYTHON_BASE} AS runtime
+# Which list of packages: minimal or full, see runtime/README.md.
+ARG PACKAGES=minimal
 COPY --from=build /out/python-sandbox /usr/local/bin/
 # A directory `wheels` in the context saves the downloads. The list of packages is only there because a copy of nothing is
 # an error.
-COPY runtime/packages.lock wheel[s] /prepare/runtime/wheels/
-RUN python-sandbox --set DATA_DIR=/prepare setup && mv /prepare/runtime/cpython-*/rootfs /rootfs && rm -rf /prepare
+COPY runtime/packages-${PACKAGES}.lock wheel[s] /prepare/runtime/wheels/
+RUN python-sandbox --set DATA_DIR=/prepare setup --packages ${PACKAGES} && mv /prepare/runtime/cpython-*/rootfs /rootfs && rm -rf /prepare
 
 # Root inside, because it makes namespaces and mounts; what it needs besides is in docker-compose.yml.
 FROM base AS native

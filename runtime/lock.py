@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""Makes `packages.lock` from `packages.in`: every package that they need, pinned, with the digest of each wheel.
+"""Makes the lock of each list (`packages-minimal.in`, `packages-full.in`): every package that it needs, pinned, with the
+digest of each wheel.
 
-    python3 runtime/lock.py            write the lock anew (newest versions that fit every target)
-    python3 runtime/lock.py --check    exit 1 when the lock does not fit `packages.in` or a target
+    python3 runtime/lock.py            write the locks (newest versions that fit every target)
+    python3 runtime/lock.py --check    exit 1 when a lock does not fit its list or a target
 
-Needs CPython 3.11 or newer with `venv`, and the network. Only metadata is fetched, no wheel. Every target gets the same
-versions: the oldest interpreter is resolved first, and what it gets binds the others. pip judges environment markers by
+Needs CPython 3.11 with `venv`, and the network. Only metadata is fetched, no wheel. Every target and both lists get the same
+versions: the oldest interpreter is resolved first for the list `full`, and what it gets binds the others. pip judges environment markers by
 the interpreter that runs it, so a package that only some versions need would go unseen: the lock is refused when the targets
 disagree about the set.
 """
@@ -19,8 +20,8 @@ import tempfile
 import venv
 
 HERE = pathlib.Path(__file__).resolve().parent
-PACKAGES_IN = HERE / "packages.in"
-PACKAGES_LOCK = HERE / "packages.lock"
+# `full` first: it has all of the other.
+LISTS = ["full", "minimal"]
 
 # Oldest first: its answer binds the rest. A version marked optional may lack wheels.
 PYTHON_VERSIONS = ["3.11", "3.12", "3.13", "3.14"]
@@ -30,7 +31,7 @@ GLIBC_MINOR_MAX = 28
 GLIBC_MINOR_MIN = 17
 
 HEADER = """\
-# Made by runtime/lock.py from runtime/packages.in; do not edit by hand.
+# Made by runtime/lock.py from runtime/packages-{name}.in; do not edit by hand.
 # Targets: CPython {versions} on Linux (glibc 2.{glibc} or newer), {machines}.
 """
 
@@ -41,14 +42,15 @@ def platforms(machine):
     return [*tags, f"manylinux2014_{machine}"]
 
 
-def resolve(pip, requirements, version, machine):
+def resolve(pip, requirements, constraints, version, machine):
     """What pip would install for one target, as {name: (version, {sha256, ...})}."""
     command = [pip, "install", "--dry-run", "--ignore-installed", "--quiet", "--report", "-", "--only-binary", ":all:"]
     command += ["--target", "unused", "--implementation", "cp", "--python-version", version]
     for platform in platforms(machine):
         command += ["--platform", platform]
-    for path in requirements:
-        command += ["--requirement", str(path)]
+    command += ["--requirement", str(requirements)]
+    if constraints.exists():
+        command += ["--constraint", str(constraints)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise SystemExit(f"no set of wheels for CPython {version} on {machine}:\n{done.stderr}")
@@ -60,17 +62,17 @@ def resolve(pip, requirements, version, machine):
     return found
 
 
-def resolve_all(pip, work):
-    """One set of versions for every target, with all digests."""
+def resolve_all(pip, requirements, pins):
+    """One set of versions for every target, with all digests. The file `pins` binds them; the first target writes it."""
     merged = {}
-    pins = work / "pins.txt"
     for version in PYTHON_VERSIONS:
         for machine in MACHINES:
-            found = resolve(pip, [pins] if merged else [PACKAGES_IN], version, machine)
-            print(f"CPython {version} on {machine}: {len(found)} packages", file=sys.stderr)
+            found = resolve(pip, requirements, pins, version, machine)
+            print(f"{requirements.name}, CPython {version} on {machine}: {len(found)} packages", file=sys.stderr)
+            if not pins.exists():
+                pins.write_text("".join(f"{name}=={pin}\n" for name, (pin, _) in sorted(found.items())))
             if not merged:
                 merged = found
-                pins.write_text("".join(f"{name}=={pin}\n" for name, (pin, _) in sorted(found.items())))
             elif found.keys() != merged.keys():
                 raise SystemExit(f"CPython {version} on {machine} needs another set: {sorted(found.keys() ^ merged.keys())}")
             for name, (_, digests) in found.items():
@@ -78,11 +80,12 @@ def resolve_all(pip, work):
     return merged
 
 
-def render(packages):
-    """The text of the lock file."""
-    text = HEADER.format(versions=", ".join(PYTHON_VERSIONS), glibc=GLIBC_MINOR_MAX, machines=" and ".join(MACHINES))
-    for name, (version, digests) in sorted(packages.items()):
-        lines = [f"{name}=={version}", *(f"    --hash=sha256:{digest}" for digest in sorted(digests))]
+def render(name, packages):
+    """The text of a lock file."""
+    header = {"name": name, "versions": ", ".join(PYTHON_VERSIONS), "glibc": GLIBC_MINOR_MAX}
+    text = HEADER.format(**header, machines=" and ".join(MACHINES))
+    for package, (version, digests) in sorted(packages.items()):
+        lines = [f"{package}=={version}", *(f"    --hash=sha256:{digest}" for digest in sorted(digests))]
         text += " \\\n".join(lines) + "\n"
     return text
 
@@ -97,11 +100,14 @@ def main():
         pip = str(work / "venv" / "bin" / "pip")
         # The reports of --dry-run without downloads need a newer pip than some interpreters bring.
         subprocess.run([pip, "install", "--quiet", "--upgrade", "pip"], check=True)
-        text = render(resolve_all(pip, work))
-    if not options.check:
-        PACKAGES_LOCK.write_text(text)
-    elif PACKAGES_LOCK.read_text() != text:
-        raise SystemExit("packages.lock is not what packages.in gives today (hint: python3 runtime/lock.py)")
+        pins = work / "pins.txt"
+        texts = {name: render(name, resolve_all(pip, HERE / f"packages-{name}.in", pins)) for name in LISTS}
+    for name, text in texts.items():
+        lock = HERE / f"packages-{name}.lock"
+        if not options.check:
+            lock.write_text(text)
+        elif lock.read_text() != text:
+            raise SystemExit(f"{lock.name} is not what its list gives today (hint: python3 runtime/lock.py)")
 
 
 if __name__ == "__main__":

@@ -154,12 +154,16 @@ pub(crate) struct SetupArgs {
     #[arg(long, value_name = "PATH")]
     pub(crate) python: Option<PathBuf>,
 
+    /// The packages that programs may import; where none is named and none is prepared, `minimal` (RUNTIME_PACKAGES)
+    #[arg(long, value_name = "LIST", value_parser = clap::builder::PossibleValuesParser::new(runtime::PackageList::NAMES))]
+    pub(crate) packages: Option<String>,
+
     /// Builds anew, also when a finished runtime is there; stop the service first
     #[arg(long)]
     pub(crate) force: bool,
 
     /// As root: gives this user the control groups that the native executor needs, and does nothing else
-    #[arg(long, value_name = "USER", conflicts_with_all = ["python", "force"])]
+    #[arg(long, value_name = "USER", conflicts_with_all = ["python", "packages", "force"])]
     pub(crate) delegate_cgroups: Option<String>,
 }
 
@@ -247,5 +251,7 @@ mod tests {
         assert!(parse(&["run"]).is_err());
         assert!(parse(&["run", "a.py", "-c", "print(1)"]).is_err());
         assert!(parse(&["setup", "--force", "--delegate-cgroups", "me"]).is_err());
+        assert!(parse(&["setup", "--packages", "full"]).is_ok());
+        assert!(parse(&["setup", "--packages", "all"]).is_err());
     }
 }

@@ -23,7 +23,7 @@ const TIMEOUT_S_DEFAULT: u32 = 10;
 pub(crate) fn load_runtime(settings: &Settings) -> Result<Runtime, LoadError> {
     match &settings.runtime_rootfs {
         Some(rootfs) => Runtime::from_rootfs(rootfs),
-        None => Runtime::load(&settings.data_dir),
+        None => Runtime::load_list(&settings.data_dir, settings.runtime_packages),
     }
 }
 
@@ -34,7 +34,7 @@ pub(crate) fn load_runtime(settings: &Settings) -> Result<Runtime, LoadError> {
 /// When there is none and an executor needs it.
 pub(crate) fn load_runtime_if_needed(settings: &Settings) -> Result<Option<Runtime>, LoadError> {
     match load_runtime(settings) {
-        Err(LoadError::NotPrepared { .. })
+        Err(LoadError::NotPrepared { .. } | LoadError::OtherList { .. })
             if !settings.active_providers().contains(&executor_native::PROVIDER) =>
         {
             Ok(None)

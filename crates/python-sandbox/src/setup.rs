@@ -2,9 +2,9 @@
 
 use crate::cli::SetupArgs;
 use crate::settings::Settings;
-use crate::{exit, term};
+use crate::{compose, exit, term};
 use indicatif::{ProgressBar, ProgressStyle};
-use runtime::{Progress, SetupOptions};
+use runtime::{Progress, Runtime, SetupOptions};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -24,8 +24,12 @@ fn prepare(args: &SetupArgs, settings: &Settings) -> ExitCode {
         ));
         return exit::good();
     }
-    let options =
-        SetupOptions { data_dir: settings.data_dir.clone(), python: args.python.clone(), force: args.force };
+    let options = SetupOptions {
+        data_dir: settings.data_dir.clone(),
+        python: args.python.clone(),
+        packages: args.packages.as_deref().and_then(|name| name.parse().ok()).or(settings.runtime_packages),
+        force: args.force,
+    };
     let mut bar = Bar::new();
     let made = runtime::setup(&options, &mut bar);
     bar.clear();
@@ -34,15 +38,30 @@ fn prepare(args: &SetupArgs, settings: &Settings) -> ExitCode {
             let (major, minor, micro) = runtime.python_version;
             let count = runtime.packages.len();
             let rootfs = runtime.rootfs.display();
+            let list = runtime.list.map(|list| format!(" (`{list}`)")).unwrap_or_default();
             term::message(&format!(
-                "the runtime is ready: Python {major}.{minor}.{micro} with {count} packages in {rootfs}"
+                "the runtime is ready: Python {major}.{minor}.{micro} with {count} packages{list} in {rootfs}"
             ));
+            tell_if_another_is_used(&runtime, settings);
             exit::good()
         }
         Err(error) => {
             term::message(&format!("the runtime could not be prepared: {}", executor::error_chain(&error)));
             exit::our_fault()
         }
+    }
+}
+
+/// The service takes the list that the settings name, or else the newest tree: that may be another one than this.
+fn tell_if_another_is_used(made: &Runtime, settings: &Settings) {
+    let used = compose::load_runtime(settings).ok().and_then(|runtime| runtime.list);
+    if let (Some(made), Some(used)) = (made.list, used)
+        && made != used
+    {
+        term::message(&format!(
+            "the service would use `{used}`, which {}; set RUNTIME_PACKAGES={made} for this one",
+            if settings.runtime_packages.is_some() { "RUNTIME_PACKAGES names" } else { "was prepared last" }
+        ));
     }
 }
 

@@ -21,7 +21,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (force, paths): (Vec<_>, Vec<_>) =
         std::env::args().skip(1).partition(|argument| argument == "--force");
     let data_dir = paths.first().ok_or("the data directory is missing")?.into();
-    let options = SetupOptions { data_dir, python: paths.get(1).map(Into::into), force: !force.is_empty() };
+    let options = SetupOptions {
+        data_dir,
+        python: paths.get(1).map(Into::into),
+        packages: None,
+        force: !force.is_empty(),
+    };
     let start = Instant::now();
     let runtime = setup(&options, &mut Clock(start)).map_err(|error| {
         let mut text = error.to_string();

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::PackageList;
 use crate::command::CommandError;
 use crate::python::Rejected;
 
@@ -26,6 +27,19 @@ pub enum LoadError {
         path: PathBuf,
         /// The ids that were found, separated by commas.
         found: String,
+    },
+    /// The list of packages that was asked for is not there, but the other one is.
+    #[error(
+        "the runtime with the packages `{wanted}` (RUNTIME_PACKAGES) is not prepared in `{path}`, only `{found}` is \
+         (hint: run `python-sandbox setup --packages {wanted}`, or set RUNTIME_PACKAGES={found})"
+    )]
+    OtherList {
+        /// The directory that was searched.
+        path: PathBuf,
+        /// The list that was asked for.
+        wanted: PackageList,
+        /// The list that is there.
+        found: PackageList,
     },
     /// The operator's own root file system lacks something.
     #[error("the root file system `{rootfs}` (RUNTIME_ROOTFS) cannot hold a sandbox: missing {}", missing.join(", "))]

@@ -1,8 +1,8 @@
 //! The runtime: the root file system that untrusted programs run in, and how it is made.
 //!
-//! [`setup`] builds it once, from the machine's own CPython and the packages that `runtime/packages.lock`
-//! pins; every sandbox of every executor then sees the same tree, read-only, as its `/`. Nothing is
-//! downloaded at run time.
+//! [`setup`] builds it once, from the machine's own CPython and the packages that the lock of one of two lists
+//! ([`PackageList`]) pins; every sandbox of every executor then sees the same tree, read-only, as its `/`.
+//! Nothing is downloaded at run time.
 //!
 //! ```text
 //! <data_dir>/runtime/
@@ -13,13 +13,15 @@
 //!   <id>/rootfs/           the tree
 //! ```
 //!
-//! The `id` names the interpreter and, by a digest, everything that the tree is made from. A finished
-//! directory appears under its name in one step and is never changed afterwards.
+//! The `id` names the interpreter, the list and, by a digest, everything that the tree is made from. A finished
+//! directory appears under its name in one step and is never changed afterwards. Trees of both lists may stand
+//! side by side.
 
 mod command;
 mod elf;
 mod error;
 mod libraries;
+mod list;
 mod loaded;
 mod manifest;
 mod packages;
@@ -32,13 +34,11 @@ mod tree;
 
 pub use command::CommandError;
 pub use error::{LoadError, SetupError};
+pub use list::{Cost, PackageList};
 pub use loaded::Runtime;
 pub use manifest::Package;
 pub use python::{NEWEST_PYTHON, Rejected, Rejection};
 pub use setup::{Progress, SetupOptions, Silent, setup};
 
-/// The pinned packages, as pip reads them. Part of the binary, so a set-up needs no other file of ours.
-pub const PACKAGES_LOCK: &str = include_str!("../../../runtime/packages.lock");
-
 /// Raised whenever the tree that the same inputs give changes; older trees are then no longer used.
-pub const BUILDER_VERSION: u32 = 1;
+pub const BUILDER_VERSION: u32 = 2;

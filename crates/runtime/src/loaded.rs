@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::PackageList;
 use crate::error::LoadError;
 use crate::manifest::{MANIFEST_NAME, Manifest, Package, ROOTFS_NAME, list_packages, program_env};
 
@@ -23,6 +24,8 @@ pub struct Runtime {
     pub python_version: (u8, u8, u8),
     /// Names the tree's content; of an operator's own tree it is `custom`.
     pub id: String,
+    /// The list of packages that it was made with; of an operator's own tree there is none.
+    pub list: Option<PackageList>,
     /// The environment that programs get, sorted by name.
     pub env: Vec<(String, String)>,
     /// The installed packages, sorted by name.
@@ -30,12 +33,21 @@ pub struct Runtime {
 }
 
 impl Runtime {
-    /// Loads the newest finished runtime below `data_dir` that this version of the program would make.
+    /// Loads the newest finished runtime below `data_dir` that this version of the program would make, with any
+    /// list of packages.
     ///
     /// # Errors
     /// When there is none, or it is outdated (the text says to run `python-sandbox setup`), or it cannot be
     /// read.
     pub fn load(data_dir: &Path) -> Result<Self, LoadError> {
+        Self::load_list(data_dir, None)
+    }
+
+    /// The same with this list of packages.
+    ///
+    /// # Errors
+    /// As above, and when only another list is prepared.
+    pub fn load_list(data_dir: &Path, list: Option<PackageList>) -> Result<Self, LoadError> {
         let directory = runtimes_dir(data_dir);
         let mut manifests = Vec::new();
         let mut damaged = None;
@@ -46,13 +58,21 @@ impl Runtime {
                 Err(error) => damaged = Some(error),
             }
         }
-        let newest = manifests
-            .iter()
-            .filter(|(path, manifest)| manifest.is_current() && path.join(ROOTFS_NAME).is_dir())
-            .max_by(|(_, one), (_, other)| one.created_at.cmp(&other.created_at));
-        match (newest, damaged) {
+        let newest = |list: Option<PackageList>| {
+            manifests
+                .iter()
+                .filter(|(path, manifest)| manifest.is_current() && path.join(ROOTFS_NAME).is_dir())
+                .filter(|(_, manifest)| list.is_none() || manifest.list() == list)
+                .max_by(|(_, one), (_, other)| one.created_at.cmp(&other.created_at))
+        };
+        let other =
+            list.map(|wanted| (wanted, wanted.other())).filter(|(_, other)| newest(Some(*other)).is_some());
+        match (newest(list), damaged) {
             (Some((path, manifest)), _) => Ok(Self::from_manifest(path, manifest)),
             (None, Some(error)) => Err(error),
+            (None, None) if let Some((wanted, found)) = other => {
+                Err(LoadError::OtherList { path: directory, wanted, found })
+            }
             (None, None) if manifests.is_empty() => Err(LoadError::NotPrepared { path: directory }),
             (None, None) => {
                 let ids: Vec<_> = manifests.iter().map(|(_, manifest)| manifest.id.as_str()).collect();
@@ -101,6 +121,7 @@ impl Runtime {
             interpreter: format!("/{interpreter}"),
             python_version: (3, minor, 0),
             id: "custom".to_owned(),
+            list: None,
             env: program_env().into_iter().collect(),
             packages,
         })
@@ -118,6 +139,7 @@ impl Runtime {
             interpreter: manifest.interpreter.clone(),
             python_version: (python.major, python.minor, python.micro),
             id: manifest.id.clone(),
+            list: manifest.list(),
             env: manifest.env.clone().into_iter().collect(),
             packages: manifest.packages.clone(),
         }
@@ -172,7 +194,7 @@ fn find_library(rootfs: &Path) -> Option<(u8, PathBuf)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::manifest::tests::sample;
+    use crate::manifest::tests::{sample, sample_of};
 
     fn write_runtime(data_dir: &Path, name: &str, manifest: &Manifest) {
         let directory = runtimes_dir(data_dir).join(name);
@@ -198,7 +220,7 @@ mod tests {
         write_runtime(directory.path(), "one", &at("one", "2026-01-01T00:00:00Z"));
         write_runtime(directory.path(), "two", &at("two", "2026-02-01T00:00:00Z"));
         write_runtime(directory.path(), "three.partial", &at("three", "2026-03-01T00:00:00Z"));
-        let foreign = Manifest { lock_sha256: "0".into(), ..at("four", "2026-04-01T00:00:00Z") };
+        let foreign = Manifest { inputs_sha256: "0".into(), ..at("four", "2026-04-01T00:00:00Z") };
         write_runtime(directory.path(), "four", &foreign);
 
         let runtime = Runtime::load(directory.path()).unwrap();
@@ -206,6 +228,20 @@ mod tests {
         assert_eq!(runtime.python_version, (3, 11, 7));
         assert!(runtime.rootfs.is_absolute() && runtime.rootfs.ends_with("two/rootfs"));
         assert!(runtime.env.contains(&("MPLBACKEND".to_owned(), "Agg".to_owned())));
+    }
+
+    #[test]
+    fn trees_of_both_lists_stand_side_by_side() {
+        let directory = tempfile::tempdir().unwrap();
+        let load = |list| Runtime::load_list(directory.path(), list).map(|runtime| runtime.list);
+        write_runtime(directory.path(), "full", &sample_of(PackageList::Full));
+        let error = load(Some(PackageList::Minimal)).unwrap_err().to_string();
+        assert!(error.contains("setup --packages minimal") && error.contains("=full"), "{error}");
+        let minimal = Manifest { created_at: "2026-02-01T00:00:00Z".into(), ..sample() };
+        write_runtime(directory.path(), "minimal", &minimal);
+        assert_eq!(load(Some(PackageList::Full)).unwrap(), Some(PackageList::Full));
+        assert_eq!(load(Some(PackageList::Minimal)).unwrap(), Some(PackageList::Minimal));
+        assert_eq!(load(None).unwrap(), Some(PackageList::Minimal), "the newest");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{BUILDER_VERSION, PACKAGES_LOCK};
+use crate::{BUILDER_VERSION, PackageList};
 
 /// The file's name, beside the tree.
 pub(crate) const MANIFEST_NAME: &str = "runtime.json";
@@ -23,8 +23,12 @@ pub(crate) struct Manifest {
     pub id: String,
     /// Which [`BUILDER_VERSION`] made the tree.
     pub builder_version: u32,
-    /// The digest of the package lock that it was made from, SHA-256 in hexadecimal.
-    pub lock_sha256: String,
+    /// The name of the list of packages. Trees from before there were two have none.
+    #[serde(default)]
+    pub packages_list: String,
+    /// The digest of the list's lock and of the texts that it was made with, SHA-256 in hexadecimal.
+    #[serde(default)]
+    pub inputs_sha256: String,
     /// The interpreter.
     pub python: PythonVersion,
     /// The processor's architecture, as `uname -m` says.
@@ -72,7 +76,12 @@ impl Manifest {
     pub(crate) fn is_current(&self) -> bool {
         self.schema_version == SCHEMA_VERSION
             && self.builder_version == BUILDER_VERSION
-            && self.lock_sha256 == crate::setup::sha256_hex(PACKAGES_LOCK.as_bytes())
+            && self.list().is_some_and(|list| self.inputs_sha256 == crate::setup::inputs_sha256(list))
+    }
+
+    /// The list of packages, if this version of the program knows it.
+    pub(crate) fn list(&self) -> Option<PackageList> {
+        self.packages_list.parse().ok()
     }
 }
 
@@ -88,6 +97,9 @@ pub(crate) fn program_env() -> BTreeMap<String, String> {
         // The agent puts the prepared font cache there.
         ("MPLCONFIGDIR", "/tmp/.matplotlib"),
         ("XDG_CACHE_HOME", "/tmp/.cache"),
+        // pandas imports pyarrow where it is, whose allocator would start a thread at once: a template must have one
+        // thread alone, and a program of one needs no other to give memory back.
+        ("JE_ARROW_MALLOC_CONF", "background_thread:false"),
         // Modules beside the program are used once, and their caches would be taken for output files.
         ("PYTHONDONTWRITEBYTECODE", "1"),
     ];
@@ -117,11 +129,17 @@ pub(crate) mod tests {
 
     /// A manifest that is current.
     pub(crate) fn sample() -> Manifest {
+        sample_of(PackageList::Minimal)
+    }
+
+    /// The same of one list.
+    pub(crate) fn sample_of(list: PackageList) -> Manifest {
         Manifest {
             schema_version: SCHEMA_VERSION,
             id: "cpython-3.11.7-0123456789ab".into(),
             builder_version: BUILDER_VERSION,
-            lock_sha256: crate::setup::sha256_hex(PACKAGES_LOCK.as_bytes()),
+            packages_list: list.name().into(),
+            inputs_sha256: crate::setup::inputs_sha256(list),
             python: PythonVersion { implementation: "CPython".into(), major: 3, minor: 11, micro: 7 },
             machine: "x86_64".into(),
             interpreter: "/usr/bin/python3".into(),
@@ -142,9 +160,19 @@ pub(crate) mod tests {
 
     #[test]
     fn another_lock_or_builder_is_not_current() {
-        assert!(sample().is_current());
-        assert!(!Manifest { lock_sha256: "0".into(), ..sample() }.is_current());
+        assert!(PackageList::ALL.into_iter().all(|list| sample_of(list).is_current()));
+        assert!(!Manifest { inputs_sha256: "0".into(), ..sample() }.is_current());
+        assert!(!Manifest { packages_list: "full".into(), ..sample() }.is_current());
         assert!(!Manifest { builder_version: BUILDER_VERSION + 1, ..sample() }.is_current());
+    }
+
+    #[test]
+    fn a_manifest_from_before_there_were_two_lists_is_read_and_not_current() {
+        let mut old = serde_json::to_value(sample()).unwrap();
+        for name in ["packages_list", "inputs_sha256"] {
+            old.as_object_mut().unwrap().remove(name);
+        }
+        assert!(!serde_json::from_value::<Manifest>(old).unwrap().is_current());
     }
 
     #[test]

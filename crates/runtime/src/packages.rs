@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::PACKAGES_LOCK;
+use crate::PackageList;
 use crate::command::{command, run};
 use crate::error::SetupError;
 use crate::python::Interpreter;
@@ -23,6 +23,7 @@ pub(crate) struct Installer {
     venv: PathBuf,
     lock: PathBuf,
     wheels: PathBuf,
+    list: PackageList,
     /// The empty file whose lock the set-up holds. Our children have it as their input and so hold the lock
     /// too: when we are killed, the next set-up waits until a pip that goes on without us has ended.
     setup_lock: File,
@@ -30,9 +31,9 @@ pub(crate) struct Installer {
 
 impl Installer {
     /// Names the parts of an installer below `scratch`; `wheels` outlives it.
-    pub(crate) fn new(scratch: &Path, wheels: &Path, setup_lock: File) -> Self {
+    pub(crate) fn new(scratch: &Path, wheels: &Path, list: PackageList, setup_lock: File) -> Self {
         let venv = scratch.join("venv");
-        Self { venv, lock: scratch.join("packages.lock"), wheels: wheels.to_owned(), setup_lock }
+        Self { venv, lock: scratch.join("packages.lock"), wheels: wheels.to_owned(), list, setup_lock }
     }
 
     /// Makes the virtual environment.
@@ -41,7 +42,7 @@ impl Installer {
         let mut make = self.helper(&python.executable)?;
         run(make.args(["-I", "-m", "venv"]).arg(&self.venv))
             .map_err(SetupError::command("make a virtual environment"))?;
-        fs::write(&self.lock, PACKAGES_LOCK).map_err(SetupError::file("write", &self.lock))
+        fs::write(&self.lock, self.list.lock()).map_err(SetupError::file("write", &self.lock))
     }
 
     /// Brings every wheel of the lock into the wheel directory. Those that are there (from an earlier set-up,
@@ -87,22 +88,33 @@ impl Installer {
     }
 }
 
-/// Removes what no program imports: start scripts (they name the host's interpreter), manual pages, tests,
-/// static libraries.
+/// Directories that no program imports: start scripts (they name the host's interpreter), manual pages, what a
+/// compiler or a notebook's web page would need.
+const LEFT_OUT: [&str; 5] = ["bin", "share", "pyarrow/include", "pyarrow/includes", "plotly/labextension"];
+/// Parts of pyarrow that reach for a network (50 of its 160 MB), by the beginnings of their names. It does without.
+const NETWORK_PARTS: [&str; 6] =
+    ["libarrow_flight.", "libarrow_python_flight.", "_flight.", "libarrow_s3.", "_s3fs.", "_gcsfs."];
+
+/// Removes what no program imports, tests and static libraries too.
 fn thin_out(site_packages: &Path) -> Result<(), SetupError> {
-    for name in ["bin", "share"] {
+    for name in LEFT_OUT {
         tree::remove(&site_packages.join(name))?;
     }
     for tree::Entry { path, metadata } in tree::walk(site_packages)? {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         if metadata.is_dir() && name == "tests" {
             tree::remove(&path)?;
-        } else if metadata.is_file() && name.ends_with(".a") {
+        } else if metadata.is_file() && (name.ends_with(".a") || is_network_part(&path, name)) {
             // It may have gone with the tests around it.
             let _ = fs::remove_file(&path);
         }
     }
     Ok(())
+}
+
+fn is_network_part(path: &Path, name: &str) -> bool {
+    let is_pyarrow = path.parent().is_some_and(|parent| parent.ends_with("pyarrow"));
+    is_pyarrow && NETWORK_PARTS.iter().any(|start| name.starts_with(start))
 }
 
 #[cfg(test)]
@@ -119,7 +131,7 @@ mod tests {
             || File::options().read(true).write(true).create(true).truncate(false).open(&path).unwrap();
         let lock = open();
         lock.lock().unwrap();
-        let installer = Installer::new(directory.path(), directory.path(), lock);
+        let installer = Installer::new(directory.path(), directory.path(), PackageList::Minimal, lock);
         let mut helper = installer.helper(Path::new("sleep")).unwrap();
         let mut child = helper.arg("60").spawn().unwrap();
         drop((installer, helper));
@@ -133,18 +145,21 @@ mod tests {
     fn only_what_programs_import_is_kept() {
         let directory = tempfile::tempdir().unwrap();
         let root = directory.path();
-        for name in ["bin", "numpy/tests", "numpy/testing", "numpy/lib"] {
+        for name in ["bin", "numpy/tests", "numpy/testing", "numpy/lib", "pyarrow"] {
             fs::create_dir_all(root.join(name)).unwrap();
         }
         for name in
             ["bin/f2py", "numpy/tests/test_a.py", "numpy/tests/x.a", "numpy/lib/libnpymath.a", "numpy/a.py"]
+                .into_iter()
+                .chain(["pyarrow/lib.so", "pyarrow/libarrow_s3.so.1", "pyarrow/_flight.so"])
         {
             fs::write(root.join(name), "").unwrap();
         }
         thin_out(root).unwrap();
         let mut left: Vec<_> = tree::walk(root).unwrap().into_iter().map(|entry| entry.path).collect();
         left.sort();
-        let expected = ["numpy", "numpy/a.py", "numpy/lib", "numpy/testing"].map(|name| root.join(name));
+        let expected = ["numpy", "numpy/a.py", "numpy/lib", "numpy/testing", "pyarrow", "pyarrow/lib.so"]
+            .map(|name| root.join(name));
         assert_eq!(left, expected);
     }
 }

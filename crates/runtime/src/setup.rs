@@ -20,10 +20,15 @@ use crate::manifest::{
 };
 use crate::packages::Installer;
 use crate::python::Interpreter;
-use crate::{BUILDER_VERSION, PACKAGES_LOCK, libraries, python, smoke, stdlib, system_files, tree};
+use crate::{BUILDER_VERSION, PackageList, libraries, python, smoke, stdlib, system_files, tree};
 
 /// Prepares matplotlib and the fonts; see the file.
 const FONTS: &str = include_str!("../../../runtime/build/fonts.py");
+/// What it appends to modules of matplotlib, by the names that it opens.
+const FONT_HOOKS: [(&str, &str); 2] = [
+    ("font_hook.py", include_str!("../../../runtime/build/font_hook.py")),
+    ("mathtext_hook.py", include_str!("../../../runtime/build/mathtext_hook.py")),
+];
 
 /// The part of a work directory that does not become part of the runtime.
 const SCRATCH_NAME: &str = "scratch";
@@ -35,6 +40,9 @@ pub struct SetupOptions {
     pub data_dir: PathBuf,
     /// The interpreter to build from; when `None`, the first usable one in `PATH`.
     pub python: Option<PathBuf>,
+    /// The packages; when `None`, any finished runtime will do, and [`PackageList::DEFAULT`] is made where there is
+    /// none.
+    pub packages: Option<PackageList>,
     /// Builds anew also when a finished runtime is there, from the beginning. The service must not be running
     /// then: its sandboxes would lose the tree under their feet.
     pub force: bool,
@@ -67,12 +75,16 @@ impl Progress for Silent {
 /// When no interpreter is usable, packages cannot be downloaded, a file operation fails, or the finished tree
 /// does not work.
 pub fn setup(options: &SetupOptions, progress: &mut dyn Progress) -> Result<Runtime, SetupError> {
-    if let (None, false, Ok(runtime)) = (&options.python, options.force, Runtime::load(&options.data_dir)) {
-        return Ok(runtime);
+    let ready = Runtime::load_list(&options.data_dir, options.packages);
+    if let (None, false, Ok(runtime)) = (&options.python, options.force, &ready) {
+        return Ok(runtime.clone());
     }
+    // What is made again is the list that is in use.
+    let in_use = ready.ok().and_then(|runtime| runtime.list);
+    let list = options.packages.or(in_use).unwrap_or(PackageList::DEFAULT);
     let interpreter = python::find(options.python.as_deref())?;
     let loader = libraries::check_loader(&interpreter)?;
-    let id = runtime_id(&interpreter)?;
+    let id = runtime_id(&interpreter, list)?;
 
     let directory = runtimes_dir(&options.data_dir);
     fs::create_dir_all(&directory).map_err(SetupError::file("create", &directory))?;
@@ -89,16 +101,42 @@ pub fn setup(options: &SetupOptions, progress: &mut dyn Progress) -> Result<Runt
         tree::remove(&work)?;
     }
     let wheels = directory.join("wheels");
-    progress.detail(&format!("from {}", interpreter.executable.display()));
-    let installer = Installer::new(&work.join(SCRATCH_NAME), &wheels, setup_lock);
-    let build = Build { work, interpreter, loader, id, installer };
+    announce(list, &directory, &interpreter, progress);
+    let installer = Installer::new(&work.join(SCRATCH_NAME), &wheels, list, setup_lock);
+    let build = Build { work, interpreter, loader, id, list, installer };
     build.run_all(progress)?;
     build.publish(&finished)?;
     Runtime::from_dir(&finished).map_err(|source| SetupError::Load { source })
 }
 
+/// Says what the set-up will take, before it takes it.
+fn announce(list: PackageList, directory: &Path, python: &Interpreter, progress: &mut dyn Progress) {
+    let (cost, other) = (list.cost(), list.other());
+    progress.detail(&format!(
+        "packages `{list}`: {} MB to download, {} MB on disk, about {} s and the download",
+        cost.download_mb, cost.disk_mb, cost.seconds
+    ));
+    progress.detail(&format!(
+        "the other list is `{other}`, {} MB on disk: --packages {other}",
+        other.cost().disk_mb
+    ));
+    progress.detail(&format!("from {}", python.executable.display()));
+    progress.detail(&format!("into {}", directory.display()));
+}
+
+/// The digest of what every tree with this list is made from beside the interpreter: the lock, our own texts, the
+/// environment.
+pub(crate) fn inputs_sha256(list: PackageList) -> String {
+    let mut texts = vec![list.lock().to_owned(), FONTS.to_owned()];
+    texts.extend(FONT_HOOKS.map(|(_, text)| text.to_owned()));
+    texts.extend(stdlib::TEXTS.map(str::to_owned));
+    texts.extend(system_files::TEXTS.map(|(_, text)| text.to_owned()));
+    texts.extend(program_env().iter().map(|(name, value)| format!("{name}={value}")));
+    sha256_hex(texts.join("\0").as_bytes())
+}
+
 /// Names the runtime by all that it is made from.
-fn runtime_id(python: &Interpreter) -> Result<String, SetupError> {
+fn runtime_id(python: &Interpreter, list: PackageList) -> Result<String, SetupError> {
     let executable = fs::read(&python.executable).map_err(SetupError::file("read", &python.executable))?;
     let (major, minor, micro) = python.version;
     let version = format!("{major}.{minor}.{micro}");
@@ -106,9 +144,9 @@ fn runtime_id(python: &Interpreter) -> Result<String, SetupError> {
         "{BUILDER_VERSION}\n{version}\n{}\n{}\n{}\n",
         python.machine,
         sha256_hex(&executable),
-        sha256_hex(PACKAGES_LOCK.as_bytes())
+        inputs_sha256(list)
     );
-    Ok(format!("cpython-{version}-{}", &sha256_hex(inputs.as_bytes())[..12]))
+    Ok(format!("cpython-{version}-{list}-{}", &sha256_hex(inputs.as_bytes())[..12]))
 }
 
 /// SHA-256 in hexadecimal.
@@ -147,7 +185,8 @@ const STEPS: [Step; 9] = [
     ("wheels", "downloading the packages", |build, progress| build.installer.download(progress)),
     ("stdlib", "copying the interpreter and its standard library", |build, _| build.copy_interpreter()),
     ("packages", "installing the packages", |build, _| {
-        build.installer.install(&build.interpreter, &build.rootfs())
+        build.installer.install(&build.interpreter, &build.rootfs())?;
+        stdlib::link_prefix(&build.interpreter, &build.rootfs())
     }),
     ("fonts", "preparing the fonts", |build, progress| build.prepare_fonts(progress)),
     ("libraries", "collecting the shared libraries", |build, progress| {
@@ -188,6 +227,7 @@ struct Build {
     interpreter: Interpreter,
     loader: PathBuf,
     id: String,
+    list: PackageList,
     installer: Installer,
 }
 
@@ -217,8 +257,12 @@ impl Build {
         let rootfs = self.rootfs();
         let scratch = self.work.join(SCRATCH_NAME).join("fonts");
         fs::create_dir_all(&scratch).map_err(SetupError::file("create", &scratch))?;
+        for (name, text) in FONT_HOOKS {
+            let path = scratch.join(name);
+            fs::write(&path, text).map_err(SetupError::file("write", path))?;
+        }
         let mut fonts = command(&self.interpreter.executable);
-        fonts.args(["-I", "-S", "-B", "-c", FONTS]).arg(&rootfs).arg(self.site_packages());
+        fonts.args(["-I", "-S", "-B", "-c", FONTS]).arg(&rootfs).arg(self.site_packages()).arg(&scratch);
         // It also makes a cache of the machine's own fonts, which goes away with the rest.
         fonts.env("MPLCONFIGDIR", &scratch).env("MPLBACKEND", "Agg");
         let count = run(&mut fonts).map_err(SetupError::command("prepare the fonts"))?;
@@ -267,7 +311,8 @@ impl Build {
             schema_version: SCHEMA_VERSION,
             id: self.id.clone(),
             builder_version: BUILDER_VERSION,
-            lock_sha256: sha256_hex(PACKAGES_LOCK.as_bytes()),
+            packages_list: self.list.name().to_owned(),
+            inputs_sha256: inputs_sha256(self.list),
             python: PythonVersion { implementation: "CPython".to_owned(), major, minor, micro },
             machine: self.interpreter.machine.clone(),
             interpreter: "/usr/bin/python3".to_owned(),
@@ -383,7 +428,12 @@ mod tests {
         fs::create_dir_all(finished.join(ROOTFS_NAME)).unwrap();
         let manifest = serde_json::to_string(&crate::manifest::tests::sample()).unwrap();
         fs::write(finished.join(MANIFEST_NAME), manifest).unwrap();
-        let options = SetupOptions { data_dir: directory.path().to_owned(), python: None, force: false };
+        let options = SetupOptions {
+            data_dir: directory.path().to_owned(),
+            python: None,
+            packages: None,
+            force: false,
+        };
         assert_eq!(setup(&options, &mut Silent).unwrap().rootfs, finished.join(ROOTFS_NAME));
 
         let nowhere = SetupOptions { python: Some("/nonexistent/python3".into()), ..options };

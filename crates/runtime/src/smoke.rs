@@ -19,7 +19,8 @@ const SMOKE: &str = include_str!("../../../runtime/build/smoke.py");
 /// Makes `$0` the root as it will be in a sandbox, then runs the rest. The mounts end with the namespace.
 const ENTER: &str = r#"
     mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" &&
-    mount -t tmpfs -o size=64m tmpfs "$0/tmp" && exec chroot "$0" "$@"
+    mount -t tmpfs -o size=64m tmpfs "$0/tmp" &&
+    mount -t tmpfs -o size=64m tmpfs "$0/dev" && mkdir "$0/dev/shm" && exec chroot "$0" "$@"
 "#;
 
 /// Runs the check. `rootfs` is the tree that `manifest` describes.

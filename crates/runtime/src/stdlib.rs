@@ -1,7 +1,7 @@
 //! Copies the interpreter and its standard library, without what a sandbox has no use for.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Component, Path, PathBuf};
 
 use crate::error::SetupError;
 use crate::python::Interpreter;
@@ -26,6 +26,17 @@ const LEFT_OUT: [&str; 14] = [
     "EXTERNALLY-MANAGED",
 ];
 
+/// Appended to `ctypes/util.py`; see the file.
+const FIND_LIBRARY_HOOK: &str = include_str!("../../../runtime/build/find_library_hook.py");
+/// Becomes the module `sandbox_prefix`; see the file.
+const PREFIX_HOOK: &str = include_str!("../../../runtime/build/prefix_hook.py");
+/// Read by `site` at each start of an interpreter, so it does no more than a comparison where all is as usual.
+const PREFIX_PTH: &str = "import sys; sys.prefix == '/usr' or __import__('sandbox_prefix')\n";
+/// The texts of ours that become part of the tree.
+pub(crate) const TEXTS: [&str; 3] = [FIND_LIBRARY_HOOK, PREFIX_HOOK, PREFIX_PTH];
+/// Directories that a sandbox mounts over: a link in them would not be seen.
+const MOUNTED_OVER: [&str; 5] = ["proc", "dev", "sys", "tmp", "run"];
+
 /// Where the standard library goes, below the root: `usr/lib/python3.X`.
 pub(crate) fn destination(python: &Interpreter) -> String {
     format!("usr/{}/python3.{}", python.platlibdir, python.version.1)
@@ -47,7 +58,37 @@ pub(crate) fn install(python: &Interpreter, rootfs: &Path) -> Result<(), SetupEr
     if python.platstdlib != python.stdlib {
         tree::copy(&python.platstdlib, &library, &is_left_out)?;
     }
+    let util = library.join("ctypes/util.py");
+    let text = fs::read_to_string(&util).map_err(SetupError::file("read", &util))?;
+    fs::write(&util, text + FIND_LIBRARY_HOOK).map_err(SetupError::file("write", &util))?;
     forget_prefix(python, &library)
+}
+
+/// Lets an interpreter that cannot tell its own place find its library all the same: it then looks below the prefix
+/// that it was built with. A program that starts `python3` by its bare name without `PATH` comes to that.
+///
+/// After the packages, whose directory takes a file.
+pub(crate) fn link_prefix(python: &Interpreter, rootfs: &Path) -> Result<(), SetupError> {
+    let Some(link) = prefix_link(&python.prefix, &python.platlibdir, python.version.1) else {
+        return Ok(());
+    };
+    let up = "../".repeat(link.components().count() - 1);
+    tree::link(&format!("{up}{}", destination(python)), &rootfs.join(link))?;
+    let packages = rootfs.join(python.site_packages.trim_start_matches('/'));
+    for (name, text) in [("sandbox_prefix.pth", PREFIX_PTH), ("sandbox_prefix.py", PREFIX_HOOK)] {
+        let path = packages.join(name);
+        fs::write(&path, text).map_err(SetupError::file("write", path))?;
+    }
+    Ok(())
+}
+
+/// The library's place below a prefix, below the root; `None` where no link is needed, or it would not be seen.
+fn prefix_link(prefix: &Path, platlibdir: &str, minor: u8) -> Option<PathBuf> {
+    let below = prefix.strip_prefix("/").ok()?;
+    let first = below.components().next()?.as_os_str().to_str()?;
+    let is_plain = below.components().all(|part| matches!(part, Component::Normal(_)));
+    let is_seen = is_plain && !MOUNTED_OVER.contains(&first) && below != Path::new("usr");
+    is_seen.then(|| below.join(platlibdir).join(format!("python3.{minor}")))
 }
 
 /// Whether a path below the standard library is left out.
@@ -93,6 +134,16 @@ fn forget_prefix(python: &Interpreter, library: &Path) -> Result<(), SetupError>
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_foreign_prefix_gets_a_link_where_programs_can_see_it() {
+        let link = |prefix: &str| prefix_link(Path::new(prefix), "lib", 11);
+        assert_eq!(link("/opt/python"), Some(PathBuf::from("opt/python/lib/python3.11")));
+        assert_eq!(link("/usr/local"), Some(PathBuf::from("usr/local/lib/python3.11")));
+        for prefix in ["/usr", "/", "/tmp/python", "relative", "/opt/../usr"] {
+            assert_eq!(link(prefix), None, "{prefix}");
+        }
+    }
 
     #[test]
     fn leaves_out_tests_and_displays_but_no_module_of_use() {

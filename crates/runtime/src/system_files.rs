@@ -10,6 +10,19 @@ use crate::tree;
 /// The user that programs run as, in the file that shows names. Executors may map it to any id of the host.
 const SANDBOX_ID: u32 = 1000;
 
+/// Files of `/etc` that are texts of their own.
+pub(crate) const TEXTS: [(&str, &str); 3] = [
+    ("mime.types", include_str!("../../../runtime/build/etc/mime.types")),
+    ("services", include_str!("../../../runtime/build/etc/services")),
+    ("protocols", include_str!("../../../runtime/build/etc/protocols")),
+];
+
+/// Users and groups that the agent writes for each sandbox, as every program has a uid of its own, and where it puts
+/// them. What is in the tree is for an interpreter without an agent, and shows what the agent's should hold.
+const PER_SANDBOX: [(&str, &str); 2] =
+    [("passwd", "../run/sandbox/passwd"), ("group", "../run/sandbox/group")];
+const FALLBACK_DIR: &str = "usr/share/python-sandbox";
+
 /// Directories of the tree; those that a sandbox mounts over stay empty.
 const DIRECTORIES: [&str; 12] = [
     "proc",
@@ -57,9 +70,14 @@ pub(crate) fn write_etc(python: &Interpreter, rootfs: &Path) -> Result<(), Setup
          nobody:x:65534:65534:nobody:/:/usr/sbin/nologin\n"
     );
     let group = format!("root:x:0:\nsandbox:x:{SANDBOX_ID}:\nnogroup:x:65534:\n");
+    for (name, content) in [("passwd", passwd), ("group", group)] {
+        let path = rootfs.join(FALLBACK_DIR).join(name);
+        fs::write(&path, content).map_err(SetupError::file("write", path))?;
+    }
+    for (name, target) in PER_SANDBOX {
+        tree::link(target, &rootfs.join("etc").join(name))?;
+    }
     let files = [
-        ("passwd", passwd.as_str()),
-        ("group", &group),
         ("hosts", "127.0.0.1 localhost\n::1 localhost\n"),
         ("hostname", "sandbox\n"),
         ("resolv.conf", ""),
@@ -68,7 +86,7 @@ pub(crate) fn write_etc(python: &Interpreter, rootfs: &Path) -> Result<(), Setup
         ("os-release", "NAME=\"Python Sandbox\"\nID=python-sandbox\nPRETTY_NAME=\"Python Sandbox\"\n"),
         ("timezone", "Etc/UTC\n"),
     ];
-    for (name, content) in files {
+    for (name, content) in files.into_iter().chain(TEXTS) {
         let path = rootfs.join("etc").join(name);
         fs::write(&path, content).map_err(SetupError::file("write", path))?;
     }

@@ -8,7 +8,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use runtime::{Progress, Runtime, SetupOptions, setup};
+use runtime::{PackageList, Progress, Runtime, SetupOptions, setup};
 
 /// Remembers what it hears.
 #[derive(Default)]
@@ -34,22 +34,36 @@ fn a_runtime_is_prepared_once_and_then_found() {
         );
         return;
     };
-    let options = SetupOptions { data_dir: data.path.clone(), python: None, force: false };
+    let options = SetupOptions { data_dir: data.path.clone(), python: None, packages: None, force: false };
     let mut recorder = Recorder::default();
     let runtime = setup(&options, &mut recorder).unwrap();
     println!("{:#?}\n{:#?}", recorder.steps, recorder.details);
 
     check_tree(&runtime);
     assert_eq!(Runtime::load(&data.path).unwrap(), runtime);
-    for name in ["numpy", "pandas", "scipy", "matplotlib", "openpyxl", "requests", "pillow", "tzdata"] {
+    for name in
+        ["numpy", "pandas", "scipy", "matplotlib", "seaborn", "openpyxl", "requests", "pillow", "tzdata"]
+    {
         assert!(runtime.packages.iter().any(|package| package.name == name), "{name}");
     }
+    let list = runtime.list.unwrap();
+    let has_all = runtime.packages.iter().any(|package| package.name == "scikit-learn");
+    assert_eq!(has_all, list == PackageList::Full);
+    takes_what_was_announced(&runtime, list);
     // The tree holds all that an operator's own one must.
     assert_eq!(Runtime::from_rootfs(&runtime.rootfs).unwrap().packages, runtime.packages);
 
     let mut second = Recorder::default();
     assert_eq!(setup(&options, &mut second).unwrap(), runtime);
     assert!(second.steps.is_empty(), "a ready runtime is not made again: {:?}", second.steps);
+}
+
+/// What a set-up says before it begins is what it takes, within a fifth.
+fn takes_what_was_announced(runtime: &Runtime, list: PackageList) {
+    let manifest = fs::read_to_string(runtime.rootfs.with_file_name("runtime.json")).unwrap();
+    let size = serde_json::from_str::<serde_json::Value>(&manifest).unwrap()["size_bytes"].as_u64().unwrap();
+    let (announced, made) = (list.cost().disk_mb, size / 1_000_000);
+    assert!(made.abs_diff(announced) < announced / 5, "{list}: {announced} MB announced, {made} MB made");
 }
 
 /// Every entry belongs to us, has a plain mode, and no link leads out.
@@ -61,7 +75,10 @@ fn check_tree(runtime: &Runtime) {
             let path = entry.unwrap().path();
             let metadata = fs::symlink_metadata(&path).unwrap();
             assert_eq!(metadata.uid(), owner, "{}", path.display());
-            if metadata.is_symlink() {
+            if metadata.is_symlink() && fs::read_link(&path).unwrap().starts_with("../run/sandbox") {
+                // Users and groups, which the agent writes for each sandbox.
+                assert!(path.starts_with(runtime.rootfs.join("etc")), "{}", path.display());
+            } else if metadata.is_symlink() {
                 let target =
                     fs::canonicalize(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
                 assert!(target.starts_with(&runtime.rootfs), "{} -> {}", path.display(), target.display());
@@ -74,7 +91,7 @@ fn check_tree(runtime: &Runtime) {
             }
         }
     }
-    for name in ["proc", "dev", "sys", "tmp"] {
+    for name in ["proc", "dev", "sys", "tmp", "run"] {
         assert_eq!(fs::read_dir(runtime.rootfs.join(name)).unwrap().count(), 0, "/{name} is not empty");
     }
     no_path_of_the_build_is_left(&runtime.rootfs);

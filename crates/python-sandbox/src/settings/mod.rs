@@ -22,6 +22,7 @@ pub(crate) use sources::Inputs;
 use executor::{ExecLimits, PoolSize, SandboxLimits, TemplateSpec};
 use executor_docker::EngineAddress;
 use kind::Value;
+use runtime::PackageList;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -54,6 +55,8 @@ pub(crate) struct Settings {
     pub(crate) fallback_providers: Vec<String>,
     /// A root file system of the operator's own.
     pub(crate) runtime_rootfs: Option<PathBuf>,
+    /// The list of packages, where one is asked for.
+    pub(crate) runtime_packages: Option<PackageList>,
     /// Limits of a native sandbox.
     pub(crate) native_limits: SandboxLimits,
     /// Control group below which sandboxes' groups are made.
@@ -162,6 +165,7 @@ impl Settings {
             provider: view.text("EXECUTOR_PROVIDER"),
             fallback_providers: view.list("EXECUTOR_FALLBACK_PROVIDERS"),
             runtime_rootfs: view.path("RUNTIME_ROOTFS"),
+            runtime_packages: view.text("RUNTIME_PACKAGES").parse().ok(),
             native_limits: SandboxLimits {
                 memory_bytes: view.number("NATIVE_MEMORY"),
                 cpu_quota_us: view.number("NATIVE_CPU_QUOTA"),
