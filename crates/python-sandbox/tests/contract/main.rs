@@ -8,6 +8,7 @@ mod command_line;
 mod connections;
 mod errors;
 mod files;
+mod hints;
 mod ordinary_user;
 mod outcomes;
 mod pages;

@@ -202,3 +202,123 @@ fn a_child_that_stays_behind_delays_no_answer() {
     assert_eq!((answer.kind(), answer.str("/stdout")), ("exited", "parent\n"));
     assert!(answer.number("/execution_time") < 5.0, "{}", answer.text());
 }
+
+#[test]
+fn the_exception_is_the_interpreters_word() {
+    let Some(server) = open_server() else { return };
+    for (code, sentence) in [
+        (
+            "raise ValueError(\"could not parse row 3\\nexpected: int\\ngot: 'abc'\")",
+            "ended with ValueError: could not parse row 3 (line 1)",
+        ),
+        (
+            "try:\n    1/0\nexcept Exception as e:\n    e.add_note('hint: upload the file first')\n    raise",
+            "ended with ZeroDivisionError: division by zero [hint: upload the file first] (line 2)",
+        ),
+        (
+            "import asyncio\nasync def f(): raise ValueError('x')\nasync def main():\n    async with asyncio.TaskGroup() as g:\n        \
+             g.create_task(f())\nasyncio.run(main())",
+            "which holds ValueError: x (line 4)",
+        ),
+        ("import sys\nsys.exit('no rows matched the filter')", "exited with code 1: no rows matched the filter"),
+        ("try:\n    {}['k']\nexcept KeyError as e:\n    raise ValueError('no') from e", "caused by KeyError: 'k'"),
+        ("class MyError(Exception): pass\nraise MyError('x')", "ended with MyError: x (line 2)"),
+        ("import json\njson.loads('{')", "ended with json.decoder.JSONDecodeError: Expecting property name"),
+        ("import json\ndef f():\n    json.loads('{')\n\nf()", "(line 3)"),
+        ("import sys\nsys.excepthook = lambda *a: None\nraise KeyError('quiet')", "ended with KeyError: 'quiet' (line 3)"),
+        ("class E(Exception):\n    def __str__(self): 1/0\nraise E", "ended with E: <exception str() failed> (line 3)"),
+        ("exec('x = (1,')", "ended with SyntaxError: '(' was never closed (line 1)"),
+        ("raise KeyboardInterrupt", "signal 2 (SIGINT)"),
+    ] {
+        let answer = run(server, code, 10);
+        assert!(answer.str("/error").contains(sentence), "{code}: {}", answer.text());
+    }
+    let answer = run(server, "x = 1\nraise ValueError('a\\nb')", 10);
+    let expected = json!({"type": "ValueError", "message": "a", "line": 2});
+    assert_eq!(answer.json["outcome"]["exception"], expected, "{}", answer.text());
+    // What was handled and printed, also a lot of it, is not what ended the program.
+    let handled = "import traceback\nfor _ in range(200):\n    try: {}['handled']\n    except KeyError: traceback.print_exc()\n\
+                   {}['missing_key']";
+    let answer = run(server, handled, 10);
+    assert!(answer.str("/error").contains("KeyError: 'missing_key' (line 5)"), "{}", answer.text());
+    let stderr = answer.str("/stderr");
+    assert!(stderr.starts_with("Traceback") && stderr.ends_with("KeyError: 'missing_key'\n"), "head and tail: {stderr}");
+}
+
+#[test]
+fn words_of_a_program_are_no_verdict() {
+    let Some(server) = open_server() else { return };
+    let forks = "import os\nfor _ in range(60):\n    try: p = os.fork()\n    except OSError: break\n    if not p:\n        \
+                 import time; time.sleep(1); os._exit(0)\n";
+    let say = |before: &str, text: &str| format!("{before}import sys\nsys.stderr.write({text:?})\nsys.exit(1)");
+    for code in [
+        say("", "OSError: [Errno 28] No space left on device\n"),
+        say(forks, "BlockingIOError: [Errno 11] x\n"),
+        say("import ctypes\nctypes.CDLL(None).syscall(165, 0, 0, 0, 0, 0)\n", "PermissionError: x\n"),
+        "raise OSError(28, 'No space left on device')".to_owned(),
+        "raise RuntimeError('upstream said: [Errno 28] quota')".to_owned(),
+        "raise MemoryError".to_owned(),
+        "raise RuntimeError(\"can't start new thread\")".to_owned(),
+        "import socket\ntry: socket.socket()\nexcept OSError: pass\nraise PermissionError('guest may not edit invoices')".to_owned(),
+        // The note itself, forged: descriptor and memory are the program's own.
+        "import os\nos._exit(1)".to_owned(),
+    ] {
+        let answer = run(server, &code, 10);
+        assert_eq!((answer.kind(), &answer.json["outcome"]["limit"]), ("exited", &Value::Null), "{code}: {}", answer.text());
+    }
+}
+
+#[test]
+fn a_limit_is_named_where_the_program_waited_for_what_it_took() {
+    let Some(server) = open_server() else { return };
+    let pool = "import multiprocessing as mp\ndef f(n):\n    x = b'x' * (400 << 20) if n == 0 else 1\n    return n\n\
+                with mp.Pool(2) as p: print(p.map(f, range(2)))";
+    let answer = run(server, pool, 5);
+    assert_eq!((answer.kind(), &answer.json["exit_code"]), ("out_of_memory", &json!(137)), "{}", answer.text());
+    check_limit(&answer, "memory", 128 << 20, "bytes", "NATIVE_MEMORY");
+    assert!(answer.str("/error").contains("did not end within 5 seconds"), "both are said: {}", answer.text());
+    let forks = "import os, threading, time\nfor _ in range(100):\n    try:\n        if os.fork() == 0: time.sleep(60)\n    \
+                 except OSError: break\nthreading.Event().wait()";
+    let answer = run(server, forks, 3);
+    assert_eq!(answer.kind(), "process_limit", "{}", answer.text());
+    check_limit(&answer, "pids", 50, "processes", "NATIVE_PIDS_LIMIT");
+    // A child was killed, but what used up the time is the program's own work.
+    let busy = "import os\nif os.fork() == 0: x = b'x' * (400 << 20)\nos.wait()\nwhile True: pass";
+    assert_eq!(run(server, busy, 3).kind(), "timeout");
+    let refused = "import asyncio\nasync def main():\n    server = await asyncio.start_server(print, '127.0.0.1', 9999)\n    \
+                   await server.serve_forever()\nasyncio.run(main())";
+    let answer = run(server, refused, 2);
+    assert_eq!((answer.kind(), answer.str("/outcome/syscall")), ("timeout", "socket"), "{}", answer.text());
+}
+
+#[test]
+fn nothing_printed_before_a_kill_is_lost_or_said_twice() {
+    let Some(server) = open_server() else { return };
+    let print = "import os, sys, time\nprint('abc')\nprint('no newline', end='')\nsys.stderr.write('part')\n";
+    for (end, kind) in [
+        ("os.kill(os.getpid(), 9)", "signal"),
+        ("os.abort()", "signal"),
+        ("import ctypes; ctypes.string_at(0)", "signal"),
+        ("x = b'x' * (400 << 20)", "out_of_memory"),
+        ("time.sleep(60)", "timeout"),
+        ("while True: pass", "timeout"),
+        ("os._exit(0)", "exited"),
+    ] {
+        let answer = run(server, &format!("{print}{end}"), 1);
+        let got = (answer.kind(), answer.str("/stdout"), answer.str("/stderr"));
+        assert_eq!(got, (kind, "abc\nno newline", "part"), "{end}: {}", answer.text());
+    }
+    // Killed while it prints as fast as it can: every number once, in order.
+    for _ in 0..5 {
+        let code = "import os, threading, time\ndef kill():\n    time.sleep(.2)\n    os.kill(os.getpid(), 9)\n\
+                    threading.Thread(target=kill).start()\nn = 0\nwhile True:\n    print(n)\n    n += 1";
+        let answer = run(server, code, 10);
+        let stdout = answer.str("/stdout");
+        let (head, tail) = stdout.split_once("[... ").expect("more than is kept");
+        for part in [head, tail.split_once(" ...]\n").unwrap().1] {
+            let numbers: Vec<u64> = part.lines().filter_map(|line| line.parse().ok()).collect();
+            let inner = &numbers[1..numbers.len() - 1];
+            assert!(inner.windows(2).all(|pair| pair[1] == pair[0] + 1), "{inner:?}");
+        }
+    }
+}

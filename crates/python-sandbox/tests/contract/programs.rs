@@ -251,3 +251,156 @@ for directory in ('/tmp', '/dev/shm', '/var/tmp', '/tmp/output'):
 print(os.listdir('.'), set(p for p in os.listdir('/proc') if p.isdigit()) <= {'1', str(os.getpid())})";
     assert_eq!(server.output_of(look), "False False False False [] True\n");
 }
+
+#[test]
+fn what_was_not_closed_is_written() {
+    let Some(server) = open_server() else { return };
+    let code = "import bz2, csv, gzip, io, lzma, tarfile, zipfile
+def total(numbers): return sum(numbers)
+f = open('report.txt', 'w')
+f.write('total: %d\\n' % total([1, 2]))
+g = gzip.open('a.gz', 'wt'); g.write('gzip')
+b = bz2.open('a.bz2', 'wt'); b.write('bz2')
+l = lzma.open('a.xz', 'wt'); l.write('lzma')
+u = open('u.txt', 'w', encoding='utf-16'); u.write('hi')
+w = csv.writer(open('c.csv', 'w', newline='')); w.writerow([1, 2, 3])
+z = zipfile.ZipFile('a.zip', 'w'); z.writestr('a', 'zip')
+n = io.TextIOWrapper(gzip.GzipFile(fileobj=open('n.gz', 'wb'), mode='wb'), encoding='utf-8'); n.write('nested')
+cycle = [open('cycle.txt', 'w')]; cycle.append(cycle); cycle[0].write('cycle')
+import json
+json.held = open('held.txt', 'w'); json.held.write('held')
+print('saved')";
+    let answer = server.program(code);
+    assert_eq!((answer.json["success"].as_bool(), answer.str("/stdout")), (Some(true), "saved\n"), "{}", answer.text());
+    let sizes: Vec<(&str, u64)> = answer.json["artifacts"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|file| (file["path"].as_str().unwrap(), file["size_bytes"].as_u64().unwrap()))
+        .collect();
+    for (name, least) in [
+        ("report.txt", 9), ("a.gz", 24), ("a.bz2", 40), ("a.xz", 60), ("u.txt", 6), ("c.csv", 7), ("a.zip", 100), ("n.gz", 26),
+        ("cycle.txt", 5), ("held.txt", 4),
+    ] {
+        assert!(sizes.iter().any(|&(path, size)| path == name && size >= least), "{name} of {sizes:?}");
+    }
+}
+
+#[test]
+fn the_program_is_a_file_that_is_no_output_and_hides_nothing() {
+    let Some(server) = open_server() else { return };
+    let code = "import inspect, linecache, os, sys
+def f():
+    return 1  # here
+assert open(__file__).read().startswith('import inspect')
+assert __file__ == '/run/program/main.py' and os.listdir('.') == []
+assert inspect.getsource(f).endswith('# here\\n') and linecache.getline(__file__, 2) == 'def f():\\n'
+assert sys.path[0] == os.getcwd() == '/tmp/output'
+try: open(__file__, 'w')
+except OSError: pass
+else: raise AssertionError('it can be written to')
+import multiprocessing as mp
+def square(n): return n * n
+if __name__ == '__main__':
+    with mp.get_context('spawn').Pool(2) as pool: print(pool.map(square, range(3)))";
+    let answer = server.program(code);
+    assert_eq!((answer.str("/stdout"), &answer.json["artifacts"]), ("[0, 1, 4]\n", &json!([])), "{}", answer.text());
+    // An input file of its name is an ordinary one, and a module.
+    let files = json!({"main.py": base64(b"value = 7\n# not the program\n")});
+    let answer = server.execute(json!({"code": "import main\nprint(main.value)\n1/0  # the program", "files": files}));
+    assert_eq!(answer.str("/stdout"), "7\n", "{}", answer.text());
+    assert!(answer.str("/stderr").contains("1/0  # the program"), "{}", answer.text());
+    for (code, line) in [
+        ("import threading\ndef f():\n    {}['missing']  # here\nthreading.Thread(target=f).start()", "{}['missing']  # here"),
+        ("import atexit\n@atexit.register\ndef f():\n    {}['missing']  # here", "{}['missing']  # here"),
+        ("import warnings\nwarnings.warn('careful')  # here", "warnings.warn('careful')  # here"),
+    ] {
+        let answer = server.program(code);
+        assert!(answer.str("/stderr").contains(line), "{code}: {}", answer.text());
+    }
+}
+
+#[test]
+fn no_frame_of_ours_is_seen() {
+    let Some(server) = open_server() else { return };
+    let code = "import inspect, sys, traceback
+print(len(inspect.stack()), sys._getframe().f_back, len(traceback.extract_stack()))
+import logging
+logging.warning('x', stack_info=True)
+import atexit
+atexit.register(lambda: print(sys._getframe().f_back))
+class D:
+    def __del__(self): print(sys._getframe().f_back)
+d = D(); d.me = d";
+    let answer = server.program(code);
+    assert_eq!(answer.str("/stdout"), "1 None 1\nNone\nNone\n", "{}", answer.text());
+    assert_eq!(answer.str("/stderr").matches("File \"").count(), 1, "{}", answer.text());
+}
+
+#[test]
+fn streams_are_what_they_are_elsewhere() {
+    let Some(server) = open_server() else { return };
+    let code = "import io, os, pwd, sys, getpass, platform
+assert isinstance(sys.stdout.buffer, io.BufferedWriter) and isinstance(sys.stdout.buffer.raw, io.FileIO)
+assert (sys.stdout.name, sys.stdout.mode, sys.stdout.line_buffering) == ('<stdout>', 'w', False)
+assert sys.stderr.errors == 'backslashreplace' and sys.stderr.line_buffering
+assert open('/dev/stdin').read() == 'words'
+open('/dev/stderr', 'w').write('to stderr')
+open('/dev/fd/1', 'w').close()
+assert pwd.getpwuid(os.getuid()).pw_name == getpass.getuser() == 'sandbox'
+import pathlib; p = pathlib.Path('f'); p.touch(); assert (p.owner(), p.group()) == ('sandbox', 'sandbox')
+assert platform.node() == os.uname().nodename == 'sandbox'
+print('a', end='')
+if os.fork() == 0: os._exit(0)
+os.wait()
+print('b')";
+    let answer = server.execute(json!({"code": code, "stdin": "words"}));
+    assert_eq!((answer.str("/stdout"), answer.str("/stderr")), ("ab\n", "to stderr"), "{}", answer.text());
+    let handler = "import signal
+signal.signal(signal.SIGALRM, lambda *a: None)
+signal.setitimer(signal.ITIMER_REAL, 0.0005, 0.0005)
+for i in range(20): print('x' * 999_999)
+signal.setitimer(signal.ITIMER_REAL, 0)";
+    let answer = server.program(handler);
+    assert_eq!(answer.json["output"]["stdout_bytes"], 20_000_000, "a handler that runs costs no byte: {}", answer.text());
+    // Threads and forks: lines stay whole.
+    let lines = "import os, threading
+def work(n):
+    for i in range(50): print('task', n, i, 'done')
+threads = [threading.Thread(target=work, args=(n,)) for n in range(4)]
+for t in threads: t.start()
+for t in threads: t.join()
+for n in range(4, 8):
+    if os.fork() == 0:
+        work(n); os._exit(0)
+for _ in range(4): os.wait()";
+    let answer = server.program(lines);
+    let stdout = answer.str("/stdout");
+    assert_eq!(stdout.lines().count(), 400, "{}", answer.text());
+    assert!(stdout.lines().all(|line| line.starts_with("task ") && line.ends_with(" done")), "{}", answer.text());
+}
+
+#[test]
+fn a_template_tells_nothing_of_itself() {
+    let Some(server) = open_server() else { return };
+    let code = "import pandas, logging, threading, platform
+logging.basicConfig(format='%(relativeCreated)d')
+logging.error('')
+print(platform.node(), threading.main_thread().native_id == threading.get_native_id())";
+    let answer = server.program(code);
+    assert_eq!(answer.str("/stdout"), "sandbox True\n", "{}", answer.text());
+    let age: u64 = answer.str("/stderr").trim().parse().expect("milliseconds");
+    assert!(age < 10_000, "the program's own age, not the template's: {age}");
+}
+
+#[test]
+fn figures_that_are_shown_are_files() {
+    let Some(server) = open_server() else { return };
+    let code = "import matplotlib.pyplot as plt\nplt.plot([1, 2])\nplt.show()\nplt.figure()\nplt.figure()\nplt.show()";
+    for code in [code.to_owned(), format!("import matplotlib\nmatplotlib.use('Agg')\n{code}")] {
+        let answer = server.program(&code);
+        let names: Vec<_> = answer.json["artifacts"].as_array().unwrap().iter().map(|file| file["path"].clone()).collect();
+        assert_eq!(names, ["figure-1.png", "figure-2.png", "figure-3.png"], "{}", answer.text());
+        assert_eq!(answer.str("/stderr"), "");
+    }
+}
