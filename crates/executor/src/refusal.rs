@@ -86,15 +86,12 @@ fn no_room(facts: &Unstarted<'_>, inodes: bool) -> Outcome {
         (sandbox.disk_bytes, facts.needs.bytes, "bytes", settings.disk)
     };
     Outcome {
-        kind: OutcomeKind::DiskLimit,
         limit: Some(LimitHit { name: "disk", value, unit, used: Some(used), setting }),
-        signal: None,
-        syscall: None,
         message: Some(format!(
             "the input files do not fit into the {value} {unit} that /tmp may hold, so the program was not started"
         )),
         hint: Some(format!("send less in `files`, or raise {setting}")),
-        retryable: false,
+        ..Outcome::of(OutcomeKind::DiskLimit)
     }
 }
 
