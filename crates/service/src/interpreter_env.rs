@@ -3,7 +3,7 @@
 //! The interpreter of a sandbox has started, isolated (`-I -B -u -X utf8`), before a request comes: that is a wall, since
 //! nothing of a request can shape what runs before the program. So a variable that is read at the start alone would be
 //! ignored in silence. Each one is here: it works, since the runner does afterwards what the start would have done
-//! (`_obey` in `runner.py`), or it changes nothing for a script in this sandbox, or it is refused with the reason.
+//! (`_obey` in `runtime/runner/environment.py`), or it changes nothing for a script in this sandbox, or it is refused with the reason.
 //!
 //! An empty value is the same as none, as for CPython. Names that CPython does not know are the program's own.
 //! Source: the manual's "Environment variables" of 3.11 to 3.14, `Python/initconfig.c`, `Python/preconfig.c`.
