@@ -8,6 +8,7 @@ mod support;
 
 use base64::Engine as _;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{SocketAddr, UnixListener};
@@ -167,4 +168,83 @@ fn no_benign_program_is_hindered_and_no_hostile_one_gets_through() {
     }
     assert!(failures.is_empty(), "{} failed:\n{}", failures.len(), failures.join("\n"));
     assert!(left.is_empty(), "left on the host: {left:?}");
+}
+
+/// What may differ between versions of CPython: how an interpreter starts, fails and ends, and what multiprocessing does.
+const ON_ANY_CPYTHON: &[(&str, &str, i64, &str)] = &[
+    ("def f():\n    return {}['missing']\n\nf()\n", "", 1, "KeyError: 'missing'"),
+    ("print('a')\nraise SystemExit('said')", "a\n", 1, "said"),
+    ("import sys\nsys.exit(3)", "", 3, ""),
+    ("import atexit\natexit.register(print, 'bye')\nprint('hi')", "hi\nbye\n", 0, ""),
+    ("print('on'\n", "", 1, "SyntaxError: '(' was never closed"),
+    ("def f(): f()\nf()", "", 1, "RecursionError: "),
+    ("import os\nprint('out', flush=True)\nos.abort()", "out\n", 134, ""),
+    ("raise KeyboardInterrupt", "", 130, "KeyboardInterrupt"),
+    (
+        "raise ExceptionGroup('both', [ValueError(1), TypeError(2)])",
+        "",
+        1,
+        "+------------------------------------",
+    ),
+    (
+        "import threading\nt = threading.Thread(target=lambda: 1 / 0)\nt.start()\nt.join()\nprint('on')",
+        "on\n",
+        0,
+        "ZeroDivisionError: division by zero",
+    ),
+    (
+        "import warnings\nwarnings.simplefilter('error')\nimport multiprocessing\n\
+         print(multiprocessing.get_start_method(allow_none=True), multiprocessing.get_all_start_methods()[0])\n\
+         multiprocessing.set_start_method('spawn')\nprint(multiprocessing.get_start_method())\n\
+         try:\n    multiprocessing.set_start_method('fork')\nexcept RuntimeError as error:\n    print(error)",
+        "fork fork\nspawn\ncontext has already been set\n",
+        0,
+        "",
+    ),
+    (
+        "import multiprocessing.resource_sharer, multiprocessing.context as context\n\
+         print(context._default_context.get_start_method(), type(context.__loader__).__name__)",
+        "fork SourceFileLoader\n",
+        0,
+        "",
+    ),
+];
+
+/// Top-level modules of the standard library of the interpreter behind this service.
+fn standard_library(server: &Server) -> BTreeSet<String> {
+    let answer = server.program("import sys\nprint(*sys.stdlib_module_names)");
+    text(&answer.json["stdout"]).split_whitespace().map(str::to_owned).collect()
+}
+
+/// `PYTHON_SANDBOX_TEST_ROOTFS` names its tree.
+#[test]
+#[ignore = "scripts/other-cpythons runs it, once for each tree"]
+fn another_cpython_runs_what_needs_no_package() {
+    let rootfs = std::env::var("PYTHON_SANDBOX_TEST_ROOTFS").unwrap();
+    let settings =
+        [("RUNTIME_ROOTFS", rootfs.as_str()), ("FORBIDDEN_IMPORTS", ""), ("EXECUTOR_PROVIDER", "native")];
+    let Some(server) = Server::start(&settings) else { return };
+    let standard = standard_library(&server);
+    assert!(standard.contains("multiprocessing"), "{standard:?}");
+    let mut failures = Vec::new();
+    for (code, stdout, exit_code, last_line) in ON_ANY_CPYTHON {
+        let body = server.program(code).json;
+        let stderr = text(&body["stderr"]);
+        let last = stderr.trim_end().lines().last().unwrap_or_default();
+        let ours = stderr.contains("<string>") || stderr.contains("runner");
+        let as_wanted = last.starts_with(last_line) && last.is_empty() == last_line.is_empty();
+        if body["stdout"] != *stdout || body["exit_code"] != *exit_code || !as_wanted || ours {
+            failures.push(format!("{code:?}: {body}"));
+        }
+    }
+    let is_standard = |name: &String| name.split('.').next().is_some_and(|top| standard.contains(top));
+    let programs: Vec<Program> =
+        benign().into_iter().filter(|program| program.imports().iter().all(is_standard)).collect();
+    assert!(programs.len() > 50, "{}", programs.len());
+    for program in programs {
+        let wrong = check_benign(&server, &program, false);
+        failures.extend(wrong.into_iter().map(|wrong| format!("{}: {wrong}", program.name)));
+    }
+    server.stop();
+    assert!(failures.is_empty(), "{} failed:\n{}", failures.len(), failures.join("\n"));
 }

@@ -23,9 +23,14 @@ pub(crate) fn data_template() -> TemplateSpec {
     TemplateSpec { name: "data".to_owned(), preload }
 }
 
-/// The configuration, or `None` with a loud skip when the runtime is not prepared.
+/// The configuration, or `None` with a loud skip when the runtime is not prepared. `PYTHON_SANDBOX_TEST_ROOTFS` names
+/// another root file system, as `RUNTIME_ROOTFS` does for the service.
 pub(crate) fn config() -> Option<NativeConfig> {
-    match runtime::Runtime::load(&testkit::data_dir()) {
+    let found = match std::env::var_os("PYTHON_SANDBOX_TEST_ROOTFS") {
+        Some(rootfs) => runtime::Runtime::from_rootfs(rootfs.as_ref()),
+        None => runtime::Runtime::load(&testkit::data_dir()),
+    };
+    match found {
         Ok(runtime) => Some(NativeConfig {
             rootfs: runtime.rootfs,
             interpreter: runtime.interpreter,
