@@ -20,6 +20,7 @@ pub(crate) struct Passed {
     pub(crate) code: String,
     pub(crate) warnings: Vec<Finding>,
     pub(crate) imports: BTreeSet<String>,
+    pub(crate) last_expression: Option<validator::LastExpression>,
 }
 
 impl Judge {
@@ -45,7 +46,8 @@ impl Judge {
         let (code, report) = task.await.map_err(|error| failed(error.into()))?;
         if report.violations.is_empty() {
             let warnings = report.warnings.iter().map(finding).collect();
-            return Ok(Passed { code, warnings, imports: report.imports });
+            let (imports, last_expression) = (report.imports, report.last_expression);
+            return Ok(Passed { code, warnings, imports, last_expression });
         }
         let rendered = validator::render(&report.violations);
         Err(ExecuteError::Rejected { violations: report.violations.iter().map(finding).collect(), rendered })

@@ -1,6 +1,7 @@
 //! The `error` of an answer: one sentence that a language model can act on. Pure.
 
 use executor::ExecResult;
+use validator::LastExpression;
 
 /// Longest sentence in characters: an exception's own text may be a novel.
 const SENTENCE_CHARS_MAX: usize = 2000;
@@ -23,6 +24,16 @@ pub(crate) fn error_sentence(result: &ExecResult) -> Option<String> {
         sentence.push_str(hint);
     }
     Some(clean(&sentence))
+}
+
+/// The hint of a program that ended well and whose last line is an expression: in a notebook its value would be shown. A
+/// call may be there for what it does, so it is mentioned only where the program gave nothing at all.
+pub(crate) fn unseen_value(result: &ExecResult, last: Option<LastExpression>) -> Option<String> {
+    let LastExpression { line, is_call } = last.filter(|_| result.success())?;
+    let silent = result.stdout.bytes == 0 && result.stderr.bytes == 0 && result.files.is_empty();
+    (!is_call || silent).then(|| {
+        format!("the value of the last expression (line {line}) is not shown: a script must print it")
+    })
 }
 
 /// One line, no control characters, bounded: the text of an exception is the program's own.
@@ -77,5 +88,18 @@ mod tests {
         let sentence = error_sentence(&result(OutcomeKind::Exited, 1, Some(&message), None)).unwrap();
         assert!(!sentence.contains(|c: char| c.is_control()));
         assert_eq!(sentence.chars().count(), SENTENCE_CHARS_MAX + 1);
+    }
+
+    #[test]
+    fn a_value_that_nobody_sees_is_mentioned() {
+        let line = |is_call| Some(LastExpression { line: 3, is_call });
+        let mut quiet = result(OutcomeKind::Exited, 0, None, None);
+        assert!(unseen_value(&quiet, line(false)).unwrap().contains("(line 3)"));
+        assert!(unseen_value(&quiet, line(true)).is_some());
+        assert_eq!(unseen_value(&quiet, None), None);
+        quiet.stdout.bytes = 1;
+        assert!(unseen_value(&quiet, line(false)).is_some());
+        assert_eq!(unseen_value(&quiet, line(true)), None, "it printed: the call did what it is for");
+        assert_eq!(unseen_value(&result(OutcomeKind::Exited, 1, None, None), line(false)), None);
     }
 }

@@ -112,13 +112,17 @@ impl Service {
         let checked = command::check(command, &self.bounds, &self.chain.names())?;
         self.admission.check()?;
         let mut request = checked.request;
-        let Passed { code, warnings, imports } = self.judge.judge(std::mem::take(&mut request.code)).await?;
+        let Passed { code, warnings, imports, last_expression } =
+            self.judge.judge(std::mem::take(&mut request.code)).await?;
         request.code = code;
         request.imports = imports;
 
         // Held until the files are stored: it bounds the memory that results take while the store is slow.
         let _slot = self.admission.admit().await?;
-        let (executor, result) = self.run(checked.executor.as_deref(), request, cancel).await?;
+        let (executor, mut result) = self.run(checked.executor.as_deref(), request, cancel).await?;
+        if let Some(hint) = sentence::unseen_value(&result, last_expression) {
+            result.outcome.hint.get_or_insert(hint);
+        }
         let error = sentence::error_sentence(&result);
         let success = result.success();
         let kept = outputs::keep(self.store.as_ref(), request_id, result.files).await;

@@ -28,6 +28,20 @@ pub(crate) struct Inspection {
     pub(crate) complexity: u32,
 }
 
+/// Where the last statement is, and whether it is a call, if it is an expression that has a value worth showing.
+pub(crate) fn last_expression(body: &[Stmt]) -> Option<(TextSize, bool)> {
+    let Some(Stmt::Expr(last)) = body.last() else { return None };
+    match &*last.value {
+        // A text for the reader, a place held open, or nothing to show.
+        Expr::StringLiteral(_) | Expr::BytesLiteral(_) | Expr::EllipsisLiteral(_) | Expr::NoneLiteral(_) => {
+            None
+        }
+        Expr::Call(_) | Expr::Await(_) => Some((last.start(), true)),
+        Expr::Yield(_) | Expr::YieldFrom(_) | Expr::Named(_) => None,
+        _ => Some((last.start(), false)),
+    }
+}
+
 /// Walks the program once.
 pub(crate) fn inspect(body: &[Stmt], policy: &Policy) -> Inspection {
     let mut walk = Walk {

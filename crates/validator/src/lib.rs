@@ -30,5 +30,5 @@ mod symbols;
 mod validate;
 
 pub use policy::{Policy, PolicyError};
-pub use report::{FINDINGS_MAX, Finding, FindingCode, Report, render};
+pub use report::{FINDINGS_MAX, Finding, FindingCode, LastExpression, Report, render};
 pub use validate::{SOURCE_BYTES_MAX, validate};

@@ -19,6 +19,17 @@ pub struct Report {
     pub imports: BTreeSet<String>,
     /// Decision points; see [`crate::validate`] for what counts.
     pub complexity: u32,
+    /// What the last statement is, where it is an expression whose value a notebook would show and a script does not.
+    pub last_expression: Option<LastExpression>,
+}
+
+/// An expression as the last statement of a program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LastExpression {
+    /// Its line, from 1.
+    pub line: u32,
+    /// It is a call or waits for one, so it may be there for what it does and not for its value.
+    pub is_call: bool,
 }
 
 impl Report {

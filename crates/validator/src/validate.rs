@@ -11,7 +11,7 @@ use crate::cpython::{Worded, explain, tokens};
 use crate::depth::{self, DEPTH_MAX, TooDeep};
 use crate::inspect::{self, Remark};
 use crate::policy::Policy;
-use crate::report::{Finding, FindingCode, Report, tidy};
+use crate::report::{Finding, FindingCode, LastExpression, Report, tidy};
 use crate::semantics;
 use crate::source::Source;
 use crate::symbols;
@@ -140,6 +140,8 @@ fn judge_tree(source: &Source<'_>, policy: &Policy) -> Report {
     let inspection = inspect::inspect(body, policy);
     let mut report =
         Report { imports: inspection.imports, complexity: inspection.complexity, ..Report::default() };
+    report.last_expression = inspect::last_expression(body)
+        .map(|(at, is_call)| LastExpression { line: source.place(at).0, is_call });
     let is_broken = !syntax.is_empty();
     for Worded { at, message } in syntax {
         let (line, column) = source.place(at);

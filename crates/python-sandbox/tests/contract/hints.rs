@@ -30,7 +30,10 @@ fn each_common_failure_names_its_way_out() {
         ("open('x', 'wb').truncate(1 << 40)", "NATIVE_TMP_SIZE"),
         ("import os\nos.get_terminal_size()", "no terminal"),
         ("import locale\nlocale.setlocale(locale.LC_ALL, 'de_DE.UTF-8')", "C.UTF-8"),
-        ("import matplotlib\nmatplotlib.use('TkAgg')\nimport matplotlib.pyplot as plt\nplt.figure()", "display"),
+        (
+            "import matplotlib\nmatplotlib.use('TkAgg')\nimport matplotlib.pyplot as plt\nplt.figure()",
+            "display",
+        ),
     ] {
         let answer = server.program(code);
         assert_eq!(answer.json["success"], false, "{code}: {}", answer.text());
@@ -81,4 +84,25 @@ fn a_file_beside_the_output_directory_is_mentioned() {
     ]);
     assert_eq!(skipped, &expected, "{}", answer.text());
     assert_eq!(answer.str("/artifacts/0/path"), "kept.txt");
+}
+
+#[test]
+fn a_value_that_a_script_does_not_show_is_mentioned() {
+    let Some(server) = open_server() else { return };
+    for (code, hinted) in [
+        ("x = [1]\nx", true),
+        ("import pandas as pd\ndf = pd.DataFrame({'a': [1]})\ndf.head()", true),
+        ("print(1)\n1 + 1", true),
+        ("print('all')", false),
+        ("def main(): print(1)\nmain()", false),
+        ("open('x', 'w').write('y')", false),
+        ("x = 1", false),
+        ("'A text.'", false),
+    ] {
+        let answer = server.program(code);
+        assert_eq!(answer.json["success"], true, "{code}: {}", answer.text());
+        let hint = answer.json["outcome"]["hint"].as_str().unwrap_or_default();
+        assert_eq!(hint.contains("must print it"), hinted, "{code}: {}", answer.text());
+        assert!(answer.json["error"].is_null());
+    }
 }

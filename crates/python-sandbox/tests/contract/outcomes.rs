@@ -220,13 +220,25 @@ fn the_exception_is_the_interpreters_word() {
              g.create_task(f())\nasyncio.run(main())",
             "which holds ValueError: x (line 4)",
         ),
-        ("import sys\nsys.exit('no rows matched the filter')", "exited with code 1: no rows matched the filter"),
-        ("try:\n    {}['k']\nexcept KeyError as e:\n    raise ValueError('no') from e", "caused by KeyError: 'k'"),
+        (
+            "import sys\nsys.exit('no rows matched the filter')",
+            "exited with code 1: no rows matched the filter",
+        ),
+        (
+            "try:\n    {}['k']\nexcept KeyError as e:\n    raise ValueError('no') from e",
+            "caused by KeyError: 'k'",
+        ),
         ("class MyError(Exception): pass\nraise MyError('x')", "ended with MyError: x (line 2)"),
         ("import json\njson.loads('{')", "ended with json.decoder.JSONDecodeError: Expecting property name"),
         ("import json\ndef f():\n    json.loads('{')\n\nf()", "(line 3)"),
-        ("import sys\nsys.excepthook = lambda *a: None\nraise KeyError('quiet')", "ended with KeyError: 'quiet' (line 3)"),
-        ("class E(Exception):\n    def __str__(self): 1/0\nraise E", "ended with E: <exception str() failed> (line 3)"),
+        (
+            "import sys\nsys.excepthook = lambda *a: None\nraise KeyError('quiet')",
+            "ended with KeyError: 'quiet' (line 3)",
+        ),
+        (
+            "class E(Exception):\n    def __str__(self): 1/0\nraise E",
+            "ended with E: <exception str() failed> (line 3)",
+        ),
         ("exec('x = (1,')", "ended with SyntaxError: '(' was never closed (line 1)"),
         ("raise KeyboardInterrupt", "signal 2 (SIGINT)"),
     ] {
@@ -242,7 +254,10 @@ fn the_exception_is_the_interpreters_word() {
     let answer = run(server, handled, 10);
     assert!(answer.str("/error").contains("KeyError: 'missing_key' (line 5)"), "{}", answer.text());
     let stderr = answer.str("/stderr");
-    assert!(stderr.starts_with("Traceback") && stderr.ends_with("KeyError: 'missing_key'\n"), "head and tail: {stderr}");
+    assert!(
+        stderr.starts_with("Traceback") && stderr.ends_with("KeyError: 'missing_key'\n"),
+        "head and tail: {stderr}"
+    );
 }
 
 #[test]
@@ -250,7 +265,8 @@ fn words_of_a_program_are_no_verdict() {
     let Some(server) = open_server() else { return };
     let forks = "import os\nfor _ in range(60):\n    try: p = os.fork()\n    except OSError: break\n    if not p:\n        \
                  import time; time.sleep(1); os._exit(0)\n";
-    let say = |before: &str, text: &str| format!("{before}import sys\nsys.stderr.write({text:?})\nsys.exit(1)");
+    let say =
+        |before: &str, text: &str| format!("{before}import sys\nsys.stderr.write({text:?})\nsys.exit(1)");
     for code in [
         say("", "OSError: [Errno 28] No space left on device\n"),
         say(forks, "BlockingIOError: [Errno 11] x\n"),
@@ -274,9 +290,18 @@ fn a_limit_is_named_where_the_program_waited_for_what_it_took() {
     let pool = "import multiprocessing as mp\ndef f(n):\n    x = b'x' * (400 << 20) if n == 0 else 1\n    return n\n\
                 with mp.Pool(2) as p: print(p.map(f, range(2)))";
     let answer = run(server, pool, 5);
-    assert_eq!((answer.kind(), &answer.json["exit_code"]), ("out_of_memory", &json!(137)), "{}", answer.text());
+    assert_eq!(
+        (answer.kind(), &answer.json["exit_code"]),
+        ("out_of_memory", &json!(137)),
+        "{}",
+        answer.text()
+    );
     check_limit(&answer, "memory", 128 << 20, "bytes", "NATIVE_MEMORY");
-    assert!(answer.str("/error").contains("did not end within 5 seconds"), "both are said: {}", answer.text());
+    assert!(
+        answer.str("/error").contains("did not end within 5 seconds"),
+        "both are said: {}",
+        answer.text()
+    );
     let forks = "import os, threading, time\nfor _ in range(100):\n    try:\n        if os.fork() == 0: time.sleep(60)\n    \
                  except OSError: break\nthreading.Event().wait()";
     let answer = run(server, forks, 3);

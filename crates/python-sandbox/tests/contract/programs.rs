@@ -271,7 +271,12 @@ import json
 json.held = open('held.txt', 'w'); json.held.write('held')
 print('saved')";
     let answer = server.program(code);
-    assert_eq!((answer.json["success"].as_bool(), answer.str("/stdout")), (Some(true), "saved\n"), "{}", answer.text());
+    assert_eq!(
+        (answer.json["success"].as_bool(), answer.str("/stdout")),
+        (Some(true), "saved\n"),
+        "{}",
+        answer.text()
+    );
     let sizes: Vec<(&str, u64)> = answer.json["artifacts"]
         .as_array()
         .unwrap()
@@ -279,8 +284,16 @@ print('saved')";
         .map(|file| (file["path"].as_str().unwrap(), file["size_bytes"].as_u64().unwrap()))
         .collect();
     for (name, least) in [
-        ("report.txt", 9), ("a.gz", 24), ("a.bz2", 40), ("a.xz", 60), ("u.txt", 6), ("c.csv", 7), ("a.zip", 100), ("n.gz", 26),
-        ("cycle.txt", 5), ("held.txt", 4),
+        ("report.txt", 9),
+        ("a.gz", 24),
+        ("a.bz2", 40),
+        ("a.xz", 60),
+        ("u.txt", 6),
+        ("c.csv", 7),
+        ("a.zip", 100),
+        ("n.gz", 26),
+        ("cycle.txt", 5),
+        ("held.txt", 4),
     ] {
         assert!(sizes.iter().any(|&(path, size)| path == name && size >= least), "{name} of {sizes:?}");
     }
@@ -304,14 +317,23 @@ def square(n): return n * n
 if __name__ == '__main__':
     with mp.get_context('spawn').Pool(2) as pool: print(pool.map(square, range(3)))";
     let answer = server.program(code);
-    assert_eq!((answer.str("/stdout"), &answer.json["artifacts"]), ("[0, 1, 4]\n", &json!([])), "{}", answer.text());
+    assert_eq!(
+        (answer.str("/stdout"), &answer.json["artifacts"]),
+        ("[0, 1, 4]\n", &json!([])),
+        "{}",
+        answer.text()
+    );
     // An input file of its name is an ordinary one, and a module.
     let files = json!({"main.py": base64(b"value = 7\n# not the program\n")});
-    let answer = server.execute(json!({"code": "import main\nprint(main.value)\n1/0  # the program", "files": files}));
+    let answer =
+        server.execute(json!({"code": "import main\nprint(main.value)\n1/0  # the program", "files": files}));
     assert_eq!(answer.str("/stdout"), "7\n", "{}", answer.text());
     assert!(answer.str("/stderr").contains("1/0  # the program"), "{}", answer.text());
     for (code, line) in [
-        ("import threading\ndef f():\n    {}['missing']  # here\nthreading.Thread(target=f).start()", "{}['missing']  # here"),
+        (
+            "import threading\ndef f():\n    {}['missing']  # here\nthreading.Thread(target=f).start()",
+            "{}['missing']  # here",
+        ),
         ("import atexit\n@atexit.register\ndef f():\n    {}['missing']  # here", "{}['missing']  # here"),
         ("import warnings\nwarnings.warn('careful')  # here", "warnings.warn('careful')  # here"),
     ] {
@@ -362,7 +384,12 @@ signal.setitimer(signal.ITIMER_REAL, 0.0005, 0.0005)
 for i in range(20): print('x' * 999_999)
 signal.setitimer(signal.ITIMER_REAL, 0)";
     let answer = server.program(handler);
-    assert_eq!(answer.json["output"]["stdout_bytes"], 20_000_000, "a handler that runs costs no byte: {}", answer.text());
+    assert_eq!(
+        answer.json["output"]["stdout_bytes"],
+        20_000_000,
+        "a handler that runs costs no byte: {}",
+        answer.text()
+    );
     // Threads and forks: lines stay whole.
     let lines = "import os, threading
 def work(n):
@@ -377,7 +404,11 @@ for _ in range(4): os.wait()";
     let answer = server.program(lines);
     let stdout = answer.str("/stdout");
     assert_eq!(stdout.lines().count(), 400, "{}", answer.text());
-    assert!(stdout.lines().all(|line| line.starts_with("task ") && line.ends_with(" done")), "{}", answer.text());
+    assert!(
+        stdout.lines().all(|line| line.starts_with("task ") && line.ends_with(" done")),
+        "{}",
+        answer.text()
+    );
 }
 
 #[test]
@@ -399,7 +430,8 @@ fn figures_that_are_shown_are_files() {
     let code = "import matplotlib.pyplot as plt\nplt.plot([1, 2])\nplt.show()\nplt.figure()\nplt.figure()\nplt.show()";
     for code in [code.to_owned(), format!("import matplotlib\nmatplotlib.use('Agg')\n{code}")] {
         let answer = server.program(&code);
-        let names: Vec<_> = answer.json["artifacts"].as_array().unwrap().iter().map(|file| file["path"].clone()).collect();
+        let names: Vec<_> =
+            answer.json["artifacts"].as_array().unwrap().iter().map(|file| file["path"].clone()).collect();
         assert_eq!(names, ["figure-1.png", "figure-2.png", "figure-3.png"], "{}", answer.text());
         assert_eq!(answer.str("/stderr"), "");
     }
