@@ -176,7 +176,6 @@ const ON_ANY_CPYTHON: &[(&str, &str, i64, &str)] = &[
     ("print('a')\nraise SystemExit('said')", "a\n", 1, "said"),
     ("import sys\nsys.exit(3)", "", 3, ""),
     ("import atexit\natexit.register(print, 'bye')\nprint('hi')", "hi\nbye\n", 0, ""),
-    ("print('on'\n", "", 1, "SyntaxError: '(' was never closed"),
     ("def f(): f()\nf()", "", 1, "RecursionError: "),
     ("import os\nprint('out', flush=True)\nos.abort()", "out\n", 134, ""),
     ("raise KeyboardInterrupt", "", 130, "KeyboardInterrupt"),
@@ -230,7 +229,7 @@ fn another_cpython_runs_what_needs_no_package() {
     for (code, stdout, exit_code, last_line) in ON_ANY_CPYTHON {
         let body = server.program(code).json;
         let stderr = text(&body["stderr"]);
-        let last = stderr.trim_end().lines().last().unwrap_or_default();
+        let last = stderr.trim_end().lines().last().unwrap_or_default().trim_start();
         let ours = stderr.contains("<string>") || stderr.contains("runner");
         let as_wanted = last.starts_with(last_line) && last.is_empty() == last_line.is_empty();
         if body["stdout"] != *stdout || body["exit_code"] != *exit_code || !as_wanted || ours {
