@@ -39,7 +39,14 @@ def read():
 
 def run_unittest(job, done):
     """In the child: runs what is not done yet of a module of CPython's tests."""
+    import traceback
     import unittest
+
+    def said(error):
+        """An exception, and the line that raised it, which tells refused calls apart."""
+        frames = traceback.extract_tb(error[2])
+        line = (frames[-1].line or "").strip() if frames else ""
+        return "%s: %s | %s" % (error[0].__name__, str(error[1])[: WORDS_MAX // 2], line)
 
     class Record(unittest.TestResult):
         """Writes each outcome down as it comes."""
@@ -54,7 +61,7 @@ def run_unittest(job, done):
             write(id=test.id(), outcome=self.outcome or "pass", words=self.words)
 
         def note(self, outcome, test, words):
-            words = words.strip().splitlines()[-1][:WORDS_MAX] if words.strip() else ""
+            words = " ".join(words.split())[:WORDS_MAX]
             if not isinstance(test, unittest.TestCase):
                 # The set-up of a class or module, which stands for all of its cases.
                 write(id=test.id(), outcome=outcome, words=words)
@@ -62,15 +69,14 @@ def run_unittest(job, done):
                 self.outcome, self.words = outcome, words
 
         def addError(self, test, error):
-            self.note("error", test, "%s: %s" % (error[0].__name__, error[1]))
+            self.note("error", test, said(error))
 
         def addFailure(self, test, error):
-            self.note("fail", test, "%s: %s" % (error[0].__name__, str(error[1]).replace("\n", " ")))
+            self.note("fail", test, said(error))
 
         def addSubTest(self, test, subtest, error):
             if error is not None:
-                failed = issubclass(error[0], test.failureException)
-                self.note("fail" if failed else "error", test, "%s: %s" % (error[0].__name__, str(error[1]).replace("\n", " ")))
+                self.note("fail" if issubclass(error[0], test.failureException) else "error", test, said(error))
 
         def addSkip(self, test, reason):
             self.note("skip", test, str(reason))
@@ -204,7 +210,11 @@ def main():
                 write(end=True)
                 code = 0
             except BaseException as error:
-                write(id=job["module"] + ".<set-up>", outcome="error", words=repr(error)[:WORDS_MAX])
+                import traceback
+
+                traceback.print_exc()
+                line = traceback.extract_tb(error.__traceback__)[-1].line
+                write(id=job["module"] + ".<set-up>", outcome="error", words="%r | %s" % (error, line))
                 write(end=True)
             finally:
                 os._exit(code)

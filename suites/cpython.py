@@ -43,8 +43,15 @@ def tests_of(interpreter, runtime):
 
 
 def add_tests(runtime, library, rootfs):
-    """Puts the tests into a copy of the runtime's tree."""
+    """Puts the tests into a copy of the runtime's tree, and takes the packages out: the interpreter outside has none."""
     target = runtime.library(rootfs)
+    # The time zones are in a package too.
+    zones = rootfs / "usr/share/zoneinfo"
+    if zones.is_symlink():
+        source = runtime.rootfs / "usr/share/zoneinfo"
+        zones.unlink()
+        shutil.copytree(source, zones)
+    shutil.rmtree(rootfs / runtime.packages.relative_to(runtime.rootfs))
     for folder in ("test", "unittest/test", "ctypes/test", "sqlite3/test"):
         if (library / folder).is_dir():
             shutil.copytree(library / folder, target / folder, symlinks=False)

@@ -217,7 +217,7 @@ def main():
                 else:
                     print(f"DIFFERENT {program.name}: {part}")
                     show(program, inside, outside, part)
-    stale = expected.stale(cases)
+    stale = expected.stale(cases, not arguments.names)
     for entry in stale:
         print(f"STALE {expected.path.name}:{entry.number}: `{entry.pattern}` does not differ any more: remove it")
     if unsteady:

@@ -66,7 +66,7 @@ def add_tests(runtime, interpreter, rootfs):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("binary", type=os.path.abspath)
-    parser.add_argument("files", nargs="*")
+    parser.add_argument("modules", nargs="*", metavar="FILE")
     add_arguments(parser)
     arguments = parser.parse_args()
     try:
@@ -77,7 +77,7 @@ def main():
     except Missing as missing:
         return skip_or_fail(missing)
     listed = [line for line in (HERE / "packages.txt").read_text().splitlines() if line and not line.startswith("#")]
-    files = arguments.files or listed
+    files = arguments.modules or listed
     expected = Expected(HERE / "expected/packages.txt")
     print(f"{len(files)} files of the tests of {', '.join(PACKAGES)}, one case of {STEP}, {AT_ONCE} at once")
     outside = Outside(bubblewrap(rootfs, runtime, "{work}", runtime.env), runtime.env)

@@ -218,33 +218,35 @@ class Expected:
                     raise SystemExit(f"{path}:{number}: an entry needs a reason above it and a pattern")
                 self.entries.append(_Entry(number, reason, what, pattern.strip()))
 
-    def explains(self, name, what):
+    def explains(self, name, what, words=""):
         """The entry that explains this difference, or None."""
-        return next((entry for entry in self.entries if what in entry.whats and entry.matches(name)), None)
+        for entry in self.entries:
+            if what in entry.whats and entry.words in words and entry.matches(name):
+                return entry
+        return None
 
-    def find(self, name, what):
+    def find(self, name, what, words=""):
         """The same, and the entry counts as true."""
-        entry = self.explains(name, what)
+        entry = self.explains(name, what, words)
         if entry:
             entry.used = True
         return entry
 
-    def stale(self, names):
-        """The entries that explain nothing although a case of that name was run on both sides."""
-        return [
-            entry
-            for entry in self.entries
-            if not entry.used and not entry.may_agree and any(entry.matches(name) for name in names)
-        ]
+    def stale(self, names, all_were_run):
+        """The entries that explain nothing although a case of that name was run. Of those that go by words alone this
+        cannot be said before all were run."""
+        unused = [entry for entry in self.entries if not entry.used and not entry.may_agree]
+        return [entry for entry in unused if (all_were_run or not entry.words) and any(map(entry.matches, names))]
 
 
 class _Entry:
     def __init__(self, number, reason, what, pattern):
-        self.number, self.reason, self.pattern = number, reason, pattern
+        self.number, self.reason = number, reason
+        self.pattern, _, self.words = pattern.partition(" ~ ")
         self.may_agree = what.startswith("?")
         self.whats = set(what.lstrip("?").split("|"))
         self.used = False
-        self._regex = re.compile(".*".join(map(re.escape, pattern.split("*"))) + r"\Z", re.S)
+        self._regex = re.compile(".*".join(map(re.escape, self.pattern.split("*"))) + r"\Z", re.S)
 
     def matches(self, name):
         """Whether the pattern is about this case."""
