@@ -39,6 +39,7 @@ def read():
 
 def run_unittest(job, done):
     """In the child: runs what is not done yet of a module of CPython's tests."""
+    import re
     import traceback
     import unittest
 
@@ -96,8 +97,11 @@ def run_unittest(job, done):
                 if part.countTestCases():
                     left.addTest(part)
             elif part.id() not in done and (job["only"] is None or part.id() in job["only"]):
-                left.addTest(part)
+                if not any(without.match(part.id()) for without in left_out):
+                    left.addTest(part)
         return left
+
+    left_out = [re.compile(pattern) for pattern in job["without"]]
 
     import random
 

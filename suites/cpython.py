@@ -143,7 +143,9 @@ def main():
     expected = Expected(HERE / "expected/cpython.txt")
     print(f"{len(modules)} modules of the tests of {interpreter}, {AT_ONCE} at once")
     with Service(arguments.binary, RUNTIME_ROOTFS=str(rootfs), NATIVE_TEMPLATES="", **SETTINGS) as service:
-        results = compare(service, outside, modules, expected, kind="unittest")
+        # To see that they still hang takes longer than all others together.
+        hanging = [entry.regex for entry in expected.entries if entry.whats == {"hang"} and arguments.group == "near"]
+        results = compare(service, outside, modules, expected, kind="unittest", without=hanging)
     return report(results, expected, arguments)
 
 

@@ -246,11 +246,12 @@ class _Entry:
         self.may_agree = what.startswith("?")
         self.whats = set(what.lstrip("?").split("|"))
         self.used = False
-        self._regex = re.compile(".*".join(map(re.escape, self.pattern.split("*"))) + r"\Z", re.S)
+        self.regex = ".*".join(map(re.escape, self.pattern.split("*"))) + r"\Z"
+        self._compiled = re.compile(self.regex, re.S)
 
     def matches(self, name):
         """Whether the pattern is about this case."""
-        return self._regex.match(name) is not None
+        return self._compiled.match(name) is not None
 
 
 def in_parallel(count, work, items):
