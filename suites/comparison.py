@@ -161,7 +161,7 @@ def cause(module, name, inside):
     """What stands for a case that did not run: the set-up of its class or module, when that is what failed."""
     if name not in inside:
         case_class = name.rsplit(".", 1)[0]
-        for set_up in (f"setUpClass ({case_class})", f"setUpModule ({module})", f"{module}.<set-up>", f"{module}.<end>"):
+        for set_up in (f"setUpClass ({case_class})", f"setUpModule ({module})", f"{module}.<set-up>", f"{module}.<end>", module):
             if set_up in inside:
                 return set_up
     return name
