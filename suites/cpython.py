@@ -128,7 +128,7 @@ def main():
     parser.add_argument("group", nargs="?", default="near", choices=["near", "all"])
     parser.add_argument("modules", nargs="*")
     add_arguments(parser)
-    arguments = parser.parse_args()
+    arguments = parser.parse_intermixed_args()
     try:
         runtime = Runtime(arguments.binary)
         interpreter = runtime.host_interpreter()

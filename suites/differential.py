@@ -186,7 +186,7 @@ def main():
     parser.add_argument("binary", type=os.path.abspath)
     parser.add_argument("names", nargs="*")
     parser.add_argument("--list", action="store_true", help="print what the list of expected differences lacks")
-    arguments = parser.parse_args()
+    arguments = parser.parse_intermixed_args()
     try:
         runtime = Runtime(arguments.binary)
         check_bubblewrap(runtime.rootfs, runtime)

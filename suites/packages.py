@@ -68,7 +68,7 @@ def main():
     parser.add_argument("binary", type=os.path.abspath)
     parser.add_argument("modules", nargs="*", metavar="FILE")
     add_arguments(parser)
-    arguments = parser.parse_args()
+    arguments = parser.parse_intermixed_args()
     try:
         runtime = Runtime(arguments.binary)
         interpreter = runtime.host_interpreter()
