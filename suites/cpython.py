@@ -87,11 +87,19 @@ def read_modules(path, library):
     return {"near": near, "all": list(dict.fromkeys(near + every))}
 
 
-# Shows the directory "$2", which lies in "$1" that is closed to other users, in a mount namespace of its own.
-SHOW_CLOSED = """
-mount --make-rprivate / && aside=$(mktemp -d) && mount --bind "$2" "$aside" && mount -t tmpfs -o mode=755 none "$1" &&
-mkdir -p "$2" && mount --move "$aside" "$2" && rmdir "$aside" && shift 2 && exec "$@"
+# In a mount namespace of its own: "$2", which may lie in "$1" that is closed to other users, is shown, and the packages
+# of the machine, in "$3" with spaces between, are hidden, for inside has none.
+ARRANGE = """
+mount --make-rprivate /
+if [ -n "$1" ]; then
+    aside=$(mktemp -d) && mount --bind "$2" "$aside" && mount -t tmpfs -o mode=755 none "$1"
+    mkdir -p "$2" && mount --move "$aside" "$2" && rmdir "$aside"
+fi
+for directory in $3; do mount -t tmpfs -o mode=755 none "$directory"; done
+shift 3
+exec "$@"
 """
+PACKAGES = "import os, site; print(*filter(os.path.isdir, site.getsitepackages()))"
 
 
 def outside_command(interpreter, runtime):
@@ -101,9 +109,9 @@ def outside_command(interpreter, runtime):
     if user:
         command = ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups", *command]
         prefix = interpreter.parent.parent
-        closed = [path for path in reversed(prefix.parents) if not path.stat().st_mode & 0o001]
-        if closed:
-            command = ["unshare", "--mount", "sh", "-c", SHOW_CLOSED, "sh", str(closed[0]), str(prefix), *command]
+        closed = [str(path) for path in reversed(prefix.parents) if not path.stat().st_mode & 0o001]
+        packages = subprocess.run([interpreter, "-I", "-c", PACKAGES], check=True, capture_output=True, text=True).stdout.strip()
+        command = ["unshare", "--mount", "sh", "-ec", ARRANGE, "sh", (closed or [""])[0], str(prefix), packages, *command]
     path = f"{interpreter.parent}:/usr/bin:/bin:/usr/sbin:/sbin"
     env = dict(runtime.env, PATH=path, HOME="{work}/tmp", TMPDIR="{work}/tmp")
     trial = [*command, "-I", "-c", "import os, ssl, sqlite3"]
