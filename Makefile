@@ -13,7 +13,7 @@ PREFIX ?= /usr/local
 IMAGE_ARGS ?=
 SANDBOX_IMAGE_ARGS ?=
 
-.PHONY: help run prerequisites build install images test lint generate
+.PHONY: help run prerequisites build install images test test-long lint generate
 
 help: ## Lists these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -44,6 +44,9 @@ images: ## Builds the container images of the service, and the one that programs
 
 test: ## Everything: format, lints, all tests, the API against its own description
 	@PROFILE=$(PROFILE) scripts/test
+
+test-long: ## What takes longer: all of CPython's own tests, and numpy's and pandas's, inside and outside
+	@PROFILE=$(PROFILE) scripts/test long
 
 lint: ## Format and clippy alone
 	cargo fmt --all --check

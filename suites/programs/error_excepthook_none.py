@@ -1,0 +1,5 @@
+# excepthook removed
+import sys
+
+del sys.excepthook
+1 / 0

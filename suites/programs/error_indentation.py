@@ -1,0 +1,5 @@
+# an indentation error
+def f():
+    x = 1
+      y = 2
+    return x

@@ -1,0 +1,3 @@
+# a syntax error of the program itself
+def broken(:
+    return 1

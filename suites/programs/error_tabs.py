@@ -1,0 +1,4 @@
+# tabs and spaces
+if True:
+        a = 1
+	b = 2

@@ -1,0 +1,3 @@
+# a string without its end
+name = "abc
+print(name)

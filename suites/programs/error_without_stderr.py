@@ -1,0 +1,6 @@
+# no stderr at all
+import sys
+
+sys.stderr = None
+print("before")
+1 / 0

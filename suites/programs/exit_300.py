@@ -1,0 +1,2 @@
+# a code over 255
+raise SystemExit(300)

@@ -1,0 +1,6 @@
+# os.abort with buffered output
+import os
+
+print("before", flush=True)
+print("buffered")
+os.abort()

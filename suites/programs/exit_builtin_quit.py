@@ -1,0 +1,3 @@
+# quit() of site
+print("before")
+quit(6)

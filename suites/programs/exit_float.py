@@ -1,0 +1,4 @@
+# a float is text
+import sys
+
+sys.exit(2.5)

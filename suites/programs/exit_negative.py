@@ -1,0 +1,4 @@
+# a negative code
+import sys
+
+sys.exit(-1)

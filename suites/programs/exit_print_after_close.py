@@ -1,0 +1,5 @@
+# print after closing stdout
+import sys
+
+sys.stdout.close()
+print("nobody hears this")

@@ -1,0 +1,4 @@
+# a bool is an int
+import sys
+
+sys.exit(True)

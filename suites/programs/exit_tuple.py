@@ -1,0 +1,2 @@
+# several arguments
+raise SystemExit("a", 2)

@@ -1,0 +1,3 @@
+# input() without input
+answer = input("continue? [y/n] ")
+print(answer)

@@ -1,0 +1,279 @@
+"""A running service and the prepared runtime, as the suites beside this file need them. Standard library alone."""
+
+import base64
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+# Longest wait for a service to say where it listens. The first start of templates takes seconds on a busy machine.
+START_MAX_S = 60
+# Longest wait for the answer of a request beyond the time of its program.
+ANSWER_MAX_S = 60
+
+
+class Missing(Exception):
+    """Something that this machine lacks; the text says how to get it."""
+
+
+def skip_or_fail(missing):
+    """What a stage does that cannot run: a failure where everything is required, else a skip that cannot be overlooked."""
+    if os.environ.get("REQUIRE_ALL"):
+        print(f"FAILED: {missing}", file=sys.stderr)
+        return 1
+    print(f"SKIPPED: {missing}", file=sys.stderr)
+    return 0
+
+
+class Runtime:
+    """The tree that `setup` made, with what its manifest says."""
+
+    def __init__(self, binary):
+        # It says which of several trees this binary uses, and makes nothing when that one is there.
+        said = subprocess.run([binary, "setup"], check=True, capture_output=True, text=True)
+        found = re.search(r" in (\S.*/rootfs)$", said.stdout + said.stderr, re.M)
+        if not found:
+            raise Missing(f"`{binary} setup` does not say where the runtime is: {said.stdout}{said.stderr}")
+        self.rootfs = Path(found[1]).resolve()
+        manifest = json.loads((self.rootfs.parent / "runtime.json").read_text())
+        self.id, self.env = manifest["id"], manifest["env"]
+        self.version = tuple(manifest["python"][part] for part in ("major", "minor", "micro"))
+        self.packages = self.rootfs / manifest["site_packages"].lstrip("/")
+        self.package_versions = {package["name"]: package["version"] for package in manifest["packages"]}
+        self.skel = self.rootfs / "usr/share/python-sandbox/skel"
+
+    @property
+    def name(self):
+        """`python3.X`, as the interpreter and its library are called."""
+        return "python%d.%d" % self.version[:2]
+
+    def library(self, rootfs=None):
+        """The standard library, in this tree or in a copy."""
+        for place in ("usr/lib", "usr/lib64"):
+            path = (rootfs or self.rootfs) / place / self.name
+            if (path / "os.py").is_file():
+                return path
+        raise Missing(f"no standard library in {rootfs or self.rootfs}")
+
+    def host_interpreter(self):
+        """The interpreter of this machine that the tree was built from: the executable with the same bytes."""
+        wanted = _digest(self.rootfs / "usr/bin" / self.name)
+        names = ["python3.13", "python3.12", "python3.11", "python3.14", "python3"]
+        places = [Path(folder) / name for name in names for folder in os.get_exec_path()]
+        for place in places:
+            if not place.is_file():
+                continue
+            question = "import os, sys; print(os.path.realpath(sys._base_executable))"
+            answer = subprocess.run([place, "-I", "-c", question], capture_output=True, text=True)
+            path = Path(answer.stdout.strip() or "/nowhere")
+            if answer.returncode == 0 and path.is_file() and _digest(path) == wanted:
+                return path
+        raise Missing(f"the interpreter that {self.rootfs} was built from is not in PATH: run `python-sandbox setup --force`")
+
+    def copy(self, name, key, fill):
+        """A copy of the tree, by hard links, that `fill` puts more into; made once for each `key`."""
+        # Beside the runtimes and not among them: `setup` looks at what is there.
+        parent = self.rootfs.parent.parent.parent / "suites"
+        key = hashlib.sha256(f"{self.id} {self.rootfs.stat().st_ctime_ns} {key}".encode()).hexdigest()
+        target, mark = parent / name / "rootfs", parent / name / "made-from"
+        if mark.is_file() and mark.read_text() == key:
+            return target
+        shutil.rmtree(target.parent, ignore_errors=True)
+        shutil.copytree(self.rootfs, target, symlinks=True, copy_function=_link)
+        fill(target)
+        mark.write_text(key)
+        return target
+
+
+def bubblewrap(rootfs, runtime, work, env):
+    """The command that starts the interpreter of a tree with `work` as working directory, and none of our walls."""
+    start = ["bwrap", "--die-with-parent", "--unshare-all", "--uid", "1000", "--gid", "1000", "--hostname", "sandbox"]
+    start += ["--ro-bind", str(rootfs), "/", "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--clearenv"]
+    # As the agent does: directories of its own, links to the files.
+    for entry in sorted(runtime.skel.rglob("*")):
+        place = entry.relative_to(runtime.skel)
+        source = f"/usr/share/python-sandbox/skel/{place}"
+        start += ["--dir", f"/tmp/{place}"] if entry.is_dir() else ["--symlink", source, f"/tmp/{place}"]
+    start += ["--bind", str(work), "/tmp/output", "--chdir", "/tmp/output"]
+    for name, value in env.items():
+        start += ["--setenv", name, value]
+    return [*start, "/usr/bin/python3"]
+
+
+def check_bubblewrap(rootfs, runtime):
+    """Explains why nothing can be run outside."""
+    if not shutil.which("bwrap"):
+        raise Missing("bubblewrap is missing: `apt-get install bubblewrap`")
+    with tempfile.TemporaryDirectory() as folder:
+        trial = subprocess.run([*bubblewrap(rootfs, runtime, folder, {}), "-c", ""], capture_output=True, text=True)
+    if trial.returncode != 0:
+        raise Missing(f"bubblewrap makes no container here: {trial.stderr.strip()}")
+
+
+def _digest(path):
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+
+
+def _link(source, target, follow_symlinks=True):
+    if os.path.islink(source):
+        os.symlink(os.readlink(source), target)
+        return
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
+
+
+class Refused(Exception):
+    """The service did not run a program, since its validator found something in it."""
+
+
+class Service:
+    """`serve` on a free port of loopback, with the validator's list of forbidden imports empty."""
+
+    def __init__(self, binary, **settings):
+        self._log = tempfile.NamedTemporaryFile("w+", prefix="suites-service-")
+        env = os.environ | {
+            "EXECUTOR_PROVIDER": "native",
+            "EXECUTOR_FALLBACK_PROVIDERS": "",
+            "FORBIDDEN_IMPORTS": "",
+            "MAX_COMPLEXITY": "0",
+            "MAX_OUTPUT_SIZE": "4m",
+            "LOG_FORMAT": "text",
+        }
+        env |= settings
+        self._process = subprocess.Popen([binary, "serve", "--port", "0"], env=env, stdin=subprocess.DEVNULL, stderr=self._log)
+        self.url = None
+
+    def __enter__(self):
+        end = time.monotonic() + START_MAX_S
+        while time.monotonic() < end and self._process.poll() is None:
+            found = re.search(r" is ready at (http\S+)", self.log())
+            if found:
+                self.url = found[1].rstrip("/.")
+                return self
+            time.sleep(0.1)
+        self.__exit__()
+        raise Missing(f"the service did not become ready:\n{self.log()}")
+
+    def __exit__(self, *_):
+        self._process.terminate()
+        self._process.wait()
+
+    def log(self):
+        """What the service has logged so far."""
+        return Path(self._log.name).read_text(errors="replace")
+
+    def execute(self, code, timeout, stdin="", files=None, env=None):
+        """Runs one program; the answer as a dictionary. An answer that is not 200 is an error of the suite."""
+        body = {"code": code, "timeout": timeout, "stdin": stdin, "env": env or {}}
+        body["files"] = {path: base64.b64encode(data).decode() for path, data in (files or {}).items()}
+        headers = {"Content-Type": "application/json"}
+        request = urllib.request.Request(f"{self.url}/execute", json.dumps(body).encode(), headers)
+        try:
+            with urllib.request.urlopen(request, timeout=timeout + ANSWER_MAX_S) as answer:
+                return json.load(answer)
+        except urllib.error.HTTPError as error:
+            text = error.read().decode(errors="replace")
+            if error.code == 400:
+                raise Refused(text) from None
+            raise RuntimeError(f"status {error.code}: {text}\n{self.log()[-3000:]}") from None
+
+    def artifacts(self, answer):
+        """The bytes of each output file of an answer, by path."""
+        contents = {}
+        for artifact in answer["artifacts"]:
+            with urllib.request.urlopen(artifact["url"], timeout=ANSWER_MAX_S) as download:
+                contents[artifact["path"]] = download.read()
+        return contents
+
+
+class Expected:
+    """A list of differences that are meant, as data.
+
+    A line `= REASON` says why the entries below it differ; an entry is `WHAT PATTERN`: what is seen inside
+    (several with `|`), and the name of a case, where `*` stands for any text. `?` before WHAT: it may differ or not,
+    such as where the kernel or chance decides.
+    """
+
+    def __init__(self, path):
+        self.path, self.entries, reason = path, [], None
+        lines = path.read_text().splitlines() if path.is_file() else []
+        for number, line in enumerate(lines, 1):
+            if line.startswith("= "):
+                reason = line[2:].strip()
+            elif line.strip() and not line.startswith("#"):
+                what, _, pattern = line.split("  # ")[0].partition(" ")
+                if not reason or not pattern.strip():
+                    raise SystemExit(f"{path}:{number}: an entry needs a reason above it and a pattern")
+                self.entries.append(_Entry(number, reason, what, pattern.strip()))
+
+    def explains(self, name, what, words=""):
+        """The entry that explains this difference, or None."""
+        for entry in self.entries:
+            if what in entry.whats and entry.words in words and entry.matches(name):
+                return entry
+        return None
+
+    def find(self, name, what, words=""):
+        """The same, and the entry counts as true."""
+        entry = self.explains(name, what, words)
+        if entry:
+            entry.used = True
+        return entry
+
+    def stale(self, names, all_were_run):
+        """The entries that explain nothing although a case of that name was run. Of those that go by words alone this
+        cannot be said before all were run."""
+        unused = [entry for entry in self.entries if not entry.used and not entry.may_agree]
+        return [entry for entry in unused if (all_were_run or not entry.words) and any(map(entry.matches, names))]
+
+
+class _Entry:
+    def __init__(self, number, reason, what, pattern):
+        self.number, self.reason = number, reason
+        self.pattern, _, self.words = pattern.partition(" ~ ")
+        self.may_agree = what.startswith("?")
+        self.whats = set(what.lstrip("?").split("|"))
+        self.used = False
+        self.regex = ".*".join(map(re.escape, self.pattern.split("*"))) + r"\Z"
+        self._compiled = re.compile(self.regex, re.S)
+
+    def matches(self, name):
+        """Whether the pattern is about this case."""
+        return self._compiled.match(name) is not None
+
+
+def in_parallel(count, work, items):
+    """Does `work` for each item, `count` at once; the results in the order of the items. The first exception ends all."""
+    results, errors, queue, lock = [None] * len(items), [], list(enumerate(items)), threading.Lock()
+
+    def serve():
+        while True:
+            with lock:
+                if not queue or errors:
+                    return
+                index, item = queue.pop(0)
+            try:
+                results[index] = work(item)
+            except BaseException as error:  # noqa: BLE001 - raised again below, in the caller's thread
+                errors.append(error)
+
+    threads = [threading.Thread(target=serve) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if errors:
+        raise errors[0]
+    return results
