@@ -27,7 +27,7 @@ def _finisher():
         flush_c_streams = None
     hidden, partial, ours = _call_hidden, _partial, globals()
     leave, modules, known, module_type = os._exit, sys.modules, len(sys.modules), type(sys)
-    run_atexit, collect, objects = atexit._run_exitfuncs, gc.collect, gc.get_objects
+    run_atexit, collect, objects, unfreeze = atexit._run_exitfuncs, gc.collect, gc.get_objects, gc.unfreeze
     count_threads, reference = _thread._count, _weakref.ref
     get_handler, set_handler, builtin_type = _signal.getsignal, _signal.signal, type(len)
     default, interrupt = _signal.SIG_DFL, _signal.SIGINT
@@ -166,6 +166,8 @@ def _finisher():
             except BaseException:
                 whole = True
         if whole:
+            # Modules of the library may hold it, and those end with the rest.
+            unfreeze()
             if interrupted:
                 # Ends the interpreter as that does. It was printed before.
                 sys.excepthook = silent

@@ -24,8 +24,24 @@ _BUFFER_BYTES = 8192
 def _make_streams():
     """Makes both streams and gives a function that binds them to the memory of a sandbox, and one that leaves a note
     there."""
+    import ctypes
     import io
     import mmap
+
+    map_memory = ctypes.PyDLL(None).mmap
+    map_memory.restype = ctypes.c_void_p
+    map_memory.argtypes = [ctypes.c_void_p, ctypes.c_size_t] + [ctypes.c_int] * 3 + [ctypes.c_long]
+    # MAP_SHARED and MAP_FIXED, the same on every architecture (mmap(2)).
+    shared_here = 0x01 | 0x10
+
+    def share(descriptor, offset):
+        """Maps the file. Not by `mmap.mmap` itself, which would keep a descriptor that the program can see."""
+        memory = mmap.mmap(-1, _STREAM_BYTES)
+        place = ctypes.addressof(ctypes.c_char.from_buffer(memory))
+        rights = mmap.PROT_READ | mmap.PROT_WRITE
+        if map_memory(place, _STREAM_BYTES, rights, shared_here, descriptor, offset) != place:
+            raise OSError("the memory of a stream cannot be shared")
+        return memory
 
     first_write, first_flush = io.BufferedWriter.write, io.BufferedWriter.flush
 
@@ -70,7 +86,7 @@ def _make_streams():
 
         def bind(descriptor, offset):
             nonlocal waiting, words
-            waiting = mmap.mmap(descriptor, _STREAM_BYTES, offset=offset)
+            waiting = share(descriptor, offset)
             waiting.seek(_WAITING)
             words = memoryview(waiting)[:24].cast("Q")
             return waiting, words

@@ -63,7 +63,7 @@ async fn the_answer_has_every_field_in_the_contracts_order() {
     assert_eq!(
         body["outcome"],
         json!({"kind": "exited", "limit": null, "signal": null, "syscall": null, "message": null, "hint": null,
-               "retryable": false})
+               "exception": null, "retryable": false})
     );
     assert_eq!(
         body["usage"],

@@ -12,9 +12,9 @@ type Way = fn(&Record, &Note, &Facts<'_>) -> Option<String>;
 /// The first row that has something to say speaks.
 const WAYS: [Way; 12] = [
     shell,
+    no_display,
     missing_module,
     optional_package,
-    no_display,
     no_network,
     standard_input,
     missing_file,
@@ -71,7 +71,9 @@ fn optional_package(raised: &Record, note: &Note, _: &Facts<'_>) -> Option<Strin
 fn no_display(raised: &Record, _: &Note, _: &Facts<'_>) -> Option<String> {
     let text = &raised.text;
     let backend = is(raised, &["ImportError"]) && text.contains("backend") && text.contains("framework");
-    (backend || is(raised, &["TclError"]) || text.contains("no display name")).then(|| {
+    let toolkit = is(raised, &["ModuleNotFoundError"])
+        && ["'tkinter'", "'_tkinter'"].iter().any(|name| text.contains(name));
+    (backend || toolkit || is(raised, &["TclError"]) || text.contains("no display name")).then(|| {
         "there is no display in the sandbox; leave matplotlib's backend as it is and save figures to files".to_owned()
     })
 }

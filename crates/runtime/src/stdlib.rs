@@ -82,12 +82,17 @@ pub(crate) fn link_prefix(python: &Interpreter, rootfs: &Path) -> Result<(), Set
     Ok(())
 }
 
-/// The library's place below a prefix, below the root; `None` where no link is needed, or it would not be seen.
+/// Directories of users: a link there would show their names, and programs look there for what a host has.
+const OF_USERS: [&str; 2] = ["root", "home"];
+
+/// The library's place below a prefix, below the root; `None` where no link is needed, it would not be seen, or it would
+/// show more than it is worth.
 fn prefix_link(prefix: &Path, platlibdir: &str, minor: u8) -> Option<PathBuf> {
     let below = prefix.strip_prefix("/").ok()?;
     let first = below.components().next()?.as_os_str().to_str()?;
     let is_plain = below.components().all(|part| matches!(part, Component::Normal(_)));
-    let is_seen = is_plain && !MOUNTED_OVER.contains(&first) && below != Path::new("usr");
+    let is_hidden = MOUNTED_OVER.contains(&first) || OF_USERS.contains(&first);
+    let is_seen = is_plain && !is_hidden && below != Path::new("usr");
     is_seen.then(|| below.join(platlibdir).join(format!("python3.{minor}")))
 }
 
@@ -140,7 +145,15 @@ mod tests {
         let link = |prefix: &str| prefix_link(Path::new(prefix), "lib", 11);
         assert_eq!(link("/opt/python"), Some(PathBuf::from("opt/python/lib/python3.11")));
         assert_eq!(link("/usr/local"), Some(PathBuf::from("usr/local/lib/python3.11")));
-        for prefix in ["/usr", "/", "/tmp/python", "relative", "/opt/../usr"] {
+        for prefix in [
+            "/usr",
+            "/",
+            "/tmp/python",
+            "/root/.pyenv/versions/3.11.7",
+            "/home/a/python",
+            "relative",
+            "/opt/../usr",
+        ] {
             assert_eq!(link(prefix), None, "{prefix}");
         }
     }

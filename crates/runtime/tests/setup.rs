@@ -78,7 +78,10 @@ fn check_tree(runtime: &Runtime) {
             if ["run", "etc/passwd", "etc/group"].iter().any(|own| path == runtime.rootfs.join(own)) {
                 // The program's file, users and groups: the agent writes them for each sandbox.
                 let target = fs::read_link(&path).unwrap();
-                assert!(target.starts_with("tmp/.sandbox") || target.starts_with("../run/sandbox"), "{target:?}");
+                assert!(
+                    target.starts_with("tmp/.sandbox") || target.starts_with("../run/sandbox"),
+                    "{target:?}"
+                );
             } else if metadata.is_symlink() {
                 let target =
                     fs::canonicalize(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));

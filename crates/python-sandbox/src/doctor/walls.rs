@@ -157,7 +157,11 @@ fn ended_in_time(result: &ExecResult, _: &Attack) -> Result<String, String> {
 }
 
 fn output_was_capped(result: &ExecResult, attack: &Attack) -> Result<String, String> {
-    let (kept, written) = (result.stdout.text.len() as u64, result.stdout.bytes);
+    // The line between head and tail is ours.
+    let ours = |line: &&str| line.starts_with("[... ") && line.ends_with(" bytes omitted ...]");
+    let text = &result.stdout.text;
+    let marker = text.lines().find(ours).map_or(0, |line| line.len() + 2);
+    let (kept, written) = ((text.len() - marker) as u64, result.stdout.bytes);
     let fits = kept <= attack.limits.output_bytes_max && result.stdout.truncated && written == 8192 * 1024;
     let told = format!("{kept} of {written} bytes kept");
     if fits && result.success() { Ok(told) } else { Err(told) }

@@ -42,7 +42,7 @@ fn the_validators_settings() {
     let answer = server.program("print('x' * 99)");
     assert_eq!(
         (answer.str("/stdout"), &answer.json["output"]["stdout_truncated"]),
-        ("xxxxxxxxxx", &json!(true))
+        ("xxxxx\n[... 90 bytes omitted ...]\nxxxx\n", &json!(true))
     );
     server.stop();
 }
