@@ -3,12 +3,14 @@
 import multiprocessing
 from multiprocessing import Array, Barrier, Condition, Event, JoinableQueue, Process, Queue, Semaphore, SimpleQueue, Value, shared_memory
 
-import numpy as np
+WIDTH = 3
 
 
 def fill(name, n, done):
     memory = shared_memory.SharedMemory(name)
-    np.ndarray((4, 3), dtype=np.int64, buffer=memory.buf)[n] = n * 10 + np.arange(3)
+    with memory.buf.cast("q") as numbers:
+        for column in range(WIDTH):
+            numbers[n * WIDTH + column] = n * 10 + column
     memory.close()
     done.put(n)
 
@@ -48,13 +50,12 @@ def end(workers):
 
 
 if __name__ == "__main__":
-    memory = shared_memory.SharedMemory(create=True, size=4 * 3 * 8)
-    table, done = np.ndarray((4, 3), dtype=np.int64, buffer=memory.buf), Queue()
+    memory, done = shared_memory.SharedMemory(create=True, size=4 * WIDTH * 8), Queue()
     workers = run(*(Process(target=fill, args=(memory.name, n, done)) for n in range(4)))
     print(sorted(done.get() for _ in workers))
     end(workers)
-    print(table.tolist())
-    del table
+    with memory.buf.cast("q") as numbers:
+        print([numbers.tolist()[n * WIDTH : (n + 1) * WIDTH] for n in range(4)])
     memory.close()
     memory.unlink()
     names = shared_memory.ShareableList(["a", 1, 2.5, None])

@@ -1,3 +1,4 @@
+#! executors: native, docker, kata
 #! timeout: 20
 import numpy as np
 from scipy.integrate import quad_vec

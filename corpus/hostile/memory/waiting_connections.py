@@ -1,6 +1,5 @@
 #! class: memory
 #! attack: pile up memory in connections that nobody accepts, whose clients are gone: no descriptor holds them
-#! executors: native, docker, kata
 #! validator: rejects
 #! timeout: 20
 #! expect kind: out_of_memory
