@@ -245,6 +245,7 @@ class Expected:
 class _Entry:
     def __init__(self, number, reason, what, pattern):
         self.number, self.reason = number, reason
+        self.text = f"{what} {pattern}"
         self.pattern, _, self.words = pattern.partition(" ~ ")
         self.may_agree = what.startswith("?")
         self.whats = set(what.lstrip("?").split("|"))
