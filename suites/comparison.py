@@ -217,7 +217,7 @@ def report(results, expected, arguments):
         more = f" ({len(cases)} cases)" if len(cases) > 1 else ""
         print(f"UNEXPLAINED {name}{more}\n    inside  {one[0]}: {one[1]}\n    outside {other[0]}: {other[1]}")
     for entry in stale:
-        print(f"STALE {expected.path.name}:{entry.number}: `{entry.pattern}` does not differ any more: remove it")
+        print(f"STALE {expected.path.name}:{entry.number}: `{entry.text}` explains nothing any more: remove it")
     slowest = sorted(results, key=lambda result: -result[4])[:8]
     print("slowest:", ", ".join(f"{module} {seconds:.0f} s" for module, *_, seconds in slowest))
     for reason, count in reasons.most_common():

@@ -219,7 +219,7 @@ def main():
                     show(program, inside, outside, part)
     stale = expected.stale(cases, not arguments.names)
     for entry in stale:
-        print(f"STALE {expected.path.name}:{entry.number}: `{entry.pattern}` does not differ any more: remove it")
+        print(f"STALE {expected.path.name}:{entry.number}: `{entry.text}` explains nothing any more: remove it")
     if unsteady:
         print("not the same each time:", ", ".join(unsteady))
     print(

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -156,6 +157,8 @@ class Service:
         self.url = None
 
     def __enter__(self):
+        # Whoever ends the suite ends the service too.
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
         end = time.monotonic() + START_MAX_S
         while time.monotonic() < end and self._process.poll() is None:
             found = re.search(r" is ready at (http\S+)", self.log())
@@ -242,6 +245,7 @@ class Expected:
 class _Entry:
     def __init__(self, number, reason, what, pattern):
         self.number, self.reason = number, reason
+        self.text = f"{what} {pattern}"
         self.pattern, _, self.words = pattern.partition(" ~ ")
         self.may_agree = what.startswith("?")
         self.whats = set(what.lstrip("?").split("|"))
