@@ -10,7 +10,7 @@
 //! ```
 //!
 //! ```text
-//! source -> size -> depth -> parser -> errors, in CPython's words (cpython/)
+//! source -> size -> depth -> parser -> errors, in CPython's words (cpython/), with what lies behind them (mistakes)
 //!                                   -> scopes: what parses and still does not compile (symbols, semantics)
 //!                                   -> one walk: imports, decision points, patterns (inspect, imports, patterns)
 //! ```
@@ -20,6 +20,7 @@ mod depth;
 mod fold;
 mod imports;
 mod inspect;
+mod mistakes;
 mod modules;
 mod patterns;
 mod policy;

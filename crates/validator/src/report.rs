@@ -84,6 +84,8 @@ pub enum FindingCode {
     SuspectAttribute,
     /// Warning: a relative import; a program has no parent package, so it fails when it runs.
     RelativeImport,
+    /// Warning: the program has no statement that does anything: comments alone, or a text in quotes.
+    NothingToRun,
     /// Warning: an encoding declaration other than UTF-8; the interpreter ignores it.
     EncodingCookie,
 }
@@ -106,6 +108,7 @@ impl FindingCode {
             Self::DynamicImport => "dynamic-import",
             Self::SuspectAttribute => "suspect-attribute",
             Self::RelativeImport => "relative-import",
+            Self::NothingToRun => "nothing-to-run",
             Self::EncodingCookie => "encoding-cookie",
         }
     }

@@ -10,6 +10,7 @@ use crate::cpython::tokens::{BRACKETS_MAX, INDENTS_MAX};
 use crate::cpython::{Worded, explain, tokens};
 use crate::depth::{self, DEPTH_MAX, TooDeep};
 use crate::inspect::{self, Remark};
+use crate::mistakes;
 use crate::policy::Policy;
 use crate::report::{Finding, FindingCode, LastExpression, Report, tidy};
 use crate::semantics;
@@ -143,6 +144,9 @@ fn judge_tree(source: &Source<'_>, policy: &Policy) -> Report {
     report.last_expression = inspect::last_expression(body)
         .map(|(at, is_call)| LastExpression { line: source.place(at).0, is_call });
     let is_broken = !syntax.is_empty();
+    if let (false, Some(message)) = (is_broken, mistakes::nothing_to_run(body, source.text)) {
+        report.warnings.push(finding_at((1, 0), FindingCode::NothingToRun, message));
+    }
     for Worded { at, message } in syntax {
         let (line, column) = source.place(at);
         report.violations.push(Finding { line, column, code: FindingCode::SyntaxError, message });
@@ -166,14 +170,18 @@ fn judge_tree(source: &Source<'_>, policy: &Policy) -> Report {
 /// its compiler refuses.
 fn syntax_errors(parsed: &Parsed<Mod>, body: &[Stmt], text: &str, policy: &Policy) -> Vec<Worded> {
     if !parsed.errors().is_empty() || !parsed.unsupported_syntax_errors().is_empty() {
-        return vec![explain::explain(parsed, text, policy.python)];
+        let mut worded = explain::explain(parsed, text, policy.python);
+        mistakes::add_hint(&mut worded, text, policy.python);
+        return vec![worded];
     }
     // The parser takes tabs for two columns, CPython compares them as eight and as one.
     if text.contains('\t')
         && let Some(fault) = tokens::scan(text, policy.python).error
         && matches!(fault.worded().message.as_str(), tokens::TABS_MIXED | tokens::UNINDENT)
     {
-        return vec![fault.worded().clone()];
+        let mut worded = fault.worded().clone();
+        mistakes::add_hint(&mut worded, text, policy.python);
+        return vec![worded];
     }
     let mut errors = symbols::check(body, text);
     errors.append(&mut semantics::check(body, text, policy.python));

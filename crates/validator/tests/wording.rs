@@ -16,7 +16,9 @@ fn lax() -> Policy {
 fn ours(source: &str) -> Vec<(String, u32, u32)> {
     let findings = validate(source, &lax()).violations;
     assert!(findings.iter().all(|f| f.code == FindingCode::SyntaxError), "{source:?}: {findings:?}");
-    findings.into_iter().map(|f| (f.message, f.line, f.column)).collect()
+    // Our hint comes after CPython's words.
+    let words = |message: String| message.split(" (hint: ").next().unwrap_or_default().to_owned();
+    findings.into_iter().map(|f| (words(f.message), f.line, f.column)).collect()
 }
 
 fn check(sources: &[&str]) -> (usize, usize) {

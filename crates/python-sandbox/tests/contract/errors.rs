@@ -60,6 +60,25 @@ fn a_rejected_program_is_400_with_every_finding() {
 }
 
 #[test]
+fn a_syntax_error_says_what_lies_behind_it() {
+    let Some(server) = default_server() else { return };
+    for (code, line, column, words) in [
+        ("```python\nprint(1)\n```", 1, 0, "remove the Markdown fence (```), send only the code"),
+        ("x = 1\n!pip install seaborn", 2, 0, "nothing can be installed"),
+        ("%matplotlib inline\nprint(1)", 1, 0, "magic command of notebooks"),
+        ("print(“hi”)", 1, 6, "typographic quote"),
+    ] {
+        let answer = server.execute(json!({"code": code}));
+        check_error(&answer, 400, "validation_failed");
+        let violation = &answer.json["violations"][0];
+        assert_eq!((&violation["line"], &violation["column"]), (&json!(line), &json!(column)), "{violation}");
+        for text in ["/error", "/message", "/violations/0/message"] {
+            assert!(answer.str(text).contains(words), "{text}: {}", answer.text());
+        }
+    }
+}
+
+#[test]
 fn unknown_paths_are_404_and_wrong_methods_405_with_allow() {
     let Some(server) = default_server() else { return };
     for path in
