@@ -157,7 +157,7 @@ pub(crate) const SETTINGS: &[Entry] = {
         row(Executors, "EXECUTOR_PROVIDER", Kind::Provider, "native", None, "Executor that runs the programs."),
         row(Executors, "EXECUTOR_FALLBACK_PROVIDERS", Kind::List(Item::Provider), "docker", None, "Executors to turn to, in this order, when the first one cannot work. Names of executors that this version does not have yet stay inactive."),
         row(Executors, "RUNTIME_ROOTFS", Kind::Path, "", None, "Root file system of your own to run programs in; empty = the runtime that `python-sandbox setup` made."),
-        row(Executors, "RUNTIME_PACKAGES", Kind::Word(&["auto", "minimal", "full"]), "auto", None, "List of packages of the runtime that programs run in, and that `python-sandbox setup` prepares; auto = the one that was prepared last, `minimal` where there is none."),
+        row(Executors, "RUNTIME_PACKAGES", Kind::Word(&["auto", "minimal", "full"]), "auto", None, "List of packages of the runtime that programs run in, and that `python-sandbox setup` prepares; auto = the one that `setup` was asked for last, `minimal` where there is none."),
 
         row(Native, "NATIVE_MEMORY", size(16 * MIB, 1024 * GIB), "128m", BYTES, "Memory of one sandbox, files in /tmp included; no swap beyond it."),
         row(Native, "NATIVE_CPU_QUOTA", number(1000, 100_000_000), "100000", Some("microseconds of CPU time per 100000 microseconds"), "CPU of one sandbox: 100000 is one core."),
