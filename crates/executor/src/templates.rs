@@ -40,8 +40,17 @@ pub const COMMON: [&str; 16] = [
 
 /// Packages whose import is mostly that of another: a program that imports the first gains from a template that has
 /// the second.
-const BUILT_ON: [(&str, &str); 4] =
-    [("scipy", "numpy"), ("pandas", "numpy"), ("matplotlib", "numpy"), ("mpl_toolkits", "matplotlib")];
+const BUILT_ON: [(&str, &str); 8] = [
+    ("scipy", "numpy"),
+    ("pandas", "numpy"),
+    ("matplotlib", "numpy"),
+    ("mpl_toolkits", "matplotlib"),
+    ("seaborn", "pandas"),
+    ("sklearn", "numpy"),
+    ("statsmodels", "pandas"),
+    // pandas imports it where it is installed.
+    ("pyarrow", "pandas"),
+];
 
 /// All templates, the lean one first.
 #[derive(Debug, Clone)]
@@ -135,6 +144,7 @@ mod tests {
             spec("data", &["numpy", "pandas", "matplotlib.pyplot"]),
             spec("numbers", &["numpy"]),
             spec("web", &["requests"]),
+            spec("science", &["numpy", "pandas", "matplotlib.pyplot", "seaborn", "sklearn.ensemble"]),
         ]))
     }
 
@@ -154,6 +164,13 @@ mod tests {
         assert_eq!(chosen(&["matplotlib"]), "data");
         assert_eq!(chosen(&["scipy.stats"]), "numbers", "scipy is built on numpy");
         assert_eq!(chosen(&["requests", "json"]), "web");
+        assert_eq!(
+            chosen(&["pandas", "matplotlib.pyplot"]),
+            "data",
+            "what it does not need costs it nothing"
+        );
+        assert_eq!(chosen(&["pandas", "sklearn.svm"]), "science");
+        assert_eq!(chosen(&["pyarrow.parquet"]), "data", "pandas imports pyarrow");
     }
 
     #[test]

@@ -52,16 +52,13 @@ fn prepare(args: &SetupArgs, settings: &Settings) -> ExitCode {
     }
 }
 
-/// The service takes the list that the settings name, or else the newest tree: that may be another one than this.
+/// The service takes the list that the settings name, or else what was asked for last: that may be another one than this.
 fn tell_if_another_is_used(made: &Runtime, settings: &Settings) {
     let used = compose::load_runtime(settings).ok().and_then(|runtime| runtime.list);
     if let (Some(made), Some(used)) = (made.list, used)
         && made != used
     {
-        term::message(&format!(
-            "the service would use `{used}`, which {}; set RUNTIME_PACKAGES={made} for this one",
-            if settings.runtime_packages.is_some() { "RUNTIME_PACKAGES names" } else { "was prepared last" }
-        ));
+        term::message(&format!("the service would use `{used}`; set RUNTIME_PACKAGES={made} for this one"));
     }
 }
 

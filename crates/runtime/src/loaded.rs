@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use crate::PackageList;
 use crate::error::LoadError;
@@ -33,8 +34,8 @@ pub struct Runtime {
 }
 
 impl Runtime {
-    /// Loads the newest finished runtime below `data_dir` that this version of the program would make, with any
-    /// list of packages.
+    /// Loads the finished runtime below `data_dir` that this version of the program would make, with any list of
+    /// packages; of several, the one that a set-up was asked for last.
     ///
     /// # Errors
     /// When there is none, or it is outdated (the text says to run `python-sandbox setup`), or it cannot be
@@ -63,7 +64,7 @@ impl Runtime {
                 .iter()
                 .filter(|(path, manifest)| manifest.is_current() && path.join(ROOTFS_NAME).is_dir())
                 .filter(|(_, manifest)| list.is_none() || manifest.list() == list)
-                .max_by(|(_, one), (_, other)| one.created_at.cmp(&other.created_at))
+                .max_by_key(|(path, manifest)| (asked_for_at(path), manifest.created_at.clone()))
         };
         let other =
             list.map(|wanted| (wanted, wanted.other())).filter(|(_, other)| newest(Some(*other)).is_some());
@@ -143,6 +144,21 @@ impl Runtime {
             env: manifest.env.clone().into_iter().collect(),
             packages: manifest.packages.clone(),
         }
+    }
+}
+
+/// When a set-up was last asked for the runtime in this directory: the age of its manifest.
+fn asked_for_at(directory: &Path) -> SystemTime {
+    let modified = fs::metadata(directory.join(MANIFEST_NAME)).and_then(|metadata| metadata.modified());
+    modified.unwrap_or(SystemTime::UNIX_EPOCH)
+}
+
+/// Makes the runtime that a set-up was asked for the one that [`Runtime::load`] takes. Best effort: who may not
+/// write there still has the setting.
+pub(crate) fn prefer(runtime: &Runtime) {
+    let manifest = runtime.rootfs.with_file_name(MANIFEST_NAME);
+    if let Ok(file) = fs::File::options().append(true).open(manifest) {
+        let _ = file.set_modified(SystemTime::now());
     }
 }
 
@@ -242,6 +258,8 @@ mod tests {
         assert_eq!(load(Some(PackageList::Full)).unwrap(), Some(PackageList::Full));
         assert_eq!(load(Some(PackageList::Minimal)).unwrap(), Some(PackageList::Minimal));
         assert_eq!(load(None).unwrap(), Some(PackageList::Minimal), "the newest");
+        prefer(&Runtime::load_list(directory.path(), Some(PackageList::Full)).unwrap());
+        assert_eq!(load(None).unwrap(), Some(PackageList::Full), "the one that was asked for last");
     }
 
     #[test]

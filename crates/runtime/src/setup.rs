@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 
 use crate::command::{command, run};
 use crate::error::SetupError;
-use crate::loaded::{Runtime, runtimes_dir};
+use crate::loaded::{Runtime, prefer, runtimes_dir};
 use crate::manifest::{
     MANIFEST_NAME, Manifest, PythonVersion, ROOTFS_NAME, SCHEMA_VERSION, list_packages, program_env,
 };
@@ -77,6 +77,9 @@ impl Progress for Silent {
 pub fn setup(options: &SetupOptions, progress: &mut dyn Progress) -> Result<Runtime, SetupError> {
     let ready = Runtime::load_list(&options.data_dir, options.packages);
     if let (None, false, Ok(runtime)) = (&options.python, options.force, &ready) {
+        if options.packages.is_some() {
+            prefer(runtime);
+        }
         return Ok(runtime.clone());
     }
     // What is made again is the list that is in use.
@@ -93,6 +96,7 @@ pub fn setup(options: &SetupOptions, progress: &mut dyn Progress) -> Result<Runt
     if !options.force
         && let Ok(runtime) = Runtime::from_dir(&finished)
     {
+        prefer(&runtime);
         return Ok(runtime);
     }
 

@@ -19,7 +19,8 @@ pub(crate) fn limits() -> SandboxLimits {
 
 /// The template of the default settings.
 pub(crate) fn data_template() -> TemplateSpec {
-    let preload = ["numpy", "pandas", "openpyxl", "matplotlib.pyplot"].map(str::to_owned).into();
+    let preload =
+        ["numpy", "pandas", "openpyxl", "xlsxwriter", "matplotlib.pyplot"].map(str::to_owned).into();
     TemplateSpec { name: "data".to_owned(), preload }
 }
 

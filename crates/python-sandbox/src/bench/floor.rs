@@ -19,7 +19,7 @@ use tempfile::TempDir;
 /// What the process runs.
 const FLOOR: &str = include_str!("programs/floor.py");
 /// What the data template has besides the common modules: the setting's default.
-pub(super) const DATA_MODULES: [&str; 4] = ["numpy", "pandas", "openpyxl", "matplotlib.pyplot"];
+pub(super) const DATA_MODULES: [&str; 5] = ["numpy", "pandas", "openpyxl", "xlsxwriter", "matplotlib.pyplot"];
 /// Settings of numeric libraries that give them the threads which they have in a sandbox with one CPU.
 const ONE_THREAD: [&str; 4] =
     ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"];

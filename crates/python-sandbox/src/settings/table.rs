@@ -92,6 +92,13 @@ impl Group {
     }
 }
 
+/// Two templates, by measurement (runtime/README.md has the figures): a fork costs by what its template has imported, so
+/// programs of pandas shall not pay for scikit-learn. The second is worth its memory: each of the packages that it adds takes
+/// about a second of CPU time and most of NATIVE_MEMORY to import.
+const NATIVE_TEMPLATES: &str = "data=numpy+pandas+openpyxl+xlsxwriter+matplotlib.pyplot,\
+    science=numpy+pandas+matplotlib.pyplot+scipy.stats+seaborn+sklearn.ensemble+sklearn.linear_model\
+    +sklearn.model_selection+sklearn.preprocessing+sklearn.pipeline+sklearn.cluster+sklearn.datasets+statsmodels.api";
+
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
 
@@ -150,7 +157,7 @@ pub(crate) const SETTINGS: &[Entry] = {
         row(Executors, "EXECUTOR_PROVIDER", Kind::Provider, "native", None, "Executor that runs the programs."),
         row(Executors, "EXECUTOR_FALLBACK_PROVIDERS", Kind::List(Item::Provider), "docker", None, "Executors to turn to, in this order, when the first one cannot work. Names of executors that this version does not have yet stay inactive."),
         row(Executors, "RUNTIME_ROOTFS", Kind::Path, "", None, "Root file system of your own to run programs in; empty = the runtime that `python-sandbox setup` made."),
-        row(Executors, "RUNTIME_PACKAGES", Kind::Word(&["auto", "minimal", "full"]), "auto", None, "List of packages of the runtime that programs run in, and that `python-sandbox setup` prepares; auto = the one that was prepared last, `minimal` where there is none."),
+        row(Executors, "RUNTIME_PACKAGES", Kind::Word(&["auto", "minimal", "full"]), "auto", None, "List of packages of the runtime that programs run in, and that `python-sandbox setup` prepares; auto = the one that `setup` was asked for last, `minimal` where there is none."),
 
         row(Native, "NATIVE_MEMORY", size(16 * MIB, 1024 * GIB), "128m", BYTES, "Memory of one sandbox, files in /tmp included; no swap beyond it."),
         row(Native, "NATIVE_CPU_QUOTA", number(1000, 100_000_000), "100000", Some("microseconds of CPU time per 100000 microseconds"), "CPU of one sandbox: 100000 is one core."),
@@ -159,7 +166,7 @@ pub(crate) const SETTINGS: &[Entry] = {
         row(Native, "NATIVE_TMP_INODES", number(64, 10_000_000), "8192", Some("files and directories"), "Files and directories in /tmp of one sandbox."),
         row(Native, "NATIVE_CGROUP_PARENT", Kind::OptionalText, "", None, "Control group below which the sandboxes' groups are made, such as /python-sandbox; empty = the service's own."),
         row(Native, "NATIVE_CGROUP_REMOUNT", Kind::Flag, "false", None, "In a container: makes its own control groups writable, which engines mount read-only. Needs CAP_SYS_ADMIN."),
-        row(Native, "NATIVE_TEMPLATES", Kind::List(Item::Template), "data=numpy+pandas+openpyxl+matplotlib.pyplot", None, "Interpreters that wait with packages imported and are forked for programs that import them, as NAME=MODULE+MODULE. One without packages is always there."),
+        row(Native, "NATIVE_TEMPLATES", Kind::List(Item::Template), NATIVE_TEMPLATES, None, "Interpreters that wait with packages imported and are forked for programs that import them, as NAME=MODULE+MODULE; modules that the runtime lacks are left out. One without packages is always there. What they cost is in runtime/README.md."),
         row(Native, "NATIVE_FRESH_INTERPRETER", Kind::Flag, "false", None, "Starts a new interpreter for every program instead of forking one: siblings then share neither address layout nor hash seed, and packages are imported each time."),
         computed(Native, "NATIVE_POOL_SIZE", number(0, 1000), "4 x cores, at least 8", Some("sandboxes"), "Most sandboxes that wait ready for use, for each template; a quarter always waits, more with the demand. 0 = none."),
 
@@ -202,7 +209,7 @@ pub(crate) const SETTINGS: &[Entry] = {
         row(Docker, "DOCKER_PIDS_LIMIT", number(2, 32_768), "50", Some("processes and threads"), "Processes and threads of one container at once."),
         row(Docker, "DOCKER_TMP_SIZE", size(MIB, 1024 * GIB), "64m", BYTES, "Size of /tmp in one container. It is kept in memory and counts there too."),
         row(Docker, "DOCKER_TMP_INODES", number(64, 10_000_000), "8192", Some("files and directories"), "Files and directories in /tmp of one container."),
-        row(Docker, "DOCKER_TEMPLATES", Kind::List(Item::Template), "data=numpy+pandas+openpyxl", None, "Containers that wait with packages imported, for programs that import them, as NAME=MODULE+MODULE. What is imported counts against DOCKER_MEMORY. Containers without packages always wait too."),
+        row(Docker, "DOCKER_TEMPLATES", Kind::List(Item::Template), "data=numpy+pandas+openpyxl+xlsxwriter", None, "Containers that wait with packages imported, for programs that import them, as NAME=MODULE+MODULE. What is imported counts against DOCKER_MEMORY. Containers without packages always wait too."),
         computed(Docker, "DOCKER_POOL_SIZE", number(0, 1000), "2 x cores, at least 4", Some("containers"), "Most containers that wait ready for use, for each template. Of the first executor a quarter always waits; those of a fallback come with the demand. 0 = none."),
 
         row(Runtimes, "GVISOR_RUNTIME", Kind::Text, "runsc", None, "Name of gVisor's runtime in the Docker engine."),
