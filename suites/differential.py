@@ -80,7 +80,8 @@ ALWAYS_DIFFERENT = [
     (r"\bThread-140\d{12}\b|\b14\d{13}\b", "NUMBER"),
     (r"\b(Ran \d+ tests? in) [\d.]+s", r"\1 TIME"),
     (rf"{TODAY}[T ]\d\d:\d\d:\d\d([.,]\d+)?(Z|\+00:00)?", "NOW"),
-    (r"<dc:date>.*?</dc:date>|/CreationDate \([^)]*\)|<dcterms:\w+ .*?</dcterms:\w+>", "DATE"),
+    (r"<dc:date>.*?</dc:date>|/CreationDate \([^)]*\)|/ModDate \([^)]*\)|<dcterms:\w+ .*?</dcterms:\w+>", "DATE"),
+    (r"\[<[0-9a-f]{32}><[0-9a-f]{32}>\]", "DIGESTS"),
 ]
 
 

@@ -105,6 +105,11 @@ def bubblewrap(rootfs, runtime, work, env):
         place = entry.relative_to(runtime.skel)
         source = f"/usr/share/python-sandbox/skel/{place}"
         start += ["--dir", f"/tmp/{place}"] if entry.is_dir() else ["--symlink", source, f"/tmp/{place}"]
+    # The names of users, which the agent writes for each sandbox.
+    for name in ["passwd", "group"]:
+        source = f"{rootfs}/usr/share/python-sandbox/{name}"
+        if os.path.exists(source):
+            start += ["--ro-bind", source, f"/tmp/.sandbox/sandbox/{name}"]
     start += ["--bind", str(work), "/tmp/output", "--chdir", "/tmp/output"]
     for name, value in env.items():
         start += ["--setenv", name, value]

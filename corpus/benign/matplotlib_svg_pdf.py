@@ -1,4 +1,4 @@
-#! files: bars.pdf, bars.svg
+#! files: bars.pdf, bars.svg, figure-1.png
 import matplotlib.pyplot as plt
 
 names = ["red", "green", "blue"]

@@ -301,12 +301,11 @@ def check_files():
     fallback = pathlib.Path("/usr/share/python-sandbox")
     assert "sandbox:x:1000:" in (fallback / "passwd").read_text() and (fallback / "group").is_file()
     assert grp and pwd
-    # By its bare name and without PATH an interpreter falls back to the prefix that it was built with, where that is below
-    # /usr or has a link.
+    # By its bare name and without PATH an interpreter falls back to the prefix that it was built with. One below /usr finds
+    # itself, one in a user's directory cannot, and every other has a link.
     import importlib.util
-    import sysconfig
 
-    if importlib.util.find_spec("sandbox_prefix") is None and sysconfig.get_config_var("CONFIG_ARGS").find("=/usr") < 0:
+    if importlib.util.find_spec("sandbox_prefix") is None:
         return
     program = "import sys, json, os; print(sys.prefix, json.__file__, os.__file__, *sys.path)"
     for folder in ["/", "/tmp"]:

@@ -116,6 +116,8 @@ def _finisher():
         # While all of it can still be reached: this puts what holds on to something before what it holds on to, so
         # that the finalizers of the next collection flush a file before they close what is below it.
         hidden(collect)
+        # From here on CPython cannot import, and warns without it.
+        modules["warnings"] = None
         for name in ("last_exc", "last_type", "last_value", "last_traceback"):
             if hasattr(sys, name):
                 setattr(sys, name, None)

@@ -108,7 +108,10 @@ def _exit_code(code):
         pass
     _tell(lambda: [_fields("exit", _first_line(code))])
     try:
-        text = "%s\n" % (code,)
+        try:
+            text = "%s\n" % (code,)
+        except Exception:
+            text = "\n"
         if getattr(sys, "stderr", None) is None:
             os.write(2, text.encode("utf-8", "backslashreplace"))
         else:

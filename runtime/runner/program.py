@@ -6,19 +6,6 @@ _PROGRAM_FILES = ("/run/program/main.py", "/tmp/.sandbox/program/main.py")
 _OUTPUT = "/tmp/output"
 
 
-class _Source:
-    """Loader of the program's text: traceback, inspect, pdb and doctest ask it for lines (PEP 302)."""
-
-    def __init__(self, path, text):
-        self.name, self.path, self._text = "__main__", path, text
-
-    def get_source(self, name):
-        return self._text
-
-    def get_filename(self, name):
-        return self.path
-
-
 def _receive():
     """Waits for the program. Gives its source and its environment."""
     if os.read(4, 1) != b"1":
@@ -55,7 +42,9 @@ def _prepare():
     path = _PROGRAM_FILES[0] if os.path.exists(_PROGRAM_FILES[0]) else _PROGRAM_FILES[1]
     main = type(sys)("__main__")
     namespace = vars(main)
-    namespace["__loader__"] = _Source(path, source)
+    # As CPython has it; but the text is what was sent, whatever a cookie in it says of its encoding (PEP 263).
+    loader = namespace["__loader__"] = _SourceFileLoader("__main__", path)
+    loader.get_source = lambda name=None: source
     if sys.version_info < (3, 14):
         namespace["__annotations__"] = {}
     namespace["__builtins__"] = __builtins__

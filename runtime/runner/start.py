@@ -26,6 +26,7 @@ import sys
 import traceback
 import warnings
 from functools import partial as _partial
+from _frozen_importlib_external import SourceFileLoader as _SourceFileLoader
 from io import StringIO as _StringIO
 from linecache import cache as _lines
 
