@@ -113,7 +113,8 @@ fn shell(raised: &Record, note: &Note, _: &Facts<'_>) -> Option<String> {
 
 fn missing_file(raised: &Record, _: &Note, _: &Facts<'_>) -> Option<String> {
     let unnamed = is(raised, &["OSError"]) && raised.text.contains("into a non-existent directory");
-    if !unnamed && !(is(raised, &["FileNotFoundError"]) && !raised.file.is_empty()) {
+    let named = is(raised, &["FileNotFoundError"]) && !raised.file.is_empty();
+    if !unnamed && !named {
         return None;
     }
     if unnamed || (raised.file.starts_with('/') && !raised.file.starts_with("/tmp/")) {
