@@ -67,6 +67,7 @@ struct Run {
     /// CPU time that was used when the last part of the program's time began.
     used: Option<(Instant, u64)>,
     waited: bool,
+    killed_itself: bool,
     ended: Option<Instant>,
     status: Option<WaitStatus>,
     reason: EndReason,
@@ -106,6 +107,7 @@ impl Run {
             started: None,
             used: None,
             waited: false,
+            killed_itself: false,
             ended: None,
             status: None,
             reason: EndReason::Itself,
@@ -325,6 +327,13 @@ impl Run {
             return;
         }
         let Some(notification) = listener.receive() else { return };
+        if let Some(target) = notification.kills() {
+            // Itself, its group or all: the first process leads its session.
+            let own = self.pid.as_raw_nonzero().get();
+            self.killed_itself |= target == own || target <= 0;
+            listener.let_run(notification);
+            return;
+        }
         listener.refuse(notification);
         note_name(&mut self.denied, notification.name());
     }
@@ -369,6 +378,7 @@ impl Run {
             stderr_bytes: self.stderr.bytes,
             note: self.kept.note(),
             waited: self.waited,
+            killed_itself: self.killed_itself,
             denied: self.denied,
             disk: disk_state(),
             counters,

@@ -21,6 +21,8 @@ pub struct Notification {
     id: u64,
     /// The system call's number on this machine's architecture.
     pub number: u32,
+    /// Its first argument.
+    first: u64,
 }
 
 impl Notification {
@@ -29,6 +31,17 @@ impl Notification {
     pub fn name(&self) -> String {
         syscall_name(Arch::native(), self.number)
             .map_or_else(|| format!("system call {}", self.number), str::to_owned)
+    }
+
+    /// The process that the call would kill, as kill(2) names it, where the call is one that the policy lets run after
+    /// it was told: all of those send SIGKILL.
+    #[must_use]
+    pub fn kills(&self) -> Option<i32> {
+        const TOLD: [&str; 5] = ["kill", "tkill", "tgkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo"];
+        let is_told = syscall_name(Arch::native(), self.number).is_some_and(|name| TOLD.contains(&name));
+        // The kernel takes the low half for a pid_t.
+        let [a, b, c, d, ..] = self.first.to_le_bytes();
+        is_told.then_some(i32::from_le_bytes([a, b, c, d]))
     }
 }
 
@@ -51,15 +64,32 @@ impl Listener {
         };
         let number = u32::try_from(notification.data.nr).ok();
         (result == 0).then_some(())?;
-        Some(Notification { id: notification.id, number: number.unwrap_or(u32::MAX) })
+        let (id, first) = (notification.id, notification.data.args[0]);
+        Some(Notification { id, number: number.unwrap_or(u32::MAX), first })
     }
 
     /// Answers a refused call with EPERM. A process that died meanwhile needs no answer.
     pub fn refuse(&self, notification: Notification) {
-        let mut answer =
-            libc::seccomp_notif_resp { id: notification.id, val: 0, error: -libc::EPERM, flags: 0 };
+        self.answer(notification, -libc::EPERM, 0);
+    }
+
+    /// Lets a call run of which there was only something to tell (Linux 5.5; an older kernel refuses it). Its arguments
+    /// are in registers, which nobody can change meanwhile.
+    pub fn let_run(&self, notification: Notification) {
+        const CONTINUE: u32 = 1;
+        if !self.answer(notification, 0, CONTINUE) {
+            self.refuse(notification);
+        }
+    }
+
+    /// False where the kernel does not take the answer.
+    fn answer(&self, notification: Notification, error: i32, flags: u32) -> bool {
+        let mut answer = libc::seccomp_notif_resp { id: notification.id, val: 0, error, flags };
         // SAFETY: the request number encodes the size of struct seccomp_notif_resp, which `answer` is.
-        unsafe { libc::ioctl(self.descriptor.as_raw_fd(), SECCOMP_IOCTL_NOTIF_SEND as _, &raw mut answer) };
+        let result = unsafe {
+            libc::ioctl(self.descriptor.as_raw_fd(), SECCOMP_IOCTL_NOTIF_SEND as _, &raw mut answer)
+        };
+        result == 0
     }
 }
 

@@ -521,6 +521,7 @@ mod tests {
             stderr_bytes: 0,
             note: vec![],
             waited: false,
+            killed_itself: false,
             denied: vec![],
             disk: DiskState::default(),
             counters: None,

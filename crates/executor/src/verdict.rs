@@ -81,7 +81,9 @@ pub fn judge(facts: &Facts<'_>) -> (Outcome, i32) {
         (EndReason::WallTime, _) => timed_out_with_cause(facts),
         (EndReason::OutputTotal, _) => (output_limit(facts), 128 + i32::from(SIGKILL)),
         (EndReason::Processes, _) => (process_limit(facts), 128 + i32::from(SIGKILL)),
-        (EndReason::Itself, WaitStatus::Signaled(SIGKILL)) if facts.evidence.oom_kills > 0 => {
+        (EndReason::Itself, WaitStatus::Signaled(SIGKILL))
+            if facts.evidence.oom_kills > 0 && !facts.report.killed_itself =>
+        {
             (out_of_memory(facts), EXIT_CODE_OUT_OF_MEMORY)
         }
         (EndReason::Itself, WaitStatus::Signaled(signal)) => {
@@ -420,6 +422,7 @@ mod tests {
             stderr_bytes: 0,
             note: note.as_bytes().to_vec(),
             waited: false,
+            killed_itself: false,
             denied: vec![],
             disk: DiskState { bytes_max: 1 << 20, bytes_used: 4096, inodes_max: 100, inodes_used: 3 },
             counters: None,
@@ -466,6 +469,12 @@ mod tests {
         let limit = outcome.limit.unwrap();
         assert_eq!((limit.value, limit.used, limit.setting), (1 << 27, Some(1 << 27), "MEM"));
         assert_eq!(verdict(&killed, Evidence::default()).0.kind, OutcomeKind::Signal);
+        let itself = Report { killed_itself: true, ..killed };
+        assert_eq!(
+            kind(&itself, oom),
+            OutcomeKind::Signal,
+            "a worker ran out of memory, the program did not"
+        );
         assert_eq!(kind(&report(WaitStatus::Exited(137), ""), oom), OutcomeKind::Exited);
     }
 

@@ -205,6 +205,9 @@ pub struct Report {
     pub note: Vec<u8>,
     /// The program used next to no CPU time in the last part of its time before it was ended for that.
     pub waited: bool,
+    /// A process of the sandbox sent SIGKILL to the program's first one, or to a group that may hold it. False where the
+    /// agent does not hear of it.
+    pub killed_itself: bool,
     /// System calls that the filter refused, the latest refusal last; at most [`DENIED_CALLS_MAX`].
     pub denied: Vec<DeniedCall>,
     /// State of the writable file system at the end.

@@ -76,6 +76,7 @@ impl Policy {
     /// When the policy is larger than a filter can be. The builtin policy never is, and a test holds it to that.
     pub fn compile(&self, arch: Arch, options: CompileOptions) -> Result<Program, CompileError> {
         let answer = |action| match action {
+            Action::TELL if !options.notify => Action::Allow,
             Action::Notify(errno) if !options.notify => Action::Errno(errno),
             other => other,
         };
@@ -390,6 +391,12 @@ mod tests {
             let program = policy.compile(arch, CompileOptions { notify: false }).unwrap();
             let ptrace = syscall_number(arch, "ptrace").unwrap();
             assert_eq!(program.evaluate(&SeccompData::new(arch, ptrace, &[])), Action::Errno(1));
+            let kill = syscall_number(arch, "kill").unwrap();
+            assert_eq!(
+                program.evaluate(&SeccompData::new(arch, kill, &[1, 9])),
+                Action::Allow,
+                "told to nobody"
+            );
             assert!(
                 !program.instructions().iter().any(|insn| insn.code == bpf::RETURN && insn.k >> 16 == 0x7FC0)
             );
@@ -506,7 +513,13 @@ mod tests {
 
     /// A policy over a handful of calls, as text. Rules that the parser refuses as unreachable are left out.
     fn any_policy() -> impl Strategy<Value = Policy> {
-        let action = prop_oneof![Just("allow"), Just("errno EINVAL"), Just("notify EACCES"), Just("kill")];
+        let action = prop_oneof![
+            Just("allow"),
+            Just("errno EINVAL"),
+            Just("notify EACCES"),
+            Just("tell"),
+            Just("kill")
+        ];
         let name = prop::sample::select(vec![
             "read",
             "write",

@@ -162,6 +162,7 @@ fn action<'a, 'w>(words: &'a [&'w str]) -> Result<(Action, &'a [&'w str]), Polic
         "allow" => Ok((Action::Allow, rest)),
         "kill" => Ok((Action::KillProcess, rest)),
         "ignore" => Ok((Action::IGNORE, rest)),
+        "tell" => Ok((Action::TELL, rest)),
         "errno" => with_errno(Action::Errno),
         "notify" => with_errno(Action::Notify),
         other => Err(PolicyErrorKind::UnknownAction { found: other.to_owned() }),

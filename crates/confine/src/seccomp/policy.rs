@@ -22,6 +22,8 @@ pub enum Action {
 impl Action {
     /// The kernel does nothing, and the call returns 0 as if it had: an error number of 0 is none (seccomp(2)).
     pub const IGNORE: Self = Self::Errno(0);
+    /// The call is reported, and runs when the supervisor has heard of it; where nobody hears, it runs at once.
+    pub const TELL: Self = Self::Notify(0);
 }
 
 /// One call as the kernel shows it to a filter: `struct seccomp_data` of `linux/seccomp.h`.

@@ -73,7 +73,7 @@ fn calls_that_are_always_allowed() {
          eventfd2 signalfd4 timerfd_create timerfd_settime timerfd_gettime
          fork vfork execve execveat exit exit_group wait4 waitid restart_syscall set_tid_address set_robust_list
          get_robust_list rseq futex_waitv sched_yield sched_getaffinity sched_getscheduler getpriority
-         getrlimit setrlimit kill tkill tgkill rt_sigqueueinfo rt_sigaction rt_sigprocmask rt_sigreturn
+         getrlimit setrlimit rt_sigaction rt_sigprocmask rt_sigreturn
          rt_sigtimedwait sigaltstack pause pidfd_open pidfd_send_signal alarm setitimer getitimer
          clock_gettime clock_getres clock_nanosleep nanosleep gettimeofday time times
          getpid getppid gettid getuid geteuid getgid getegid getresuid getresgid getgroups getpgid getpgrp getsid
@@ -112,6 +112,21 @@ fn calls_that_libraries_probe_are_refused_quietly() {
     );
     check_always("setxattr lsetxattr fsetxattr removexattr lremovexattr fremovexattr", QUIET_ENOTSUP);
     check_always("sync sched_setaffinity sched_setscheduler sched_setparam sched_setattr", QUIET_EPERM);
+}
+
+#[test]
+fn a_kill_is_told_and_every_other_signal_is_not() {
+    check([
+        ("kill", [7, 9].as_slice(), Action::TELL),
+        ("kill", &[7, 9 | GARBAGE], Action::TELL),
+        ("kill", &[7, 15], ALLOW),
+        ("kill", &[7, 0], ALLOW),
+        ("tkill", &[7, 9], Action::TELL),
+        ("tgkill", &[7, 7, 9], Action::TELL),
+        ("tgkill", &[7, 9, 15], ALLOW),
+        ("rt_sigqueueinfo", &[7, 9, POINTER], Action::TELL),
+        ("rt_tgsigqueueinfo", &[7, 7, 9, POINTER], Action::TELL),
+    ]);
 }
 
 #[test]

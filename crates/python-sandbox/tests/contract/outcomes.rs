@@ -287,6 +287,32 @@ fn words_of_a_program_are_no_verdict() {
 }
 
 #[test]
+fn who_kills_itself_did_not_run_out_of_memory() {
+    let Some(server) = open_server() else { return };
+    let child = "import os, signal\np = os.fork()\nif not p:\n    x = []\n    while 1: x.append(b'x' * (1 << 20))\n\
+                 os.waitpid(p, 0)\n";
+    for end in [
+        "os.kill(os.getpid(), signal.SIGKILL)",
+        "os.kill(0, signal.SIGKILL)",
+        "os.killpg(os.getpgrp(), signal.SIGKILL)",
+        "signal.raise_signal(signal.SIGKILL)",
+        "signal.pthread_kill(__import__('threading').get_ident(), signal.SIGKILL)",
+    ] {
+        let answer = run(server, &format!("{child}{end}"), 10);
+        assert_eq!(
+            (answer.kind(), &answer.json["exit_code"]),
+            ("signal", &json!(137)),
+            "{end}: {}",
+            answer.text()
+        );
+    }
+    let others = "import os, signal, time\np = os.fork()\nif not p: time.sleep(9)\nos.kill(p, signal.SIGKILL)\n\
+                  print(os.waitstatus_to_exitcode(os.waitpid(p, 0)[1]))\nx = b'x' * (400 << 20)";
+    let answer = run(server, others, 10);
+    assert_eq!((answer.kind(), answer.str("/stdout")), ("out_of_memory", "-9\n"), "{}", answer.text());
+}
+
+#[test]
 fn a_limit_is_named_where_the_program_waited_for_what_it_took() {
     let Some(server) = open_server() else { return };
     let pool = "import multiprocessing as mp\ndef f(n):\n    x = b'x' * (400 << 20) if n == 0 else 1\n    return n\n\
