@@ -38,7 +38,7 @@ pub(crate) fn prepare(user: Option<u32>) -> io::Result<()> {
     write("/tmp/.sandbox/sandbox/passwd", passwd.as_bytes())?;
     write("/tmp/.sandbox/sandbox/group", group.as_bytes())?;
     close(NAMES_DIRECTORY)?;
-    Ok(())
+    close(ROOM)
 }
 
 /// Writes the program where `__file__` says it is. A sandbox that input files have filled runs it without.
