@@ -297,7 +297,7 @@ def check_files():
     assert socket.getprotobyname("tcp") == 6
     assert socket.getaddrinfo("127.0.0.1", "http")[0][4] == ("127.0.0.1", 80)
     # Where the guest agent puts what is each sandbox's own; here there is none.
-    assert os.readlink("/run") == "tmp/.sandbox" and os.readlink("/etc/passwd") == "../run/sandbox/passwd"
+    assert os.readlink("/run/program") == "../tmp/.sandbox/program" and os.readlink("/etc/passwd") == "../run/sandbox/passwd"
     fallback = pathlib.Path("/usr/share/python-sandbox")
     assert "sandbox:x:1000:" in (fallback / "passwd").read_text() and (fallback / "group").is_file()
     assert grp and pwd

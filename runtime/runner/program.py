@@ -1,7 +1,7 @@
 # The program: how it is read, and the `__main__` that it runs as.
 
-# The guest agent writes the program here before it starts it. Where the runtime has no link `/run` to it, the second
-# name is the only one.
+# The guest agent writes the program here before it starts it. Where the runtime has no link to it, the second name is
+# the only one.
 _PROGRAM_FILES = ("/run/program/main.py", "/tmp/.sandbox/program/main.py")
 _OUTPUT = "/tmp/output"
 

@@ -1,13 +1,13 @@
 //! What lies beside a program in its sandbox and is not its own: its file, and the names of its user.
 //!
-//! The runtime has `/run` as a link to this place in `/tmp`, the one file system of a sandbox that can be written to: so
+//! The runtime has links in `/run` to this place in `/tmp`, the one file system of a sandbox that can be written to: so
 //! every executor has it, and none pays for a mount. All of it belongs to the agent where that has a user of its own.
 //! Where it has not (in a user namespace) a program can change what it itself sees here, and nothing else.
 
 use rustix::fs::{CWD, Mode, OFlags};
 use std::io;
 
-/// Where it lies. The runtime's `/run` points here, its `/etc/passwd` and `/etc/group` below.
+/// Where it lies. The runtime's `/run/program` and `/run/sandbox` point here, its `/etc/passwd` and `/etc/group` to the latter.
 const ROOM: &str = "/tmp/.sandbox";
 /// The program, as `runtime/runner/program.py` names it.
 const PROGRAM_DIRECTORY: &str = "/tmp/.sandbox/program";

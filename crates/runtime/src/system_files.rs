@@ -24,11 +24,12 @@ const PER_SANDBOX: [(&str, &str); 2] =
 const FALLBACK_DIR: &str = "usr/share/python-sandbox";
 
 /// Directories of the tree; those that a sandbox mounts over stay empty.
-const DIRECTORIES: [&str; 12] = [
+const DIRECTORIES: [&str; 13] = [
     "proc",
     "dev",
     "sys",
     "tmp",
+    "run",
     "var",
     "etc",
     "usr/bin",
@@ -40,14 +41,15 @@ const DIRECTORIES: [&str; 12] = [
 ];
 
 /// The old places of what is now below `/usr`, what programs expect in `/var`, and what is each sandbox's own.
-const LINKS: [(&str, &str); 6] = [
+const LINKS: [(&str, &str); 7] = [
     ("bin", "usr/bin"),
     ("sbin", "usr/sbin"),
     ("lib", "usr/lib"),
     ("lib64", "usr/lib64"),
     ("var/tmp", "../tmp"),
     // What the guest agent puts beside a program: its file, and the names of its user.
-    ("run", "tmp/.sandbox"),
+    ("run/program", "../tmp/.sandbox/program"),
+    ("run/sandbox", "../tmp/.sandbox/sandbox"),
 ];
 
 /// Makes the top of the tree: before anything is copied into it, as the links decide where that goes.

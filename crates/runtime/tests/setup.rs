@@ -75,11 +75,14 @@ fn check_tree(runtime: &Runtime) {
             let path = entry.unwrap().path();
             let metadata = fs::symlink_metadata(&path).unwrap();
             assert_eq!(metadata.uid(), owner, "{}", path.display());
-            if ["run", "etc/passwd", "etc/group"].iter().any(|own| path == runtime.rootfs.join(own)) {
+            if ["run/program", "run/sandbox", "etc/passwd", "etc/group"]
+                .iter()
+                .any(|own| path == runtime.rootfs.join(own))
+            {
                 // The program's file, users and groups: the agent writes them for each sandbox.
                 let target = fs::read_link(&path).unwrap();
                 assert!(
-                    target.starts_with("tmp/.sandbox") || target.starts_with("../run/sandbox"),
+                    target.starts_with("../tmp/.sandbox") || target.starts_with("../run/sandbox"),
                     "{target:?}"
                 );
             } else if metadata.is_symlink() {
