@@ -24,8 +24,80 @@ fn check(name: &'static str, code: &str, expect: Expectation) -> Check {
     Check { name, request: ExecRequest { code: code.to_owned(), ..ExecRequest::default() }, expect }
 }
 
+/// A program prints, ends and fails as it would under CPython alone, and the answer says how.
+fn checks_of_answers() -> Vec<Check> {
+    vec![
+        check(
+            "what was not closed is written",
+            "import gzip\ndef total(x): return sum(x)\nf = open('a.txt', 'w')\nf.write('total: %d\\n' % total([1, 2]))\n\
+             g = gzip.open('b.gz', 'wt')\ng.write('x')\nclass D:\n    def __del__(self): print('end', total([3]))\nd = D()",
+            |r| {
+                let sizes: Vec<_> = r.files.iter().map(|file| file.content.len()).collect();
+                r.stdout.text == "end 3\n" && sizes.len() == 2 && sizes[0] == 9 && sizes[1] > 20
+            },
+        ),
+        check("an exception is told", "def f():\n    raise ValueError('a\\nb')\n\nf()", |r| {
+            r.outcome.exception.as_ref().is_some_and(|exception| {
+                (exception.type_name.as_str(), exception.message.as_str(), exception.line)
+                    == ("ValueError", "a", Some(2))
+            }) && r.outcome.message.as_deref() == Some("the program ended with ValueError: a")
+        }),
+        check("the text of an exit is told", "raise SystemExit('no rows')", |r| {
+            r.outcome.message.as_deref() == Some("the program exited with code 1: no rows")
+        }),
+        check(
+            "words are no verdict",
+            "import sys\nsys.stderr.write('OSError: [Errno 28] No space left on device\\n')\nsys.exit(1)",
+            |r| r.outcome.kind == OutcomeKind::Exited && r.outcome.limit.is_none(),
+        ),
+        check("a hint", "import urllib.request\nurllib.request.urlopen('http://example.invalid')", |r| {
+            r.outcome.hint.as_deref().is_some_and(|hint| hint.contains("no network"))
+        }),
+        check(
+            "the program is a file",
+            "import inspect, os, sys\ndef f(): return 1\nassert open(__file__).read().startswith('import')\n\
+             assert not __file__.startswith('/tmp/output') and os.listdir('.') == [] and sys.path[0] == os.getcwd()\n\
+             print(len(inspect.stack()), sys._getframe().f_back)",
+            |r| r.stdout.text == "1 None\n",
+        ),
+        check(
+            "a user with a name",
+            "import getpass, os, pwd\nprint(pwd.getpwuid(os.getuid()).pw_name, getpass.getuser(), os.uname().nodename)",
+            |r| r.stdout.text == "sandbox sandbox sandbox\n",
+        ),
+        check(
+            "no byte is lost to a signal handler",
+            "import signal\nsignal.signal(signal.SIGALRM, lambda *a: None)\n\
+             signal.setitimer(signal.ITIMER_REAL, 0.0005, 0.0005)\nfor i in range(4): print('x' * 999_999)\n\
+             signal.setitimer(signal.ITIMER_REAL, 0)",
+            |r| r.success() && r.stdout.bytes == 4_000_000,
+        ),
+        check(
+            "a fork writes nothing twice",
+            "import os\nprint('a', end='')\nif os.fork() == 0: os._exit(0)\nos.wait()\nprint('b')",
+            |r| r.stdout.text == "ab\n",
+        ),
+        check("a file beside the output is mentioned", "open('/tmp/result.csv', 'w').write('x')", |r| {
+            r.skipped.iter().any(|entry| {
+                (entry.path.as_str(), entry.reason.as_str()) == ("/tmp/result.csv", "not_in_output")
+            })
+        }),
+        with(
+            "a worker out of memory",
+            "import multiprocessing as mp\ndef f(n):\n    x = b'x' * (400 << 20) if n == 0 else 1\n    return n\n\
+             with mp.Pool(2) as p: print(p.map(f, range(2)))",
+            |r| {
+                r.outcome.kind == OutcomeKind::OutOfMemory
+                    && r.outcome.limit.as_ref().is_some_and(|limit| limit.name == "memory")
+            },
+            |request| request.limits.wall_time = Duration::from_secs(5),
+        ),
+    ]
+}
+
 fn checks() -> Vec<Check> {
-    let mut checks = vec![
+    let mut checks = checks_of_answers();
+    checks.extend([
         check("stdout", "print('hi')", |r| {
             r.success() && r.stdout.text == "hi\n" && r.stderr.text.is_empty()
         }),
@@ -118,7 +190,7 @@ left.bind('left')",
         }),
         check("lone carriage return", "a = 1\rprint(a)\r", |r| r.stdout.text == "1\n"),
         check("atexit runs", "import atexit; atexit.register(print, 'bye')", |r| r.stdout.text == "bye\n"),
-    ];
+    ]);
     checks.push(with(
         "standard input",
         "print(input()[::-1])",

@@ -100,13 +100,12 @@ fn timed_out_with_cause(facts: &Facts<'_>) -> (Outcome, i32) {
     let mut outcome = timeout(facts);
     let waited = |mut cause: Outcome, what: &str| {
         let message = outcome.message.clone().unwrap_or_default();
-        cause.message = Some(format!("{what}, and waited from then on: {message}"));
+        cause.message = Some(format!("{what}; then it only waited: {message}"));
         cause
     };
     if facts.report.waited && facts.evidence.oom_kills > 0 {
         let what = format!(
-            "a process of the program needed more than the {} bytes of memory of the sandbox and was killed; the \
-             program went on",
+            "a process of the program needed more than the {} bytes of memory of the sandbox and was killed",
             facts.sandbox.memory_bytes
         );
         return (waited(out_of_memory(facts), &what), EXIT_CODE_OUT_OF_MEMORY);
@@ -119,10 +118,14 @@ fn timed_out_with_cause(facts: &Facts<'_>) -> (Outcome, i32) {
     if facts.report.waited
         && let Some(refused) = denied(facts)
     {
-        outcome.syscall = refused.syscall;
+        outcome.syscall.clone_from(&refused.syscall);
         outcome.hint = Some(format!(
-            "it waited at the end, and {} before; {}",
-            refused.message.unwrap_or_default(),
+            "it waited at the end, after {}; {}",
+            refused
+                .syscall
+                .as_deref()
+                .map(|call| format!("the sandbox had refused `{call}`"))
+                .unwrap_or_default(),
             refused.hint.unwrap_or_default()
         ));
     }
@@ -328,9 +331,10 @@ fn denied(facts: &Facts<'_>) -> Option<Outcome> {
 /// What to do instead of a refused call.
 fn advice(call: &str) -> &'static str {
     match call {
-        "socket" | "connect" | "bind" | "listen" | "accept" | "accept4" | "sendto" => {
+        "socket" | "sendto" => {
             "there is no network in the sandbox; send the data along in `files` or `stdin`"
         }
+        "socketpair" => "local sockets work as streams: use socket.socketpair() without a type",
         "mount" | "umount2" | "unshare" | "setns" | "chroot" | "pivot_root" => {
             "the program cannot change its isolation; everything it may write is below /tmp"
         }
