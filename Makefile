@@ -45,7 +45,7 @@ images: ## Builds the container images of the service, and the one that programs
 test: ## Everything: format, lints, all tests, the API against its own description
 	@PROFILE=$(PROFILE) scripts/test
 
-test-long: ## What takes longer: all of CPython's own tests, and numpy's and pandas's, inside and outside
+test-long: ## The slow stages: most of CPython's own tests, some of numpy's and pandas's
 	@PROFILE=$(PROFILE) scripts/test long
 
 lint: ## Format and clippy alone

@@ -3,7 +3,7 @@
 digest of each wheel.
 
     python3 runtime/lock.py            write the locks (newest versions that fit every target)
-    python3 runtime/lock.py --check    exit 1 when a lock does not fit its list or a target
+    python3 runtime/lock.py --check    exit 1 when a lock is not what its list gives today
 
 Needs CPython 3.11 with `venv`, and the network. Only metadata is fetched, no wheel. Every target and both lists get the same
 versions: the oldest interpreter is resolved first for the list `full`, and what it gets binds the others. pip judges environment markers by

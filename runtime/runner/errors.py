@@ -1,6 +1,5 @@
 # An exception that nobody caught: printed as the interpreter would, and told to the agent, whose verdict can then name
 # it without looking for it in what the program printed.
-
 #
 # The note to the agent is lines of fields with tabs between them; crates/executor/src/note.rs reads it:
 #   role, type, errno, line of main.py, module of the innermost frame, file name of an OSError, first line of the text

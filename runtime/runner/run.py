@@ -1,4 +1,4 @@
-# The order of it all.
+# Runs the parts in their order.
 
 
 def _run():

@@ -25,7 +25,7 @@ fn ticks_of(stat: &str) -> Option<u64> {
     fields.split_ascii_whitespace().skip(11).take(4).map(|field| field.parse::<u64>().ok()).sum()
 }
 
-/// Whether processes that had used `before` ticks and have used `after` ticks `time` later sat waiting.
+/// Whether processes that had used `before` ticks and have used `after` ticks `time` later were waiting.
 pub(crate) fn waited(before: u64, after: u64, time: Duration) -> bool {
     let used_ms = after.saturating_sub(before) * 1000 / TICKS_PER_SECOND;
     u128::from(used_ms * NEXT_TO_NOTHING) <= time.as_millis()

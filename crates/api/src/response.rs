@@ -43,7 +43,7 @@ pub struct ExecuteResponse {
     output: OutputBody,
     /// Files that it left, sorted by path.
     artifacts: Vec<ArtifactBody>,
-    /// What it left and is not returned, with the reason. At most so many are listed; the last entry then has the reason
+    /// What it left and is not returned, with the reason. At most 100 are listed; where there are more, the last entry has the reason
     /// `more`, and `count` says how many others there are.
     skipped_files: Vec<SkippedBody>,
     /// What the validator noticed but does not forbid.
@@ -172,7 +172,7 @@ struct SkippedBody {
     /// Its path; bytes that are not UTF-8 are U+FFFD.
     path: String,
     /// `symlink`, `hard_link`, `fifo`, `socket`, `device`, `name_not_utf8`, `too_large`, `total_too_large`,
-    /// `too_many`, `too_deep`, `unreadable`, `storage_disabled`, `storage_full` or `storage_failed`; or `more` for the
+    /// `too_many`, `too_deep`, `unreadable`, `not_in_output`, `storage_disabled`, `storage_full` or `storage_failed`; or `more` for the
     /// entries that are not listed.
     #[schema(example = "symlink")]
     reason: &'static str,

@@ -56,7 +56,7 @@ fn missing_module(raised: &Record, note: &Note, _: &Facts<'_>) -> Option<String>
     if !is(raised, &["ModuleNotFoundError"]) {
         return None;
     }
-    let name = raised.text.split('\'').nth(1).unwrap_or("it");
+    let name = raised.text.split('\'').nth(1).unwrap_or("the module");
     Some(format!("`{name}` is not in the sandbox and {NOTHING_TO_INSTALL}; {}", installed(note)))
 }
 
@@ -83,7 +83,7 @@ fn no_network(_: &Record, note: &Note, facts: &Facts<'_>) -> Option<String> {
     let network = ["ConnectError", "NewConnectionError", "ConnectTimeout", "NameResolutionError"];
     let is_network = any(note, &["gaierror"]) || any(note, &network) || (refused && any(note, &["URLError"]));
     is_network.then(|| {
-        "there is no network in the sandbox: get the data before and send it along in `files` or `stdin`"
+        "there is no network in the sandbox: fetch the data beforehand and send it in `files` or `stdin`"
             .to_owned()
     })
 }
@@ -125,8 +125,8 @@ fn missing_file(raised: &Record, _: &Note, _: &Facts<'_>) -> Option<String> {
         );
     }
     Some(
-        "the working directory, /tmp/output, holds what was sent in `files` and nothing else; send the file along, or \
-         make its directory first"
+        "the working directory, /tmp/output, holds what was sent in `files` and nothing else; send the file in the request, or \
+         create its directory first"
             .to_owned(),
     )
 }
@@ -153,7 +153,7 @@ fn disk(_: &Record, note: &Note, facts: &Facts<'_>) -> Option<String> {
     // ENOSPC, EDQUOT, and EFBIG of a file that is larger than all of /tmp.
     note.exceptions().any(|record| matches!(record.errno, 28 | 122 | 27)).then(|| {
         format!(
-            "all files of a program, in /tmp, may hold {} bytes ({}); write less, or delete what is no longer needed",
+            "the files of a program in /tmp may hold {} bytes in total ({}); write less, or delete what is no longer needed",
             facts.sandbox.disk_bytes, facts.settings.disk
         )
     })
@@ -169,7 +169,7 @@ fn terminal(raised: &Record, _: &Note, _: &Facts<'_>) -> Option<String> {
 
 fn locale(raised: &Record, _: &Note, _: &Facts<'_>) -> Option<String> {
     (raised.type_name == "locale.Error").then(|| {
-        "the sandbox has the locales C and C.UTF-8 alone; format numbers with f-strings such as f\"{x:,.2f}\"".to_owned()
+        "the sandbox has only the locales C and C.UTF-8; format numbers with f-strings such as f\"{x:,.2f}\"".to_owned()
     })
 }
 

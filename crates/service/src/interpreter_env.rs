@@ -1,6 +1,6 @@
 //! Environment variables of a request that CPython itself reads, and what becomes of each. Pure.
 //!
-//! The interpreter of a sandbox has started, isolated (`-I -B -u -X utf8`), before a request comes: that is a wall, since
+//! The interpreter of a sandbox has started, isolated (`-I -B -X utf8`), before a request comes: that is a wall, since
 //! nothing of a request can shape what runs before the program. So a variable that is read at the start alone would be
 //! ignored in silence. Each one is here: it works, since the runner does afterwards what the start would have done
 //! (`_obey` in `runtime/runner/environment.py`), or it changes nothing for a script in this sandbox, or it is refused with the reason.
@@ -61,7 +61,7 @@ const RULES: &[(&str, Rule)] = &[
     ),
     // Read by `site` when it is asked.
     ("PYTHONUSERBASE", NoEffect),
-    // The interpreter writes no byte code, is unbuffered, and has no directory of a user.
+    // The interpreter writes no bytecode and has no user site directory. Buffered output is not lost when the program is killed.
     ("PYTHONDONTWRITEBYTECODE", NoEffect),
     ("PYTHONPYCACHEPREFIX", NoEffect),
     ("PYTHONUNBUFFERED", NoEffect),
@@ -90,7 +90,7 @@ const RULES: &[(&str, Rule)] = &[
     ),
     ("PYTHONUTF8", Only(&["1"], OUTPUT_IS_UTF8)),
     ("PYTHONOPTIMIZE", Only(&["0"], RUNS_CHILD)),
-    ("PYTHONINSPECT", Only(&["0"], "there is nobody to look; print what you want to see")),
+    ("PYTHONINSPECT", Only(&["0"], "there is no interactive session; print what you want to see")),
     ("PYTHONVERBOSE", Only(&["0"], RUNS_CHILD)),
     ("PYTHONDEVMODE", Only(&["0"], "use PYTHONWARNINGS=default and PYTHONFAULTHANDLER=1, which work")),
     ("PYTHONMALLOC", Only(&["default", "pymalloc"], RUNS_CHILD)),
@@ -98,11 +98,11 @@ const RULES: &[(&str, Rule)] = &[
     ("PYTHON_PERF_JIT_SUPPORT", Only(&["0"], "profile with `cProfile`")),
     ("PYTHON_CPU_COUNT", Only(&["default"], "the number of CPUs is the sandbox's")),
     ("PYTHON_FROZEN_MODULES", Only(&["on"], RUNS_CHILD)),
-    ("PYTHON_COLORS", Only(&["0"], "the output is no terminal")),
+    ("PYTHON_COLORS", Only(&["0"], "the output is not a terminal")),
     ("PYTHON_GIL", Only(&["1"], RUNS_CHILD)),
     ("PYTHON_JIT", Only(&["0"], RUNS_CHILD)),
     ("PYTHON_TLBC", Only(&["1"], RUNS_CHILD)),
-    ("PYTHON_THREAD_INHERIT_CONTEXT", Only(&["0"], "hand the context to the thread")),
+    ("PYTHON_THREAD_INHERIT_CONTEXT", Only(&["0"], "pass the context to the thread")),
     ("PYTHON_CONTEXT_AWARE_WARNINGS", Only(&["0"], RUNS_CHILD)),
     ("PYTHONASYNCIODEBUG", Never("call `asyncio.run(main(), debug=True)`")),
     ("PYTHONWARNDEFAULTENCODING", Never(RUNS_CHILD)),
