@@ -152,7 +152,7 @@ def _finisher():
     def finish(code, interrupted):
         threading = modules.get("threading")
         if threading is not None:
-            guarded(threading._shutdown)
+            guarded(lambda: threading._shutdown())
         guarded(run_atexit)
         good = flushed()
         # Daemon threads: only the interpreter itself can stop them.

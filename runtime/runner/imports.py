@@ -9,14 +9,12 @@ def _after_import(name, directories, change):
         return
     import _frozen_importlib_external as importer
 
-    class Finder:
-        def __init__(self, directory):
-            self.directory = directory
-
+    class Finder(importer.FileFinder):
         def find_spec(self, wanted, target=None):
-            sys.path_importer_cache.pop(self.directory, None)
-            spec = importer.PathFinder.find_spec(wanted, [self.directory], target)
+            spec = super().find_spec(wanted, target)
             if wanted == name and spec is not None:
+                # From now on the ordinary finder serves the directory.
+                sys.path_importer_cache.pop(self.path, None)
                 loader = spec.loader
                 run = loader.exec_module
 
@@ -26,16 +24,13 @@ def _after_import(name, directories, change):
                     change(module)
 
                 loader.exec_module = exec_module
-            elif spec is not None:
-                # Another of the package: wait on.
-                sys.path_importer_cache[self.directory] = self
             return spec
 
     package = name.partition(".")[0]
     for directory in directories:
         directory = directory + "/" + package
         if os.path.isdir(directory):
-            sys.path_importer_cache[directory] = Finder(directory)
+            sys.path_importer_cache[directory] = Finder(directory, *importer._get_supported_file_loaders())
 
 
 def _settle_start_method(context):

@@ -83,6 +83,7 @@ def _frames_hider():
     and set right before any of them goes on. Where it cannot be done, the frames show."""
     from collections import deque
     from functools import partial
+    from itertools import repeat
     from operator import call
 
     def call_openly(function):
@@ -103,25 +104,26 @@ def _frames_hider():
                 return cell, code - 2
         return None
 
-    def hide(frame, hidden):
+    def hide(frame, cells, values):
         while frame is not None:
             found = place(frame)
             if found is None:
                 return
             cell, value = found
-            hidden.append((cell, cell.value))
+            cells.append(cell)
+            values.append(cell.value)
             # Before it is hidden: what is hidden is no longer found from above.
             frame = frame.f_back
             cell.value = value
 
     def call_hidden(function):
-        hidden = []
+        cells, values = [], []
         try:
             # One instruction of this frame's: what runs in it is hide(), then the function.
-            deque(map(call, (partial(hide, frame_of_caller(), hidden), function)), 0)
+            deque(map(call, (partial(hide, frame_of_caller(), cells, values), function)), 0)
         finally:
-            for cell, value in hidden:
-                cell.value = value
+            # One instruction too: no signal handler comes in between.
+            deque(map(setattr, cells, repeat("value"), values), 0)
 
     word_size, frame_of_caller = object.__basicsize__ // 2, sys._getframe
     seen = []

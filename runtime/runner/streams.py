@@ -5,7 +5,7 @@
 # waits in memory that the agent shares, where it finds it after the end, however that came. So printing costs what it
 # costs elsewhere, and needs neither `-u` nor a write for each value. What differs from CPython, on purpose:
 # - what waits is written before a fork, not by both sides after it;
-# - it is not lost at os._exit(), a fatal signal or an exec;
+# - it is not lost at os._exit() and a fatal signal; after an exec it comes last;
 # - a forked child writes line by line, as the shared copy is its parent's.
 #
 # Layout of each stream's memory, in bytes; that of standard error begins at 65536. crates/agent/src/streams.rs reads it:
@@ -24,6 +24,7 @@ _BUFFER_BYTES = 8192
 def _make_streams():
     """Makes both streams and gives a function that binds them to the memory of a sandbox, and one that leaves a note
     there."""
+    import _thread
     import ctypes
     import io
     import mmap
@@ -46,34 +47,42 @@ def _make_streams():
     first_write, first_flush = io.BufferedWriter.write, io.BufferedWriter.flush
 
     def make(number, name, errors, by_line):
+        # One lock, so that the copy stays what the stream holds; taken before a fork, so that no child gets it taken.
+        lock = _thread.RLock()
         waiting = words = None
+        flushes = interrupted = 0
 
         class BufferedWriter(io.BufferedWriter):
             def write(self, data):
-                size = len(data) if type(data) is bytes else _BUFFER_BYTES + 1
-                if waiting.tell() + size > _WAITING + _BUFFER_BYTES:
-                    self.flush()
-                    if size > _BUFFER_BYTES:
-                        written = first_write(self, data)
-                        first_flush(self)
-                        words[1] += written
-                        return written
-                written = first_write(self, data)
-                try:
-                    waiting.write(data)
-                    words[0] = (waiting.tell() - _WAITING) * 2
-                except ValueError:
-                    # Threads that write at once: the copy has no room, the stream itself had.
-                    pass
-                return written
+                with lock:
+                    size = len(data) if type(data) is bytes else _BUFFER_BYTES + 1
+                    if waiting.tell() + size > _WAITING + _BUFFER_BYTES:
+                        self.flush()
+                        if size > _BUFFER_BYTES:
+                            written = first_write(self, data)
+                            first_flush(self)
+                            words[1] += written
+                            return written
+                    before = flushes
+                    written = first_write(self, data)
+                    # A signal handler that printed may have flushed it already.
+                    if flushes == before:
+                        waiting.write(data)
+                        words[0] = (waiting.tell() - _WAITING) * 2 + interrupted
+                    return written
 
             def flush(self):
-                size = waiting.tell() - _WAITING
-                words[0] = size * 2 + 1
-                first_flush(self)
-                waiting.seek(_WAITING)
-                words[0] = 0
-                words[1] += size
+                nonlocal flushes, interrupted
+                with lock:
+                    size = waiting.tell() - _WAITING
+                    # Stays so when an exception comes in between: then the agent counts what got out.
+                    interrupted = 1
+                    words[0] = size * 2 + 1
+                    first_flush(self)
+                    waiting.seek(_WAITING)
+                    words[0] = interrupted = 0
+                    words[1] += size
+                    flushes += 1
 
             def __repr__(self):
                 return "<_io.BufferedWriter name=%r>" % (self.name,)
@@ -92,20 +101,27 @@ def _make_streams():
             return waiting, words
 
         def before_fork():
-            if not text.closed and waiting.tell() > _WAITING:
-                text.flush()
+            lock.acquire()
+            if waiting.tell() > _WAITING:
+                try:
+                    buffer.flush()
+                except (OSError, ValueError):
+                    # Closed or detached: whoever writes next is told.
+                    pass
 
         def in_child():
             BufferedWriter.write, BufferedWriter.flush = write_by_line, first_flush
+            lock.release()
 
         BufferedWriter.__module__, BufferedWriter.__qualname__ = "_io", "BufferedWriter"
         raw = io.FileIO(number, "w", closefd=False)
         raw.name = name
+        buffer = BufferedWriter(raw, _BUFFER_BYTES)
         text = io.TextIOWrapper(
-            BufferedWriter(raw, _BUFFER_BYTES), "utf-8", errors, "\n", line_buffering=by_line, write_through=True
+            buffer, "utf-8", errors, "\n", line_buffering=by_line, write_through=True
         )
         text.mode = "w"
-        return text, bind, before_fork, in_child
+        return text, bind, before_fork, lock.release, in_child
 
     out = make(1, "<stdout>", sys.stdout.errors, False)
     err = make(2, "<stderr>", "backslashreplace", True)
@@ -129,13 +145,17 @@ def _make_streams():
             out[2]()
             err[2]()
 
-        def in_child():
-            nonlocal note
-            note = None
+        def in_parent():
             out[3]()
             err[3]()
 
-        os.register_at_fork(before=before_fork, after_in_child=in_child)
+        def in_child():
+            nonlocal note
+            note = None
+            out[4]()
+            err[4]()
+
+        os.register_at_fork(before=before_fork, after_in_parent=in_parent, after_in_child=in_child)
 
     def leave_note(data):
         # How a child ends is no word on how the program did.

@@ -16,7 +16,13 @@ pub(crate) fn cpu_ticks() -> Option<u64> {
     let entries = fs::read_dir("/proc").ok()?;
     let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
     let processes = names.filter(|name| name.bytes().all(|byte| byte.is_ascii_digit()) && *name != own);
-    Some(processes.filter_map(|name| ticks_of(&fs::read_to_string(format!("/proc/{name}/stat")).ok()?)).sum())
+    Some(
+        processes
+            .filter_map(|name| {
+                ticks_of(&String::from_utf8_lossy(&fs::read(format!("/proc/{name}/stat")).ok()?))
+            })
+            .sum(),
+    )
 }
 
 /// Fields 14 to 17 of proc_pid_stat(5). The name before them may hold anything.
@@ -27,8 +33,9 @@ fn ticks_of(stat: &str) -> Option<u64> {
 
 /// Whether processes that had used `before` ticks and have used `after` ticks `time` later were waiting.
 pub(crate) fn waited(before: u64, after: u64, time: Duration) -> bool {
-    let used_ms = after.saturating_sub(before) * 1000 / TICKS_PER_SECOND;
-    u128::from(used_ms * NEXT_TO_NOTHING) <= time.as_millis()
+    // Less than before: a process that had used some is gone, and how much the others used is not known.
+    let Some(used) = after.checked_sub(before) else { return false };
+    u128::from(used * 1000 / TICKS_PER_SECOND * NEXT_TO_NOTHING) <= time.as_millis()
 }
 
 #[cfg(test)]
@@ -47,6 +54,6 @@ mod tests {
     fn a_tenth_is_next_to_nothing() {
         let second = Duration::from_secs(1);
         assert!(waited(5, 5, second) && waited(5, 15, second));
-        assert!(!waited(5, 16, second) && !waited(0, 100, second));
+        assert!(!waited(5, 16, second) && !waited(0, 100, second) && !waited(9, 5, second));
     }
 }

@@ -330,7 +330,7 @@ impl Run {
         if let Some(target) = notification.kills() {
             // Itself, its group or all: the first process leads its session.
             let own = self.pid.as_raw_nonzero().get();
-            self.killed_itself |= target == own || target <= 0;
+            self.killed_itself |= [own, 0, -1, -own].contains(&target);
             listener.let_run(notification);
             return;
         }

@@ -38,6 +38,10 @@ impl Notification {
     #[must_use]
     pub fn kills(&self) -> Option<i32> {
         const TOLD: [&str; 5] = ["kill", "tkill", "tgkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo"];
+        // Whom a descriptor means is not seen: as if all were meant.
+        if syscall_name(Arch::native(), self.number) == Some("pidfd_send_signal") {
+            return Some(0);
+        }
         let is_told = syscall_name(Arch::native(), self.number).is_some_and(|name| TOLD.contains(&name));
         // The kernel takes the low half for a pid_t.
         let [a, b, c, d, ..] = self.first.to_le_bytes();

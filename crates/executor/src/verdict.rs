@@ -23,7 +23,6 @@ const ENOSPC: i32 = 28;
 const EDQUOT: i32 = 122;
 const EAGAIN: i32 = 11;
 const EPERM: i32 = 1;
-const EACCES: i32 = 13;
 
 const SIGKILL: u8 = 9;
 /// SIGSYS on x86_64 and aarch64: what a system call that the filter kills for ends with.
@@ -118,14 +117,9 @@ fn timed_out_with_cause(facts: &Facts<'_>) -> (Outcome, i32) {
     if facts.report.waited
         && let Some(refused) = denied(facts)
     {
-        outcome.syscall.clone_from(&refused.syscall);
         outcome.hint = Some(format!(
-            "it waited at the end, after {}; {}",
-            refused
-                .syscall
-                .as_deref()
-                .map(|call| format!("the sandbox had refused `{call}`"))
-                .unwrap_or_default(),
+            "it was waiting when its time was up, perhaps for what the sandbox had refused: `{}`; {}",
+            refused.syscall.unwrap_or_default(),
             refused.hint.unwrap_or_default()
         ));
     }
@@ -174,7 +168,9 @@ fn limit_that_explains(facts: &Facts<'_>, note: &Note) -> Option<Outcome> {
             ..out_of_memory(facts)
         });
     }
-    if raised_with(note, &[EPERM, EACCES]) || is("gaierror") {
+    // A refused call has EPERM and names no file.
+    let refused = note.exceptions().any(|record| record.errno == EPERM && record.file.is_empty());
+    if refused || is("gaierror") {
         return denied(facts);
     }
     None
@@ -512,6 +508,9 @@ mod tests {
         let (outcome, _) = verdict(&ended, Evidence::default());
         assert_eq!((outcome.kind, outcome.syscall.as_deref()), (OutcomeKind::DeniedSyscall, Some("socket")));
         assert_eq!(outcome.exception.and_then(|exception| exception.line), Some(3));
+        // A file that landlock refused, in a program whose library had tried a socket.
+        ended.note = b"raised\tPermissionError\t13\t3\t\t/etc/x\tPermission denied".to_vec();
+        assert_eq!(kind(&ended, Evidence::default()), OutcomeKind::Exited);
         // It was handled; what ended the program is its own.
         ended.note = raised("PermissionError", 0, "guest may not edit invoices").into_bytes();
         assert_eq!(kind(&ended, Evidence::default()), OutcomeKind::Exited);
@@ -567,7 +566,8 @@ mod tests {
         }
         ended.denied = vec![DeniedCall { name: "socket".into(), count: 1 }];
         let (outcome, _) = verdict(&ended, Evidence::default());
-        assert_eq!((outcome.kind, outcome.syscall.as_deref()), (OutcomeKind::Timeout, Some("socket")));
+        assert_eq!((outcome.kind, outcome.syscall), (OutcomeKind::Timeout, None));
+        assert!(outcome.hint.unwrap().contains("perhaps for what the sandbox had refused: `socket`"));
     }
 
     #[test]

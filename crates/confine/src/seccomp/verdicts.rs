@@ -74,7 +74,7 @@ fn calls_that_are_always_allowed() {
          fork vfork execve execveat exit exit_group wait4 waitid restart_syscall set_tid_address set_robust_list
          get_robust_list rseq futex_waitv sched_yield sched_getaffinity sched_getscheduler getpriority
          getrlimit setrlimit rt_sigaction rt_sigprocmask rt_sigreturn
-         rt_sigtimedwait sigaltstack pause pidfd_open pidfd_send_signal alarm setitimer getitimer
+         rt_sigtimedwait sigaltstack pause pidfd_open alarm setitimer getitimer
          clock_gettime clock_getres clock_nanosleep nanosleep gettimeofday time times
          getpid getppid gettid getuid geteuid getgid getegid getresuid getresgid getgroups getpgid getpgrp getsid
          setpgid setsid capget uname getrusage getcpu getrandom sysinfo
@@ -122,6 +122,8 @@ fn a_kill_is_told_and_every_other_signal_is_not() {
         ("kill", &[7, 15], ALLOW),
         ("kill", &[7, 0], ALLOW),
         ("tkill", &[7, 9], Action::TELL),
+        ("pidfd_send_signal", &[3, 9], Action::TELL),
+        ("pidfd_send_signal", &[9, 15], ALLOW),
         ("tgkill", &[7, 7, 9], Action::TELL),
         ("tgkill", &[7, 9, 15], ALLOW),
         ("rt_sigqueueinfo", &[7, 9, POINTER], Action::TELL),

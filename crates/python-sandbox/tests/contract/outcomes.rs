@@ -296,6 +296,7 @@ fn who_kills_itself_did_not_run_out_of_memory() {
         "os.kill(0, signal.SIGKILL)",
         "os.killpg(os.getpgrp(), signal.SIGKILL)",
         "signal.raise_signal(signal.SIGKILL)",
+        "signal.pidfd_send_signal(os.pidfd_open(os.getpid()), signal.SIGKILL)",
         "signal.pthread_kill(__import__('threading').get_ident(), signal.SIGKILL)",
     ] {
         let answer = run(server, &format!("{child}{end}"), 10);
@@ -307,7 +308,9 @@ fn who_kills_itself_did_not_run_out_of_memory() {
         );
     }
     let others = "import os, signal, time\np = os.fork()\nif not p: time.sleep(9)\nos.kill(p, signal.SIGKILL)\n\
-                  print(os.waitstatus_to_exitcode(os.waitpid(p, 0)[1]))\nx = b'x' * (400 << 20)";
+                  print(os.waitstatus_to_exitcode(os.waitpid(p, 0)[1]))\n\
+                  import subprocess, sys\nq = subprocess.Popen([sys.executable, '-c', 'input()'], start_new_session=True)\n\
+                  os.killpg(q.pid, signal.SIGKILL)\nq.wait()\nx = b'x' * (400 << 20)";
     let answer = run(server, others, 10);
     assert_eq!((answer.kind(), answer.str("/stdout")), ("out_of_memory", "-9\n"), "{}", answer.text());
 }
@@ -341,7 +344,11 @@ fn a_limit_is_named_where_the_program_waited_for_what_it_took() {
     let refused = "import asyncio\nasync def main():\n    server = await asyncio.start_server(print, '127.0.0.1', 9999)\n    \
                    await server.serve_forever()\nasyncio.run(main())";
     let answer = run(server, refused, 2);
-    assert_eq!((answer.kind(), answer.str("/outcome/syscall")), ("timeout", "socket"), "{}", answer.text());
+    assert!(
+        answer.kind() == "timeout" && answer.str("/outcome/hint").contains("`socket`"),
+        "{}",
+        answer.text()
+    );
 }
 
 #[test]

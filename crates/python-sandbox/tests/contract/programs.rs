@@ -420,6 +420,44 @@ for _ in range(4): os.wait()";
 }
 
 #[test]
+fn threads_that_print_hold_up_no_fork_and_say_nothing_twice() {
+    let Some(server) = open_server() else { return };
+    let forks = "import os, sys, threading, time
+def work():
+    while True: print('x' * 2000)
+for _ in range(4): threading.Thread(target=work, daemon=True).start()
+hung = 0
+for _ in range(30):
+    child = os.fork()
+    if child == 0:
+        print('child')
+        os._exit(0)
+    until = time.monotonic() + 5
+    while os.waitpid(child, os.WNOHANG) == (0, 0):
+        if time.monotonic() > until: hung += 1; break
+        time.sleep(0.002)
+sys.stderr.write(str(hung))
+os._exit(0)";
+    let answer = server.program(forks);
+    assert_eq!(answer.str("/stderr"), "0", "{}", answer.text());
+    let lines = "import os, sys, threading, time
+def work(k):
+    for i in range(1 << 30): sys.stdout.write(f'{k} {i}\\n')
+for k in range(4): threading.Thread(target=work, args=(k,), daemon=True).start()
+time.sleep(0.5)
+os._exit(0)";
+    for _ in 0..3 {
+        let answer = server.program(lines);
+        let (_, tail) = answer.str("/stdout").split_once(" omitted ...]\n").expect("more than is kept");
+        let mut seen: Vec<&str> = tail.lines().skip(1).collect();
+        let count = seen.len();
+        seen.sort_unstable();
+        seen.dedup();
+        assert!(count > 100 && seen.len() == count, "{} of {count}: {}", seen.len(), answer.text());
+    }
+}
+
+#[test]
 fn a_template_tells_nothing_of_itself() {
     let Some(server) = open_server() else { return };
     let code = "import pandas, logging, threading, platform
