@@ -50,7 +50,7 @@ async fn observe(executor: &dyn Executor, program: &Program) -> Observation {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn corpora() {
-    let Some(native) = support::native().await else { return };
+    let Some(native) = support::native_with_science().await else { return };
     let failures =
         testkit::corpus::failures(native.name(), async |program| observe(&native, program).await).await;
     native.shut_down().await;

@@ -55,6 +55,20 @@ pub(crate) async fn native() -> Option<NativeExecutor> {
     }
 }
 
+/// An executor with default limits that has a template with the packages of science too: to import those takes more than
+/// the default memory leaves.
+pub(crate) async fn native_with_science() -> Option<NativeExecutor> {
+    let mut config = config()?;
+    let modules =
+        ["pandas", "matplotlib.pyplot", "scipy.stats", "seaborn", "sklearn.ensemble", "statsmodels.api"];
+    let science = TemplateSpec { name: "science".to_owned(), preload: modules.map(str::to_owned).into() };
+    config.templates.get_or_insert_default().push(science);
+    match NativeExecutor::start(config).await {
+        Ok(native) => Some(native),
+        Err(error) => skip(&error.to_string()),
+    }
+}
+
 /// Skips loudly, or fails where nothing may be missing.
 pub(crate) fn skip<T>(why: &str) -> Option<T> {
     assert!(std::env::var_os("REQUIRE_ALL").is_none(), "a component is missing: {why}");
