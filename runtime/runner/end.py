@@ -3,10 +3,13 @@
 # imported, and in a fork copies it: several times the price of a short program.
 #
 # So what the program made ends here first, in CPython's order. Then, if nothing that could still do something at its
-# end is left, the process leaves at once, as all that CPython would do besides is to free memory. Otherwise the
-# interpreter is taken apart as always.
+# end is left, the process leaves at once, as all that CPython would do besides is to free memory. What is left, since a
+# module of a library holds it, is ended one by one: files are closed, finalizers called. The interpreter is taken apart as
+# always only where that is cheap, without packages of a template, or where nothing else stops daemon threads.
 
 # Types of extension modules whose end does something, though they have no finalizer that Python shows.
+# Fewer objects than any package of weight brings: those of the interpreter and what the runner imports.
+_SMALL = 60_000
 _ENDING_TYPES = {("sqlite3", "Connection"), ("_gdbm", "gdbm"), ("_dbm", "dbm")}
 
 
@@ -18,6 +21,7 @@ def _finisher():
     import atexit
     import builtins
     import gc
+    import io
 
     try:
         import ctypes
@@ -36,6 +40,9 @@ def _finisher():
     # What is here now is never looked at again.
     gc.collect()
     gc.freeze()
+    is_small = gc.get_freeze_count() < _SMALL
+    generator, text_file, buffered_file, raw_file = type(_ for _ in ()), io.TextIOBase, io.BufferedIOBase, io.RawIOBase
+    plain_buffers = (io.BufferedWriter, io.BufferedRandom, io.BufferedReader, io.BufferedRWPair)
 
     def silent(*_):
         pass
@@ -146,8 +153,31 @@ def _finisher():
                 return True
         return (kind.__module__, kind.__name__) in _ENDING_TYPES
 
-    def something_is_left():
-        return any(map(may_act, set(map(type, objects()))))
+    def left():
+        """What is left and may act, by its type. None for nothing."""
+        kinds = {kind for kind in set(map(type, objects())) if may_act(kind)}
+        return kinds and [thing for thing in objects() if type(thing) in kinds]
+
+    def layer(thing):
+        """Files from the outside in: each writes what it holds to the one below when it is closed."""
+        if isinstance(thing, text_file):
+            return 1
+        if isinstance(thing, buffered_file):
+            return 3 if isinstance(thing, plain_buffers) else 2
+        return 4 if isinstance(thing, raw_file) else 0
+
+    def end_one_by_one(things):
+        things.sort(key=layer)
+        for thing in things:
+            try:
+                if layer(thing) or type(thing) is generator or not hasattr(type(thing), "__del__"):
+                    hidden(thing.close)
+                else:
+                    hidden(thing.__del__)
+            except BaseException as error:
+                # CPython is silent about files.
+                if not layer(thing):
+                    ignored(type(thing).__del__ if hasattr(type(thing), "__del__") else thing, error)
 
     def finish(code, interrupted):
         threading = modules.get("threading")
@@ -164,12 +194,17 @@ def _finisher():
                 ignored(end_objects, error)
             flush_again()
             try:
-                whole = something_is_left()
-            except BaseException:
-                whole = True
+                things = left()
+                whole = bool(things) and is_small
+                if things and not whole:
+                    end_one_by_one(things)
+                    flush_again()
+            except BaseException as error:
+                ignored(end_one_by_one, error)
         if whole:
-            # Modules of the library may hold it, and those end with the rest.
-            unfreeze()
+            # Modules of the library may hold what is left, and those end with the rest.
+            if is_small:
+                unfreeze()
             if interrupted:
                 # Ends the interpreter as that does. It was printed before.
                 sys.excepthook = silent
