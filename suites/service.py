@@ -22,6 +22,10 @@ START_MAX_S = 60
 # Longest wait for the answer of a request beyond the time of its program.
 ANSWER_MAX_S = 60
 
+# A shell ignores Ctrl-C for what it starts in the background, and programs outside would inherit that. What is handled here is
+# as always for them.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 
 class Missing(Exception):
     """Something that this machine lacks; the text says how to get it."""
