@@ -103,7 +103,8 @@ fn many_runs_leave_the_host_as_it_was(before: &Traces) {
     // One waits for each template, before and after: a larger pool would grow and shrink with the load.
     let server = Server::start(&[("NATIVE_POOL_SIZE", "1")]).unwrap();
     let pid = server.child.id();
-    let only_waiting = || wait_until("only the cells that wait are left", || cells(pid) == 2);
+    // One for each of the three templates of the default settings: lean, data and science.
+    let only_waiting = || wait_until("only the cells that wait are left", || cells(pid) == 3);
     run_many(&server, 200);
     only_waiting();
     let (descriptors, resident) = settled(pid);
