@@ -69,7 +69,7 @@ def _finisher():
             stream = getattr(sys, name, None)
             try:
                 if stream is not None and not getattr(stream, "closed", False):
-                    hidden(stream.flush)
+                    stream.flush()
             except BaseException as error:
                 good = False
                 if name == "stdout":

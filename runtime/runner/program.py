@@ -96,11 +96,14 @@ def _frames_hider():
 
     def place(frame):
         """Where a frame keeps its instruction, and what hides it: found by the value that must be there."""
-        inner = word.from_address(id(frame) + object.__basicsize__ + word_size).value
-        code = id(frame.f_code) + type(frame.f_code).__basicsize__
-        for number in range(12):
-            cell = word.from_address(inner + number * word_size)
+        nonlocal numbers
+        inner = at(id(frame) + frame_offset).value
+        code = id(frame.f_code) + code_size
+        for number in numbers:
+            cell = at(inner + number * word_size)
             if cell.value == code + frame.f_lasti:
+                # The same in every frame: looked for once, in the trial below.
+                numbers = (number,)
                 return cell, code - 2
         return None
 
@@ -125,7 +128,9 @@ def _frames_hider():
             # One instruction too: no signal handler comes in between.
             deque(map(setattr, cells, repeat("value"), values), 0)
 
-    word_size, frame_of_caller = object.__basicsize__ // 2, sys._getframe
+    at, numbers, frame_of_caller = word.from_address, range(12), sys._getframe
+    word_size = object.__basicsize__ // 2
+    frame_offset, code_size = object.__basicsize__ + word_size, type(call_openly.__code__).__basicsize__
     seen = []
     code = compile("seen.append(frame().f_back)", "trial", "exec")
     call_hidden(partial(exec, code, {"seen": seen, "frame": frame_of_caller}))
