@@ -154,7 +154,7 @@ def _finisher():
         return (kind.__module__, kind.__name__) in _ENDING_TYPES
 
     def left():
-        """What is left and may act, by its type. None for nothing."""
+        """What is left whose end could do something; empty for nothing."""
         kinds = {kind for kind in set(map(type, objects())) if may_act(kind)}
         return kinds and [thing for thing in objects() if type(thing) in kinds]
 
