@@ -22,6 +22,7 @@ mod idle;
 mod intake;
 mod interpreter;
 pub mod launcher;
+mod locks;
 mod networks;
 mod packet;
 mod room;

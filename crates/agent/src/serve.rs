@@ -78,7 +78,7 @@ fn serve_steps(
     *step = "hand the program over";
     interpreter.hand_over(&order)?;
     *step = "run the program";
-    let report = supervise::supervise(channel, &children, interpreter, order, config.tasks_max)?;
+    let report = supervise::supervise(channel, &children, interpreter, order, place.user, config.tasks_max)?;
     channel.send(&GuestMessage::Ended(report))?;
     *step = "collect the output files";
     let skipped_more = collect::collect(channel, &header, &inputs)?;

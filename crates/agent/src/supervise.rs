@@ -6,6 +6,7 @@ use crate::counters;
 use crate::idle;
 use crate::intake::Order;
 use crate::interpreter::Interpreter;
+use crate::locks::{self, Locks};
 use crate::streams::{Captured, Kept};
 use crate::tasks::TaskLimit;
 use confine::{ChildSignal, Children, Listener, Reaped, kill_all, reap};
@@ -41,9 +42,10 @@ pub(crate) fn supervise(
     children: &ChildSignal,
     interpreter: Interpreter,
     order: Order,
+    user: Option<u32>,
     tasks_max: Option<u32>,
 ) -> io::Result<Report> {
-    let mut run = Run::new(interpreter, order, tasks_max);
+    let mut run = Run::new(interpreter, order, user, tasks_max);
     let outcome = run.until_end(channel, children);
     run.end_all(children);
     outcome?;
@@ -62,6 +64,9 @@ struct Run {
     stderr: Captured,
     kept: Kept,
     denied: Vec<DeniedCall>,
+    locks: Locks,
+    /// The program's user, where it is not the agent's.
+    user: Option<u32>,
     begun: Instant,
     started: Option<Instant>,
     /// CPU time that was used when the last part of the program's time began.
@@ -90,7 +95,7 @@ enum Source {
 }
 
 impl Run {
-    fn new(interpreter: Interpreter, order: Order, tasks_max: Option<u32>) -> Self {
+    fn new(interpreter: Interpreter, order: Order, user: Option<u32>, tasks_max: Option<u32>) -> Self {
         Self {
             pid: interpreter.process.pid,
             pidfd: interpreter.process.pidfd,
@@ -103,6 +108,8 @@ impl Run {
             kept: interpreter.kept,
             header: order.header,
             denied: Vec::new(),
+            locks: Locks::default(),
+            user,
             begun: Instant::now(),
             started: None,
             used: None,
@@ -332,6 +339,15 @@ impl Run {
             let own = self.pid.as_raw_nonzero().get();
             self.killed_itself |= [own, 0, -1, -own].contains(&target);
             listener.let_run(notification);
+            return;
+        }
+        if notification.locks() {
+            let user = self.user;
+            if self.locks.allow(|| confine::with_file_rights_of(user, locks::held).flatten()) {
+                listener.let_run(notification);
+            } else {
+                listener.refuse_lock(notification);
+            }
             return;
         }
         listener.refuse(notification);

@@ -59,7 +59,7 @@ pub use {
     notify::{Listener, Notification, probe_user_notification},
     program::{ProgramSpec, Spawned, replace_this_process, spawn},
     reap::{ChildSignal, Children, Reaped, kill_all, reap},
-    rights::{AGENT_CAPABILITIES, drop_mount_right, hide_from_others, keep_only},
+    rights::{AGENT_CAPABILITIES, drop_mount_right, hide_from_others, keep_only, with_file_rights_of},
     user_map::{UserMap, enter_user_namespace, unshare_namespaces},
 };
 

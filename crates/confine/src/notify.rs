@@ -23,7 +23,13 @@ pub struct Notification {
     pub number: u32,
     /// Its first argument.
     first: u64,
+    /// The lower half of its second one.
+    second: u32,
 }
+
+// fcntl(2): the same on every machine with 64-bit pointers.
+const F_SETLK: u32 = 6;
+const F_SETLKW: u32 = 7;
 
 impl Notification {
     /// The call's name; a number that has none is shown as such.
@@ -33,11 +39,19 @@ impl Notification {
             .map_or_else(|| format!("system call {}", self.number), str::to_owned)
     }
 
+    /// Whether the call sets or removes a record lock (fcntl(2), F_SETLK and F_SETLKW): the policy asks about no other
+    /// use of fcntl.
+    #[must_use]
+    pub fn locks(&self) -> bool {
+        syscall_name(Arch::native(), self.number) == Some("fcntl")
+            && matches!(self.second, F_SETLK | F_SETLKW)
+    }
+
     /// The process that the call would kill, as kill(2) names it, where the call is one that the policy lets run after
     /// it was told: all of those send SIGKILL.
     #[must_use]
     pub fn kills(&self) -> Option<i32> {
-        const TOLD: [&str; 5] = ["kill", "tkill", "tgkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo"];
+        const TOLD: [&str; 3] = ["kill", "tkill", "tgkill"];
         // Whom a descriptor means is not seen: as if all were meant.
         if syscall_name(Arch::native(), self.number) == Some("pidfd_send_signal") {
             return Some(0);
@@ -69,7 +83,9 @@ impl Listener {
         let number = u32::try_from(notification.data.nr).ok();
         (result == 0).then_some(())?;
         let (id, first) = (notification.id, notification.data.args[0]);
-        Some(Notification { id, number: number.unwrap_or(u32::MAX), first })
+        let [a, b, c, d, ..] = notification.data.args[1].to_le_bytes();
+        let second = u32::from_le_bytes([a, b, c, d]);
+        Some(Notification { id, number: number.unwrap_or(u32::MAX), first, second })
     }
 
     /// Answers a refused call with EPERM. A process that died meanwhile needs no answer.
@@ -77,8 +93,13 @@ impl Listener {
         self.answer(notification, -libc::EPERM, 0);
     }
 
-    /// Lets a call run of which there was only something to tell (Linux 5.5; an older kernel refuses it). Its arguments
-    /// are in registers, which nobody can change meanwhile.
+    /// Answers a call that asks for a lock with ENOLCK: there are too many.
+    pub fn refuse_lock(&self, notification: Notification) {
+        self.answer(notification, -libc::ENOLCK, 0);
+    }
+
+    /// Lets a call run that was told or asked about (Linux 5.5; an older kernel refuses it). What was judged of it is in
+    /// registers, which nobody can change meanwhile.
     pub fn let_run(&self, notification: Notification) {
         const CONTINUE: u32 = 1;
         if !self.answer(notification, 0, CONTINUE) {

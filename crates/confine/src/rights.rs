@@ -140,6 +140,39 @@ pub(crate) fn lock_capabilities() -> rustix::io::Result<()> {
     )
 }
 
+/// Calls `look` with the file rights of `user` (setfsuid(2)): what the kernel shows of processes to their own user alone
+/// can then be read without CAP_SYS_PTRACE. `None` where the kernel does not take the user's ids. Without a user it is
+/// called as we are.
+#[cfg(feature = "std")]
+pub fn with_file_rights_of<T>(user: Option<u32>, look: impl FnOnce() -> T) -> Option<T> {
+    let Some(user) = user else { return Some(look()) };
+    let (own_uid, own_gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
+    // The group first: to change it takes a capability that the other user's file rights do not take away, but order
+    // costs nothing.
+    let taken = set_file_ids(user, user);
+    let result = taken.then(look);
+    if !set_file_ids(own_uid, own_gid) {
+        // With another's file rights this process is not what everything here relies on.
+        crate::exit_now(70);
+    }
+    result
+}
+
+/// Whether both ids are in force afterwards. These calls report no failure; asked with an id that none is (-1) they tell
+/// the one in force (setfsuid(2)).
+#[cfg(feature = "std")]
+#[allow(unsafe_code, reason = "setfsuid(2) and setfsgid(2) have no safe wrapper")]
+fn set_file_ids(uid: u32, gid: u32) -> bool {
+    const ASK: libc::uid_t = libc::uid_t::MAX;
+    // SAFETY: the calls take numbers and touch no memory. They act on this thread alone, and the agent has no other.
+    let in_force = unsafe {
+        libc::setfsgid(gid);
+        libc::setfsuid(uid);
+        (libc::setfsuid(ASK), libc::setfsgid(ASK))
+    };
+    (u32::try_from(in_force.0), u32::try_from(in_force.1)) == (Ok(uid), Ok(gid))
+}
+
 /// Makes this process's memory and descriptors unreadable for others of its own uid (PR_SET_DUMPABLE, prctl(2)).
 ///
 /// # Errors

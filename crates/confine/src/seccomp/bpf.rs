@@ -21,6 +21,8 @@ const RET_ERRNO: u32 = 0x0005_0000;
 const RET_USER_NOTIF: u32 = 0x7FC0_0000;
 const RET_ALLOW: u32 = 0x7FFF_0000;
 const RET_ACTION: u32 = 0xFFFF_0000;
+/// Beside the errno of a notification: the supervisor may let the call run. No error number has this bit.
+const ASKED: u16 = 0x8000;
 
 /// Offset of `seccomp_data.nr`, bytes.
 pub(super) const OFFSET_NR: u32 = 0;
@@ -96,6 +98,7 @@ const fn encode(action: Action) -> u32 {
         Action::Allow => RET_ALLOW,
         Action::Errno(errno) => RET_ERRNO | errno as u32,
         Action::Notify(errno) => RET_USER_NOTIF | errno as u32,
+        Action::Ask(errno) => RET_USER_NOTIF | ASKED as u32 | errno as u32,
         Action::KillProcess => RET_KILL_PROCESS,
     }
 }
@@ -106,6 +109,7 @@ const fn decode(result: u32) -> Action {
     match result & RET_ACTION {
         RET_ALLOW => Action::Allow,
         RET_ERRNO => Action::Errno(errno),
+        RET_USER_NOTIF if errno & ASKED != 0 => Action::Ask(errno & !ASKED),
         RET_USER_NOTIF => Action::Notify(errno),
         _ => Action::KillProcess,
     }
@@ -161,7 +165,9 @@ mod tests {
 
     #[test]
     fn actions_survive_the_round_trip() {
-        for action in [Action::Allow, Action::Errno(38), Action::Notify(1), Action::KillProcess] {
+        for action in
+            [Action::Allow, Action::Errno(38), Action::Notify(1), Action::Ask(37), Action::KillProcess]
+        {
             assert_eq!(decode(encode(action)), action);
         }
     }

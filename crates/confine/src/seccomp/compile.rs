@@ -76,7 +76,7 @@ impl Policy {
     /// When the policy is larger than a filter can be. The builtin policy never is, and a test holds it to that.
     pub fn compile(&self, arch: Arch, options: CompileOptions) -> Result<Program, CompileError> {
         let answer = |action| match action {
-            Action::TELL if !options.notify => Action::Allow,
+            Action::TELL | Action::Ask(_) if !options.notify => Action::Allow,
             Action::Notify(errno) if !options.notify => Action::Errno(errno),
             other => other,
         };

@@ -12,7 +12,7 @@
 //! The format is that of Docker and Podman: <https://docs.docker.com/engine/security/seccomp/>.
 
 use super::names::{Arch, syscall_number};
-use super::policy::{Action, ArgTest, Compare, Policy};
+use super::policy::{Action, ArgTest, Compare, Policy, Rule};
 use std::fmt::Write;
 
 /// Calls of the agent that no program may make: its filter, its landlock rules, its rights, its descriptors.
@@ -44,7 +44,8 @@ impl Policy {
             Arch::Aarch64 => r#""SCMP_ARCH_AARCH64""#,
         };
         let mut rules: Vec<String> = vec![rule(&OF_THE_AGENT.map(str::to_owned), &[])];
-        for allowed in self.rules.iter().filter(|rule| rule.action == Action::Allow) {
+        let runs = |rule: &&Rule| matches!(rule.action, Action::Allow | Action::Ask(_)) && rule.is_for(arch);
+        for allowed in self.rules.iter().filter(runs) {
             let names: Vec<String> =
                 allowed.names.iter().filter(|name| syscall_number(arch, name).is_some()).cloned().collect();
             if !names.is_empty() {
@@ -126,7 +127,8 @@ mod tests {
     #[test]
     fn a_clone_with_namespaces_is_not_allowed_by_any_rule() {
         let policy = Policy::builtin();
-        let clone = policy.rules.iter().find(|rule| rule.names.iter().any(|name| name == "clone"));
+        let mut allowed = policy.rules.iter().filter(|rule| rule.action == Action::Allow);
+        let clone = allowed.find(|rule| rule.names.iter().any(|name| name == "clone"));
         let tests = alternatives(&clone.expect("the policy speaks of clone").tests);
         assert!(
             tests

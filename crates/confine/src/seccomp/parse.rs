@@ -22,7 +22,9 @@ pub struct PolicyError {
 #[non_exhaustive]
 pub enum PolicyErrorKind {
     /// The line does not begin with an action or a setting.
-    #[error("unknown action `{found}` (allowed: allow, ignore, errno E, notify E, kill, default, unknown)")]
+    #[error(
+        "unknown action `{found}` (allowed: allow, ignore, errno E, notify E, tell, ask E, kill, default, unknown)"
+    )]
     UnknownAction {
         /// The first word of the line, or of what follows the setting.
         found: String,
@@ -113,8 +115,10 @@ pub(super) fn parse(text: &str) -> Result<Policy, PolicyError> {
             Some((&"default", rest)) => set(&mut default, "default", rest),
             Some((&"unknown", rest)) => set(&mut unknown, "unknown", rest),
             Some(_) => rule(&words).and_then(|rule| {
-                note(&mut seen, &rule, line_number)?;
-                rules.push(rule);
+                for rule in rule {
+                    note(&mut seen, &rule, line_number)?;
+                    rules.push(rule);
+                }
                 Ok(())
             }),
         };
@@ -136,7 +140,7 @@ fn set(slot: &mut Option<Action>, setting: &'static str, words: &[&str]) -> Resu
     if let Some(extra) = rest.first() {
         return Err(PolicyErrorKind::UnknownAction { found: (*extra).to_owned() });
     }
-    if matches!(action, Action::Allow | Action::IGNORE) {
+    if matches!(action, Action::Allow | Action::IGNORE | Action::Ask(_)) {
         return Err(PolicyErrorKind::OpenSetting { setting });
     }
     match slot.replace(action) {
@@ -165,18 +169,23 @@ fn action<'a, 'w>(words: &'a [&'w str]) -> Result<(Action, &'a [&'w str]), Polic
         "tell" => Ok((Action::TELL, rest)),
         "errno" => with_errno(Action::Errno),
         "notify" => with_errno(Action::Notify),
+        "ask" => with_errno(Action::Ask),
         other => Err(PolicyErrorKind::UnknownAction { found: other.to_owned() }),
     }
 }
 
-fn rule(words: &[&str]) -> Result<Rule, PolicyErrorKind> {
+/// One rule, or one for each machine where a constant in it differs between them.
+fn rule(words: &[&str]) -> Result<Vec<Rule>, PolicyErrorKind> {
     let (action, rest) = action(words)?;
     let mut parts = rest.splitn(2, |word| *word == "if");
     let names = parts.next().unwrap_or_default();
-    let tests = match parts.next() {
-        None => Vec::new(),
-        Some(conditions) => conditions.split(|word| *word == "and").map(test).collect::<Result<_, _>>()?,
+    let conditions = parts.next();
+    let tests_on = |arch: Arch| match conditions {
+        None => Ok(Vec::new()),
+        Some(words) => words.split(|word| *word == "and").map(|words| test(words, arch)).collect(),
     };
+    let tests: Vec<(Arch, Vec<ArgTest>)> =
+        Arch::ALL.into_iter().map(|arch| Ok((arch, tests_on(arch)?))).collect::<Result<_, _>>()?;
     if names.is_empty() {
         return Err(PolicyErrorKind::NoCalls);
     }
@@ -185,11 +194,18 @@ fn rule(words: &[&str]) -> Result<Rule, PolicyErrorKind> {
     {
         return Err(PolicyErrorKind::UnknownCall { name: (*name).to_owned() });
     }
-    Ok(Rule { action, names: names.iter().map(|name| (*name).to_owned()).collect(), tests })
+    let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+    let is_same = tests.windows(2).all(|pair| pair[0].1 == pair[1].1);
+    let rule = |(arch, tests)| {
+        let only = if is_same { None } else { Some(arch) };
+        Rule { only, action, names: names.clone(), tests }
+    };
+    Ok(tests.into_iter().take(if is_same { 1 } else { usize::MAX }).map(rule).collect())
 }
 
 /// Reads one test: `argN[:32] [masked M] (== V | in V ... | <= V)`.
-fn test(words: &[&str]) -> Result<ArgTest, PolicyErrorKind> {
+fn test(words: &[&str], arch: Arch) -> Result<ArgTest, PolicyErrorKind> {
+    let value = |word: &str| value(word, arch);
     let bad = || PolicyErrorKind::BadTest { found: words.join(" ") };
     let (argument, rest) = words.split_first().ok_or_else(bad)?;
     let (name, width) = match argument.split_once(':') {
@@ -231,8 +247,8 @@ fn test(words: &[&str]) -> Result<ArgTest, PolicyErrorKind> {
     }
 }
 
-fn value(word: &str) -> Result<u64, PolicyErrorKind> {
-    symbols::value(word).ok_or_else(|| PolicyErrorKind::UnknownValue { found: word.to_owned() })
+fn value(word: &str, arch: Arch) -> Result<u64, PolicyErrorKind> {
+    symbols::value(word, arch).ok_or_else(|| PolicyErrorKind::UnknownValue { found: word.to_owned() })
 }
 
 /// Refuses a rule that could never apply to one of its calls, and remembers it.

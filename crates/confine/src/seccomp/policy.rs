@@ -15,6 +15,9 @@ pub enum Action {
     Errno(u16),
     /// The call is held and reported; the supervisor answers it with this errno.
     Notify(u16),
+    /// The call is held and reported; the supervisor lets it run or answers it with this errno. Where nobody hears, it
+    /// runs at once.
+    Ask(u16),
     /// The whole process is killed with `SIGSYS`.
     KillProcess,
 }
@@ -65,10 +68,18 @@ pub struct Policy {
 /// One line of the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Rule {
+    /// The one machine it is for, where it names a constant that differs between them.
+    pub(super) only: Option<Arch>,
     pub(super) action: Action,
     pub(super) names: Vec<String>,
     /// All must hold. Empty: the rule always applies.
     pub(super) tests: Vec<ArgTest>,
+}
+
+impl Rule {
+    pub(super) fn is_for(&self, arch: Arch) -> bool {
+        self.only.is_none_or(|only| only == arch)
+    }
 }
 
 /// A test of one argument.
@@ -134,7 +145,9 @@ impl Policy {
     /// The rules that speak of call `nr`, in the order they are tried.
     pub(super) fn rules_of(&self, arch: Arch, nr: u32) -> impl Iterator<Item = &Rule> {
         let call = syscall_name(arch, nr);
-        self.rules.iter().filter(move |rule| rule.names.iter().any(|name| call == Some(name.as_str())))
+        self.rules.iter().filter(move |rule| {
+            rule.is_for(arch) && rule.names.iter().any(|name| call == Some(name.as_str()))
+        })
     }
 }
 

@@ -1,16 +1,19 @@
-//! The kernel's constants that a policy may name. Only those whose value is the same on every [`Arch`](super::Arch)
-//! are here: `O_DIRECTORY`, for one, is not.
+//! The kernel's constants that a policy may name.
+
+use super::names::Arch;
 
 /// Error numbers, `asm-generic/errno-base.h` and `errno.h`.
 const ERRNOS: &[(&str, u16)] = &[
     ("EPERM", 1),
     ("ENOENT", 2),
+    ("ESRCH", 3),
     ("EBADF", 9),
     ("ENOMEM", 12),
     ("EACCES", 13),
     ("EXDEV", 18),
     ("EINVAL", 22),
     ("ENOTTY", 25),
+    ("ENOLCK", 37),
     ("ENOSYS", 38),
     ("ENOPROTOOPT", 92),
     ("EOPNOTSUPP", 95),
@@ -21,7 +24,8 @@ const ERRNOS: &[(&str, u16)] = &[
 #[rustfmt::skip]
 const VALUES: &[(&str, u64)] = &[
     // clone(2): linux/sched.h
-    ("CLONE_PTRACE", 0x2000), ("CLONE_PARENT", 0x8000), ("CLONE_NEWNS", 0x0002_0000),
+    ("CLONE_FILES", 0x400), ("CLONE_PTRACE", 0x2000), ("CLONE_PARENT", 0x8000), ("CLONE_THREAD", 0x0001_0000),
+    ("CLONE_NEWNS", 0x0002_0000),
     ("CLONE_NEWCGROUP", 0x0200_0000), ("CLONE_NEWUTS", 0x0400_0000), ("CLONE_NEWIPC", 0x0800_0000),
     ("CLONE_NEWUSER", 0x1000_0000), ("CLONE_NEWPID", 0x2000_0000), ("CLONE_NEWNET", 0x4000_0000),
     // open(2): asm-generic/fcntl.h. O_TMPFILE_BIT is `__O_TMPFILE`, O_TMPFILE without O_DIRECTORY.
@@ -34,6 +38,14 @@ const VALUES: &[(&str, u64)] = &[
     // posix_fadvise(2): linux/fadvise.h
     ("POSIX_FADV_NORMAL", 0), ("POSIX_FADV_RANDOM", 1), ("POSIX_FADV_SEQUENTIAL", 2), ("POSIX_FADV_WILLNEED", 3),
     ("POSIX_FADV_NOREUSE", 5),
+    // close_range(2): linux/close_range.h
+    ("CLOSE_RANGE_UNSHARE", 2),
+    // preadv2(2), pwritev2(2): linux/fs.h
+    ("RWF_DSYNC", 2), ("RWF_SYNC", 4), ("RWF_APPEND", 0x10),
+    // madvise(2): asm-generic/mman-common.h
+    ("MADV_NORMAL", 0), ("MADV_RANDOM", 1), ("MADV_SEQUENTIAL", 2), ("MADV_WILLNEED", 3), ("MADV_DONTNEED", 4),
+    ("MADV_FREE", 8), ("MADV_DONTFORK", 10), ("MADV_DOFORK", 11), ("MADV_HUGEPAGE", 14), ("MADV_NOHUGEPAGE", 15),
+    ("MADV_DONTDUMP", 16), ("MADV_DODUMP", 17), ("MADV_WIPEONFORK", 18), ("MADV_KEEPONFORK", 19),
     // fcntl(2): asm-generic/fcntl.h, linux/fcntl.h
     ("F_DUPFD", 0), ("F_GETFD", 1), ("F_SETFD", 2), ("F_GETFL", 3), ("F_SETFL", 4), ("F_GETLK", 5), ("F_SETLK", 6),
     ("F_SETLKW", 7), ("F_GETOWN", 9), ("F_OFD_GETLK", 36), ("F_OFD_SETLK", 37), ("F_OFD_SETLKW", 38),
@@ -47,7 +59,8 @@ const VALUES: &[(&str, u64)] = &[
     // socketpair(2), {get,set}sockopt(2): linux/socket.h, linux/net.h, asm-generic/socket.h
     ("AF_UNIX", 1), ("SOCK_STREAM", 1), ("SOCK_SEQPACKET", 5), ("SOCK_TYPE_MASK", 0xF), ("SOCK_NONBLOCK", 0o4000),
     ("SOCK_CLOEXEC", 0o2_000_000), ("SOL_SOCKET", 1), ("SO_REUSEADDR", 2), ("SO_SNDBUF", 7), ("SO_RCVBUF", 8),
-    ("SO_KEEPALIVE", 9), ("SO_LINGER", 13), ("SO_PASSCRED", 16), ("SO_RCVTIMEO", 20), ("SO_SNDTIMEO", 21), ("MSG_OOB", 1),
+    ("SO_TYPE", 3), ("SO_ERROR", 4), ("SO_KEEPALIVE", 9), ("SO_LINGER", 13), ("SO_PASSCRED", 16), ("SO_PEERCRED", 17),
+    ("SO_RCVTIMEO", 20), ("SO_SNDTIMEO", 21), ("SO_ACCEPTCONN", 30), ("SO_PROTOCOL", 38), ("SO_DOMAIN", 39), ("MSG_OOB", 1),
     // futex(2): linux/futex.h. FUTEX_COMMAND is what is left without FUTEX_PRIVATE_FLAG and FUTEX_CLOCK_REALTIME; the
     // header's own grows with the kernel, and flags we do not know should not pass.
     ("FUTEX_COMMAND", 0xFFFF_FE7F), ("FUTEX_WAIT", 0), ("FUTEX_WAKE", 1), ("FUTEX_REQUEUE", 3),
@@ -58,7 +71,7 @@ const VALUES: &[(&str, u64)] = &[
     ("MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE", 64), ("MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ", 128),
     ("MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_RSEQ", 256),
     // setpriority(2), setrlimit(2): linux/resource.h, asm-generic/resource.h
-    ("PRIO_PROCESS", 0), ("RLIMIT_CORE", 4),
+    ("PRIO_PROCESS", 0), ("PRIO_PGRP", 1), ("RLIMIT_CORE", 4), ("IOPRIO_WHO_PROCESS", 1),
     // personality(2): its manual page, "to query the current persona without changing it"
     ("PERSONALITY_QUERY", 0xFFFF_FFFF),
     // prctl(2): linux/prctl.h
@@ -72,6 +85,10 @@ const VALUES: &[(&str, u64)] = &[
     ("ARCH_SHSTK_DISABLE", 0x5002), ("ARCH_SHSTK_LOCK", 0x5003), ("ARCH_SHSTK_STATUS", 0x5005),
 ];
 
+/// Constants whose value depends on the machine: asm/fcntl.h.
+const VALUES_BY_MACHINE: &[(&str, Arch, u64)] =
+    &[("O_DIRECT", Arch::X86_64, 0o40_000), ("O_DIRECT", Arch::Aarch64, 0o200_000)];
+
 /// The error number called `name`.
 pub(super) fn errno(name: &str) -> Option<u16> {
     ERRNOS.iter().find(|(known, _)| *known == name).map(|(_, number)| *number)
@@ -82,12 +99,12 @@ pub(super) fn errno_names() -> String {
     ERRNOS.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
 }
 
-/// A value as written in a policy: numbers (`12`, `0o14`, `0xC`) and constants, joined by `|`.
-pub(super) fn value(text: &str) -> Option<u64> {
-    text.split('|').try_fold(0, |all, term| Some(all | single(term)?))
+/// A value as written in a policy: numbers (`12`, `0o14`, `0xC`) and constants, joined by `|`, as `arch` has them.
+pub(super) fn value(text: &str, arch: Arch) -> Option<u64> {
+    text.split('|').try_fold(0, |all, term| Some(all | single(term, arch)?))
 }
 
-fn single(term: &str) -> Option<u64> {
+fn single(term: &str, arch: Arch) -> Option<u64> {
     if let Some(digits) = term.strip_prefix("0x") {
         u64::from_str_radix(digits, 16).ok()
     } else if let Some(digits) = term.strip_prefix("0o") {
@@ -95,7 +112,9 @@ fn single(term: &str) -> Option<u64> {
     } else if term.starts_with(|first: char| first.is_ascii_digit()) {
         term.parse().ok()
     } else {
-        VALUES.iter().find(|(known, _)| *known == term).map(|(_, number)| *number)
+        let everywhere = VALUES.iter().find(|(known, _)| *known == term).map(|(_, number)| *number);
+        let here = || VALUES_BY_MACHINE.iter().find(|(known, on, _)| *known == term && *on == arch);
+        everywhere.or_else(|| here().map(|(_, _, number)| *number))
     }
 }
 
@@ -106,7 +125,7 @@ mod tests {
     /// Checks constants against libc's, as far as libc has them under the same name.
     macro_rules! same_as_libc {
         ($($name:ident)*) => {
-            $(assert_eq!(value(stringify!($name)), Some(widen(i128::from(libc::$name))), stringify!($name));)*
+            $(assert_eq!(value(stringify!($name), Arch::native()), Some(widen(i128::from(libc::$name))), stringify!($name));)*
         };
     }
 
@@ -132,7 +151,12 @@ mod tests {
         same_as_libc!(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_RSEQ PRIO_PROCESS PR_SET_PDEATHSIG PR_GET_PDEATHSIG);
         same_as_libc!(PR_GET_DUMPABLE PR_SET_NAME PR_GET_NAME PR_GET_SECCOMP PR_CAPBSET_READ PR_SET_TIMERSLACK);
         same_as_libc!(PR_GET_TIMERSLACK PR_SET_NO_NEW_PRIVS PR_GET_NO_NEW_PRIVS PR_SET_THP_DISABLE);
-        same_as_libc!(PR_GET_THP_DISABLE PR_SET_VMA MSG_OOB RLIMIT_CORE);
+        same_as_libc!(PR_GET_THP_DISABLE PR_SET_VMA MSG_OOB RLIMIT_CORE O_DIRECT);
+        same_as_libc!(RWF_DSYNC RWF_SYNC RWF_APPEND SO_TYPE SO_ERROR SO_PEERCRED SO_ACCEPTCONN SO_PROTOCOL SO_DOMAIN);
+        same_as_libc!(MADV_NORMAL MADV_RANDOM MADV_SEQUENTIAL MADV_WILLNEED MADV_DONTNEED MADV_FREE MADV_DONTFORK);
+        same_as_libc!(MADV_DOFORK MADV_HUGEPAGE MADV_NOHUGEPAGE MADV_DONTDUMP MADV_DODUMP MADV_WIPEONFORK);
+        same_as_libc!(MADV_KEEPONFORK PRIO_PGRP CLONE_FILES CLONE_THREAD);
+        assert_eq!(value("CLOSE_RANGE_UNSHARE", Arch::native()), Some(u64::from(libc::CLOSE_RANGE_UNSHARE)));
     }
 
     #[test]
@@ -140,12 +164,14 @@ mod tests {
         let libc_numbers = [
             (libc::EPERM, "EPERM"),
             (libc::ENOENT, "ENOENT"),
+            (libc::ESRCH, "ESRCH"),
             (libc::EBADF, "EBADF"),
             (libc::ENOMEM, "ENOMEM"),
             (libc::EACCES, "EACCES"),
             (libc::EXDEV, "EXDEV"),
             (libc::EINVAL, "EINVAL"),
             (libc::ENOTTY, "ENOTTY"),
+            (libc::ENOLCK, "ENOLCK"),
             (libc::ENOSYS, "ENOSYS"),
             (libc::ENOPROTOOPT, "ENOPROTOOPT"),
             (libc::EOPNOTSUPP, "EOPNOTSUPP"),
@@ -166,10 +192,10 @@ mod tests {
 
     #[test]
     fn values_are_numbers_and_constants_joined() {
-        assert_eq!(value("S_ISUID|S_ISGID"), Some(0o6000));
-        assert_eq!(value("0x10|0o7|8"), Some(0x1F));
+        assert_eq!(value("S_ISUID|S_ISGID", Arch::X86_64), Some(0o6000));
+        assert_eq!(value("0x10|0o7|8", Arch::X86_64), Some(0x1F));
         for wrong in ["", "|", "1|", "O_NOPE", "0x", "-1", "08x", "18446744073709551616"] {
-            assert_eq!(value(wrong), None, "{wrong}");
+            assert_eq!(value(wrong, Arch::X86_64), None, "{wrong}");
         }
     }
 }

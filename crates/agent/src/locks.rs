@@ -1,0 +1,146 @@
+//! Bounds the record locks of a sandbox.
+//!
+//! A record lock (fcntl(2), F_SETLK) is some 200 bytes of kernel memory that no control group counts, and no resource
+//! limit bounds (RLIMIT_LOCKS has had no effect since Linux 2.4.25). So the filter of system calls asks the agent for each
+//! (`ask` in `confine/data/seccomp.policy`). The agent cannot see what a call does, only that it is made: it assumes the
+//! worst, and counts what is really held when that assumption reaches the bound.
+//!
+//! Where locks are to be found: a record lock belongs to a table of descriptors and is gone with the first descriptor of
+//! its file that is closed there, so while one is held its process has a descriptor that shows it
+//! (proc_pid_fdinfo(5), "lock"). The filter refuses threads with a table of their own, which would show nowhere.
+
+use std::collections::HashSet;
+use std::fs;
+use std::time::{Duration, Instant};
+
+/// Record locks that the processes of a sandbox may hold together: sqlite3 holds five for each database, and 1,024 cost the
+/// host 0.2 MB.
+const LOCKS_MAX: u64 = 1024;
+/// What one call can add at most: a lock in the middle of another one makes three of it.
+const ADDED_BY_A_CALL_MAX: u64 = 2;
+/// After a count that reached the bound, every call is refused for this many times what the count took: a program that
+/// asks on and on does not keep the agent counting.
+const PAUSE_FACTOR: u32 = 4;
+
+/// The record locks of one sandbox.
+#[derive(Debug, Default)]
+pub(crate) struct Locks {
+    /// At most as many are held.
+    held_at_most: u64,
+    /// Until then every call is refused.
+    full_until: Option<Instant>,
+}
+
+impl Locks {
+    /// Whether one more call may run. `count` gives how many locks are held, `None` where it cannot be known.
+    pub(crate) fn allow(&mut self, count: impl FnOnce() -> Option<u64>) -> bool {
+        if self.held_at_most + ADDED_BY_A_CALL_MAX <= LOCKS_MAX {
+            self.held_at_most += ADDED_BY_A_CALL_MAX;
+            return true;
+        }
+        let begun = Instant::now();
+        if self.full_until.is_some_and(|until| begun < until) {
+            return false;
+        }
+        match count() {
+            Some(held) if held + ADDED_BY_A_CALL_MAX <= LOCKS_MAX => {
+                self.held_at_most = held + ADDED_BY_A_CALL_MAX;
+                self.full_until = None;
+                true
+            }
+            _ => {
+                self.full_until = Some(begun + pause(begun.elapsed()));
+                false
+            }
+        }
+    }
+}
+
+fn pause(count_took: Duration) -> Duration {
+    count_took * PAUSE_FACTOR
+}
+
+/// Record locks of all processes in sight but this one; `None` when one of them does not show its descriptors, as a
+/// program that executes an unreadable file. Call it with the program's user (`confine::with_file_rights_of`).
+pub(crate) fn held() -> Option<u64> {
+    let own = std::process::id().to_string();
+    let mut held = 0;
+    for entry in fs::read_dir("/proc").ok()? {
+        let Ok(name) = entry.ok()?.file_name().into_string() else { continue };
+        if name == own || !name.bytes().all(|byte| byte.is_ascii_digit()) {
+            continue;
+        }
+        match fs::read_dir(format!("/proc/{name}/fdinfo")) {
+            // One that ends while we count holds nothing; one that is dead and not yet reaped shows nothing.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(_) if is_dead(&name) => {}
+            Err(_) => return None,
+            Ok(descriptors) => {
+                let mut locks = HashSet::new();
+                for descriptor in descriptors.filter_map(Result::ok) {
+                    if let Ok(text) = fs::read_to_string(descriptor.path()) {
+                        locks.extend(locks_of(&text).map(str::to_owned));
+                    }
+                }
+                held += locks.len() as u64;
+            }
+        }
+        if held > LOCKS_MAX {
+            break;
+        }
+    }
+    Some(held)
+}
+
+/// Whether a process is a zombie: its descriptors are closed (proc_pid_stat(5), field 3).
+fn is_dead(name: &str) -> bool {
+    let Ok(stat) = fs::read(format!("/proc/{name}/stat")) else { return true };
+    let stat = String::from_utf8_lossy(&stat);
+    stat.rsplit_once(')')
+        .is_none_or(|(_, fields)| matches!(fields.trim_start().as_bytes().first(), Some(b'Z' | b'X')))
+}
+
+/// The record locks of one descriptor's file, each without its number: each descriptor of a file shows all of them.
+fn locks_of(fdinfo: &str) -> impl Iterator<Item = &str> {
+    let lines = fdinfo.lines().filter_map(|line| line.strip_prefix("lock:"));
+    lines.filter_map(|line| line.split_once("POSIX").map(|(_, lock)| lock))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_record_locks_count() {
+        let text = "pos:\t0\nflags:\t0100002\nmnt_id:\t30\nino:\t2\n\
+                    lock:\t1: POSIX  ADVISORY  WRITE 7 00:1d:2 0 0\n\
+                    lock:\t2: FLOCK  ADVISORY  WRITE 7 00:1d:2 0 EOF\n\
+                    lock:\t3: POSIX  ADVISORY  READ 7 00:1d:2 4 4\n";
+        assert_eq!(locks_of(text).collect::<HashSet<_>>().len(), 2);
+        let twice = text.replace("lock:\t1:", "lock:\t9:");
+        let both: HashSet<_> = locks_of(text).chain(locks_of(&twice)).collect();
+        assert_eq!(both.len(), 2, "the same locks, seen by two descriptors");
+    }
+
+    #[test]
+    fn calls_are_counted_only_when_they_could_reach_the_bound() {
+        let mut locks = Locks::default();
+        for _ in 0..LOCKS_MAX / ADDED_BY_A_CALL_MAX {
+            assert!(locks.allow(|| panic!("too early")));
+        }
+        assert!(locks.allow(|| Some(0)), "a program that locks and unlocks goes on for ever");
+        assert!(locks.allow(|| panic!("counted just now")));
+    }
+
+    #[test]
+    fn at_the_bound_calls_are_refused_until_locks_are_gone() {
+        let mut locks = Locks { held_at_most: LOCKS_MAX, full_until: None };
+        assert!(!locks.allow(|| Some(LOCKS_MAX)));
+        locks.full_until = Some(Instant::now() + Duration::from_secs(3600));
+        assert!(!locks.allow(|| panic!("within the pause")));
+        locks.full_until = None;
+        assert!(!locks.allow(|| None), "what cannot be counted may be anything");
+        locks.full_until = None;
+        assert!(locks.allow(|| Some(1)));
+    }
+}
