@@ -7,7 +7,7 @@
 //! them.
 
 use crate::{Channel, Filter, Origin, Place, serve};
-use confine::{AGENT_CAPABILITIES, CellMounts, Proc, Refused, SingleThreaded};
+use confine::{AGENT_CAPABILITIES, CellMounts, Proc, Refused, SingleThreaded, Stage};
 use protocol::GuestMessage;
 use protocol::launcher::{CreateCell, LauncherConfig};
 use rustix::thread::UnshareFlags;
@@ -28,9 +28,11 @@ pub const STEPS: [&str; 6] = [
 ];
 
 /// Becomes the first process of a cell. Returns when the cell is used up; the process must exit then.
+#[allow(clippy::too_many_arguments, reason = "all that a cell consists of, once")]
 pub(crate) fn run(
     proof: &SingleThreaded,
     config: &LauncherConfig,
+    stage: Stage,
     filter: &Filter,
     request: &CreateCell,
     stream: OwnedFd,
@@ -39,7 +41,7 @@ pub(crate) fn run(
 ) -> io::Result<()> {
     let output = stream.try_clone()?;
     let mut channel = Channel::new(stream, output)?;
-    if let Err(refused) = set_up(config, request, &cgroups) {
+    if let Err(refused) = set_up(config, stage, request, &cgroups) {
         let detail = refused.source.to_string();
         channel.send(&GuestMessage::Fault { step: refused.step.to_owned(), detail })?;
         return channel.flush();
@@ -52,12 +54,17 @@ pub(crate) fn run(
     serve(proof, &mut channel, &config.program, filter, &place, origin)
 }
 
-fn set_up(config: &LauncherConfig, request: &CreateCell, cgroups: &[OwnedFd]) -> Result<(), Refused> {
+fn set_up(
+    config: &LauncherConfig,
+    stage: Stage,
+    request: &CreateCell,
+    cgroups: &[OwnedFd],
+) -> Result<(), Refused> {
     for step in STEPS {
         if config.fail_at.as_deref() == Some(step) {
             return Err(Refused { step, source: io::Error::from_raw_os_error(5) });
         }
-        apply(step, config, request, cgroups)?;
+        apply(step, config, stage, request, cgroups)?;
     }
     Ok(())
 }
@@ -65,6 +72,7 @@ fn set_up(config: &LauncherConfig, request: &CreateCell, cgroups: &[OwnedFd]) ->
 fn apply(
     step: &'static str,
     config: &LauncherConfig,
+    stage: Stage,
     request: &CreateCell,
     cgroups: &[OwnedFd],
 ) -> Result<(), Refused> {
@@ -85,14 +93,15 @@ fn apply(
         "name the host" => rustix::system::sethostname(b"sandbox").map_err(at),
         "mount" => {
             let id = request.user.unwrap_or(ROOTLESS_ID);
-            confine::mount_cell(&CellMounts {
+            let mounts = CellMounts {
                 tmp_bytes: request.tmp_bytes,
                 tmp_inodes: request.tmp_inodes,
                 uid: id,
                 gid: id,
                 proc: if config.user_map.is_some() { Proc::Replaced } else { Proc::New },
                 executable: false,
-            })
+            };
+            confine::mount_cell(&mounts, stage.own_devices)
         }
         _ => {
             confine::keep_only(AGENT_CAPABILITIES)?;

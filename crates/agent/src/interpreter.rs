@@ -220,8 +220,9 @@ pub(crate) fn become_template(
     preload: &[String],
     streams: [BorrowedFd<'_>; 3],
     socket: BorrowedFd<'_>,
+    stage: OwnedFd,
 ) -> io::Result<Infallible> {
-    let landlock = config.landlock.then(LandlockRules::for_template).transpose()?;
+    let landlock = config.landlock.then(|| LandlockRules::for_template(stage)).transpose()?;
     let spec = ProgramSpec {
         executable: c_string(&config.interpreter)?,
         arguments: arguments(&config.interpreter, preload)?,

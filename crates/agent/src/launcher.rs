@@ -1,8 +1,8 @@
 //! Makes cells for the native executor.
 //!
 //! A small process between the service and its cells: single-threaded, so that it may clone; started from a
-//! sealed image with an empty environment, so that no cell can inherit anything of the service; and moved into
-//! the runtime's root before the first cell, so that the host's files are out of reach for all of them.
+//! sealed image with an empty environment, so that no cell can inherit anything of the service; and moved onto
+//! the stage before the first cell (`confine::enter_stage`), so that the host's files are out of reach for all of them.
 //!
 //! It ends when the service's end of the control socket closes, however that happens; each cell sees the end of
 //! its own stream at the same moment and is tied to the launcher's life besides.
@@ -11,7 +11,7 @@ use crate::cell::{self, ROOTLESS_ID};
 use crate::networks::Networks;
 use crate::template::Templates;
 use crate::{Filter, receive_packet, send_packet};
-use confine::{CellRoot, Cloned, Namespaces, Refused, SingleThreaded, UserMap};
+use confine::{CellRoot, Cloned, Namespaces, Refused, SingleThreaded, Stage, UserMap};
 use protocol::launcher::{CreateCell, LauncherConfig, LauncherReply};
 use rustix::io::Errno;
 use std::io;
@@ -23,15 +23,16 @@ use std::os::fd::{AsFd, OwnedFd};
 /// When the control socket breaks. What the kernel refuses is an answer, not an error.
 pub fn run(control: OwnedFd) -> io::Result<()> {
     let Some((config, mut beside)) = receive_packet::<LauncherConfig>(&control)? else { return Ok(()) };
-    let proof = match set_up(&config) {
-        Ok(proof) => proof,
+    let (proof, stage) = match set_up(&config) {
+        Ok(made) => made,
         Err(refused) => return send_packet(&control, &reply(&refused), &[]),
     };
     let filter = Filter::new(&config.program)?;
     let mut templates = Templates::new(&config, beside.pop());
-    templates.start_all(&proof, &config);
+    templates.start_all(&proof, &config, stage);
     let mut networks = Networks::new();
-    send_packet(&control, &LauncherReply::Ready, &[])?;
+    let Stage { memory_bytes, own_devices } = stage;
+    send_packet(&control, &LauncherReply::Ready { runtime_memory_bytes: memory_bytes, own_devices }, &[])?;
     let mut control = Some(control);
     while let Some(socket) = &control {
         let (request, mut descriptors) = match receive_packet::<CreateCell>(socket) {
@@ -53,7 +54,7 @@ pub fn run(control: OwnedFd) -> io::Result<()> {
         let cgroups = descriptors.split_off(1);
         let Some(stream) = descriptors.pop() else { break };
         if let Some(number) = request.template.and_then(|number| usize::try_from(number).ok()) {
-            templates.ensure(&proof, &config, number, request.renew_template);
+            templates.ensure(&proof, &config, stage, number, request.renew_template);
         }
         let network = networks.enter_unused();
         match proof.clone(Namespaces::Cell { network: network.is_none() }) {
@@ -63,7 +64,7 @@ pub fn run(control: OwnedFd) -> io::Result<()> {
                 control = None;
                 drop((control, networks, network));
                 let template = templates.into_socket(request.template);
-                let served = cell::run(&proof, &config, &filter, &request, stream, cgroups, template);
+                let served = cell::run(&proof, &config, stage, &filter, &request, stream, cgroups, template);
                 confine::exit_now(i32::from(served.is_err()));
             }
             Ok(Cloned::Parent { pidfd: Some(pidfd), .. }) => {
@@ -85,7 +86,7 @@ pub fn run(control: OwnedFd) -> io::Result<()> {
     Ok(())
 }
 
-fn set_up(config: &LauncherConfig) -> Result<SingleThreaded, Refused> {
+fn set_up(config: &LauncherConfig) -> Result<(SingleThreaded, Stage), Refused> {
     let proof = SingleThreaded::prove()?;
     // The service's may be stricter, and then programs could not read what is made here.
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
@@ -99,12 +100,13 @@ fn set_up(config: &LauncherConfig) -> Result<SingleThreaded, Refused> {
     }
     // Not earlier: an undumpable process may not write its own id maps (proc_pid_uid_map(5)).
     confine::hide_from_others()?;
-    confine::pivot_into_root(&CellRoot {
+    let stage = confine::enter_stage(&CellRoot {
         rootfs: config.rootfs.clone().into(),
+        memory_bytes: config.runtime_memory_bytes,
         cpu_count: config.cpu_count,
         keep_proc: config.user_map.is_some(),
     })?;
-    Ok(proof)
+    Ok((proof, stage))
 }
 
 fn reply(refused: &Refused) -> LauncherReply {

@@ -10,7 +10,7 @@
 
 use crate::interpreter::become_template;
 use crate::serve::prepare_tmp;
-use confine::{CellMounts, Cloned, Namespaces, Proc, SingleThreaded, TEMPLATE_CAPABILITIES};
+use confine::{CellMounts, Cloned, Namespaces, Proc, SingleThreaded, Stage, TEMPLATE_CAPABILITIES};
 use protocol::launcher::{LauncherConfig, TemplateConfig};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{Mode, OFlags, SeekFrom};
@@ -62,9 +62,9 @@ impl Templates {
     }
 
     /// Starts every template that does not run; those that died just now get their pause.
-    pub(crate) fn start_all(&mut self, proof: &SingleThreaded, config: &LauncherConfig) {
+    pub(crate) fn start_all(&mut self, proof: &SingleThreaded, config: &LauncherConfig, stage: Stage) {
         for number in 0..self.all.len() {
-            self.ensure(proof, config, number, false);
+            self.ensure(proof, config, stage, number, false);
         }
     }
 
@@ -73,6 +73,7 @@ impl Templates {
         &mut self,
         proof: &SingleThreaded,
         config: &LauncherConfig,
+        stage: Stage,
         number: usize,
         renew: bool,
     ) {
@@ -90,7 +91,7 @@ impl Templates {
             return;
         }
         template.last_start = Some(Instant::now());
-        match start(proof, config, &template.config, hook) {
+        match start(proof, config, stage, &template.config, hook) {
             Ok(running) => template.running = Some(running),
             Err(error) => say(&format!("failed to start the template `{}`: {error}", template.config.name)),
         }
@@ -125,6 +126,7 @@ fn say(text: &str) {
 fn start(
     proof: &SingleThreaded,
     config: &LauncherConfig,
+    stage: Stage,
     template: &TemplateConfig,
     hook: &OwnedFd,
 ) -> io::Result<Running> {
@@ -144,8 +146,8 @@ fn start(
         Cloned::Child => {
             drop((socket, words));
             let streams = [stdin.as_fd(), stderr.as_fd(), stderr.as_fd()];
-            let Err(error) = set_up(config, hook).and_then(|()| {
-                become_template(&config.program, &template.preload, streams, their_socket.as_fd())
+            let Err(error) = set_up(config, stage, hook).and_then(|root| {
+                become_template(&config.program, &template.preload, streams, their_socket.as_fd(), root)
             });
             say(&format!("failed to start the template `{}`: {error}", template.name));
             confine::exit_now(1);
@@ -153,27 +155,29 @@ fn start(
     }
 }
 
-/// What stands around a template: its own mounts, no network, few rights.
-fn set_up(config: &LauncherConfig, hook: &OwnedFd) -> io::Result<()> {
+/// What stands around a template: its own mounts, no network, few rights. Returns the stage's root.
+fn set_up(config: &LauncherConfig, stage: Stage, hook: &OwnedFd) -> io::Result<OwnedFd> {
     confine::reset_child_signal();
     confine::die_with_parent()?;
     let own = UnshareFlags::NEWNS | UnshareFlags::NEWNET | UnshareFlags::NEWIPC | UnshareFlags::NEWUTS;
     confine::unshare_namespaces(own)?;
     // Packages ask for the name while they are imported, and keep it.
     rustix::system::sethostname(b"sandbox")?;
-    confine::mount_cell(&CellMounts {
+    let root = rustix::fs::open("/", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+    let mounts = CellMounts {
         tmp_bytes: TMP_BYTES,
         tmp_inodes: TMP_INODES,
         uid: rustix::process::getuid().as_raw(),
         gid: rustix::process::getgid().as_raw(),
         proc: if config.user_map.is_some() { Proc::Kept } else { Proc::New },
         executable: true,
-    })?;
+    };
+    confine::mount_cell(&mounts, stage.own_devices)?;
     prepare_tmp(None)?;
     copy_hook(hook.as_fd())?;
     confine::keep_only(TEMPLATE_CAPABILITIES)?;
     rustix::thread::set_no_new_privs(true)?;
-    Ok(())
+    Ok(root)
 }
 
 /// Writes the shared object to where the runner loads it from.

@@ -208,6 +208,9 @@ pub(crate) const ENTERED: u8 = 0;
 /// Stands there too: the template could not fork into the cell.
 pub(crate) const FORK_FAILED: u8 = u8::MAX;
 
+/// Where on the stage a cell has its root.
+pub(crate) const CELL: &CStr = c"/cell";
+
 impl Child<'_> {
     /// Applies the steps in order.
     ///
@@ -296,7 +299,8 @@ impl Child<'_> {
         for &namespace in cell.namespaces {
             rustix::thread::move_into_link_name_space(namespace, None)?;
         }
-        Ok(())
+        // A mount namespace is entered at its root, the stage; the cell's is below (`mounts`).
+        rustix::process::chroot(CELL)
     }
 
     fn place_descriptors(&self) -> rustix::io::Result<()> {

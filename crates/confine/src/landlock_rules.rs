@@ -5,9 +5,10 @@
 
 use crate::Refused;
 use landlock::{
-    ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset,
-    RulesetAttr, RulesetCreatedAttr, Scope,
+    ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, PathBeneath, Ruleset, RulesetAttr,
+    RulesetCreatedAttr, Scope,
 };
+use rustix::fs::{Mode, OFlags};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -34,24 +35,28 @@ impl LandlockRules {
         let device = AccessFs::WriteFile | AccessFs::ReadFile | AccessFs::IoctlDev;
         // Shared memory and semaphores: a link to /tmp in a cell, a file system of its own in a container.
         let memory = tmp & !BitFlags::from(AccessFs::MakeSock);
-        let shared = PathFd::new("/dev/shm").is_ok().then_some(("/dev/shm", memory));
-        Self::build([("/", read), ("/tmp", tmp), ("/dev", device)].into_iter().chain(shared))
+        let shared = std::path::Path::new("/dev/shm").exists().then_some(("/dev/shm", memory));
+        let paths = [("/", read), ("/tmp", tmp), ("/dev", device)].into_iter().chain(shared);
+        let open = |(path, access)| {
+            let flags = OFlags::PATH | OFlags::CLOEXEC;
+            let directory = rustix::fs::open(path, flags, Mode::empty()).map_err(|error| refused(&error))?;
+            Ok((directory, access))
+        };
+        Self::build(paths.map(open).collect::<Result<Vec<_>, Refused>>()?)
     }
 
     /// No mount and no unmount, which landlock forbids whoever it confines (landlock(7)); no trace and no signal
-    /// beyond the domain; every file below `/` as before. Forks inherit it, so it must not be in the way of
-    /// [`LandlockRules::for_program`].
+    /// beyond the domain; every file below the stage's root as before. Forks inherit it, so it must not be in the way of
+    /// [`LandlockRules::for_program`]: rules are looked for upwards through mounts, and the roots of all cells are mounted
+    /// on the stage.
     ///
     /// # Errors
     /// As [`LandlockRules::for_program`].
-    pub fn for_template() -> Result<Self, Refused> {
-        Self::build([("/", AccessFs::from_all(WANTED))])
+    pub fn for_template(stage: OwnedFd) -> Result<Self, Refused> {
+        Self::build([(stage, AccessFs::from_all(WANTED))])
     }
 
-    fn build(paths: impl IntoIterator<Item = (&'static str, BitFlags<AccessFs>)>) -> Result<Self, Refused> {
-        let refused = |error: &dyn std::fmt::Display| {
-            Refused::at("make the landlock rules")(io::Error::other(error.to_string()))
-        };
+    fn build(directories: impl IntoIterator<Item = (OwnedFd, BitFlags<AccessFs>)>) -> Result<Self, Refused> {
         let mut ruleset = Ruleset::default()
             .set_compatibility(CompatLevel::BestEffort)
             .handle_access(AccessFs::from_all(WANTED))
@@ -59,8 +64,7 @@ impl LandlockRules {
             .and_then(|ruleset| ruleset.scope(Scope::from_all(WANTED)))
             .and_then(Ruleset::create)
             .map_err(|error| refused(&error))?;
-        for (path, access) in paths {
-            let directory = PathFd::new(path).map_err(|error| refused(&error))?;
+        for (directory, access) in directories {
             ruleset =
                 ruleset.add_rule(PathBeneath::new(directory, access)).map_err(|error| refused(&error))?;
         }
@@ -71,6 +75,10 @@ impl LandlockRules {
     pub(crate) fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         self.ruleset.as_ref().map(AsFd::as_fd)
     }
+}
+
+fn refused(error: &dyn std::fmt::Display) -> Refused {
+    Refused::at("make the landlock rules")(io::Error::other(error.to_string()))
 }
 
 /// The kernel's landlock version, 0 where it has none (landlock_create_ruleset(2)).

@@ -19,6 +19,8 @@ pub mod cgroup;
 mod child;
 #[cfg(feature = "std")]
 mod clone;
+#[cfg(feature = "std")]
+mod copy;
 #[cfg(feature = "hook")]
 pub mod hook;
 #[cfg(feature = "std")]
@@ -42,6 +44,8 @@ mod reap;
 mod rights;
 #[cfg(feature = "std")]
 pub mod seccomp;
+#[cfg(feature = "std")]
+mod stage;
 mod template;
 #[cfg(feature = "std")]
 mod user_map;
@@ -54,12 +58,13 @@ pub use {
     clone::{Cloned, Namespaces, SingleThreaded, die_with_parent, reset_child_signal, unreaped_children},
     image::{CONTROL_DESCRIPTOR, Image, SpawnedImage, control_descriptor},
     landlock_rules::{LandlockRules, landlock_abi},
-    mounts::{CellMounts, CellRoot, Proc, cover_first_process, mount_cell, pivot_into_root},
+    mounts::{CellMounts, Proc, cover_first_process, mount_cell},
     network::{LocalSockets, enter_network, new_network},
     notify::{Listener, Notification, probe_user_notification},
     program::{ProgramSpec, Spawned, replace_this_process, spawn},
     reap::{ChildSignal, Children, Reaped, kill_all, reap},
     rights::{AGENT_CAPABILITIES, drop_mount_right, hide_from_others, keep_only, with_file_rights_of},
+    stage::{CellRoot, Stage, enter_stage},
     user_map::{UserMap, enter_user_namespace, unshare_namespaces},
 };
 

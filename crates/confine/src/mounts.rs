@@ -1,34 +1,23 @@
 //! The file system that a program sees.
 //!
-//! Two layers. The launcher builds the *root* once and moves into it: the read-only runtime, `/dev`, `/sys`. From
-//! then on no path leads to the host's files any more, and each cell only copies a handful of mounts. A *cell*
-//! adds what must be its own: `/proc` of its pid namespace and an empty, bounded `/tmp`.
+//! The launcher's stage (`stage`) has the parts. Each cell puts them together for itself: an overlay file system over
+//! `base` and `runtime`, so that every inode in sight is the cell's own; `/proc` of its pid namespace; an empty, bounded
+//! `/tmp`. An overlay without an upper directory cannot be written to, syncs nothing to the file systems below it, and
+//! takes with it at its end the names that were looked up in vain.
+//!
+//! A cell's root is `/cell` of the stage, by chroot(2): a program has neither the right nor the call to leave it, and above
+//! it is the empty stage. It is no pivot_root(2) because landlock looks for rules upwards through mounts: a template's
+//! rule on the stage's root holds in every cell that it forks into (`landlock_rules`).
 
 #![allow(unsafe_code, reason = "mount_setattr(2) has no safe wrapper")]
 
-use crate::{Refused, user_map::unshare};
+use crate::Refused;
+use crate::child::CELL;
 use rustix::fs::{CWD, Mode, OFlags};
-use rustix::mount::{
-    FsMountFlags, FsOpenFlags, MountAttrFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags,
-    UnmountFlags,
-};
-use rustix::thread::UnshareFlags;
+use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags};
 use std::ffi::CStr;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::path::PathBuf;
-
-/// The root that all cells of one launcher share.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CellRoot {
-    /// The runtime's root file system. Needs the directories `/dev`, `/proc`, `/sys` and `/tmp`.
-    pub rootfs: PathBuf,
-    /// CPUs that `/sys/devices/system/cpu` shows; glibc counts them there (get_nprocs(3)).
-    pub cpu_count: u32,
-    /// Keep the host's `/proc` until the cell has its own: in a user namespace the kernel mounts a new one only
-    /// where a whole one is visible (kernel commit 7327e6cb7a5e, `mnt_already_visible`).
-    pub keep_proc: bool,
-}
 
 /// What a cell mounts for itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,83 +41,66 @@ pub struct CellMounts {
 pub enum Proc {
     /// There is none yet.
     New,
-    /// The host's is there ([`CellRoot::keep_proc`]); a new one takes its place.
+    /// The host's is on the stage ([`CellRoot::keep_proc`](crate::CellRoot::keep_proc)); a new one takes its place.
     Replaced,
-    /// The host's is there and stays: a user namespace may not mount that of a pid namespace it does not own.
+    /// The host's is on the stage and is shown: a user namespace may not mount that of a pid namespace it does not own.
     Kept,
 }
 
-/// Devices that a program may open: none of them stores or reveals anything.
-const DEVICES: [&str; 5] = ["null", "zero", "full", "random", "urandom"];
-
-/// Links in `/dev`. POSIX shared memory and semaphores live in `/dev/shm` (shm_overview(7)); `/tmp` is the one
-/// writable place, so they count against its bounds.
-const DEVICE_LINKS: [(&str, &str); 5] = [
-    ("fd", "/proc/self/fd"),
-    ("stdin", "/proc/self/fd/0"),
-    ("stdout", "/proc/self/fd/1"),
-    ("stderr", "/proc/self/fd/2"),
-    ("shm", "/tmp"),
-];
-
-const SMALL_TMPFS_BYTES: &str = "65536";
-
-/// Gives this process its own mount namespace, builds the root in it and makes it `/`. Afterwards nothing of the
-/// host's file system is mounted any more.
-///
-/// # Errors
-/// The step that the kernel refused. The process must end then: its mounts are half built.
-pub fn pivot_into_root(root: &CellRoot) -> Result<(), Refused> {
-    unshare(UnshareFlags::NEWNS).map_err(Refused::at("make a mount namespace"))?;
-    rustix::mount::mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)
-        .map_err(Refused::at("stop mounts from propagating"))?;
-    let tree = rustix::mount::open_tree(CWD, &root.rootfs, clone_flags())
-        .map_err(Refused::at("clone the runtime's file system"))?;
-    set_attributes(&tree, MountAttrFlags::MOUNT_ATTR_RDONLY | harmless())
-        .map_err(Refused::at("make the runtime read-only"))?;
-    rustix::mount::move_mount(tree.as_fd(), "", CWD, &root.rootfs, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
-        .map_err(Refused::at("mount the runtime"))?;
-    let root_fd = open_directory(CWD, &root.rootfs).map_err(Refused::at("open the new root"))?;
-    mount_dev(&root_fd)?;
-    mount_sys(&root_fd, root.cpu_count)?;
-    if root.keep_proc {
-        let proc = rustix::mount::open_tree(CWD, "/proc", clone_flags() | OpenTreeFlags::AT_RECURSIVE)
-            .map_err(Refused::at("clone the host's /proc"))?;
-        attach(&proc, &root_fd, "proc").map_err(Refused::at("keep the host's /proc"))?;
-    }
-    rustix::process::fchdir(&root_fd).map_err(Refused::at("enter the new root"))?;
-    // pivot_root(2), "pivot_root(".", ".")": the old root ends up stacked on the new one and is detached.
-    rustix::process::pivot_root(".", ".").map_err(Refused::at("pivot into the new root"))?;
-    rustix::mount::unmount(".", UnmountFlags::DETACH).map_err(Refused::at("detach the host's root"))?;
-    rustix::process::chdir("/").map_err(Refused::at("enter the new root"))?;
-    Ok(())
-}
-
-/// Mounts what one cell, or a template, has for itself, inside its own mount namespace.
+/// Puts the root of one cell, or of a template, together and moves into it. Call it on the stage, in a mount namespace of
+/// its own, with `own_devices` as the stage has them.
 ///
 /// # Errors
 /// The step that the kernel refused.
-pub fn mount_cell(mounts: &CellMounts) -> Result<(), Refused> {
-    let root = open_directory(CWD, "/").map_err(Refused::at("open the root"))?;
-    if mounts.proc != Proc::Kept {
-        mount_proc(&root, mounts.proc == Proc::Replaced)?;
+pub fn mount_cell(mounts: &CellMounts, own_devices: bool) -> Result<(), Refused> {
+    // Device nodes work on the overlay itself until its `/dev` has a mount of its own.
+    let read_only = MountAttrFlags::MOUNT_ATTR_RDONLY | MountAttrFlags::MOUNT_ATTR_NOSUID;
+    let root = filesystem(c"overlay", &[(c"lowerdir", c"/base:/runtime")], read_only)
+        .map_err(Refused::at("make the cell's own view of the runtime"))?;
+    rustix::mount::move_mount(root.as_fd(), "", CWD, CELL, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
+        .map_err(Refused::at("mount the cell's root"))?;
+    let dev = if own_devices {
+        rustix::mount::open_tree(root.as_fd(), "dev", clone_flags())
+    } else {
+        rustix::mount::open_tree(CWD, "/devices", clone_flags() | OpenTreeFlags::AT_RECURSIVE)
+    };
+    let dev = dev.map_err(Refused::at("clone /dev"))?;
+    set_attributes(root.as_fd(), harmless()).map_err(Refused::at("restrict the cell's root"))?;
+    if own_devices {
+        set_attributes(dev.as_fd(), no_suid_exec()).map_err(Refused::at("restrict /dev"))?;
     }
-    let value = |number: u64| std::ffi::CString::new(number.to_string()).map_err(io::Error::from);
+    attach(&dev, root.as_fd(), "dev").map_err(Refused::at("mount /dev"))?;
+    attach_proc(&root, mounts.proc)?;
+    let tmp = empty_tmp(mounts)?;
+    attach(&tmp, root.as_fd(), "tmp").map_err(Refused::at("mount /tmp"))?;
+    rustix::process::chroot(CELL).map_err(Refused::at("enter the cell's root"))?;
+    rustix::process::chdir("/").map_err(Refused::at("enter the cell's root"))
+}
+
+fn attach_proc(root: &OwnedFd, which: Proc) -> Result<(), Refused> {
+    let proc = match which {
+        Proc::Kept => rustix::mount::open_tree(CWD, "/proc", clone_flags() | OpenTreeFlags::AT_RECURSIVE)
+            .map_err(Refused::at("clone the host's /proc"))?,
+        Proc::New | Proc::Replaced => unattached_proc().map_err(Refused::at("make /proc"))?,
+    };
+    if which == Proc::Replaced {
+        rustix::mount::unmount("/proc", UnmountFlags::DETACH)
+            .map_err(Refused::at("detach the host's /proc"))?;
+    }
+    attach(&proc, root.as_fd(), "proc").map_err(Refused::at("mount /proc"))
+}
+
+fn empty_tmp(mounts: &CellMounts) -> Result<OwnedFd, Refused> {
     let step = "make /tmp";
-    let (size, inodes) = (
-        value(mounts.tmp_bytes).map_err(Refused::at(step))?,
-        value(mounts.tmp_inodes).map_err(Refused::at(step))?,
-    );
-    let (uid, gid) = (
-        value(mounts.uid.into()).map_err(Refused::at(step))?,
-        value(mounts.gid.into()).map_err(Refused::at(step))?,
-    );
+    let value = |number: u64| {
+        std::ffi::CString::new(number.to_string()).map_err(io::Error::from).map_err(Refused::at(step))
+    };
+    let (size, inodes) = (value(mounts.tmp_bytes)?, value(mounts.tmp_inodes)?);
+    let (uid, gid) = (value(mounts.uid.into())?, value(mounts.gid.into())?);
     let options: [(&CStr, &CStr); 5] =
         [(c"size", &size), (c"nr_inodes", &inodes), (c"mode", c"1777"), (c"uid", &uid), (c"gid", &gid)];
     let attributes = if mounts.executable { harmless() } else { harmless() | no_exec() };
-    let tmp = filesystem(c"tmpfs", &options, attributes).map_err(Refused::at(step))?;
-    attach(&tmp, &root, "tmp").map_err(Refused::at("mount /tmp"))?;
-    Ok(())
+    filesystem(c"tmpfs", &options, attributes).map_err(Refused::at(step))
 }
 
 /// Hides `/proc/1` from everybody in this mount namespace. For a kernel that shows a first process's descriptors and
@@ -149,89 +121,31 @@ pub(crate) fn unattached_proc() -> rustix::io::Result<OwnedFd> {
     filesystem(c"proc", &[(c"subset", c"pid"), (c"hidepid", c"invisible")], harmless() | no_exec())
 }
 
-fn mount_proc(root: &OwnedFd, replace: bool) -> Result<(), Refused> {
-    let proc = unattached_proc().map_err(Refused::at("make /proc"))?;
-    if replace {
-        rustix::mount::unmount("/proc", UnmountFlags::DETACH)
-            .map_err(Refused::at("detach the host's /proc"))?;
-    }
-    attach(&proc, root, "proc").map_err(Refused::at("mount /proc"))
-}
-
-fn mount_dev(root: &OwnedFd) -> Result<(), Refused> {
-    let step = "make /dev";
-    let dev = filesystem(
-        c"tmpfs",
-        &[(c"size", c"65536"), (c"nr_inodes", c"64"), (c"mode", c"755")],
-        no_suid_exec(),
-    )
-    .map_err(Refused::at(step))?;
-    for (name, target) in DEVICE_LINKS {
-        rustix::fs::symlinkat(target, &dev, name).map_err(Refused::at(step))?;
-    }
-    attach(&dev, root, "dev").map_err(Refused::at("mount /dev"))?;
-    for name in DEVICES {
-        let node = rustix::mount::open_tree(CWD, format!("/dev/{name}"), clone_flags())
-            .map_err(Refused::at("clone a device of the host"))?;
-        rustix::fs::openat(
-            &dev,
-            name,
-            OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC | OFlags::WRONLY,
-            Mode::empty(),
-        )
-        .map_err(Refused::at(step))?;
-        set_attributes(&node, MountAttrFlags::MOUNT_ATTR_RDONLY | no_suid_exec())
-            .map_err(Refused::at("restrict a device"))?;
-        attach(&node, &dev, name).map_err(Refused::at("mount a device"))?;
-    }
-    set_attributes(&dev, MountAttrFlags::MOUNT_ATTR_RDONLY | no_suid_exec())
-        .map_err(Refused::at("make /dev read-only"))
-}
-
-fn mount_sys(root: &OwnedFd, cpu_count: u32) -> Result<(), Refused> {
-    let step = "make /sys";
-    let options = [(c"size", c"65536"), (c"nr_inodes", c"16"), (c"mode", c"755")];
-    debug_assert_eq!(options[0].1.to_bytes(), SMALL_TMPFS_BYTES.as_bytes());
-    let sys = filesystem(c"tmpfs", &options, harmless() | no_exec()).map_err(Refused::at(step))?;
-    let mut path = String::new();
-    for part in ["devices", "system", "cpu"] {
-        path = if path.is_empty() { part.to_owned() } else { format!("{path}/{part}") };
-        rustix::fs::mkdirat(&sys, path.as_str(), Mode::from_raw_mode(0o755)).map_err(Refused::at(step))?;
-    }
-    let cpus = if cpu_count <= 1 { "0\n".to_owned() } else { format!("0-{}\n", cpu_count - 1) };
-    for name in ["online", "possible", "present"] {
-        let flags = OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC | OFlags::WRONLY;
-        let file = rustix::fs::openat(&sys, format!("{path}/{name}"), flags, Mode::from_raw_mode(0o444))
-            .map_err(Refused::at(step))?;
-        rustix::io::write(&file, cpus.as_bytes()).map_err(Refused::at(step))?;
-    }
-    set_attributes(&sys, MountAttrFlags::MOUNT_ATTR_RDONLY | harmless() | no_exec())
-        .map_err(Refused::at("make /sys read-only"))?;
-    attach(&sys, root, "sys").map_err(Refused::at("mount /sys"))
-}
-
-fn harmless() -> MountAttrFlags {
+pub(crate) fn harmless() -> MountAttrFlags {
     MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV
 }
 
-fn no_exec() -> MountAttrFlags {
+pub(crate) fn no_exec() -> MountAttrFlags {
     MountAttrFlags::MOUNT_ATTR_NOEXEC
 }
 
-fn no_suid_exec() -> MountAttrFlags {
+pub(crate) fn no_suid_exec() -> MountAttrFlags {
     MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NOEXEC
 }
 
-fn clone_flags() -> OpenTreeFlags {
+pub(crate) fn clone_flags() -> OpenTreeFlags {
     OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC
 }
 
-fn open_directory(at: BorrowedFd<'_>, path: impl rustix::path::Arg) -> rustix::io::Result<OwnedFd> {
+pub(crate) fn open_directory(
+    at: BorrowedFd<'_>,
+    path: impl rustix::path::Arg,
+) -> rustix::io::Result<OwnedFd> {
     rustix::fs::openat(at, path, OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::RDONLY, Mode::empty())
 }
 
 /// Makes a new file system that is mounted nowhere yet.
-fn filesystem(
+pub(crate) fn filesystem(
     kind: &CStr,
     options: &[(&CStr, &CStr)],
     attributes: MountAttrFlags,
@@ -244,13 +158,13 @@ fn filesystem(
     rustix::mount::fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, attributes)
 }
 
-fn attach(mount: &OwnedFd, at: &OwnedFd, name: &str) -> rustix::io::Result<()> {
-    rustix::mount::move_mount(mount.as_fd(), "", at.as_fd(), name, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
+pub(crate) fn attach(mount: &OwnedFd, at: BorrowedFd<'_>, name: &str) -> rustix::io::Result<()> {
+    rustix::mount::move_mount(mount.as_fd(), "", at, name, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
 }
 
 /// Adds attributes to one mount. Unlike a remount it takes none away, which a user namespace would refuse for
 /// the locked ones.
-fn set_attributes(mount: &OwnedFd, attributes: MountAttrFlags) -> io::Result<()> {
+pub(crate) fn set_attributes(mount: BorrowedFd<'_>, attributes: MountAttrFlags) -> io::Result<()> {
     let change = libc::mount_attr {
         attr_set: u64::from(attributes.bits()),
         attr_clr: 0,

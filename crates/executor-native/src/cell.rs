@@ -37,6 +37,8 @@ pub(crate) struct CellFactory {
     origins: Vec<Origins>,
     /// `None` for an ordinary user's service: its user namespace has one id.
     users: Option<Arc<Users>>,
+    /// What the kernel remembers of a cell's look-ups is to be thrown away with it.
+    forget: bool,
     next: AtomicU64,
 }
 
@@ -79,6 +81,7 @@ pub(crate) struct Cell {
     pub(crate) process: OwnedFd,
     launcher: Arc<OwnedFd>,
     pub(crate) group: CellGroup,
+    forget: bool,
     _share: Share,
     _user: Option<User>,
 }
@@ -90,11 +93,12 @@ impl CellFactory {
         limits: SandboxLimits,
         templates: Templates,
         rootless: bool,
+        forget: bool,
     ) -> Self {
         let cpus = Cpus::of_this_process();
         let users = (!rootless).then(Arc::default);
         let origins = (0..templates.sorts()).map(|_| Origins::default()).collect();
-        Self { launcher, groups, limits, cpus, templates, origins, users, next: AtomicU64::new(0) }
+        Self { launcher, groups, limits, cpus, templates, origins, users, forget, next: AtomicU64::new(0) }
     }
 
     /// Makes a cell of a sort. Blocks for about a millisecond. Whatever was made before a failure is gone again.
@@ -129,7 +133,8 @@ impl CellFactory {
         let (process, launcher) = self.launcher.create_cell(&request, theirs.as_fd(), &joins)?;
         let stream = UnixStream::from(ours);
         stream.set_nonblocking(true)?;
-        Ok((Cell { process, launcher, group, _share: share, _user: user }, stream))
+        let forget = self.forget;
+        Ok((Cell { process, launcher, group, forget, _share: share, _user: user }, stream))
     }
 }
 
@@ -203,6 +208,9 @@ impl Cell {
             Timespec { tv_sec: i64::try_from(DEATH_TIME_MAX.as_secs()).unwrap_or(i64::MAX), tv_nsec: 0 };
         let mut waiting = [PollFd::new(&self.process, PollFlags::IN)];
         let _ = poll(&mut waiting, Some(&timeout));
+        if self.forget {
+            self.group.forget();
+        }
         let name = self.group.name().to_owned();
         if let Err(error) = self.group.destroy() {
             tracing::error!(cell = name, %error, "failed to remove a cell's cgroups; the next sweep tries again");

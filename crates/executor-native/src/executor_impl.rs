@@ -108,7 +108,7 @@ impl Executor for NativeExecutor {
         let running = tokio::task::spawn_blocking(move || factory.launcher.ensure_running()).await;
         let reason = match running {
             _ if self.stopped.load(Ordering::Relaxed) => Some("the executor is shut down".to_owned()),
-            Ok(Ok(())) => None,
+            Ok(Ok(_)) => None,
             Ok(Err(error)) => Some(error_chain(&error)),
             Err(error) => Some(error.to_string()),
         };

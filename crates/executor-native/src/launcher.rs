@@ -13,6 +13,9 @@ use std::time::Duration;
 /// Time for one answer of the launcher: a clone with new namespaces takes a millisecond, on a host that is badly
 /// out of memory much longer.
 const REPLY_TIME_MAX: Duration = Duration::from_secs(20);
+/// Time for the first one, before which the launcher copies the runtime into memory: a second where its files are in the
+/// page cache, and what a slow disk takes to read them where they are not.
+const FIRST_REPLY_TIME_MAX: Duration = Duration::from_secs(180);
 
 /// The launcher, started again when it died.
 #[derive(Debug)]
@@ -24,8 +27,18 @@ pub(crate) struct Launcher {
     running: Mutex<Option<Running>>,
 }
 
+/// What the launcher found possible for its cells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct RootFacts {
+    /// Bytes of the runtime's copy in memory; `None` where it is on its disk.
+    pub(crate) runtime_memory_bytes: Option<u64>,
+    /// Each cell has device nodes of its own; else the host's.
+    pub(crate) own_devices: bool,
+}
+
 #[derive(Debug)]
 struct Running {
+    root: RootFacts,
     process: SpawnedImage,
     /// Of the same process, for the cells that end with it.
     pidfd: Arc<OwnedFd>,
@@ -77,9 +90,9 @@ impl Launcher {
     }
 
     /// Starts the launcher if it does not run.
-    pub(crate) fn ensure_running(&self) -> Result<(), LauncherError> {
+    pub(crate) fn ensure_running(&self) -> Result<RootFacts, LauncherError> {
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        self.started(&mut running).map(drop)
+        self.started(&mut running).map(|running| running.root)
     }
 
     /// The launcher's process, for tests that kill it.
@@ -104,16 +117,21 @@ impl Launcher {
         let (control, theirs) =
             socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
                 .map_err(io::Error::from)?;
-        sockopt::set_socket_timeout(&control, sockopt::Timeout::Recv, Some(REPLY_TIME_MAX))
+        sockopt::set_socket_timeout(&control, sockopt::Timeout::Recv, Some(FIRST_REPLY_TIME_MAX))
             .map_err(io::Error::from)?;
         let process = self.image.spawn(&["launch"], theirs).map_err(|refused| refused.source)?;
         let pid = i32::try_from(process.child.id()).ok().and_then(Pid::from_raw);
         let pid = pid.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))?;
         let pidfd = Arc::new(pidfd_open(pid, PidfdFlags::empty()).map_err(io::Error::from)?);
-        let running = Running { process, pidfd, control };
+        let mut running = Running { root: RootFacts::default(), process, pidfd, control };
         send_packet(&running.control, &self.config, &[self.hook.as_fd()])?;
         match reply(&running.control)? {
-            (LauncherReply::Ready, _) => Ok(running),
+            (LauncherReply::Ready { runtime_memory_bytes, own_devices }, _) => {
+                running.root = RootFacts { runtime_memory_bytes, own_devices };
+                sockopt::set_socket_timeout(&running.control, sockopt::Timeout::Recv, Some(REPLY_TIME_MAX))
+                    .map_err(io::Error::from)?;
+                Ok(running)
+            }
             (other, _) => Err(refusal(other)),
         }
     }
@@ -153,6 +171,8 @@ fn refusal(reply: LauncherReply) -> LauncherError {
         LauncherReply::Refused { step, errno } => {
             LauncherError::Refused { step, source: io::Error::from_raw_os_error(errno) }
         }
-        LauncherReply::Ready | LauncherReply::Created => LauncherError::Io(io::ErrorKind::InvalidData.into()),
+        LauncherReply::Ready { .. } | LauncherReply::Created => {
+            LauncherError::Io(io::ErrorKind::InvalidData.into())
+        }
     }
 }

@@ -21,6 +21,7 @@ mod cpus;
 mod error;
 mod executor_impl;
 mod launcher;
+mod runtime_place;
 mod sandbox;
 mod start;
 mod users;

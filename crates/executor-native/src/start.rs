@@ -2,7 +2,8 @@
 
 use crate::cell::{CellFactory, Remover};
 use crate::error::StartError;
-use crate::launcher::{Launcher, LauncherError};
+use crate::launcher::{Launcher, LauncherError, RootFacts};
+use crate::runtime_place::{RuntimePlace, read_ahead};
 use confine::cgroup::{Layout, Manager, ManagerConfig, WallState};
 use executor::verdict::SettingNames;
 use executor::{PoolSize, Protection, SandboxLimits, TemplateSpec, Templates, error_chain};
@@ -33,6 +34,8 @@ pub struct NativeConfig {
     pub interpreter: String,
     /// The runtime's environment for programs.
     pub env: Vec<(String, String)>,
+    /// Bytes of memory that a copy of the runtime may take; a larger one stays on its disk. 0 for none.
+    pub runtime_memory_bytes: u64,
     /// What each sandbox may use.
     pub limits: SandboxLimits,
     /// Interpreters to fork from, besides the lean one; `None` for a fresh interpreter for every program.
@@ -73,16 +76,47 @@ pub(crate) fn start(config: &NativeConfig) -> Result<Started, StartError> {
     }
     let user_map = rootless.then(|| UserIds { uid: uid.as_raw(), gid: rustix::process::getegid().as_raw() });
     let templates = Templates::new(config.templates.as_deref());
-    let launcher =
-        Launcher::new(launcher_config(config, &templates, user_map)).map_err(StartError::Launcher)?;
-    launcher.ensure_running().map_err(|error| match error {
-        LauncherError::Io(error) => StartError::Launcher(error),
-        LauncherError::Refused { step, source } => StartError::Refused { step, source, rootless },
-    })?;
+    let place = RuntimePlace::choose(&config.rootfs, config.runtime_memory_bytes);
+    let (launcher, root, place) =
+        start_launcher(config, &templates, user_map, place).map_err(|error| start_error(error, rootless))?;
+    if place.memory_bytes().is_none() && config.pool.max > 0 {
+        read_ahead(config.rootfs.clone());
+    }
     protections.extend(namespace_protections(rootless));
-    let factory = Arc::new(CellFactory::new(launcher, groups, config.limits, templates, rootless));
+    protections.extend(root_protections(root, &place));
+    let is_on_disk = root.runtime_memory_bytes.is_none();
+    let factory =
+        Arc::new(CellFactory::new(launcher, groups, config.limits, templates, rootless, is_on_disk));
     let remover = Arc::new(Remover::start().map_err(StartError::Launcher)?);
     Ok(Started { factory, remover, protections })
+}
+
+/// Starts the launcher; where the runtime does not fit into memory after all, with the runtime on its disk.
+fn start_launcher(
+    config: &NativeConfig,
+    templates: &Templates,
+    user_map: Option<UserIds>,
+    place: RuntimePlace,
+) -> Result<(Launcher, RootFacts, RuntimePlace), LauncherError> {
+    let launcher = Launcher::new(launcher_config(config, templates, user_map, place.memory_bytes()))?;
+    match launcher.ensure_running() {
+        Err(LauncherError::Refused { step, source })
+            if place.memory_bytes().is_some() && step.contains("memory") =>
+        {
+            tracing::warn!(step, %source, "the runtime stays on its disk");
+            let why = format!("failed to {step}: {source}");
+            start_launcher(config, templates, user_map, RuntimePlace::Disk { why })
+        }
+        Err(error) => Err(error),
+        Ok(root) => Ok((launcher, root, place)),
+    }
+}
+
+fn start_error(error: LauncherError, rootless: bool) -> StartError {
+    match error {
+        LauncherError::Io(error) => StartError::Launcher(error),
+        LauncherError::Refused { step, source } => StartError::Refused { step, source, rootless },
+    }
 }
 
 /// Lets this process, and the launcher after it, have as many open files as it may: each sandbox takes some. In a
@@ -104,9 +138,11 @@ fn launcher_config(
     config: &NativeConfig,
     templates: &Templates,
     user_map: Option<UserIds>,
+    runtime_memory_bytes: Option<u64>,
 ) -> LauncherConfig {
     LauncherConfig {
         rootfs: config.rootfs.to_string_lossy().into_owned(),
+        runtime_memory_bytes,
         cpu_count: config.limits.cpu_count(),
         user_map,
         program: ProgramConfig {
@@ -181,6 +217,21 @@ fn open_groups(
     if missing.is_empty() { Ok(manager) } else { Err(StartError::Cgroup(missing.join("; "))) }
 }
 
+/// What a sandbox's files are made of.
+fn root_protections(root: RootFacts, place: &RuntimePlace) -> [(&'static str, Protection); 2] {
+    let runtime = match (root.runtime_memory_bytes, place) {
+        (Some(bytes), _) => format!("a sealed copy in memory, {} MiB", bytes >> 20),
+        (None, RuntimePlace::Disk { why }) => format!("on its disk, read ahead, no direct reads: {why}"),
+        (None, RuntimePlace::Memory { .. }) => "on its disk, read ahead, no direct reads".to_owned(),
+    };
+    let devices = if root.own_devices {
+        "nodes of each sandbox's own"
+    } else {
+        "the host's nodes, read-only mounts: a user namespace cannot make its own"
+    };
+    [("runtime", enforced(runtime)), ("devices", enforced(devices))]
+}
+
 fn namespace_protections(rootless: bool) -> [(&'static str, Protection); 6] {
     let user = if rootless {
         enforced("user namespace with one id; the agent is shielded by its pid namespace, not by another uid")
@@ -190,7 +241,12 @@ fn namespace_protections(rootless: bool) -> [(&'static str, Protection); 6] {
     [
         ("namespaces", enforced("mount, pid, net, ipc, uts, cgroup")),
         ("network", enforced("empty network namespace, sockets refused")),
-        ("root_file_system", enforced("read-only runtime, the host's root is not mounted")),
+        (
+            "root_file_system",
+            enforced(
+                "read-only, a view of the runtime of each sandbox's own; the host's root is not mounted",
+            ),
+        ),
         ("writable_file_system", enforced("tmpfs on /tmp, bounded in bytes and inodes, noexec")),
         ("user", user),
         ("wall_time_limit", enforced("clock of the agent, and the host's behind it")),

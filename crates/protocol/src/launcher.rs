@@ -18,6 +18,8 @@ pub const PACKET_DESCRIPTORS_MAX: usize = 8;
 pub struct LauncherConfig {
     /// The runtime's root file system, absolute.
     pub rootfs: String,
+    /// Bytes that the runtime may take in memory; `None` to leave it on its disk.
+    pub runtime_memory_bytes: Option<u64>,
     /// CPUs that a program sees.
     pub cpu_count: u32,
     /// Ids of an ordinary user; `None` when the launcher is root.
@@ -93,8 +95,13 @@ pub struct CreateCell {
 /// The launcher's answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum LauncherReply {
-    /// The root stands; cells can be made.
-    Ready,
+    /// The stage stands; cells can be made.
+    Ready {
+        /// Bytes of the runtime's copy in memory; `None` where it is on its disk.
+        runtime_memory_bytes: Option<u64>,
+        /// Each cell has device nodes of its own; else the host's.
+        own_devices: bool,
+    },
     /// The cell's first process runs; its pidfd is beside. Whether its own set-up succeeds it says on its stream.
     Created,
     /// The kernel refused a step.

@@ -89,6 +89,7 @@ async fn start_native(settings: &Settings, runtime: &Runtime) -> Arc<dyn Executo
         rootfs: runtime.rootfs.clone(),
         interpreter: runtime.interpreter.clone(),
         env: runtime.env.clone(),
+        runtime_memory_bytes: settings.native_runtime_memory,
         limits: settings.native_limits,
         templates: settings.native_templates.clone(),
         pool: settings.native_pool,

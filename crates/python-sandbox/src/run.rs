@@ -54,11 +54,13 @@ enum RunError {
     Refused(ExecuteError),
 }
 
-/// Nothing is made ahead: a template takes longer to import its packages than one program does.
+/// Nothing is made ahead: a template takes longer to import its packages, and a copy of the runtime to be made, than one
+/// program takes.
 fn for_one_program(settings: &Settings) -> Settings {
     let mut settings = settings.clone();
     let nothing = PoolSize { min: 0, max: 0 };
     settings.native_templates = None;
+    settings.native_runtime_memory = 0;
     settings.native_pool = nothing;
     settings.docker.pool = nothing;
     settings

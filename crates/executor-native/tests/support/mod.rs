@@ -36,6 +36,7 @@ pub(crate) fn config() -> Option<NativeConfig> {
             rootfs: runtime.rootfs,
             interpreter: runtime.interpreter,
             env: runtime.env,
+            runtime_memory_bytes: 0,
             limits: limits(),
             templates: Some(vec![data_template()]),
             pool: PoolSize { min: 1, max: 4 },

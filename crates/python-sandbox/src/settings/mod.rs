@@ -67,6 +67,8 @@ pub(crate) struct Settings {
     pub(crate) native_templates: Option<Vec<TemplateSpec>>,
     /// Native sandboxes that wait, for each template.
     pub(crate) native_pool: PoolSize,
+    /// Bytes of memory that a copy of the runtime may take.
+    pub(crate) native_runtime_memory: u64,
     /// Containers: Docker, gVisor, Kata.
     pub(crate) docker: DockerSettings,
     /// How much work is taken.
@@ -179,6 +181,7 @@ impl Settings {
             native_templates: (!view.flag("NATIVE_FRESH_INTERPRETER"))
                 .then(|| templates(&view.list("NATIVE_TEMPLATES"))),
             native_pool: pool_size(view.count("NATIVE_POOL_SIZE")),
+            native_runtime_memory: view.number("NATIVE_RUNTIME_MEMORY"),
             docker: DockerSettings {
                 engine: EngineAddress {
                     host: view.optional_text("DOCKER_HOST"),

@@ -164,6 +164,7 @@ pub(crate) const SETTINGS: &[Entry] = {
         row(Native, "NATIVE_PIDS_LIMIT", number(2, 32_768), "50", Some("processes and threads"), "Processes and threads of one sandbox at once."),
         row(Native, "NATIVE_TMP_SIZE", size(MIB, 1024 * GIB), "64m", BYTES, "Size of /tmp in one sandbox. It is kept in memory and counts there too."),
         row(Native, "NATIVE_TMP_INODES", number(64, 10_000_000), "8192", Some("files and directories"), "Files and directories in /tmp of one sandbox."),
+        row(Native, "NATIVE_RUNTIME_MEMORY", size(0, 1024 * GIB), "600m", BYTES, "Largest Python runtime that is held in memory, in one copy for all sandboxes: nothing that programs read is then shared with the host's disk. A larger one stays on disk, as one does for which there is no room; 0 = always on disk."),
         row(Native, "NATIVE_CGROUP_PARENT", Kind::OptionalText, "", None, "Control group below which the sandboxes' groups are made, such as /python-sandbox; empty = the service's own."),
         row(Native, "NATIVE_CGROUP_REMOUNT", Kind::Flag, "false", None, "In a container: makes its own control groups writable, which engines mount read-only. Needs CAP_SYS_ADMIN."),
         row(Native, "NATIVE_TEMPLATES", Kind::List(Item::Template), NATIVE_TEMPLATES, None, "Interpreters that wait with packages imported and are forked for programs that import them, as NAME=MODULE+MODULE; modules that the runtime lacks are left out. One without packages is always there. What they cost is in runtime/README.md."),

@@ -1,0 +1,205 @@
+//! Where the runtime's files lie while programs run: in a sealed copy in memory, or on their disk.
+//!
+//! In memory nothing that programs read is shared with the host: no disk to keep busy, no cache of pages or names in
+//! which one program leaves something that a later one can see. It costs the tree's size for as long as the service runs. On
+//! disk the filter of system calls keeps programs from going past the page cache, the files are read once ahead so that
+//! programs find them there, and what the kernel remembers of a program's own look-ups is thrown away with its cell.
+
+use rustix::fs::Advice;
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+/// Memory that must be left beside the runtime's copy, in bytes: a handful of sandboxes and the service itself.
+const LEFT_BYTES_MIN: u64 = 512 << 20;
+/// What a file takes in memory beside its pages, in bytes: an inode and a name.
+const FILE_BYTES: u64 = 1024;
+/// Page size that sizes are rounded up to, in bytes.
+const PAGE_BYTES: u64 = 4096;
+
+/// Where the runtime lies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum RuntimePlace {
+    /// In a copy that may take this many bytes.
+    Memory {
+        /// A bound that the tree fits in.
+        bytes_max: u64,
+    },
+    /// Where it is.
+    Disk {
+        /// Why it is not in memory.
+        why: String,
+    },
+}
+
+impl RuntimePlace {
+    /// Decides for the tree below `rootfs`, which may take `bytes_max` of memory; 0 to leave it on its disk.
+    pub(crate) fn choose(rootfs: &Path, bytes_max: u64) -> Self {
+        let disk = |why: String| Self::Disk { why };
+        if bytes_max == 0 {
+            return disk("NATIVE_RUNTIME_MEMORY is 0".to_owned());
+        }
+        let bytes = match tree_bytes(rootfs, bytes_max) {
+            Ok(bytes) if bytes <= bytes_max => bytes,
+            Ok(_) => {
+                return disk(format!("it is larger than NATIVE_RUNTIME_MEMORY ({} MiB)", bytes_max >> 20));
+            }
+            Err(error) => return disk(format!("failed to measure it: {error}")),
+        };
+        match memory_at_hand() {
+            Some(at_hand) if at_hand < bytes.saturating_add(LEFT_BYTES_MIN) => disk(format!(
+                "there is no room for {} MiB: {} MiB of memory are available",
+                bytes >> 20,
+                at_hand >> 20
+            )),
+            _ => Self::Memory { bytes_max: bytes },
+        }
+    }
+
+    /// As the launcher takes it.
+    pub(crate) fn memory_bytes(&self) -> Option<u64> {
+        match self {
+            Self::Memory { bytes_max } => Some(*bytes_max),
+            Self::Disk { .. } => None,
+        }
+    }
+}
+
+/// Bytes that the tree takes in memory; stops counting above `enough`.
+fn tree_bytes(rootfs: &Path, enough: u64) -> io::Result<u64> {
+    let mut bytes = 0u64;
+    for_each_file(rootfs, &mut |entry| {
+        let pages = if entry.file_type().is_ok_and(|kind| kind.is_file()) {
+            entry.metadata()?.size().div_ceil(PAGE_BYTES)
+        } else {
+            0
+        };
+        bytes = bytes.saturating_add(pages.saturating_mul(PAGE_BYTES).saturating_add(FILE_BYTES));
+        Ok(bytes <= enough)
+    })?;
+    Ok(bytes)
+}
+
+/// Calls `look` with every entry below a directory until it says false.
+fn for_each_file(top: &Path, look: &mut dyn FnMut(&fs::DirEntry) -> io::Result<bool>) -> io::Result<()> {
+    let mut directories: Vec<PathBuf> = vec![top.to_owned()];
+    while let Some(directory) = directories.pop() {
+        for entry in fs::read_dir(directory)? {
+            let entry = entry?;
+            if !look(&entry)? {
+                return Ok(());
+            }
+            if entry.file_type()?.is_dir() {
+                directories.push(entry.path());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Has the kernel read every file of the tree into its page cache, on a thread of its own: programs then find them
+/// there, and none learns from the time of a read whether another one had read the same.
+pub(crate) fn read_ahead(rootfs: PathBuf) {
+    let read = move || {
+        let result = for_each_file(&rootfs, &mut |entry| {
+            if entry.file_type()?.is_file() {
+                // One that cannot be opened is no use to programs either.
+                if let Ok(file) = fs::File::open(entry.path()) {
+                    rustix::fs::fadvise(&file, 0, None, Advice::WillNeed)?;
+                }
+            }
+            Ok(true)
+        });
+        if let Err(error) = result {
+            tracing::warn!(%error, "failed to read the runtime ahead");
+        }
+    };
+    if let Err(error) = std::thread::Builder::new().name("read-ahead".to_owned()).spawn(read) {
+        tracing::warn!(%error, "failed to start reading the runtime ahead");
+    }
+}
+
+/// Memory that this process may still take, in bytes: what the host has, or less by the limits of its control groups.
+fn memory_at_hand() -> Option<u64> {
+    let of_host = kib_of(&fs::read_to_string("/proc/meminfo").ok()?, "MemAvailable:")?.saturating_mul(1024);
+    let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    let of_groups = groups.lines().filter_map(|line| {
+        let (controllers, path) = line.split_once(':')?.1.split_once(':')?;
+        match controllers {
+            "" => left_in_v2(Path::new("/sys/fs/cgroup"), path),
+            list if list.split(',').any(|name| name == "memory") => left_in_v1(path),
+            _ => None,
+        }
+    });
+    Some(of_groups.chain([of_host]).min().unwrap_or(of_host))
+}
+
+fn left_in_v2(mount: &Path, path: &str) -> Option<u64> {
+    let own = mount.join(path.trim_start_matches('/'));
+    let left = own.ancestors().take_while(|group| group.starts_with(mount)).filter_map(|group| {
+        let max: u64 = number_in(&group.join("memory.max"))?;
+        Some(max.saturating_sub(number_in(&group.join("memory.current"))?))
+    });
+    left.min()
+}
+
+fn left_in_v1(path: &str) -> Option<u64> {
+    let group = Path::new("/sys/fs/cgroup/memory").join(path.trim_start_matches('/'));
+    let stat = fs::read_to_string(group.join("memory.stat")).ok()?;
+    let max =
+        stat.lines().find_map(|line| line.strip_prefix("hierarchical_memory_limit "))?.trim().parse::<u64>();
+    Some(max.ok()?.saturating_sub(number_in(&group.join("memory.usage_in_bytes"))?))
+}
+
+fn number_in(file: &Path) -> Option<u64> {
+    fs::read_to_string(file).ok()?.trim().parse().ok()
+}
+
+fn kib_of(meminfo: &str, name: &str) -> Option<u64> {
+    meminfo.lines().find_map(|line| line.strip_prefix(name))?.split_whitespace().next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tree(name: &str) -> PathBuf {
+        let top = std::env::temp_dir().join(format!("runtime-place-{}-{name}", std::process::id()));
+        fs::create_dir_all(top.join("lib")).unwrap();
+        fs::write(top.join("lib/a"), vec![0; 5000]).unwrap();
+        fs::write(top.join("lib/b"), b"x").unwrap();
+        top
+    }
+
+    #[test]
+    fn a_tree_counts_in_pages_and_entries() {
+        let top = tree("counts");
+        assert_eq!(tree_bytes(&top, u64::MAX).unwrap(), 3 * PAGE_BYTES + 3 * FILE_BYTES);
+        fs::remove_dir_all(top).unwrap();
+    }
+
+    #[test]
+    fn what_is_larger_than_allowed_or_switched_off_stays_on_disk() {
+        let top = tree("larger");
+        assert!(matches!(RuntimePlace::choose(&top, 0), RuntimePlace::Disk { .. }));
+        let RuntimePlace::Disk { why } = RuntimePlace::choose(&top, 4096) else { panic!("too large") };
+        assert!(why.contains("NATIVE_RUNTIME_MEMORY"), "{why}");
+        assert!(RuntimePlace::choose(&top, 1 << 20).memory_bytes().is_some());
+        fs::remove_dir_all(top).unwrap();
+    }
+
+    #[test]
+    fn the_tightest_group_above_counts() {
+        let mount = std::env::temp_dir().join(format!("runtime-place-groups-{}", std::process::id()));
+        fs::create_dir_all(mount.join("a/b")).unwrap();
+        for (file, text) in
+            [("a/memory.max", "1000\n"), ("a/memory.current", "400\n"), ("a/b/memory.max", "max\n")]
+        {
+            fs::write(mount.join(file), text).unwrap();
+        }
+        assert_eq!(left_in_v2(&mount, "/a/b"), Some(600));
+        assert_eq!(left_in_v2(&mount, "/"), None);
+        fs::remove_dir_all(mount).unwrap();
+    }
+}
