@@ -7,7 +7,7 @@
 //! them.
 
 use crate::{Channel, Filter, Origin, Place, serve};
-use confine::{AGENT_CAPABILITIES, CellMounts, Proc, Refused, SingleThreaded, Stage};
+use confine::{AGENT_CAPABILITIES, CellGroups, CellMounts, Proc, Refused, SingleThreaded, Stage};
 use protocol::GuestMessage;
 use protocol::launcher::{CreateCell, LauncherConfig};
 use rustix::thread::UnshareFlags;
@@ -36,19 +36,20 @@ pub(crate) fn run(
     filter: &Filter,
     request: &CreateCell,
     stream: OwnedFd,
-    cgroups: Vec<OwnedFd>,
+    groups: CellGroups,
+    was_born_inside: bool,
     template: Option<OwnedFd>,
 ) -> io::Result<()> {
     let output = stream.try_clone()?;
     let mut channel = Channel::new(stream, output)?;
-    if let Err(refused) = set_up(config, stage, request, &cgroups) {
+    if let Err(refused) = set_up(config, stage, request, &groups, was_born_inside) {
         let detail = refused.source.to_string();
         channel.send(&GuestMessage::Fault { step: refused.step.to_owned(), detail })?;
         return channel.flush();
     }
     let place = Place { user: request.user, cpus: request.cpus.clone() };
     let origin = match template {
-        Some(socket) => Origin::Template { socket, cgroups },
+        Some(socket) => Origin::Template { socket, groups },
         None => Origin::Started { preload: Vec::new() },
     };
     serve(proof, &mut channel, &config.program, filter, &place, origin)
@@ -58,13 +59,14 @@ fn set_up(
     config: &LauncherConfig,
     stage: Stage,
     request: &CreateCell,
-    cgroups: &[OwnedFd],
+    groups: &CellGroups,
+    was_born_inside: bool,
 ) -> Result<(), Refused> {
     for step in STEPS {
         if config.fail_at.as_deref() == Some(step) {
             return Err(Refused { step, source: io::Error::from_raw_os_error(5) });
         }
-        apply(step, config, stage, request, cgroups)?;
+        apply(step, config, stage, request, groups, was_born_inside)?;
     }
     Ok(())
 }
@@ -74,7 +76,8 @@ fn apply(
     config: &LauncherConfig,
     stage: Stage,
     request: &CreateCell,
-    cgroups: &[OwnedFd],
+    groups: &CellGroups,
+    was_born_inside: bool,
 ) -> Result<(), Refused> {
     let at = |errno: rustix::io::Errno| Refused { step, source: errno.into() };
     match step {
@@ -82,13 +85,7 @@ fn apply(
             confine::reset_child_signal();
             confine::die_with_parent()
         }
-        "join the cgroups" => {
-            for join in cgroups {
-                // cgroups(7): zero is the writer itself.
-                rustix::io::write(join, b"0").map_err(at)?;
-            }
-            Ok(())
-        }
+        "join the cgroups" => groups.join(was_born_inside).map_err(|source| Refused { step, source }),
         "make a cgroup namespace" => confine::unshare_namespaces(UnshareFlags::NEWCGROUP),
         "name the host" => rustix::system::sethostname(b"sandbox").map_err(at),
         "mount" => {

@@ -6,8 +6,8 @@ use crate::room;
 use crate::streams::Kept;
 use confine::seccomp::{Arch, CompileOptions, Insn, Policy};
 use confine::{
-    AdoptError, CellNamespaces, LandlockRules, ProgramSpec, Refused, SingleThreaded, Spawned, Step,
-    TEMPLATE_CAPABILITIES,
+    AdoptError, CellGroups, CellNamespaces, LandlockRules, ProgramSpec, Refused, SingleThreaded, Spawned,
+    Step, TEMPLATE_CAPABILITIES,
 };
 use protocol::InterpreterOrigin;
 use protocol::launcher::ProgramConfig;
@@ -99,8 +99,8 @@ pub enum Origin {
     Template {
         /// Requests go here.
         socket: OwnedFd,
-        /// A file to join each of the cell's cgroups.
-        cgroups: Vec<OwnedFd>,
+        /// The cell's control groups.
+        groups: CellGroups,
     },
 }
 
@@ -180,9 +180,9 @@ fn start(
     origin: Origin,
 ) -> Result<(Spawned, InterpreterOrigin), Refused> {
     // The way to the template is closed at the end of this function, long before a program comes.
-    if let Origin::Template { socket, cgroups } = origin {
+    if let Origin::Template { socket, groups } = origin {
         let namespaces = CellNamespaces::of_this_process()?;
-        match confine::adopt(socket.as_fd(), &namespaces, &cgroups, spec, TEMPLATE_TIME_MAX) {
+        match confine::adopt(socket.as_fd(), &namespaces, &groups, spec, TEMPLATE_TIME_MAX) {
             Ok(process) => return Ok((process, InterpreterOrigin::Forked)),
             Err(AdoptError::Refused(refused)) => return Err(refused),
             // The host hears of it by the origin, and has the template started anew.

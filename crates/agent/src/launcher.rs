@@ -11,7 +11,7 @@ use crate::cell::{self, ROOTLESS_ID};
 use crate::networks::Networks;
 use crate::template::Templates;
 use crate::{Filter, receive_packet, send_packet};
-use confine::{CellRoot, Cloned, Namespaces, Refused, SingleThreaded, Stage, UserMap};
+use confine::{CellGroups, CellRoot, Cloned, Namespaces, Refused, SingleThreaded, Stage, UserMap};
 use protocol::launcher::{CreateCell, LauncherConfig, LauncherReply};
 use rustix::io::Errno;
 use std::io;
@@ -46,29 +46,45 @@ pub fn run(control: OwnedFd) -> io::Result<()> {
             Err(error) => return Err(error),
         };
         // One short, a program would run without a limit.
-        if descriptors.len() != 1 + request.cgroups as usize {
+        let groups = request.cgroups as usize + usize::from(request.unified);
+        if descriptors.len() != 1 + groups {
             let source = Errno::MFILE.into();
             send_packet(socket, &reply(&Refused { step: "receive the descriptors of a cell", source }), &[])?;
             continue;
         }
-        let cgroups = descriptors.split_off(1);
+        let unified = if request.unified { descriptors.pop() } else { None };
+        let groups = CellGroups { joins: descriptors.split_off(1), unified };
         let Some(stream) = descriptors.pop() else { break };
         if let Some(number) = request.template.and_then(|number| usize::try_from(number).ok()) {
             templates.ensure(&proof, &config, stage, number, request.renew_template);
         }
         let network = networks.enter_unused();
-        match proof.clone(Namespaces::Cell { network: network.is_none() }) {
+        let namespaces = Namespaces::Cell { network: network.is_none() };
+        // Where a cell cannot be born into its group it joins it afterwards, and what is wrong shows there.
+        let born = groups.unified.as_ref().and_then(|group| proof.clone_into(namespaces, group.as_fd()).ok());
+        let was_born_inside = born.is_some();
+        match born.map_or_else(|| proof.clone(namespaces), Ok) {
             Ok(Cloned::Child) => {
                 // The control socket and what belongs to other cells is the launcher's alone, and of the templates
                 // a cell reaches one.
                 control = None;
                 drop((control, networks, network));
                 let template = templates.into_socket(request.template);
-                let served = cell::run(&proof, &config, stage, &filter, &request, stream, cgroups, template);
+                let served = cell::run(
+                    &proof,
+                    &config,
+                    stage,
+                    &filter,
+                    &request,
+                    stream,
+                    groups,
+                    was_born_inside,
+                    template,
+                );
                 confine::exit_now(i32::from(served.is_err()));
             }
             Ok(Cloned::Parent { pidfd: Some(pidfd), .. }) => {
-                drop((stream, cgroups));
+                drop((stream, groups));
                 networks.lend(network, pidfd.as_fd());
                 send_packet(socket, &LauncherReply::Created, &[pidfd.as_fd()])?;
             }

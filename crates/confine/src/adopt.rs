@@ -38,6 +38,29 @@ impl CellNamespaces {
     }
 }
 
+/// The control groups of a cell, for whoever has to get into them.
+#[derive(Debug)]
+pub struct CellGroups {
+    /// A file to join each of them; that of the v2 group first, where there is one.
+    pub joins: Vec<OwnedFd>,
+    /// The v2 group itself, where there is one: a process can be born into it.
+    pub unified: Option<OwnedFd>,
+}
+
+impl CellGroups {
+    /// Moves this process into all of them, but the v2 group where it was born there.
+    ///
+    /// # Errors
+    /// write(2) to one of the files.
+    pub fn join(&self, was_born_inside: bool) -> io::Result<()> {
+        for join in self.joins.iter().skip(usize::from(was_born_inside)) {
+            // cgroups(7): zero is the writer itself.
+            rustix::io::write(join, b"0")?;
+        }
+        Ok(())
+    }
+}
+
 /// Why no interpreter was adopted.
 #[derive(Debug, thiserror::Error)]
 pub enum AdoptError {
@@ -63,7 +86,7 @@ pub enum AdoptError {
 pub fn adopt(
     template: BorrowedFd<'_>,
     namespaces: &CellNamespaces,
-    cgroups: &[OwnedFd],
+    groups: &CellGroups,
     spec: &ProgramSpec<'_>,
     time_max: Duration,
 ) -> Result<Spawned, AdoptError> {
@@ -77,9 +100,10 @@ pub fn adopt(
         filter: spec.seccomp,
         notify: spec.notify,
         has_ruleset: ruleset.is_some(),
+        has_group: groups.unified.is_some(),
         fail_at: spec.fail_at,
         placed: spec.descriptors.len(),
-        cgroups: cgroups.len(),
+        cgroups: groups.joins.len(),
     };
     let descriptors: Vec<BorrowedFd<'_>> = namespaces
         .descriptors
@@ -88,7 +112,8 @@ pub fn adopt(
         .chain(spec.descriptors.iter().copied())
         .chain([report_writer.as_fd(), listener_writer.as_fd()])
         .chain(ruleset)
-        .chain(cgroups.iter().map(AsFd::as_fd))
+        .chain(groups.unified.as_ref().map(AsFd::as_fd))
+        .chain(groups.joins.iter().map(AsFd::as_fd))
         .collect();
     if !is_ready(template, time_max).map_err(AdoptError::NoTemplate)? {
         return Err(AdoptError::NoTemplate(io::ErrorKind::TimedOut.into()));

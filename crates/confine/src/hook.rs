@@ -123,10 +123,12 @@ fn serve_one(
         image: None,
         fail_at: parsed.fail_at,
     };
-    match fork_into(parts.namespaces[0]) {
-        Ok(Side::Template) => Side::Template,
-        Ok(Side::Orphan) => {
-            enter(&child);
+    match fork_into(parts.namespaces[0], parts.group) {
+        Ok((Side::Template, _)) => Side::Template,
+        Ok((Side::Orphan, is_inside)) => {
+            // The first of the files is the v2 group's.
+            let cgroups = parts.cgroups().get(usize::from(is_inside)..).unwrap_or_default();
+            enter(&Child { cell: child.cell.map(|cell| Cell { cgroups, ..cell }), ..child });
             Side::Orphan
         }
         Err(errno) => {
@@ -151,12 +153,12 @@ fn enter(child: &Child<'_>) {
     unsafe { PyOS_AfterFork_Child() };
 }
 
-fn fork_into(pids: BorrowedFd<'_>) -> Result<Side, Errno> {
+fn fork_into(pids: BorrowedFd<'_>, group: Option<BorrowedFd<'_>>) -> Result<(Side, bool), Errno> {
     rustix::thread::move_into_link_name_space(pids, Some(LinkNameSpaceType::ProcessID))?;
     // SAFETY: the caller of `sandbox_template_serve` holds the global lock.
     unsafe { PyOS_BeforeFork() };
-    let side = fork_orphan();
-    if side != Ok(Side::Orphan) {
+    let side = fork_orphan(group);
+    if !matches!(side, Ok((Side::Orphan, _))) {
         // SAFETY: as above.
         unsafe { PyOS_AfterFork_Parent() };
     }
@@ -168,6 +170,7 @@ struct Parts<'a> {
     namespaces: [BorrowedFd<'a>; NAMESPACES],
     sources: ([BorrowedFd<'a>; REQUEST_DESCRIPTORS_MAX], usize),
     ends: Ends<'a>,
+    group: Option<BorrowedFd<'a>>,
     cgroups: ([BorrowedFd<'a>; REQUEST_DESCRIPTORS_MAX], usize),
 }
 
@@ -187,6 +190,7 @@ impl<'a> Parts<'a> {
         }
         let (report, listener_socket) = (next()?, next()?);
         let ruleset = if parsed.has_ruleset { Some(next()?) } else { None };
+        let group = if parsed.has_group { Some(next()?) } else { None };
         let mut cgroups = ([first; REQUEST_DESCRIPTORS_MAX], 0);
         while let Some(join) = next() {
             *cgroups.0.get_mut(cgroups.1)? = join;
@@ -197,7 +201,7 @@ impl<'a> Parts<'a> {
             return None;
         }
         let ends = Ends { report, listener_socket, ruleset };
-        Some(Self { namespaces, sources: (sources, parsed.placed), ends, cgroups })
+        Some(Self { namespaces, sources: (sources, parsed.placed), ends, group, cgroups })
     }
 
     fn sources(&self) -> &[BorrowedFd<'a>] {

@@ -19,6 +19,8 @@ pub mod cgroup;
 mod child;
 #[cfg(feature = "std")]
 mod clone;
+#[cfg(any(feature = "std", feature = "hook"))]
+mod clone_args;
 #[cfg(feature = "std")]
 mod copy;
 #[cfg(feature = "hook")]
@@ -54,7 +56,7 @@ pub use child::{PROGRAM_STEPS, Step, exit_now};
 pub use rights::TEMPLATE_CAPABILITIES;
 #[cfg(feature = "std")]
 pub use {
-    adopt::{AdoptError, CellNamespaces, adopt},
+    adopt::{AdoptError, CellGroups, CellNamespaces, adopt},
     clone::{Cloned, Namespaces, SingleThreaded, die_with_parent, reset_child_signal, unreaped_children},
     image::{CONTROL_DESCRIPTOR, Image, SpawnedImage, control_descriptor},
     landlock_rules::{LandlockRules, landlock_abi},

@@ -8,8 +8,10 @@
 
 #![allow(unsafe_code, reason = "clone(2) on the caller's own stack has no safe wrapper")]
 
+use crate::clone_args::CloneArgs;
 use core::arch::asm;
 use core::ffi::{c_int, c_void};
+use rustix::fd::BorrowedFd;
 use rustix::io::Errno;
 use rustix::process::{Pid, WaitOptions};
 
@@ -22,18 +24,45 @@ pub(crate) enum Side {
     Template,
 }
 
-/// Forks. New processes go to the pid namespace that was chosen for children (setns(2)).
+/// Forks. New processes go to the pid namespace that was chosen for children (setns(2)). With a v2 control group the new
+/// process is born into that, and the second value is true, where the kernel lets us: to move it there later would wait
+/// for an RCU grace period.
 ///
 /// # Errors
 /// clone(2) or fork(2): ENOMEM where the namespace's first process is dead, EAGAIN at a limit of processes.
 ///
 /// The caller must be the only thread of its process, and is stopped until the fork is done.
-pub(crate) fn fork_orphan() -> Result<Side, Errno> {
+pub(crate) fn fork_orphan(group: Option<BorrowedFd<'_>>) -> Result<(Side, bool), Errno> {
+    if let Some(group) = group {
+        let args = CloneArgs::into_group(FLAGS, 0, group)?;
+        let how = How {
+            number: libc::SYS_clone3,
+            first: (&raw const args).expose_provenance(),
+            second: size_of::<CloneArgs>(),
+        };
+        // No process came of an error: as if there were no group.
+        if let Ok(side) = fork_by(&how) {
+            return Ok((side, true));
+        }
+    }
+    // A null stack asks to go on with this one (clone(2)).
+    let how = How { number: libc::SYS_clone, first: CLONE_FLAGS, second: 0 };
+    fork_by(&how).map(|side| (side, false))
+}
+
+/// A system call that makes the go-between, with the two arguments that matter.
+struct How {
+    number: i64,
+    first: usize,
+    second: usize,
+}
+
+fn fork_by(how: &How) -> Result<Side, Errno> {
     // What the go-between leaves in the memory that it shares: 0, or the errno of its fork.
     let mut fork_errno: c_int = 0;
     // SAFETY: `go_between` fits its declared type and gets a pointer to `fork_errno`, which outlives the call:
     // this thread sleeps until the go-between is gone.
-    let result = unsafe { vfork_and_call(go_between, (&raw mut fork_errno).cast()) };
+    let result = unsafe { vfork_and_call(how, go_between, (&raw mut fork_errno).cast()) };
     match i32::try_from(result) {
         Ok(0) => Ok(Side::Orphan),
         Ok(errno) if errno < 0 => Err(Errno::from_raw_os_error(-errno)),
@@ -50,8 +79,10 @@ pub(crate) fn fork_orphan() -> Result<Side, Errno> {
     }
 }
 
-/// The go-between shares our memory, and we sleep until it ends.
-const FLAGS: c_int = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
+/// The go-between shares our memory, and we sleep until it ends: CLONE_VM and CLONE_VFORK of linux/sched.h.
+const FLAGS: u64 = 0x100 | 0x4000;
+/// The same for clone(2), which takes the signal of the child's end, SIGCHLD, with them.
+const CLONE_FLAGS: usize = 0x100 | 0x4000 | 17;
 
 /// The go-between's whole life. Returns in its child alone.
 extern "C" fn go_between(fork_errno: *mut c_void) {
@@ -76,9 +107,9 @@ extern "C" fn go_between(fork_errno: *mut c_void) {
 /// `function` must leave the process that shares this memory by `_exit`, never by returning. It may return in a
 /// process that it forked, which has memory and stack of its own.
 #[cfg(target_arch = "x86_64")]
-unsafe fn vfork_and_call(function: extern "C" fn(*mut c_void), argument: *mut c_void) -> i64 {
-    let mut result: i64 = libc::SYS_clone;
-    // SAFETY: clone(2) with a null stack goes on with this one. The child uses only what lies below the red zone,
+unsafe fn vfork_and_call(how: &How, function: extern "C" fn(*mut c_void), argument: *mut c_void) -> i64 {
+    let mut result: i64 = how.number;
+    // SAFETY: `How` is clone(2) with a null stack or clone3(2) without one: both go on with this one. The child uses only what lies below the red zone,
     // where nothing of the sleeping parent is, and restores the stack pointer before it falls through, in a
     // process of its own. So to the compiler this block is one call that clobbers what a C function may.
     unsafe {
@@ -95,8 +126,8 @@ unsafe fn vfork_and_call(function: extern "C" fn(*mut c_void), argument: *mut c_
             "xor eax, eax",
             "2:",
             inout("rax") result,
-            in("rdi") i64::from(FLAGS),
-            in("rsi") 0usize,
+            in("rdi") how.first,
+            in("rsi") how.second,
             in("rdx") 0usize,
             in("r10") 0usize,
             in("r8") 0usize,
@@ -111,8 +142,8 @@ unsafe fn vfork_and_call(function: extern "C" fn(*mut c_void), argument: *mut c_
 
 /// As above.
 #[cfg(target_arch = "aarch64")]
-unsafe fn vfork_and_call(function: extern "C" fn(*mut c_void), argument: *mut c_void) -> i64 {
-    let mut result = i64::from(FLAGS);
+unsafe fn vfork_and_call(how: &How, function: extern "C" fn(*mut c_void), argument: *mut c_void) -> i64 {
+    let mut result = how.first;
     // SAFETY: as above; this machine has no red zone.
     unsafe {
         asm!(
@@ -126,16 +157,16 @@ unsafe fn vfork_and_call(function: extern "C" fn(*mut c_void), argument: *mut c_
             "mov x0, #0",
             "2:",
             inout("x0") result,
-            in("x1") 0usize,
+            in("x1") how.second,
             in("x2") 0usize,
             in("x3") 0usize,
             in("x4") 0usize,
-            in("x8") libc::SYS_clone,
+            in("x8") how.number,
             in("x20") function,
             in("x21") argument,
             out("x22") _,
             clobber_abi("C"),
         );
     }
-    result
+    i64::try_from(result.cast_signed()).unwrap_or(-1)
 }

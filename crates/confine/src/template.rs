@@ -31,9 +31,10 @@ const NOTIFY: u64 = 1;
 const HAS_RULESET: u64 = 2;
 const HAS_CPUS: u64 = 4;
 const HAS_FILTER: u64 = 8;
+const HAS_GROUP: u64 = 16;
 
 /// The packet's content. The descriptors' order: [`NAMESPACES`], the program's, the report's, the listener's socket,
-/// the landlock rules if there are some, a file to join each cgroup.
+/// the landlock rules if there are some, the v2 control group if there is one, a file to join each cgroup, that one's first.
 pub(crate) struct Request<'a> {
     pub(crate) user: Option<u32>,
     pub(crate) cpus: Option<&'a CpuSet>,
@@ -41,6 +42,7 @@ pub(crate) struct Request<'a> {
     pub(crate) filter: Option<&'a [Insn]>,
     pub(crate) notify: bool,
     pub(crate) has_ruleset: bool,
+    pub(crate) has_group: bool,
     pub(crate) fail_at: Option<Step>,
     /// Number of the program's descriptors.
     pub(crate) placed: usize,
@@ -77,6 +79,7 @@ pub(crate) struct Parsed {
     filter: Option<(usize, usize)>,
     pub(crate) notify: bool,
     pub(crate) has_ruleset: bool,
+    pub(crate) has_group: bool,
     pub(crate) fail_at: Option<Step>,
     pub(crate) placed: usize,
     pub(crate) cgroups: usize,
@@ -122,6 +125,7 @@ impl Parsed {
             filter: (flags & HAS_FILTER != 0).then_some((filter_start, filter_length)),
             notify: flags & NOTIFY != 0,
             has_ruleset: flags & HAS_RULESET != 0,
+            has_group: flags & HAS_GROUP != 0,
             fail_at: if fail_at == 0 { None } else { Some(Step::from_number(u8::try_from(fail_at).ok()?)?) },
             placed,
             cgroups,
@@ -180,6 +184,7 @@ impl Request<'_> {
         let flag = |set: bool, bit: u64| if set { bit } else { 0 };
         let flags = flag(self.notify, NOTIFY)
             | flag(self.has_ruleset, HAS_RULESET)
+            | flag(self.has_group, HAS_GROUP)
             | flag(self.cpus.is_some(), HAS_CPUS)
             | flag(self.filter.is_some(), HAS_FILTER);
         let filter = self.filter.unwrap_or_default();
@@ -217,6 +222,7 @@ mod tests {
             filter: Some(filter),
             notify: true,
             has_ruleset: false,
+            has_group: true,
             fail_at: Some(Step::User),
             placed: 5,
             cgroups: 4,
@@ -233,8 +239,8 @@ mod tests {
         let words = request(&filter, &cpus).to_words();
         let Some(parsed) = Parsed::from_words(&words) else { panic!("a good packet is read") };
         assert_eq!(
-            (parsed.user, parsed.placed, parsed.cgroups, parsed.notify, parsed.has_ruleset),
-            (Some(7), 5, 4, true, false)
+            (parsed.user, parsed.placed, parsed.cgroups, parsed.notify, parsed.has_ruleset, parsed.has_group),
+            (Some(7), 5, 4, true, false, true)
         );
         assert_eq!(parsed.fail_at, Some(Step::User));
         assert_eq!(parsed.limits(), [(Resource::Nofile, 1024), (Resource::Core, 1)]);

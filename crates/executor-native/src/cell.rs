@@ -127,10 +127,12 @@ impl CellFactory {
             tmp_inodes: self.limits.disk_inodes,
             cpus: share.numbers.clone(),
             cgroups: u32::try_from(joins.len()).unwrap_or(u32::MAX),
+            unified: group.dir_fd().is_some(),
             template: self.templates.of_sort(sort),
             renew_template: self.is_template_lost(sort),
         };
-        let (process, launcher) = self.launcher.create_cell(&request, theirs.as_fd(), &joins)?;
+        let (process, launcher) =
+            self.launcher.create_cell(&request, theirs.as_fd(), &joins, group.dir_fd())?;
         let stream = UnixStream::from(ours);
         stream.set_nonblocking(true)?;
         let forget = self.forget;

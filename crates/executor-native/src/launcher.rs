@@ -79,9 +79,11 @@ impl Launcher {
         request: &CreateCell,
         stream: BorrowedFd<'_>,
         cgroups: &[OwnedFd],
+        unified: Option<BorrowedFd<'_>>,
     ) -> Result<(OwnedFd, Arc<OwnedFd>), LauncherError> {
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        let descriptors: Vec<_> = [stream].into_iter().chain(cgroups.iter().map(AsFd::as_fd)).collect();
+        let descriptors: Vec<_> =
+            [stream].into_iter().chain(cgroups.iter().map(AsFd::as_fd)).chain(unified).collect();
         let result = self.ask(&mut running, request, &descriptors);
         if matches!(result, Err(LauncherError::Io(_))) {
             *running = None;

@@ -224,7 +224,8 @@ async fn living_cells_share_no_network_and_dead_ones_leave_theirs() {
     assert_eq!(first.len(), 4, "{first:?}");
     assert!(!first.contains(&std::fs::read_link("/proc/self/ns/net").unwrap()));
     drop(held);
-    eventually("their end", || networks(&native).is_empty()).await;
+    // Of the processes: they leave their namespaces before the launcher can know that they are dead.
+    eventually("their end", || below_launcher(&native, "sandbox-agent").is_empty()).await;
     let mut held = Vec::new();
     for _ in 0..3 {
         held.push(native.create(&Hints::default()).await.unwrap());
@@ -259,7 +260,7 @@ async fn a_network_that_holds_a_socket_is_not_used_again() {
     // An ordinary user may not enter it.
     let Ok(left) = made.join().unwrap() else { return };
     drop(first);
-    eventually("its end", || networks(&native).is_empty()).await;
+    eventually("its end", || below_launcher(&native, "sandbox-agent").is_empty()).await;
     let second = native.create(&Hints::default()).await.unwrap();
     assert_eq!(networks(&native).len(), 1);
     assert!(networks(&native).is_disjoint(&used), "a namespace that is not empty is used again");

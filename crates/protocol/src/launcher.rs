@@ -73,7 +73,8 @@ pub struct ProgramConfig {
     pub fail_at: Option<u8>,
 }
 
-/// A request to the launcher. Its descriptors: the cell's end of the stream, then a file to join each cgroup.
+/// A request to the launcher. Its descriptors: the cell's end of the stream, then a file to join each cgroup, then the v2
+/// group where there is one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CreateCell {
     /// The program's uid and gid in the cell; `None` where the user namespace has only one.
@@ -86,6 +87,8 @@ pub struct CreateCell {
     pub cpus: Vec<u32>,
     /// Files to join cgroups, beside the packet: one that got lost on the way would be a limit that is not there.
     pub cgroups: u32,
+    /// The v2 group itself is behind them, and the first of them joins it.
+    pub unified: bool,
     /// The template to fork the interpreter from, by its place in the configuration; `None` to start one.
     pub template: Option<u32>,
     /// Start that template anew first: it was seen to give no interpreters.

@@ -96,7 +96,7 @@ impl CellGroup {
         (0..self.dirs.len()).map(|index| self.path(index)).collect()
     }
 
-    /// Write-only, close-on-exec descriptors, one per hierarchy. A process of one thread that writes `0` to each of
+    /// Write-only, close-on-exec descriptors, one per hierarchy, that of v2 first. A process of one thread that writes `0` to each of
     /// them is in the cell; the kernel judges by the rights of whoever opened them. Memory that a process already
     /// has stays charged to its old group, so join first and allocate afterwards.
     ///
@@ -115,7 +115,10 @@ impl CellGroup {
             };
             group.ops.open_for_write(group.dir, file).map_err(|source| group.failed("open", file, source))
         };
-        self.dirs.iter().zip(&self.instance.places).map(open).collect()
+        let is_v1 = |place: &Place| place.hierarchy.version == Version::V1;
+        let mut all: Vec<_> = self.dirs.iter().zip(&self.instance.places).collect();
+        all.sort_by_key(|(_, place)| is_v1(place));
+        all.into_iter().map(open).collect()
     }
 
     /// The v2 group, for `clone3` with `CLONE_INTO_CGROUP`. `None` where all hierarchies are v1; on a hybrid

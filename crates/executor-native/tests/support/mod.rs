@@ -48,6 +48,11 @@ pub(crate) fn config() -> Option<NativeConfig> {
     }
 }
 
+/// The configuration with the runtime in memory, whatever its size. Every other test has it on its disk.
+pub(crate) fn config_in_memory() -> Option<NativeConfig> {
+    Some(NativeConfig { runtime_memory_bytes: 4 << 30, ..config()? })
+}
+
 /// An executor with default limits.
 pub(crate) async fn native() -> Option<NativeExecutor> {
     match NativeExecutor::start(config()?).await {
@@ -59,7 +64,7 @@ pub(crate) async fn native() -> Option<NativeExecutor> {
 /// An executor with default limits that has a template with the packages of science too: to import those takes more than
 /// the default memory leaves.
 pub(crate) async fn native_with_science() -> Option<NativeExecutor> {
-    let mut config = config()?;
+    let mut config = config_in_memory()?;
     let modules =
         ["pandas", "matplotlib.pyplot", "scipy.stats", "seaborn", "sklearn.ensemble", "statsmodels.api"];
     let science = TemplateSpec { name: "science".to_owned(), preload: modules.map(str::to_owned).into() };

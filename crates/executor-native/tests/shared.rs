@@ -1,0 +1,74 @@
+//! Nothing that a program can lock, or be slowed by, is another sandbox's as well.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that fails may panic where it stands")]
+
+mod support;
+
+use executor::{ExecLimits, ExecRequest, Executor as _, Hints};
+use executor_native::NativeConfig;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// Locks files that every sandbox can reach, as a whole and by record; then sleeps where it is told to.
+const LOCKING: &str = r#"
+import errno, fcntl, os, sys, time
+for path in (os.__file__, "/", "/usr", "/dev/null", "/dev/urandom", "/proc/self/status"):
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.lockf(os.open("/dev/null", os.O_WRONLY), fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        print("BREACH", path, "is locked by another sandbox")
+print("locked", flush=True)
+time.sleep(float(sys.stdin.read() or 0))
+"#;
+
+/// Whole-file locks that anybody on this host holds (proc_locks(5)).
+fn locks_held() -> usize {
+    let locks = std::fs::read_to_string("/proc/locks").unwrap();
+    locks.lines().filter(|line| line.contains("FLOCK")).count()
+}
+
+async fn a_lock_is_its_sandboxs_own(config: NativeConfig) {
+    let Ok(native) = executor_native::NativeExecutor::start(config).await else { panic!("it starts") };
+    let before = locks_held();
+    let mut first = native.create(&Hints::default()).await.unwrap();
+    let mut second = native.create(&Hints::default()).await.unwrap();
+    let cancel = CancellationToken::new();
+    let holding = tokio::spawn({
+        let cancel = cancel.clone();
+        async move {
+            let request = ExecRequest {
+                code: LOCKING.to_owned(),
+                stdin: b"20".to_vec().into(),
+                limits: ExecLimits { wall_time: Duration::from_secs(25), ..ExecLimits::default() },
+                ..ExecRequest::default()
+            };
+            let result = first.exec(request, cancel).await;
+            first.destroy().await;
+            result
+        }
+    });
+    for _ in 0..400 {
+        if locks_held() >= before + 6 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert!(locks_held() >= before + 6, "the first program holds its locks");
+    let request = ExecRequest { code: LOCKING.to_owned(), ..ExecRequest::default() };
+    let result = second.exec(request, CancellationToken::new()).await.unwrap();
+    assert_eq!(result.stdout.text, "locked\n", "{}", result.stderr.text);
+    second.destroy().await;
+    cancel.cancel();
+    let held = holding.await.unwrap().unwrap();
+    assert!(held.stdout.text.starts_with("locked"), "{}", held.stdout.text);
+    native.shut_down().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lock_is_its_sandboxs_own_whether_the_runtime_is_in_memory_or_not() {
+    let Some(config) = support::config() else { return };
+    a_lock_is_its_sandboxs_own(config.clone()).await;
+    a_lock_is_its_sandboxs_own(NativeConfig { runtime_memory_bytes: 4 << 30, ..config }).await;
+}
