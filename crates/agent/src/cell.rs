@@ -1,12 +1,13 @@
 //! The first process of a cell, from its clone to its end.
 //!
 //! ```text
-//! launcher ──clone──> join cgroups ──> mounts ──> drop rights ──> serve one execution ──> exit
+//! launcher ──clone──> join cgroups ──> mounts ──> drop rights ──> filter ──> serve one execution ──> exit
 //! ```
 //! When it ends, the kernel kills whatever else is in its pid namespace, and its mounts vanish with the last of
 //! them.
 
 use crate::{Channel, Filter, Origin, Place, serve};
+use confine::seccomp::Insn;
 use confine::{AGENT_CAPABILITIES, CellGroups, CellMounts, Proc, Refused, SingleThreaded, Stage};
 use protocol::GuestMessage;
 use protocol::launcher::{CreateCell, LauncherConfig};
@@ -18,22 +19,35 @@ use std::os::fd::OwnedFd;
 pub(crate) const ROOTLESS_ID: u32 = 1000;
 
 /// Steps of making a cell, in order. Their names are what a `Fault` says and what a test lets fail.
-pub const STEPS: [&str; 6] = [
+pub const STEPS: [&str; 8] = [
     "tie the cell to its launcher",
     "join the cgroups",
     "make a cgroup namespace",
     "name the host",
     "mount",
+    "reset the out-of-memory score",
     "drop rights",
+    "filter the agent's system calls",
 ];
+
+/// What the launcher knows of a cell's walls.
+pub(crate) struct Walls<'a> {
+    /// The filter of the program.
+    pub(crate) program: &'a Filter,
+    /// The filter of the agent.
+    pub(crate) agent: &'a [Insn],
+    /// The launcher is protected from the out-of-memory killer.
+    pub(crate) protected: bool,
+    /// What the cell's root is made of.
+    pub(crate) stage: Stage,
+}
 
 /// Becomes the first process of a cell. Returns when the cell is used up; the process must exit then.
 #[allow(clippy::too_many_arguments, reason = "all that a cell consists of, once")]
 pub(crate) fn run(
     proof: &SingleThreaded,
     config: &LauncherConfig,
-    stage: Stage,
-    filter: &Filter,
+    walls: &Walls<'_>,
     request: &CreateCell,
     stream: OwnedFd,
     groups: CellGroups,
@@ -42,7 +56,7 @@ pub(crate) fn run(
 ) -> io::Result<()> {
     let output = stream.try_clone()?;
     let mut channel = Channel::new(stream, output)?;
-    if let Err(refused) = set_up(config, stage, request, &groups, was_born_inside) {
+    if let Err(refused) = set_up(config, walls, request, &groups, was_born_inside) {
         let detail = refused.source.to_string();
         channel.send(&GuestMessage::Fault { step: refused.step.to_owned(), detail })?;
         return channel.flush();
@@ -52,12 +66,12 @@ pub(crate) fn run(
         Some(socket) => Origin::Template { socket, groups },
         None => Origin::Started { preload: Vec::new() },
     };
-    serve(proof, &mut channel, &config.program, filter, &place, origin)
+    serve(proof, &mut channel, &config.program, walls.program, &place, origin)
 }
 
 fn set_up(
     config: &LauncherConfig,
-    stage: Stage,
+    walls: &Walls<'_>,
     request: &CreateCell,
     groups: &CellGroups,
     was_born_inside: bool,
@@ -66,7 +80,7 @@ fn set_up(
         if config.fail_at.as_deref() == Some(step) {
             return Err(Refused { step, source: io::Error::from_raw_os_error(5) });
         }
-        apply(step, config, stage, request, groups, was_born_inside)?;
+        apply(step, config, walls, request, groups, was_born_inside)?;
     }
     Ok(())
 }
@@ -74,7 +88,7 @@ fn set_up(
 fn apply(
     step: &'static str,
     config: &LauncherConfig,
-    stage: Stage,
+    walls: &Walls<'_>,
     request: &CreateCell,
     groups: &CellGroups,
     was_born_inside: bool,
@@ -98,12 +112,16 @@ fn apply(
                 proc: if config.user_map.is_some() { Proc::Replaced } else { Proc::New },
                 executable: false,
             };
-            confine::mount_cell(&mounts, stage.own_devices)
+            confine::mount_cell(&mounts, walls.stage.own_devices)
         }
-        _ => {
+        // The launcher's protection is not for what it starts.
+        "reset the out-of-memory score" if walls.protected => confine::reset_oom_score(),
+        "reset the out-of-memory score" => Ok(()),
+        "drop rights" => {
             confine::keep_only(AGENT_CAPABILITIES)?;
-            rustix::thread::set_no_new_privs(true).map_err(at)?;
+            confine::refuse_new_privileges()?;
             confine::hide_from_others()
         }
+        _ => confine::filter_this_process(walls.agent),
     }
 }

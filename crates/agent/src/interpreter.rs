@@ -50,8 +50,8 @@ const CORE_BYTES: u64 = 1;
 /// Queued signals of the user.
 const SIGNALS_MAX: u64 = 1024;
 
-/// The filter of system calls, compiled once: the launcher's cells inherit it with their memory.
-#[derive(Debug)]
+/// The filter of a program's system calls, compiled once: the launcher's cells inherit it with their memory.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Filter {
     instructions: Option<Vec<Insn>>,
 }
@@ -68,6 +68,16 @@ impl Filter {
         let options = CompileOptions { notify: config.notify };
         let program = Policy::builtin().compile(Arch::native(), options).map_err(io::Error::other)?;
         Ok(Self { instructions: Some(program.instructions().to_vec()) })
+    }
+
+    /// One that is compiled already; nothing for none.
+    pub(crate) fn of(instructions: Vec<Insn>) -> Self {
+        Self { instructions: Some(instructions).filter(|instructions| !instructions.is_empty()) }
+    }
+
+    /// Its instructions.
+    pub(crate) fn instructions(&self) -> Option<&Vec<Insn>> {
+        self.instructions.as_ref()
     }
 }
 
@@ -213,11 +223,12 @@ impl Interpreter {
     }
 }
 
-/// A template: the same interpreter with the same text, without a user or walls of its own but landlock. Replaces this
-/// process; returns only to say what failed.
+/// A template: the same interpreter with the same text, without a user of its own, behind landlock and a filter that its
+/// forks can still pass. Replaces this process; returns only to say what failed.
 pub(crate) fn become_template(
     config: &ProgramConfig,
     preload: &[String],
+    filter: &[Insn],
     streams: [BorrowedFd<'_>; 3],
     socket: BorrowedFd<'_>,
     stage: OwnedFd,
@@ -234,7 +245,7 @@ pub(crate) fn become_template(
         cpus: None,
         kept: TEMPLATE_CAPABILITIES,
         landlock: landlock.as_ref(),
-        seccomp: None,
+        seccomp: Some(filter),
         notify: false,
         fail_at: None,
     };

@@ -1,34 +1,56 @@
 //! Makes cells for the native executor.
 //!
 //! A small process between the service and its cells: single-threaded, so that it may clone; started from a
-//! sealed image with an empty environment, so that no cell can inherit anything of the service; and moved onto
-//! the stage before the first cell (`confine::enter_stage`), so that the host's files are out of reach for all of them.
+//! sealed image with an empty environment, so that no cell can inherit anything of the service; first process of a pid
+//! namespace, so that nothing that it starts outlives it or sees the host's processes; and moved onto the stage before the
+//! first cell (`confine::enter_stage`), so that the host's files are out of reach for all of them. Then it gives up every
+//! right and every system call that neither it nor what it starts has a use for.
 //!
+//! ```text
+//! service ──start──> join control groups ──> [user namespace] ──> fork into a new pid namespace ──> monitor
+//!                                                                          └──> root ──> rights ──> filter ──> serve
+//! ```
 //! It ends when the service's end of the control socket closes, however that happens; each cell sees the end of
 //! its own stream at the same moment and is tied to the launcher's life besides.
 
-use crate::cell::{self, ROOTLESS_ID};
+use crate::cell::{self, ROOTLESS_ID, Walls};
+use crate::filters::{self, Filters};
+use crate::monitor;
 use crate::networks::Networks;
 use crate::template::Templates;
-use crate::{Filter, receive_packet, send_packet};
-use confine::{CellGroups, CellRoot, Cloned, Namespaces, Refused, SingleThreaded, Stage, UserMap};
+use crate::{receive_packet, send_packet};
+use confine::seccomp::Helper;
+use confine::{
+    CellGroups, CellRoot, Cloned, LAUNCHER_CAPABILITIES, Namespaces, Refused, SingleThreaded, Stage, UserMap,
+};
 use protocol::launcher::{CreateCell, LauncherConfig, LauncherReply};
 use rustix::io::Errno;
+use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::thread::UnshareFlags;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+
+/// Steps of making the launcher, in order. Their names are what a test lets fail.
+pub const STEPS: [&str; 6] = [
+    "join the launcher's control groups",
+    "make the launcher's pid namespace",
+    "move into the runtime's root",
+    "replace the launcher's standard streams",
+    "cut the launcher's rights",
+    "filter the launcher's system calls",
+];
 
 /// Serves requests from `control` until its other end closes.
 ///
 /// # Errors
 /// When the control socket breaks. What the kernel refuses is an answer, not an error.
 pub fn run(control: OwnedFd) -> io::Result<()> {
-    let Some((config, mut beside)) = receive_packet::<LauncherConfig>(&control)? else { return Ok(()) };
-    let (proof, stage) = match set_up(&config) {
-        Ok(made) => made,
+    let Some((config, beside)) = receive_packet::<LauncherConfig>(&control)? else { return Ok(()) };
+    let Launcher { proof, stage, hook, null, filters, protected } = match set_up(&control, &config, beside) {
+        Ok(launcher) => launcher,
         Err(refused) => return send_packet(&control, &reply(&refused), &[]),
     };
-    let filter = Filter::new(&config.program)?;
-    let mut templates = Templates::new(&config, beside.pop());
+    let mut templates = Templates::new(&config, hook, filters.template, protected);
     templates.start_all(&proof, &config, stage);
     let mut networks = Networks::new();
     let Stage { memory_bytes, own_devices } = stage;
@@ -70,17 +92,23 @@ pub fn run(control: OwnedFd) -> io::Result<()> {
                 control = None;
                 drop((control, networks, network));
                 let template = templates.into_socket(request.template);
-                let served = cell::run(
-                    &proof,
-                    &config,
-                    stage,
-                    &filter,
-                    &request,
-                    stream,
-                    groups,
-                    was_born_inside,
-                    template,
-                );
+                // Standard error leads to the service.
+                let served =
+                    confine::replace_stream(2, null.as_fd()).map_err(io::Error::from).and_then(|()| {
+                        drop(null);
+                        let (program, agent) = (&filters.program, filters.agent.as_slice());
+                        let walls = Walls { program, agent, protected, stage };
+                        cell::run(
+                            &proof,
+                            &config,
+                            &walls,
+                            &request,
+                            stream,
+                            groups,
+                            was_born_inside,
+                            template,
+                        )
+                    });
                 confine::exit_now(i32::from(served.is_err()));
             }
             Ok(Cloned::Parent { pidfd: Some(pidfd), .. }) => {
@@ -102,8 +130,39 @@ pub fn run(control: OwnedFd) -> io::Result<()> {
     Ok(())
 }
 
-fn set_up(config: &LauncherConfig) -> Result<(SingleThreaded, Stage), Refused> {
+/// What the launcher works with.
+struct Launcher {
+    proof: SingleThreaded,
+    stage: Stage,
+    /// The shared object that templates load.
+    hook: Option<OwnedFd>,
+    null: OwnedFd,
+    filters: Filters,
+    /// The service has a lowered out-of-memory score, which is not for what the launcher starts.
+    protected: bool,
+}
+
+fn set_up(control: &OwnedFd, config: &LauncherConfig, mut beside: Vec<OwnedFd>) -> Result<Launcher, Refused> {
+    let mut steps = STEPS.into_iter();
+    let mut next = || {
+        let step = steps.next().unwrap_or_default();
+        match config.fail_at.as_deref() {
+            Some(wanted) if wanted == step => Err(Refused { step, source: io::Error::from_raw_os_error(5) }),
+            _ => Ok(step),
+        }
+    };
+    let step = next()?;
     let proof = SingleThreaded::prove()?;
+    let joins = usize::try_from(config.cgroups).unwrap_or(usize::MAX);
+    let Some(hooks) = beside.len().checked_sub(joins).filter(|hooks| *hooks <= 1) else {
+        // One short, what templates do would not be bounded.
+        return Err(Refused { step, source: Errno::MFILE.into() });
+    };
+    for join in beside.drain(hooks..) {
+        // cgroups(7): zero is the writer itself.
+        rustix::io::write(&join, b"0").map_err(|errno| Refused { step, source: errno.into() })?;
+    }
+    let hook = beside.pop();
     // The service's may be stricter, and then programs could not read what is made here.
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
     confine::unreaped_children();
@@ -114,6 +173,10 @@ fn set_up(config: &LauncherConfig) -> Result<(SingleThreaded, Stage), Refused> {
             outside_gid: user.gid,
         })?;
     }
+    // By the host's /proc: the runtime's root has none.
+    let protected = confine::is_protected_from_oom();
+    let (hook, filters) = become_first_process(next()?, &proof, config, control, hook)?;
+    next()?;
     // Not earlier: an undumpable process may not write its own id maps (proc_pid_uid_map(5)).
     confine::hide_from_others()?;
     let stage = confine::enter_stage(&CellRoot {
@@ -122,7 +185,49 @@ fn set_up(config: &LauncherConfig) -> Result<(SingleThreaded, Stage), Refused> {
         cpu_count: config.cpu_count,
         keep_proc: config.user_map.is_some(),
     })?;
-    Ok((proof, stage))
+    next()?;
+    let null = confine::null_device()?;
+    for number in 0..=1 {
+        confine::replace_stream(number, null.as_fd())?;
+    }
+    next()?;
+    confine::keep_only(LAUNCHER_CAPABILITIES)?;
+    confine::refuse_new_privileges()?;
+    next()?;
+    confine::filter_this_process(&filters.launcher)?;
+    Ok(Launcher { proof, stage, hook, null, filters, protected })
+}
+
+/// Returns in the first process of a new pid namespace, with what it was given and the filters. Nothing that it starts, or
+/// those start, can leave that, and all of it ends with this process; none of it sees a process of the host. This one's
+/// parent becomes the monitor.
+fn become_first_process(
+    step: &'static str,
+    proof: &SingleThreaded,
+    config: &LauncherConfig,
+    control: &OwnedFd,
+    hook: Option<OwnedFd>,
+) -> Result<(Option<OwnedFd>, Filters), Refused> {
+    let refused = |source| Refused { step, source };
+    let (reader, writer) = pipe_with(PipeFlags::CLOEXEC).map_err(|errno| refused(errno.into()))?;
+    confine::unshare_namespaces(UnshareFlags::NEWPID)?;
+    match proof.clone(Namespaces::Shared).map_err(refused)? {
+        Cloned::Child => {
+            confine::die_with_parent()?;
+            drop(writer);
+            Ok((hook, Filters::receive(reader).map_err(refused)?))
+        }
+        Cloned::Parent { pidfd: None, .. } => Err(refused(io::ErrorKind::Unsupported.into())),
+        Cloned::Parent { pidfd: Some(launcher), .. } => {
+            drop((hook, reader));
+            let filter = filters::of_helper(Helper::Monitor).and_then(|filter| {
+                Filters::compile(&config.program)?.send(writer)?;
+                Ok(filter)
+            });
+            let Err(_) = filter.and_then(|filter| monitor::watch(control, &launcher, &filter));
+            confine::exit_now(1);
+        }
+    }
 }
 
 fn reply(refused: &Refused) -> LauncherReply {

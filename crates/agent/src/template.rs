@@ -1,7 +1,7 @@
 //! Templates: interpreters with packages imported, which fork into cells.
 //!
 //! ```text
-//! launcher ──clone──> own mounts, empty network ──> few rights ──> interpreter: import, freeze, compact, wait
+//! launcher ──clone──> own mounts, empty network ──> few rights, filter ──> interpreter: import, freeze, compact, wait
 //!   cell's agent ── request: namespaces, pipes, rules ──> fork ──> in the cell, behind every wall ──> its agent's child
 //! ```
 //! A template lives in the launcher's pid namespace, or it could not fork into a cell's. It has the rights to enter
@@ -10,6 +10,7 @@
 
 use crate::interpreter::become_template;
 use crate::serve::prepare_tmp;
+use confine::seccomp::Insn;
 use confine::{CellMounts, Cloned, Namespaces, Proc, SingleThreaded, Stage, TEMPLATE_CAPABILITIES};
 use protocol::launcher::{LauncherConfig, TemplateConfig};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -34,6 +35,10 @@ const WORDS_BYTES_MAX: usize = 4096;
 #[derive(Debug)]
 pub(crate) struct Templates {
     hook: Option<OwnedFd>,
+    /// Of their system calls.
+    filter: Vec<Insn>,
+    /// The launcher is protected from the out-of-memory killer.
+    protected: bool,
     all: Vec<Template>,
 }
 
@@ -55,10 +60,15 @@ struct Running {
 
 impl Templates {
     /// Those of the configuration, none started yet. `hook` is the shared object that they load.
-    pub(crate) fn new(config: &LauncherConfig, hook: Option<OwnedFd>) -> Self {
+    pub(crate) fn new(
+        config: &LauncherConfig,
+        hook: Option<OwnedFd>,
+        filter: Vec<Insn>,
+        protected: bool,
+    ) -> Self {
         let template =
             |config: &TemplateConfig| Template { config: config.clone(), running: None, last_start: None };
-        Self { hook, all: config.templates.iter().map(template).collect() }
+        Self { hook, filter, protected, all: config.templates.iter().map(template).collect() }
     }
 
     /// Starts every template that does not run; those that died just now get their pause.
@@ -91,7 +101,8 @@ impl Templates {
             return;
         }
         template.last_start = Some(Instant::now());
-        match start(proof, config, stage, &template.config, hook) {
+        let walls = (self.filter.as_slice(), self.protected);
+        match start(proof, config, stage, &template.config, hook, walls) {
             Ok(running) => template.running = Some(running),
             Err(error) => say(&format!("failed to start the template `{}`: {error}", template.config.name)),
         }
@@ -118,9 +129,9 @@ impl Running {
     }
 }
 
-/// The launcher's standard error is the service's.
+/// The service logs what the launcher says on its standard error, line by line.
 fn say(text: &str) {
-    let _ = io::stderr().write_all(format!("sandbox-agent: {text}\n").as_bytes());
+    let _ = io::stderr().write_all(format!("{text}\n").as_bytes());
 }
 
 fn start(
@@ -129,6 +140,7 @@ fn start(
     stage: Stage,
     template: &TemplateConfig,
     hook: &OwnedFd,
+    (filter, protected): (&[Insn], bool),
 ) -> io::Result<Running> {
     let (socket, their_socket) =
         socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
@@ -146,8 +158,15 @@ fn start(
         Cloned::Child => {
             drop((socket, words));
             let streams = [stdin.as_fd(), stderr.as_fd(), stderr.as_fd()];
-            let Err(error) = set_up(config, stage, hook).and_then(|root| {
-                become_template(&config.program, &template.preload, streams, their_socket.as_fd(), root)
+            let Err(error) = set_up(config, stage, hook, protected).and_then(|root| {
+                become_template(
+                    &config.program,
+                    &template.preload,
+                    filter,
+                    streams,
+                    their_socket.as_fd(),
+                    root,
+                )
             });
             say(&format!("failed to start the template `{}`: {error}", template.name));
             confine::exit_now(1);
@@ -156,7 +175,7 @@ fn start(
 }
 
 /// What stands around a template: its own mounts, no network, few rights. Returns the stage's root.
-fn set_up(config: &LauncherConfig, stage: Stage, hook: &OwnedFd) -> io::Result<OwnedFd> {
+fn set_up(config: &LauncherConfig, stage: Stage, hook: &OwnedFd, protected: bool) -> io::Result<OwnedFd> {
     confine::reset_child_signal();
     confine::die_with_parent()?;
     let own = UnshareFlags::NEWNS | UnshareFlags::NEWNET | UnshareFlags::NEWIPC | UnshareFlags::NEWUTS;
@@ -169,14 +188,18 @@ fn set_up(config: &LauncherConfig, stage: Stage, hook: &OwnedFd) -> io::Result<O
         tmp_inodes: TMP_INODES,
         uid: rustix::process::getuid().as_raw(),
         gid: rustix::process::getgid().as_raw(),
-        proc: if config.user_map.is_some() { Proc::Kept } else { Proc::New },
+        proc: if config.user_map.is_some() { Proc::Replaced } else { Proc::New },
         executable: true,
     };
     confine::mount_cell(&mounts, stage.own_devices)?;
+    // The launcher's protection is not for packages.
+    if protected {
+        confine::reset_oom_score()?;
+    }
     prepare_tmp(None)?;
     copy_hook(hook.as_fd())?;
     confine::keep_only(TEMPLATE_CAPABILITIES)?;
-    rustix::thread::set_no_new_privs(true)?;
+    confine::refuse_new_privileges()?;
     Ok(root)
 }
 

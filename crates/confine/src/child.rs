@@ -16,7 +16,7 @@ use rustix::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::{Errno, IoSlice};
 use rustix::process::{Resource, Rlimit};
-use rustix::thread::{CapabilitySet, CpuSet};
+use rustix::thread::{CapabilitySet, CpuSet, LinkNameSpaceType};
 
 /// One step of confining a program, in the order of [`PROGRAM_STEPS`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -183,6 +183,15 @@ pub(crate) struct Cell<'a> {
     pub(crate) cgroups: &'a [BorrowedFd<'a>],
 }
 
+/// The kinds of [`Cell::namespaces`], in their order.
+pub(crate) const ENTERED_KINDS: [LinkNameSpaceType; 5] = [
+    LinkNameSpaceType::Mount,
+    LinkNameSpaceType::Network,
+    LinkNameSpaceType::InterProcessCommunication,
+    LinkNameSpaceType::HostNameAndNISDomainName,
+    LinkNameSpaceType::ControlGroup,
+];
+
 /// An executable with null-terminated arrays of null-terminated strings, as execve(2) wants them.
 pub(crate) struct Executable<'a> {
     pub(crate) path: &'a CStr,
@@ -243,7 +252,9 @@ impl Child<'_> {
             Step::Session => rustix::process::setsid().map(drop),
             Step::Descriptors => self.place_descriptors(),
             Step::CloseOthers => self.close_others(),
-            Step::OomScore => raise_oom_score(),
+            Step::OomScore => {
+                raise_oom_score(if self.kept.is_empty() { PROGRAM_SCORE } else { TEMPLATE_SCORE })
+            }
             Step::Limits => self.set_limits(|resource| resource != Resource::Nofile),
             Step::Affinity => match self.cpus {
                 Some(cpus) => rustix::thread::sched_setaffinity(None, cpus),
@@ -296,8 +307,9 @@ impl Child<'_> {
 
     fn enter_namespaces(&self) -> rustix::io::Result<()> {
         let Some(cell) = &self.cell else { return Ok(()) };
-        for &namespace in cell.namespaces {
-            rustix::thread::move_into_link_name_space(namespace, None)?;
+        // Each by its kind: the template's filter lets nothing else pass.
+        for (&namespace, kind) in cell.namespaces.iter().zip(ENTERED_KINDS) {
+            rustix::thread::move_into_link_name_space(namespace, Some(kind))?;
         }
         // A mount namespace is entered at its root, the stage; the cell's is below (`mounts`).
         rustix::process::chroot(CELL)
@@ -402,15 +414,19 @@ pub(crate) fn close_range(first: RawFd, last: RawFd) -> rustix::io::Result<()> {
     if result == 0 { Ok(()) } else { Err(last_errno()) }
 }
 
-/// proc_pid_oom_score_adj(5): 1000 is chosen first. Raising needs no right. Where `/proc` is not writable, as in
+/// proc_pid_oom_score_adj(5): 1000 is chosen first, before every template.
+const PROGRAM_SCORE: &[u8] = b"1000";
+const TEMPLATE_SCORE: &[u8] = b"500";
+
+/// Raises this process's score. Raising needs no right. Where `/proc` is not writable, as in
 /// some containers, the container's own limits stand in.
-fn raise_oom_score() -> rustix::io::Result<()> {
+fn raise_oom_score(score: &[u8]) -> rustix::io::Result<()> {
     let flags = OFlags::WRONLY | OFlags::CLOEXEC;
     // An undumpable process's files in /proc belong to root. This copy of the agent holds nothing to hide, nobody
     // else is in the cell yet, and exec makes it dumpable anyway.
     rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::Dumpable)?;
     match rustix::fs::open(c"/proc/self/oom_score_adj", flags, Mode::empty()) {
-        Ok(file) => rustix::io::write(&file, b"1000").map(drop),
+        Ok(file) => rustix::io::write(&file, score).map(drop),
         Err(Errno::ROFS | Errno::ACCESS | Errno::NOENT) => Ok(()),
         Err(errno) => Err(errno),
     }

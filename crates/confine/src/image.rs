@@ -19,7 +19,7 @@ pub struct Image {
 /// A process that runs an [`Image`].
 #[derive(Debug)]
 pub struct SpawnedImage {
-    /// It. Its standard input and output are closed, its standard error is ours.
+    /// It. Its standard input and output are the null device, its standard error is a pipe to us.
     pub child: Child,
 }
 
@@ -61,7 +61,7 @@ impl Image {
             .env_clear()
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(Stdio::inherit());
+            .stderr(Stdio::piped());
         // SAFETY: the closure runs between fork and exec in a child of a threaded process. It calls only dup2(2),
         // fcntl(2) and close_range(2), which are async-signal-safe, and allocates nothing. `control` is moved into
         // the closure, so its number stays open until the child has run it.

@@ -37,6 +37,8 @@ mod mounts;
 mod network;
 #[cfg(feature = "std")]
 mod notify;
+#[cfg(feature = "std")]
+mod oom;
 #[cfg(feature = "hook")]
 mod orphan;
 #[cfg(feature = "std")]
@@ -48,6 +50,8 @@ mod rights;
 pub mod seccomp;
 #[cfg(feature = "std")]
 mod stage;
+#[cfg(feature = "std")]
+mod streams;
 mod template;
 #[cfg(feature = "std")]
 mod user_map;
@@ -59,14 +63,20 @@ pub use {
     adopt::{AdoptError, CellGroups, CellNamespaces, adopt},
     clone::{Cloned, Namespaces, SingleThreaded, die_with_parent, reset_child_signal, unreaped_children},
     image::{CONTROL_DESCRIPTOR, Image, SpawnedImage, control_descriptor},
+    install::filter_this_process,
     landlock_rules::{LandlockRules, landlock_abi},
     mounts::{CellMounts, Proc, cover_first_process, mount_cell},
     network::{LocalSockets, enter_network, new_network},
     notify::{Listener, Notification, probe_user_notification},
+    oom::{OomScore, is_protected_from_oom, protect_from_oom, reset_oom_score},
     program::{ProgramSpec, Spawned, replace_this_process, spawn},
     reap::{ChildSignal, Children, Reaped, kill_all, reap},
-    rights::{AGENT_CAPABILITIES, drop_mount_right, hide_from_others, keep_only, with_file_rights_of},
+    rights::{
+        AGENT_CAPABILITIES, LAUNCHER_CAPABILITIES, drop_mount_right, hide_from_others, keep_only,
+        refuse_new_privileges, with_file_rights_of,
+    },
     stage::{CellRoot, Stage, enter_stage},
+    streams::{null_device, replace_stream},
     user_map::{UserMap, enter_user_namespace, unshare_namespaces},
 };
 

@@ -43,8 +43,6 @@ pub enum Proc {
     New,
     /// The host's is on the stage ([`CellRoot::keep_proc`](crate::CellRoot::keep_proc)); a new one takes its place.
     Replaced,
-    /// The host's is on the stage and is shown: a user namespace may not mount that of a pid namespace it does not own.
-    Kept,
 }
 
 /// Puts the root of one cell, or of a template, together and moves into it. Call it on the stage, in a mount namespace of
@@ -78,11 +76,7 @@ pub fn mount_cell(mounts: &CellMounts, own_devices: bool) -> Result<(), Refused>
 }
 
 fn attach_proc(root: &OwnedFd, which: Proc) -> Result<(), Refused> {
-    let proc = match which {
-        Proc::Kept => rustix::mount::open_tree(CWD, "/proc", clone_flags() | OpenTreeFlags::AT_RECURSIVE)
-            .map_err(Refused::at("clone the host's /proc"))?,
-        Proc::New | Proc::Replaced => unattached_proc().map_err(Refused::at("make /proc"))?,
-    };
+    let proc = unattached_proc().map_err(Refused::at("make /proc"))?;
     if which == Proc::Replaced {
         rustix::mount::unmount("/proc", UnmountFlags::DETACH)
             .map_err(Refused::at("detach the host's /proc"))?;

@@ -52,7 +52,7 @@ impl LocalSockets {
     pub fn view() -> Option<Self> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let visible = || rustix::fs::open("/proc", flags, Mode::empty());
-        // The launcher of a user namespace keeps the host's, and may not make one; the other has none.
+        // The launcher of a user namespace keeps the host's as well, from before its own pid namespace.
         let proc = unattached_proc().or_else(|_| visible()).ok()?;
         rustix::fs::statat(&proc, "thread-self/net/unix", AtFlags::empty()).ok()?;
         Some(Self { proc })

@@ -26,6 +26,15 @@ pub const TEMPLATE_CAPABILITIES: CapabilitySet = CapabilitySet::SYS_ADMIN
     .union(CapabilitySet::SETGID)
     .union(CapabilitySet::SETPCAP);
 
+/// What the launcher keeps once its root stands. Nothing of it is for itself alone but the network's.
+#[cfg(feature = "std")]
+pub const LAUNCHER_CAPABILITIES: CapabilitySet = TEMPLATE_CAPABILITIES
+    .union(AGENT_CAPABILITIES)
+    // To hold a network namespace by a descriptor (SIOCGSKNS, `network`).
+    .union(CapabilitySet::NET_ADMIN)
+    // So that what it starts takes the protection from the out-of-memory killer off for good (`oom`).
+    .union(CapabilitySet::SYS_RESOURCE);
+
 /// Highest capability that is tried when the bounding set is emptied: beyond every kernel's CAP_LAST_CAP, whose
 /// file would need a whole `/proc`.
 const CAPABILITY_LAST: u32 = 63;
@@ -147,8 +156,6 @@ pub(crate) fn lock_capabilities() -> rustix::io::Result<()> {
 pub fn with_file_rights_of<T>(user: Option<u32>, look: impl FnOnce() -> T) -> Option<T> {
     let Some(user) = user else { return Some(look()) };
     let (own_uid, own_gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
-    // The group first: to change it takes a capability that the other user's file rights do not take away, but order
-    // costs nothing.
     let taken = set_file_ids(user, user);
     let result = taken.then(look);
     if !set_file_ids(own_uid, own_gid) {
@@ -171,6 +178,15 @@ fn set_file_ids(uid: u32, gid: u32) -> bool {
         (libc::setfsuid(ASK), libc::setfsgid(ASK))
     };
     (u32::try_from(in_force.0), u32::try_from(in_force.1)) == (Ok(uid), Ok(gid))
+}
+
+/// No exec gives this process, or what it starts, more rights than it has (prctl(2), PR_SET_NO_NEW_PRIVS).
+///
+/// # Errors
+/// prctl(2); none in practice.
+#[cfg(feature = "std")]
+pub fn refuse_new_privileges() -> Result<(), Refused> {
+    rustix::thread::set_no_new_privs(true).map_err(Refused::at("refuse new privileges"))
 }
 
 /// Makes this process's memory and descriptors unreadable for others of its own uid (PR_SET_DUMPABLE, prctl(2)).
@@ -208,5 +224,14 @@ mod tests {
             | CapabilitySet::SETFCAP;
         assert!(AGENT_CAPABILITIES.intersection(reaching).is_empty());
         assert_eq!(AGENT_CAPABILITIES.bits().count_ones(), 7, "ARCHITECTURE.md says seven");
+        let reaching = reaching.difference(CapabilitySet::SYS_ADMIN | CapabilitySet::SYS_CHROOT)
+            | CapabilitySet::SYS_MODULE
+            | CapabilitySet::SYS_BOOT
+            | CapabilitySet::SYS_TIME
+            | CapabilitySet::SYSLOG
+            | CapabilitySet::NET_RAW
+            | CapabilitySet::from_bits_retain(1 << 38 | 1 << 39);
+        assert!(LAUNCHER_CAPABILITIES.intersection(reaching).is_empty());
+        assert_eq!(LAUNCHER_CAPABILITIES.bits().count_ones(), 11, "ARCHITECTURE.md says eleven");
     }
 }

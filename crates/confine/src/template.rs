@@ -4,7 +4,7 @@
 //! ends are ours and of one build, and an agent closes its end before anything of a program comes into its cell.
 //! The reader has no standard library and allocates nothing, so the packet is flat and bounded.
 
-use crate::child::Step;
+use crate::child::{ENTERED_KINDS, Step};
 use crate::insn::{INSTRUCTIONS_MAX, Insn};
 use rustix::process::Resource;
 use rustix::thread::CpuSet;
@@ -24,6 +24,8 @@ pub(crate) const REQUEST_WORDS_MAX: usize = HEADER_WORDS + CPU_WORDS + 2 * LIMIT
 pub(crate) const REQUEST_DESCRIPTORS_MAX: usize = 32;
 /// Namespaces of a cell: that of pids first, then those that the fork enters.
 pub(crate) const NAMESPACES: usize = 6;
+
+const _: () = assert!(NAMESPACES == ENTERED_KINDS.len() + 1);
 
 /// Stands for "no user".
 const NOBODY: u64 = u64::MAX;

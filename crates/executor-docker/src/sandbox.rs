@@ -118,6 +118,7 @@ fn evidence(answer: &Answer) -> Evidence {
     let counters = answer.report.as_ref().and_then(|report| report.counters).unwrap_or_default();
     Evidence {
         oom_kills: counters.oom_kills,
+        memory_shared: None,
         memory_bytes_peak: counters.memory_bytes_peak,
         file_cache_bytes: counters.file_cache_bytes,
         pids_limit_hits: counters.pids_limit_hits,

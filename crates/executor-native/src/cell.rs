@@ -3,7 +3,7 @@
 use crate::cpus::{Cpus, Share};
 use crate::launcher::{Launcher, LauncherError};
 use crate::users::{User, Users};
-use confine::cgroup::{CellGroup, CellLimits, CgroupError, Manager};
+use confine::cgroup::{CellGroup, CellLimits, CgroupError, Manager, TotalLimits};
 use executor::{SandboxLimits, Templates};
 use protocol::InterpreterOrigin;
 use protocol::launcher::CreateCell;
@@ -31,6 +31,8 @@ pub(crate) struct CellFactory {
     pub(crate) launcher: Launcher,
     pub(crate) groups: Manager,
     pub(crate) limits: SandboxLimits,
+    /// Of all of them together.
+    pub(crate) totals: TotalLimits,
     pub(crate) cpus: Arc<Cpus>,
     pub(crate) templates: Templates,
     /// One for each sort.
@@ -58,7 +60,7 @@ pub struct OriginCounts {
     pub template: String,
     /// Forked from the template: the fast path.
     pub forked: u64,
-    /// Started anew.
+    /// Started in the cell.
     pub started: u64,
 }
 
@@ -91,6 +93,7 @@ impl CellFactory {
         launcher: Launcher,
         groups: Manager,
         limits: SandboxLimits,
+        totals: TotalLimits,
         templates: Templates,
         rootless: bool,
         forget: bool,
@@ -98,13 +101,24 @@ impl CellFactory {
         let cpus = Cpus::of_this_process();
         let users = (!rootless).then(Arc::default);
         let origins = (0..templates.sorts()).map(|_| Origins::default()).collect();
-        Self { launcher, groups, limits, cpus, templates, origins, users, forget, next: AtomicU64::new(0) }
+        Self {
+            launcher,
+            groups,
+            limits,
+            totals,
+            cpus,
+            templates,
+            origins,
+            users,
+            forget,
+            next: AtomicU64::new(0),
+        }
     }
 
     /// Makes a cell of a sort. Blocks for about a millisecond. Whatever was made before a failure is gone again.
     pub(crate) fn create(&self, sort: usize) -> Result<(Cell, UnixStream), CellError> {
         match self.try_create(sort) {
-            // The launcher may have died since the last cell: one new launcher, one more try, all of it anew.
+            // The launcher may have died since the last cell: one new launcher, one more try, all of it from the start.
             Err(CellError::Launcher(LauncherError::Io(error))) => {
                 tracing::warn!(%error, "the launcher died; starting another");
                 self.try_create(sort)

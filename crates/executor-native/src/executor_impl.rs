@@ -66,10 +66,10 @@ impl NativeExecutor {
         Ok(executor)
     }
 
-    /// The launcher's pid, for tests that kill it.
+    /// The pid of the launcher's monitor, for tests that kill both.
     #[must_use]
-    pub fn launcher_pid(&self) -> Option<u32> {
-        self.pool.maker().factory.launcher.pid()
+    pub fn monitor_pid(&self) -> Option<u32> {
+        self.pool.maker().factory.launcher.monitor_pid()
     }
 
     /// How many cells of each template got their interpreter by which way.

@@ -1,6 +1,8 @@
 //! The host's end of the launcher. Everything here blocks: call it off the async threads.
 
+use crate::words;
 use agent::{receive_packet, send_packet};
+use confine::cgroup::CellGroup;
 use confine::{Image, SpawnedImage};
 use protocol::launcher::{CreateCell, LauncherConfig, LauncherReply};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair, sockopt};
@@ -24,6 +26,8 @@ pub(crate) struct Launcher {
     /// What templates load.
     hook: Image,
     config: LauncherConfig,
+    /// What it, its templates and whatever those start are in.
+    group: CellGroup,
     running: Mutex<Option<Running>>,
 }
 
@@ -47,7 +51,8 @@ struct Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // It ends by itself when the control socket closes; a stuck one must not outlive us.
+        // It ends by itself when the control socket closes; a stuck one must not outlive us. With the monitor dies the first
+        // process of the launcher's pid namespace, and with that all of it.
         let _ = self.process.child.kill();
         let _ = self.process.child.wait();
     }
@@ -64,10 +69,15 @@ pub(crate) enum LauncherError {
 
 impl Launcher {
     /// Prepares one; it is started by the first request.
-    pub(crate) fn new(config: LauncherConfig) -> io::Result<Self> {
+    pub(crate) fn new(config: LauncherConfig, group: CellGroup) -> io::Result<Self> {
         let image = Image::new("sandbox-agent", agent_image::AGENT).map_err(|refused| refused.source)?;
         let hook = Image::new("template", agent_image::TEMPLATE).map_err(|refused| refused.source)?;
-        Ok(Self { image, hook, config, running: Mutex::new(None) })
+        Ok(Self { image, hook, config, group, running: Mutex::new(None) })
+    }
+
+    /// The next launcher that is started makes no copy of the runtime in memory.
+    pub(crate) fn leave_runtime_on_disk(&mut self) {
+        self.config.runtime_memory_bytes = None;
     }
 
     /// Makes a cell around the given end of a stream. Returns the pidfds of its first process and of the launcher,
@@ -97,8 +107,8 @@ impl Launcher {
         self.started(&mut running).map(|running| running.root)
     }
 
-    /// The launcher's process, for tests that kill it.
-    pub(crate) fn pid(&self) -> Option<u32> {
+    /// The process that we started: the launcher's monitor. For tests that kill it.
+    pub(crate) fn monitor_pid(&self) -> Option<u32> {
         let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         running.as_ref().map(|running| running.process.child.id())
     }
@@ -121,12 +131,19 @@ impl Launcher {
                 .map_err(io::Error::from)?;
         sockopt::set_socket_timeout(&control, sockopt::Timeout::Recv, Some(FIRST_REPLY_TIME_MAX))
             .map_err(io::Error::from)?;
-        let process = self.image.spawn(&["launch"], theirs).map_err(|refused| refused.source)?;
+        let mut process = self.image.spawn(&["launch"], theirs).map_err(|refused| refused.source)?;
+        if let Some(stderr) = process.child.stderr.take() {
+            words::pass_on(stderr);
+        }
         let pid = i32::try_from(process.child.id()).ok().and_then(Pid::from_raw);
         let pid = pid.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))?;
         let pidfd = Arc::new(pidfd_open(pid, PidfdFlags::empty()).map_err(io::Error::from)?);
         let mut running = Running { root: RootFacts::default(), process, pidfd, control };
-        send_packet(&running.control, &self.config, &[self.hook.as_fd()])?;
+        let joins = self.group.join_files().map_err(io::Error::other)?;
+        let config =
+            LauncherConfig { cgroups: u32::try_from(joins.len()).unwrap_or(u32::MAX), ..self.config.clone() };
+        let beside: Vec<_> = [self.hook.as_fd()].into_iter().chain(joins.iter().map(AsFd::as_fd)).collect();
+        send_packet(&running.control, &config, &beside)?;
         match reply(&running.control)? {
             (LauncherReply::Ready { runtime_memory_bytes, own_devices }, _) => {
                 running.root = RootFacts { runtime_memory_bytes, own_devices };
@@ -146,7 +163,7 @@ impl Launcher {
     ) -> Result<(OwnedFd, Arc<OwnedFd>), LauncherError> {
         let Running { control, pidfd, .. } = self.started(running)?;
         send_packet(control, request, descriptors).map_err(|error| {
-            // No fault of the launcher, which must not be started anew for it: that ends every running program.
+            // No fault of the launcher, which must not be started again for it: that ends every running program.
             if error.raw_os_error() == Some(rustix::io::Errno::TOOMANYREFS.raw_os_error()) {
                 LauncherError::Refused { step: "send the launcher a descriptor".to_owned(), source: error }
             } else {

@@ -25,8 +25,10 @@ mod runtime_place;
 mod sandbox;
 mod start;
 mod users;
+mod words;
 
 pub use cell::OriginCounts;
+pub use confine::cgroup::{Total, Totals};
 pub use error::StartError;
 pub use executor::{COMMON, LEAN, TemplateSpec};
 pub use executor_impl::NativeExecutor;

@@ -1,12 +1,12 @@
 //! Runs one program in a cell and judges its end.
 
 use crate::cell::{Cell, CellError, CellFactory, Remover};
-use crate::start::{PROVIDER, SETTINGS};
+use crate::start::{MEMORY_TOTAL, PROVIDER, SETTINGS};
 use async_trait::async_trait;
-use confine::cgroup::CellUsage;
+use confine::cgroup::{CellUsage, TotalLimits};
 use executor::guest::{Answer, Guest, GuestError};
 use executor::refusal::{self, InputNeeds, Unstarted};
-use executor::verdict::{self, Evidence, Facts};
+use executor::verdict::{self, Evidence, Facts, SharedMemory};
 use executor::{ExecLimits, ExecRequest, ExecResult, ExecutorError, Outcome, Sandbox, SandboxLimits};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -22,6 +22,7 @@ pub(crate) struct NativeSandbox {
     guest: Guest<UnixStream>,
     cell: CellHandle,
     limits: SandboxLimits,
+    totals: TotalLimits,
 }
 
 /// Hands the cell to the remover whenever and however it is dropped.
@@ -50,7 +51,7 @@ impl NativeSandbox {
         remover: Arc<Remover>,
         sort: usize,
     ) -> Result<Self, ExecutorError> {
-        let limits = factory.limits;
+        let (limits, totals) = (factory.limits, factory.totals);
         let maker = Arc::clone(&factory);
         let made = tokio::task::spawn_blocking(move || {
             let (cell, stream) = maker.create(sort)?;
@@ -66,7 +67,7 @@ impl NativeSandbox {
         let ready = guest.ready(READY_TIME_MAX).await;
         factory.note_origin(sort, ready.as_ref().ok().copied());
         ready.map_err(|error| failed("set a sandbox up", error))?;
-        Ok(Self { guest, cell, limits })
+        Ok(Self { guest, cell, limits, totals })
     }
 
     /// Whether its first process still lives.
@@ -104,6 +105,9 @@ impl Sandbox for NativeSandbox {
         let counters = self.usage();
         let evidence = Evidence {
             oom_kills: counters.oom_kills,
+            memory_shared: counters
+                .oom_from_outside
+                .then_some(SharedMemory { bytes_max: self.totals.memory_bytes, setting: MEMORY_TOTAL }),
             memory_bytes_peak: counters.memory_peak_bytes,
             file_cache_bytes: counters.file_cache_bytes,
             pids_limit_hits: counters.pids_limit_hits,

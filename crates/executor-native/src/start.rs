@@ -4,7 +4,7 @@ use crate::cell::{CellFactory, Remover};
 use crate::error::StartError;
 use crate::launcher::{Launcher, LauncherError, RootFacts};
 use crate::runtime_place::{RuntimePlace, read_ahead};
-use confine::cgroup::{Layout, Manager, ManagerConfig, WallState};
+use confine::cgroup::{Layout, Manager, ManagerConfig, TotalLimits, Totals, WallState};
 use executor::verdict::SettingNames;
 use executor::{PoolSize, Protection, SandboxLimits, TemplateSpec, Templates, error_chain};
 use protocol::launcher::{LauncherConfig, ProgramConfig, UserIds};
@@ -21,6 +21,14 @@ pub(crate) const SETTINGS: SettingNames = SettingNames {
     disk: "NATIVE_TMP_SIZE",
     inodes: "NATIVE_TMP_INODES",
 };
+
+/// The settings of [`Totals`].
+pub(crate) const MEMORY_TOTAL: &str = "NATIVE_MEMORY_TOTAL";
+pub(crate) const PIDS_TOTAL: &str = "NATIVE_PIDS_TOTAL";
+
+/// Processes and threads of the launcher and its templates: numeric libraries have a thread for each core in each
+/// template, up to 64; and an import that forks without an end stops here.
+const HELPER_PIDS_MAX: u64 = 1024;
 
 /// Open files that an ordinary user's service should be allowed: four times what a program may have.
 const FILES_MIN: u64 = 4096;
@@ -42,9 +50,11 @@ pub struct NativeConfig {
     pub templates: Option<Vec<TemplateSpec>>,
     /// Sandboxes that wait, for each template.
     pub pool: PoolSize,
+    /// What all sandboxes together may use.
+    pub totals: Totals,
     /// Where cgroups go, relative to the root of each hierarchy; `None` to find a place.
     pub cgroup_parent: Option<String>,
-    /// For tests: the step of making a cell that fails.
+    /// For tests: the step of making the launcher or a cell that fails.
     pub fail_cell_at: Option<String>,
     /// For tests: the number of the step of starting a program that fails.
     pub fail_program_at: Option<u8>,
@@ -76,9 +86,13 @@ pub(crate) fn start(config: &NativeConfig) -> Result<Started, StartError> {
     }
     let user_map = rootless.then(|| UserIds { uid: uid.as_raw(), gid: rustix::process::getegid().as_raw() });
     let templates = Templates::new(config.templates.as_deref());
-    let place = RuntimePlace::choose(&config.rootfs, config.runtime_memory_bytes);
-    let (launcher, root, place) =
-        start_launcher(config, &templates, user_map, place).map_err(|error| start_error(error, rootless))?;
+    let totals = limit_totals(config, &groups, &mut protections)?;
+    let group = groups.create_for_helpers(HELPER_PIDS_MAX).map_err(|error| cgroup_error(&error))?;
+    let mut place = RuntimePlace::choose(&config.rootfs, config.runtime_memory_bytes);
+    let mut launcher =
+        Launcher::new(launcher_config(config, &templates, user_map, place.memory_bytes()), group)
+            .map_err(StartError::Launcher)?;
+    let root = start_launcher(&mut launcher, &mut place).map_err(|error| start_error(error, rootless))?;
     if place.memory_bytes().is_none() && config.pool.max > 0 {
         read_ahead(config.rootfs.clone());
     }
@@ -86,29 +100,23 @@ pub(crate) fn start(config: &NativeConfig) -> Result<Started, StartError> {
     protections.extend(root_protections(root, &place));
     let is_on_disk = root.runtime_memory_bytes.is_none();
     let factory =
-        Arc::new(CellFactory::new(launcher, groups, config.limits, templates, rootless, is_on_disk));
+        Arc::new(CellFactory::new(launcher, groups, config.limits, totals, templates, rootless, is_on_disk));
     let remover = Arc::new(Remover::start().map_err(StartError::Launcher)?);
     Ok(Started { factory, remover, protections })
 }
 
 /// Starts the launcher; where the runtime does not fit into memory after all, with the runtime on its disk.
-fn start_launcher(
-    config: &NativeConfig,
-    templates: &Templates,
-    user_map: Option<UserIds>,
-    place: RuntimePlace,
-) -> Result<(Launcher, RootFacts, RuntimePlace), LauncherError> {
-    let launcher = Launcher::new(launcher_config(config, templates, user_map, place.memory_bytes()))?;
+fn start_launcher(launcher: &mut Launcher, place: &mut RuntimePlace) -> Result<RootFacts, LauncherError> {
     match launcher.ensure_running() {
         Err(LauncherError::Refused { step, source })
             if place.memory_bytes().is_some() && step.contains("memory") =>
         {
             tracing::warn!(step, %source, "the runtime stays on its disk");
-            let why = format!("failed to {step}: {source}");
-            start_launcher(config, templates, user_map, RuntimePlace::Disk { why })
+            *place = RuntimePlace::Disk { why: format!("failed to {step}: {source}") };
+            launcher.leave_runtime_on_disk();
+            launcher.ensure_running()
         }
-        Err(error) => Err(error),
-        Ok(root) => Ok((launcher, root, place)),
+        other => other,
     }
 }
 
@@ -157,6 +165,8 @@ fn launcher_config(
             fail_at: config.fail_program_at,
         },
         templates: templates.configs(),
+        // The launcher's host side counts them.
+        cgroups: 0,
         fail_at: config.fail_cell_at.clone(),
     }
 }
@@ -189,13 +199,34 @@ fn check_kernel(protections: &mut BTreeMap<&'static str, Protection>) -> Result<
     Ok(())
 }
 
+fn cgroup_error(error: &dyn std::error::Error) -> StartError {
+    StartError::Cgroup(error_chain(error))
+}
+
+/// Bounds what all sandboxes use together, with the launcher and its templates.
+fn limit_totals(
+    config: &NativeConfig,
+    groups: &Manager,
+    protections: &mut BTreeMap<&'static str, Protection>,
+) -> Result<TotalLimits, StartError> {
+    let limits = groups.limit_total(&config.totals).map_err(|error| cgroup_error(&error))?;
+    let protection = |limit: Option<u64>, what: &str, setting: &str| match limit {
+        Some(limit) => enforced(format!("cgroup: all sandboxes together have {limit} {what}")),
+        None => Protection { enforced: false, detail: format!("{setting} switches it off") },
+    };
+    protections
+        .insert("memory_total_limit", protection(limits.memory_bytes, "bytes of memory", MEMORY_TOTAL));
+    protections.insert("process_total_limit", protection(limits.pids, "processes and threads", PIDS_TOTAL));
+    Ok(limits)
+}
+
 fn open_groups(
     config: &NativeConfig,
     protections: &mut BTreeMap<&'static str, Protection>,
 ) -> Result<Manager, StartError> {
-    let cgroup = |error: &dyn std::error::Error| StartError::Cgroup(error_chain(error));
-    let layout = Layout::detect_host(config.cgroup_parent.as_deref()).map_err(|error| cgroup(&error))?;
-    let manager = Manager::open(layout, ManagerConfig::default()).map_err(|error| cgroup(&error))?;
+    let layout =
+        Layout::detect_host(config.cgroup_parent.as_deref()).map_err(|error| cgroup_error(&error))?;
+    let manager = Manager::open(layout, ManagerConfig::default()).map_err(|error| cgroup_error(&error))?;
     let mut missing = Vec::new();
     for wall in manager.check() {
         let name = match wall.kind {
@@ -232,7 +263,7 @@ fn root_protections(root: RootFacts, place: &RuntimePlace) -> [(&'static str, Pr
     [("runtime", enforced(runtime)), ("devices", enforced(devices))]
 }
 
-fn namespace_protections(rootless: bool) -> [(&'static str, Protection); 6] {
+fn namespace_protections(rootless: bool) -> [(&'static str, Protection); 7] {
     let user = if rootless {
         enforced("user namespace with one id; the agent is shielded by its pid namespace, not by another uid")
     } else {
@@ -240,6 +271,13 @@ fn namespace_protections(rootless: bool) -> [(&'static str, Protection); 6] {
     };
     [
         ("namespaces", enforced("mount, pid, net, ipc, uts, cgroup")),
+        (
+            "helpers",
+            enforced(
+                "launcher, templates and agents: a filter and a cut set of capabilities each, in a pid namespace and a \
+                 control group that end with the service",
+            ),
+        ),
         ("network", enforced("empty network namespace, sockets refused")),
         (
             "root_file_system",

@@ -37,11 +37,35 @@ async fn faults_and_leftovers() {
     }
     tokio::time::sleep(Duration::from_millis(500)).await;
     let before = Traces::now();
+    every_step_of_the_launcher_fails_alone(&before).await;
     every_step_of_a_cell_fails_alone(&before).await;
     every_step_of_a_program_fails_alone(&before).await;
     a_killed_launcher_costs_only_the_programs_inside(&before).await;
+    a_stopped_launcher_ends_with_the_executor(&before).await;
     an_abandoned_run_ends(&before).await;
     many_runs_leave_nothing(&before).await;
+}
+
+async fn every_step_of_the_launcher_fails_alone(before: &Traces) {
+    for wanted in agent::LAUNCHER_STEPS {
+        let mut config = support::config().unwrap();
+        config.fail_cell_at = Some(wanted.to_owned());
+        match NativeExecutor::start(config).await {
+            Err(StartError::Refused { step, .. }) => assert_eq!(step, wanted),
+            other => panic!("{wanted}: {other:?}"),
+        }
+        assert_clean(before, wanted);
+    }
+}
+
+/// What cannot end by itself is ended from outside, with all that it started.
+async fn a_stopped_launcher_ends_with_the_executor(before: &Traces) {
+    let native = support::native().await.unwrap();
+    let launcher = rustix::process::Pid::from_raw(support::launcher(&native).try_into().unwrap()).unwrap();
+    rustix::process::kill_process(launcher, rustix::process::Signal::STOP).unwrap();
+    native.shut_down().await;
+    drop(native);
+    assert_clean(before, "a stopped launcher");
 }
 
 async fn every_step_of_a_cell_fails_alone(before: &Traces) {
@@ -79,7 +103,7 @@ async fn a_killed_launcher_costs_only_the_programs_inside(before: &Traces) {
         async move { exec(native.as_ref(), "import time; time.sleep(20)").await }
     });
     tokio::time::sleep(Duration::from_secs(1)).await;
-    let pid = rustix::process::Pid::from_raw(native.launcher_pid().unwrap().try_into().unwrap()).unwrap();
+    let pid = rustix::process::Pid::from_raw(native.monitor_pid().unwrap().try_into().unwrap()).unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
     let begun = Instant::now();
     let error = running.await.unwrap().unwrap_err();

@@ -25,11 +25,9 @@ fn descriptors(pid: u32) -> Vec<PathBuf> {
 
 /// The one cell of the launcher. The cell of the executor's own test at its start dies in the background.
 async fn only_child(launcher: u32) -> u32 {
-    let path = format!("/proc/{launcher}/task/{launcher}/children");
     let begun = Instant::now();
     loop {
-        let children = std::fs::read_to_string(&path).unwrap();
-        let pids = children.split_whitespace().map(|pid| pid.parse::<u32>().unwrap());
+        let pids = support::children(launcher).into_iter();
         // Its other children are templates.
         let cells: Vec<u32> = pids.filter(|pid| status_field(*pid, "Name") == "sandbox-agent").collect();
         match cells[..] {
@@ -51,9 +49,10 @@ async fn a_cell_has_no_descriptor_of_the_service_and_no_reach_beyond_its_mounts(
     let Ok(native) = NativeExecutor::start(config).await else { return };
     let sandbox = native.create(&Hints::default()).await.unwrap();
 
-    let launcher = native.launcher_pid().unwrap();
+    let monitor = native.monitor_pid().unwrap();
+    let launcher = support::launcher(&native);
     let cell = only_child(launcher).await;
-    for pid in [launcher, cell] {
+    for pid in [monitor, launcher, cell] {
         let open = descriptors(pid);
         assert!(!open.iter().any(|path| path == leaked.path()), "{pid}: {open:?}");
     }

@@ -35,9 +35,7 @@ fn of<'a>(counts: &'a [OriginCounts], template: &str) -> &'a OriginCounts {
 
 /// Processes below the launcher whose name is this: templates are `python3`, cells `sandbox-agent`.
 fn below_launcher(native: &NativeExecutor, name: &str) -> Vec<u32> {
-    let launcher = native.launcher_pid().unwrap();
-    let children = std::fs::read_to_string(format!("/proc/{launcher}/task/{launcher}/children")).unwrap();
-    let pids = children.split_whitespace().map(|pid| pid.parse::<u32>().unwrap());
+    let pids = support::children(support::launcher(native)).into_iter();
     let is_named = |pid: &u32| {
         std::fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|text| text.trim().starts_with(name))
     };

@@ -33,6 +33,8 @@ const SIGSYS: u8 = 31;
 pub struct Evidence {
     /// Processes that the kernel killed in this sandbox for memory.
     pub oom_kills: u64,
+    /// Where none of them was for the sandbox's own limit: what it shares with others ran out.
+    pub memory_shared: Option<SharedMemory>,
     /// Most memory the sandbox held, in bytes.
     pub memory_bytes_peak: Option<u64>,
     /// Cached pages of files at the end, in bytes: in the peak, but no need of the program.
@@ -41,6 +43,15 @@ pub struct Evidence {
     pub pids_limit_hits: u64,
     /// Most processes and threads at once.
     pub pids_peak: Option<u64>,
+}
+
+/// Memory that sandboxes have together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SharedMemory {
+    /// Most that they have together, in bytes; `None` for no limit but what the host has.
+    pub bytes_max: Option<u64>,
+    /// The setting of that limit, such as `NATIVE_MEMORY_TOTAL`.
+    pub setting: &'static str,
 }
 
 /// Which settings raise this executor's limits.
@@ -103,11 +114,7 @@ fn timed_out_with_cause(facts: &Facts<'_>) -> (Outcome, i32) {
         cause
     };
     if facts.report.waited && facts.evidence.oom_kills > 0 {
-        let what = format!(
-            "a process of the program needed more than the {} bytes of memory of the sandbox and was killed",
-            facts.sandbox.memory_bytes
-        );
-        return (waited(out_of_memory(facts), &what), EXIT_CODE_OUT_OF_MEMORY);
+        return (waited(out_of_memory(facts), &process_killed(facts)), EXIT_CODE_OUT_OF_MEMORY);
     }
     if facts.report.waited && facts.evidence.pids_limit_hits > 0 {
         let limit = process_limit(facts);
@@ -160,13 +167,7 @@ fn limit_that_explains(facts: &Facts<'_>, note: &Note) -> Option<Outcome> {
         return Some(process_limit(facts));
     }
     if facts.evidence.oom_kills > 0 && (is("BrokenProcessPool") || is("CalledProcessError")) {
-        return Some(Outcome {
-            message: Some(format!(
-                "a process of the program needed more than the {} bytes of memory of the sandbox and was killed",
-                facts.sandbox.memory_bytes
-            )),
-            ..out_of_memory(facts)
-        });
+        return Some(Outcome { message: Some(process_killed(facts)), ..out_of_memory(facts) });
     }
     // A refused call has EPERM and names no file.
     let refused = note.exceptions().any(|record| record.errno == EPERM && record.file.is_empty());
@@ -245,9 +246,25 @@ fn out_of_memory(facts: &Facts<'_>) -> Outcome {
     memory_exceeded(facts.sandbox, facts.evidence, facts.settings)
 }
 
+fn process_killed(facts: &Facts<'_>) -> String {
+    match facts.evidence.memory_shared {
+        Some(_) => {
+            "a process of the program was killed, since the memory of all sandboxes together was used up"
+                .to_owned()
+        }
+        None => format!(
+            "a process of the program needed more than the {} bytes of memory of the sandbox and was killed",
+            facts.sandbox.memory_bytes
+        ),
+    }
+}
+
 /// The verdict on a program that the kernel killed for memory.
 #[must_use]
 pub fn memory_exceeded(sandbox: &SandboxLimits, evidence: Evidence, settings: SettingNames) -> Outcome {
+    if let Some(shared) = evidence.memory_shared {
+        return shared_memory_exceeded(sandbox, shared, evidence);
+    }
     limited(
         OutcomeKind::OutOfMemory,
         format!("the program needed more than its {} bytes of memory and was killed", sandbox.memory_bytes),
@@ -261,6 +278,26 @@ pub fn memory_exceeded(sandbox: &SandboxLimits, evidence: Evidence, settings: Se
             unit: "bytes",
             used: evidence.memory_bytes_peak,
             setting: settings.memory,
+        },
+    )
+}
+
+/// The program stayed within its own limit.
+fn shared_memory_exceeded(sandbox: &SandboxLimits, shared: SharedMemory, evidence: Evidence) -> Outcome {
+    let own = match evidence.memory_bytes_peak {
+        Some(peak) => format!("it had used {peak} of its {} bytes", sandbox.memory_bytes),
+        None => format!("it had not used up its {} bytes", sandbox.memory_bytes),
+    };
+    limited(
+        OutcomeKind::OutOfMemory,
+        format!("the program was killed, since the memory of all sandboxes together was used up; {own}"),
+        format!("run it again when fewer programs run, lower MAX_CONCURRENT, or raise {}", shared.setting),
+        LimitHit {
+            name: "memory_total",
+            value: shared.bytes_max.unwrap_or(sandbox.memory_bytes),
+            unit: "bytes",
+            used: None,
+            setting: shared.setting,
         },
     )
 }
@@ -458,6 +495,24 @@ mod tests {
             assert_eq!((outcome.kind, exit_code), (OutcomeKind::Exited, i32::from(code)));
             assert_eq!(outcome.message.is_none(), code == 0);
         }
+    }
+
+    #[test]
+    fn a_kill_within_its_own_limit_is_for_the_memory_of_all() {
+        let killed = report(WaitStatus::Signaled(9), "");
+        let shared = SharedMemory { bytes_max: Some(1 << 30), setting: "TOTAL" };
+        let oom = Evidence {
+            oom_kills: 1,
+            memory_bytes_peak: Some(1 << 20),
+            memory_shared: Some(shared),
+            ..Evidence::default()
+        };
+        let (outcome, exit_code) = verdict(&killed, oom);
+        assert_eq!((outcome.kind, exit_code), (OutcomeKind::OutOfMemory, 137));
+        let message = outcome.message.unwrap();
+        assert!(message.contains("all sandboxes together") && !message.contains("needed more"), "{message}");
+        let limit = outcome.limit.unwrap();
+        assert_eq!((limit.name, limit.value, limit.setting), ("memory_total", 1 << 30, "TOTAL"));
     }
 
     #[test]

@@ -9,11 +9,11 @@ use serde::{Deserialize, Serialize};
 /// Longest packet in bytes: the configuration with a large environment fits many times over.
 pub const PACKET_BYTES_MAX: usize = 64 * 1024;
 
-/// Most descriptors beside one packet: the cell's stream and one file to join the group of each hierarchy.
+/// Most descriptors beside one packet: the cell's stream, or what templates load, and one file to join the group of each hierarchy.
 pub const PACKET_DESCRIPTORS_MAX: usize = 8;
 
-/// First packet to the launcher: everything that its cells have in common. Where it has templates, the shared
-/// object that they load is beside it.
+/// First packet to the launcher: everything that its cells have in common. Beside it: the shared object that templates
+/// load, and a file to join each of the launcher's own control groups.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LauncherConfig {
     /// The runtime's root file system, absolute.
@@ -28,7 +28,9 @@ pub struct LauncherConfig {
     pub program: ProgramConfig,
     /// Interpreters that wait to be forked into cells.
     pub templates: Vec<TemplateConfig>,
-    /// For tests: the name of the step of making a cell that fails.
+    /// Files to join control groups, beside the packet: one that got lost on the way would be a limit that is not there.
+    pub cgroups: u32,
+    /// For tests: the name of the step of making the launcher, or a cell, that fails.
     pub fail_at: Option<String>,
 }
 

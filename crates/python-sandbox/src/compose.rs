@@ -93,6 +93,7 @@ async fn start_native(settings: &Settings, runtime: &Runtime) -> Arc<dyn Executo
         limits: settings.native_limits,
         templates: settings.native_templates.clone(),
         pool: settings.native_pool,
+        totals: settings.native_totals,
         cgroup_parent: settings.native_cgroup_parent.clone(),
         fail_cell_at: None,
         fail_program_at: None,

@@ -14,6 +14,7 @@ mod image;
 mod leftovers;
 mod logging;
 mod processes;
+mod protect;
 mod run;
 mod serve;
 mod settings;

@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use support::Server;
 use testkit::host::{Traces, descendants};
+use testkit::planted::Planted;
 
 const RUNS: usize = 2000;
 
@@ -39,6 +40,7 @@ fn nothing_survives_and_nothing_is_left() {
     if !killed_service_leaves_no_program(&before) {
         return;
     }
+    what_an_import_starts_ends_with_the_service(&before);
     killed_launcher_fails_only_its_programs(&before);
     many_runs_leave_the_host_as_it_was(&before);
 }
@@ -76,6 +78,42 @@ fn killed_service_leaves_no_program(before: &Traces) -> bool {
     let left = Traces::left_since(before, Duration::from_secs(5));
     assert!(left.is_empty(), "after SIGKILL and a new start: {left:?}");
     true
+}
+
+/// As a fork server would: a process that a package starts when a template imports it.
+const LEAVING_MODULE: &str = "import os, time\nif os.fork() == 0:\n    os.setsid()\n    \
+    open('/proc/self/comm', 'w').write('left-by-import')\n    time.sleep(600)\n    os._exit(0)\n";
+
+fn what_an_import_starts_ends_with_the_service(before: &Traces) {
+    let Ok(runtime) = runtime::Runtime::load(&testkit::data_dir()) else { return };
+    let directory = tempfile::tempdir().unwrap();
+    let planted = match Planted::new(directory.path(), &runtime.rootfs, "leaving", LEAVING_MODULE) {
+        Ok(planted) => planted,
+        Err(error) => {
+            return support::skip(&format!("an overlay of the runtime: {error}")).unwrap_or_default();
+        }
+    };
+    let rootfs = planted.rootfs.to_str().unwrap();
+    for how in [rustix::process::Signal::TERM, rustix::process::Signal::KILL] {
+        let environment = [("RUNTIME_ROOTFS", rootfs), ("NATIVE_TEMPLATES", "own=leaving")];
+        let mut server = Server::start(&environment).unwrap();
+        let find = || descendants(server.child.id()).into_iter().find(|pid| is_left(*pid));
+        wait_until("the import has started its process", || find().is_some());
+        let left = find();
+        let pid = rustix::process::Pid::from_child(&server.child);
+        rustix::process::kill_process(pid, how).unwrap();
+        server.child.wait().unwrap();
+        wait_until("what the import started is gone", || !left.is_some_and(is_left));
+    }
+    // The groups of the killed one are the next one's to remove.
+    Server::start(&[]).unwrap().stop();
+    drop(planted);
+    let left = Traces::left_since(before, Duration::from_secs(5));
+    assert!(left.is_empty(), "after an import that started a process: {left:?}");
+}
+
+fn is_left(pid: u32) -> bool {
+    std::fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name.trim() == "left-by-import")
 }
 
 fn killed_launcher_fails_only_its_programs(before: &Traces) {

@@ -39,7 +39,7 @@ impl Traces {
             let uid: u32 = field("Uid:").parse().unwrap_or(0);
             let name = field("Name:");
             // The agent runs from memory; its link is unreadable for others, its name is not.
-            if uid >= 0x7000_0000 || name == "sandbox-agent" {
+            if uid >= 0x7000_0000 || ["sandbox-agent", "sandbox-monitor"].contains(&name.as_str()) {
                 traces.processes.insert(format!("{pid} {name}"));
             }
         }

@@ -22,6 +22,14 @@ use super::{v1, v2};
 /// The name is a part of a directory name, and shows in logs.
 const NAME_CHARS_MAX: usize = 64;
 
+/// No cell's: those begin with `c-`.
+const HELPERS_NAME: &str = "h-launcher";
+/// The kernel's weight of a group, and by how much that of the helpers is above a cell's: 1 to 10 (cgroup-v2.rst,
+/// "cpu.weight"; sched-design-CFS.rst, "cpu.shares").
+const V1_SHARES: u64 = 1024;
+const V2_WEIGHT: u64 = 100;
+const HELPERS_WEIGHT: u64 = 10;
+
 /// A group with limits. Dropping it kills what is in it and removes it.
 #[derive(Debug)]
 pub struct CellGroup {
@@ -47,6 +55,18 @@ impl CellGroup {
         let mut cell = Self::create_bare(instance, format!("c-{name}"))?;
         cell.set_limits(limits)?;
         Ok(cell)
+    }
+
+    /// The group of the launcher and its templates: without a limit of its own on memory, which the service's total
+    /// bounds, and with a share of the CPUs that keeps busy cells from holding up the making of others.
+    pub(super) fn create_for_helpers(instance: &Arc<Instance>, pids_max: u64) -> Result<Self, CgroupError> {
+        let group = Self::create_bare(instance, HELPERS_NAME.to_owned())?;
+        group.of(Controller::Pids).1.write_exact("pids.max", &pids_max.to_string())?;
+        match group.of(Controller::Cpu) {
+            (Version::V1, cpu) => cpu.write_exact("cpu.shares", &(V1_SHARES * HELPERS_WEIGHT).to_string())?,
+            (Version::V2, cpu) => cpu.write_exact("cpu.weight", &(V2_WEIGHT * HELPERS_WEIGHT).to_string())?,
+        }
+        Ok(group)
     }
 
     /// The groups without limits.
@@ -194,11 +214,18 @@ impl CellGroup {
         };
         let (_, pids) = self.of(Controller::Pids);
         // The same names on v1 and v2 (Documentation/admin-guide/cgroup-v2.rst, "memory.stat").
-        let (_, memory) = self.of(Controller::Memory);
+        let (version, memory) = self.of(Controller::Memory);
+        let own_limit_hit = oom_kills == 0
+            || match version {
+                // How often the limit was reached; a kill for another's limit, or the host's, does not count here.
+                Version::V1 => memory.number_if_present("memory.failcnt")? != Some(0),
+                Version::V2 => memory.keyed("memory.events", "oom")? != Some(0),
+            };
         Ok(CellUsage {
             memory_peak_bytes,
             file_cache_bytes: memory.keyed_sum("memory.stat", &["inactive_file", "active_file"])?,
             oom_kills,
+            oom_from_outside: !own_limit_hit,
             pids_peak: v2::pids_peak(pids)?,
             pids_limit_hits: v2::pids_limit_hits(pids)?,
             cpu_time_us,

@@ -63,6 +63,8 @@ pub struct CellUsage {
     /// Processes that the kernel killed because the memory limit was reached. v1 counts from kernel 4.13 on;
     /// before, this stays 0.
     pub oom_kills: u64,
+    /// Such a kill, though the cell's own limit was never reached: a limit above it was, or the host had no memory left.
+    pub oom_from_outside: bool,
     /// The most processes and threads at one time. `None` before kernel 6.1.
     pub pids_peak: Option<u64>,
     /// How often a fork failed at the process limit.

@@ -28,6 +28,7 @@ use super::ops::{HostOps, Ops};
 use super::place::{LastGroup, open_parent};
 use super::remove::{Patience, remove_tree};
 use super::sweep::{SweepReport, sweep};
+use super::total::{self, TotalLimits, Totals};
 use super::{v1, v2};
 
 /// Only the owner may enter, else another user could hold the lock that says that the owner lives.
@@ -95,6 +96,23 @@ impl Manager {
     /// [`CgroupError`]; nothing of the cell is left then.
     pub fn create(&self, name: &str, limits: &CellLimits) -> Result<CellGroup, CgroupError> {
         CellGroup::create(&self.instance, name, limits)
+    }
+
+    /// Makes the group of the launcher and its templates, beside the cells: what those start is counted and bounded there,
+    /// and swept with the rest. `pids_max`: processes and threads at once.
+    ///
+    /// # Errors
+    /// [`CgroupError`]; nothing of the group is left then.
+    pub fn create_for_helpers(&self, pids_max: u64) -> Result<CellGroup, CgroupError> {
+        CellGroup::create_for_helpers(&self.instance, pids_max)
+    }
+
+    /// Bounds what all groups of this service use together. Gives the limits in force.
+    ///
+    /// # Errors
+    /// [`CgroupError`].
+    pub fn limit_total(&self, totals: &Totals) -> Result<TotalLimits, CgroupError> {
+        total::limit(&self.instance, totals)
     }
 
     /// Tries on a scratch cell which limits the kernel takes here. One entry per wall.

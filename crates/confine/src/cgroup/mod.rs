@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! <hierarchy>/python-sandbox/             the parent, one for the host (or one for a user, when delegated)
-//!     i-<32 hex digits>/                  one per running service; its owner holds an flock on it
+//!     i-<32 hex digits>/                  one per running service; its owner holds an flock on it; a limit on the sum
+//!         h-launcher/                     the launcher and its templates
 //!         c-<name>/                       one per sandbox: the cell, with the limits
 //! ```
 //!
@@ -36,6 +37,7 @@ mod place;
 mod remount;
 mod remove;
 mod sweep;
+mod total;
 mod v1;
 mod v2;
 
@@ -52,3 +54,4 @@ pub use limits::{CellLimits, CellUsage};
 pub use manager::{Manager, ManagerConfig};
 pub use remount::{RemountError, make_writable};
 pub use sweep::{SweepFailure, SweepReport};
+pub use total::{Total, TotalLimits, Totals};

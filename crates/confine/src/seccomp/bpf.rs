@@ -19,6 +19,7 @@ pub(super) const RETURN: u16 = 0x06; // BPF_RET | BPF_K
 const RET_KILL_PROCESS: u32 = 0x8000_0000;
 const RET_ERRNO: u32 = 0x0005_0000;
 const RET_USER_NOTIF: u32 = 0x7FC0_0000;
+const RET_TRACE: u32 = 0x7FF0_0000;
 const RET_ALLOW: u32 = 0x7FFF_0000;
 const RET_ACTION: u32 = 0xFFFF_0000;
 /// Beside the errno of a notification: the supervisor may let the call run. No error number has this bit.
@@ -99,6 +100,7 @@ const fn encode(action: Action) -> u32 {
         Action::Errno(errno) => RET_ERRNO | errno as u32,
         Action::Notify(errno) => RET_USER_NOTIF | errno as u32,
         Action::Ask(errno) => RET_USER_NOTIF | ASKED as u32 | errno as u32,
+        Action::Trace => RET_TRACE,
         Action::KillProcess => RET_KILL_PROCESS,
     }
 }
@@ -111,6 +113,7 @@ const fn decode(result: u32) -> Action {
         RET_ERRNO => Action::Errno(errno),
         RET_USER_NOTIF if errno & ASKED != 0 => Action::Ask(errno & !ASKED),
         RET_USER_NOTIF => Action::Notify(errno),
+        RET_TRACE => Action::Trace,
         _ => Action::KillProcess,
     }
 }
@@ -165,9 +168,14 @@ mod tests {
 
     #[test]
     fn actions_survive_the_round_trip() {
-        for action in
-            [Action::Allow, Action::Errno(38), Action::Notify(1), Action::Ask(37), Action::KillProcess]
-        {
+        for action in [
+            Action::Allow,
+            Action::Errno(38),
+            Action::Notify(1),
+            Action::Ask(37),
+            Action::Trace,
+            Action::KillProcess,
+        ] {
             assert_eq!(decode(encode(action)), action);
         }
     }

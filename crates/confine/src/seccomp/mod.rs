@@ -31,6 +31,7 @@
 mod bpf;
 mod compile;
 mod container;
+mod helpers;
 mod names;
 mod parse;
 mod policy;
@@ -40,6 +41,7 @@ mod verdicts;
 
 pub use bpf::{INSTRUCTIONS_MAX, Insn, Program};
 pub use compile::{CompileError, CompileOptions};
+pub use helpers::Helper;
 pub use names::{Arch, syscall_name, syscall_number};
 pub use parse::{PolicyError, PolicyErrorKind};
 pub use policy::{Action, Policy, SeccompData};

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use super::names::{Arch, syscall_number};
-use super::policy::{Action, ArgTest, Compare, Policy, Rule};
+use super::policy::{Action, ArgTest, BUILTIN, Compare, Policy, Rule};
 use super::symbols;
 
 /// Why a policy could not be read.
@@ -23,7 +23,8 @@ pub struct PolicyError {
 pub enum PolicyErrorKind {
     /// The line does not begin with an action or a setting.
     #[error(
-        "unknown action `{found}` (allowed: allow, ignore, errno E, notify E, tell, ask E, kill, default, unknown)"
+        "unknown action `{found}` (allowed: allow, ignore, errno E, notify E, tell, ask E, trace, kill, \
+         include program [calls], default, unknown)"
     )]
     UnknownAction {
         /// The first word of the line, or of what follows the setting.
@@ -114,6 +115,17 @@ pub(super) fn parse(text: &str) -> Result<Policy, PolicyError> {
             None => Ok(()),
             Some((&"default", rest)) => set(&mut default, "default", rest),
             Some((&"unknown", rest)) => set(&mut unknown, "unknown", rest),
+            // No fault of these lines if one of the rules before them has decided a call already.
+            Some((&"include", ["program"])) => {
+                rules.extend(parse(BUILTIN)?.rules.into_iter().map(Rule::around_a_program));
+                Ok(())
+            }
+            Some((&"include", ["program", "calls"])) => {
+                let included = parse(BUILTIN)?.rules.into_iter().map(Rule::around_a_program);
+                let allowed = included.filter(|rule| rule.action == Action::Allow);
+                rules.extend(allowed.map(|rule| Rule { tests: Vec::new(), ..rule }));
+                Ok(())
+            }
             Some(_) => rule(&words).and_then(|rule| {
                 for rule in rule {
                     note(&mut seen, &rule, line_number)?;
@@ -167,6 +179,7 @@ fn action<'a, 'w>(words: &'a [&'w str]) -> Result<(Action, &'a [&'w str]), Polic
         "kill" => Ok((Action::KillProcess, rest)),
         "ignore" => Ok((Action::IGNORE, rest)),
         "tell" => Ok((Action::TELL, rest)),
+        "trace" => Ok((Action::Trace, rest)),
         "errno" => with_errno(Action::Errno),
         "notify" => with_errno(Action::Notify),
         "ask" => with_errno(Action::Ask),

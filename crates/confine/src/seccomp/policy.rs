@@ -4,7 +4,7 @@ use super::names::{Arch, syscall_name};
 use super::parse::{self, PolicyError};
 
 /// The policy shipped with the program.
-const BUILTIN: &str = include_str!("../../data/seccomp.policy");
+pub(super) const BUILTIN: &str = include_str!("../../data/seccomp.policy");
 
 /// What becomes of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -18,6 +18,10 @@ pub enum Action {
     /// The call is held and reported; the supervisor lets it run or answers it with this errno. Where nobody hears, it
     /// runs at once.
     Ask(u16),
+    /// The call fails with `ENOSYS`, since nobody traces us, and nobody is told (seccomp(2), `SECCOMP_RET_TRACE`). Weaker
+    /// than every other action but [`Action::Allow`]: where another filter of the process refuses or reports the call,
+    /// that counts. For filters around a program's own.
+    Trace,
     /// The whole process is killed with `SIGSYS`.
     KillProcess,
 }
@@ -79,6 +83,17 @@ pub(super) struct Rule {
 impl Rule {
     pub(super) fn is_for(&self, arch: Arch) -> bool {
         self.only.is_none_or(|only| only == arch)
+    }
+
+    /// The same for a filter around the program's own: what the program may do is allowed, and what it is refused with a
+    /// report must not be refused so that the report is lost.
+    pub(super) fn around_a_program(self) -> Self {
+        let action = match self.action {
+            Action::TELL | Action::Ask(_) => Action::Allow,
+            Action::Notify(_) => Action::Trace,
+            other => other,
+        };
+        Self { action, ..self }
     }
 }
 

@@ -54,6 +54,8 @@ const VALUES: &[(&str, u64)] = &[
     // ioctl(2): asm-generic/ioctls.h, asm-generic/termbits.h, linux/fs.h
     ("TCGETS", 0x5401), ("TCGETS2", 0x802C_542A), ("TIOCGPGRP", 0x540F), ("TIOCGWINSZ", 0x5413),
     ("FIONREAD", 0x541B), ("FIONBIO", 0x5421), ("FIONCLEX", 0x5450), ("FIOCLEX", 0x5451), ("FICLONE", 0x4004_9409),
+    // ioctl(2) of helpers: linux/sockios.h, linux/seccomp.h
+    ("SIOCGSKNS", 0x894C), ("SECCOMP_IOCTL_NOTIF_RECV", 0xC050_2100), ("SECCOMP_IOCTL_NOTIF_SEND", 0xC018_2101),
     // mmap(2), memfd_create(2): asm-generic/mman-common.h, linux/memfd.h
     ("MAP_HUGETLB", 0x4_0000), ("MFD_HUGETLB", 4),
     // socketpair(2), {get,set}sockopt(2): linux/socket.h, linux/net.h, asm-generic/socket.h
@@ -76,6 +78,7 @@ const VALUES: &[(&str, u64)] = &[
     ("PERSONALITY_QUERY", 0xFFFF_FFFF),
     // prctl(2): linux/prctl.h
     ("PR_SET_PDEATHSIG", 1), ("PR_GET_PDEATHSIG", 2), ("PR_GET_DUMPABLE", 3), ("PR_SET_NAME", 15), ("PR_GET_NAME", 16),
+    ("PR_SET_DUMPABLE", 4), ("PR_CAPBSET_DROP", 24), ("PR_SET_SECUREBITS", 28), ("PR_CAP_AMBIENT", 47),
     ("PR_GET_SECCOMP", 21), ("PR_CAPBSET_READ", 23), ("PR_SET_TIMERSLACK", 29), ("PR_GET_TIMERSLACK", 30),
     ("PR_SET_NO_NEW_PRIVS", 38), ("PR_GET_NO_NEW_PRIVS", 39), ("PR_SET_THP_DISABLE", 41), ("PR_GET_THP_DISABLE", 42),
     ("PR_SVE_GET_VL", 51), ("PR_GET_TAGGED_ADDR_CTRL", 56), ("PR_SET_VMA", 0x5356_4D41), ("PR_GET_AUXV", 0x4155_5856),

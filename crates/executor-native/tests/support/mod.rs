@@ -3,7 +3,7 @@
 #![allow(dead_code, clippy::print_stderr, reason = "each test file uses its part; a skip is loud")]
 
 use executor::{PoolSize, SandboxLimits};
-use executor_native::{NativeConfig, NativeExecutor, TemplateSpec};
+use executor_native::{NativeConfig, NativeExecutor, TemplateSpec, Totals};
 
 /// The contract's default limits.
 pub(crate) fn limits() -> SandboxLimits {
@@ -40,6 +40,7 @@ pub(crate) fn config() -> Option<NativeConfig> {
             limits: limits(),
             templates: Some(vec![data_template()]),
             pool: PoolSize { min: 1, max: 4 },
+            totals: Totals::default(),
             cgroup_parent: None,
             fail_cell_at: None,
             fail_program_at: None,
@@ -72,6 +73,21 @@ pub(crate) async fn native_with_science() -> Option<NativeExecutor> {
     match NativeExecutor::start(config).await {
         Ok(native) => Some(native),
         Err(error) => skip(&error.to_string()),
+    }
+}
+
+/// The children of a process.
+pub(crate) fn children(pid: u32) -> Vec<u32> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    text.split_whitespace().filter_map(|pid| pid.parse().ok()).collect()
+}
+
+/// The launcher: the one child of its monitor.
+pub(crate) fn launcher(native: &NativeExecutor) -> u32 {
+    let monitor = native.monitor_pid().unwrap_or_default();
+    match children(monitor)[..] {
+        [launcher] => launcher,
+        ref others => panic!("the monitor {monitor} has the children {others:?}"),
     }
 }
 

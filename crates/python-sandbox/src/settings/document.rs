@@ -11,7 +11,7 @@ pub(crate) fn report(resolved: &Resolved) -> String {
         .map(|entry| {
             let (value, origin) = resolved.get(entry.name);
             let shown = match (value, entry.kind) {
-                (Value::Number(bytes), Kind::Size { .. }) => size_display(*bytes),
+                (Value::Number(bytes), Kind::Size { .. } | Kind::OptionalSize { .. }) => size_display(*bytes),
                 _ => value.display(),
             };
             (entry.name, shown, origin.to_string())

@@ -39,6 +39,20 @@ pub(crate) enum Kind {
         /// The most allowed.
         max: u64,
     },
+    /// A whole number within bounds, 0, or empty for "not set".
+    OptionalNumber {
+        /// The least allowed but 0.
+        min: u64,
+        /// The most allowed.
+        max: u64,
+    },
+    /// Bytes within bounds, 0, or empty for "not set".
+    OptionalSize {
+        /// The least allowed but 0.
+        min: u64,
+        /// The most allowed.
+        max: u64,
+    },
     /// A list of these, separated by commas; empty for none.
     List(Item),
     /// A path, or empty for "not set".
@@ -115,6 +129,11 @@ impl Kind {
             Self::Provider => provider(trimmed).map(Value::Text),
             Self::Number { min, max } => bounded(number(trimmed)?, min, max).map(Value::Number),
             Self::Size { min, max } => bounded(size(trimmed)?, min, max).map(Value::Number),
+            Self::OptionalNumber { .. } | Self::OptionalSize { .. } if trimmed.is_empty() => {
+                Ok(Value::Text(String::new()))
+            }
+            Self::OptionalNumber { min, max } => bounded_or_0(number(trimmed)?, min, max).map(Value::Number),
+            Self::OptionalSize { min, max } => bounded_or_0(size(trimmed)?, min, max).map(Value::Number),
             Self::List(item) => list(trimmed, item).map(Value::List),
             Self::Path => Ok(Value::Path((!trimmed.is_empty()).then(|| PathBuf::from(trimmed)))),
             Self::Url => url(trimmed).map(Value::Text),
@@ -137,6 +156,16 @@ impl Kind {
             Self::Number { min, max } => format!("a whole number{of_unit}, {min} to {max}"),
             Self::Size { min, max } => {
                 format!("bytes, {} to {}; suffixes k, m, g (1k = 1024)", size_display(min), size_display(max))
+            }
+            Self::OptionalNumber { min, max } => {
+                format!("a whole number{of_unit}, {min} to {max}; 0 for none, or empty")
+            }
+            Self::OptionalSize { min, max } => {
+                format!(
+                    "bytes, {} to {}; suffixes k, m, g (1k = 1024); 0 for none, or empty",
+                    size_display(min),
+                    size_display(max)
+                )
             }
             Self::List(Item::Module) => {
                 "Python module names separated by commas, or empty for none".to_owned()
@@ -231,6 +260,10 @@ fn bounded(value: u64, min: u64, max: u64) -> Result<u64, Refusal> {
     } else {
         Ok(value)
     }
+}
+
+fn bounded_or_0(value: u64, min: u64, max: u64) -> Result<u64, Refusal> {
+    if value == 0 { Ok(0) } else { bounded(value, min, max) }
 }
 
 fn list(text: &str, item: Item) -> Result<Vec<String>, Refusal> {

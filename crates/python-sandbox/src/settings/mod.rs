@@ -21,6 +21,7 @@ pub(crate) use sources::Inputs;
 
 use executor::{ExecLimits, PoolSize, SandboxLimits, TemplateSpec};
 use executor_docker::EngineAddress;
+use executor_native::{Total, Totals};
 use kind::Value;
 use runtime::PackageList;
 use std::path::PathBuf;
@@ -59,6 +60,8 @@ pub(crate) struct Settings {
     pub(crate) runtime_packages: Option<PackageList>,
     /// Limits of a native sandbox.
     pub(crate) native_limits: SandboxLimits,
+    /// What all sandboxes of the native executor together may use.
+    pub(crate) native_totals: Totals,
     /// Control group below which sandboxes' groups are made.
     pub(crate) native_cgroup_parent: Option<String>,
     /// Make the container's own control groups writable.
@@ -176,6 +179,10 @@ impl Settings {
                 disk_bytes: view.number("NATIVE_TMP_SIZE"),
                 disk_inodes: view.number("NATIVE_TMP_INODES"),
             },
+            native_totals: Totals {
+                memory: view.total("NATIVE_MEMORY_TOTAL"),
+                pids: view.total("NATIVE_PIDS_TOTAL"),
+            },
             native_cgroup_parent: view.optional_text("NATIVE_CGROUP_PARENT"),
             native_cgroup_remount: view.flag("NATIVE_CGROUP_REMOUNT"),
             native_templates: (!view.flag("NATIVE_FRESH_INTERPRETER"))
@@ -289,6 +296,16 @@ impl View<'_> {
     fn number(&self, name: &str) -> u64 {
         match &self.0.get(name).0 {
             Value::Number(number) => *number,
+            _ => Self::wrong(name),
+        }
+    }
+
+    /// A number, 0 for none, or nothing for a share of what there is.
+    fn total(&self, name: &str) -> Total {
+        match &self.0.get(name).0 {
+            Value::Number(0) => Total::Unlimited,
+            Value::Number(number) => Total::Fixed(*number),
+            Value::Text(_) => Total::Share,
             _ => Self::wrong(name),
         }
     }

@@ -37,6 +37,7 @@ fn limits_are_written_and_usage_is_read() {
         memory_peak_bytes: Some(4096),
         file_cache_bytes: 1025,
         oom_kills: 1,
+        oom_from_outside: false,
         pids_peak: Some(3),
         pids_limit_hits: 2,
         cpu_time_us: 1234,

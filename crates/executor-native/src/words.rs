@@ -1,0 +1,80 @@
+//! What the launcher says on its standard error, in the service's log.
+//!
+//! It has no descriptor of the service to say it itself. Its words hold what packages printed before their template died,
+//! so they are bounded and shown with every control character escaped.
+
+use std::io::Read;
+use std::process::ChildStderr;
+
+/// Longest line that is logged whole; what is longer is logged in pieces.
+const LINE_BYTES_MAX: usize = 8 * 1024;
+/// Most that one launcher may say, in bytes: some hundred templates that died.
+const WORDS_BYTES_MAX: usize = 256 * 1024;
+
+/// Logs each line until the other ends are closed, on a thread of its own, which always reads: a full pipe would stop the
+/// launcher.
+pub(crate) fn pass_on(stderr: ChildStderr) {
+    let read = move || read_lines(stderr, |line| tracing::warn!(words = line, "the launcher says"));
+    if let Err(error) = std::thread::Builder::new().name("launcher-words".to_owned()).spawn(read) {
+        tracing::warn!(%error, "failed to listen to the launcher");
+    }
+}
+
+fn read_lines(mut from: impl Read, mut log: impl FnMut(&str)) {
+    let (mut line, mut left) = (Vec::new(), WORDS_BYTES_MAX);
+    let mut chunk = [0u8; 4096];
+    loop {
+        let length = match from.read(&mut chunk) {
+            Ok(0) => break,
+            Ok(length) => length,
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+            Err(_) => break,
+        };
+        for &byte in &chunk[..length.min(left)] {
+            if byte != b'\n' {
+                line.push(byte);
+            }
+            if byte == b'\n' || line.len() >= LINE_BYTES_MAX {
+                log(&shown(&line));
+                line.clear();
+            }
+        }
+        if left > 0 && length >= left {
+            log("(more is not logged)");
+            line.clear();
+        }
+        left = left.saturating_sub(length);
+    }
+    if !line.is_empty() {
+        log(&shown(&line));
+    }
+}
+
+fn shown(line: &[u8]) -> String {
+    String::from_utf8_lossy(line).escape_debug().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(text: &[u8]) -> Vec<String> {
+        let mut lines = Vec::new();
+        read_lines(text, |line| lines.push(line.to_owned()));
+        lines
+    }
+
+    #[test]
+    fn each_line_is_logged_without_control_characters() {
+        assert_eq!(lines(b"one\ntw\x1b[2Jo\r\nthree"), ["one", "tw\\u{1b}[2Jo\\r", "three"]);
+        assert!(lines(b"").is_empty());
+    }
+
+    #[test]
+    fn what_has_no_end_is_cut_and_then_dropped() {
+        let many = lines(&vec![b'x'; 2 * WORDS_BYTES_MAX]);
+        assert_eq!(many.len(), WORDS_BYTES_MAX / LINE_BYTES_MAX + 1);
+        assert!(many.iter().all(|line| line.len() <= LINE_BYTES_MAX));
+        assert_eq!(many.last().unwrap(), "(more is not logged)");
+    }
+}
