@@ -14,7 +14,7 @@ const WORDS_BYTES_MAX: usize = 256 * 1024;
 /// Logs each line until the other ends are closed, on a thread of its own, which always reads: a full pipe would stop the
 /// launcher.
 pub(crate) fn pass_on(stderr: ChildStderr) {
-    let read = move || read_lines(stderr, |line| tracing::warn!(words = line, "the launcher says"));
+    let read = move || read_lines(stderr, |line| tracing::warn!(words = %line, "the launcher says"));
     if let Err(error) = std::thread::Builder::new().name("launcher-words".to_owned()).spawn(read) {
         tracing::warn!(%error, "failed to listen to the launcher");
     }
@@ -51,7 +51,15 @@ fn read_lines(mut from: impl Read, mut log: impl FnMut(&str)) {
 }
 
 fn shown(line: &[u8]) -> String {
-    String::from_utf8_lossy(line).escape_debug().to_string()
+    let mut shown = String::with_capacity(line.len());
+    for character in String::from_utf8_lossy(line).chars() {
+        if character.is_control() {
+            shown.extend(character.escape_default());
+        } else {
+            shown.push(character);
+        }
+    }
+    shown
 }
 
 #[cfg(test)]

@@ -118,7 +118,12 @@ fn is_left(pid: u32) -> bool {
 
 fn killed_launcher_fails_only_its_programs(before: &Traces) {
     let server = Server::start(&[THREADS]).unwrap();
-    let launcher = descendants(server.child.id()).into_iter().next().expect("the service has a launcher");
+    let is_monitor = |pid: &u32| {
+        std::fs::read_to_string(format!("/proc/{pid}/comm"))
+            .is_ok_and(|name| name.trim() == "sandbox-monitor")
+    };
+    let launcher =
+        descendants(server.child.id()).into_iter().find(is_monitor).expect("the service has a launcher");
     let launcher = rustix::process::Pid::from_raw(launcher.try_into().unwrap()).unwrap();
     let code = format!("{SECOND_THREAD}time.sleep(20)");
     std::thread::scope(|scope| {
