@@ -55,6 +55,8 @@ mod streams;
 mod template;
 #[cfg(feature = "std")]
 mod user_map;
+#[cfg(feature = "std")]
+mod user_namespace;
 
 pub use child::{PROGRAM_STEPS, Step, exit_now};
 pub use rights::TEMPLATE_CAPABILITIES;
@@ -78,6 +80,7 @@ pub use {
     stage::{CellRoot, Stage, enter_stage},
     streams::{null_device, replace_stream},
     user_map::{UserMap, enter_user_namespace, unshare_namespaces},
+    user_namespace::{euid_outside, is_host_root},
 };
 
 #[cfg(feature = "std")]

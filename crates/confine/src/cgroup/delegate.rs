@@ -1,14 +1,15 @@
 //! What root does once so that an ordinary user can make cells: `setup --delegate-cgroups <user>`.
 //!
-//! On v1 that is all it takes. On v2 the kernel lets a user move processes only inside of a group that the user
-//! owns, so the service must also be started in the delegated group; systemd does both with
-//! `systemd-run --user --scope -p Delegate=yes`, and is the better way wherever it runs.
+//! For v1 alone. On v2 the kernel lets a user move processes only inside of a group that the user owns
+//! (cgroup-v2.rst, "Delegation Containment"), so a group beside the login session could never be used: there the
+//! service is started in a group of the user's own systemd.
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 
 use rustix::fs::{AtFlags, Gid, Uid};
 
+use super::detect::OwnProc;
 use super::error::{CgroupError, DetectError};
 use super::layout::{Layout, Version, user_parent_name};
 use super::ops::HostOps;
@@ -21,6 +22,13 @@ pub enum DelegateError {
     /// Root needs no delegation.
     #[error("delegate cgroups to root: it needs none")]
     ToRoot,
+    /// On v2 no group of root's making helps a user.
+    #[error(
+        "delegate cgroups of version 2: a user can only use groups below the one that it was started in (hint: in a \
+         login session of that user `python-sandbox serve`, `run`, `doctor` and `bench` start themselves below \
+         its systemd; elsewhere as that user: systemd-run --user --scope -p Delegate=yes python-sandbox serve)"
+    )]
+    OnV2,
     /// No usable place on this host, or the caller is not root.
     #[error("find the place for delegated cgroups")]
     Detect(#[from] DetectError),
@@ -30,8 +38,7 @@ pub enum DelegateError {
 }
 
 /// Makes `python-sandbox-u<uid>` in the hierarchy of every controller and gives it to the user: the directory and
-/// the files that move processes, and on v2 the one that hands controllers down, but not the limits of the
-/// directory itself. May be repeated. Gives the directories.
+/// the files that move processes, but not the limits of the directory itself. May be repeated. Gives the directories.
 ///
 /// # Errors
 /// [`DelegateError`]; what was made before stays, and the next call goes on from there.
@@ -39,19 +46,18 @@ pub fn delegate(uid: u32, gid: u32) -> Result<Vec<PathBuf>, DelegateError> {
     if uid == 0 {
         return Err(DelegateError::ToRoot);
     }
+    if OwnProc::read()?.is_v2() {
+        return Err(DelegateError::OnV2);
+    }
     let layout = Layout::detect_host(Some(&user_parent_name(uid)))?;
+    if layout.hierarchies().iter().any(|hierarchy| hierarchy.version == Version::V2) {
+        return Err(DelegateError::OnV2);
+    }
     let mut made = Vec::new();
     for hierarchy in layout.hierarchies() {
         let dir = open_parent(&HostOps, hierarchy, LastGroup::Untouched)?;
-        let files: &[&str] = match hierarchy.version {
-            Version::V1 => &["cgroup.procs", "tasks"],
-            // The list of cgroup-v2.rst, "Model of Delegation".
-            Version::V2 => &["cgroup.procs", "cgroup.subtree_control", "cgroup.threads"],
-        };
-        give(&dir, files, Uid::from_raw(uid), Gid::from_raw(gid)).map_err(|source| CgroupError::Step {
-            step: "give away",
-            path: hierarchy.parent.clone(),
-            source,
+        give(&dir, &["cgroup.procs", "tasks"], Uid::from_raw(uid), Gid::from_raw(gid)).map_err(|source| {
+            CgroupError::Step { step: "give away", path: hierarchy.parent.clone(), source }
         })?;
         made.push(hierarchy.parent.clone());
     }

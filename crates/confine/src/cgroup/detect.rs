@@ -3,17 +3,21 @@
 //! | who, where | parent of the instances |
 //! |---|---|
 //! | root, v1 | `<mount>/python-sandbox` |
-//! | root, v2 at the hierarchy's true root | `<mount>/python-sandbox` |
-//! | root in a container with its own cgroup namespace, v2 | `<own group>/python-sandbox` |
+//! | root, v2 | `<mount>/python-sandbox` |
+//! | root, v2, own group delegated by systemd: a unit or scope with `Delegate=yes` | `<own group>/python-sandbox` |
+//! | root in a container, v2, whichever cgroup namespace it has | `<own group>/python-sandbox` |
 //! | ordinary user, v1 | `<mount>/python-sandbox-u<uid>`, made by root |
 //! | ordinary user, v2 | `<own group>/python-sandbox`, own group delegated by systemd |
 //! | explicit setting | `<mount>/<setting>` |
 //!
 //! The places are fixed, so that the next start finds what the last one left. On v2 an ordinary user can only
 //! use groups below the own one: to move a process, the kernel wants write access to `cgroup.procs` of the
-//! nearest common ancestor of both groups (cgroup-v2.rst, "Delegation Containment").
+//! nearest common ancestor of both groups (cgroup-v2.rst, "Delegation Containment"). Root takes the own group where
+//! it may, so that the limits of the unit or container bound all programs together. Root of a user namespace that is
+//! not the initial one counts as the user that it is outside.
 
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
 use rustix::fs::{Access, AtFlags, CWD};
@@ -22,10 +26,11 @@ use super::error::{ControllerProblem, DetectError, Reason};
 use super::layout::{Controller, Hierarchy, Layout, PARENT_NAME, SERVICE_LEAF, Version, user_parent_name};
 use super::mountinfo::{Membership, Mount, MountKind, cgroup_mounts};
 use super::v2;
+use crate::user_namespace::euid_outside;
 
 /// What detection asks of the host, besides the two texts of procfs.
 pub trait FsView {
-    /// The effective user id of this process.
+    /// The effective user id of this process, as the host counts it.
     fn euid(&self) -> u32;
     /// Whether a file or directory exists.
     fn exists(&self, path: &Path) -> bool;
@@ -36,15 +41,39 @@ pub trait FsView {
     /// # Errors
     /// As the kernel gives them.
     fn read(&self, path: &Path) -> io::Result<String>;
+    /// Whether a group carries systemd's mark that its inside is left to the processes in it.
+    fn is_delegated(&self, group: &Path) -> bool;
+    /// Whether this process has a pid namespace of its own, as in every container but those with `--pid=host`.
+    fn in_container(&self) -> bool;
+    /// Whether systemd started this very process as a unit.
+    fn is_unit(&self) -> bool;
+    /// The command of ours that was typed, for hints.
+    fn command(&self) -> &str;
 }
 
 /// The running host.
 #[derive(Debug, Clone, Copy)]
-pub struct HostView;
+pub struct HostView {
+    /// The command of ours that was typed, for hints.
+    pub command: &'static str,
+}
+
+impl Default for HostView {
+    fn default() -> Self {
+        Self { command: "serve" }
+    }
+}
+
+/// Inode of the initial pid namespace below `/proc/<pid>/ns` (PROC_PID_INIT_INO, include/linux/proc_ns.h).
+const INITIAL_PID_NAMESPACE: u64 = 0xEFFF_FFFC;
+
+/// Extended attributes by which systemd marks a group with `Delegate=yes`: the first is for root's eyes and older,
+/// the second came with systemd 251 (systemd.io/CGROUP_DELEGATION).
+const DELEGATION_MARKS: [&str; 2] = ["trusted.delegate", "user.delegate"];
 
 impl FsView for HostView {
     fn euid(&self) -> u32 {
-        rustix::process::geteuid().as_raw()
+        euid_outside()
     }
 
     fn exists(&self, path: &Path) -> bool {
@@ -58,6 +87,26 @@ impl FsView for HostView {
     fn read(&self, path: &Path) -> io::Result<String> {
         std::fs::read_to_string(path)
     }
+
+    fn is_delegated(&self, group: &Path) -> bool {
+        DELEGATION_MARKS.iter().any(|name| {
+            let mut value = [0u8; 1];
+            matches!(rustix::fs::getxattr(group, *name, &mut value), Ok(1)) && value == *b"1"
+        })
+    }
+
+    fn in_container(&self) -> bool {
+        std::fs::metadata("/proc/self/ns/pid").is_ok_and(|file| file.ino() != INITIAL_PID_NAMESPACE)
+    }
+
+    fn is_unit(&self) -> bool {
+        // systemd.exec(5), since 248. Children of the unit's process inherit it, with another pid.
+        std::env::var("SYSTEMD_EXEC_PID").is_ok_and(|pid| pid == std::process::id().to_string())
+    }
+
+    fn command(&self) -> &str {
+        self.command
+    }
 }
 
 impl Layout {
@@ -65,18 +114,24 @@ impl Layout {
     /// hierarchy as it is mounted.
     ///
     /// # Errors
-    /// [`DetectError`], with every controller that cannot be used and what mends it.
+    /// [`DetectError`], with every controller that cannot be used and what helps.
     pub fn detect_host(parent: Option<&str>) -> Result<Self, DetectError> {
-        let read = |path: &str| {
-            std::fs::read_to_string(path).map_err(|source| DetectError::Proc { path: path.into(), source })
-        };
-        Self::detect(&read("/proc/self/cgroup")?, &read("/proc/self/mountinfo")?, &HostView, parent)
+        Self::detect_for(HostView::default(), parent)
+    }
+
+    /// [`Self::detect_host`] with hints for the command that was typed.
+    ///
+    /// # Errors
+    /// As [`Self::detect_host`].
+    pub fn detect_for(view: HostView, parent: Option<&str>) -> Result<Self, DetectError> {
+        let own = OwnProc::read()?;
+        Self::detect(&own.cgroup, &own.mountinfo, &view, parent)
     }
 
     /// [`Self::detect_host`] on given texts and a given view of the file system.
     ///
     /// # Errors
-    /// [`DetectError`], with every controller that cannot be used and what mends it.
+    /// [`DetectError`], with every controller that cannot be used and what helps.
     pub fn detect(
         proc_self_cgroup: &str,
         proc_self_mountinfo: &str,
@@ -102,14 +157,35 @@ impl Layout {
                     Some(known) => known.controllers.push(controller),
                     None => hierarchies.push(found),
                 },
-                Err((reason, mend)) => problems.push(ControllerProblem { controller, reason, mend }),
+                Err((reason, fix)) => problems.push(ControllerProblem { controller, reason, fix }),
             }
         }
         if problems.is_empty() { Ok(Self { hierarchies }) } else { Err(DetectError::Unusable { problems }) }
     }
 }
 
-/// A place, or why there is none and what mends it.
+/// The two texts of procfs that detection works from.
+pub(super) struct OwnProc {
+    pub(super) cgroup: String,
+    pub(super) mountinfo: String,
+}
+
+impl OwnProc {
+    pub(super) fn read() -> Result<Self, DetectError> {
+        let read = |path: &str| {
+            std::fs::read_to_string(path).map_err(|source| DetectError::Proc { path: path.into(), source })
+        };
+        Ok(Self { cgroup: read("/proc/self/cgroup")?, mountinfo: read("/proc/self/mountinfo")? })
+    }
+
+    /// Whether all controllers are on v2.
+    pub(super) fn is_v2(&self) -> bool {
+        let own = Membership::parse(&self.cgroup);
+        own.v2().is_some() && !Controller::ALL.iter().any(|controller| own.on_v1(controller.name()))
+    }
+}
+
+/// A place, or why there is none and what helps.
 type Found = Result<Hierarchy, (Reason, String)>;
 
 struct Search<'a> {
@@ -126,9 +202,9 @@ impl Search<'_> {
             .best_mount(
                 |kind| matches!(kind, MountKind::V1(names) if names.iter().any(|other| other == name)),
             )
-            .ok_or_else(|| (Reason::NotMounted, mend_mount_v1(name)))?;
+            .ok_or_else(|| (Reason::NotMounted, fix_mount_v1(name)))?;
         if mount.read_only {
-            return Err((Reason::ReadOnly { mount: mount.point.clone() }, mend_read_only()));
+            return Err((Reason::ReadOnly { mount: mount.point.clone() }, fix_read_only(&mount.point)));
         }
         let is_root = self.view.euid() == 0;
         let parent = match self.parent {
@@ -136,7 +212,7 @@ impl Search<'_> {
             None if is_root => mount.point.join(PARENT_NAME),
             None => mount.point.join(user_parent_name(self.view.euid())),
         };
-        self.check_can_make(&mount.point, &parent).map_err(|reason| (reason, self.mend_v1(is_root)))?;
+        self.check_can_make(&mount.point, &parent).map_err(|reason| (reason, self.fix_v1(is_root)))?;
         Ok(Hierarchy {
             version: Version::V1,
             controllers: vec![controller],
@@ -150,29 +226,29 @@ impl Search<'_> {
     fn place_v2(&self, controller: Controller) -> Found {
         let mount = self
             .best_mount(|kind| *kind == MountKind::V2)
-            .ok_or_else(|| (Reason::NotMounted, mend_mount_v2(controller)))?;
+            .ok_or_else(|| (Reason::NotMounted, fix_mount_v2(controller)))?;
         if mount.read_only {
-            return Err((Reason::ReadOnly { mount: mount.point.clone() }, mend_read_only()));
+            return Err((Reason::ReadOnly { mount: mount.point.clone() }, fix_read_only(&mount.point)));
         }
         // Only the true root of the hierarchy has no type; in a cgroup namespace "/" is an ordinary group.
         let is_true_root = !self.view.exists(&mount.point.join("cgroup.type"));
-        let from_root = is_true_root && self.view.euid() == 0;
         let own = self.own_dir(mount);
+        let from_root = is_true_root && self.view.euid() == 0 && !self.root_stays_in(own.as_deref(), mount);
         let (top, parent) = match self.parent {
             Some(parent) => (mount.point.clone(), mount.point.join(parent)),
             None if from_root => (mount.point.clone(), mount.point.join(PARENT_NAME)),
             None => {
                 let own = own.clone().ok_or_else(|| {
                     let group = self.own.v2().unwrap_or("none").to_owned();
-                    (Reason::OutsideMount { group }, mend_outside())
+                    (Reason::OutsideMount { group }, fix_outside())
                 })?;
                 let parent = own.join(PARENT_NAME);
                 (own, parent)
             }
         };
         self.check_v2(controller, &top, &parent).map_err(|reason| {
-            let mend = self.mend_v2(&reason, controller);
-            (reason, mend)
+            let fix = self.fix_v2(&reason, controller);
+            (reason, fix)
         })?;
         // Only a group on the way to the parent hands controllers down, and the true root is exempt.
         let own = own.filter(|own| parent.starts_with(own) && !(is_true_root && *own == mount.point));
@@ -184,6 +260,12 @@ impl Search<'_> {
             own,
             parent_is_ours: self.parent.is_none(),
         })
+    }
+
+    /// Whether root works below its own group though it could use the whole hierarchy: in a group that systemd left
+    /// to it, and in a container that sees the host's hierarchy (`--cgroupns=host`), whose limits are on that group.
+    fn root_stays_in(&self, own: Option<&Path>, mount: &Mount) -> bool {
+        own.is_some_and(|own| own != mount.point && (self.view.is_delegated(own) || self.view.in_container()))
     }
 
     fn check_v2(&self, controller: Controller, top: &Path, parent: &Path) -> Result<(), Reason> {
@@ -251,7 +333,7 @@ impl Search<'_> {
             .min_by_key(|mount| (mount.read_only, mount.root != "/"))
     }
 
-    fn mend_v1(&self, is_root: bool) -> String {
+    fn fix_v1(&self, is_root: bool) -> String {
         match (self.parent, is_root) {
             (Some(_), false) => {
                 "give the configured cgroup parent to this user in every v1 hierarchy: chown \
@@ -265,7 +347,7 @@ impl Search<'_> {
         }
     }
 
-    fn mend_v2(&self, reason: &Reason, controller: Controller) -> String {
+    fn fix_v2(&self, reason: &Reason, controller: Controller) -> String {
         let name = controller.name();
         match reason {
             Reason::NotAvailable { .. } if self.view.euid() == 0 => format!(
@@ -275,7 +357,8 @@ impl Search<'_> {
             Reason::NotAvailable { .. } => format!(
                 "hand `{name}` down to users: `Delegate=cpu memory pids` in \
                  /etc/systemd/system/user@.service.d/delegate.conf, log in again, then `systemd-run --user \
-                 --scope -p Delegate=yes python-sandbox serve`"
+                 --scope -p Delegate=yes python-sandbox {}`",
+                self.view.command()
             ),
             Reason::Threaded { .. } => {
                 "start the service in a group whose cgroup.type is `domain`".to_owned()
@@ -286,7 +369,25 @@ impl Search<'_> {
                     .to_owned()
             }
             _ if self.view.euid() == 0 => "start the container with `--privileged`".to_owned(),
-            _ => "systemd-run --user --scope -p Delegate=yes python-sandbox serve".to_owned(),
+            _ => self.fix_for_user(),
+        }
+    }
+
+    /// What gives an ordinary user a v2 group. Each of these works where it is named, or nothing would be gained.
+    fn fix_for_user(&self) -> String {
+        let (uid, command) = (self.view.euid(), self.view.command());
+        if self.view.is_unit() {
+            "add `Delegate=yes` to the [Service] section of this unit".to_owned()
+        } else if !self.view.exists(Path::new("/run/systemd/system")) {
+            "run it as root, or start it in a group that root gave to this user, see deploy/README.md"
+                .to_owned()
+        } else if self.view.exists(&PathBuf::from(format!("/run/user/{uid}/bus"))) {
+            format!("systemd-run --user --scope -p Delegate=yes python-sandbox {command}")
+        } else {
+            format!(
+                "no systemd of this user runs here, as after su or sudo; as root: loginctl enable-linger {uid}, \
+                 then start it again"
+            )
         }
     }
 }
@@ -297,26 +398,29 @@ fn checked_parent(parent: &str) -> Result<&Path, DetectError> {
     if is_plain { Ok(Path::new(parent)) } else { Err(DetectError::BadParent { parent: parent.to_owned() }) }
 }
 
-fn mend_mount_v1(name: &str) -> String {
+fn fix_mount_v1(name: &str) -> String {
     format!(
         "mkdir -p /sys/fs/cgroup/{name} && mount -t cgroup -o {name} cgroup /sys/fs/cgroup/{name}; in a container \
          start it with `-v /sys/fs/cgroup:/sys/fs/cgroup:rw`"
     )
 }
 
-fn mend_mount_v2(controller: Controller) -> String {
+fn fix_mount_v2(controller: Controller) -> String {
     format!(
         "mount -t cgroup2 cgroup2 /sys/fs/cgroup, on a kernel with the `{controller}` controller that is not \
          disabled by `cgroup_disable=`"
     )
 }
 
-fn mend_read_only() -> String {
-    "mount -o remount,rw it; in a container set NATIVE_CGROUP_REMOUNT=true and see docs/deployment.md"
-        .to_owned()
+fn fix_read_only(mount: &Path) -> String {
+    format!(
+        "in a systemd unit: ProtectControlGroups=no; in a container: NATIVE_CGROUP_REMOUNT=true, see \
+         docs/deployment.md; elsewhere: mount -o remount,rw {}",
+        mount.display()
+    )
 }
 
-fn mend_outside() -> String {
+fn fix_outside() -> String {
     "start the container with `--cgroupns=private`, or mount cgroup2 inside of the own cgroup namespace"
         .to_owned()
 }

@@ -25,7 +25,7 @@ pub enum DetectError {
         #[source]
         source: io::Error,
     },
-    /// At least one controller cannot be used; all of those are listed, each with what mends it.
+    /// At least one controller cannot be used; all of those are listed, each with what helps.
     #[error("use cgroup controllers: {}", listed(.problems))]
     Unusable {
         /// One entry per controller, in the order of [`Controller::ALL`].
@@ -40,14 +40,8 @@ pub struct ControllerProblem {
     pub controller: Controller,
     /// Why not.
     pub reason: Reason,
-    /// The command or setting that mends it.
-    pub mend: String,
-}
-
-impl fmt::Display for ControllerProblem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}` {} (hint: {})", self.controller, self.reason, self.mend)
-    }
+    /// The command or setting that helps.
+    pub fix: String,
 }
 
 /// Why a controller cannot be used.
@@ -91,30 +85,65 @@ pub enum Reason {
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotMounted => write!(f, "is not mounted"),
-            Self::ReadOnly { mount } => write!(f, "is mounted read-only at `{}`", mount.display()),
-            Self::NotDelegated { dir } => write!(f, "has no delegated group `{}`", dir.display()),
-            Self::NotWritable { path } => write!(f, "cannot be written at `{}`", path.display()),
-            Self::NotAvailable { dir } => write!(f, "is not handed down to `{}`", dir.display()),
-            Self::OutsideMount { group } => {
-                write!(f, "cannot be reached: own group `{group}` is outside of the mount")
-            }
-            Self::Threaded { dir } => write!(f, "cannot be used below threaded group `{}`", dir.display()),
+            Self::NotMounted => write!(f, "not mounted"),
+            Self::ReadOnly { mount } => write!(f, "mounted read-only at `{}`", mount.display()),
+            Self::NotDelegated { dir } => write!(f, "no delegated group `{}`", dir.display()),
+            Self::NotWritable { path } => write!(f, "no right to write to `{}`", path.display()),
+            Self::NotAvailable { dir } => write!(f, "not handed down to `{}`", dir.display()),
+            Self::OutsideMount { group } => write!(f, "own group `{group}` is outside of the mount"),
+            Self::Threaded { dir } => write!(f, "below threaded group `{}`", dir.display()),
         }
     }
 }
 
-/// Every problem, and each way to mend once: most often one command mends them all.
-fn listed(problems: &[ControllerProblem]) -> String {
-    let texts: Vec<_> =
-        problems.iter().map(|problem| format!("`{}` {}", problem.controller, problem.reason)).collect();
-    let mut mends: Vec<&str> = Vec::new();
-    for problem in problems {
-        if !mends.contains(&problem.mend.as_str()) {
-            mends.push(&problem.mend);
+impl DetectError {
+    /// What helps, each way once: most often one command helps with every controller.
+    #[must_use]
+    pub fn fixes(&self) -> Vec<&str> {
+        match self {
+            Self::BadParent { .. } => vec!["see NATIVE_CGROUP_PARENT in docs/settings.md"],
+            Self::Proc { .. } => vec!["mount -t proc proc /proc"],
+            Self::Unusable { problems } => fixes_of(problems),
         }
     }
-    format!("{} (hint: {})", texts.join("; "), mends.join("; or "))
+
+    /// What is wrong, without what helps.
+    #[must_use]
+    pub fn problem(&self) -> String {
+        match self {
+            Self::Unusable { problems } => reasons_of(problems),
+            other => other.to_string(),
+        }
+    }
+}
+
+fn listed(problems: &[ControllerProblem]) -> String {
+    format!("{} (hint: {})", reasons_of(problems), fixes_of(problems).join("; or "))
+}
+
+/// Every problem, with the controllers that share it in front.
+fn reasons_of(problems: &[ControllerProblem]) -> String {
+    let mut groups: Vec<(&Reason, Vec<String>)> = Vec::new();
+    for problem in problems {
+        let name = format!("`{}`", problem.controller);
+        match groups.iter_mut().find(|(reason, _)| **reason == problem.reason) {
+            Some((_, names)) => names.push(name),
+            None => groups.push((&problem.reason, vec![name])),
+        }
+    }
+    let texts: Vec<_> =
+        groups.iter().map(|(reason, names)| format!("{}: {reason}", names.join(", "))).collect();
+    texts.join("; ")
+}
+
+fn fixes_of(problems: &[ControllerProblem]) -> Vec<&str> {
+    let mut fixes: Vec<&str> = Vec::new();
+    for problem in problems {
+        if !fixes.contains(&problem.fix.as_str()) {
+            fixes.push(&problem.fix);
+        }
+    }
+    fixes
 }
 
 /// Why a step on a control group failed. Every variant is our fault or the host's, never the program's.

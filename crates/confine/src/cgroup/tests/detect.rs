@@ -4,12 +4,17 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::cgroup::detect::OwnProc;
+use crate::cgroup::scope::scope_helps_here;
 use crate::cgroup::{DetectError, FsView, Layout};
 
-/// A host: entries are `<rw> <path>` or `<rw> <path> = <text>`, with `w` for what this user may write.
+/// A host: entries are `<rw> <path>` or `<rw> <path> = <text>`, with `w` for what this user may write. A group with an
+/// entry `<group>/delegate` carries systemd's mark.
 struct View {
     euid: u32,
     entries: BTreeMap<PathBuf, (bool, String)>,
+    in_container: bool,
+    is_unit: bool,
 }
 
 impl View {
@@ -19,7 +24,7 @@ impl View {
             let (path, text) = rest.split_once(" = ").unwrap_or((rest, ""));
             (PathBuf::from(path), (mode == "w", text.to_owned()))
         };
-        Self { euid, entries: entries.iter().map(parse).collect() }
+        Self { euid, entries: entries.iter().map(parse).collect(), in_container: false, is_unit: false }
     }
 }
 
@@ -35,6 +40,18 @@ impl FsView for View {
     }
     fn read(&self, path: &Path) -> io::Result<String> {
         self.entries.get(path).map(|(_, text)| text.clone()).ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+    fn is_delegated(&self, group: &Path) -> bool {
+        self.exists(&group.join("delegate"))
+    }
+    fn in_container(&self) -> bool {
+        self.in_container
+    }
+    fn is_unit(&self) -> bool {
+        self.is_unit
+    }
+    fn command(&self) -> &str {
+        "run"
     }
 }
 
@@ -143,16 +160,16 @@ fn separate_v1_as_user_with_delegation() {
 #[test]
 fn separate_v1_as_user_names_exactly_what_is_missing() {
     let command = "sudo python-sandbox setup --delegate-cgroups";
-    let all = ["`memory` has no delegated", "`pids` has", "`cpu` has", "`cpuacct` has", command];
+    let all = ["`memory`: no delegated", "`pids`: no", "`cpu`: no", "`cpuacct`: no", command];
     refuses(SEPARATE_V1, 1000, &SEPARATE_V1_USER[..4], &all, &[]);
     // Delegated to another user.
     refuses(SEPARATE_V1, 1001, SEPARATE_V1_USER, &["python-sandbox-u1001", command], &["u1000"]);
     // One missing, one there but of another owner.
     let mut entries = SEPARATE_V1_USER.to_vec();
     entries.retain(|entry| *entry != "w /sys/fs/cgroup/pids/python-sandbox-u1000");
-    refuses(SEPARATE_V1, 1000, &entries, &["`pids` has no delegated", command], &["`memory`", "`cpu`"]);
+    refuses(SEPARATE_V1, 1000, &entries, &["`pids`: no delegated", command], &["`memory`", "`cpu`"]);
     entries.push("r /sys/fs/cgroup/pids/python-sandbox-u1000");
-    refuses(SEPARATE_V1, 1000, &entries, &["`pids` cannot be written", command], &["`memory`", "`cpu`"]);
+    refuses(SEPARATE_V1, 1000, &entries, &["`pids`: no right to write to", command], &["`memory`", "`cpu`"]);
 }
 
 /// Debian 9 to 10 and CentOS 7 in their default: systemd on v1, `cpu` and `cpuacct` together.
@@ -253,29 +270,114 @@ fn systemd_v2_as_root_without_memory_controller() {
     let mut entries = V2_TRUE_ROOT[..3].to_vec();
     entries.push("r /sys/fs/cgroup/cgroup.controllers = cpuset cpu io pids\n");
     let host = ("0::/system.slice/x.service\n", V2_MOUNT);
-    refuses(
-        host,
-        0,
-        &entries,
-        &["`memory` is not handed down", "cgroup_disable=memory"],
-        &["`pids`", "`cpu`"],
-    );
+    refuses(host, 0, &entries, &["`memory`: not handed down", "cgroup_disable=memory"], &["`pids`", "`cpu`"]);
+}
+
+const SESSION: (&str, &str) = ("0::/user.slice/user-1000.slice/session-3.scope\n", V2_MOUNT);
+const SESSION_DIR: &str = "/sys/fs/cgroup/user.slice/user-1000.slice/session-3.scope";
+const SYSTEMD: &str = "r /run/systemd/system";
+const BUS: &str = "w /run/user/1000/bus";
+
+fn session_entries(more: &[&str]) -> Vec<String> {
+    let session =
+        ["r /sys/fs/cgroup", &format!("r {SESSION_DIR}"), &format!("r {SESSION_DIR}/cgroup.type = domain\n")];
+    session.iter().chain(more).map(|&entry| entry.to_owned()).collect()
+}
+
+/// Whether a start below the user's systemd helps, on a view that `change` prepares.
+fn scope_helps(host: (&str, &str), euid: u32, entries: &[String], change: impl FnOnce(&mut View)) -> bool {
+    let entries: Vec<&str> = entries.iter().map(String::as_str).collect();
+    let mut view = View::new(euid, &entries);
+    change(&mut view);
+    scope_helps_here(&OwnProc { cgroup: host.0.to_owned(), mountinfo: host.1.to_owned() }, &view)
 }
 
 #[test]
-fn systemd_v2_as_user_in_a_login_session() {
-    let session = "/sys/fs/cgroup/user.slice/user-1000.slice/session-3.scope";
-    refuses(
-        ("0::/user.slice/user-1000.slice/session-3.scope\n", V2_MOUNT),
-        1000,
-        &["r /sys/fs/cgroup", &format!("r {session}"), &format!("r {session}/cgroup.type = domain\n")],
-        &[
-            "`memory` cannot be written",
-            session,
-            "systemd-run --user --scope -p Delegate=yes python-sandbox serve",
-        ],
-        &["setup --delegate-cgroups"],
+fn systemd_v2_as_user_in_a_login_session_names_the_one_command_that_helps_there() {
+    let run = "systemd-run --user --scope -p Delegate=yes python-sandbox run";
+    let linger = "loginctl enable-linger 1000";
+    let unit = "`Delegate=yes` to the [Service] section";
+    let never = "setup --delegate-cgroups";
+    for (more, is_unit, hint) in [
+        (vec![SYSTEMD, BUS], false, run),
+        // As after su.
+        (vec![SYSTEMD], false, linger),
+        (vec![SYSTEMD, BUS], true, unit),
+        // No systemd at all.
+        (vec![], false, "run it as root"),
+    ] {
+        let entries = session_entries(&more);
+        let entries: Vec<&str> = entries.iter().map(String::as_str).collect();
+        let mut view = View::new(1000, &entries);
+        view.is_unit = is_unit;
+        let error = detect(SESSION.0, SESSION.1, &view, None).unwrap_err();
+        let expected =
+            format!("`memory`, `pids`, `cpu`, `cpuacct`: no right to write to `{SESSION_DIR}` (hint: ");
+        assert!(error.contains(&expected), "{error}");
+        let absent = [run, linger, unit, never].into_iter().filter(|other| *other != hint);
+        assert!(error.contains(hint), "{error}");
+        assert!(absent.into_iter().all(|other| !error.contains(other)), "{error}");
+    }
+}
+
+#[test]
+fn a_start_below_the_users_systemd_helps_where_the_own_group_is_not_the_users() {
+    let entries = session_entries(&[]);
+    assert!(scope_helps(SESSION, 1000, &entries, |_| {}));
+    assert!(!scope_helps(SESSION, 1000, &entries, |view| view.is_unit = true), "it would leave the unit");
+    assert!(!scope_helps(SESSION, 0, &entries, |_| {}), "root needs none");
+    let v1: Vec<String> = SEPARATE_V1_USER[..4].map_to_owned();
+    assert!(!scope_helps(SEPARATE_V1, 1000, &v1, |_| {}), "v1 knows no scopes");
+
+    let host = (&*format!("0::{SCOPE}\n"), V2_MOUNT);
+    let mut scope = scope_entries("cpu memory pids");
+    assert!(scope_helps(host, 1000, &scope, |_| {}), "a terminal's scope is systemd's");
+    scope.push(format!("r /sys/fs/cgroup{SCOPE}/delegate"));
+    assert!(!scope_helps(host, 1000, &scope, |_| {}), "this one was left to us");
+    let leaf = (&*format!("0::{SCOPE}/python-sandbox-service\n"), V2_MOUNT);
+    assert!(!scope_helps(leaf, 1000, &scope, |_| {}));
+    // What is missing is not the group.
+    let mut lacking = scope_entries("memory pids");
+    lacking.push(format!("r /sys/fs/cgroup{SCOPE}/delegate"));
+    assert!(!scope_helps(host, 1000, &lacking, |_| {}));
+    // A unit of another user's making, as with User=: not ours to leave.
+    let service = "/sys/fs/cgroup/system.slice/x.service";
+    let unit: Vec<String> =
+        scope.iter().map(|entry| entry.replace(&format!("/sys/fs/cgroup{SCOPE}"), service)).collect();
+    assert!(!scope_helps(("0::/system.slice/x.service\n", V2_MOUNT), 1000, &unit, |_| {}));
+}
+
+#[test]
+fn systemd_v2_as_root_stays_in_a_group_that_was_left_to_it() {
+    let dir = "/sys/fs/cgroup/system.slice/python-sandbox.service";
+    let mut entries: Vec<String> = V2_TRUE_ROOT.map_to_owned();
+    entries.extend(
+        [
+            "",
+            "/cgroup.procs",
+            "/cgroup.subtree_control",
+            "/cgroup.type = domain",
+            "/cgroup.controllers = cpu memory pids",
+        ]
+        .map(|file| format!("w {dir}{file}")),
     );
+    let own = format!("V2 memory,pids,cpu,cpuacct {dir}/python-sandbox own {dir}");
+    let global = "V2 memory,pids,cpu,cpuacct /sys/fs/cgroup/python-sandbox";
+    let finds = |entries: &[String], in_container: bool, cgroup: &str| {
+        let entries: Vec<&str> = entries.iter().map(String::as_str).collect();
+        let mut view = View::new(0, &entries);
+        view.in_container = in_container;
+        detect(cgroup, V2_MOUNT, &view, None).unwrap()
+    };
+    let unit = "0::/system.slice/python-sandbox.service\n";
+    let leaf = "0::/system.slice/python-sandbox.service/python-sandbox-service\n";
+    assert_eq!(finds(&entries, false, unit), [global], "without Delegate=yes its inside is systemd's");
+    // A container that sees the host's hierarchy: its limits are on its own group.
+    assert_eq!(finds(&entries, true, unit), [&*own]);
+    assert_eq!(finds(&entries, true, "0::/\n"), [global], "there is no own group to stay in");
+    entries.push(format!("r {dir}/delegate"));
+    assert_eq!(finds(&entries, false, unit), [&*own]);
+    assert_eq!(finds(&entries, false, leaf), [&*own]);
 }
 
 const SCOPE: &str = "/user.slice/user-1000.slice/user@1000.service/app.slice/run-r7.scope";
@@ -307,7 +409,13 @@ fn systemd_v2_as_user_without_the_cpu_controller() {
     let entries = scope_entries("memory pids");
     let entries: Vec<&str> = entries.iter().map(String::as_str).collect();
     let host = (&*format!("0::{SCOPE}\n"), V2_MOUNT);
-    refuses(host, 1000, &entries, &["`cpu` is not handed down", "delegate.conf"], &["`memory`", "`cpuacct`"]);
+    refuses(
+        host,
+        1000,
+        &entries,
+        &["`cpu`: not handed down", "delegate.conf", "python-sandbox run"],
+        &["`memory`", "`cpuacct`"],
+    );
 }
 
 const V2_CONTAINER: &[&str] = &[
@@ -334,8 +442,12 @@ fn docker_v2_privileged_has_to_leave_its_root() {
 fn docker_v2_by_default_is_read_only() {
     let mount =
         "799 793 0:30 / /sys/fs/cgroup ro,nosuid,nodev,noexec,relatime - cgroup2 cgroup rw,nsdelegate\n";
-    let all =
-        ["`memory` is mounted read-only", "`pids` is", "`cpu` is", "`cpuacct` is", "NATIVE_CGROUP_REMOUNT"];
+    let all = [
+        "`memory`, `pids`, `cpu`, `cpuacct`: mounted read-only",
+        "NATIVE_CGROUP_REMOUNT",
+        "ProtectControlGroups=no",
+        "mount -o remount,rw /sys/fs/cgroup",
+    ];
     refuses(("0::/\n", mount), 0, V2_CONTAINER, &all, &[]);
 }
 
@@ -350,7 +462,7 @@ const DOCKER_V1: (&str, &str) = (
 fn docker_v1_by_default_and_privileged() {
     let entries = ["w /sys/fs/cgroup/cpu,cpuacct", "w /sys/fs/cgroup/memory", "w /sys/fs/cgroup/pids"];
     let read_only = DOCKER_V1.1.replace("RW", "ro");
-    refuses((DOCKER_V1.0, &read_only), 0, &entries, &["`pids` is mounted read-only"], &["delegate-cgroups"]);
+    refuses((DOCKER_V1.0, &read_only), 0, &entries, &["`pids`: mounted read-only"], &["delegate-cgroups"]);
     finds(
         (DOCKER_V1.0, &DOCKER_V1.1.replace("RW", "rw")),
         0,
@@ -379,14 +491,14 @@ fn docker_v1_by_default_and_privileged() {
 fn rootless_container_root_without_rights_on_v1() {
     let entries = ["r /sys/fs/cgroup/cpu,cpuacct", "r /sys/fs/cgroup/memory", "r /sys/fs/cgroup/pids"];
     let mounts = DOCKER_V1.1.replace("RW", "rw");
-    let all = ["`memory` cannot be written", "`pids` cannot", "`cpu` cannot", "--privileged"];
+    let all = ["`memory`: no right", "`pids`: no right", "`cpu`, `cpuacct`: no right", "--privileged"];
     refuses((DOCKER_V1.0, &mounts), 0, &entries, &all, &[]);
 }
 
 #[test]
 fn host_without_any_cgroup_mount() {
     let host = ("0::/\n", "22 27 0:21 / /proc rw - proc proc rw\n");
-    refuses(host, 0, &[], &["`memory` is not mounted", "`cpuacct` is", "mount -t cgroup2"], &[]);
+    refuses(host, 0, &[], &["`memory`, `pids`, `cpu`, `cpuacct`: not mounted", "mount -t cgroup2"], &[]);
     refuses((SEPARATE_V1.0, ""), 0, &[], &["mount -t cgroup -o pids"], &[]);
 }
 

@@ -50,6 +50,18 @@ impl Tree {
             fn read(&self, path: &Path) -> io::Result<String> {
                 fs::read_to_string(path)
             }
+            fn is_delegated(&self, _: &Path) -> bool {
+                false
+            }
+            fn in_container(&self) -> bool {
+                false
+            }
+            fn is_unit(&self) -> bool {
+                false
+            }
+            fn command(&self) -> &str {
+                "serve"
+            }
         }
         Layout::detect("0::/\n", &mounts, &AsRoot, None).unwrap()
     }
