@@ -32,6 +32,9 @@ def _serve_forks():
     _compact(system)
     outcome = hook.sandbox_template_serve(3)
     if outcome != 0:
+        # The numbers of crates/confine/src/hook.rs.
+        why = {1: "its socket was closed", 2: "it has grown", 3: "its socket is broken"}
+        sys.stderr.write("the template ends: %s\n" % why.get(outcome, outcome))
         os._exit(outcome)
     _diverge()
 

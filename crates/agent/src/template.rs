@@ -14,7 +14,7 @@ use confine::seccomp::Insn;
 use confine::{CellMounts, Cloned, Namespaces, Proc, SingleThreaded, Stage, TEMPLATE_CAPABILITIES};
 use protocol::launcher::{LauncherConfig, TemplateConfig};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::{Mode, OFlags, SeekFrom};
+use rustix::fs::{Mode, OFlags};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::thread::UnshareFlags;
@@ -125,7 +125,12 @@ impl Running {
         let mut words = [0u8; WORDS_BYTES_MAX];
         let length = rustix::io::read(&self.words, &mut words).unwrap_or(0);
         let text = String::from_utf8_lossy(&words[..length]);
-        say(&format!("the template `{name}` ended or is replaced; its last words: {:?}", text.trim()));
+        let what = if self.is_dead() { "ended" } else { "lives and is replaced" };
+        let words = match text.trim() {
+            "" => "without a word".to_owned(),
+            text => format!("with the words {text:?}"),
+        };
+        say(&format!("the template `{name}` {what}, {words}"));
     }
 }
 
@@ -206,14 +211,53 @@ fn set_up(config: &LauncherConfig, stage: Stage, hook: &OwnedFd, protected: bool
 /// Writes the shared object to where the runner loads it from.
 fn copy_hook(hook: BorrowedFd<'_>) -> io::Result<()> {
     let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
-    let file = rustix::fs::open("/tmp/template.so", flags, Mode::from_raw_mode(0o444))?;
+    copy(hook, &rustix::fs::open("/tmp/template.so", flags, Mode::from_raw_mode(0o444))?)
+}
+
+/// All of `from`, by offsets of our own: templates start side by side, and the descriptor's offset is shared by all of them. Who
+/// used that would miss what another has just read, and its interpreter would load half a shared object and crash.
+fn copy(from: BorrowedFd<'_>, to: &OwnedFd) -> io::Result<()> {
     let mut chunk = [0u8; 16 * 1024];
-    // Its offset is shared with every other start.
-    rustix::fs::seek(hook, SeekFrom::Start(0))?;
+    let mut offset = 0u64;
     loop {
-        match rustix::io::read(hook, &mut chunk)? {
+        match rustix::io::pread(from, &mut chunk, offset)? {
             0 => return Ok(()),
-            length => crate::intake::write_all(&file, &chunk[..length])?,
+            length => {
+                crate::intake::write_all(to, &chunk[..length])?;
+                offset += length as u64;
+            }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::fs::{MemfdFlags, memfd_create};
+
+    fn memory(bytes: &[u8]) -> OwnedFd {
+        let memory = memfd_create("test", MemfdFlags::CLOEXEC).unwrap();
+        crate::intake::write_all(&memory, bytes).unwrap();
+        memory
+    }
+
+    #[test]
+    fn templates_that_start_at_once_all_get_the_whole_object() {
+        let bytes: Vec<u8> = (0..1_000_000u32).flat_map(u32::to_ne_bytes).collect();
+        let shared = memory(&bytes);
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    let own = memory(&[]);
+                    copy(shared.as_fd(), &own).unwrap();
+                    let mut copied = vec![0u8; bytes.len() + 1];
+                    let mut length = 0;
+                    while let Ok(more @ 1..) = rustix::io::pread(&own, &mut copied[length..], length as u64) {
+                        length += more;
+                    }
+                    assert!(copied[..length] == bytes, "{length} bytes of {}", bytes.len());
+                });
+            }
+        });
     }
 }
