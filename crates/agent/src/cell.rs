@@ -64,6 +64,7 @@ pub(crate) fn run(
     let place = Place { user: request.user, cpus: request.cpus.clone() };
     let origin = match template {
         Some(socket) => Origin::Template { socket, groups },
+        None if request.template.is_some() => Origin::NoTemplate,
         None => Origin::Started { preload: Vec::new() },
     };
     serve(proof, &mut channel, &config.program, walls.program, &place, origin)

@@ -112,6 +112,8 @@ pub enum Origin {
         /// The cell's control groups.
         groups: CellGroups,
     },
+    /// A template was asked for and does not run: the interpreter is started.
+    NoTemplate,
 }
 
 /// An interpreter that waits for its program, and our ends of its pipes.
@@ -153,7 +155,7 @@ pub(crate) fn prepare(
     let kept = Kept::new()?;
     let preload = match &origin {
         Origin::Started { preload } => preload.as_slice(),
-        Origin::Template { .. } => &[],
+        Origin::Template { .. } | Origin::NoTemplate => &[],
     };
     let spec = ProgramSpec {
         executable: c_string(&config.interpreter)?,
@@ -189,21 +191,30 @@ fn start(
     spec: &ProgramSpec<'_>,
     origin: Origin,
 ) -> Result<(Spawned, InterpreterOrigin), Refused> {
-    // The way to the template is closed at the end of this function, long before a program comes.
-    if let Origin::Template { socket, groups } = origin {
-        let namespaces = CellNamespaces::of_this_process()?;
-        match confine::adopt(socket.as_fd(), &namespaces, &groups, spec, TEMPLATE_TIME_MAX) {
-            Ok(process) => return Ok((process, InterpreterOrigin::Forked)),
-            Err(AdoptError::Refused(refused)) => return Err(refused),
-            // The host hears of it by the origin, and has the template started anew.
-            Err(AdoptError::NoTemplate(_)) => {}
-            // So has the failed cell.
-            Err(error @ AdoptError::Stuck) => {
-                return Err(Refused { step: "adopt the interpreter", source: io::Error::other(error) });
+    let instead = match origin {
+        Origin::Started { .. } => InterpreterOrigin::Started,
+        Origin::NoTemplate => {
+            let reason = "it ended a moment ago and is not started again yet".to_owned();
+            InterpreterOrigin::StartedInstead { reason }
+        }
+        // The way to the template is closed at the end of this arm, long before a program comes.
+        Origin::Template { socket, groups } => {
+            let namespaces = CellNamespaces::of_this_process()?;
+            match confine::adopt(socket.as_fd(), &namespaces, &groups, spec, TEMPLATE_TIME_MAX) {
+                Ok(process) => return Ok((process, InterpreterOrigin::Forked)),
+                Err(AdoptError::Refused(refused)) => return Err(refused),
+                // The host hears of it by the origin, and has the template replaced.
+                Err(AdoptError::NoTemplate { step, source }) => {
+                    InterpreterOrigin::StartedInstead { reason: format!("{step}: {source}") }
+                }
+                // So does it of the failed cell.
+                Err(error @ AdoptError::Stuck) => {
+                    return Err(Refused { step: "adopt the interpreter", source: io::Error::other(error) });
+                }
             }
         }
-    }
-    confine::spawn(proof, spec).map(|process| (process, InterpreterOrigin::Started))
+    };
+    confine::spawn(proof, spec).map(|process| (process, instead))
 }
 
 impl Interpreter {

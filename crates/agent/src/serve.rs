@@ -62,7 +62,8 @@ fn serve_steps(
     let walls = Walls::new(config, filter)?;
     *step = "start the interpreter";
     let mut interpreter = interpreter::prepare(proof, config, &walls, place.user, &place.cpus, origin)?;
-    channel.send(&GuestMessage::Ready { version: PROTOCOL_VERSION, interpreter: interpreter.origin })?;
+    let origin = interpreter.origin.clone();
+    channel.send(&GuestMessage::Ready { version: PROTOCOL_VERSION, interpreter: origin })?;
     channel.flush()?;
 
     *step = "receive the program";

@@ -156,7 +156,7 @@ impl CellFactory {
 
 impl CellFactory {
     /// Notes where a new cell's interpreter came from; `None` when it has none.
-    pub(crate) fn note_origin(&self, sort: usize, origin: Option<InterpreterOrigin>) {
+    pub(crate) fn note_origin(&self, sort: usize, origin: Option<&InterpreterOrigin>) {
         let Some(origins) = self.origins.get(sort) else { return };
         match origin {
             Some(InterpreterOrigin::Forked) => {
@@ -167,9 +167,15 @@ impl CellFactory {
                 origins.started.fetch_add(u64::from(other.is_some()), Ordering::Relaxed);
                 if self.templates.of_sort(sort).is_some() {
                     let row = origins.refusals.fetch_add(1, Ordering::Relaxed) + 1;
+                    let reason = match other {
+                        Some(InterpreterOrigin::StartedInstead { reason }) => reason,
+                        Some(_) => "unknown",
+                        None => "the cell failed, see the error",
+                    };
                     tracing::warn!(
                         template = self.templates.name(sort),
                         row,
+                        reason,
                         "the template gave no interpreter"
                     );
                 }

@@ -65,7 +65,7 @@ impl NativeSandbox {
         let stream = UnixStream::from_std(stream).map_err(|error| failed("create a sandbox", error))?;
         let mut guest = Guest::new(stream);
         let ready = guest.ready(READY_TIME_MAX).await;
-        factory.note_origin(sort, ready.as_ref().ok().copied());
+        factory.note_origin(sort, ready.as_ref().ok());
         ready.map_err(|error| failed("set a sandbox up", error))?;
         Ok(Self { guest, cell, limits, totals })
     }

@@ -218,7 +218,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Guest<S> {
             .await
             .map_err(|_| GuestError::TooLate { step: "get ready", waited_ms: time_max.as_millis() })??;
         match message {
-            GuestMessage::Ready { version: PROTOCOL_VERSION, interpreter } => Ok(interpreter),
+            GuestMessage::Ready { version: PROTOCOL_VERSION, interpreter } => Ok(match interpreter {
+                InterpreterOrigin::StartedInstead { reason } => {
+                    InterpreterOrigin::StartedInstead { reason: bounded_text(reason) }
+                }
+                other => other,
+            }),
             GuestMessage::Ready { version, .. } => {
                 Err(GuestError::Version { theirs: version, ours: PROTOCOL_VERSION })
             }

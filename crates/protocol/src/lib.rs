@@ -33,4 +33,4 @@ pub use codec::{Decoder, FRAME_BYTES_MAX, FrameError, encode};
 pub use message::*;
 
 /// Version of the wire format. Host and agent must agree exactly; a sandbox image with another one is refused.
-pub const PROTOCOL_VERSION: u32 = 5;
+pub const PROTOCOL_VERSION: u32 = 6;

@@ -142,12 +142,17 @@ pub enum InputCause {
 }
 
 /// Where a sandbox's interpreter came from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum InterpreterOrigin {
     /// It was started for this sandbox.
     Started,
     /// A template forked it.
     Forked,
+    /// It was started for this sandbox, since the template that was asked for gave none.
+    StartedInstead {
+        /// Why the template gave none, in the operating system's words.
+        reason: String,
+    },
 }
 
 /// One of the two output streams.
