@@ -214,6 +214,8 @@ async fn run_on(
 ) -> Result<ExecResult, ExecutorError> {
     let hints = request.hints();
     let mut sandbox = tokio::select! {
+        // Its own reason, where it has one at once, is better than that it was left meanwhile.
+        biased;
         sandbox = executor.create(&hints) => sandbox?,
         () = give_up => {
             let name = executor.name();
@@ -271,6 +273,20 @@ mod tests {
         let chain = Chain::new(vec![broken, working]);
         assert_eq!(names_of_run(&chain, None).await.unwrap(), "second");
         assert_eq!(chain.status().await.in_use, Some("second"));
+    }
+
+    #[tokio::test]
+    async fn one_that_was_left_still_gives_its_own_reason() {
+        let broken = |name| Arc::new(MemoryExecutor::named(name, Script::FailToCreate));
+        let chain = Chain::new(vec![broken("first"), broken("second")]);
+        // From the second time on both were left before; which of two things that are so is seen first must not be chance.
+        for _ in 0..32 {
+            let Err(ChainError::Unavailable { reasons, .. }) = names_of_run(&chain, None).await else {
+                panic!("nothing can run");
+            };
+            let reasons: Vec<_> = reasons.iter().map(ExecutorError::chain).collect();
+            assert!(reasons.iter().all(|reason| !reason.contains("meanwhile")), "{reasons:?}");
+        }
     }
 
     #[tokio::test]
