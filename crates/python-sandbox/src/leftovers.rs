@@ -52,17 +52,29 @@ fn is_of_sandbox(point: &Path, rootfs: &Path) -> bool {
     point.starts_with(rootfs) || INSIDE.iter().any(|inside| point == Path::new(inside))
 }
 
-/// Directories with our mark below the places where cgroup file systems are mounted, without those of a service
+/// Directories below our parent groups, where cgroup file systems are mounted, without those of a service
 /// that lives and of other users: they may work beside the doctor, and what they make is no leftover of ours.
 fn groups() -> BTreeSet<String> {
-    /// Deep enough for a delegated group in systemd's tree.
-    const DEPTH_MAX: usize = 8;
+    groups_below(Path::new("/sys/fs/cgroup"))
+}
+
+/// Whether a directory has the name of a parent of instances (`confine::cgroup`). A unit `python-sandbox.service`, or the
+/// group beside the parent that takes the service's own processes, has not: what appears there is no leftover.
+fn is_parent_name(name: &str) -> bool {
+    let rest = name.strip_prefix("python-sandbox");
+    let is_of_user = |uid: &str| !uid.is_empty() && uid.bytes().all(|byte| byte.is_ascii_digit());
+    rest.is_some_and(|rest| rest.is_empty() || rest.strip_prefix("-u").is_some_and(is_of_user))
+}
+
+fn groups_below(top: &Path) -> BTreeSet<String> {
+    /// Deeper than systemd nests slices: a user's scope is at six, our cells two below.
+    const DEPTH_MAX: usize = 16;
     fn walk(directory: &Path, depth: usize, marked: bool, found: &mut BTreeSet<PathBuf>) {
         for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
             if depth == DEPTH_MAX || !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
                 continue;
             }
-            let ours = marked || entry.file_name().to_string_lossy().starts_with("python-sandbox");
+            let ours = marked || is_parent_name(&entry.file_name().to_string_lossy());
             if marked {
                 found.insert(entry.path());
             }
@@ -70,7 +82,7 @@ fn groups() -> BTreeSet<String> {
         }
     }
     let mut found = BTreeSet::new();
-    walk(Path::new("/sys/fs/cgroup"), 0, false, &mut found);
+    walk(top, 0, false, &mut found);
     // A service's group is called `i-` and a name that no other has; it is locked in one hierarchy only.
     let others: BTreeSet<OsString> = found
         .iter()
@@ -105,6 +117,35 @@ mod tests {
         drop(owner);
         assert!(!is_anothers(group.path()));
         assert!(!is_anothers(Path::new("/nowhere")));
+    }
+
+    #[test]
+    fn only_what_lies_below_a_parent_of_instances_is_a_leftover() {
+        let top = tempfile::tempdir().expect("a temporary directory");
+        let cell = "i-0123456789abcdef0123456789abcdef/c-1";
+        let slices =
+            "user.slice/user-1000.slice/user@1000.service/app.slice/app-a.slice/app-b.slice/run-r7.scope";
+        let ours = [
+            format!("memory/python-sandbox-u1000/{cell}"),
+            format!("system.slice/python-sandbox.service/python-sandbox/{cell}"),
+            format!("{slices}/python-sandbox/{cell}"),
+        ];
+        let others = [
+            "system.slice/python-sandbox.service/python-sandbox-service",
+            "system.slice/python-sandbox-user.service/python-sandbox-service",
+            "python-sandbox-us/x",
+            "python-sandbox-u/x",
+            "python-sandbox.slice/x",
+        ];
+        for group in ours.iter().map(String::as_str).chain(others) {
+            std::fs::create_dir_all(top.path().join(group)).expect("new directories");
+        }
+        let found = groups_below(top.path());
+        for group in ours {
+            let group = top.path().join(group);
+            assert!(found.contains(&*group.to_string_lossy()), "{group:?} is not in {found:#?}");
+        }
+        assert_eq!(found.len(), 6, "three instances with a cell each: {found:#?}");
     }
 
     #[test]
