@@ -6,6 +6,7 @@ mod support;
 mod answers;
 mod command_line;
 mod connections;
+mod deploy;
 mod errors;
 mod files;
 mod hints;
