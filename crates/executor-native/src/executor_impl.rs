@@ -2,9 +2,11 @@
 
 use crate::cell::{CellFactory, OriginCounts, Remover};
 use crate::error::StartError;
+use crate::hint;
 use crate::sandbox::NativeSandbox;
 use crate::start::{self, NativeConfig, PROVIDER};
 use async_trait::async_trait;
+use executor::guest::GuestError;
 use executor::{
     ExecRequest, Executor, ExecutorError, Health, Hints, Maker, Pool, Protection, Sandbox, error_chain,
 };
@@ -85,7 +87,10 @@ impl NativeExecutor {
     }
 
     async fn test_itself(&self) -> Result<(), String> {
-        let chain = |error: &ExecutorError| error.chain();
+        let chain = |error: &ExecutorError| match cell_hint(error) {
+            Some(hint) => format!("{} (hint: {hint})", error.chain()),
+            None => error.chain(),
+        };
         let mut sandbox = self.create(&Hints::default()).await.map_err(|error| chain(&error))?;
         let request = ExecRequest { code: "print(6 * 7)".to_owned(), ..ExecRequest::default() };
         let result = sandbox.exec(request, CancellationToken::new()).await.map_err(|error| chain(&error))?;
@@ -95,6 +100,18 @@ impl NativeExecutor {
             _ => Err(format!("`print(6 * 7)` gave {result:?}")),
         }
     }
+}
+
+/// What helps, where the cell failed at a step of its own.
+fn cell_hint(error: &ExecutorError) -> Option<&'static str> {
+    let mut cause = std::error::Error::source(error);
+    while let Some(current) = cause {
+        if let Some(GuestError::Fault { step, .. }) = current.downcast_ref() {
+            return hint::of_cell_step(step);
+        }
+        cause = current.source();
+    }
+    None
 }
 
 #[async_trait]

@@ -6,9 +6,11 @@ use confine::cgroup::CellGroup;
 use confine::{Image, SpawnedImage};
 use protocol::launcher::{CreateCell, LauncherConfig, LauncherReply};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair, sockopt};
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -49,6 +51,26 @@ struct Running {
     control: OwnedFd,
 }
 
+impl Running {
+    /// The reason, when it was killed for a system call that a filter around this service forbids.
+    fn end_by_filter(&mut self) -> Option<LauncherError> {
+        // It has closed its socket, so its end is settled already; this only hastens one that hangs.
+        let _ = self.process.child.kill();
+        let status = self.process.child.wait().ok()?;
+        is_killed_by_filter(status).then(|| {
+            LauncherError::Io(io::Error::other(
+                "it was killed by SIGSYS: a filter around this service forbids a system call that sandboxes need (hint: \
+                 SystemCallFilter= of a systemd unit, deploy/README.md has the list; of a container, \
+                 --security-opt seccomp=unconfined)",
+            ))
+        })
+    }
+}
+
+fn is_killed_by_filter(status: ExitStatus) -> bool {
+    status.signal() == Some(Signal::SYS.as_raw())
+}
+
 impl Drop for Running {
     fn drop(&mut self) {
         // It ends by itself when the control socket closes; a stuck one must not outlive us. With the monitor dies the first
@@ -63,7 +85,7 @@ impl Drop for Running {
 pub(crate) enum LauncherError {
     #[error("the launcher does not answer")]
     Io(#[from] io::Error),
-    #[error("the kernel refused to {step}: {source}")]
+    #[error("the kernel refused to {step}")]
     Refused { step: String, source: io::Error },
 }
 
@@ -143,15 +165,18 @@ impl Launcher {
         let config =
             LauncherConfig { cgroups: u32::try_from(joins.len()).unwrap_or(u32::MAX), ..self.config.clone() };
         let beside: Vec<_> = [self.hook.as_fd()].into_iter().chain(joins.iter().map(AsFd::as_fd)).collect();
-        send_packet(&running.control, &config, &beside)?;
-        match reply(&running.control)? {
-            (LauncherReply::Ready { runtime_memory_bytes, own_devices }, _) => {
+        let answer = send_packet(&running.control, &config, &beside)
+            .map_err(LauncherError::Io)
+            .and_then(|()| reply(&running.control));
+        match answer {
+            Ok((LauncherReply::Ready { runtime_memory_bytes, own_devices }, _)) => {
                 running.root = RootFacts { runtime_memory_bytes, own_devices };
                 sockopt::set_socket_timeout(&running.control, sockopt::Timeout::Recv, Some(REPLY_TIME_MAX))
                     .map_err(io::Error::from)?;
                 Ok(running)
             }
-            (other, _) => Err(refusal(other)),
+            Ok((other, _)) => Err(refusal(other)),
+            Err(error) => Err(running.end_by_filter().unwrap_or(error)),
         }
     }
 
@@ -193,5 +218,20 @@ fn refusal(reply: LauncherReply) -> LauncherError {
         LauncherReply::Ready { .. } | LauncherReply::Created => {
             LauncherError::Io(io::ErrorKind::InvalidData.into())
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_by_a_filter_is_told_from_others() {
+        let end_by = |signal: &str| {
+            let script = format!("kill -{signal} $$");
+            std::process::Command::new("sh").args(["-c", &script]).status().unwrap()
+        };
+        assert!(is_killed_by_filter(end_by("SYS")));
+        assert!(!is_killed_by_filter(end_by("KILL")));
     }
 }

@@ -2,9 +2,10 @@
 
 use crate::cell::{CellFactory, Remover};
 use crate::error::StartError;
+use crate::hint::{self, Situation};
 use crate::launcher::{Launcher, LauncherError, RootFacts};
 use crate::runtime_place::{RuntimePlace, read_ahead};
-use confine::cgroup::{Layout, Manager, ManagerConfig, TotalLimits, Totals, WallState};
+use confine::cgroup::{HostView, Layout, Manager, ManagerConfig, TotalLimits, Totals, WallState};
 use executor::verdict::SettingNames;
 use executor::{PoolSize, Protection, SandboxLimits, TemplateSpec, Templates, error_chain};
 use protocol::launcher::{LauncherConfig, ProgramConfig, UserIds};
@@ -54,6 +55,8 @@ pub struct NativeConfig {
     pub totals: Totals,
     /// Where cgroups go, relative to the root of each hierarchy; `None` to find a place.
     pub cgroup_parent: Option<String>,
+    /// The command that was typed, for hints: `serve`, `run`, ...
+    pub command: &'static str,
     /// For tests: the step of making the launcher or a cell that fails.
     pub fail_cell_at: Option<String>,
     /// For tests: the number of the step of starting a program that fails.
@@ -70,7 +73,8 @@ pub(crate) struct Started {
 /// Checks, sweeps what a killed predecessor left, and starts the launcher. Blocks.
 pub(crate) fn start(config: &NativeConfig) -> Result<Started, StartError> {
     let uid = rustix::process::geteuid();
-    let rootless = !uid.is_root();
+    // Root of another user namespace has no rights over the host, nor other ids than its own.
+    let rootless = !confine::is_host_root();
     let mut protections = BTreeMap::new();
     raise_file_limit();
     check_kernel(&mut protections)?;
@@ -123,7 +127,10 @@ fn start_launcher(launcher: &mut Launcher, place: &mut RuntimePlace) -> Result<R
 fn start_error(error: LauncherError, rootless: bool) -> StartError {
     match error {
         LauncherError::Io(error) => StartError::Launcher(error),
-        LauncherError::Refused { step, source } => StartError::Refused { step, source, rootless },
+        LauncherError::Refused { step, source } => {
+            let hint = hint::of_step(&step, &source, &Situation::of_host(rootless));
+            StartError::Refused { step, refusal: source, hint }
+        }
     }
 }
 
@@ -179,7 +186,9 @@ fn check_kernel(protections: &mut BTreeMap<&'static str, Protection>) -> Result<
     if !confine::probe_user_notification() {
         return Err(StartError::Kernel {
             what: "seccomp user notification",
-            hint: "Linux 5.0 or newer with CONFIG_SECCOMP_FILTER; in gVisor use another executor",
+            hint: "Linux 5.5 or newer with CONFIG_SECCOMP_FILTER; in gVisor use another executor; or a filter of the \
+                   unit or container forbids seccomp(2): add it to SystemCallFilter=, or \
+                   --security-opt seccomp=unconfined",
         });
     }
     protections.insert("seccomp", enforced("allow-list; refused calls are named in the verdict"));
@@ -224,8 +233,9 @@ fn open_groups(
     config: &NativeConfig,
     protections: &mut BTreeMap<&'static str, Protection>,
 ) -> Result<Manager, StartError> {
+    let view = HostView { command: config.command };
     let layout =
-        Layout::detect_host(config.cgroup_parent.as_deref()).map_err(|error| cgroup_error(&error))?;
+        Layout::detect_for(view, config.cgroup_parent.as_deref()).map_err(|error| cgroup_error(&error))?;
     let manager = Manager::open(layout, ManagerConfig::default()).map_err(|error| cgroup_error(&error))?;
     let mut missing = Vec::new();
     for wall in manager.check() {

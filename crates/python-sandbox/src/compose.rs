@@ -44,16 +44,17 @@ pub(crate) fn load_runtime_if_needed(settings: &Settings) -> Result<Option<Runti
 }
 
 /// Starts the active executors, in their order. One that cannot start is in the chain all the same, unhealthy,
-/// with the reason.
+/// with the reason, and with hints for the `command` that was typed.
 pub(crate) async fn start_executors(
     settings: &Settings,
     runtime: Option<&Runtime>,
+    command: &'static str,
 ) -> Vec<Arc<dyn Executor>> {
     let mut executors: Vec<Arc<dyn Executor>> = Vec::new();
     for name in settings.active_providers() {
         let executor = match name {
             "native" => match runtime {
-                Some(runtime) => start_native(settings, runtime).await,
+                Some(runtime) => start_native(settings, runtime, command).await,
                 None => Arc::new(Unusable::new(
                     executor_native::PROVIDER,
                     "there is no Python runtime (hint: python-sandbox setup)".to_owned(),
@@ -81,7 +82,7 @@ pub(crate) fn prepare_cgroups(settings: &Settings) -> Result<(), String> {
     confine::cgroup::make_writable().map(drop).map_err(|error| executor::error_chain(&error))
 }
 
-async fn start_native(settings: &Settings, runtime: &Runtime) -> Arc<dyn Executor> {
+async fn start_native(settings: &Settings, runtime: &Runtime, command: &'static str) -> Arc<dyn Executor> {
     if let Err(why) = prepare_cgroups(settings) {
         return Arc::new(Unusable::new(executor_native::PROVIDER, format!("failed to {why}")));
     }
@@ -95,6 +96,7 @@ async fn start_native(settings: &Settings, runtime: &Runtime) -> Arc<dyn Executo
         pool: settings.native_pool,
         totals: settings.native_totals,
         cgroup_parent: settings.native_cgroup_parent.clone(),
+        command,
         fail_cell_at: None,
         fail_program_at: None,
     };

@@ -90,7 +90,7 @@ async fn try_run(args: &RunArgs, settings: &Settings) -> Result<Execution, RunEr
     let runtime = compose::load_runtime_if_needed(settings)
         .map_err(|error| RunError::NoRuntime(compose::no_runtime(&error)))?;
     let settings = &for_one_program(settings);
-    let chain = Chain::new(compose::start_executors(settings, runtime.as_ref()).await);
+    let chain = Chain::new(compose::start_executors(settings, runtime.as_ref(), "run").await);
     let service = Service::start(compose::service_config(settings, runtime.as_ref()), chain.clone(), store);
 
     let cancel = CancellationToken::new();

@@ -53,7 +53,7 @@ async fn try_serve(settings: &Settings) -> Result<(), StartError> {
     let listener = listen(settings).await?;
     let bound = listener.local_addr().map_err(|error| StartError(format!("failed to listen: {error}")))?;
 
-    let chain = Chain::new(compose::start_executors(settings, runtime.as_ref()).await);
+    let chain = Chain::new(compose::start_executors(settings, runtime.as_ref(), "serve").await);
     warn_of_dangers(settings, &chain, bound).await;
     let service = Service::start(
         compose::service_config(settings, runtime.as_ref()),

@@ -42,6 +42,7 @@ pub(crate) fn config() -> Option<NativeConfig> {
             pool: PoolSize { min: 1, max: 4 },
             totals: Totals::default(),
             cgroup_parent: None,
+            command: "serve",
             fail_cell_at: None,
             fail_program_at: None,
         }),

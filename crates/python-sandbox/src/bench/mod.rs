@@ -289,7 +289,7 @@ impl Bench<'_> {
         }
         let (mut all, mut candidates) = (Vec::new(), Vec::new());
         for (way, how, settings) in ways {
-            for executor in compose::start_executors(&settings, Some(self.runtime)).await {
+            for executor in compose::start_executors(&settings, Some(self.runtime), "bench").await {
                 let name = format!("{}{way}", executor.name());
                 candidates.push(Candidate { name, how, executor: able(&executor).await });
                 all.push(executor);

@@ -21,7 +21,6 @@ pub(super) fn facts(settings: &Settings, runtime: &Result<Option<Runtime>, LoadE
         Some(kernel()),
         Some(landlock()),
         Some(seccomp_notify()),
-        Some(user_namespaces()),
         is_native.then(|| cgroups(settings)),
         Some(python_runtime(runtime)),
         Some(data_dir(&settings.data_dir)),
@@ -63,57 +62,53 @@ fn seccomp_notify() -> Finding {
         Finding::host_missing(
             "seccomp notification",
             "the kernel cannot hand refused calls over",
-            "use Linux 5.5 or newer, outside of a container that filters seccomp(2)",
+            "use Linux 5.5 or newer, outside of a container or unit that filters seccomp(2): \
+             --security-opt seccomp=unconfined, or add `seccomp` to SystemCallFilter=",
         )
     }
 }
 
-/// Only ordinary users need them; root makes the other namespaces directly.
-fn user_namespaces() -> Finding {
+/// Only ordinary users need them, for the native executor; root makes the other namespaces directly. What forbids them
+/// is not in one place (the kernel's settings, profiles of AppArmor, filters), so an executor that has started proves them,
+/// and the settings are only looked at for a reason.
+pub(super) fn user_namespaces(native_is_healthy: bool) -> Finding {
     const NAME: &str = "user namespaces";
-    if rustix::process::geteuid().is_root() {
+    if confine::is_host_root() {
         return Finding::host(NAME, "not needed: this is root");
+    }
+    if native_is_healthy {
+        return Finding::host(NAME, "the native executor has made one");
     }
     let read =
         |path: &str| std::fs::read_to_string(path).map(|text| text.trim().to_owned()).unwrap_or_default();
+    let missing = |problem: &str, fix: &str| Finding::host_missing(NAME, problem, fix);
     if read("/proc/sys/user/max_user_namespaces") == "0" {
-        return Finding::host_missing(
-            NAME,
-            "user.max_user_namespaces is 0",
-            "sudo sysctl user.max_user_namespaces=15000",
-        );
+        missing("user.max_user_namespaces is 0", "sudo sysctl user.max_user_namespaces=15000")
+    } else if read("/proc/sys/kernel/unprivileged_userns_clone") == "0" {
+        missing("refused to ordinary users", "sudo sysctl kernel.unprivileged_userns_clone=1")
+    } else if executor_native::apparmor_restricts() {
+        missing("AppArmor takes their rights", &executor_native::apparmor_fix())
+    } else {
+        Finding::host(NAME, "no setting of the kernel forbids them")
     }
-    if read("/proc/sys/kernel/unprivileged_userns_clone") == "0" {
-        return Finding::host_missing(
-            NAME,
-            "refused to ordinary users",
-            "sudo sysctl kernel.unprivileged_userns_clone=1",
-        );
-    }
-    if read("/proc/sys/kernel/apparmor_restrict_unprivileged_userns") == "1" {
-        return Finding::host_missing(
-            NAME,
-            "restricted by AppArmor",
-            "sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0, or run as root",
-        );
-    }
-    Finding::host(NAME, "allowed to ordinary users")
 }
 
 fn cgroups(settings: &Settings) -> Finding {
     // Where it fails, the finding below says what that leaves.
     let _ = compose::prepare_cgroups(settings);
-    match confine::cgroup::Layout::detect_host(settings.native_cgroup_parent.as_deref()) {
+    let view = confine::cgroup::HostView { command: "doctor" };
+    match confine::cgroup::Layout::detect_for(view, settings.native_cgroup_parent.as_deref()) {
         Ok(layout) => {
             let places: Vec<String> =
                 layout.hierarchies().iter().map(|hierarchy| hierarchy.parent.display().to_string()).collect();
             Finding::host("control groups", places.join(", "))
         }
-        Err(error) => Finding::host_missing(
-            "control groups",
-            executor::error_chain(&error),
-            "as root: python-sandbox setup --delegate-cgroups USER",
-        ),
+        Err(error) => {
+            let fixes = error.fixes().join("; or ");
+            let cause =
+                std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
+            Finding::host_missing("control groups", error.problem() + &cause, fixes)
+        }
     }
 }
 

@@ -89,9 +89,12 @@ async fn examine(settings: &Settings, quiet: bool) -> std::io::Result<Vec<Findin
     // Without a runtime there is none that a program could have changed.
     let rootfs = runtime.as_ref().map_or(Path::new(""), |runtime| &runtime.rootfs);
     let before = Snapshot::take(rootfs);
-    let executors = compose::start_executors(settings, runtime.as_ref()).await;
+    let executors = compose::start_executors(settings, runtime.as_ref(), "doctor").await;
     for executor in &executors {
         let health = executor.health().await;
+        if executor.name() == executor_native::PROVIDER {
+            findings.push(host::user_namespaces(health.healthy));
+        }
         let is_first = executor.name() == settings.provider;
         if !health.healthy && !is_first {
             // Programs run all the same: a fallback is for the day when the first cannot.
@@ -130,7 +133,7 @@ fn executor_finding(name: &str, health: &Health) -> Finding {
         return Finding::host(&name, format!("healthy: {}", enforced.join(", ")));
     }
     let reason = health.reason.clone().unwrap_or_else(|| "unknown".to_owned());
-    Finding::host_missing(&name, reason, "mend what this line and those above name")
+    Finding::host_missing(&name, reason, "do what this line and those above name")
 }
 
 fn all_missing<'a>(walls: &'a [Wall], why: &'a str, mend: &'a str) -> impl Iterator<Item = Finding> + 'a {

@@ -131,6 +131,22 @@ fn with_delegated_control_groups_an_ordinary_user_serves() {
     assert_eq!(code, Some(0));
 }
 
+/// As in an unprivileged LXC container: uid 0 of a user namespace of its own has no rights over the host, so it must not be
+/// taken for root.
+#[test]
+fn root_of_another_user_namespace_serves_as_an_ordinary_user() {
+    let Some(mut user) = User::new(3) else { return };
+    user.delegate();
+    let inside = ["unshare", "--user", "--map-root-user"];
+    let Some(server) = user.launch().wrapper(&inside).start() else { return };
+    check_walls(&server, 0);
+    server.stop();
+    // As `PrivateUsers=yes` makes of root.
+    let Some(server) = Launch::new().set("FORBIDDEN_IMPORTS", "").wrapper(&inside).start() else { return };
+    check_walls(&server, 0);
+    server.stop();
+}
+
 /// Nothing runs, health is 503 with the reason, and `doctor` names the command that mends it.
 fn check_refusal(launch: &Launch, mend: &str) {
     let Some(server) = launch.clone().start() else { return };
