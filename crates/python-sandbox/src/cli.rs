@@ -162,7 +162,7 @@ pub(crate) struct SetupArgs {
     #[arg(long)]
     pub(crate) force: bool,
 
-    /// As root: gives this user the control groups that the native executor needs, and does nothing else
+    /// As root, on cgroup v1: gives this user the control groups that the native executor needs, and does nothing else
     #[arg(long, value_name = "USER", conflicts_with_all = ["python", "packages", "force"])]
     pub(crate) delegate_cgroups: Option<String>,
 }

@@ -13,6 +13,7 @@ mod health;
 mod image;
 mod leftovers;
 mod logging;
+mod own_scope;
 mod processes;
 mod protect;
 mod run;
@@ -36,7 +37,11 @@ fn main() -> ExitCode {
     };
     let settings = Settings::from_resolved(&resolved);
     let flags = cli.settings_flags();
-    match cli.command.unwrap_or_default() {
+    let command = cli.command.unwrap_or_default();
+    if let Some(failed) = own_scope::enter(&command, &settings) {
+        return failed;
+    }
+    match command {
         Command::Serve(_) => {
             logging::start(&settings.log);
             with_runtime(serve::serve(settings))

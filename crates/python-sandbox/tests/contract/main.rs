@@ -12,6 +12,7 @@ mod files;
 mod hints;
 mod ordinary_user;
 mod outcomes;
+mod own_scope;
 mod pages;
 mod programs;
 mod requests;
