@@ -5,7 +5,7 @@
 //! | root, v1 | `<mount>/python-sandbox` |
 //! | root, v2 | `<mount>/python-sandbox` |
 //! | root, v2, own group delegated by systemd: a unit or scope with `Delegate=yes` | `<own group>/python-sandbox` |
-//! | root in a container, v2, whichever cgroup namespace it has | `<own group>/python-sandbox` |
+//! | root in a container without systemd, v2, whichever cgroup namespace it has | `<own group>/python-sandbox` |
 //! | ordinary user, v1 | `<mount>/python-sandbox-u<uid>`, made by root |
 //! | ordinary user, v2 | `<own group>/python-sandbox`, own group delegated by systemd |
 //! | explicit setting | `<mount>/<setting>` |
@@ -66,6 +66,9 @@ impl Default for HostView {
 
 /// Inode of the initial pid namespace below `/proc/<pid>/ns` (PROC_PID_INIT_INO, include/linux/proc_ns.h).
 const INITIAL_PID_NAMESPACE: u64 = 0xEFFF_FFFC;
+
+/// There while systemd is the first process (sd_booted(3)).
+const SYSTEMD_RUNS: &str = "/run/systemd/system";
 
 /// Extended attributes by which systemd marks a group with `Delegate=yes`: the first is for root's eyes and older,
 /// the second came with systemd 251 (systemd.io/CGROUP_DELEGATION).
@@ -263,9 +266,11 @@ impl Search<'_> {
     }
 
     /// Whether root works below its own group though it could use the whole hierarchy: in a group that systemd left
-    /// to it, and in a container that sees the host's hierarchy (`--cgroupns=host`), whose limits are on that group.
+    /// to it, and in a container that sees the host's hierarchy (`--cgroupns=host`), whose limits are on that group. A
+    /// container with a systemd of its own is like a host: there the mark decides.
     fn root_stays_in(&self, own: Option<&Path>, mount: &Mount) -> bool {
-        own.is_some_and(|own| own != mount.point && (self.view.is_delegated(own) || self.view.in_container()))
+        let is_of_container = self.view.in_container() && !self.view.exists(Path::new(SYSTEMD_RUNS));
+        own.is_some_and(|own| own != mount.point && (is_of_container || self.view.is_delegated(own)))
     }
 
     fn check_v2(&self, controller: Controller, top: &Path, parent: &Path) -> Result<(), Reason> {
@@ -378,7 +383,7 @@ impl Search<'_> {
         let (uid, command) = (self.view.euid(), self.view.command());
         if self.view.is_unit() {
             "add `Delegate=yes` to the [Service] section of this unit".to_owned()
-        } else if !self.view.exists(Path::new("/run/systemd/system")) {
+        } else if !self.view.exists(Path::new(SYSTEMD_RUNS)) {
             "run it as root, or start it in a group that root gave to this user, see deploy/README.md"
                 .to_owned()
         } else if self.view.exists(&PathBuf::from(format!("/run/user/{uid}/bus"))) {

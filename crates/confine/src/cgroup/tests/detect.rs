@@ -375,6 +375,9 @@ fn systemd_v2_as_root_stays_in_a_group_that_was_left_to_it() {
     // A container that sees the host's hierarchy: its limits are on its own group.
     assert_eq!(finds(&entries, true, unit), [&*own]);
     assert_eq!(finds(&entries, true, "0::/\n"), [global], "there is no own group to stay in");
+    let mut with_systemd = entries.clone();
+    with_systemd.push(SYSTEMD.to_owned());
+    assert_eq!(finds(&with_systemd, true, unit), [global], "as on WSL: systemd says what is ours");
     entries.push(format!("r {dir}/delegate"));
     assert_eq!(finds(&entries, false, unit), [&*own]);
     assert_eq!(finds(&entries, false, leaf), [&*own]);
