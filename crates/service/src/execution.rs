@@ -49,10 +49,10 @@ pub struct Artifact {
 }
 
 impl Artifact {
-    /// The last part of the path.
+    /// A name to save it under: the last part of the path, made harmless.
     #[must_use]
-    pub fn name(&self) -> &str {
-        self.path.rsplit('/').next().unwrap_or(&self.path)
+    pub fn name(&self) -> String {
+        storage::download_name(&self.path)
     }
 }
 

@@ -1,6 +1,7 @@
 //! The `error` of an answer: one sentence that a language model can act on. Pure.
 
-use executor::ExecResult;
+use executor::{ExecResult, Outcome};
+use storage::one_line;
 use validator::LastExpression;
 
 /// Longest sentence in characters: an exception's own text may be a novel.
@@ -36,14 +37,22 @@ pub(crate) fn unseen_value(result: &ExecResult, last: Option<LastExpression>) ->
     })
 }
 
-/// One line, no control characters, bounded: the text of an exception is the program's own.
-fn clean(sentence: &str) -> String {
-    let one_line = sentence.chars().map(|c| if c.is_control() { ' ' } else { c });
-    let mut text: String = one_line.clone().take(SENTENCE_CHARS_MAX).collect();
-    if one_line.count() > SENTENCE_CHARS_MAX {
-        text.push('…');
+/// The same of every text of an outcome that a program may have had its hand in.
+pub(crate) fn clean_outcome(outcome: &mut Outcome) {
+    let exception =
+        outcome.exception.iter_mut().flat_map(|exception| [&mut exception.type_name, &mut exception.message]);
+    for text in [&mut outcome.message, &mut outcome.hint].into_iter().flatten().chain(exception) {
+        *text = clean(text);
     }
-    text
+}
+
+/// One line in which every character shows itself, bounded: the text of an exception is the program's own.
+fn clean(sentence: &str) -> String {
+    let line = one_line(sentence);
+    match line.char_indices().nth(SENTENCE_CHARS_MAX) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line,
+    }
 }
 
 #[cfg(test)]
@@ -88,6 +97,27 @@ mod tests {
         let sentence = error_sentence(&result(OutcomeKind::Exited, 1, Some(&message), None)).unwrap();
         assert!(!sentence.contains(|c: char| c.is_control()));
         assert_eq!(sentence.chars().count(), SENTENCE_CHARS_MAX + 1);
+    }
+
+    #[test]
+    fn nothing_in_a_sentence_hides_or_turns_text() {
+        let message = "the program ended with X: \u{202e}gpj.exe\u{2069} pay\u{200b}pal \u{e0041}\u{feff}";
+        let mut result = result(OutcomeKind::Exited, 1, Some(message), Some(1));
+        result.outcome.hint = Some("a\u{2028}b".into());
+        if let Some(exception) = &mut result.outcome.exception {
+            exception.message = "\u{2066}x".into();
+        }
+        let sentence = error_sentence(&result).unwrap();
+        assert!(sentence.chars().all(storage::shows_itself), "{sentence}");
+        assert!(
+            sentence.contains("\\u202egpj.exe\\u2069 pay\\u200bpal") && sentence.contains("a\\u2028b"),
+            "{sentence}"
+        );
+        clean_outcome(&mut result.outcome);
+        let outcome = &result.outcome;
+        assert_eq!(outcome.hint.as_deref(), Some("a\\u2028b"));
+        assert_eq!(outcome.exception.as_ref().unwrap().message, "\\u2066x");
+        assert!(outcome.message.as_ref().unwrap().chars().all(storage::shows_itself));
     }
 
     #[test]

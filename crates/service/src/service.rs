@@ -47,7 +47,7 @@ impl ServiceConfig {
             waiting_max: 32,
             queue_time_max: Duration::from_secs(30),
             health_interval: Duration::from_secs(5),
-            clean_interval: Duration::from_secs(3600),
+            clean_interval: Duration::from_secs(300),
         }
     }
 }
@@ -124,6 +124,7 @@ impl Service {
             result.outcome.hint.get_or_insert(hint);
         }
         let error = sentence::error_sentence(&result);
+        sentence::clean_outcome(&mut result.outcome);
         let success = result.success();
         let kept = outputs::keep(self.store.as_ref(), request_id, result.files).await;
         let mut skipped = kept.skipped;

@@ -1,14 +1,14 @@
 //! Keeps output files of programs and hands out signed, expiring links to them.
 //!
-//! [`Store`] is what every store can do. [`LocalStore`] is the one on this host's disk: content is
-//! kept by its SHA-256, a link is a token that carries everything about the download and is signed
-//! with a key beside the content, so there is no database and links survive a restart.
+//! [`Store`] is what every store can do. [`LocalStore`] is the one on this host's disk: each file has a random name, a link
+//! is a token that carries everything about the download and is signed with a key beside the content, so there is no
+//! database and links survive a restart.
 //!
 //! ```text
-//! put(file) -> digest -> objects/ab/<sha256>       one copy per content, mtime = last put
-//!           -> token  -> /files/{token}            digest, expiry, name, media type, HMAC
-//! open_link(token) -> signature, then expiry, then the object by its digest
-//! clean()          -> objects whose last put is older than the retention
+//! put(file) -> room?  -> objects/ab/<random>       one file per put, mtime = end of its link
+//!           -> token  -> /files/{token}            object, digest, expiry, name, media type, HMAC
+//! open_link(token) -> signature, then expiry, then the object
+//! clean()          -> objects whose link has ended
 //! ```
 //!
 //! # What the HTTP layer must send with a download
@@ -20,10 +20,14 @@ mod clock;
 mod local;
 mod names;
 mod store;
+mod text;
 
 pub use clock::{Clock, SystemClock};
 pub use local::{
-    Download, FILES_ROUTE, LIFETIME_MAX, LIFETIME_MIN, LinkError, LocalConfig, LocalStore, OpenError,
+    Download, FILES_ROUTE, LIFETIME_MAX, LIFETIME_MIN, LinkError, LocalConfig, LocalStore, OpenError, Rotated,
 };
-pub use names::{FILE_NAME_BYTES_MAX, MEDIA_TYPE_UNKNOWN, content_disposition, media_type_for};
+pub use names::{
+    FILE_NAME_BYTES_MAX, MEDIA_TYPE_UNKNOWN, content_disposition, download_name, media_type_for,
+};
 pub use store::{CleanError, Cleaned, Link, NewFile, PutError, Store, StoreHealth, StoredFile};
+pub use text::{one_line, plain_lines, shows_itself};

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use crate::text::shows_itself;
+
 /// The longest file name that is kept, in bytes: what Linux file systems allow (NAME_MAX).
 pub const FILE_NAME_BYTES_MAX: usize = 255;
 
@@ -14,14 +16,16 @@ const MEDIA_TYPE_BYTES_MAX: usize = 255;
 /// The name of a download whose own name leaves nothing to show.
 const NAME_FALLBACK: &str = "download";
 
-/// The value of a `Content-Disposition` header that makes a browser save the body under `file_name`
-/// and never render it (RFC 6266, RFC 8187).
+/// Names that Windows gives to devices, in any case and with any extension (Microsoft, "Naming Files, Paths, and
+/// Namespaces"); `COM` and `LPT` with a digit belong to them.
+const DEVICES: [&str; 7] = ["CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$", "CLOCK$"];
+
+/// The value of a `Content-Disposition` header that makes a browser save the body under [`download_name`] of
+/// `file_name`, and never render it (RFC 6266, RFC 8187).
 ///
 /// The result is printable ASCII whatever the name holds. It has the name twice: as `filename` in
 /// plain ASCII with `_` for what does not fit, and as `filename*` in percent-encoded UTF-8, which
-/// every browser of today prefers. In both, path separators, control characters and characters that
-/// turn the direction of text (`photo\u{202E}gpj.exe` would show as `photoexe.jpg`) become `_`; a
-/// name of more than [`FILE_NAME_BYTES_MAX`] bytes is cut; an empty one becomes `download`.
+/// every browser of today prefers.
 ///
 /// Send `X-Content-Type-Options: nosniff` with it.
 #[must_use]
@@ -68,20 +72,47 @@ fn is_header_token(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
 }
 
-/// The name without what could mislead a reader or leave the download folder.
-fn harmless(file_name: &str) -> String {
-    let name: String = cut(file_name, FILE_NAME_BYTES_MAX)
-        .chars()
-        .map(|c| if matches!(c, '/' | '\\') || c.is_control() || turns_direction(c) { '_' } else { c })
-        .collect();
-    // Browsers trim white space and treat dots alone as a directory.
-    if name.chars().all(|c| c == '.' || c.is_whitespace()) { NAME_FALLBACK.to_owned() } else { name }
+/// The name under which a file of this path is best saved: its last component, made harmless on every system.
+///
+/// Characters that do not show themselves ([`shows_itself`]), separators of paths of any system and what Windows refuses in names
+/// (`< > : " / \ | ? *`) become `_`. A leading dot or hyphen gets `_` before it, since `.curlrc` is a file of orders and `-rf`
+/// an option; so does the name of a device of Windows (`CON`, `nul.txt`). White space around it and dots at the end, which Windows
+/// drops, go. At most [`FILE_NAME_BYTES_MAX`] bytes stay; of nothing, `download`.
+#[must_use]
+pub fn download_name(path: &str) -> String {
+    harmless(file_name_of(path))
 }
 
-/// Characters that reorder or break the text around them (Unicode Bidi_Control, and the two line
-/// separators that are not controls).
-fn turns_direction(c: char) -> bool {
-    matches!(c, '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+/// See [`download_name`].
+fn harmless(file_name: &str) -> String {
+    let replaced: String =
+        file_name.chars().map(|c| if shows_itself(c) && !is_reserved(c) { c } else { '_' }).collect();
+    let inner = replaced.trim();
+    let prefix = if inner.starts_with(['.', '-']) || is_device(inner) { "_" } else { "" };
+    let whole = format!("{prefix}{inner}");
+    // Last, since a cut may end in what must not be there.
+    let name = cut(&whole, FILE_NAME_BYTES_MAX).trim_end_matches(|c: char| c == '.' || c.is_whitespace());
+    // What was dots alone is nothing.
+    if name.is_empty() || inner.chars().all(|c| c == '.' || c.is_whitespace()) {
+        NAME_FALLBACK.to_owned()
+    } else {
+        name.to_owned()
+    }
+}
+
+/// Separates paths, or means something in names on Windows.
+fn is_reserved(c: char) -> bool {
+    matches!(c, '/' | '\\' | ':' | '*' | '?' | '"' | '<' | '>' | '|')
+}
+
+/// Whether Windows takes the name for a device: what counts is before the first dot.
+fn is_device(name: &str) -> bool {
+    let stem = name.split('.').next().unwrap_or_default().trim_end().to_uppercase();
+    let numbered = stem.strip_prefix("COM").or_else(|| stem.strip_prefix("LPT")).is_some_and(|rest| {
+        let mut rest = rest.chars();
+        matches!(rest.next(), Some('0'..='9' | '¹' | '²' | '³')) && rest.next().is_none()
+    });
+    numbered || DEVICES.contains(&stem.as_str())
 }
 
 fn is_plain_ascii(c: char) -> bool {
@@ -151,10 +182,25 @@ mod tests {
     #[test]
     fn hostile_names_become_harmless() {
         for (name, ascii, full) in [
-            ("a\r\nSet-Cookie: x=1", "a__Set-Cookie: x=1", "a__Set-Cookie: x=1"),
-            ("a\"; filename=\"b", "a_; filename=_b", "a\"; filename=\"b"),
-            ("../../etc/passwd", ".._.._etc_passwd", ".._.._etc_passwd"),
-            ("..\\evil.bat", ".._evil.bat", ".._evil.bat"),
+            ("a\r\nSet-Cookie: x=1", "a__Set-Cookie_ x=1", "a__Set-Cookie_ x=1"),
+            ("a\"; filename=\"b", "a_; filename=_b", "a_; filename=_b"),
+            ("../../etc/passwd", "_.._.._etc_passwd", "_.._.._etc_passwd"),
+            ("..\\evil.bat", "_.._evil.bat", "_.._evil.bat"),
+            (".curlrc", "_.curlrc", "_.curlrc"),
+            (" \t.curlrc", "_.curlrc", "_.curlrc"),
+            ("\u{200b}.bashrc", "_.bashrc", "_.bashrc"),
+            ("\u{a0}.bashrc", "_.bashrc", "_.bashrc"),
+            ("..", "download", "download"),
+            ("-rf", "_-rf", "_-rf"),
+            ("con", "_con", "_con"),
+            ("NUL.tar.gz", "_NUL.tar.gz", "_NUL.tar.gz"),
+            ("Aux .txt", "_Aux .txt", "_Aux .txt"),
+            ("lpt¹", "_lpt_", "_lpt¹"),
+            ("com10.txt", "com10.txt", "com10.txt"),
+            ("console.log", "console.log", "console.log"),
+            ("setup.exe. . ", "setup.exe", "setup.exe"),
+            ("a:b<c>d|e?f*g", "a_b_c_d_e_f_g", "a_b_c_d_e_f_g"),
+            ("x\u{ad}\u{feff}\u{e000}\u{e0041}y", "x____y", "x____y"),
             ("photo\u{202E}gpj.exe", "photo_gpj.exe", "photo_gpj.exe"),
             ("nul\0byte", "nul_byte", "nul_byte"),
             ("line\u{2028}end\u{85}", "line_end_", "line_end_"),
@@ -227,14 +273,19 @@ mod tests {
             prop_assert!(!header.contains('\\'));
             let (ascii, full) = parse(&header);
             prop_assert!(!ascii.contains(['/', '%']) && !ascii.is_empty());
+            for saved in [&ascii, &full] {
+                prop_assert!(saved.chars().all(|c| shows_itself(c) && !is_reserved(c)), "{saved:?}");
+                prop_assert!(!saved.starts_with(['.', '-', ' ']) && !saved.ends_with(['.', ' ']), "{saved:?}");
+                prop_assert!(!is_device(saved) && saved.len() <= FILE_NAME_BYTES_MAX, "{saved:?}");
+            }
             prop_assert_eq!(full, harmless(&name));
         }
 
         #[test]
-        fn a_name_without_tricks_reads_back_unchanged(name in "[\\p{L}\\p{N}\"%'();=&_ -]{1,60}\\.[a-z]{1,4}") {
+        fn a_name_without_tricks_reads_back_unchanged(name in "x[\\p{L}\\p{N}%'();=&_ -]{1,60}\\.[a-z]{1,4}") {
             let (_, full) = parse(&content_disposition(&name));
             prop_assert_eq!(full, harmless(&name));
-            if name.len() <= FILE_NAME_BYTES_MAX {
+            if name.len() <= FILE_NAME_BYTES_MAX && name.chars().all(shows_itself) {
                 prop_assert_eq!(harmless(&name), name);
             }
         }

@@ -19,7 +19,7 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// however often [`Store::clean`] runs, here or in another process that shares the store.
     ///
     /// # Errors
-    /// [`PutError::Full`] when there is no room (report it for this file, others may still fit),
+    /// [`PutError::Full`] or [`PutError::NoRoom`] when there is no room (report it for this file, others may still fit),
     /// [`PutError::Io`] for anything else. Nothing of the file is left behind in either case.
     async fn put(&self, file: NewFile) -> Result<StoredFile, PutError>;
 
@@ -27,7 +27,7 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// a caller that is asked often should keep the answer for some seconds.
     async fn health(&self) -> StoreHealth;
 
-    /// Removes content that was last stored longer ago than the retention, and what crashes left.
+    /// Removes content whose link has ended, and what crashes left.
     /// It may run while files are stored and downloaded: a download that has begun is not cut.
     ///
     /// # Errors
@@ -134,7 +134,7 @@ pub struct Cleaned {
     pub removed: u64,
     /// Their length together, in bytes.
     pub removed_bytes: u64,
-    /// Objects that are young enough to stay.
+    /// Objects whose link lives.
     pub kept: u64,
     /// Objects that should have gone but could not be removed; the log says why.
     pub failed: u64,
@@ -147,13 +147,22 @@ pub struct Cleaned {
 #[non_exhaustive]
 pub enum PutError {
     /// There is no room: disk, quota or the largest file size is exhausted (ENOSPC, EDQUOT, EFBIG).
-    #[error("the store is full: failed to {step} (hint: free space, or lower STORAGE_CLEANUP_DAYS)")]
+    #[error("the store is full: failed to {step} (hint: free space, or lower STORAGE_LINK_LIFETIME)")]
     Full {
         /// What was being done, as in "failed to ...".
         step: &'static str,
         /// What the system said.
         #[source]
         source: io::Error,
+    },
+    /// The store takes no more: its own size, or the share of the disk that is kept free, is reached. Nothing that has a
+    /// living link is removed to make room.
+    #[error(
+        "the store is full: {reason} (hint: files go when their links end; raise the limit, or free space)"
+    )]
+    NoRoom {
+        /// What there is too little of, with the figures and the setting. Names no path.
+        reason: String,
     },
     /// Anything else.
     #[error("failed to {step}")]
@@ -170,7 +179,7 @@ impl PutError {
     /// Whether there was no room.
     #[must_use]
     pub fn is_full(&self) -> bool {
-        matches!(self, Self::Full { .. })
+        matches!(self, Self::Full { .. } | Self::NoRoom { .. })
     }
 }
 

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use common::{files_below, new_file, token};
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
-use storage::{LocalConfig, LocalStore, Store};
+use storage::{LocalConfig, LocalStore, PutError, Store};
 
 /// A small tmpfs, unmounted when dropped, also when the test fails.
 struct SmallDisk<'a> {
@@ -48,7 +48,7 @@ async fn a_full_disk_fails_that_file_alone_and_leaves_nothing_of_it() {
     let dir = tempfile::tempdir().unwrap();
     let Some(_disk) = small_disk(dir.path(), c"size=64k,mode=0700") else { return };
     let root = dir.path().join("store");
-    let config = LocalConfig { free_min_bytes: 0, ..LocalConfig::new(&root) };
+    let config = LocalConfig { free_min_bytes: 0, min_free_percent: 0, ..LocalConfig::new(&root) };
     let store = LocalStore::open(config.clone()).unwrap();
     assert!(store.health().await.healthy);
     let free_bytes = || {
@@ -67,7 +67,7 @@ async fn a_full_disk_fails_that_file_alone_and_leaves_nothing_of_it() {
     let stored = store.put(new_file("small.bin", vec![2; 1024])).await.unwrap();
     store.open_link(token(&stored)).await.unwrap();
 
-    // Filled to the last page: unhealthy, yet what is there can be fetched and stored again.
+    // Filled to the last page: unhealthy, yet what is there can be fetched.
     for i in 0..100_u8 {
         if store.put(new_file("filler.bin", vec![i.wrapping_add(3); 4096])).await.is_err() {
             break;
@@ -77,18 +77,47 @@ async fn a_full_disk_fails_that_file_alone_and_leaves_nothing_of_it() {
     let health = store.health().await;
     assert!(!health.healthy);
     assert!(health.reason.unwrap().contains("No space left"));
-    let again = store.put(new_file("small.bin", vec![2; 1024])).await.unwrap();
-    store.open_link(token(&again)).await.unwrap();
+    store.open_link(token(&stored)).await.unwrap();
     LocalStore::open(config).expect("a full disk does not stop a start");
+}
+
+/// The share that is kept free, on a disk whose size is known: 1 MiB, of which half stays.
+#[tokio::test]
+async fn a_share_of_the_disk_is_kept_free() {
+    let dir = tempfile::tempdir().unwrap();
+    let Some(_disk) = small_disk(dir.path(), c"size=1m,nr_inodes=1000,mode=0700") else { return };
+    let root = dir.path().join("store");
+    let config = LocalConfig { free_min_bytes: 0, min_free_percent: 50, ..LocalConfig::new(&root) };
+    let store = LocalStore::open(config).unwrap();
+    let mut kept = 0_u64;
+    let error = loop {
+        match store.put(new_file("a.bin", vec![7; 64 * 1024])).await {
+            Ok(_) => kept += 1,
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(&error, PutError::NoRoom { reason } if reason.contains("STORAGE_MIN_FREE")), "{error}");
+    assert!((6..8).contains(&kept), "{kept}");
+    for i in 0..1000 {
+        if let Err(error) = store.put(new_file("a.bin", "")).await {
+            assert!(error.is_full() && error.to_string().contains("inodes"), "{i}: {error}");
+            assert!(i < 500, "{i}");
+            break;
+        }
+    }
+    let health = store.health().await;
+    assert!(!health.healthy && health.reason.as_ref().unwrap().contains("STORAGE_MIN_FREE"), "{health:?}");
 }
 
 #[tokio::test]
 async fn a_disk_without_inodes_is_full_and_unhealthy() {
     let dir = tempfile::tempdir().unwrap();
-    // Of 12 inodes the mount point, root, objects, tmp, lock and key take six, each object two.
+    // Of 12 inodes the mount point, root, objects, tmp, lock, key and usage take seven, each object two.
     let Some(_disk) = small_disk(dir.path(), c"size=1m,nr_inodes=12,mode=0700") else { return };
     let root = dir.path().join("store");
-    let store = LocalStore::open(LocalConfig { free_min_bytes: 0, ..LocalConfig::new(&root) }).unwrap();
+    let store =
+        LocalStore::open(LocalConfig { free_min_bytes: 0, min_free_percent: 0, ..LocalConfig::new(&root) })
+            .unwrap();
     let mut error = None;
     for i in 0..20_u8 {
         error = store.put(new_file("a.bin", vec![i; 10])).await.err();

@@ -6,10 +6,10 @@ mod common;
 use std::collections::HashSet;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use common::{Place, files_below, new_file, set_age, token};
-use storage::{Cleaned, Download, LinkError, LocalConfig, LocalStore, OpenError, Store};
+use common::{Place, files_below, new_file, set_expiry, token};
+use storage::{Cleaned, Download, LinkError, LocalConfig, LocalStore, OpenError, PutError, Store};
 use tokio::io::AsyncReadExt;
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
@@ -95,21 +95,28 @@ async fn tokens_that_are_paths_or_rubbish_are_invalid() {
     }
 }
 
+/// One file each: were content kept once, the time of an answer would tell who else has it.
 #[tokio::test]
-async fn the_same_content_is_stored_once_under_many_names() {
+async fn the_same_content_is_stored_for_each_put() {
     let place = Place::new();
     let mut links = HashSet::new();
     for name in ["a.txt", "b.txt", "c/d.csv"] {
+        let before = files_below(&place.root.join("objects"));
         let stored = place.store.put(new_file(name, "same")).await.unwrap();
+        assert_eq!(stored.sha256, "0967115f2813a3541eaef77de9d9d5773f1c0c04314b0bbfe4ff3b3b1c55b5d5");
         assert!(links.insert(stored.url.as_str().to_owned()));
         let download = place.store.open_link(token(&stored)).await.unwrap();
         assert_eq!(download.file_name, name.rsplit('/').next().unwrap());
+        assert_eq!(download.sha256, stored.sha256);
+        let after = files_below(&place.root.join("objects"));
+        assert_eq!(after.len(), before.len() + 1);
+        // Nothing of the content is in a name.
+        assert!(after.iter().all(|path| !path.ends_with(&stored.sha256)));
     }
-    assert_eq!(files_below(&place.root.join("objects")).len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn many_puts_of_the_same_content_at_once_leave_one_object() {
+async fn many_puts_at_once_are_all_kept_and_counted() {
     let place = Place::new();
     let puts: Vec<_> = (0..32)
         .map(|i| {
@@ -121,52 +128,153 @@ async fn many_puts_of_the_same_content_at_once_leave_one_object() {
         let stored = put.await.unwrap().unwrap();
         assert_eq!(read(place.store.open_link(token(&stored)).await.unwrap()).await, vec![7; 100_000]);
     }
-    assert_eq!(files_below(&place.root.join("objects")).len(), 1);
+    assert_eq!(files_below(&place.root.join("objects")).len(), 32);
     assert!(files_below(&place.root.join("tmp")).is_empty());
+    assert_eq!(common::counted(&place.root), 32 * 102_400);
 }
 
 #[tokio::test]
-async fn cleaning_removes_only_what_was_last_stored_before_the_retention() {
+async fn content_goes_when_its_link_ends_and_not_before() {
     let place = Place::new();
     let old = place.store.put(new_file("old.txt", "old one")).await.unwrap();
-    let again = place.store.put(new_file("again.txt", "stored again")).await.unwrap();
+    place.clock.advance(HOUR);
     let young = place.store.put(new_file("young.txt", "young")).await.unwrap();
-    set_age(&place.object(&old), 7 * DAY + HOUR);
-    set_age(&place.object(&again), 7 * DAY + HOUR);
-    set_age(&place.object(&young), 7 * DAY - HOUR);
-    place.store.put(new_file("again.txt", "stored again")).await.unwrap();
     // Names that are not the store's own stay, however old.
     let note = place.root.join("objects").join("README");
     let shard_note = place.object(&young).parent().unwrap().join("note.txt");
     for path in [&note, &shard_note] {
         fs::write(path, "not ours").unwrap();
-        set_age(path, 100 * DAY);
+        set_expiry(path, SystemTime::UNIX_EPOCH);
     }
-
-    let cleaned = place.store.clean().await.unwrap();
-    let expected = Cleaned { removed: 1, removed_bytes: 7, kept: 2, ..Cleaned::default() };
-    assert_eq!(cleaned, expected);
-    assert!(matches!(place.store.open_link(token(&old)).await, Err(LinkError::Gone)));
-    for stored in [&again, &young] {
-        place.store.open_link(token(stored)).await.unwrap();
-    }
-    assert!(note.exists() && shard_note.exists());
+    place.clock.advance(4 * HOUR);
     assert_eq!(place.store.clean().await.unwrap(), Cleaned { kept: 2, ..Cleaned::default() });
+
+    place.clock.advance(Duration::from_secs(3));
+    let expected = Cleaned { removed: 1, removed_bytes: 7, kept: 1, ..Cleaned::default() };
+    assert_eq!(place.store.clean().await.unwrap(), expected);
+    assert!(matches!(place.store.open_link(token(&old)).await, Err(LinkError::Expired { .. })));
+    place.store.open_link(token(&young)).await.unwrap();
+    assert!(note.exists() && shard_note.exists());
+    assert_eq!(common::counted(&place.root), 4096);
+}
+
+/// A service that was started again with shorter links must not take files whose links it gave out before.
+#[tokio::test]
+async fn a_link_of_another_lifetime_keeps_its_content() {
+    let place = Place::new();
+    let stored = place.store.put(new_file("a.txt", "a")).await.unwrap();
+    let config = LocalConfig { link_lifetime: Duration::from_secs(1), ..LocalConfig::new(&place.root) };
+    let short = LocalStore::open_with_clock(config, place.clock.clone()).unwrap();
+    place.clock.advance(5 * HOUR - Duration::from_secs(1));
+    assert_eq!(short.clean().await.unwrap().kept, 1);
+    short.open_link(token(&stored)).await.unwrap();
 }
 
 #[tokio::test]
-async fn retention_counts_by_the_clock_and_content_outlives_every_link() {
-    let dir = tempfile::tempdir().unwrap();
-    let clock = common::ManualClock::new();
-    let config = LocalConfig { link_lifetime: DAY, retention: DAY, ..LocalConfig::new(dir.path().join("s")) };
-    let store = LocalStore::open_with_clock(config, clock.clone()).unwrap();
-    let stored = store.put(new_file("a.txt", "a")).await.unwrap();
-    clock.advance(DAY - Duration::from_secs(1));
-    assert_eq!(store.clean().await.unwrap().kept, 1);
+async fn the_retention_is_the_upper_bound() {
+    let place = Place::new();
+    let config = LocalConfig { link_lifetime: 3 * DAY, ..LocalConfig::new(&place.root) };
+    let long = LocalStore::open_with_clock(config, place.clock.clone()).unwrap();
+    let stored = long.put(new_file("a.txt", "a")).await.unwrap();
+    let config = LocalConfig { retention: DAY, ..LocalConfig::new(&place.root) };
+    let bounded = LocalStore::open_with_clock(config, place.clock.clone()).unwrap();
+    assert_eq!(bounded.clean().await.unwrap().removed, 1);
+    assert!(matches!(bounded.open_link(token(&stored)).await, Err(LinkError::Gone)));
+}
+
+fn bounded(place: &Place, bytes_max: u64) -> LocalStore {
+    let config = LocalConfig { bytes_max, ..LocalConfig::new(&place.root) };
+    LocalStore::open_with_clock(config, place.clock.clone()).unwrap()
+}
+
+#[tokio::test]
+async fn a_full_store_refuses_and_takes_again_when_links_have_ended() {
+    let place = Place::new();
+    let store = bounded(&place, 104 * 1024);
+    let mut kept = Vec::new();
+    for name in 0..3 {
+        kept.push(store.put(new_file(&name.to_string(), vec![1; 30 * 1024])).await.unwrap());
+    }
+    let error = store.put(new_file("more", vec![1; 30 * 1024])).await.unwrap_err();
+    assert!(matches!(&error, PutError::NoRoom { reason } if reason.contains("STORAGE_MAX_SIZE")), "{error}");
+    assert!(error.is_full());
+    assert!(files_below(&place.root.join("tmp")).is_empty());
+    let health = store.health().await;
+    assert!(!health.healthy && health.reason.unwrap().contains("STORAGE_MAX_SIZE"));
+    for stored in &kept {
+        store.open_link(token(stored)).await.unwrap();
+    }
+    // A smaller one still fits; empty ones count too.
+    store.put(new_file("small", "x")).await.unwrap();
+    store.put(new_file("empty", "")).await.unwrap();
+    assert!(store.put(new_file("empty", "")).await.is_err());
+
+    // Links end: the next put makes the room by itself, and the service is well again.
+    place.clock.advance(5 * HOUR + Duration::from_secs(3));
+    let stored = store.put(new_file("more", vec![1; 30 * 1024])).await.unwrap();
     store.open_link(token(&stored)).await.unwrap();
-    clock.advance(Duration::from_secs(5));
-    assert!(matches!(store.open_link(token(&stored)).await, Err(LinkError::Expired { .. })));
-    assert_eq!(store.clean().await.unwrap().removed, 1);
+    assert!(store.health().await.healthy);
+    assert_eq!(files_below(&place.root.join("objects")).len(), 1);
+    assert_eq!(common::counted(&place.root), 32 * 1024);
+}
+
+#[tokio::test]
+async fn health_makes_room_as_a_put_does() {
+    let place = Place::new();
+    let store = bounded(&place, 32 * 1024);
+    store.put(new_file("all", vec![1; 32 * 1024])).await.unwrap();
+    assert!(!store.health().await.healthy);
+    place.clock.advance(6 * HOUR);
+    assert!(store.health().await.healthy);
+}
+
+#[tokio::test]
+async fn a_disk_that_must_stay_free_refuses_files_and_says_so() {
+    let place = Place::new();
+    let config = LocalConfig { min_free_percent: 99, ..LocalConfig::new(&place.root) };
+    let store = LocalStore::open_with_clock(config, place.clock.clone()).unwrap();
+    // What is kept free is bounded, so only a file as large as the rest is refused on every disk.
+    let stat = rustix::fs::statvfs(&place.root).unwrap();
+    let (free, whole) = (stat.f_bavail * stat.f_frsize, stat.f_blocks * stat.f_frsize);
+    let kept_free = (whole / 100 * 99).min(4 << 30);
+    let refused = free < kept_free + 1000;
+    assert_eq!(store.put(new_file("a", vec![1; 1000])).await.is_err_and(|e| e.is_full()), refused);
+    let config = LocalConfig { min_free_percent: 0, ..LocalConfig::new(&place.root) };
+    let store = LocalStore::open_with_clock(config, place.clock.clone()).unwrap();
+    store.put(new_file("a", vec![1; 1000])).await.unwrap();
+}
+
+/// What a process that was killed between its steps, or an operator with `rm`, leaves wrong.
+#[tokio::test]
+async fn a_wrong_sum_is_put_right_by_a_clean() {
+    let place = Place::new();
+    place.store.put(new_file("a", vec![1; 5000])).await.unwrap();
+    let stored = place.store.put(new_file("b", vec![1; 5000])).await.unwrap();
+    fs::remove_dir_all(place.object(&stored).parent().unwrap()).unwrap();
+    fs::write(place.root.join("usage"), [1; 2048]).unwrap();
+    place.store.clean().await.unwrap();
+    let left = files_below(&place.root.join("objects")).len() as u64;
+    assert!(left < 2);
+    assert_eq!(common::counted(&place.root), left * 8192);
+}
+
+#[tokio::test]
+async fn links_outlive_a_new_key_in_a_store_that_is_open() {
+    let place = Place::new();
+    let before = place.store.put(new_file("a.txt", "a")).await.unwrap();
+    let rotated = LocalStore::rotate_key(&place.root, 5 * HOUR, false).unwrap();
+    assert!(rotated.kept == 1 && rotated.links_end.is_some());
+    let after = place.store.put(new_file("b.txt", "b")).await.unwrap();
+    for store in [place.store.clone(), place.reopen()] {
+        assert_eq!(read(store.open_link(token(&before)).await.unwrap()).await, b"a");
+        assert_eq!(read(store.open_link(token(&after)).await.unwrap()).await, b"b");
+    }
+    LocalStore::rotate_key(&place.root, 5 * HOUR, true).unwrap();
+    for stored in [&before, &after] {
+        assert!(matches!(place.store.open_link(token(stored)).await, Err(LinkError::Invalid)));
+    }
+    let error = LocalStore::rotate_key(&place.dir.path().join("none"), HOUR, false).unwrap_err();
+    assert!(matches!(error, OpenError::NoKey { .. }) && !place.dir.path().join("none").exists());
 }
 
 #[tokio::test]
@@ -211,20 +319,18 @@ async fn planted_symlinks_are_not_followed_for_objects() {
     let place = Place::new();
     let canary = place.dir.path().join("canary");
     fs::write(&canary, "canary!").unwrap();
-    set_age(&canary, 30 * DAY);
+    set_expiry(&canary, SystemTime::UNIX_EPOCH);
     let canary_before = fs::metadata(&canary).unwrap().modified().unwrap();
     let stored = place.store.put(new_file("a.txt", "content")).await.unwrap();
     let object = place.object(&stored);
     fs::remove_file(&object).unwrap();
     symlink(&canary, &object).unwrap();
 
-    // Not read, not cleaned, and replaced, not written through, by the next put of that content.
+    // Neither read nor cleaned.
     assert!(matches!(place.store.open_link(token(&stored)).await, Err(LinkError::Io { .. })));
-    place.clock.advance(HOUR);
+    place.clock.advance(6 * HOUR);
     assert_eq!(place.store.clean().await.unwrap().removed, 0);
-    let again = place.store.put(new_file("a.txt", "content")).await.unwrap();
-    assert_eq!(read(place.store.open_link(token(&again)).await.unwrap()).await, b"content");
-    assert!(!object.is_symlink());
+    assert!(object.is_symlink());
     assert_eq!(fs::read(&canary).unwrap(), b"canary!");
     assert_eq!(fs::metadata(&canary).unwrap().modified().unwrap(), canary_before);
 }
@@ -237,10 +343,10 @@ async fn planted_symlinks_are_not_followed_for_directories() {
     let elsewhere = place.dir.path().join("elsewhere");
     fs::rename(&shard, &elsewhere).unwrap();
     symlink(&elsewhere, &shard).unwrap();
-    set_age(&elsewhere.join(&stored.sha256), 30 * DAY);
+    let moved = files_below(&elsewhere).pop().unwrap();
+    set_expiry(&moved, SystemTime::UNIX_EPOCH);
 
     assert!(matches!(place.store.open_link(token(&stored)).await, Err(LinkError::Io { .. })));
-    assert!(place.store.put(new_file("a.txt", "content")).await.is_err());
     let cleaned = place.store.clean().await.unwrap();
     assert_eq!((cleaned.removed, cleaned.failed), (0, 1));
     assert_eq!(files_below(&elsewhere).len(), 1);
@@ -261,10 +367,8 @@ async fn a_fifo_or_a_cut_object_in_the_place_of_content_does_no_harm() {
     let place = Place::new();
     let stored = place.store.put(new_file("a.txt", "content")).await.unwrap();
     let object = place.object(&stored);
-    // A file system that lost the end of it: the next put mends the object.
     fs::write(&object, "cont").unwrap();
-    place.store.put(new_file("a.txt", "content")).await.unwrap();
-    assert_eq!(read(place.store.open_link(token(&stored)).await.unwrap()).await, b"content");
+    assert_eq!(read(place.store.open_link(token(&stored)).await.unwrap()).await, b"cont");
 
     fs::remove_file(&object).unwrap();
     let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
@@ -326,7 +430,7 @@ async fn debug_output_shows_neither_key_nor_link() {
     let place = Place::new();
     let stored = place.store.put(new_file("a.txt", "a")).await.unwrap();
     let shown = format!("{:?} {stored:?}", place.store);
-    assert!(shown.contains("LinkKey(..)"));
+    assert!(shown.contains("LinkKey(..)"), "{shown}");
     assert!(!shown.contains(token(&stored)));
     let key = fs::read(place.root.join("key")).unwrap();
     assert!(!shown.contains(&format!("{key:?}")));

@@ -1,4 +1,4 @@
-//! Several processes that share one store: one key, and no clean of one takes away what another just
+//! Several processes that share one store: one key, one bound, and no clean of one takes away what another just
 //! stored. The other processes are this test binary again, told by the environment what to do.
 #![allow(clippy::unwrap_used, reason = "clippy takes only #[test] functions for tests, not their helpers")]
 
@@ -7,14 +7,17 @@ mod common;
 use std::fs;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
-use common::{files_below, new_file, object_path, set_age, token};
+use common::{counted, files_below, new_file, object_path, set_expiry, token};
 use storage::{LinkError, LocalConfig, LocalStore, Store};
 
 const ROLE: &str = "STORAGE_TEST_ROLE";
 const ROOT: &str = "STORAGE_TEST_ROOT";
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The bound of the store that processes fill together, and what each file counts there, in bytes.
+const BOUND: u64 = 100 * FILE;
+const FILE: u64 = 8192;
 
 /// How long and how often puts race with cleaners: enough to fail nearly always without the lock.
 const RACE_TIME: Duration = Duration::from_secs(4);
@@ -79,6 +82,12 @@ async fn another_process() {
                 store.clean().await.unwrap();
             }
         }
+        // Stores until nothing fits.
+        "fill" => {
+            let config = LocalConfig { bytes_max: BOUND, ..LocalConfig::new(root) };
+            let store = LocalStore::open(config).unwrap();
+            while store.put(new_file("a.bin", vec![7; 5000])).await.is_ok() {}
+        }
         role => panic!("unknown role {role}"),
     }
 }
@@ -101,12 +110,28 @@ async fn processes_that_start_at_once_agree_on_one_key() {
             assert_eq!(download.file_name, id.to_string());
         }
         assert!(files_below(&root.join("tmp")).is_empty());
-        assert_eq!(files_below(&root.join("objects")).len(), 1);
+        assert_eq!(files_below(&root.join("objects")).len(), 8);
     }
 }
 
-/// Old content is stored again and again while another process and another thread clean: the link that
-/// a put gives must work each time.
+/// Not one file more than fits, whoever stores it, also while others clean.
+#[tokio::test]
+async fn processes_that_share_a_store_share_its_bound() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("store");
+    let mut cleaner = Process::start("clean", &root);
+    cleaner.wait_for(&root.with_extension("cleaning"));
+    let fillers: Vec<_> = (0..4).map(|_| Process::start("fill", &root)).collect();
+    fillers.into_iter().for_each(Process::wait);
+    drop(cleaner);
+    assert_eq!(files_below(&root.join("objects")).len() as u64, BOUND / FILE);
+    let store = LocalStore::open(LocalConfig::new(&root)).unwrap();
+    assert_eq!(store.clean().await.unwrap().kept, BOUND / FILE);
+    assert_eq!(counted(&root), BOUND);
+}
+
+/// Files are stored while another process and another thread clean: the link that a put gives must work each time, and
+/// what is over must go.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_link_just_given_works_while_others_clean() {
     let dir = tempfile::tempdir().unwrap();
@@ -131,13 +156,8 @@ async fn a_link_just_given_works_while_others_clean() {
         }
         let stored = store.put(new_file("a.txt", "contended")).await.unwrap();
         store.open_link(token(&stored)).await.unwrap_or_else(|e| panic!("round {round}: {e}"));
-        // Now it is old, and fair game; each second time also damaged, so that the next put finds a file
-        // but must replace it.
-        let object = object_path(&root, &stored.sha256);
-        if round % 2 == 0 {
-            fs::write(&object, "cut").unwrap();
-        }
-        set_age(&object, 8 * DAY);
+        // Now it is over, and fair game.
+        set_expiry(&object_path(&root, &stored), SystemTime::UNIX_EPOCH);
         if round % 3 == 0 {
             tokio::task::yield_now().await;
             gone += u32::from(matches!(store.open_link(token(&stored)).await, Err(LinkError::Gone)));
@@ -148,6 +168,8 @@ async fn a_link_just_given_works_while_others_clean() {
     assert!(cleaner.await.is_err_and(|e| e.is_cancelled()), "a clean failed");
     drop(process);
     assert!(gone > 0, "the cleaners never removed anything, so this showed nothing");
+    store.clean().await.unwrap();
+    assert_eq!(counted(&root), 4096 * files_below(&root.join("objects")).len() as u64);
 }
 
 /// A process that is killed while it works leaves nothing that the next start does not remove.

@@ -1,4 +1,4 @@
-//! Removal of content whose retention is over, and of what crashes left.
+//! Removal of content whose link has ended, and of what crashes left.
 
 use std::os::fd::AsFd;
 use std::time::{Duration, SystemTime};
@@ -6,54 +6,86 @@ use std::time::{Duration, SystemTime};
 use jiff::Timestamp;
 
 use super::layout::{self, Layout};
-use super::objects::{self, ObjectName};
+use super::objects::{self, Looked, ObjectName};
 use super::temp;
+use super::usage::{SHARDS, UsageFile};
 use crate::store::{CleanError, Cleaned};
 
-/// Objects stay this much longer than the retention: some file systems keep times in steps of two
-/// seconds, and an object must not go before the last link to it.
+/// Objects stay this much longer than their link: some file systems keep times in steps of two seconds, and an
+/// object must not go before its link ends.
 const TIME_GRAIN: Duration = Duration::from_secs(2);
 
-/// Removes what was last stored more than `retention` before `now`. Touches only names that the store
-/// gives itself.
-pub(super) fn clean(layout: &Layout, now: Timestamp, retention: Duration) -> Result<Cleaned, CleanError> {
+/// What a clean did, and when the next object is due.
+#[derive(Debug)]
+pub(super) struct Outcome {
+    pub(super) cleaned: Cleaned,
+    /// When the first of the objects that stay may go; `None` when none stays.
+    pub(super) due: Option<SystemTime>,
+}
+
+/// Removes what has a link that ended before `now`, or that would live longer than `retention` from now. Touches only names
+/// that the store gives itself. Counts every directory again afterwards.
+pub(super) fn clean(
+    layout: &Layout,
+    usage: &UsageFile,
+    now: Timestamp,
+    retention: Duration,
+) -> Result<Outcome, CleanError> {
     let failed = |step| move |source| CleanError::Io { step, source };
-    let oldest_kept = SystemTime::from(now)
-        .checked_sub(retention)
-        .and_then(|time| time.checked_sub(TIME_GRAIN))
-        .unwrap_or(SystemTime::UNIX_EPOCH);
+    let now = SystemTime::from(now);
+    let ended = now.checked_sub(TIME_GRAIN).unwrap_or(SystemTime::UNIX_EPOCH);
+    let latest = now.checked_add(retention + TIME_GRAIN).unwrap_or(now);
     let leftovers_removed = temp::sweep(layout).map_err(failed("list unfinished files"))?;
-    let mut cleaned = Cleaned { leftovers_removed, ..Cleaned::default() };
-    for shard in layout::names(layout.objects()).map_err(failed("list the object directories"))? {
-        if objects::is_shard(&shard) {
-            clean_shard(layout, &shard, oldest_kept, &mut cleaned);
-        }
+    layout::names(layout.objects()).map_err(failed("list the object directories"))?;
+    let cleaned = Cleaned { leftovers_removed, ..Cleaned::default() };
+    let mut outcome = Outcome { cleaned, due: None };
+    for shard in 0..SHARDS {
+        clean_shard(layout, usage, shard, (ended, latest), &mut outcome);
     }
-    Ok(cleaned)
+    outcome.due = outcome.due.and_then(|time| time.checked_add(TIME_GRAIN));
+    Ok(outcome)
 }
 
 /// Cleans one directory of objects. What cannot be removed is counted and logged: the rest goes on.
-fn clean_shard(layout: &Layout, shard: &str, oldest_kept: SystemTime, cleaned: &mut Cleaned) {
-    let opened = layout::open_directory(layout.objects(), shard);
-    let (dir, names) = match opened.and_then(|dir| layout::names(dir.as_fd()).map(|names| (dir, names))) {
-        Ok(found) => found,
+fn clean_shard(
+    layout: &Layout,
+    usage: &UsageFile,
+    number: usize,
+    bounds: (SystemTime, SystemTime),
+    outcome: &mut Outcome,
+) {
+    let shard = format!("{number:02x}");
+    let opened = layout::open_directory(layout.objects(), &shard);
+    match opened.and_then(|dir| layout::names(dir.as_fd()).map(|names| (dir, names))) {
+        Ok((dir, names)) => {
+            for name in names.into_iter().filter_map(|name| ObjectName::parse(&shard, name)) {
+                match objects::remove_if_over(layout, usage, dir.as_fd(), &name, bounds) {
+                    Ok(Looked::Removed(size_bytes)) => {
+                        outcome.cleaned.removed += 1;
+                        outcome.cleaned.removed_bytes += size_bytes;
+                    }
+                    Ok(Looked::Kept(until)) => {
+                        outcome.cleaned.kept += 1;
+                        outcome.due = Some(outcome.due.map_or(until, |due| due.min(until)));
+                    }
+                    Ok(Looked::Nothing) => {}
+                    Err(error) => {
+                        tracing::warn!(%error, object = name.as_str(), "failed to remove an old object");
+                        outcome.cleaned.failed += 1;
+                    }
+                }
+            }
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
         Err(error) => {
             tracing::warn!(%error, shard, "failed to list an object directory");
-            cleaned.failed += 1;
+            outcome.cleaned.failed += 1;
             return;
         }
-    };
-    for name in names.into_iter().filter_map(|name| ObjectName::parse(shard, name)) {
-        match objects::remove_if_older(layout, dir.as_fd(), &name, oldest_kept) {
-            Ok(Some(size_bytes)) => {
-                cleaned.removed += 1;
-                cleaned.removed_bytes += size_bytes;
-            }
-            Ok(None) => cleaned.kept += 1,
-            Err(error) => {
-                tracing::warn!(%error, object = name.as_str(), "failed to remove an old object");
-                cleaned.failed += 1;
-            }
-        }
+    }
+    let counted = layout.lock().and_then(|lock| usage.measure(layout, &lock, number));
+    if let Err(error) = counted {
+        tracing::warn!(%error, shard, "failed to count an object directory");
+        outcome.cleaned.failed += 1;
     }
 }

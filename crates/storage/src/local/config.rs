@@ -19,9 +19,15 @@ pub struct LocalConfig {
     pub root: PathBuf,
     /// How long a link works: [`LIFETIME_MIN`] to [`LIFETIME_MAX`], whole seconds count. Default 5 hours.
     pub link_lifetime: Duration,
-    /// How long content stays after it was last stored; at least `link_lifetime`, so that no link
-    /// outlives its content, and at most [`LIFETIME_MAX`]. Default 7 days (`STORAGE_CLEANUP_DAYS`).
+    /// The longest that content stays, whatever lifetime its link was made with, by this process or another; at least
+    /// `link_lifetime`, at most [`LIFETIME_MAX`]. Default 7 days (`STORAGE_CLEANUP_DAYS`). Content goes when its link ends.
     pub retention: Duration,
+    /// Bytes of everything that is stored, each file counted in blocks of 4096, over which nothing more is taken. Default 10 GiB
+    /// (`STORAGE_MAX_SIZE`): what 200 programs leave that each leave the most.
+    pub bytes_max: u64,
+    /// Share of the file system, of its bytes and of its inodes, below which nothing more is taken, in percent; never more than
+    /// 4 GiB and 65,536 inodes. Default 5 (`STORAGE_MIN_FREE`).
+    pub min_free_percent: u8,
     /// Free space below which the store calls itself unhealthy, in bytes. Default 50 MiB, the most that
     /// one program may leave (`MAX_TOTAL_SIZE`).
     pub free_min_bytes: u64,
@@ -35,6 +41,8 @@ impl LocalConfig {
             root: root.into(),
             link_lifetime: Duration::from_secs(5 * 60 * 60),
             retention: Duration::from_secs(7 * DAY_S),
+            bytes_max: 10 << 30,
+            min_free_percent: 5,
             free_min_bytes: 50 * 1024 * 1024,
         }
     }
@@ -118,7 +126,7 @@ pub enum OpenError {
         source: std::io::Error,
     },
     /// Something other than a regular file has the key's name.
-    #[error("the link key `{path}` is not a regular file (hint: remove it, a new key is made then)")]
+    #[error("the link key `{path}` is not a regular file (hint: remove it)")]
     KeyKind {
         /// The key file.
         path: PathBuf,
@@ -136,7 +144,7 @@ pub enum OpenError {
     },
     /// The key is no key.
     #[error(
-        "the link key `{path}` has {length} bytes, it must have {expected} \
+        "the link key `{path}` has {length} bytes, it must have {expected}, or a multiple of that for earlier keys \
          (hint: restore it, or remove it, which ends all links)"
     )]
     KeyLength {
@@ -146,6 +154,32 @@ pub enum OpenError {
         length: u64,
         /// The length of a key in bytes.
         expected: usize,
+    },
+    /// There is no key to replace.
+    #[error(
+        "the store in `{root}` has no link key yet (hint: the service makes it at its first start; is DATA_DIR right?)"
+    )]
+    NoKey {
+        /// The root of the store.
+        root: PathBuf,
+    },
+    /// Another key may not be made yet.
+    #[error(
+        "{kept} earlier link keys still have living links, and no more are kept \
+         (hint: wait for STORAGE_LINK_LIFETIME, or end all earlier links with --end-links)"
+    )]
+    TooManyKeys {
+        /// How many are kept.
+        kept: usize,
+    },
+    /// The sum of what is stored could not be read or made.
+    #[error("failed to count what the store `{root}` holds")]
+    Usage {
+        /// The root of the store.
+        root: PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
     },
     /// The leftovers of an earlier crash could not be listed.
     #[error("failed to list unfinished files in `{path}`")]

@@ -2,23 +2,28 @@
 
 use std::io::{self, Write as _};
 
-use super::layout::Layout;
+use super::objects::Keeper;
+use super::room::Shortage;
 use super::temp::TempFile;
 use crate::store::StoreHealth;
 
 /// What the probe writes. More than a few bytes, so that no file system keeps it in the inode.
 const PROBE: [u8; 4096] = [0x5A; 4096];
 
-/// Locks the store, writes, syncs and removes a small file, and looks at the free space.
-pub(super) fn probe(layout: &Layout, free_min_bytes: u64) -> StoreHealth {
-    match write_and_remove(layout).and_then(|()| shortage(layout, free_min_bytes)) {
-        Ok(None) => StoreHealth::healthy(),
-        Ok(Some(shortage)) => StoreHealth::unhealthy(shortage),
-        Err(error) => StoreHealth::unhealthy(format!("a test file could not be stored: {error}")),
-    }
+/// What of the store's own size is left at least while it calls itself healthy: a tenth of it, where that is less than
+/// what one program may leave.
+const SHARE_LEFT: u64 = 10;
+
+/// Locks the store, writes, syncs and removes a small file, and looks whether there is room for what one program may
+/// leave, `wanted_bytes`. A shortage is given back as such: cleaning may end it.
+pub(super) fn probe(keeper: Keeper<'_>, wanted_bytes: u64) -> Result<Option<Shortage>, StoreHealth> {
+    write_and_remove(keeper)
+        .and_then(|()| shortage(keeper, wanted_bytes))
+        .map_err(|error| StoreHealth::unhealthy(format!("a test file could not be stored: {error}")))
 }
 
-fn write_and_remove(layout: &Layout) -> io::Result<()> {
+fn write_and_remove(keeper: Keeper<'_>) -> io::Result<()> {
+    let layout = keeper.layout;
     let mut temp = TempFile::create(layout, &layout.lock()?)?;
     temp.file().write_all(&PROBE)?;
     temp.file().sync_data()?;
@@ -26,15 +31,17 @@ fn write_and_remove(layout: &Layout) -> io::Result<()> {
 }
 
 /// What there is too little of, if anything.
-fn shortage(layout: &Layout, free_min_bytes: u64) -> io::Result<Option<String>> {
+fn shortage(
+    Keeper { layout, usage, room, .. }: Keeper<'_>,
+    wanted_bytes: u64,
+) -> io::Result<Option<Shortage>> {
     let stat = rustix::fs::fstatvfs(layout.root())?;
     let free_bytes = stat.f_bavail.saturating_mul(stat.f_frsize);
-    if free_bytes < free_min_bytes {
-        return Ok(Some(format!("{free_bytes} bytes of disk are free, {free_min_bytes} are wanted")));
+    if free_bytes < wanted_bytes {
+        return Ok(Some(format!("{free_bytes} bytes of disk are free, {wanted_bytes} are wanted")));
     }
-    // File systems without a fixed number of inodes (btrfs) say that they have none at all.
-    if stat.f_files > 0 && stat.f_favail == 0 {
-        return Ok(Some("the file system has no free inode".to_owned()));
+    if let Some(shortage) = room.on_disk(layout, wanted_bytes)? {
+        return Ok(Some(shortage));
     }
-    Ok(None)
+    room.in_store(usage, &layout.lock()?, wanted_bytes.min(room.bytes_max / SHARE_LEFT))
 }

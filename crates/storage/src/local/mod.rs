@@ -2,18 +2,22 @@
 //!
 //! ```text
 //! root/            0700 when made here; never writable by group or others
-//!   key            0600, 32 random bytes: signs the links. Removing it ends all links at once.
+//!   key            0600, 32 random bytes: signs the links. Removing it and restarting ends all links at once.
+//!   key.old        0600, earlier keys, each with the time until which links of it are good: see `keys.rs`
 //!   lock           0600, empty: flock(2) between threads and processes that share the root
-//!   objects/ab/    0700, by the first two digits of the digest
-//!     abcd...      0600, the content whose SHA-256 is the name; mtime = last put
+//!   usage          0600, what is stored, in bytes: see `usage.rs`
+//!   objects/ab/    0700, by the first two digits of the name
+//!     abcd...      0600, content under a random name; mtime = end of its link
 //!   tmp/           0700, files being written, each under its writer's flock
 //! ```
 //!
 //! Invariants, and the tests that guard them:
 //! - An object's name never names other content, also after a power cut: content is written to `tmp/`,
 //!   synced and only then renamed. (`a_failed_put_leaves_nothing`, `full_disk.rs`)
-//! - No link is given out whose content is gone: see `objects.rs`. (`processes.rs`)
-//! - A token names a digest, never a path, and nothing below the root is opened through a symlink:
+//! - No link is given out whose content is gone: an object is as old as its link, in its mtime. (`processes.rs`)
+//! - No answer depends on what else is stored: every put writes a file of its own. (`the_same_content_is_stored_for_each_put`)
+//! - What is stored never exceeds the bound, whoever stores it. (`processes_that_share_a_store_share_its_bound`)
+//! - A token names an object, never a path, and nothing below the root is opened through a symlink:
 //!   every step down goes from an open directory with `O_NOFOLLOW`. (`planted_symlinks_*`)
 //! - A crash leaves at most files in `tmp/` that nobody locks; the next start removes them.
 //!   (`leftovers_of_a_crash_go_and_files_in_use_stay`)
@@ -21,13 +25,16 @@
 mod clean;
 mod config;
 mod health;
-mod key_file;
+mod keys;
 mod layout;
 mod objects;
+mod room;
 mod steps;
 mod store;
 mod temp;
 mod token;
+mod usage;
 
 pub use config::{LIFETIME_MAX, LIFETIME_MIN, LocalConfig, OpenError};
+pub use keys::Rotated;
 pub use store::{Download, FILES_ROUTE, LinkError, LocalStore};

@@ -1,10 +1,10 @@
-//! Content by its digest: how it gets in, and how it is found.
+//! Content under a name of its own: how it gets in, and how it is found.
 //!
-//! Two things can go wrong between a put and a clean, here or in another process, and the store's lock
-//! excludes both. Every put ends under the lock, either by refreshing the object's mtime or by renaming
-//! a new file into place; every removal looks at the mtime and removes under the lock. So a clean either
-//! comes first, and the put finds no object and stores it again, or comes after, and sees that the
-//! object is young. The slow parts (hashing, writing, syncing, listing) happen outside of the lock.
+//! Every put makes a new file with a random name, whatever it holds. Were content kept once, by its digest, then the time of
+//! an answer would tell whether any other client has that content.
+//!
+//! An object's mtime is the time when its link ends, so that every process, whatever lifetime it is set to, sees when
+//! the object may go. It is set before the object gets its name.
 
 use std::fs::{File, Metadata};
 use std::io::{self, Write as _};
@@ -14,27 +14,31 @@ use std::time::SystemTime;
 use jiff::Timestamp;
 
 use super::layout::{self, Layout};
-use super::steps::{Step, StepError, Steps};
+use super::room::Room;
+use super::steps::{Step, Steps};
 use super::temp::TempFile;
-use super::token::DIGEST_BYTES;
-use crate::clock::Clock;
+use super::usage::UsageFile;
+use crate::store::PutError;
 
-/// Hexadecimal digits of a digest that name its directory: 256 directories keep each one small.
+/// Length of an object's name in bytes, before it is written in hexadecimal.
+pub(super) const NAME_BYTES: usize = 32;
+
+/// Hexadecimal digits of a name that name its directory: 256 directories keep each one small.
 const SHARD_LENGTH: usize = 2;
 
-/// The name of an object: the digest in lowercase hexadecimal, so never a path.
+/// The name of an object: random bytes in lowercase hexadecimal, so never a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ObjectName(String);
 
 impl ObjectName {
-    /// The name of the content with this digest.
-    pub(super) fn new(digest: &[u8; DIGEST_BYTES]) -> Self {
-        Self(hex(digest))
+    /// The name of these bytes.
+    pub(super) fn new(bytes: &[u8; NAME_BYTES]) -> Self {
+        Self(hex(bytes))
     }
 
     /// The name, if a file called `name` in the directory `shard` can be an object.
     pub(super) fn parse(shard: &str, name: String) -> Option<Self> {
-        let is_ours = name.len() == DIGEST_BYTES * 2 && is_hex(&name) && name.starts_with(shard);
+        let is_ours = name.len() == NAME_BYTES * 2 && is_hex(&name) && name.starts_with(shard);
         is_ours.then_some(Self(name))
     }
 
@@ -46,11 +50,12 @@ impl ObjectName {
     pub(super) fn shard(&self) -> &str {
         &self.0[..SHARD_LENGTH]
     }
-}
 
-/// Whether a directory of objects can have this name.
-pub(super) fn is_shard(name: &str) -> bool {
-    name.len() == SHARD_LENGTH && is_hex(name)
+    /// The directory's number.
+    pub(super) fn shard_number(&self) -> usize {
+        // Two hexadecimal digits, by construction.
+        usize::from_str_radix(self.shard(), 16).unwrap_or_default()
+    }
 }
 
 /// `bytes` in lowercase hexadecimal.
@@ -67,60 +72,61 @@ fn is_hex(text: &str) -> bool {
     text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-/// Keeps `content`, whose digest gave `name`. Returns the time from which its retention counts. On any
-/// error nothing is left behind.
-pub(super) fn keep(
-    layout: &Layout,
-    steps: &Steps,
-    clock: &dyn Clock,
-    name: &ObjectName,
-    content: &[u8],
-) -> Result<Timestamp, StepError> {
-    let shard = steps.run(Step::OpenShard, || layout::make_directory(layout.objects(), name.shard()))?;
-    let shard = shard.as_fd();
-    let mut temp = {
-        let lock = steps.run(Step::Lock, || layout.lock())?;
-        let now = clock.now();
-        // Nothing has to be written for content that is there.
-        if refresh(steps, shard, name, content.len(), now)? {
-            return Ok(now);
-        }
-        steps.run(Step::CreateTemp, || TempFile::create(layout, &lock))?
-    };
-    steps.run(Step::Write, || temp.file().write_all(content))?;
-    // Synced before it gets its name: after a power cut the object is whole or missing, never half, so
-    // what exists need not be read again to be trusted. It also brings out the errors of file systems
-    // that find room late. The directory is not synced: an object that a power cut takes back makes its
-    // link answer "gone", and the next put stores it again.
-    steps.run(Step::Sync, || temp.file().sync_data())?;
-
-    let _lock = steps.run(Step::Lock, || layout.lock())?;
-    let now = clock.now();
-    // Another put may have stored the same content meanwhile; then ours goes.
-    if !refresh(steps, shard, name, content.len(), now)? {
-        steps.run(Step::Stamp, || temp.file().set_modified(now.into()))?;
-        steps.run(Step::Publish, || temp.publish(shard, name.as_str()))?;
-    }
-    Ok(now)
+/// What a put works with.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Keeper<'a> {
+    pub(super) layout: &'a Layout,
+    pub(super) steps: &'a Steps,
+    pub(super) usage: &'a UsageFile,
+    pub(super) room: Room,
 }
 
-/// Sets the time of an object that is there; false if it is not, or is not what we would have stored: a
-/// symlink or a file of another length, which the rename then replaces. Call it under the store's lock.
-fn refresh(
-    steps: &Steps,
-    shard: BorrowedFd<'_>,
-    name: &ObjectName,
-    size: usize,
-    now: Timestamp,
-) -> Result<bool, StepError> {
-    let found = steps.run(Step::Inspect, || layout::inspect(shard, name.as_str()))?;
-    if !found.is_some_and(|metadata| metadata.is_file() && metadata.len() == size as u64) {
-        return Ok(false);
+impl Keeper<'_> {
+    /// Keeps `content` under `name`, a new one, until the time that `expiry` gives, and returns that time. On any error
+    /// nothing is left behind.
+    pub(super) fn keep(
+        self,
+        name: &ObjectName,
+        content: &[u8],
+        expiry: impl FnOnce() -> Timestamp,
+    ) -> Result<Timestamp, PutError> {
+        let Self { layout, steps, usage, room } = self;
+        let size_bytes = content.len() as u64;
+        refuse(steps.run(Step::LookForRoom, || room.on_disk(layout, size_bytes))?)?;
+        let shard = steps.run(Step::OpenShard, || layout::make_directory(layout.objects(), name.shard()))?;
+        let mut temp = {
+            let lock = steps.run(Step::Lock, || layout.lock())?;
+            // Only to spare the writing: what counts is the look before the rename.
+            refuse(steps.run(Step::LookForRoom, || room.in_store(usage, &lock, size_bytes))?)?;
+            steps.run(Step::CreateTemp, || TempFile::create(layout, &lock))?
+        };
+        steps.run(Step::Write, || temp.file().write_all(content))?;
+        // Synced before it gets its name: after a power cut the object is whole or missing, never half, so what exists need
+        // not be read again to be trusted. It also brings out the errors of file systems that find room late. The directory is
+        // not synced: an object that a power cut takes back makes its link answer "gone".
+        steps.run(Step::Sync, || temp.file().sync_data())?;
+        let expires_at = expiry();
+        steps.run(Step::Stamp, || temp.file().set_modified(expires_at.into()))?;
+
+        let lock = steps.run(Step::Lock, || layout.lock())?;
+        refuse(steps.run(Step::LookForRoom, || room.in_store(usage, &lock, size_bytes))?)?;
+        // First the sum, then the name: a process that is killed in between leaves a sum that is too large, until the next
+        // clean, never one that is too small.
+        let published = steps
+            .run(Step::Count, || usage.add(&lock, name, size_bytes))
+            .and_then(|()| steps.run(Step::Publish, || temp.publish(shard.as_fd(), name.as_str())));
+        if let Err(failed) = published {
+            if let Err(error) = usage.measure(layout, &lock, name.shard_number()) {
+                tracing::warn!(%error, "failed to count the stored files again; the next clean does");
+            }
+            return Err(failed.into());
+        }
+        Ok(expires_at)
     }
-    steps.run(Step::Refresh, || match layout::open_file(shard, name.as_str())? {
-        Some((file, _)) => file.set_modified(now.into()).map(|()| true),
-        None => Ok(false),
-    })
+}
+
+fn refuse(shortage: Option<String>) -> Result<(), PutError> {
+    shortage.map_or(Ok(()), |reason| Err(PutError::NoRoom { reason }))
 }
 
 /// Opens an object for reading; `None` if it is gone.
@@ -132,26 +138,39 @@ pub(super) fn open(layout: &Layout, name: &ObjectName) -> io::Result<Option<(Fil
     }
 }
 
-/// Removes an object if it was last stored before `oldest_kept`. Returns its length, or `None` if it
-/// stays or is gone already.
-pub(super) fn remove_if_older(
+/// What became of an object that a clean looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Looked {
+    /// It was removed; its length in bytes.
+    Removed(u64),
+    /// Its link lives until then.
+    Kept(SystemTime),
+    /// It is gone, or is none of ours.
+    Nothing,
+}
+
+/// Removes an object whose link ended before `now`, or would end after `latest`.
+pub(super) fn remove_if_over(
     layout: &Layout,
+    usage: &UsageFile,
     shard: BorrowedFd<'_>,
     name: &ObjectName,
-    oldest_kept: SystemTime,
-) -> io::Result<Option<u64>> {
-    let is_old = || -> io::Result<Option<Metadata>> {
-        let Some(metadata) = layout::inspect(shard, name.as_str())? else { return Ok(None) };
-        let is_old = metadata.is_file() && metadata.modified()? < oldest_kept;
-        Ok(is_old.then_some(metadata))
+    (now, latest): (SystemTime, SystemTime),
+) -> io::Result<Looked> {
+    let Some(metadata) = layout::inspect(shard, name.as_str())?.filter(Metadata::is_file) else {
+        return Ok(Looked::Nothing);
     };
-    // Without the lock first: nearly all objects are young, and puts should not wait for looking at them.
-    if is_old()?.is_none() {
-        return Ok(None);
+    let expires_at = metadata.modified()?;
+    if (now..=latest).contains(&expires_at) {
+        return Ok(Looked::Kept(expires_at));
     }
-    let _lock = layout.lock()?;
-    let Some(metadata) = is_old()? else { return Ok(None) };
-    Ok(layout::remove_file(shard, name.as_str())?.then_some(metadata.len()))
+    // A name means one file for ever, so what was seen without the lock still holds; the lock is for the sum.
+    let lock = layout.lock()?;
+    if !layout::remove_file(shard, name.as_str())? {
+        return Ok(Looked::Nothing);
+    }
+    usage.subtract(&lock, name, metadata.len())?;
+    Ok(Looked::Removed(metadata.len()))
 }
 
 #[cfg(test)]
@@ -160,9 +179,9 @@ mod tests {
 
     #[test]
     fn names_are_hexadecimal_and_belong_to_their_directory() {
-        let name = ObjectName::new(&[0xAB; DIGEST_BYTES]);
+        let name = ObjectName::new(&[0xAB; NAME_BYTES]);
         assert_eq!(name.as_str(), "ab".repeat(32));
-        assert_eq!(name.shard(), "ab");
+        assert_eq!((name.shard(), name.shard_number()), ("ab", 0xAB));
         assert_eq!(ObjectName::parse("ab", "ab".repeat(32)), Some(name));
         for (shard, bad) in [
             ("cd", "ab".repeat(32)),
@@ -173,7 +192,6 @@ mod tests {
         ] {
             assert_eq!(ObjectName::parse(shard, bad), None);
         }
-        assert!(is_shard("0f") && !is_shard("..") && !is_shard("0F") && !is_shard("abc"));
     }
 
     #[test]

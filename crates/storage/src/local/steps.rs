@@ -9,14 +9,14 @@ use crate::store::PutError;
 /// One step of a put.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Step {
+    LookForRoom,
     OpenShard,
     Lock,
-    Inspect,
-    Refresh,
     CreateTemp,
     Write,
     Sync,
     Stamp,
+    Count,
     Publish,
 }
 
@@ -24,14 +24,14 @@ impl Step {
     /// As in "failed to ...".
     pub(super) fn as_str(self) -> &'static str {
         match self {
+            Self::LookForRoom => "look for room",
             Self::OpenShard => "open the object directory",
             Self::Lock => "lock the store",
-            Self::Inspect => "look for the object",
-            Self::Refresh => "refresh the object's time",
             Self::CreateTemp => "create a temporary file",
             Self::Write => "write the content",
             Self::Sync => "sync the content",
             Self::Stamp => "set the content's time",
+            Self::Count => "count the content",
             Self::Publish => "move the content into place",
         }
     }

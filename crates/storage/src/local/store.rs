@@ -1,19 +1,24 @@
 //! The local store itself: the trait's methods and the opening of links, on top of blocking file I/O.
 
 use std::io;
-use std::sync::Arc;
-use std::time::Duration;
+use std::path::Path;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
 use super::config::{LocalConfig, OpenError};
+use super::keys::{Keys, Rotated};
 use super::layout::Layout;
-use super::objects::{self, ObjectName};
-use super::steps::Steps;
-use super::token::{Claims, DIGEST_BYTES, LinkKey};
-use super::{clean, health, key_file, temp};
+use super::objects::{self, Keeper, NAME_BYTES, ObjectName};
+use super::room::Room;
+use super::steps::{Step, Steps};
+use super::token::{Claims, DIGEST_BYTES};
+use super::usage::UsageFile;
+use super::{clean, health, keys, temp};
 use crate::clock::{Clock, SystemClock};
 use crate::store::{CleanError, Cleaned, Link, NewFile, PutError, Store, StoreHealth, StoredFile};
 
@@ -35,8 +40,13 @@ struct Inner {
     config: LocalConfig,
     clock: Arc<dyn Clock>,
     layout: Layout,
-    key: LinkKey,
+    keys: Keys,
+    usage: UsageFile,
     steps: Steps,
+    /// Held while space is made: one cleaning is enough for all who wait for it.
+    cleaning: Mutex<()>,
+    /// When the first object that this process knows of may go, in unix seconds: before that, looking for space is vain.
+    due_s: AtomicI64,
 }
 
 /// A file being downloaded.
@@ -102,30 +112,51 @@ impl LocalStore {
     pub fn open_with_clock(config: LocalConfig, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
         config.check()?;
         let layout = Layout::open(&config.root)?;
-        let key = key_file::load_or_create(&layout, &config.root)?;
+        let keys = Keys::load_or_create(&layout, &config.root)?;
+        let usage = UsageFile::open(&layout)
+            .map_err(|source| OpenError::Usage { root: config.root.clone(), source })?;
         let leftovers_removed = temp::sweep(&layout)
             .map_err(|source| OpenError::Leftovers { path: config.root.join("tmp"), source })?;
         if leftovers_removed > 0 {
             tracing::info!(leftovers_removed, "removed unfinished files of an earlier run");
         }
-        Ok(Self { inner: Arc::new(Inner { config, clock, layout, key, steps: Steps::default() }) })
+        let steps = Steps::default();
+        // Nothing is known yet: the first shortage looks.
+        let due_s = AtomicI64::new(i64::MIN);
+        let cleaning = Mutex::new(());
+        Ok(Self { inner: Arc::new(Inner { config, clock, layout, keys, usage, steps, cleaning, due_s }) })
+    }
+
+    /// Makes a new link key for the store in `root`. Services that have it open sign with it from their next file on. Links
+    /// that were signed before stay good until they end, at most `link_lifetime` from now; with `end_links` they end at once.
+    ///
+    /// Does file I/O on the calling thread.
+    ///
+    /// # Errors
+    /// [`OpenError`] when there is no store or no key, or when either cannot be used.
+    pub fn rotate_key(root: &Path, link_lifetime: Duration, end_links: bool) -> Result<Rotated, OpenError> {
+        if !root.is_dir() {
+            return Err(OpenError::NoKey { root: root.to_owned() });
+        }
+        keys::rotate(&Layout::open(root)?, root, Timestamp::now(), link_lifetime, end_links)
     }
 
     /// Opens the file that `token` grants, where a link is `/files/{token}`.
     ///
-    /// The signature comes first: nothing of a token is believed, and no file is touched, before it
+    /// The signature comes first: nothing of a token is believed, and no stored file is touched, before it
     /// holds. So an expired token that was also changed is [`LinkError::Invalid`].
     ///
     /// # Errors
     /// See [`LinkError`], which gives the status for each.
     pub async fn open_link(&self, token: &str) -> Result<Download, LinkError> {
         let inner = &self.inner;
-        let claims = inner.key.verify(token).ok_or(LinkError::Invalid)?;
-        if inner.clock.now() >= claims.expires_at {
+        let now = inner.clock.now();
+        let claims = inner.keys.ring(&inner.layout).verify(token, now).ok_or(LinkError::Invalid)?;
+        if now >= claims.expires_at {
             return Err(LinkError::Expired { expired_at: claims.expires_at });
         }
-        let name = ObjectName::new(&claims.digest);
-        let sha256 = name.as_str().to_owned();
+        let name = ObjectName::new(&claims.object);
+        let sha256 = objects::hex(&claims.digest);
         let (file, metadata) = self
             .blocking(move |inner| objects::open(&inner.layout, &name))
             .await
@@ -166,31 +197,106 @@ impl Store for LocalStore {
     }
 
     async fn health(&self) -> StoreHealth {
-        self.blocking(|inner| health::probe(&inner.layout, inner.config.free_min_bytes))
+        self.blocking(Inner::health)
             .await
             .unwrap_or_else(|error| StoreHealth::unhealthy(format!("the probe did not end: {error}")))
     }
 
     async fn clean(&self) -> Result<Cleaned, CleanError> {
-        self.blocking(|inner| clean::clean(&inner.layout, inner.clock.now(), inner.config.retention))
-            .await
-            .unwrap_or_else(|source| Err(CleanError::Io { step: "finish the file operation", source }))
+        self.blocking(|inner| {
+            let _alone = inner.cleaning.lock().unwrap_or_else(PoisonError::into_inner);
+            inner.clean()
+        })
+        .await
+        .unwrap_or_else(|source| Err(CleanError::Io { step: "finish the file operation", source }))
     }
 }
 
 impl Inner {
+    fn keeper(&self) -> Keeper<'_> {
+        let Self { layout, steps, usage, config, .. } = self;
+        let room = Room { bytes_max: config.bytes_max, min_free_percent: config.min_free_percent };
+        Keeper { layout, steps, usage, room }
+    }
+
     fn put(&self, file: &NewFile) -> Result<StoredFile, PutError> {
         let digest: [u8; DIGEST_BYTES] = Sha256::digest(&file.content).into();
-        let name = ObjectName::new(&digest);
-        let stored_at = objects::keep(&self.layout, &self.steps, &*self.clock, &name, &file.content)?;
-        // From the time that the retention counts from, so the link never outlives the content.
-        let expires_at = later(stored_at, self.config.link_lifetime);
-        let claims = Claims::new(digest, expires_at, &file.path, &file.media_type);
-        let url = Link::Relative(format!("{FILES_ROUTE}{}", self.key.sign(&claims)));
-        let size_bytes = file.content.len() as u64;
-        tracing::debug!(request_id = file.request_id, sha256 = name.as_str(), size_bytes, "stored a file");
-        Ok(StoredFile { sha256: name.as_str().to_owned(), size_bytes, url, expires_at: claims.expires_at })
+        let mut object = [0; NAME_BYTES];
+        self.steps.run(Step::CreateTemp, || getrandom::fill(&mut object).map_err(io::Error::other))?;
+        let name = ObjectName::new(&object);
+        let keep = || {
+            let expiry = || whole_seconds(later(self.clock.now(), self.config.link_lifetime));
+            self.keeper().keep(&name, &file.content, expiry)
+        };
+        let expires_at = match keep() {
+            Err(error) if error.is_full() && self.make_room() => keep()?,
+            kept => kept?,
+        };
+        self.due_s.fetch_min(expires_at.as_second(), Ordering::Relaxed);
+        let claims = Claims::new(object, digest, expires_at, &file.path, &file.media_type);
+        let token = self.keys.ring(&self.layout).sign(&claims);
+        let (sha256, size_bytes) = (objects::hex(&digest), file.content.len() as u64);
+        tracing::debug!(request_id = file.request_id, sha256, size_bytes, "stored a file");
+        let url = Link::Relative(format!("{FILES_ROUTE}{token}"));
+        Ok(StoredFile { sha256, size_bytes, url, expires_at: claims.expires_at })
     }
+
+    fn health(&self) -> StoreHealth {
+        let probe = || health::probe(self.keeper(), self.config.free_min_bytes);
+        let probed = match probe() {
+            Ok(Some(_)) if self.make_room() => probe(),
+            probed => probed,
+        };
+        match probed {
+            Ok(None) => StoreHealth::healthy(),
+            Ok(Some(shortage)) => StoreHealth::unhealthy(shortage),
+            Err(unhealthy) => unhealthy,
+        }
+    }
+
+    /// Removes what is over, where something is. False when nothing can be: then a full store costs a put no look at all
+    /// of its files.
+    fn make_room(&self) -> bool {
+        let _alone = self.cleaning.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.clock.now().as_second() < self.due_s.load(Ordering::Relaxed) {
+            return false;
+        }
+        match self.clean() {
+            Ok(cleaned) => cleaned.removed > 0 || cleaned.leftovers_removed > 0,
+            Err(error) => {
+                tracing::warn!(%error, "the full store was not cleaned");
+                false
+            }
+        }
+    }
+
+    fn clean(&self) -> Result<Cleaned, CleanError> {
+        let Self { layout, usage, clock, config, due_s, .. } = self;
+        // Before the look: what is stored meanwhile lowers it.
+        due_s.store(i64::MAX, Ordering::Relaxed);
+        match clean::clean(layout, usage, clock.now(), config.retention) {
+            Ok(clean::Outcome { cleaned, due }) => {
+                if let Some(due) = due {
+                    due_s.fetch_min(unix_seconds(due), Ordering::Relaxed);
+                }
+                Ok(cleaned)
+            }
+            Err(error) => {
+                due_s.store(i64::MIN, Ordering::Relaxed);
+                Err(error)
+            }
+        }
+    }
+}
+
+/// Unix seconds, rounded down; the start of time for what is before it.
+fn unix_seconds(time: SystemTime) -> i64 {
+    time.duration_since(UNIX_EPOCH).map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
+}
+
+/// `time` without its fraction of a second: what links hold, and every file system keeps.
+fn whole_seconds(time: Timestamp) -> Timestamp {
+    Timestamp::from_second(time.as_second()).unwrap_or(time)
 }
 
 /// `time` and `duration` together; the end of time if that is beyond it.
@@ -211,16 +317,20 @@ mod tests {
     use crate::local::steps::{Fault, Pause, Step};
 
     const STEPS: [Step; 9] = [
+        Step::LookForRoom,
         Step::OpenShard,
         Step::Lock,
-        Step::Inspect,
-        Step::Refresh,
         Step::CreateTemp,
         Step::Write,
         Step::Sync,
         Step::Stamp,
+        Step::Count,
         Step::Publish,
     ];
+
+    fn stored_bytes(store: &LocalStore) -> u64 {
+        store.inner.usage.total(&store.inner.layout.lock().unwrap()).unwrap()
+    }
 
     fn new_file(content: &'static [u8]) -> NewFile {
         NewFile {
@@ -259,13 +369,14 @@ mod tests {
         let mut reached = Vec::new();
         for stored_before in [false, true] {
             for step in STEPS {
-                for (skip, after) in [(0, false), (0, true), (1, false), (1, true)] {
+                for (skip, after) in [(0, false), (0, true), (1, false), (1, true), (2, false), (2, true)] {
                     let place = tempfile::tempdir().unwrap();
                     let store = LocalStore::open(LocalConfig::new(place.path().join("store"))).unwrap();
                     if stored_before {
                         store.put(new_file(b"content")).await.unwrap();
                     }
                     let before = files(&store.inner.config.root);
+                    let counted = stored_bytes(&store);
                     store.inner.steps.plant(Fault { step, skip, errno: Errno::IO, after });
                     let result = store.put(new_file(b"content")).await;
                     if store.inner.steps.unplant() {
@@ -279,11 +390,14 @@ mod tests {
                     // A rename that is done and then said to have failed leaves whole, right content.
                     if !(step == Step::Publish && after) {
                         assert_eq!(files(&store.inner.config.root), before, "{case}");
+                        assert_eq!(stored_bytes(&store), counted, "{case}");
                     }
                     assert_eq!(fs::read_dir(place.path().join("store/tmp")).unwrap().count(), 0, "{case}");
                     // And the store works as before.
                     store.put(new_file(b"content")).await.unwrap();
-                    assert_eq!(files(&store.inner.config.root).len(), 1, "{case}");
+                    let now = files(&store.inner.config.root).len();
+                    assert!(now > before.len(), "{case}");
+                    assert_eq!(stored_bytes(&store), 4096 * now as u64, "{case}");
                 }
             }
         }
@@ -294,7 +408,7 @@ mod tests {
 
     #[tokio::test]
     async fn no_room_is_told_apart_at_every_step() {
-        for step in STEPS.into_iter().filter(|step| *step != Step::Refresh) {
+        for step in STEPS {
             for (errno, full) in
                 [(Errno::NOSPC, true), (Errno::DQUOT, true), (Errno::FBIG, true), (Errno::ROFS, false)]
             {

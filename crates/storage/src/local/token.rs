@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! base64url, no padding, of
-//!   version  1 byte     1
+//!   version  1 byte     2
+//!   object   32 bytes   name of the stored file
 //!   digest   32 bytes   SHA-256 of the content
 //!   expiry   8 bytes    unix seconds, big endian, signed
 //!   name     1 + n      length, then UTF-8: the last component of the path
@@ -21,6 +22,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use jiff::Timestamp;
 use sha2::Sha256;
 
+use super::objects::NAME_BYTES;
 use crate::names::{file_name_of, header_safe_media_type};
 
 /// Length of a link key in bytes: the block of security that SHA-256 gives (RFC 2104 section 3).
@@ -29,15 +31,17 @@ pub(super) const KEY_BYTES: usize = 32;
 /// Length of a SHA-256 digest in bytes.
 pub(super) const DIGEST_BYTES: usize = 32;
 
-/// Longest token that is looked at, in characters. The longest that is made has 780.
+/// Longest token that is looked at, in characters. The longest that is made has 823.
 const TOKEN_LENGTH_MAX: usize = 1024;
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 const MAC_BYTES: usize = 32;
 
 /// What a link grants.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Claims {
+    /// Name of the stored file.
+    pub(super) object: [u8; NAME_BYTES],
     /// SHA-256 of the content.
     pub(super) digest: [u8; DIGEST_BYTES],
     /// When the link ends, in whole seconds.
@@ -51,12 +55,14 @@ pub(super) struct Claims {
 impl Claims {
     /// Claims for a file that a program named `path`. The expiry loses its fraction of a second.
     pub(super) fn new(
+        object: [u8; NAME_BYTES],
         digest: [u8; DIGEST_BYTES],
         expires_at: Timestamp,
         path: &str,
         media_type: &str,
     ) -> Self {
         Self {
+            object,
             digest,
             // A time that is in range stays in range without its fraction.
             expires_at: Timestamp::from_second(expires_at.as_second()).unwrap_or(expires_at),
@@ -67,6 +73,7 @@ impl Claims {
 
     fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = vec![VERSION];
+        bytes.extend_from_slice(&self.object);
         bytes.extend_from_slice(&self.digest);
         bytes.extend_from_slice(&self.expires_at.as_second().to_be_bytes());
         for text in [&self.file_name, &self.media_type] {
@@ -79,6 +86,7 @@ impl Claims {
 
     fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let (&version, bytes) = bytes.split_first()?;
+        let (&object, bytes) = bytes.split_first_chunk()?;
         let (&digest, bytes) = bytes.split_first_chunk()?;
         let (&expiry, bytes) = bytes.split_first_chunk()?;
         let (file_name, bytes) = split_text(bytes)?;
@@ -87,7 +95,7 @@ impl Claims {
             return None;
         }
         let expires_at = Timestamp::from_second(i64::from_be_bytes(expiry)).ok()?;
-        Some(Self { digest, expires_at, file_name, media_type })
+        Some(Self { object, digest, expires_at, file_name, media_type })
     }
 }
 
@@ -106,6 +114,11 @@ pub(super) struct LinkKey {
 impl LinkKey {
     pub(super) fn new(bytes: [u8; KEY_BYTES]) -> Self {
         Self { bytes }
+    }
+
+    /// The key itself, to be kept in a file.
+    pub(super) fn as_bytes(&self) -> &[u8; KEY_BYTES] {
+        &self.bytes
     }
 
     /// The token for `claims`.
@@ -155,7 +168,13 @@ mod tests {
     }
 
     fn claims(path: &str) -> Claims {
-        Claims::new([7; DIGEST_BYTES], Timestamp::from_second(1_800_000_000).unwrap(), path, "text/csv")
+        Claims::new(
+            [8; NAME_BYTES],
+            [7; DIGEST_BYTES],
+            Timestamp::from_second(1_800_000_000).unwrap(),
+            path,
+            "text/csv",
+        )
     }
 
     #[test]
@@ -171,10 +190,11 @@ mod tests {
     fn the_longest_token_is_within_the_bound() {
         let path = "\u{7}".repeat(400);
         let media_type = format!("{}/{}", "x".repeat(127), "y".repeat(127));
-        let longest = Claims::new([0xFF; DIGEST_BYTES], Timestamp::MAX, &path, &media_type);
+        let longest =
+            Claims::new([0xFF; NAME_BYTES], [0xFF; DIGEST_BYTES], Timestamp::MAX, &path, &media_type);
         assert_eq!(longest.media_type, media_type);
         let token = key().sign(&longest);
-        assert_eq!(token.len(), 780);
+        assert_eq!(token.len(), 823);
         assert_eq!(key().verify(&token), Some(longest));
     }
 
@@ -230,13 +250,13 @@ mod tests {
         let good = claims("a.csv").to_bytes();
         assert!(key().verify(&signed(&good)).is_some());
         let mut version = good.clone();
-        version[0] = 2;
+        version[0] = 1;
         let mut longer = good.clone();
         longer.push(0);
         let mut no_utf8 = good.clone();
-        no_utf8[1 + DIGEST_BYTES + 8 + 1] = 0xFF;
+        no_utf8[1 + NAME_BYTES + DIGEST_BYTES + 8 + 1] = 0xFF;
         let mut far = good.clone();
-        far[1 + DIGEST_BYTES..][..8].copy_from_slice(&i64::MAX.to_be_bytes());
+        far[1 + NAME_BYTES + DIGEST_BYTES..][..8].copy_from_slice(&i64::MAX.to_be_bytes());
         for bad in [&version, &longer, &no_utf8, &far, &good[..good.len() - 1].to_vec(), &Vec::new()] {
             assert_eq!(key().verify(&signed(bad)), None);
         }
@@ -261,7 +281,7 @@ mod tests {
         #[test]
         fn any_name_and_type_read_back(path in any::<String>(), media_type in any::<String>(), expiry in 0..4_000_000_000_i64) {
             let expires_at = Timestamp::from_second(expiry).unwrap();
-            let claims = Claims::new([9; DIGEST_BYTES], expires_at, &path, &media_type);
+            let claims = Claims::new([3; NAME_BYTES], [9; DIGEST_BYTES], expires_at, &path, &media_type);
             prop_assert_eq!(key().verify(&key().sign(&claims)), Some(claims));
         }
 

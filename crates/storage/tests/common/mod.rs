@@ -56,12 +56,22 @@ impl Place {
     }
 
     pub(crate) fn object(&self, stored: &StoredFile) -> PathBuf {
-        object_path(&self.root, &stored.sha256)
+        object_path(&self.root, stored)
     }
 }
 
-pub(crate) fn object_path(root: &Path, sha256: &str) -> PathBuf {
-    root.join("objects").join(&sha256[..2]).join(sha256)
+/// Where a stored file lies: its token begins with a byte for the version and the 32 of its name.
+pub(crate) fn object_path(root: &Path, stored: &StoredFile) -> PathBuf {
+    use base64::Engine as _;
+    let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(token(stored)).unwrap();
+    let name: String = bytes[1..33].iter().map(|byte| format!("{byte:02x}")).collect();
+    root.join("objects").join(&name[..2]).join(name)
+}
+
+/// What the store counts as stored, in bytes.
+pub(crate) fn counted(root: &Path) -> u64 {
+    let bytes = std::fs::read(root.join("usage")).unwrap();
+    bytes.as_chunks::<8>().0.iter().map(|entry| u64::from_be_bytes(*entry)).sum()
 }
 
 pub(crate) fn new_file(path: &str, content: impl Into<Bytes>) -> NewFile {
@@ -91,8 +101,8 @@ pub(crate) fn files_below(dir: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// Makes a file look as if it was last stored `age` ago by the host's clock.
-pub(crate) fn set_age(path: &Path, age: Duration) {
+/// Makes a file look as if its link ended at this time.
+pub(crate) fn set_expiry(path: &Path, time: SystemTime) {
     let file = std::fs::File::open(path).unwrap();
-    file.set_modified(SystemTime::now() - age).unwrap();
+    file.set_modified(time).unwrap();
 }
