@@ -63,6 +63,9 @@ impl BodyReader {
             let message = "the body must be JSON: send `Content-Type: application/json`";
             return Err(ApiError::new(ErrorCode::UnsupportedMediaType, message));
         }
+        if let Some(coding) = coding(headers) {
+            return Err(ApiError::coded(&coding));
+        }
         if content_length(headers).is_some_and(|length| length > self.limits.bytes_max as u64) {
             return Err(self.too_large());
         }
@@ -127,6 +130,23 @@ fn is_json(headers: &HeaderMap) -> bool {
     essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
 }
 
+/// The coding of a body that is not as it is (RFC 9110, 8.4): nothing here undoes it, and a bound on what comes out would be one
+/// more way in.
+fn coding(headers: &HeaderMap) -> Option<String> {
+    let lines = headers.get_all(header::CONTENT_ENCODING).iter();
+    let codings = lines.flat_map(|line| line.as_bytes().split(|&b| b == b','));
+    let mut other = codings
+        .map(<[u8]>::trim_ascii)
+        .filter(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case(b"identity"));
+    let is_token =
+        |coding: &&[u8]| coding.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
+    // What is no token is not repeated.
+    other.next().map(|coding| {
+        let known = Some(coding).filter(is_token).map(|coding| String::from_utf8_lossy(coding).into_owned());
+        known.map_or_else(|| "of another kind".to_owned(), |coding| format!("`{coding}`"))
+    })
+}
+
 fn content_length(headers: &HeaderMap) -> Option<u64> {
     headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
@@ -155,6 +175,26 @@ mod tests {
             assert_eq!(is_json(&headers), good, "{value}");
         }
         assert!(!is_json(&HeaderMap::new()));
+    }
+
+    #[test]
+    fn only_a_body_as_it_is_is_read() {
+        for (value, found) in [
+            (None, None),
+            (Some(""), None),
+            (Some("identity"), None),
+            (Some("Identity, identity"), None),
+            (Some("gzip"), Some("`gzip`")),
+            (Some("identity, BR"), Some("`BR`")),
+            (Some("x y"), Some("of another kind")),
+        ] {
+            let mut headers = json();
+            if let Some(value) = value {
+                headers.append(header::CONTENT_ENCODING, HeaderValue::from_static("identity"));
+                headers.append(header::CONTENT_ENCODING, HeaderValue::from_static(value));
+            }
+            assert_eq!(coding(&headers).as_deref(), found, "{value:?}");
+        }
     }
 
     #[tokio::test]

@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 use service::{ExecuteError, Finding, InvalidField};
+use storage::{one_line, plain_lines};
 use utoipa::ToSchema;
 
 /// Stable words for programs. Part of the contract: add, never rename.
@@ -17,10 +18,12 @@ use utoipa::ToSchema;
 pub enum ErrorCode {
     /// 400: the validator rejected the program.
     ValidationFailed,
-    /// 400: not HTTP as this service reads it.
+    /// 400: not HTTP as this service reads it, or `Host` is missing, doubled or malformed.
     BadRequest,
     /// 403: the link was not made by this service, or was changed.
     LinkInvalid,
+    /// 403: a page of another site sent the request.
+    OriginNotAllowed,
     /// 404: no such path.
     NotFound,
     /// 405: the path has other methods, named by `Allow`.
@@ -31,8 +34,10 @@ pub enum ErrorCode {
     LinkExpired,
     /// 413: the body is larger than the service reads.
     BodyTooLarge,
-    /// 415: the body is not declared as JSON.
+    /// 415: the body is not declared as JSON, or is compressed.
     UnsupportedMediaType,
+    /// 421: `Host` is no name of this service.
+    HostNotAllowed,
     /// 422: not JSON, or a field is missing, unknown or out of bounds.
     InvalidRequest,
     /// 500: our fault; the log has the detail under the same request id.
@@ -53,12 +58,14 @@ impl ErrorCode {
             Self::ValidationFailed => "validation_failed",
             Self::BadRequest => "bad_request",
             Self::LinkInvalid => "link_invalid",
+            Self::OriginNotAllowed => "origin_not_allowed",
             Self::NotFound => "not_found",
             Self::MethodNotAllowed => "method_not_allowed",
             Self::RequestTimeout => "request_timeout",
             Self::LinkExpired => "link_expired",
             Self::BodyTooLarge => "body_too_large",
             Self::UnsupportedMediaType => "unsupported_media_type",
+            Self::HostNotAllowed => "host_not_allowed",
             Self::InvalidRequest => "invalid_request",
             Self::Internal => "internal",
             Self::Busy => "busy",
@@ -70,13 +77,14 @@ impl ErrorCode {
     fn status(self) -> StatusCode {
         match self {
             Self::ValidationFailed | Self::BadRequest => StatusCode::BAD_REQUEST,
-            Self::LinkInvalid => StatusCode::FORBIDDEN,
+            Self::LinkInvalid | Self::OriginNotAllowed => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::LinkExpired => StatusCode::GONE,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::HostNotAllowed => StatusCode::MISDIRECTED_REQUEST,
             Self::InvalidRequest => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Busy | Self::ExecutorUnavailable | Self::ShuttingDown => StatusCode::SERVICE_UNAVAILABLE,
@@ -110,6 +118,8 @@ struct Explained {
     details: Option<Details>,
     violations: Option<Vec<FindingBody>>,
     retry_after_s: Option<u64>,
+    /// The coding was wrong: names the one that is right.
+    names_coding: bool,
 }
 
 impl ApiError {
@@ -124,7 +134,19 @@ impl ApiError {
             details: None,
             violations: None,
             retry_after_s: None,
+            names_coding: false,
         }))
+    }
+
+    /// The body is compressed.
+    #[must_use]
+    pub fn coded(coding: &str) -> Self {
+        let message = format!(
+            "the body has the `Content-Encoding` {coding}, which is not read: send it as it is, without that header"
+        );
+        let mut error = Self::new(ErrorCode::UnsupportedMediaType, message);
+        error.0.names_coding = true;
+        error
     }
 
     /// Our fault. The detail belongs into the log, not here.
@@ -137,6 +159,7 @@ impl ApiError {
     #[must_use]
     pub fn invalid(field: InvalidField) -> Self {
         let InvalidField { field, problem, allowed } = field;
+        let (field, problem) = (one_line(&field), one_line(&problem));
         let message = format!("`{field}` {problem}; allowed: {allowed}");
         let mut error = Self::new(ErrorCode::InvalidRequest, message);
         error.0.details = Some(Details { field, problem, allowed });
@@ -157,16 +180,17 @@ impl ApiError {
     }
 
     fn into_body(self, request_id: &str) -> ErrorBody {
-        let Explained { code, error, message, details, violations, retry_after_s: _ } = *self.0;
+        let Explained { code, error, message, details, violations, retry_after_s: _, names_coding: _ } =
+            *self.0;
         ErrorBody {
             success: false,
             stdout: String::new(),
             stderr: String::new(),
             exit_code: -1,
             execution_time: 0.0,
-            error,
+            error: one_line(&error),
             files: Vec::new(),
-            message,
+            message: plain_lines(&message),
             code,
             request_id: request_id.to_owned(),
             details,
@@ -231,6 +255,10 @@ impl IntoResponse for ApiError {
         let mut response = self.0.code.status().into_response();
         if let Some(seconds) = self.0.retry_after_s {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if self.0.names_coding {
+            // RFC 9110, 15.5.16: so a client tells this 415 from the other.
+            response.headers_mut().insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         }
         response.extensions_mut().insert(self);
         response
@@ -329,6 +357,6 @@ pub struct FindingBody {
 impl From<Finding> for FindingBody {
     fn from(finding: Finding) -> Self {
         let Finding { line, column, code, message } = finding;
-        Self { line, column, code, message }
+        Self { line, column, code, message: plain_lines(&message) }
     }
 }

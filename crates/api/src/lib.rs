@@ -1,7 +1,7 @@
 //! HTTP: routes, errors, documentation pages. Knows the service, not the executors.
 //!
 //! ```text
-//! connection (server) -> trace: id, access log, error bodies -> CORS -> panics caught -> route -> service
+//! connection (server, seats) -> trace: id, access log, error bodies -> gate: Host, Origin -> CORS -> panics caught -> route -> service
 //! ```
 //!
 //! # For the composition root
@@ -21,22 +21,26 @@
 //! ```
 //! [`ExecuteResponse::new`] gives the same answer without HTTP, for `run --json`.
 
+mod authority;
 mod base64_text;
 mod base_url;
 mod body;
 mod error;
 mod execute;
 mod files;
+mod gate;
 mod health;
 mod openapi;
 mod pages;
 mod request;
 mod response;
 mod router;
+mod seats;
 mod server;
 mod stall;
 mod state;
 mod trace;
+mod watched;
 
 pub use body::BodyLimits;
 pub use error::{ApiError, Details, ErrorBody, ErrorCode, FindingBody};

@@ -48,8 +48,29 @@ impl Document {
             info.remove("contact");
         }
         set(&mut document, "/servers", json!([{"url": "./"}]));
+        add_answers_of_the_gate(&mut document);
         set_bounds(&mut document, state.service.bounds(), &state.service.executors());
         Self { json: Bytes::from(document.to_string()) }
+    }
+}
+
+/// What every path may answer before its handler is asked.
+fn add_answers_of_the_gate(document: &mut Value) {
+    let answer = |description: &str| {
+        let schema = json!({"$ref": "#/components/schemas/ErrorBody"});
+        json!({"description": description, "content": {"application/json": {"schema": schema}}})
+    };
+    let paths = document.get_mut("paths").and_then(Value::as_object_mut);
+    let operations = paths.into_iter().flat_map(|paths| paths.values_mut()).filter_map(Value::as_object_mut);
+    for operation in operations.flat_map(|operations| operations.values_mut()) {
+        let Some(responses) = operation.get_mut("responses").and_then(Value::as_object_mut) else { continue };
+        let missing = [
+            ("400", "`Host` is missing, doubled or malformed."),
+            ("421", "`Host` is no name of this service, see ALLOWED_HOSTS."),
+        ];
+        for (status, description) in missing {
+            responses.entry(status).or_insert_with(|| answer(description));
+        }
     }
 }
 

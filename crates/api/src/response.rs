@@ -145,7 +145,7 @@ struct OutputBody {
 /// A file that a program left.
 #[derive(Debug, Serialize, ToSchema)]
 struct ArtifactBody {
-    /// The last part of its path.
+    /// A name to save it under: the last part of its path, made harmless on every system.
     #[schema(example = "data.xlsx")]
     name: String,
     /// Its path below the output directory.
@@ -272,7 +272,7 @@ impl OutputBody {
 impl ArtifactBody {
     fn new(artifact: Artifact, base_url: &str) -> Self {
         Self {
-            name: artifact.name().to_owned(),
+            name: artifact.name(),
             url: artifact.stored.url.resolve(base_url),
             size_bytes: artifact.stored.size_bytes,
             sha256: artifact.stored.sha256,

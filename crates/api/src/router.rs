@@ -2,9 +2,10 @@
 
 use crate::body::BodyReader;
 use crate::error::{ApiError, ErrorCode};
+use crate::gate::Gate;
 use crate::openapi::{Document, Skeleton};
 use crate::state::{ApiState, AppState};
-use crate::{execute, files, health, pages, trace};
+use crate::{execute, files, gate, health, pages, trace};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::response::{IntoResponse, Response};
@@ -32,6 +33,8 @@ pub fn router(state: ApiState) -> Router {
         .routes(routes!(pages::openapi))
         .split_for_parts();
     let cors = cors(&state.cors_origins);
+    let rules =
+        Gate::new(&state.allowed_hosts, state.public_url.as_deref(), &state.cors_origins, state.bound.ip());
     let app = AppState {
         bodies: BodyReader::new(state.bodies.clone()),
         document: Arc::new(Document::new(&generated, &state)),
@@ -54,7 +57,10 @@ pub fn router(state: ApiState) -> Router {
         Some(cors) => router.layer(cors),
         None => router,
     };
-    router.layer(axum::middleware::from_fn(trace::trace)).with_state(app)
+    router
+        .layer(axum::middleware::from_fn_with_state(Arc::new(rules), gate::check))
+        .layer(axum::middleware::from_fn(trace::trace))
+        .with_state(app)
 }
 
 /// A panic of ours is an answer like any other failure of ours, and a line in the log.

@@ -2,33 +2,44 @@
 //! see it.
 //!
 //! ```text
-//! accept -> connection (one of connections_max) -> head within head_time_max -> routes -> answer
-//!              |                                                                  |
+//! accept -> a seat (seats.rs: who goes when all are taken) -> head within head_time_max -> routes -> answer
+//!              |                                                                            |
 //!              +-- idle longer than head_time_max: closed      a client that reads nothing for stall_time_max: closed
 //! shutdown -> no new connection, those that are open end after their answer, the rest are cut after drain_time_max
 //! ```
 
+use crate::seats::{Seats, Taken};
 use crate::stall::StallGuard;
+use crate::watched::{Incoming, Outgoing};
 use axum::Router;
+use http::Request;
 use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use std::io;
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// Pause after a failed accept: out of descriptors, trying again at once would only burn a processor.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Pause after a failed accept: out of descriptors, trying again at once would only burn a processor. Long enough for the
+/// connection that was told to close.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
+
+/// What a client reads for which there is no place, since every connection works on a request.
+const NO_PLACE: &[u8] =
+    b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 2\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
 
 /// Bounds on connections.
 #[derive(Debug, Clone)]
 pub struct ServerLimits {
-    /// Open connections; more wait in the kernel's queue until one closes.
+    /// Open connections. When all are taken, a new one takes the place of the one that has been idle longest, of the peer
+    /// that holds the most.
     pub connections_max: usize,
+    /// Connections beyond that, for clients on loopback alone.
+    pub loopback_connections_max: usize,
     /// Longest time until a request's head is complete, counted from the connection's start or the last answer:
     /// it ends slow senders and idle connections alike.
     pub head_time_max: Duration,
@@ -46,6 +57,7 @@ impl Default for ServerLimits {
     fn default() -> Self {
         Self {
             connections_max: 1024,
+            loopback_connections_max: 32,
             head_time_max: Duration::from_secs(30),
             head_bytes_max: 16 * 1024,
             header_fields_max: 64,
@@ -65,25 +77,31 @@ pub async fn serve(
     limits: ServerLimits,
     shutdown: impl Future<Output = ()> + Send,
 ) {
-    let places = Arc::new(Semaphore::new(limits.connections_max.clamp(1, Semaphore::MAX_PERMITS)));
+    let seats = Seats::new(limits.connections_max, limits.loopback_connections_max);
     let stop = CancellationToken::new();
     let connections = TaskTracker::new();
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
         let accepted = tokio::select! {
-            accepted = accept(&listener, &places) => accepted,
+            accepted = listener.accept() => accepted,
             () = &mut shutdown => break,
         };
         match accepted {
-            Ok((stream, place)) => {
-                let connection = connect(stream, router.clone(), limits.clone(), stop.clone());
-                connections.spawn(async move {
-                    connection.await;
-                    drop(place);
-                });
-            }
+            Ok((stream, address)) => match seats.take(address.ip()) {
+                Some(taken) => {
+                    // Answers are written whole; waiting to fill a packet would only add delay.
+                    let _ = stream.set_nodelay(true);
+                    connections.spawn(connect(stream, taken, router.clone(), limits.clone(), stop.clone()));
+                }
+                None => {
+                    tracing::debug!(peer = %address.ip(), "every connection works on a request; one more was refused");
+                    // Whether it goes out is the client's matter: nothing waits for it.
+                    let _ = stream.try_write(NO_PLACE);
+                }
+            },
             Err(error) => {
-                tracing::warn!(%error, "failed to accept a connection");
+                let closed = seats.close_one();
+                tracing::warn!(%error, closed, "failed to accept a connection");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
@@ -96,32 +114,49 @@ pub async fn serve(
     }
 }
 
-/// Takes a place first: a connection that cannot be served stays in the kernel's queue.
-async fn accept(
-    listener: &TcpListener,
-    places: &Arc<Semaphore>,
-) -> io::Result<(TcpStream, OwnedSemaphorePermit)> {
-    let place = Arc::clone(places).acquire_owned().await.map_err(io::Error::other)?;
-    let (stream, _) = listener.accept().await?;
-    // Answers are written whole; waiting to fill a packet would only add delay.
-    let _ = stream.set_nodelay(true);
-    Ok((stream, place))
-}
-
-async fn connect(stream: TcpStream, router: Router, limits: ServerLimits, stop: CancellationToken) {
+async fn connect(
+    stream: TcpStream,
+    taken: Taken,
+    router: Router,
+    limits: ServerLimits,
+    stop: CancellationToken,
+) {
     let io = TokioIo::new(StallGuard::new(stream, limits.stall_time_max));
+    let routes = TowerToHyperService::new(router);
+    let seat = Arc::clone(&taken.seat);
+    let service = service_fn(move |request: Request<hyper::body::Incoming>| {
+        let answer = routes.call(request.map(|body| Incoming::new(body, &seat)));
+        let seat = Arc::clone(&seat);
+        async move {
+            let answer = answer.await?;
+            Ok::<_, Infallible>(answer.map(|body| Outgoing::new(body, seat)))
+        }
+    });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.head_time_max)
         .max_buf_size(limits.head_bytes_max.max(8 * 1024))
         .max_headers(limits.header_fields_max)
-        .serve_connection(io, TowerToHyperService::new(router));
+        .serve_connection(io, service);
     let mut connection = std::pin::pin!(connection);
-    let ended = tokio::select! {
-        ended = &mut connection => ended,
-        () = stop.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+    let (mut stopping, mut chosen) = (false, false);
+    let ended = loop {
+        tokio::select! {
+            // First what the client has sent: a request that is there already is answered.
+            biased;
+            ended = &mut connection => break ended,
+            () = stop.cancelled(), if !stopping => {
+                stopping = true;
+                connection.as_mut().graceful_shutdown();
+            }
+            () = taken.seat.chosen(), if !chosen => {
+                chosen = true;
+                if taken.seat.still_waits() {
+                    tracing::debug!("a connection that waited was closed to make room");
+                    return;
+                }
+                connection.as_mut().graceful_shutdown();
+            }
         }
     };
     if let Err(error) = ended {

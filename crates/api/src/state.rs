@@ -25,6 +25,9 @@ pub struct ApiState {
     /// Origins whose pages may call the service (`CORS_ORIGINS`), such as `https://app.example`; `*` for all,
     /// never with credentials. Empty: none.
     pub cors_origins: Vec<String>,
+    /// Names of this service that a request may have in `Host` (`ALLOWED_HOSTS`), such as `sandbox.example` or `*.example`;
+    /// `*` for any. Addresses, names of loopback and that of `public_url` are allowed anyway.
+    pub allowed_hosts: Vec<String>,
 }
 
 impl ApiState {
@@ -39,6 +42,7 @@ impl ApiState {
             bound,
             bodies: BodyLimits::default(),
             cors_origins: Vec::new(),
+            allowed_hosts: Vec::new(),
         }
     }
 }

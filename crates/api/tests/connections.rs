@@ -27,7 +27,7 @@ async fn start(world: &World, limits: ServerLimits) -> Server {
     Server { address, stop, task }
 }
 
-const EXECUTE: &str = "POST /execute HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 17\r\n\r\n\
+const EXECUTE: &str = "POST /execute HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 17\r\n\r\n\
                        {\"code\": \"x = 1\"";
 
 async fn send(address: SocketAddr, text: &str) -> TcpStream {
@@ -60,7 +60,7 @@ async fn a_client_that_sends_its_head_slowly_is_closed() {
     let server = start(&world, limits).await;
     let before = Instant::now();
     let silent = send(server.address, "").await;
-    let slow = send(server.address, "GET / HTTP/1.1\r\nHost: x\r\nX-A: ").await;
+    let slow = send(server.address, "GET / HTTP/1.1\r\nHost: localhost\r\nX-A: ").await;
     assert_eq!(read_all(silent).await, "");
     let answer = read_all(slow).await;
     assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 408"), "{answer}");
@@ -80,28 +80,73 @@ async fn a_client_that_sends_its_body_slowly_gets_408() {
 async fn a_head_that_is_too_large_is_refused() {
     let world = World::new(Script::Echo);
     let server = start(&world, ServerLimits::default()).await;
-    let large = format!("GET / HTTP/1.1\r\nHost: x\r\nX-A: {}\r\n\r\n", "a".repeat(64 * 1024));
+    let large = format!("GET / HTTP/1.1\r\nHost: localhost\r\nX-A: {}\r\n\r\n", "a".repeat(64 * 1024));
     let mut stream = TcpStream::connect(server.address).await.unwrap();
     stream.write_all(large.as_bytes()).await.ok();
     let answer = read_all(stream).await;
     assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 431"), "{answer}");
-    let many = format!("GET / HTTP/1.1\r\nHost: x\r\n{}\r\n", "X-A: 1\r\n".repeat(100));
+    let many = format!("GET / HTTP/1.1\r\nHost: localhost\r\n{}\r\n", "X-A: 1\r\n".repeat(100));
     let answer = read_all(send(server.address, &many).await).await;
     assert!(answer.starts_with("HTTP/1.1 431"), "{answer}");
 }
 
+/// Few places, so that they are soon taken.
+fn few() -> ServerLimits {
+    ServerLimits { connections_max: 4, loopback_connections_max: 1, ..ServerLimits::default() }
+}
+
+const GET: &str = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+
 #[tokio::test]
-async fn no_more_connections_than_allowed_are_served() {
+async fn connections_that_wait_stop_nobody_and_are_no_more_than_allowed() {
+    // Silent, in the middle of a head, and between two requests.
+    for text in ["", "GET / HTTP/1.1\r\nHost: loc", "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"] {
+        let world = World::new(Script::Echo);
+        let server = start(&world, few()).await;
+        let mut held = Vec::new();
+        for _ in 0..12 {
+            held.push(send(server.address, text).await);
+        }
+        assert!(read_all(send(server.address, GET).await).await.starts_with("HTTP/1.1 200"), "{text:?}");
+        let mut closed = 0;
+        for mut stream in held {
+            let mut answer = Vec::new();
+            let end = stream.read_to_end(&mut answer);
+            closed += usize::from(tokio::time::timeout(Duration::from_millis(300), end).await.is_ok());
+        }
+        // Four places, of which the last request had one.
+        assert!((8..=9).contains(&closed), "{text:?}: {closed}");
+    }
+}
+
+#[tokio::test]
+async fn bodies_and_answers_that_trickle_stop_nobody() {
     let world = World::new(Script::Echo);
-    let limits = ServerLimits { connections_max: 1, ..ServerLimits::default() };
+    let server = start(&world, few()).await;
+    let mut held = Vec::new();
+    for _ in 0..12 {
+        held.push(send(server.address, EXECUTE).await);
+    }
+    assert!(read_all(send(server.address, GET).await).await.starts_with("HTTP/1.1 200"));
+}
+
+#[tokio::test]
+async fn a_program_that_runs_is_not_ended_for_new_connections() {
+    let world = World::new(Script::Sleep);
+    let limits = ServerLimits { connections_max: 1, ..few() };
     let server = start(&world, limits).await;
-    let first = send(server.address, "GET / HTTP/1.1\r\n").await;
-    let mut second = send(server.address, "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await;
-    let mut buffer = [0; 1];
-    let early = tokio::time::timeout(Duration::from_millis(300), second.read(&mut buffer)).await;
-    assert!(early.is_err(), "the second connection waits");
-    drop(first);
-    assert!(read_all(second).await.starts_with("HTTP/1.1 200"));
+    let body = "{\"code\": \"x = 1\", \"timeout\": 1}";
+    let head = "POST /execute HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nConnection: close\r\n";
+    let running = format!("{head}Content-Length: {}\r\n\r\n{body}", body.len());
+    let running = send(server.address, &running).await;
+    settle(|| world.executor.created() == 1).await;
+    let mut held = Vec::new();
+    for _ in 0..20 {
+        held.push(send(server.address, "").await);
+    }
+    assert!(read_all(send(server.address, GET).await).await.starts_with("HTTP/1.1 200"));
+    let answer = read_all(running).await;
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("\"kind\":\"timeout\""), "{answer}");
 }
 
 #[tokio::test]
@@ -110,7 +155,7 @@ async fn stopping_lets_open_requests_end_and_closes_the_listener() {
     let server = start(&world, ServerLimits::default()).await;
     let body = "{\"code\": \"x = 1\", \"timeout\": 1}";
     let request = format!(
-        "POST /execute HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        "POST /execute HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()
     );
     let stream = send(server.address, &request).await;

@@ -344,7 +344,7 @@ async fn the_document_has_the_services_own_bounds_and_every_status() {
     }
     let responses = document["paths"]["/execute"]["post"]["responses"].as_object().unwrap();
     let statuses: Vec<_> = responses.keys().map(String::as_str).collect();
-    assert_eq!(statuses, ["200", "400", "408", "413", "415", "422", "500", "503"]);
+    assert_eq!(statuses, ["200", "400", "403", "408", "413", "415", "421", "422", "500", "503"]);
     assert!(responses.values().all(|response| response["content"]["application/json"]["schema"].is_object()));
     let answer = &document["components"]["schemas"]["ExecuteResponse"];
     assert_eq!(answer["required"].as_array().unwrap().len(), 15);
@@ -397,15 +397,69 @@ async fn hostile_names_of_artifacts_reach_json_only_as_json() {
         ..ended(exited(), 0)
     };
     let world = World::new(Script::Answer(Box::new(result)));
-    let mut request = post(&json!({"code": "x = 1"}));
-    request.headers_mut().insert("host", "evil/../@x".parse().unwrap());
-    let body = world.send(request).await.json();
+    let body = world.execute(&json!({"code": "x = 1"})).await.json();
     assert_eq!(body["artifacts"][0]["path"], path);
-    assert!(body["files"][0].as_str().unwrap().starts_with("http://127.0.0.1:8000/files/"));
+    assert_eq!(body["artifacts"][0]["name"], "_[31m___b__.txt");
     let public =
         World::with(Script::Echo, |_| {}, |state| state.public_url = Some("https://s.example/".into()));
     let body = public.execute(&json!({"code": "x", "files": {"a": "YQ=="}})).await.json();
     assert!(body["files"][0].as_str().unwrap().starts_with("https://s.example/files/"));
+}
+
+#[tokio::test]
+async fn only_names_of_this_service_are_served() {
+    let world = World::new(Script::Echo);
+    let with = |path: &str, host: &str| Request::get(path).header("host", host).body(Body::empty()).unwrap();
+    for path in ["/", "/health", "/docs", "/openapi.json", "/files/x", "/nothing"] {
+        let answer = world.send(with(path, "evil.example")).await;
+        let body = error_body(&answer, 421, "host_not_allowed");
+        assert!(body["message"].as_str().unwrap().contains("ALLOWED_HOSTS"), "{body}");
+        error_body(&world.send(with(path, "evil/../@x")).await, 400, "bad_request");
+        assert_ne!(world.send(with(path, "127.0.0.1:1")).await.status, 421);
+        let mut twice = with(path, "localhost");
+        twice.headers_mut().append("host", "localhost".parse().unwrap());
+        error_body(&world.send(twice).await, 400, "bad_request");
+    }
+    let mut rebound = post(&json!({"code": "x = 1"}));
+    rebound.headers_mut().insert("host", "evil.example:8000".parse().unwrap());
+    error_body(&world.send(rebound).await, 421, "host_not_allowed");
+    assert_eq!(world.executor.created(), 0);
+}
+
+#[tokio::test]
+async fn pages_of_other_sites_send_no_programs() {
+    let world =
+        World::with(Script::Echo, |_| {}, |state| state.cors_origins = vec!["https://app.example".into()]);
+    let from = |origin: &str| {
+        let mut request = post(&json!({"code": "x = 1"}));
+        request.headers_mut().insert("origin", origin.parse().unwrap());
+        request
+    };
+    for origin in ["null", "https://evil.example", "http://sandbox.test", "http://localhost:8000"] {
+        let body = error_body(&world.send(from(origin)).await, 403, "origin_not_allowed");
+        assert!(body["message"].as_str().unwrap().contains("CORS_ORIGINS"), "{body}");
+    }
+    assert_eq!(world.executor.created(), 0);
+    for origin in ["http://sandbox.test:8000", "https://app.example"] {
+        assert_eq!(world.send(from(origin)).await.status, 200, "{origin}");
+    }
+    let get = Request::get("/docs").header("origin", "null").body(Body::empty()).unwrap();
+    assert_eq!(world.send(get).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_compressed_body_is_415_and_names_what_is_read() {
+    let world = World::new(Script::Echo);
+    let coded = |coding: &str| {
+        let mut request = post(&json!({"code": "x = 1"}));
+        request.headers_mut().insert("content-encoding", coding.parse().unwrap());
+        request
+    };
+    let answer = world.send(coded("gzip")).await;
+    let body = error_body(&answer, 415, "unsupported_media_type");
+    assert!(body["message"].as_str().unwrap().contains("gzip"), "{body}");
+    assert_eq!(answer.header("accept-encoding"), "identity");
+    assert_eq!(world.send(coded("identity")).await.status, 200);
 }
 
 #[tokio::test]

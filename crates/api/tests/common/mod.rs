@@ -6,7 +6,7 @@ use axum::Router;
 use axum::body::Body;
 use executor::Executor;
 use executor::memory::{MemoryExecutor, Script};
-use http::{HeaderMap, Request, StatusCode};
+use http::{HeaderMap, HeaderValue, Request, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use service::{Chain, Service, ServiceConfig};
@@ -74,11 +74,14 @@ impl World {
         };
         let mut state = ApiState::new(service.clone(), info, "127.0.0.1:8000".parse().unwrap());
         state.local_files = Some(store.clone());
+        state.allowed_hosts = vec!["sandbox.test".into()];
         set(&mut state);
         Self { router: router(state), service, executor, store, _directory: directory }
     }
 
-    pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
+    pub(crate) async fn send(&self, mut request: Request<Body>) -> Answer {
+        // Every client sends one.
+        request.headers_mut().entry("host").or_insert(HeaderValue::from_static("localhost:8000"));
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let bytes = body.collect().await.unwrap().to_bytes().to_vec();

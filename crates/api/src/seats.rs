@@ -1,0 +1,370 @@
+//! Who holds which connection, and which one goes when there is no room.
+//!
+//! ```text
+//! state of a connection     waits for        may be closed for a new one
+//! idle                      its client       first: between requests, or before a head is complete, however it trickles
+//! receiving, sending        its client       where no idle one is left, and only of a peer that holds more than the newcomer
+//! working                   the service      never: its program runs or waits for its place
+//! ```
+//!
+//! There are no fixed shares: one peer, such as a reverse proxy, may hold every place while nobody else wants one. When all
+//! are taken, the peer that holds the most gives one up, the one that has waited longest, as long as it holds at least as many as
+//! the newcomer; so each ends with an equal share. Peers are IPv4 addresses and IPv6 networks of 64 bits, which is what one
+//! subscriber has (RFC 6177); the whole of loopback is one peer.
+//!
+//! Loopback always gets in, so that the health check of the host or the container works whatever others do: it has places
+//! of its own besides, and takes one from anybody, itself included.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// Whoever connects, as far as fairness goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Peer {
+    Loopback,
+    V4([u8; 4]),
+    V6Network([u8; 8]),
+}
+
+impl Peer {
+    fn of(address: IpAddr) -> Self {
+        // An IPv4 client of a socket for both families comes as ::ffff:a.b.c.d.
+        match address.to_canonical() {
+            address if address.is_loopback() => Self::Loopback,
+            IpAddr::V4(address) => Self::V4(address.octets()),
+            IpAddr::V6(address) => {
+                let [a, b, c, d, e, f, g, h, ..] = address.octets();
+                Self::V6Network([a, b, c, d, e, f, g, h])
+            }
+        }
+    }
+}
+
+/// What a connection waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u64)]
+pub(crate) enum State {
+    /// A request.
+    Idle = 0,
+    /// The rest of a request's body.
+    Receiving = 1,
+    /// The answer, which the service makes.
+    Working = 2,
+    /// The client, which takes the answer.
+    Sending = 3,
+}
+
+/// Bits of a state beside its time.
+const STATE_BITS: u32 = 2;
+
+/// One connection.
+#[derive(Debug)]
+pub(crate) struct Seat {
+    peer: Peer,
+    epoch: Instant,
+    /// Milliseconds since `epoch` at which the state began, and the state in the lowest bits.
+    now: AtomicU64,
+    /// `now` when this connection was chosen to go.
+    chosen: AtomicU64,
+    closing: CancellationToken,
+}
+
+impl Seat {
+    /// Says what the connection waits for from now on.
+    pub(crate) fn set(&self, state: State) {
+        let since = u64::try_from(self.epoch.elapsed().as_millis()).unwrap_or(u64::MAX >> STATE_BITS);
+        self.now.store((since << STATE_BITS) | state as u64, Ordering::Release);
+    }
+
+    /// Ready when the connection was chosen to make room.
+    pub(crate) async fn chosen(&self) {
+        self.closing.cancelled().await;
+    }
+
+    /// Whether nothing came of it since it was chosen. A request that arrived in that very moment is still answered.
+    pub(crate) fn still_waits(&self) -> bool {
+        self.now.load(Ordering::Acquire) == self.chosen.load(Ordering::Acquire)
+    }
+
+    fn is(&self, states: &[State]) -> bool {
+        let state = self.now.load(Ordering::Acquire) & ((1 << STATE_BITS) - 1);
+        states.iter().any(|one| *one as u64 == state)
+    }
+
+    fn since(&self) -> u64 {
+        self.now.load(Ordering::Acquire) >> STATE_BITS
+    }
+
+    fn close(&self) {
+        self.chosen.store(self.now.load(Ordering::Acquire), Ordering::Release);
+        self.closing.cancel();
+    }
+}
+
+/// All connections that are open.
+#[derive(Debug)]
+pub(crate) struct Seats {
+    most: usize,
+    /// Places beyond `most` that loopback alone may take.
+    reserve: usize,
+    epoch: Instant,
+    table: Mutex<Table>,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    next: u64,
+    open: HashMap<u64, Arc<Seat>>,
+    held: HashMap<Peer, usize>,
+}
+
+/// A place among the connections, given back when dropped.
+#[derive(Debug)]
+pub(crate) struct Taken {
+    pub(crate) seat: Arc<Seat>,
+    number: u64,
+    seats: Arc<Seats>,
+}
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        self.seats.table().remove(self.number);
+    }
+}
+
+impl Seats {
+    pub(crate) fn new(most: usize, reserve: usize) -> Arc<Self> {
+        Arc::new(Self { most: most.max(1), reserve, epoch: Instant::now(), table: Mutex::default() })
+    }
+
+    fn table(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes a place for a connection from `address`, if need be that of another, which is told to close. `None` when
+    /// nobody can be asked to go.
+    pub(crate) fn take(self: &Arc<Self>, address: IpAddr) -> Option<Taken> {
+        let peer = Peer::of(address);
+        let mut table = self.table();
+        if table.open.len() >= self.most && !self.make_room(&mut table, peer) {
+            return None;
+        }
+        let number = table.next;
+        table.next += 1;
+        let seat = Arc::new(Seat {
+            peer,
+            epoch: self.epoch,
+            now: AtomicU64::new(0),
+            chosen: AtomicU64::new(0),
+            closing: CancellationToken::new(),
+        });
+        seat.set(State::Idle);
+        table.open.insert(number, Arc::clone(&seat));
+        *table.held.entry(peer).or_default() += 1;
+        drop(table);
+        Some(Taken { seat, number, seats: Arc::clone(self) })
+    }
+
+    /// Closes the idle connection that has waited longest of the peer that holds the most: there are no descriptors left.
+    pub(crate) fn close_one(&self) -> bool {
+        let mut table = self.table();
+        table.close_longest(&[State::Idle], |_, _| true)
+    }
+
+    fn make_room(&self, table: &mut Table, newcomer: Peer) -> bool {
+        let is_loopback = newcomer == Peer::Loopback;
+        let holds = table.held.get(&newcomer).copied().unwrap_or_default();
+        if table.close_longest(&[State::Idle], |peer, held| peer == newcomer || is_loopback || held >= holds)
+        {
+            return true;
+        }
+        if is_loopback && table.open.len() < self.most + self.reserve {
+            return true;
+        }
+        // Whoever sends or takes a byte now and then could hold every place for as long as a body may take.
+        table.close_longest(&[State::Receiving, State::Sending], |peer, held| {
+            is_loopback || (peer != newcomer && held > holds + 1)
+        })
+    }
+}
+
+impl Table {
+    fn remove(&mut self, number: u64) -> Option<Arc<Seat>> {
+        let seat = self.open.remove(&number)?;
+        if let Some(held) = self.held.get_mut(&seat.peer) {
+            *held -= 1;
+            if *held == 0 {
+                self.held.remove(&seat.peer);
+            }
+        }
+        Some(seat)
+    }
+
+    /// Of the connections in one of `states` whose peer `may` give one up: closes the one that has waited longest of the
+    /// peer that holds the most. False if there is none.
+    fn close_longest(&mut self, states: &[State], may: impl Fn(Peer, usize) -> bool) -> bool {
+        let held = |seat: &Seat| self.held.get(&seat.peer).copied().unwrap_or_default();
+        let candidates = self.open.iter().filter(|(_, seat)| seat.is(states) && may(seat.peer, held(seat)));
+        let longest =
+            candidates.max_by_key(|(number, seat)| (held(seat), std::cmp::Reverse((seat.since(), **number))));
+        let Some(number) = longest.map(|(number, _)| *number) else { return false };
+        if let Some(seat) = self.remove(number) {
+            seat.close();
+        }
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MOST: usize = 8;
+
+    fn seats() -> Arc<Seats> {
+        Seats::new(MOST, 2)
+    }
+
+    fn from(seats: &Arc<Seats>, address: &str) -> Option<Taken> {
+        seats.take(address.parse().unwrap())
+    }
+
+    fn fill(seats: &Arc<Seats>, address: &str, state: State) -> Vec<Taken> {
+        let taken: Vec<_> = (0..MOST).map(|_| from(seats, address).unwrap()).collect();
+        taken.iter().for_each(|taken| taken.seat.set(state));
+        taken
+    }
+
+    fn closed(taken: &[Taken]) -> usize {
+        taken.iter().filter(|taken| taken.seat.closing.is_cancelled()).count()
+    }
+
+    #[test]
+    fn one_peer_may_hold_everything_until_another_comes() {
+        let seats = seats();
+        let proxy = fill(&seats, "192.0.2.1", State::Idle);
+        assert_eq!(closed(&proxy), 0);
+        let other: Vec<_> = (0..MOST).map(|_| from(&seats, "192.0.2.2").unwrap()).collect();
+        // Equal shares, give or take the one that came last.
+        assert!((MOST / 2..=MOST / 2 + 1).contains(&closed(&proxy)), "{}", closed(&proxy));
+        assert_eq!(closed(&proxy) + closed(&other), MOST);
+    }
+
+    #[test]
+    fn the_longest_idle_goes_first_and_a_request_in_progress_never() {
+        let seats = seats();
+        let peer = fill(&seats, "192.0.2.1", State::Working);
+        peer[3].seat.now.store(5 << STATE_BITS, Ordering::Release);
+        peer[5].seat.now.store(4 << STATE_BITS, Ordering::Release);
+        let _first = from(&seats, "192.0.2.2").unwrap();
+        assert!(peer[5].seat.closing.is_cancelled() && closed(&peer) == 1);
+        let _second = from(&seats, "192.0.2.3").unwrap();
+        assert!(peer[3].seat.closing.is_cancelled() && closed(&peer) == 2);
+        // The two that came are idle: the next takes from them, not from those that work.
+        let _third = from(&seats, "192.0.2.4").unwrap();
+        assert_eq!(closed(&peer), 2);
+        assert!(fill_all_working(&seats) && from(&seats, "192.0.2.9").is_none());
+    }
+
+    /// Sets whatever is open to work.
+    fn fill_all_working(seats: &Seats) -> bool {
+        seats.table().open.values().for_each(|seat| seat.set(State::Working));
+        true
+    }
+
+    #[test]
+    fn a_peer_with_few_loses_nothing_to_one_with_many() {
+        let seats = seats();
+        let small = from(&seats, "192.0.2.1").unwrap();
+        let large: Vec<_> = (1..MOST).map(|_| from(&seats, "192.0.2.2").unwrap()).collect();
+        large.iter().for_each(|taken| taken.seat.set(State::Working));
+        assert!(from(&seats, "192.0.2.2").is_none());
+        assert!(!small.seat.closing.is_cancelled());
+        large[0].seat.set(State::Idle);
+        assert!(from(&seats, "192.0.2.2").is_some());
+        assert!(large[0].seat.closing.is_cancelled() && !small.seat.closing.is_cancelled());
+    }
+
+    #[test]
+    fn trickled_bodies_and_answers_hold_no_place_against_others() {
+        for state in [State::Receiving, State::Sending] {
+            let seats = seats();
+            let hog = fill(&seats, "192.0.2.1", state);
+            // Not for one more of its own.
+            assert!(from(&seats, "192.0.2.1").is_none());
+            let other = from(&seats, "192.0.2.2").unwrap();
+            assert_eq!(closed(&hog), 1);
+            other.seat.set(State::Working);
+            // Equal shares, and no further.
+            let taken: Vec<_> = (0..MOST)
+                .map_while(|_| from(&seats, "192.0.2.2"))
+                .inspect(|t| t.seat.set(State::Working))
+                .collect();
+            assert!(taken.len() + 1 <= MOST / 2, "{}", taken.len());
+            assert_eq!(closed(&[other]), 0);
+        }
+    }
+
+    #[test]
+    fn loopback_always_gets_in() {
+        for state in [State::Idle, State::Receiving, State::Sending, State::Working] {
+            let seats = seats();
+            let _others = fill(&seats, "192.0.2.1", state);
+            for _ in 0..2 {
+                assert!(from(&seats, "127.0.0.1").is_some(), "{state:?}");
+            }
+        }
+        // Also against itself, from whatever address of it.
+        for state in [State::Idle, State::Receiving, State::Sending] {
+            let seats = seats();
+            let mut hog = Vec::new();
+            for n in 0..MOST * 3 {
+                let taken = from(&seats, &format!("127.0.0.{}", n + 1)).unwrap();
+                taken.seat.set(state);
+                hog.push(taken);
+            }
+            assert!(from(&seats, "::1").is_some(), "{state:?}");
+        }
+    }
+
+    #[test]
+    fn peers_are_what_one_subscriber_has() {
+        let of = |text: &str| Peer::of(text.parse().unwrap());
+        assert_eq!(of("2001:db8:1:2::1"), of("2001:db8:1:2:ffff::9"));
+        assert_ne!(of("2001:db8:1:2::1"), of("2001:db8:1:3::1"));
+        assert_eq!(of("::ffff:192.0.2.1"), of("192.0.2.1"));
+        assert_ne!(of("192.0.2.1"), of("192.0.2.2"));
+        assert_eq!(of("::ffff:127.0.0.1"), of("::1"));
+    }
+
+    #[test]
+    fn a_place_comes_back_once() {
+        let seats = seats();
+        let first = fill(&seats, "192.0.2.1", State::Idle);
+        let second = fill(&seats, "192.0.2.1", State::Idle);
+        // One lock at a time: what `table` gives lives to the end of its statement.
+        let counts = || {
+            let table = seats.table();
+            (table.open.len(), table.held.len())
+        };
+        assert_eq!((closed(&first), counts()), (MOST, (MOST, 1)));
+        drop(first);
+        assert_eq!(counts(), (MOST, 1));
+        drop(second);
+        assert_eq!(counts(), (0, 0));
+        assert!(!seats.close_one());
+    }
+
+    #[test]
+    fn what_arrives_in_the_last_moment_is_seen() {
+        let seats = seats();
+        let taken = from(&seats, "192.0.2.1").unwrap();
+        assert!(seats.close_one() && taken.seat.still_waits());
+        taken.seat.set(State::Working);
+        assert!(!taken.seat.still_waits());
+    }
+}
