@@ -3,6 +3,7 @@
 #   native    the default: the program and the Python runtime, for the native executor
 # docs/deployment.md says how to use them. Nothing here needs BuildKit.
 
+# Each base may be given with its digest (name:tag@sha256:...), which pins it: see docs/deployment.md, "Pinned bases".
 # What compiles: Rust as Cargo.toml's rust-version asks, a C linker.
 ARG BUILDER_BASE=rust:1-bookworm
 # What the runtime is made from: CPython 3.11 to 3.14 with venv, for glibc.

@@ -48,6 +48,8 @@ pub(crate) enum Command {
     Image(ImageCommand),
     /// Asks the service on this machine whether it can take work: exit code 0 yes, 1 no
     Health,
+    /// Makes a new key for download links; earlier links work until they end, services that run need no restart
+    RotateLinkKey(RotateLinkKeyArgs),
     /// Prints every setting with its value and source
     CheckConfig(CheckConfigArgs),
 }
@@ -174,6 +176,14 @@ pub(crate) enum ImageCommand {
     Build,
     /// Writes what the image holds, the runtime and the guest agent, as a tar archive to standard output, for a Dockerfile
     Export,
+}
+
+/// Arguments of `rotate-link-key`.
+#[derive(Debug, Args)]
+pub(crate) struct RotateLinkKeyArgs {
+    /// Ends all links that were given out so far, at once: for a key that others may have read
+    #[arg(long)]
+    pub(crate) end_links: bool,
 }
 
 /// Arguments of `check-config`.

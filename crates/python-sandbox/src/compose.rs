@@ -159,6 +159,8 @@ pub(crate) fn open_store(settings: &Settings) -> Result<Option<Arc<LocalStore>>,
     let config = LocalConfig {
         link_lifetime: settings.storage.link_lifetime,
         retention: settings.storage.file_lifetime,
+        bytes_max: settings.storage.bytes_max,
+        min_free_percent: settings.storage.min_free_percent,
         free_min_bytes: settings.exec_limits_max.files_total_bytes_max,
         ..LocalConfig::new(files_dir(settings))
     };

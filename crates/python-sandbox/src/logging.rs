@@ -1,8 +1,9 @@
 //! Log lines: to standard error, as text or JSON. Every line of a request carries its `request_id`, because the
-//! HTTP layer works inside a span that has it.
+//! HTTP layer works inside a span that has it. Whatever a value holds, an event is one line in which every character shows
+//! itself: nothing that a client or a program sent forges a line or turns its text around.
 
 use crate::settings::LogSettings;
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal, Write};
 use tracing::Level;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::{Layer, SubscriberExt};
@@ -28,12 +29,63 @@ fn start_at(settings: &LogSettings, level: Level) {
         ("hyper_util", level.min(Level::INFO)),
         ("mio", level.min(Level::INFO)),
     ]);
-    let base = fmt::layer().with_writer(std::io::stderr);
+    let colours = !settings.json && io::stderr().is_terminal();
+    let base = fmt::layer().with_writer(move || Plain { colours });
     let lines = if settings.json {
         base.json().flatten_event(true).with_current_span(true).with_span_list(false).boxed()
     } else {
-        base.with_ansi(std::io::stderr().is_terminal()).boxed()
+        base.with_ansi(colours).boxed()
     };
     // A second start is no harm: the first one stays.
     let _ = registry().with(lines.with_filter(filter)).try_init();
+}
+
+/// Standard error, for whole events: the formatter hands each over at once.
+#[derive(Debug)]
+struct Plain {
+    /// Escape sequences of the formatter's own pass; those in values it has written out itself.
+    colours: bool,
+}
+
+impl Write for Plain {
+    fn write(&mut self, event: &[u8]) -> io::Result<usize> {
+        io::stderr().lock().write_all(plain(&String::from_utf8_lossy(event), self.colours).as_bytes())?;
+        Ok(event.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
+}
+
+/// One line. What does not show itself is written as JSON writes it, `\u` and four digits, so that JSON stays JSON.
+fn plain(event: &str, colours: bool) -> String {
+    let (text, end) = event.strip_suffix('\n').map_or((event, ""), |text| (text, "\n"));
+    let mut line = String::with_capacity(event.len());
+    for c in text.chars() {
+        if storage::shows_itself(c) || (colours && c == '\u{1b}') {
+            line.push(c);
+        } else {
+            line.extend(c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")));
+        }
+    }
+    line + end
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_is_one_line_that_hides_nothing() {
+        let event = "INFO a=x\nERROR forged \u{202e}\u{200b}\u{e0041}\u{9b}m\n";
+        let written = "INFO a=x\\u000aERROR forged \\u202e\\u200b\\udb40\\udc41\\u009bm\n";
+        assert_eq!(plain(event, false), written);
+        assert_eq!(plain("\u{1b}[2mx\n", true), "\u{1b}[2mx\n");
+        assert_eq!(plain("\u{1b}[2mx", false), "\\u001b[2mx");
+        assert_eq!(plain("naïve 文\n", false), "naïve 文\n");
+        let json: serde_json::Value =
+            serde_json::from_str(&plain("{\"a\": \"\u{e0041}\"}\n", false)).expect("JSON");
+        assert_eq!(json["a"], "\u{e0041}");
+    }
 }

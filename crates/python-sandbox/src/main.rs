@@ -12,6 +12,7 @@ mod exit;
 mod health;
 mod image;
 mod leftovers;
+mod link_key;
 mod logging;
 mod own_scope;
 mod processes;
@@ -64,6 +65,7 @@ fn main() -> ExitCode {
         }
         Command::Setup(args) => setup::run(&args, &settings),
         Command::Health => health::run(&settings),
+        Command::RotateLinkKey(args) => link_key::rotate(&args, &settings),
         Command::CheckConfig(args) => check_config(&args, &resolved),
     }
 }

@@ -12,6 +12,7 @@ use crate::settings::{PROVIDERS_BUILT, Settings};
 use crate::{exit, term};
 use api::{ApiState, AppInfo, BodyLimits, ServerLimits};
 use executor::Chain;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use service::{Service, Store};
 use std::io;
 use std::net::SocketAddr;
@@ -66,7 +67,7 @@ async fn try_serve(settings: &Settings) -> Result<(), StartError> {
     let server = tokio::spawn(api::serve(
         listener,
         api::router(state),
-        ServerLimits::default(),
+        server_limits(),
         closed.clone().cancelled_owned(),
     ));
     announce(settings, bound);
@@ -153,8 +154,28 @@ fn state(
             ..BodyLimits::default()
         },
         cors_origins: settings.cors_origins.clone(),
+        // Whoever has the service listen on a name calls it by that name.
+        allowed_hosts: settings.allowed_hosts.iter().cloned().chain([settings.host.clone()]).collect(),
         ..ApiState::new(service, info, bound)
     }
+}
+
+/// Bounds on connections, so many that half of the descriptors that this process may have stay for its work.
+fn server_limits() -> ServerLimits {
+    let most = getrlimit(Resource::Nofile).maximum;
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: most, maximum: most }) {
+        tracing::warn!(%error, "failed to raise the limit on open files to its maximum");
+    }
+    let limits = ServerLimits::default();
+    let open_max = getrlimit(Resource::Nofile).current.and_then(|open| usize::try_from(open).ok());
+    let connections_max = limits.connections_max.min(open_max.unwrap_or(usize::MAX) / 2);
+    if connections_max < limits.connections_max {
+        tracing::warn!(
+            connections_max,
+            "few open files are allowed, so fewer connections are taken (hint: ulimit -n 4096)"
+        );
+    }
+    ServerLimits { connections_max, ..limits }
 }
 
 fn announce(settings: &Settings, bound: SocketAddr) {

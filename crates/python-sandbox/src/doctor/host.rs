@@ -154,7 +154,7 @@ fn disk_space(path: &Path) -> Finding {
             if free >= FREE_BYTES_MIN {
                 Finding::host("disk space", detail)
             } else {
-                Finding::host_missing("disk space", detail, "free some, or lower STORAGE_CLEANUP_DAYS")
+                Finding::host_missing("disk space", detail, "free some, or lower STORAGE_MAX_SIZE")
             }
         }
         Err(error) => Finding::host_missing(

@@ -74,6 +74,8 @@ pub(crate) enum Item {
     Template,
     /// A web origin such as `https://example.org`, or `*`.
     Origin,
+    /// A host name such as `example.org`, `*.example.org` for all below it, an address, or `*`.
+    Host,
 }
 
 /// A checked value.
@@ -179,6 +181,10 @@ impl Kind {
             Self::List(Item::Origin) => {
                 "origins such as https://example.org separated by commas, or *; empty for none".to_owned()
             }
+            Self::List(Item::Host) => {
+                "host names such as example.org or *.example.org, without a port, separated by commas, or *; empty for none"
+                    .to_owned()
+            }
             Self::Path => "an absolute or relative path, or empty".to_owned(),
             Self::Url => "an address such as https://sandbox.example.org, or empty".to_owned(),
             Self::Secret => "text, or empty".to_owned(),
@@ -274,6 +280,7 @@ fn list(text: &str, item: Item) -> Result<Vec<String>, Refusal> {
             Item::Provider => known_provider(part)?,
             Item::Template => template(part)?,
             Item::Origin => origin(part)?,
+            Item::Host => host(part)?,
         };
         if !items.contains(&checked) {
             items.push(checked);
@@ -322,6 +329,17 @@ fn origin(text: &str) -> Result<String, Refusal> {
         _ => {
             Err(format!("has the entry `{text}`, which is no origin (scheme, host and port, nothing after)"))
         }
+    }
+}
+
+fn host(text: &str) -> Result<String, Refusal> {
+    let name = text.strip_prefix("*.").unwrap_or(text);
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    let is_name = name.split('.').all(|label| !label.is_empty() && label.bytes().all(plain));
+    if text == "*" || is_name || text.parse::<std::net::IpAddr>().is_ok() {
+        Ok(text.to_ascii_lowercase())
+    } else {
+        Err(format!("has the entry `{text}`, which is no host name (no scheme, port or path)"))
     }
 }
 
@@ -449,6 +467,12 @@ mod tests {
         }
         for bad in ["a.example", "https://a.example/x", "https://"] {
             assert!(Kind::List(Item::Origin).parse(bad).is_err(), "{bad}");
+        }
+        for good in ["*", "a.example", "*.a.example", "sandbox", "192.0.2.1", "2001:db8::1", "A.Example, b"] {
+            assert!(Kind::List(Item::Host).parse(good).is_ok(), "{good}");
+        }
+        for bad in ["https://a.example", "a.example:80", "a/b", "*a", "a.*", "a..b", ".a", "*."] {
+            assert!(Kind::List(Item::Host).parse(bad).is_err(), "{bad}");
         }
     }
 

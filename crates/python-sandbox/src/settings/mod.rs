@@ -44,6 +44,8 @@ pub(crate) struct Settings {
     pub(crate) public_url: Option<String>,
     /// Origins that browsers may call from.
     pub(crate) cors_origins: Vec<String>,
+    /// Names of this service in `Host`.
+    pub(crate) allowed_hosts: Vec<String>,
     /// Directory of the runtime, the stored files and the link key.
     pub(crate) data_dir: PathBuf,
     /// Grace for running programs at the end.
@@ -147,8 +149,12 @@ pub(crate) struct StorageSettings {
     pub(crate) enabled: bool,
     /// How long a link works.
     pub(crate) link_lifetime: Duration,
-    /// When files are removed.
+    /// How long a file may be kept at most.
     pub(crate) file_lifetime: Duration,
+    /// Most bytes of all files together.
+    pub(crate) bytes_max: u64,
+    /// Share of the disk that is kept free, in percent.
+    pub(crate) min_free_percent: u8,
 }
 
 impl Settings {
@@ -161,6 +167,7 @@ impl Settings {
             port: view.count("PORT"),
             public_url: view.optional_text("PUBLIC_URL"),
             cors_origins: view.list("CORS_ORIGINS"),
+            allowed_hosts: view.list("ALLOWED_HOSTS"),
             data_dir: view.path("DATA_DIR").unwrap_or_default(),
             shutdown_timeout: view.seconds("SHUTDOWN_TIMEOUT"),
             log: LogSettings {
@@ -235,6 +242,8 @@ impl Settings {
                 enabled: view.flag("STORAGE_ENABLED") && view.text("STORAGE_PROVIDER") != "disabled",
                 link_lifetime: view.seconds("STORAGE_LINK_LIFETIME"),
                 file_lifetime: Duration::from_secs(view.number("STORAGE_CLEANUP_DAYS") * 24 * 3600),
+                bytes_max: view.number("STORAGE_MAX_SIZE"),
+                min_free_percent: view.count("STORAGE_MIN_FREE"),
             },
         }
     }

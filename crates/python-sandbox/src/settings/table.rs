@@ -148,6 +148,7 @@ pub(crate) const SETTINGS: &[Entry] = {
         row(Application, "PORT", number(0, 65_535), "8000", None, "TCP port to listen on; 0 takes any free one."),
         row(Application, "PUBLIC_URL", Kind::Url, "", None, "Address of the service as clients see it, used in file links; empty = taken from each request."),
         row(Application, "CORS_ORIGINS", Kind::List(Item::Origin), "", None, "Web origins whose pages may call the API; empty = none."),
+        row(Application, "ALLOWED_HOSTS", Kind::List(Item::Host), "", None, "Names of this service that a request may have in `Host`, against DNS rebinding; * = any. Allowed anyway: addresses, localhost, the names of PUBLIC_URL and HOST, and, where HOST is not loopback, names without a dot."),
         computed(Application, "DATA_DIR", Kind::Path, "/var/lib/python-sandbox for root, else $XDG_DATA_HOME/python-sandbox or ~/.local/share/python-sandbox", None, "Directory of the Python runtime, the stored files and the link key."),
         row(Application, "SHUTDOWN_TIMEOUT", number(0, 3600), "30", SECONDS, "Time that running programs get to end after SIGTERM or SIGINT."),
 
@@ -191,8 +192,10 @@ pub(crate) const SETTINGS: &[Entry] = {
 
         row(Storage, "STORAGE_ENABLED", Kind::Flag, "true", None, "Keeps output files and answers with links; false lists them as skipped."),
         row(Storage, "STORAGE_PROVIDER", Kind::Word(&["local", "s3", "r2", "disabled"]), "local", None, "Where output files are kept."),
-        row(Storage, "STORAGE_LINK_LIFETIME", number(1, 604_800), "18000", SECONDS, "How long a download link works."),
-        row(Storage, "STORAGE_CLEANUP_DAYS", number(1, 3650), "7", Some("days"), "Age at which stored files are removed."),
+        row(Storage, "STORAGE_LINK_LIFETIME", number(1, 604_800), "18000", SECONDS, "How long a download link works. The file goes when it ends."),
+        row(Storage, "STORAGE_CLEANUP_DAYS", number(1, 3650), "7", Some("days"), "Longest time that a stored file may be kept, whatever lifetime its link was made with."),
+        row(Storage, "STORAGE_MAX_SIZE", size(MIB, 1024 * 1024 * GIB), "10g", BYTES, "Most bytes of all stored files together, each counted in blocks of 4096. What does not fit is listed in skipped_files (storage_full)."),
+        row(Storage, "STORAGE_MIN_FREE", number(0, 90), "5", Some("percent of the disk"), "Share of the disk that files never take, in bytes and inodes, at most 4g and 65536 inodes; 0 = no such share."),
         row(Storage, "STORAGE_R2_BUCKET", Kind::OptionalText, "", None, "Bucket."),
         row(Storage, "STORAGE_R2_ACCOUNT_ID", Kind::OptionalText, "", None, "Account of the bucket."),
         row(Storage, "STORAGE_R2_ACCESS_KEY", Kind::Secret, "", None, "Access key of the bucket."),

@@ -27,7 +27,7 @@ fn a_client_that_goes_away_takes_its_program_with_it() {
     let body = json!({"code": visible(&marker), "timeout": 30}).to_string();
     let mut stream = connect(&server.base);
     let head = format!(
-        "POST /execute HTTP/1.1\r\nhost: x\r\nx-request-id: gone-1\r\ncontent-type: application/json\r\n\
+        "POST /execute HTTP/1.1\r\nhost: localhost\r\nx-request-id: gone-1\r\ncontent-type: application/json\r\n\
          content-length: {}\r\n\r\n",
         body.len()
     );
@@ -59,7 +59,7 @@ fn a_client_that_leaves_the_waiting_line_gives_its_place_back() {
         wait_for_load(&server, "running", 1);
         let mut stream = connect(&server.base);
         let body = r#"{"code":"print(2)"}"#;
-        let head = "POST /execute HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 19\r\n\r\n";
+        let head = "POST /execute HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 19\r\n\r\n";
         stream.write_all(format!("{head}{body}").as_bytes()).expect("sent");
         wait_for_load(&server, "waiting", 1);
         drop(stream);
@@ -74,7 +74,7 @@ fn a_client_that_leaves_the_waiting_line_gives_its_place_back() {
 fn heads_are_bounded_in_bytes_and_fields() {
     let Some(server) = default_server() else { return };
     let with = |headers: &str| {
-        let text = format!("GET /health HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{headers}\r\n");
+        let text = format!("GET /health HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n{headers}\r\n");
         exchange(&server.base, text.as_bytes())
     };
     assert!(with(&format!("x: {}\r\n", "y".repeat(4000))).starts_with("HTTP/1.1 200"));
@@ -109,12 +109,41 @@ fn a_slow_head_is_cut_and_harms_nobody() {
     });
 }
 
+/// More than there are places for, of one client: silent, or with a head or a body that never ends.
+#[test]
+fn connections_that_wait_starve_neither_the_service_nor_its_health() {
+    let Some(server) = Server::start(&[]) else { return };
+    let most = rustix::process::getrlimit(rustix::process::Resource::Nofile).maximum;
+    let limit = rustix::process::Rlimit { current: most, maximum: most };
+    rustix::process::setrlimit(rustix::process::Resource::Nofile, limit)
+        .expect("as many files as are allowed");
+    let body = "POST /execute HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 99\r\n\r\n{";
+    for text in ["", "GET /health HTTP/1.1\r\nhost:", body] {
+        let held: Vec<_> = (0..1100)
+            .map(|_| {
+                let mut stream = connect(&server.base);
+                // The service may have taken the place away already.
+                let _ = stream.write_all(text.as_bytes());
+                stream
+            })
+            .collect();
+        for _ in 0..3 {
+            let since = Instant::now();
+            assert_eq!(server.get("/health").status, 200);
+            assert!(since.elapsed() < Duration::from_secs(10), "{text:?}: {:?}", since.elapsed());
+        }
+        assert_eq!(server.output_of("print(1)"), "1\n");
+        drop(held);
+    }
+    server.stop();
+}
+
 #[test]
 fn a_connection_is_used_again() {
     let Some(server) = default_server() else { return };
     let mut stream = connect(&server.base);
     for _ in 0..3 {
-        stream.write_all(b"GET /openapi.json HTTP/1.1\r\nhost: x\r\n\r\n").expect("sent");
+        stream.write_all(b"GET /openapi.json HTTP/1.1\r\nhost: localhost\r\n\r\n").expect("sent");
         let mut answer = Vec::new();
         let mut buffer = [0; 4096];
         let (head, length) = loop {
@@ -138,7 +167,7 @@ fn a_connection_is_used_again() {
 #[test]
 fn bodies_come_in_every_lawful_form() {
     let Some(server) = default_server() else { return };
-    let head = "POST /execute HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\n";
+    let head = "POST /execute HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-type: application/json\r\n";
     let chunked =
         "transfer-encoding: chunked\r\n\r\n8\r\n{\"code\":\r\nb\r\n\"print(42)\"\r\n1\r\n}\r\n0\r\n\r\n";
     let expecting = "expect: 100-continue\r\ncontent-length: 20\r\n\r\n{\"code\":\"print(42)\"}";

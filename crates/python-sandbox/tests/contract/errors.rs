@@ -135,11 +135,11 @@ fn a_body_over_the_bound_is_413_however_it_is_sent() {
     assert!(answer.str("/message").contains("4096") && answer.str("/message").contains("MAX_BODY_SIZE"));
     // In chunks, with no length announced.
     let chunk = format!("1001\r\n{}\r\n", "x".repeat(0x1001));
-    let head = "POST /execute HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n";
+    let head = "POST /execute HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n";
     let answer = exchange_until_status(&server, format!("{head}{chunk}").as_bytes());
     assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
     // A length that is only announced costs nothing.
-    let head = "POST /execute HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 99999999999\r\n\r\n";
+    let head = "POST /execute HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 99999999999\r\n\r\n";
     let answer = exchange_until_status(&server, head.as_bytes());
     assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
     server.stop();
@@ -162,7 +162,7 @@ fn what_is_not_http_is_answered_or_closed_and_never_served() {
         &b"NONSENSE\r\n\r\n"[..],
         b"GET / HTTP/9.9\r\n\r\n",
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
-        b"POST /execute HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 5\r\n\
+        b"POST /execute HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 5\r\n\
           content-length: 6\r\n\r\n{\"co\"}",
         b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
     ] {
@@ -172,6 +172,60 @@ fn what_is_not_http_is_answered_or_closed_and_never_served() {
         assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 400"), "{answer}");
     }
     assert_eq!(server.output_of("print(1)"), "1\n");
+}
+
+/// What a page sees whose own name was made to lead here (DNS rebinding), and what others' pages may send.
+#[test]
+fn other_names_and_other_sites_are_refused() {
+    let Some(server) = default_server() else { return };
+    let with = |method: &str, path: &str, headers: &str| {
+        let body = r#"{"code":"print(1)"}"#;
+        let text = format!(
+            "{method} {path} HTTP/1.1\r\n{headers}connection: close\r\ncontent-type: application/json\r\n\
+             content-length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        exchange(&server.base, text.as_bytes())
+    };
+    let port = server.base.rsplit(':').next().unwrap_or_default();
+    for (method, path) in [("GET", "/health"), ("GET", "/"), ("GET", "/nothing"), ("POST", "/execute")] {
+        let answer = with(method, path, &format!("host: rebound.example:{port}\r\n"));
+        assert!(answer.starts_with("HTTP/1.1 421") && answer.contains("\"host_not_allowed\""), "{answer}");
+        assert!(answer.contains("ALLOWED_HOSTS"), "{answer}");
+        for headers in ["", "host: localhost\r\nhost: localhost\r\n", "host: local host\r\n", "host:\r\n"] {
+            let answer = with(method, path, headers);
+            assert!(answer.starts_with("HTTP/1.1 400"), "{headers}: {answer}");
+        }
+    }
+    for host in ["localhost", "LOCALHOST:1", "127.0.0.1", "[::1]:8000", "a.localhost", "192.0.2.1"] {
+        let answer = with("POST", "/execute", &format!("host: {host}\r\n"));
+        assert!(answer.starts_with("HTTP/1.1 200"), "{host}: {answer}");
+    }
+    for (origin, status) in [
+        ("http://localhost:8000", 200),
+        ("null", 403),
+        ("http://localhost:3000", 403),
+        ("https://evil.example", 403),
+        ("http://localhost:8000.evil.example", 403),
+    ] {
+        let answer = with("POST", "/execute", &format!("host: localhost:8000\r\norigin: {origin}\r\n"));
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{origin}: {answer}");
+        assert_eq!(answer.contains("\"origin_not_allowed\""), status == 403, "{answer}");
+    }
+    assert!(with("GET", "/docs", "host: localhost\r\norigin: null\r\n").starts_with("HTTP/1.1 200"));
+    check_error(&server.send("GET", "/", &[("host", "rebound.example")]), 421, "host_not_allowed");
+}
+
+#[test]
+fn a_compressed_body_is_415() {
+    let Some(server) = default_server() else { return };
+    let body = br#"{"code":"print(1)"}"#;
+    for coding in ["gzip", "br", "deflate, identity", "unheard-of"] {
+        let answer = server.post("/execute", body, &[JSON, ("content-encoding", coding)]);
+        check_error(&answer, 415, "unsupported_media_type");
+        assert_eq!(answer.header("accept-encoding"), "identity");
+    }
+    assert_eq!(server.post("/execute", body, &[JSON, ("content-encoding", "identity")]).status, 200);
 }
 
 #[test]

@@ -54,6 +54,64 @@ fn a_file_is_described_and_its_link_downloads_it() {
 }
 
 #[test]
+fn what_does_not_fit_into_the_store_is_skipped_and_health_says_so() {
+    let launch = Launch::new().set("STORAGE_MAX_SIZE", "1m").set("STORAGE_LINK_LIFETIME", "6");
+    let Some(server) = launch.start() else { return };
+    let write =
+        || server.program("for i in range(3): open(f'f{i}', 'wb').write(bytes(400000))\nprint('ran')");
+    let answer = write();
+    check_shape(&answer);
+    assert_eq!((&answer.json["success"], answer.str("/stdout")), (&json!(true), "ran\n"));
+    assert_eq!(paths(&answer, "artifacts", "path"), ["f0", "f1"], "{}", answer.text());
+    assert_eq!(answer.json["skipped_files"], json!([{"path": "f2", "reason": "storage_full"}]));
+    let full = write();
+    assert_eq!(paths(&full, "skipped_files", "reason"), ["storage_full"; 3], "{}", full.text());
+    // No living link gave way, and whoever watches is told.
+    for url in paths(&answer, "artifacts", "url") {
+        assert_eq!(server.get(&url).status, 200);
+    }
+    // Small files go on to fill what is left.
+    for _ in 0..8 {
+        server.program("for i in range(10): open(f's{i}', 'w')");
+    }
+    let said = crate::support::wait_until(Duration::from_secs(12), || {
+        let storage = &server.get("/health").json["storage"];
+        storage["healthy"] == false
+            && storage["reason"].as_str().is_some_and(|why| why.contains("STORAGE_MAX_SIZE"))
+    });
+    assert!(said, "{}", server.get("/health").text());
+    // When the links have ended there is room again, without a restart or a command.
+    assert!(crate::support::wait_until(Duration::from_secs(30), || {
+        paths(&write(), "artifacts", "path").len() == 2
+            && server.get("/health").json["storage"]["healthy"] == true
+    }));
+    server.stop();
+}
+
+#[test]
+fn a_new_link_key_needs_no_restart_and_ends_no_link() {
+    let launch = Launch::new();
+    let Some(server) = launch.start() else { return };
+    let link = |code: &str| token_path(server.program(code).str("/artifacts/0/url"));
+    let before = link("open('f', 'w').write('before')");
+    let rotate = |arguments: &[&str]| {
+        let output = Launch::new().in_dir(&server.dir).run(arguments, "");
+        assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    assert!(rotate(&["rotate-link-key"]).contains("new key"));
+    let after = link("open('f', 'w').write('after')");
+    assert_eq!((server.get(&before).text(), server.get(&after).text()), ("before".into(), "after".into()));
+    assert!(server.log_line(&["link key was changed"]).is_some());
+    rotate(&["rotate-link-key", "--end-links"]);
+    for path in [&before, &after] {
+        check_error(&server.get(path), 403, "link_invalid");
+    }
+    assert_eq!(server.get(&link("open('f', 'w').write('x')")).status, 200);
+    server.stop();
+}
+
+#[test]
 fn links_live_five_hours() {
     let Some(server) = open_server() else { return };
     let answer = server.program("open('f', 'w').write('x')");
@@ -75,9 +133,23 @@ fn names_are_safe_in_headers_whatever_they_are() {
         "\u{202e}gpj.exe",
         "%2e%2e%2f",
         "null.html\t",
+        ".curlrc",
+        " .bashrc",
+        "\u{200b}.netrc",
+        "CON",
+        "nul.txt",
+        "trailing. . ",
     ];
     let code = format!("for name in {}: open(name, 'w').write('x')", json!(names));
-    let answer = server.program(&code);
+    let answer = server.execute(json!({"code": code}));
+    let mut given = names.to_vec();
+    given.sort_unstable();
+    assert_eq!(paths(&answer, "artifacts", "path"), given, "the path is the program's: {}", answer.text());
+    for name in paths(&answer, "artifacts", "name") {
+        assert!(!name.starts_with(['.', '-', ' ']) && !name.ends_with(['.', ' ']), "{name:?}");
+        assert!(!name.contains(['/', '\\', '\u{202e}', '\u{200b}', '\n', '\t', '"', ':']), "{name:?}");
+        assert!(!["CON", "nul.txt"].contains(&name.as_str()), "{name:?}");
+    }
     let found = paths(&answer, "artifacts", "path");
     assert_eq!(found.len(), names.len(), "{}", answer.text());
     for url in paths(&answer, "artifacts", "url") {
@@ -87,6 +159,12 @@ fn names_are_safe_in_headers_whatever_they_are() {
         assert!(header.starts_with("attachment; filename="), "{header}");
         assert!(header.is_ascii() && !header.contains('\n'), "{header}");
         assert_eq!(file.header("set-cookie"), "");
+        // What `curl -OJ` takes: no file of orders, no option, no device, nothing hidden.
+        let plain = header.split('"').nth(1).unwrap_or_default();
+        assert!(
+            !plain.is_empty() && !plain.starts_with(['.', '-', ' ']) && !plain.ends_with(['.', ' ']),
+            "{header}"
+        );
     }
 }
 
@@ -265,12 +343,16 @@ print('Excel file created')";
 }
 
 #[test]
-fn the_same_content_is_kept_once_and_each_request_has_its_own_link() {
+fn the_same_content_is_kept_for_each_file_and_each_has_its_own_link() {
     let Some(server) = open_server() else { return };
     let code = "open('one', 'w').write('same')\nopen('two', 'w').write('same')";
     let answer = server.program(code);
     let digests = paths(&answer, "artifacts", "sha256");
     assert_eq!(digests[0], digests[1]);
+    // Kept once, the next answer with that content would come sooner, whoever asks for it.
+    let objects =
+        crate::support::command(&["find", &server.dir.data().join("files").to_string_lossy(), "-type", "f"]);
+    assert!(!objects.expect("listed").contains(&digests[0]), "a file is named by its content");
     let urls: Vec<Value> = answer.json["files"].as_array().cloned().unwrap_or_default();
     assert_ne!(urls[0], urls[1]);
     assert!(server.get(urls[1].as_str().unwrap_or_default()).header("content-disposition").contains("two"));

@@ -80,7 +80,7 @@ fn the_openapi_document_describes_every_path_and_refers_to_nothing_outside() {
     for path in ["/", "/execute", "/health", "/files/{token}", "/openapi.json"] {
         assert!(paths.contains_key(path), "{path}");
     }
-    for status in ["200", "400", "413", "415", "422", "500", "503"] {
+    for status in ["200", "400", "403", "413", "415", "421", "422", "500", "503"] {
         assert!(paths["/execute"]["post"]["responses"][status].is_object(), "{status}");
     }
     let mut references = Vec::new();
