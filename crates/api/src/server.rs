@@ -18,6 +18,7 @@ use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use std::convert::Infallible;
+use std::io::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
@@ -95,8 +96,8 @@ pub async fn serve(
                 }
                 None => {
                     tracing::debug!(peer = %address.ip(), "every connection works on a request; one more was refused");
-                    // Whether it goes out is the client's matter: nothing waits for it.
-                    let _ = stream.try_write(NO_PLACE);
+                    // The buffer of a new socket has room, so this does not wait; whether it arrives is the client's matter.
+                    let _ = stream.into_std().and_then(|mut stream| stream.write_all(NO_PLACE));
                 }
             },
             Err(error) => {

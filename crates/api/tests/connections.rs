@@ -150,6 +150,17 @@ async fn a_program_that_runs_is_not_ended_for_new_connections() {
 }
 
 #[tokio::test]
+async fn where_every_connection_works_one_more_is_told_so() {
+    let world = World::new(Script::Sleep);
+    let limits = ServerLimits { connections_max: 1, loopback_connections_max: 0, ..few() };
+    let server = start(&world, limits).await;
+    let _running = send(server.address, &format!("{EXECUTE}}}")).await;
+    settle(|| world.executor.created() == 1).await;
+    let answer = read_all(send(server.address, "").await).await;
+    assert!(answer.starts_with("HTTP/1.1 503") && answer.contains("retry-after"), "{answer}");
+}
+
+#[tokio::test]
 async fn stopping_lets_open_requests_end_and_closes_the_listener() {
     let world = World::new(Script::Sleep);
     let server = start(&world, ServerLimits::default()).await;

@@ -160,7 +160,7 @@ fn state(
     }
 }
 
-/// Bounds on connections, so many that half of the descriptors that this process may have stay for its work.
+/// Bounds on connections: half of the descriptors that this process may have stay for its work.
 fn server_limits() -> ServerLimits {
     let most = getrlimit(Resource::Nofile).maximum;
     if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: most, maximum: most }) {
