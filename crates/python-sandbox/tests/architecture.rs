@@ -7,18 +7,19 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Which crates of the workspace each crate may name outside of its tests.
-const ARROWS: [(&str, &[&str]); 15] = [
+const ARROWS: [(&str, &[&str]); 16] = [
     ("protocol", &[]),
     ("validator", &[]),
     ("confine", &[]),
-    ("storage", &[]),
-    ("runtime", &[]),
+    ("ownership", &[]),
+    ("storage", &["ownership"]),
+    ("runtime", &["ownership"]),
     ("testkit", &[]),
     ("agent-image", &[]),
     ("agent", &["confine", "protocol"]),
     ("template", &["confine"]),
     ("executor", &["protocol"]),
-    ("executor-docker", &["agent-image", "confine", "executor"]),
+    ("executor-docker", &["agent-image", "confine", "executor", "ownership"]),
     ("executor-native", &["agent", "agent-image", "confine", "executor", "protocol"]),
     ("service", &["executor", "storage", "validator"]),
     ("api", &["executor", "service", "storage", "validator"]),
@@ -30,6 +31,7 @@ const ARROWS: [(&str, &[&str]); 15] = [
             "executor",
             "executor-docker",
             "executor-native",
+            "ownership",
             "runtime",
             "service",
             "storage",

@@ -1,0 +1,170 @@
+//! The check on real directories. What belongs to another user takes root to make.
+
+#![allow(clippy::unwrap_used, reason = "a test that fails may panic where it stands")]
+#![allow(clippy::print_stderr, reason = "a skip must be seen")]
+
+use super::*;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt, chown, symlink};
+use std::path::PathBuf;
+
+/// Nobody: owns nothing on any host.
+const OTHER: u32 = 65_534;
+
+/// Whether other users' files can be made; says loudly when not.
+fn is_root() -> bool {
+    let is = rustix::process::geteuid().is_root();
+    if !is {
+        eprintln!("SKIPPED: files of other users take root to make");
+    }
+    is
+}
+
+fn place() -> (tempfile::TempDir, PathBuf) {
+    let place = tempfile::tempdir().unwrap();
+    let path = fs::canonicalize(place.path()).unwrap();
+    (place, path)
+}
+
+fn mode(path: &Path, mode: u32) {
+    fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+}
+
+fn cause(path: &Path) -> Option<(PathBuf, Cause)> {
+    match check(path) {
+        Ok(_) => None,
+        Err(Refusal::Untrusted { at, cause, .. }) => Some((at, cause)),
+        Err(error) => panic!("{error}"),
+    }
+}
+
+#[test]
+fn ones_own_file_in_a_shared_directory_with_the_sticky_bit_is_good() {
+    let (_place, root) = place();
+    let shared = root.join("shared");
+    fs::create_dir_all(shared.join("mine")).unwrap();
+    mode(&shared, 0o1777);
+    let file = shared.join("mine/.env");
+    assert_eq!(check(&file).unwrap(), Found::Missing);
+    fs::write(&file, "").unwrap();
+    assert_eq!(check(&file).unwrap(), Found::There);
+    assert_eq!(check(&shared.join("nowhere/else")).unwrap(), Found::Missing);
+    // Others may make entries in it, so it is no directory of ours.
+    assert_eq!(cause(&shared), Some((shared.clone(), Cause::Everybody { mode: 0o1777 })));
+    mode(&shared, 0o777);
+    assert_eq!(cause(&file), Some((shared, Cause::Everybody { mode: 0o777 })));
+}
+
+#[test]
+fn whoever_can_write_is_named_with_the_place() {
+    let (_place, root) = place();
+    let file = root.join("a/b/file");
+    fs::create_dir_all(root.join("a/b")).unwrap();
+    fs::write(&file, "").unwrap();
+    mode(&file, 0o646);
+    assert_eq!(cause(&file), Some((file.clone(), Cause::Everybody { mode: 0o646 })));
+    mode(&file, 0o600);
+    assert_eq!(cause(&file), None);
+    if !is_root() {
+        return;
+    }
+    for at in [file.clone(), root.join("a/b"), root.join("a")] {
+        chown(&at, Some(OTHER), None).unwrap();
+        assert_eq!(cause(&file), Some((at.clone(), Cause::Owner { uid: OTHER })));
+        let said = check(&file).unwrap_err().to_string();
+        assert!(said.contains(&OTHER.to_string()) && said.contains(at.to_str().unwrap()), "{said}");
+        chown(&at, Some(0), None).unwrap();
+        chown(&at, None, Some(OTHER)).unwrap();
+        mode(&at, 0o770);
+        assert_eq!(cause(&file), Some((at.clone(), Cause::Group { gid: OTHER, mode: 0o770 })));
+        mode(&at, 0o750);
+        assert_eq!(cause(&file), None);
+    }
+    // Whose file that is may give it orders, and nobody else.
+    chown(&file, Some(OTHER), None).unwrap();
+    assert!(way::check(&file, &Trusted::user(OTHER)).is_ok());
+    assert!(way::check(&file, &Trusted::user(OTHER - 1)).is_err());
+}
+
+#[test]
+fn a_link_counts_by_its_place_and_by_its_target() {
+    let (_place, root) = place();
+    for name in ["good", "bad", "shared"] {
+        fs::create_dir(root.join(name)).unwrap();
+        fs::write(root.join(name).join("file"), "").unwrap();
+    }
+    symlink("../good/file", root.join("bad/link")).unwrap();
+    symlink("../bad/file", root.join("good/link")).unwrap();
+    symlink(root.join("good/file"), root.join("shared/link")).unwrap();
+    symlink(root.join("good/../bad"), root.join("good/directory")).unwrap();
+    mode(&root.join("bad"), 0o777);
+    mode(&root.join("shared"), 0o1777);
+    let bad = Some((root.join("bad"), Cause::Everybody { mode: 0o777 }));
+    assert_eq!(cause(&root.join("bad/link")), bad, "the place");
+    assert_eq!(cause(&root.join("good/link")), bad, "the target");
+    assert_eq!(cause(&root.join("good/directory/file")), bad, "on the way");
+    assert_eq!(cause(&root.join("bad/../good/file")), bad, "by way of");
+    assert_eq!(cause(&root.join("shared/link")), None, "a link of ours");
+    symlink("loop", root.join("good/loop")).unwrap();
+    assert!(matches!(check(&root.join("good/loop")), Err(Refusal::Examine { .. })));
+    if is_root() {
+        std::os::unix::fs::lchown(root.join("shared/link"), Some(OTHER), None).unwrap();
+        let link = root.join("shared/link");
+        assert_eq!(cause(&link), Some((link.clone(), Cause::Owner { uid: OTHER })), "a link of others");
+        // Where only we can replace it, it does not matter who made it.
+        std::os::unix::fs::lchown(root.join("good/loop"), Some(OTHER), None).unwrap();
+        fs::remove_file(root.join("good/loop")).unwrap();
+        symlink("file", root.join("good/loop")).unwrap();
+        std::os::unix::fs::lchown(root.join("good/loop"), Some(OTHER), None).unwrap();
+        assert_eq!(cause(&root.join("good/loop")), None);
+    }
+}
+
+#[test]
+fn an_access_list_is_refused_where_the_mode_lets_the_group_write() {
+    if !is_root() {
+        return;
+    }
+    let (_place, root) = place();
+    let file = root.join("file");
+    fs::write(&file, "").unwrap();
+    mode(&file, 0o660);
+    // Root's own group has no other members, or it is refused for those.
+    if cause(&file).is_some() {
+        return;
+    }
+    // Version 2, then (tag, rights, id): the owner, one user, the group, the mask, others (linux/posix_acl_xattr.h).
+    let entries: [(u16, u16, u32); 5] =
+        [(1, 6, u32::MAX), (2, 6, OTHER), (4, 0, u32::MAX), (16, 6, u32::MAX), (32, 0, u32::MAX)];
+    let mut list = 2u32.to_le_bytes().to_vec();
+    for (tag, rights, id) in entries {
+        list.extend(tag.to_le_bytes());
+        list.extend(rights.to_le_bytes());
+        list.extend(id.to_le_bytes());
+    }
+    let flags = rustix::fs::XattrFlags::empty();
+    if rustix::fs::setxattr(&file, "system.posix_acl_access", &list, flags).is_err() {
+        eprintln!("SKIPPED: the file system has no access control lists");
+        return;
+    }
+    assert_eq!(cause(&file), Some((file, Cause::AccessList)));
+}
+
+#[test]
+fn a_tree_is_judged_as_deep_as_asked() {
+    let (_place, root) = place();
+    fs::create_dir_all(root.join("a/b")).unwrap();
+    fs::write(root.join("a/b/code.py"), "").unwrap();
+    symlink("/nowhere", root.join("a/link")).unwrap();
+    assert!(check_tree(&root, usize::MAX).is_ok());
+    mode(&root.join("a/b/code.py"), 0o666);
+    assert!(check_tree(&root, 2).is_ok());
+    let error = check_tree(&root, 3).unwrap_err().to_string();
+    assert!(error.contains("a/b/code.py") && error.contains("everybody"), "{error}");
+}
+
+#[test]
+fn the_end_of_a_way_is_examined_when_it_is_the_root() {
+    assert_eq!(check(Path::new("/")).unwrap(), Found::There);
+    assert!(matches!(check(Path::new("")), Err(Refusal::Examine { .. })));
+}

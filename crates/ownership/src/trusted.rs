@@ -1,0 +1,25 @@
+//! Who may give orders: root, and the user whom this process runs as.
+
+/// The users whose files are believed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Trusted {
+    uid: u32,
+}
+
+impl Trusted {
+    /// Root and the effective user of this process.
+    pub(crate) fn this_process() -> Self {
+        Self { uid: rustix::process::geteuid().as_raw() }
+    }
+
+    /// Root and this user.
+    #[cfg(test)]
+    pub(crate) fn user(uid: u32) -> Self {
+        Self { uid }
+    }
+
+    /// Whether this is one of them.
+    pub(crate) fn has(&self, uid: u32) -> bool {
+        uid == 0 || uid == self.uid
+    }
+}

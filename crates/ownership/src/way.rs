@@ -1,0 +1,125 @@
+//! Goes the way to a file as the kernel does (path_resolution(7)) and judges each part of it.
+
+use crate::error::{Cause, Refusal};
+use crate::trusted::Trusted;
+use crate::{fuse, judge};
+use rustix::io::Errno;
+use std::ffi::OsString;
+use std::fs::{self, Metadata};
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Component, Path, PathBuf};
+
+/// Symbolic links on one way; the kernel's own bound (path_resolution(7), since Linux 4.2).
+const LINKS_MAX: u32 = 40;
+
+/// What is at the end of a way that nobody else can change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Found {
+    /// The file or directory, which nobody else can change either.
+    There,
+    /// Nothing. In a directory with the sticky bit, such as `/tmp`, others can still make it, so judge again after
+    /// making it.
+    Missing,
+}
+
+/// See [`crate::check`].
+pub(crate) fn check(path: &Path, trusted: &Trusted) -> Result<Found, Refusal> {
+    let absolute =
+        std::path::absolute(path).map_err(|source| Refusal::Examine { path: path.to_owned(), source })?;
+    let mut way = Way { path, trusted, at: PathBuf::new(), metadata: None, device: None };
+    way.go_to_root(absolute == Path::new("/"))?;
+    let mut pending = steps(&absolute);
+    let mut links = 0;
+    while let Some(step) = pending.pop() {
+        let is_last = pending.is_empty();
+        let Step::Into(name) = step else {
+            let above = way.at.parent().map_or_else(|| PathBuf::from("/"), Path::to_owned);
+            let metadata = examine(&above)?;
+            way.enter(above, metadata, is_last)?;
+            continue;
+        };
+        let next = way.at.join(name);
+        let metadata = match examine(&next) {
+            Err(Refusal::Examine { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                return Ok(Found::Missing);
+            }
+            examined => examined?,
+        };
+        if !metadata.is_symlink() {
+            way.enter(next, metadata, is_last)?;
+            continue;
+        }
+        // A link is never written to, only replaced, by whoever can write to its directory; with the sticky bit
+        // there, by its owner.
+        if way.metadata.as_ref().is_some_and(judge::is_shared_sticky) {
+            judge::owner(path, &next, &metadata, trusted)?;
+        }
+        links += 1;
+        if links > LINKS_MAX {
+            return Err(Refusal::Examine { path: next, source: Errno::LOOP.into() });
+        }
+        let target = fs::read_link(&next).map_err(|source| Refusal::Examine { path: next, source })?;
+        let more = steps(&target);
+        if target.is_absolute() {
+            way.go_to_root(more.is_empty() && is_last)?;
+        }
+        pending.extend(more);
+    }
+    Ok(Found::There)
+}
+
+enum Step {
+    Up,
+    Into(OsString),
+}
+
+/// The parts of a path, the last one first.
+fn steps(path: &Path) -> Vec<Step> {
+    let parts = path.components().rev().filter_map(|part| match part {
+        Component::Normal(name) => Some(Step::Into(name.to_owned())),
+        Component::ParentDir => Some(Step::Up),
+        Component::RootDir | Component::CurDir | Component::Prefix(_) => None,
+    });
+    parts.collect()
+}
+
+struct Way<'a> {
+    /// What was asked about.
+    path: &'a Path,
+    trusted: &'a Trusted,
+    /// How far it is judged.
+    at: PathBuf,
+    metadata: Option<Metadata>,
+    device: Option<u64>,
+}
+
+impl Way<'_> {
+    fn go_to_root(&mut self, is_last: bool) -> Result<(), Refusal> {
+        let root = PathBuf::from("/");
+        let metadata = examine(&root)?;
+        self.enter(root, metadata, is_last)
+    }
+
+    /// Judges what is no link and goes there.
+    fn enter(&mut self, at: PathBuf, metadata: Metadata, is_last: bool) -> Result<(), Refusal> {
+        if self.device != Some(metadata.dev()) {
+            self.device = Some(metadata.dev());
+            match fuse::served_by(&at) {
+                Some(uid) if !self.trusted.has(uid) => {
+                    return judge::refuse(self.path, &at, Cause::FuseMount { uid });
+                }
+                _ => {}
+            }
+        }
+        let judge = if is_last { judge::end } else { judge::passed };
+        judge(self.path, &at, &metadata, self.trusted)?;
+        self.at = at;
+        self.metadata = Some(metadata);
+        Ok(())
+    }
+}
+
+fn examine(path: &Path) -> Result<Metadata, Refusal> {
+    fs::symlink_metadata(path).map_err(|source| Refusal::Examine { path: path.to_owned(), source })
+}
