@@ -58,6 +58,16 @@ pub enum LoadError {
         #[source]
         source: io::Error,
     },
+    /// Somebody else can change what programs run in, or what templates import with the service's rights.
+    #[error(
+        "the runtime is not to be believed (hint: run `python-sandbox setup --force` for a prepared one; RUNTIME_ROOTFS \
+         must name a tree that only root or this user can write to)"
+    )]
+    Untrusted {
+        /// Who, and where.
+        #[source]
+        source: ownership::Refusal,
+    },
     /// A manifest does not parse.
     #[error("the manifest `{path}` is damaged (hint: run `python-sandbox setup --force`)")]
     Manifest {
@@ -101,6 +111,28 @@ pub enum SetupError {
         /// The system's reason.
         #[source]
         source: io::Error,
+    },
+    /// Somebody else can change what is prepared.
+    #[error(
+        "the data directory is not to be used (hint: set DATA_DIR to one that only root or this user can write to)"
+    )]
+    Untrusted {
+        /// Who, and where.
+        #[source]
+        source: ownership::Refusal,
+    },
+    /// Another set-up did not end.
+    #[error(
+        "another set-up holds the lock `{path}`{}, for {waited_s} s (hint: end it)",
+        holder.as_ref().map(|holder| format!(" ({holder})")).unwrap_or_default()
+    )]
+    Locked {
+        /// The lock.
+        path: PathBuf,
+        /// Its process, where it can be found.
+        holder: Option<String>,
+        /// How long it was waited for, in seconds.
+        waited_s: u64,
     },
     /// A helper program failed.
     #[error("failed to {action}")]

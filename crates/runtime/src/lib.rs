@@ -23,6 +23,7 @@ mod error;
 mod libraries;
 mod list;
 mod loaded;
+mod lock;
 mod manifest;
 mod packages;
 mod python;

@@ -7,7 +7,8 @@
 //!
 //! A step may be repeated at any time: it replaces what an interrupted try of itself has left.
 
-use std::fs::{self, File, TryLockError};
+use std::fs;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
@@ -15,6 +16,7 @@ use sha2::{Digest, Sha256};
 use crate::command::{command, run};
 use crate::error::SetupError;
 use crate::loaded::{Runtime, prefer, runtimes_dir};
+use crate::lock::{self, WAIT_MAX};
 use crate::manifest::{
     MANIFEST_NAME, Manifest, PythonVersion, ROOTFS_NAME, SCHEMA_VERSION, list_packages, program_env,
 };
@@ -90,8 +92,8 @@ pub fn setup(options: &SetupOptions, progress: &mut dyn Progress) -> Result<Runt
     let id = runtime_id(&interpreter, list)?;
 
     let directory = runtimes_dir(&options.data_dir);
-    fs::create_dir_all(&directory).map_err(SetupError::file("create", &directory))?;
-    let setup_lock = lock(&directory.join("setup.lock"), progress)?;
+    make_directory(&directory)?;
+    let setup_lock = lock::take(&directory.join("setup.lock"), WAIT_MAX, progress)?;
     let finished = directory.join(&id);
     if !options.force
         && let Ok(runtime) = Runtime::from_dir(&finished)
@@ -102,6 +104,9 @@ pub fn setup(options: &SetupOptions, progress: &mut dyn Progress) -> Result<Runt
 
     let work = directory.join(format!("{id}.partial"));
     if options.force {
+        tree::remove(&work)?;
+    } else if let Err(refusal) = ownership::check_tree(&work, usize::MAX) {
+        progress.detail(&format!("beginning again: {refusal}"));
         tree::remove(&work)?;
     }
     let wheels = directory.join("wheels");
@@ -158,25 +163,15 @@ pub(crate) fn sha256_hex(data: &[u8]) -> String {
     Sha256::digest(data).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Takes the lock that only one set-up holds. The system frees it when the process ends, however that
-/// happens.
-fn lock(path: &Path, progress: &mut dyn Progress) -> Result<File, SetupError> {
-    let file = File::options()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(path)
-        .map_err(SetupError::file("open", path))?;
-    match file.try_lock() {
-        Ok(()) => return Ok(file),
-        Err(TryLockError::WouldBlock) => progress.detail("another set-up is at work; waiting for it"),
-        Err(TryLockError::Error(source)) => {
-            return Err(SetupError::File { action: "lock", path: path.to_owned(), source });
-        }
-    }
-    file.lock().map_err(SetupError::file("lock", path))?;
-    Ok(file)
+/// Makes the directory of the runtimes, and those above it, readable for all and writable for us alone, whatever the
+/// umask; then judges the way to it, which others may have made.
+fn make_directory(directory: &Path) -> Result<(), SetupError> {
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o755)
+        .create(directory)
+        .map_err(SetupError::file("create", directory))?;
+    ownership::check(directory).map(drop).map_err(|source| SetupError::Untrusted { source })
 }
 
 /// A step: its stamp, what the user reads, what it does.
@@ -362,20 +357,9 @@ impl Build {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::mpsc;
-    use std::time::Duration;
+    use std::os::unix::fs::PermissionsExt;
 
     use super::*;
-
-    /// Tells a channel what it hears.
-    struct Teller(mpsc::Sender<String>);
-
-    impl Progress for Teller {
-        fn step(&mut self, _index: usize, _total: usize, _name: &str) {}
-        fn detail(&mut self, text: &str) {
-            self.0.send(text.to_owned()).unwrap();
-        }
-    }
 
     #[test]
     fn an_interrupted_run_goes_on_where_it_was() {
@@ -407,22 +391,18 @@ mod tests {
     }
 
     #[test]
-    fn a_second_setup_waits_and_says_so() {
+    fn a_data_directory_that_others_can_change_is_refused_before_anything_is_made_in_it() {
         let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("setup.lock");
-        let first = lock(&path, &mut Silent).unwrap();
-        let (teller, heard) = mpsc::channel();
-        let (done, is_done) = mpsc::channel();
-        let second = std::thread::spawn(move || {
-            let file = lock(&path, &mut Teller(teller)).unwrap();
-            done.send(()).unwrap();
-            drop(file);
-        });
-        assert!(heard.recv_timeout(Duration::from_secs(10)).unwrap().contains("waiting"));
-        assert!(is_done.try_recv().is_err(), "the lock is still ours");
-        drop(first);
-        is_done.recv_timeout(Duration::from_secs(10)).unwrap();
-        second.join().unwrap();
+        let data_dir = directory.path().join("data");
+        fs::create_dir(&data_dir).unwrap();
+        fs::set_permissions(&data_dir, fs::Permissions::from_mode(0o777)).unwrap();
+        let options = SetupOptions { data_dir: data_dir.clone(), python: None, packages: None, force: false };
+        let error = setup(&options, &mut Silent).unwrap_err();
+        assert!(matches!(error, SetupError::Untrusted { .. }), "{error}");
+        fs::set_permissions(&data_dir, fs::Permissions::from_mode(0o755)).unwrap();
+        make_directory(&data_dir.join("a/b")).unwrap();
+        let mode = fs::metadata(data_dir.join("a")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o022, 0, "{mode:o}");
     }
 
     #[test]
