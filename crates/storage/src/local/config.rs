@@ -105,6 +105,15 @@ pub enum OpenError {
         /// Its permission bits.
         mode: u32,
     },
+    /// Another user owns the key, a directory of the store, or one above it, or can write there.
+    #[error(
+        "the store is not to be believed (hint: set DATA_DIR to a directory that only root or this user can write to)"
+    )]
+    Untrusted {
+        /// Who, and where.
+        #[source]
+        source: ownership::Refusal,
+    },
     /// flock(2) failed, or the file system has none.
     #[error("failed to lock the store `{root}` (hint: the file system must support flock)")]
     Lock {

@@ -17,6 +17,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use ownership::Cause;
 use rustix::fs::AtFlags;
 
 use super::config::OpenError;
@@ -202,6 +203,11 @@ fn read(layout: &Layout, root: &Path, name: &str) -> Result<Option<Vec<u8>>, Ope
     let Some((file, metadata)) = layout::open_file(layout.root(), name).map_err(failed)? else {
         return Ok(None);
     };
+    ownership::check_open(&path, &metadata).or_else(|source| match source {
+        // Of the mode less than that is allowed; the next lines say so.
+        ownership::Refusal::Untrusted { cause: Cause::Everybody { .. } | Cause::Group { .. }, .. } => Ok(()),
+        source => Err(OpenError::Untrusted { source }),
+    })?;
     let mode = layout::permissions(&metadata);
     if mode & GROUP_AND_OTHERS != 0 {
         return Err(OpenError::KeyPermissions { path, mode });
@@ -298,6 +304,27 @@ mod tests {
         }
         fs::set_permissions(root.join("key"), fs::Permissions::from_mode(0o400)).unwrap();
         load_or_create(&layout, &root).unwrap();
+    }
+
+    #[test]
+    fn a_key_or_directory_of_somebody_else_is_refused() {
+        // Making one takes root.
+        if !rustix::process::geteuid().is_root() {
+            return;
+        }
+        let (_place, root, layout) = opened();
+        load_or_create(&layout, &root).unwrap();
+        std::os::unix::fs::chown(root.join("key"), Some(65_534), None).unwrap();
+        let error = load_or_create(&layout, &root).unwrap_err();
+        assert!(matches!(error, OpenError::Untrusted { .. }), "{error}");
+        std::os::unix::fs::chown(root.join("key"), Some(0), None).unwrap();
+        for directory in ["objects", "tmp", "."] {
+            std::os::unix::fs::chown(root.join(directory), Some(65_534), None).unwrap();
+            let error = Layout::open(&root).unwrap_err();
+            assert!(matches!(error, OpenError::Untrusted { .. }), "{directory}: {error}");
+            std::os::unix::fs::chown(root.join(directory), Some(0), None).unwrap();
+        }
+        assert!(Layout::open(&root).is_ok());
     }
 
     #[test]

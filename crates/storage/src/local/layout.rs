@@ -40,6 +40,8 @@ impl Layout {
             .mode(Mode::RWXU.bits())
             .create(root)
             .map_err(failed(root.to_owned()))?;
+        // After it was made: others may have been faster, and the way to it may be theirs.
+        ownership::check(root).map_err(|source| OpenError::Untrusted { source })?;
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let root_dir = rustix::fs::openat(CWD, root, flags, Mode::empty())
             .map_err(|e| failed(root.to_owned())(e.into()))?;
@@ -168,7 +170,7 @@ fn not_a_regular_file() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, "not a regular file")
 }
 
-/// Whoever can write to a directory can put another key or other content in it.
+/// Whoever owns a directory or can write to it can put another key or other content in it.
 fn refuse_shared(dir: &OwnedFd, path: &Path) -> Result<(), OpenError> {
     let stat = rustix::fs::fstat(dir)
         .map_err(|e| OpenError::Directory { path: path.to_owned(), source: e.into() })?;
@@ -176,5 +178,9 @@ fn refuse_shared(dir: &OwnedFd, path: &Path) -> Result<(), OpenError> {
     if mode.intersects(Mode::WGRP | Mode::WOTH) {
         return Err(OpenError::DirectoryShared { path: path.to_owned(), mode: mode.bits() });
     }
-    Ok(())
+    let file = dir.try_clone().map(File::from);
+    let metadata = file
+        .and_then(|file| file.metadata())
+        .map_err(|source| OpenError::Directory { path: path.to_owned(), source })?;
+    ownership::check_open(path, &metadata).map_err(|source| OpenError::Untrusted { source })
 }
