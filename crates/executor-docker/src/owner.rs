@@ -11,10 +11,11 @@
 use crate::config::Flavour;
 use crate::engine::{Engine, EngineError};
 use bollard::query_parameters::ListContainersOptionsBuilder;
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{FlockOperation, OFlags, flock};
 use std::collections::HashMap;
-use std::fs::{self, File};
+use std::fs::{self, DirBuilder, File, Permissions};
 use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -24,6 +25,11 @@ use std::time::{Duration, Instant};
 const LABEL_OWNER: &str = "python-sandbox.owner";
 /// The label with the executor's name.
 const LABEL_EXECUTOR: &str = "python-sandbox.executor";
+
+/// Modes of what is made, whatever the umask.
+const PARENT_MODE: u32 = 0o755;
+const DIRECTORY_MODE: u32 = 0o700;
+const FILE_MODE: u32 = 0o600;
 
 /// Time within which an engine is expected to have made what it was asked for.
 const LATE_TIME_MAX: Duration = Duration::from_secs(30);
@@ -86,13 +92,39 @@ pub(crate) fn random() -> io::Result<u64> {
     Ok(u64::from_le_bytes(random))
 }
 
+/// Makes the directory of the services' files, for this user alone: who can open a file there can hold its lock, and so
+/// make a dead service look alive. Those above it stay readable, for Podman's copy of the profile lies there.
+fn make_state_directory(directory: &Path) -> io::Result<()> {
+    if let Some(parent) = directory.parent() {
+        DirBuilder::new().recursive(true).mode(PARENT_MODE).create(parent)?;
+    }
+    match DirBuilder::new().mode(DIRECTORY_MODE).create(directory) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+        _ => {}
+    }
+    ownership::check(directory)?;
+    // Versions before this one left it to the umask.
+    if fs::metadata(directory)?.permissions().mode() & 0o077 != 0 {
+        fs::set_permissions(directory, Permissions::from_mode(DIRECTORY_MODE))?;
+    }
+    Ok(())
+}
+
+/// Opens the file of a service, if it is one: a regular file of ours, not through a link.
+fn open_service(path: &Path) -> Option<File> {
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
+    let file = File::options().read(true).custom_flags(flags).open(path).ok()?;
+    let metadata = file.metadata().ok()?;
+    (metadata.is_file() && ownership::check_open(path, &metadata).is_ok()).then_some(file)
+}
+
 impl Owner {
     /// A new one, which lives from now on.
     pub(crate) fn start(directory: &Path) -> io::Result<Self> {
-        fs::create_dir_all(directory)?;
+        make_state_directory(directory)?;
         let name = format!("{:016x}", random()?);
         let path = directory.join(&name);
-        let lock = File::create_new(&path)?;
+        let lock = File::options().write(true).create_new(true).mode(FILE_MODE).open(&path)?;
         // Another service may hold it for the moment in which it looks whether we are dead.
         flock(&lock, FlockOperation::LockExclusive)?;
         Ok(Self {
@@ -116,7 +148,7 @@ impl Owner {
         let paths = entries.flatten().map(|entry| entry.path()).filter(|path| *path != self.path);
         paths
             .filter_map(|path| {
-                let file = File::open(&path).ok()?;
+                let file = open_service(&path)?;
                 flock(&file, FlockOperation::NonBlockingLockExclusive).ok()?;
                 Some((path.file_name()?.to_str()?.to_owned(), path, file))
             })
@@ -212,6 +244,24 @@ impl Drop for Owner {
 #[allow(clippy::unwrap_used, reason = "a test that fails may panic where it stands")]
 mod tests {
     use super::*;
+
+    #[test]
+    fn its_files_are_for_this_user_alone() {
+        let place = tempfile::tempdir().unwrap();
+        let directory = place.path().join("docker/gvisor");
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        let first = Owner::start(&directory).unwrap();
+        assert_eq!((mode(&directory), mode(&first.path)), (DIRECTORY_MODE, FILE_MODE));
+        fs::set_permissions(&directory, Permissions::from_mode(0o755)).unwrap();
+        Owner::start(&directory).unwrap();
+        assert_eq!(mode(&directory), DIRECTORY_MODE, "one of an earlier version is closed");
+        std::os::unix::fs::symlink("/etc/hostname", directory.join("link")).unwrap();
+        let names: Vec<_> = first.dead().into_iter().map(|(name, ..)| name).collect();
+        assert!(!names.contains(&"link".to_owned()), "{names:?}");
+        fs::set_permissions(&directory, Permissions::from_mode(0o777)).unwrap();
+        let error = Owner::start(&directory).unwrap_err();
+        assert!(error.to_string().contains("everybody may write"), "{error}");
+    }
 
     #[test]
     fn only_those_whose_lock_is_free_are_dead() {

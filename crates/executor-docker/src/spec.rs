@@ -6,8 +6,10 @@ use crate::owner;
 use bollard::models::{ContainerCreateBody, HostConfig, HostConfigCgroupnsModeEnum, HostConfigLogConfig};
 use confine::seccomp::{Arch, Policy};
 use std::collections::HashMap;
+use std::fs::{self, File, Permissions};
+use std::io::{self, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::PathBuf;
-use std::{fs, io};
 
 /// First uid of programs: behind those of `executor-native`, as what the kernel counts by user is shared.
 const UID_FIRST: u32 = 0x7001_0000;
@@ -205,7 +207,12 @@ fn profile_path(config: &DockerConfig) -> PathBuf {
 pub(crate) fn write_profile(config: &DockerConfig, owner: &str) -> io::Result<()> {
     let path = profile_path(config);
     let new = path.with_extension(format!("{owner}.new"));
-    fs::write(&new, profile())?;
+    // What a try that failed has left.
+    let _ = fs::remove_file(&new);
+    // Readable for all, whatever the umask: Podman may run as another user.
+    let mut file = File::options().write(true).create_new(true).mode(0o644).open(&new)?;
+    file.write_all(profile().as_bytes())?;
+    file.set_permissions(Permissions::from_mode(0o644))?;
     fs::rename(new, path)
 }
 
