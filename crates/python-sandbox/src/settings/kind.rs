@@ -57,6 +57,8 @@ pub(crate) enum Kind {
     List(Item),
     /// A path, or empty for "not set".
     Path,
+    /// A control group by its path from the top of each hierarchy, or empty for "not set".
+    Group,
     /// An `http://` or `https://` address without query, or empty for "not set".
     Url,
     /// Text that is never printed; empty for "not set".
@@ -138,6 +140,7 @@ impl Kind {
             Self::OptionalSize { min, max } => bounded_or_0(size(trimmed)?, min, max).map(Value::Number),
             Self::List(item) => list(trimmed, item).map(Value::List),
             Self::Path => Ok(Value::Path((!trimmed.is_empty()).then(|| PathBuf::from(trimmed)))),
+            Self::Group => group(trimmed).map(Value::Text),
             Self::Url => url(trimmed).map(Value::Text),
             Self::Secret => {
                 Ok(Value::Secret((!trimmed.is_empty()).then(|| SecretString::from(trimmed.to_owned()))))
@@ -186,6 +189,9 @@ impl Kind {
                     .to_owned()
             }
             Self::Path => "an absolute or relative path, or empty".to_owned(),
+            Self::Group => {
+                "a path such as /python-sandbox, without `.`, `..` and empty parts; or empty".to_owned()
+            }
             Self::Url => "an address such as https://sandbox.example.org, or empty".to_owned(),
             Self::Secret => "text, or empty".to_owned(),
         }
@@ -343,6 +349,16 @@ fn host(text: &str) -> Result<String, Refusal> {
     }
 }
 
+/// Without the slash at its beginning: it counts from where the hierarchies are mounted either way.
+fn group(text: &str) -> Result<String, Refusal> {
+    let path = text.strip_prefix('/').unwrap_or(text);
+    if text.is_empty() || path.split('/').all(|part| !matches!(part, "" | "." | "..")) {
+        Ok(path.to_owned())
+    } else {
+        Err("is no path from the top of the control groups".to_owned())
+    }
+}
+
 fn url(text: &str) -> Result<String, Refusal> {
     if text.is_empty() {
         return Ok(String::new());
@@ -473,6 +489,16 @@ mod tests {
         }
         for bad in ["https://a.example", "a.example:80", "a/b", "*a", "a.*", "a..b", ".a", "*."] {
             assert!(Kind::List(Item::Host).parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn control_groups_are_plain_paths_from_the_top() {
+        for (text, expected) in [("", ""), ("/a", "a"), ("a", "a"), ("/a/b.slice", "a/b.slice")] {
+            assert!(matches!(Kind::Group.parse(text), Ok(Value::Text(path)) if path == expected), "{text}");
+        }
+        for bad in ["/", "//a", "a/", "/a//b", "../a", "/a/..", "./a", "/a/./b"] {
+            assert!(Kind::Group.parse(bad).is_err(), "{bad}");
         }
     }
 

@@ -256,4 +256,9 @@ fn settings_that_disagree_are_named() {
     case.host.data_dir = None;
     case.fails_with(&["DATA_DIR has no default"]);
     Case::new().env("DATA_DIR", "").fails_with(&["DATA_DIR is empty"]);
+    Case::new()
+        .env("NATIVE_CGROUP_PARENT", "/a/../b")
+        .fails_with(&["NATIVE_CGROUP_PARENT = `/a/../b`", "such as"]);
+    let parent = Case::new().env("NATIVE_CGROUP_PARENT", "/a/b").good().0.native_cgroup_parent;
+    assert_eq!(parent.as_deref(), Some("a/b"));
 }

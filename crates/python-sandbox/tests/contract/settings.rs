@@ -142,6 +142,29 @@ fn the_native_executors_limits() {
 }
 
 #[test]
+fn the_groups_are_made_below_the_parent_that_is_set_with_or_without_a_slash() {
+    if !crate::support::is_root() {
+        crate::support::skip("groups at the top of the hierarchies are root's to make");
+        return;
+    }
+    for slash in ["/", ""] {
+        let name = format!("sandbox-contract-{}", std::process::id());
+        let Some(server) = Server::start(&[("NATIVE_CGROUP_PARENT", &format!("{slash}{name}"))]) else {
+            return;
+        };
+        assert_eq!(server.output_of("print(1)"), "1\n");
+        server.stop();
+        let found = crate::support::command(&["find", "/sys/fs/cgroup", "-maxdepth", "2", "-name", &name]);
+        let found = found.expect("listed");
+        assert!(!found.is_empty());
+        // Who names a parent keeps it.
+        for group in found.lines() {
+            std::fs::remove_dir(group).expect("nothing is left in it");
+        }
+    }
+}
+
+#[test]
 fn the_cpu_quota_is_what_a_program_sees() {
     let code = "import os\nprint(os.cpu_count(), len(os.sched_getaffinity(0)), \
                 *(os.environ[n] for n in ('OPENBLAS_NUM_THREADS', 'OMP_NUM_THREADS', 'MKL_NUM_THREADS')))";

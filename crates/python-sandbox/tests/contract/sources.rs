@@ -56,6 +56,7 @@ fn what_is_wrong_stops_the_start_with_name_value_and_what_is_allowed() {
         ("LOG_FORMAT", "xml", &["LOG_FORMAT", "xml", "json"]),
         ("FORBIDDEN_IMPORTS", "os;sys", &["FORBIDDEN_IMPORTS", "os;sys"]),
         ("PUBLIC_URL", "sandbox", &["PUBLIC_URL", "sandbox", "http"]),
+        ("NATIVE_CGROUP_PARENT", "/a/../b", &["NATIVE_CGROUP_PARENT", "/a/../b", "/python-sandbox"]),
         ("MAX_TIMOUT", "5", &["MAX_TIMOUT", "did you mean MAX_TIMEOUT?"]),
         ("NATIVE_MEMROY", "64m", &["NATIVE_MEMROY", "did you mean NATIVE_MEMORY?"]),
         ("EXECUTOR_FOO", "x", &["EXECUTOR_FOO"]),
