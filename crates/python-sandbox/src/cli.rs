@@ -1,7 +1,8 @@
 //! The command line: what may be typed.
 
-use crate::settings::Inputs;
+use crate::settings::{Inputs, parse_size};
 use clap::{Args, Parser, Subcommand};
+use confine::cgroup::{Bound, DelegatedLimits};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -167,6 +168,52 @@ pub(crate) struct SetupArgs {
     /// As root, on cgroup v1: gives this user the control groups that the native executor needs, and does nothing else
     #[arg(long, value_name = "USER", conflicts_with_all = ["python", "packages", "force"])]
     pub(crate) delegate_cgroups: Option<String>,
+
+    /// With --delegate-cgroups: memory of all that user's programs together, 16m to 1024g, or max for no limit
+    #[arg(long, value_name = "SIZE", requires = "delegate_cgroups", value_parser = parse_memory_max)]
+    memory_max: Option<Bound>,
+
+    /// With --delegate-cgroups: processes and threads of all that user's programs together, 2 to 4194304, or max
+    #[arg(long, value_name = "N", requires = "delegate_cgroups", value_parser = parse_pids_max)]
+    pids_max: Option<Bound>,
+
+    /// With --delegate-cgroups: CPU time of all that user's programs together, in microseconds for each 100000
+    /// microseconds (100000 is one core), 1000 to 100000000, or max
+    #[arg(long, value_name = "MICROSECONDS", requires = "delegate_cgroups", value_parser = parse_cpu_quota)]
+    cpu_quota: Option<Bound>,
+}
+
+impl SetupArgs {
+    /// What the user who gets the groups may use.
+    pub(crate) fn delegated_limits(&self) -> DelegatedLimits {
+        DelegatedLimits {
+            memory_bytes: self.memory_max,
+            pids_max: self.pids_max,
+            cpu_quota_us: self.cpu_quota,
+        }
+    }
+}
+
+fn parse_memory_max(text: &str) -> Result<Bound, String> {
+    bound(text, || parse_size(text, 16 << 20, 1024 << 30))
+}
+
+fn parse_pids_max(text: &str) -> Result<Bound, String> {
+    bound(text, || whole_number(text, 2, 4 << 20))
+}
+
+fn parse_cpu_quota(text: &str) -> Result<Bound, String> {
+    bound(text, || whole_number(text, 1000, 100_000_000))
+}
+
+/// `max` as in control groups of version 2, or what `number` reads.
+fn bound(text: &str, number: impl Fn() -> Result<u64, String>) -> Result<Bound, String> {
+    if text == "max" { Ok(Bound::Max) } else { number().map(Bound::At) }
+}
+
+fn whole_number(text: &str, min: u64, max: u64) -> Result<u64, String> {
+    let allowed = text.parse().ok().filter(|number| (min..=max).contains(number));
+    allowed.ok_or_else(|| format!("a whole number is wanted, {min} to {max}, or max"))
 }
 
 /// Commands of `image`.
@@ -261,6 +308,18 @@ mod tests {
         assert!(parse(&["run"]).is_err());
         assert!(parse(&["run", "a.py", "-c", "print(1)"]).is_err());
         assert!(parse(&["setup", "--force", "--delegate-cgroups", "me"]).is_err());
+        let limits = ["setup", "--delegate-cgroups", "me", "--memory-max", "1g", "--pids-max", "max"];
+        let Ok(Cli { command: Some(Command::Setup(args)), .. }) = parse(&limits) else { panic!("good") };
+        let expected = DelegatedLimits {
+            memory_bytes: Some(Bound::At(1 << 30)),
+            pids_max: Some(Bound::Max),
+            cpu_quota_us: None,
+        };
+        assert_eq!(args.delegated_limits(), expected);
+        assert!(parse(&["setup", "--memory-max", "1g"]).is_err(), "of nobody");
+        for bad in ["1", "2000g", "", "-1"] {
+            assert!(parse(&["setup", "--delegate-cgroups", "me", "--memory-max", bad]).is_err(), "{bad}");
+        }
         assert!(parse(&["setup", "--packages", "full"]).is_ok());
         assert!(parse(&["setup", "--packages", "all"]).is_err());
     }

@@ -1,8 +1,9 @@
 //! `setup`: prepares the runtime, or gives a user the control groups that the native executor needs.
 
 use crate::cli::SetupArgs;
-use crate::settings::Settings;
+use crate::settings::{Settings, size_display};
 use crate::{compose, exit, term};
+use confine::cgroup::Delegated;
 use indicatif::{ProgressBar, ProgressStyle};
 use runtime::{Progress, Runtime, SetupOptions};
 use std::process::ExitCode;
@@ -11,7 +12,7 @@ use std::time::Duration;
 /// Runs the command.
 pub(crate) fn run(args: &SetupArgs, settings: &Settings) -> ExitCode {
     match &args.delegate_cgroups {
-        Some(user) => delegate_cgroups(user),
+        Some(user) => delegate_cgroups(user, args),
         None => prepare(args, settings),
     }
 }
@@ -62,7 +63,7 @@ fn tell_if_another_is_used(made: &Runtime, settings: &Settings) {
     }
 }
 
-fn delegate_cgroups(user: &str) -> ExitCode {
+fn delegate_cgroups(user: &str, args: &SetupArgs) -> ExitCode {
     let ids = match user_ids(user) {
         Ok(ids) => ids,
         Err(problem) => {
@@ -70,11 +71,12 @@ fn delegate_cgroups(user: &str) -> ExitCode {
             return exit::our_fault();
         }
     };
-    match confine::cgroup::delegate(ids.0, ids.1) {
-        Ok(directories) => {
-            for directory in directories {
+    match confine::cgroup::delegate(ids.0, ids.1, &args.delegated_limits()) {
+        Ok(delegated) => {
+            for directory in &delegated.directories {
                 term::message(&format!("{user} may now use {}", directory.display()));
             }
+            tell_limits(user, &delegated);
             exit::good()
         }
         Err(error) => {
@@ -84,6 +86,32 @@ fn delegate_cgroups(user: &str) -> ExitCode {
             ));
             exit::our_fault()
         }
+    }
+}
+
+/// Says what the user's programs may use together: a process in the groups is bound by nothing else of its user's.
+fn tell_limits(user: &str, delegated: &Delegated) {
+    let said = |limit: Option<u64>, shown: fn(u64) -> String| {
+        limit.map_or_else(|| "without a limit".to_owned(), shown)
+    };
+    term::message(&format!(
+        "all programs there together: memory {}; processes and threads {}; CPU {}",
+        said(delegated.memory_bytes, size_display),
+        said(delegated.pids_max, |count| count.to_string()),
+        said(delegated.cpu_quota_us, |quota| format!("{quota} of each 100000 microseconds")),
+    ));
+    let missing = [
+        (delegated.memory_bytes, "--memory-max"),
+        (delegated.pids_max, "--pids-max"),
+        (delegated.cpu_quota_us, "--cpu-quota"),
+    ];
+    let missing: Vec<_> =
+        missing.into_iter().filter(|(limit, _)| limit.is_none()).map(|(_, option)| option).collect();
+    if !missing.is_empty() {
+        term::message(&format!(
+            "without a limit: {user}'s programs are then not bound by limits set on this user elsewhere (hint: {})",
+            missing.join(", ")
+        ));
     }
 }
 

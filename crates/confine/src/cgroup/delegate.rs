@@ -9,8 +9,10 @@ use std::path::PathBuf;
 
 use rustix::fs::{AtFlags, Gid, Uid};
 
+use super::delegate_limits::{DelegatedLimits, InForce};
 use super::detect::OwnProc;
 use super::error::{CgroupError, DetectError};
+use super::group::Group;
 use super::layout::{Layout, Version, user_parent_name};
 use super::ops::HostOps;
 use super::place::{LastGroup, open_parent};
@@ -32,36 +34,63 @@ pub enum DelegateError {
     /// No usable place on this host, or the caller is not root.
     #[error("find the place for delegated cgroups")]
     Detect(#[from] DetectError),
+    /// Limits were asked for where systemd sets them.
+    #[error(
+        "set limits on the groups of a user: on cgroup v2 they are those of the user's slice (hint: `systemctl \
+         set-property user-{uid}.slice MemoryMax=1G TasksMax=500 CPUQuota=100%`)"
+    )]
+    LimitsOnV2 {
+        /// The user.
+        uid: u32,
+    },
     /// A directory could not be made or given away.
     #[error("delegate cgroups")]
     Cgroup(#[from] CgroupError),
 }
 
+/// Groups that a user was given.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Delegated {
+    /// One in each hierarchy.
+    pub directories: Vec<PathBuf>,
+    /// Memory of all programs in them together, in bytes; `None` without a limit.
+    pub memory_bytes: Option<u64>,
+    /// Their processes and threads.
+    pub pids_max: Option<u64>,
+    /// Their CPU time in each 100,000 microseconds, in microseconds.
+    pub cpu_quota_us: Option<u64>,
+}
+
 /// Makes `python-sandbox-u<uid>` in the hierarchy of every controller and gives it to the user: the directory and
-/// the files that move processes, but not the limits of the directory itself. May be repeated. Gives the directories.
+/// the files that move processes, but not the limits of the directory itself, which are set as asked: a process in there
+/// has left the limits that its user has elsewhere. May be repeated. Gives the directories, and the limits in force.
 ///
 /// # Errors
 /// [`DelegateError`]; what was made before stays, and the next call goes on from there.
-pub fn delegate(uid: u32, gid: u32) -> Result<Vec<PathBuf>, DelegateError> {
+pub fn delegate(uid: u32, gid: u32, limits: &DelegatedLimits) -> Result<Delegated, DelegateError> {
     if uid == 0 {
         return Err(DelegateError::ToRoot);
     }
     if OwnProc::read()?.is_v2() {
-        return Err(DelegateError::OnV2);
+        return Err(if limits.is_empty() { DelegateError::OnV2 } else { DelegateError::LimitsOnV2 { uid } });
     }
     let layout = Layout::detect_host(Some(&user_parent_name(uid)))?;
     if layout.hierarchies().iter().any(|hierarchy| hierarchy.version == Version::V2) {
         return Err(DelegateError::OnV2);
     }
-    let mut made = Vec::new();
+    let (mut directories, mut in_force) = (Vec::new(), InForce::default());
     for hierarchy in layout.hierarchies() {
         let dir = open_parent(&HostOps, hierarchy, LastGroup::Untouched)?;
+        let group = Group { ops: &HostOps, dir: dir.as_fd() };
+        limits.apply(group, hierarchy)?;
+        in_force.read(group, hierarchy)?;
         give(&dir, &["cgroup.procs", "tasks"], Uid::from_raw(uid), Gid::from_raw(gid)).map_err(|source| {
             CgroupError::Step { step: "give away", path: hierarchy.parent.clone(), source }
         })?;
-        made.push(hierarchy.parent.clone());
+        directories.push(hierarchy.parent.clone());
     }
-    Ok(made)
+    let InForce { memory_bytes, pids_max, cpu_quota_us } = in_force;
+    Ok(Delegated { directories, memory_bytes, pids_max, cpu_quota_us })
 }
 
 fn give(dir: &OwnedFd, files: &[&str], uid: Uid, gid: Gid) -> std::io::Result<()> {

@@ -25,6 +25,7 @@
 mod cell;
 mod check;
 mod delegate;
+mod delegate_limits;
 mod detect;
 mod error;
 mod group;
@@ -47,7 +48,8 @@ mod tests;
 
 pub use cell::CellGroup;
 pub use check::{Wall, WallKind, WallState};
-pub use delegate::{DelegateError, delegate};
+pub use delegate::{DelegateError, Delegated, delegate};
+pub use delegate_limits::{Bound, DelegatedLimits};
 pub use detect::{FsView, HostView};
 pub use error::{CgroupError, ControllerProblem, DetectError, Reason};
 pub use layout::{Controller, Hierarchy, Layout, Version};

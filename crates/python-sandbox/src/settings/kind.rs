@@ -264,6 +264,16 @@ fn size(text: &str) -> Result<u64, Refusal> {
         .ok_or_else(|| "is too large".to_owned())
 }
 
+/// A size within bounds, both included, for an option of the command line.
+///
+/// # Errors
+/// What is wrong with it and what is allowed.
+pub(crate) fn parse_size(text: &str, min: u64, max: u64) -> Result<u64, String> {
+    let kind = Kind::Size { min, max };
+    let bytes = size(text).and_then(|bytes| bounded(bytes, min, max));
+    bytes.map_err(|refusal| format!("{refusal}; allowed: {}", kind.allowed(None)))
+}
+
 fn bounded(value: u64, min: u64, max: u64) -> Result<u64, Refusal> {
     if value < min {
         Err("is too small".to_owned())

@@ -15,7 +15,7 @@ mod tests;
 
 pub(crate) use document::{env_example, report};
 pub(crate) use error::Problems;
-pub(crate) use kind::PROVIDERS_BUILT;
+pub(crate) use kind::{PROVIDERS_BUILT, parse_size, size_display};
 pub(crate) use resolve::{Host, Resolved, resolve};
 pub(crate) use sources::Inputs;
 

@@ -46,12 +46,19 @@ impl User {
 
     /// What an operator types once.
     fn delegate(&mut self) {
-        let output = Launch::new().run(&["setup", "--delegate-cgroups", &self.name], "");
+        self.delegate_with(&[]);
+    }
+
+    /// The same with limits; gives what the command said.
+    fn delegate_with(&mut self, limits: &[&str]) -> String {
+        let args = [&["setup", "--delegate-cgroups", &self.name], limits].concat();
+        let output = Launch::new().run(&args, "");
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(0), "{said}");
         self.groups =
             said.lines().filter_map(|line| line.split(" may now use ").nth(1)).map(PathBuf::from).collect();
         assert!(!self.groups.is_empty(), "{said}");
+        said
     }
 
     fn launch(&self) -> Launch {
@@ -145,6 +152,36 @@ fn root_of_another_user_namespace_serves_as_an_ordinary_user() {
     let Some(server) = Launch::new().set("FORBIDDEN_IMPORTS", "").wrapper(&inside).start() else { return };
     check_walls(&server, 0);
     server.stop();
+}
+
+/// On v1 a process in there is in no other group of its user's.
+#[test]
+fn delegated_groups_have_the_limits_that_root_gives_and_it_is_said_where_there_is_none() {
+    if std::path::Path::new("/sys/fs/cgroup/cgroup.controllers").exists() {
+        skip("on cgroup v2 systemd delegates, and sets the limits");
+        return;
+    }
+    let Some(mut user) = User::new(7) else { return };
+    let said = user.delegate_with(&["--memory-max", "64m", "--pids-max", "50", "--cpu-quota", "50000"]);
+    assert!(said.contains("memory 64m; processes and threads 50; CPU 50000 of each 100000"), "{said}");
+    assert!(!said.contains("without a limit"), "{said}");
+    let group = user.groups.iter().find(|group| group.join("memory.limit_in_bytes").exists());
+    let group = group.expect("one of memory").to_string_lossy().into_owned();
+    let (uid, gid) = (user.uid.to_string(), user.gid.to_string());
+    let allocates = || {
+        let join = "echo $$ >\"$1/cgroup.procs\" && exec python3 -c \"print(len(bytearray(200 << 20)))\"";
+        let as_user =
+            ["setpriv", "--reuid", &uid, "--regid", &gid, "--clear-groups", "sh", "-c", join, "sh", &group];
+        command(&as_user).is_ok()
+    };
+    assert!(!allocates(), "200 MiB in a group with 64");
+    let limits = crate::support::command(&["cat", &format!("{group}/memory.limit_in_bytes")]);
+    assert_eq!(limits.expect("readable").trim(), (64 << 20).to_string());
+    assert!(user.delegate_with(&[]).contains("memory 64m"), "limits stay");
+    let said = user.delegate_with(&["--memory-max", "max"]);
+    assert!(said.contains("memory without a limit") && said.contains("(hint: --memory-max)"), "{said}");
+    assert!(said.contains("not bound by limits set on this user elsewhere"), "{said}");
+    assert!(allocates());
 }
 
 /// Nothing runs, health is 503 with the reason, and `doctor` names the command that mends it.

@@ -8,7 +8,9 @@ use std::process::Command;
 
 use super::real::Host;
 use super::{LIMITS, unique};
-use crate::cgroup::{DelegateError, Layout, Manager, ManagerConfig, Version, WallState, delegate};
+use crate::cgroup::{
+    Bound, DelegateError, DelegatedLimits, Layout, Manager, ManagerConfig, Version, WallState, delegate,
+};
 
 /// No account of any host has this id.
 const UID: u32 = 3_141_592;
@@ -87,12 +89,31 @@ fn user_is_refused_before_and_works_after_delegation() {
     let mut made = Made { program, groups: Vec::new() };
 
     run_as_user(&made.program, "refused");
-    made.groups = delegate(UID, UID).unwrap();
-    assert_eq!(delegate(UID, UID).unwrap(), made.groups, "may be repeated");
+    let unlimited = delegate(UID, UID, &DelegatedLimits::default()).unwrap();
+    made.groups = unlimited.directories.clone();
+    assert_eq!(delegate(UID, UID, &DelegatedLimits::default()).unwrap(), unlimited, "may be repeated");
+    assert_eq!((unlimited.memory_bytes, unlimited.pids_max, unlimited.cpu_quota_us), (None, None, None));
+    // Down, up, and off again: memory and its sum with swap have to be written in the right order.
+    for (memory, pids, cpu) in [(1 << 30, 500, 50_000), (256 << 20, 100, 20_000), (2 << 30, 1000, 150_000)] {
+        let limits = DelegatedLimits {
+            memory_bytes: Some(Bound::At(memory)),
+            pids_max: Some(Bound::At(pids)),
+            cpu_quota_us: Some(Bound::At(cpu)),
+        };
+        let limited = delegate(UID, UID, &limits).unwrap();
+        assert_eq!(
+            (limited.memory_bytes, limited.pids_max, limited.cpu_quota_us),
+            (Some(memory), Some(pids), Some(cpu))
+        );
+        assert_eq!(delegate(UID, UID, &DelegatedLimits::default()).unwrap(), limited, "they stay");
+    }
     assert_eq!(made.groups.len(), host.layout.hierarchies().len());
     run_as_user(&made.program, "works");
+    let off = Some(Bound::Max);
+    let limits = DelegatedLimits { memory_bytes: off, pids_max: off, cpu_quota_us: off };
+    assert_eq!(delegate(UID, UID, &limits).unwrap(), unlimited);
     for path in &made.groups {
         fs::remove_dir(path).unwrap();
     }
-    assert!(matches!(delegate(0, 0), Err(DelegateError::ToRoot)));
+    assert!(matches!(delegate(0, 0, &DelegatedLimits::default()), Err(DelegateError::ToRoot)));
 }
