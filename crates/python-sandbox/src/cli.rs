@@ -1,6 +1,6 @@
 //! The command line: what may be typed.
 
-use crate::settings::{Inputs, parse_size};
+use crate::settings::{FileChoice, Inputs, parse_size};
 use clap::{Args, Parser, Subcommand};
 use confine::cgroup::{Bound, DelegatedLimits};
 use std::ffi::OsString;
@@ -23,9 +23,21 @@ pub(crate) struct Cli {
     #[arg(long, global = true, value_name = "NAME=VALUE")]
     set: Vec<String>,
 
-    /// Reads settings from this TOML file instead of python-sandbox.toml
-    #[arg(long, global = true, value_name = "FILE")]
+    /// Reads settings from this TOML file instead of python-sandbox.toml in the working directory, whoever can write to it
+    #[arg(long, global = true, value_name = "FILE", conflicts_with = "no_config")]
     config: Option<PathBuf>,
+
+    /// Reads no TOML file
+    #[arg(long, global = true)]
+    no_config: bool,
+
+    /// Reads settings from this file instead of .env in the working directory, whoever can write to it
+    #[arg(long, global = true, value_name = "FILE", conflicts_with = "no_env_file")]
+    env_file: Option<PathBuf>,
+
+    /// Reads no .env
+    #[arg(long, global = true)]
+    no_env_file: bool,
 }
 
 /// The commands.
@@ -246,7 +258,10 @@ impl Cli {
     pub(crate) fn settings_flags(&self) -> Vec<OsString> {
         let sets = self.set.iter().flat_map(|text| [OsString::from("--set"), text.into()]);
         let config = self.config.iter().flat_map(|path| [OsString::from("--config"), path.into()]);
-        sets.chain(config).collect()
+        let env_file = self.env_file.iter().flat_map(|path| [OsString::from("--env-file"), path.into()]);
+        let without = [("--no-config", self.no_config), ("--no-env-file", self.no_env_file)];
+        let without = without.into_iter().filter(|(_, is_set)| *is_set).map(|(flag, _)| OsString::from(flag));
+        sets.chain(config).chain(env_file).chain(without).collect()
     }
 
     /// Where the settings come from.
@@ -260,8 +275,17 @@ impl Cli {
             command_line,
             environment: std::env::vars_os().collect(),
             directory: PathBuf::new(),
-            config: self.config.clone(),
+            env_file: choice(self.env_file.as_ref(), self.no_env_file),
+            config: choice(self.config.as_ref(), self.no_config),
         }
+    }
+}
+
+fn choice(named: Option<&PathBuf>, none: bool) -> FileChoice {
+    match named {
+        Some(path) => FileChoice::Named(path.clone()),
+        None if none => FileChoice::None,
+        None => FileChoice::Default,
     }
 }
 
@@ -293,6 +317,9 @@ mod tests {
     fn bench_takes_its_settings_along() {
         let cli = parse(&["--config", "a.toml", "bench", "--set", "B=2", "--samples", "10"]).expect("good");
         assert_eq!(cli.settings_flags(), ["--set", "B=2", "--config", "a.toml"]);
+        let cli = parse(&["--env-file", "a", "bench", "--no-config"]).expect("good");
+        assert_eq!(cli.settings_flags(), ["--env-file", "a", "--no-config"]);
+        assert!(parse(&["bench", "--env-file", "a", "--no-env-file"]).is_err());
         assert!(parse(&["bench", "--samples", "9"]).is_err());
         assert!(parse(&["bench", "--samples", "100001"]).is_err());
         assert!(parse(&["bench", "--samples", "ten"]).is_err());

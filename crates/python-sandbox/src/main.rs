@@ -14,6 +14,7 @@ mod image;
 mod leftovers;
 mod link_key;
 mod logging;
+mod orders;
 mod own_scope;
 mod processes;
 mod protect;
@@ -36,8 +37,16 @@ fn main() -> ExitCode {
         Ok(resolved) => resolved,
         Err(problems) => return wrong_settings(&problems),
     };
+    for warning in &resolved.warnings {
+        term::message(&format!("python-sandbox: warning: {warning}"));
+    }
     let settings = Settings::from_resolved(&resolved);
     let flags = cli.settings_flags();
+    if let Err(refused) = orders::check(cli.command.as_ref(), &settings) {
+        term::message(&format!("python-sandbox: {refused}"));
+        return exit::our_fault();
+    }
+    orders::tighten_umask(cli.command.as_ref());
     let command = cli.command.unwrap_or_default();
     if let Some(failed) = own_scope::enter(&command, &settings) {
         return failed;

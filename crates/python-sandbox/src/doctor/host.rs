@@ -128,6 +128,9 @@ fn python_runtime(runtime: &Result<Option<Runtime>, LoadError>) -> Finding {
                 LoadError::Incomplete { .. } => {
                     "set RUNTIME_ROOTFS to a tree that has it all, or leave it empty"
                 }
+                LoadError::Untrusted { .. } => {
+                    "python-sandbox setup --force, or set RUNTIME_ROOTFS to a tree that nobody else can write to"
+                }
                 _ => "python-sandbox setup",
             };
             Finding::host_missing("Python runtime", compose::no_runtime(error), mend)

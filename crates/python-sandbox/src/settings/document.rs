@@ -58,8 +58,12 @@ pub(super) fn settings_page() -> String {
         "# Settings\n\n\
          Made from the table in `crates/python-sandbox/src/settings/table.rs` by `make generate`; a test keeps them equal.\n\n\
          A setting is taken from the command line (`--set NAME=VALUE`, `--host`, `--port`), else from the environment, \
-         else from `.env` in the working directory, else from a TOML file (`--config FILE`, or `python-sandbox.toml` in \
+         else from `.env` in the working directory (or `--env-file FILE`), else from a TOML file (`--config FILE`, or `python-sandbox.toml` in \
          the working directory), else from its default. In TOML the names may be lower case and lists may be arrays.\n\n\
+         The files of the working directory are read only where nobody but root and the user who starts the program can \
+         change them, put others in their place, or replace a directory above (owner and mode of each; a group counts as \
+         the user's own when it has no other member). Otherwise the start stops and says who can. `--env-file FILE` and \
+         `--config FILE` read a file all the same, with a warning; `--no-env-file` and `--no-config` go without.\n\n\
          A value that is not allowed stops the start, and so does an unknown name in `.env` or in the TOML file, or a \
          misspelt one with our prefixes in the environment. All problems are reported at once, with the place. \
          `python-sandbox check-config` prints every value with its source; values of secrets are never printed.\n",

@@ -91,6 +91,21 @@ pub(crate) enum Problem {
         /// The operating system's words.
         source: std::io::Error,
     },
+    /// A file of the working directory that others can change, and that nobody named.
+    #[error(
+        "`{}` of the working directory is believed only when nobody but root and this user can change it: {source} (hint: \
+         {named} reads it all the same, {without} goes without)", path.display()
+    )]
+    Untrusted {
+        /// The file.
+        path: PathBuf,
+        /// Who can, and where.
+        source: Box<ownership::Refusal>,
+        /// The option that names it.
+        named: String,
+        /// The option that leaves it out.
+        without: &'static str,
+    },
     /// Settings that are good alone, and not together.
     #[error("{0}")]
     Together(String),

@@ -17,7 +17,7 @@ pub(crate) use document::{env_example, report};
 pub(crate) use error::Problems;
 pub(crate) use kind::{PROVIDERS_BUILT, parse_size, size_display};
 pub(crate) use resolve::{Host, Resolved, resolve};
-pub(crate) use sources::Inputs;
+pub(crate) use sources::{FileChoice, Inputs};
 
 use executor::{ExecLimits, PoolSize, SandboxLimits, TemplateSpec};
 use executor_docker::EngineAddress;

@@ -2,7 +2,7 @@
 
 use super::error::{Problem, Problems, Source};
 use super::kind::{Kind, Value};
-use super::sources::{Given, Inputs, read};
+use super::sources::{Given, Inputs, Notes, read};
 use super::table::{Entry, Preset, SETTINGS};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -35,7 +35,11 @@ impl Host {
 
 /// Every setting's value with where it came from.
 #[derive(Debug)]
-pub(crate) struct Resolved(BTreeMap<&'static str, (Value, Source)>);
+pub(crate) struct Resolved {
+    values: BTreeMap<&'static str, (Value, Source)>,
+    /// What the user should know and what stops nothing.
+    pub(crate) warnings: Vec<String>,
+}
 
 impl Resolved {
     /// The value of a setting and where it came from.
@@ -43,11 +47,11 @@ impl Resolved {
     /// # Panics
     /// When the table has no such setting: a misspelling of ours, found by any test that makes settings.
     pub(crate) fn get(&self, name: &str) -> &(Value, Source) {
-        self.0.get(name).unwrap_or_else(|| panic!("setting `{name}` is not in the table"))
+        self.values.get(name).unwrap_or_else(|| panic!("setting `{name}` is not in the table"))
     }
 
     fn number(&self, name: &str) -> u64 {
-        match self.0.get(name) {
+        match self.values.get(name) {
             Some((Value::Number(number), _)) => *number,
             // Only when the setting itself is wrong: then its problem is already noted and the start ends.
             _ => 0,
@@ -55,7 +59,7 @@ impl Resolved {
     }
 
     fn flag(&self, name: &str) -> bool {
-        matches!(self.0.get(name), Some((Value::Flag(true), _)))
+        matches!(self.values.get(name), Some((Value::Flag(true), _)))
     }
 }
 
@@ -64,9 +68,10 @@ impl Resolved {
 /// # Errors
 /// Everything that is wrong with them.
 pub(crate) fn resolve(inputs: &Inputs, host: &Host) -> Result<Resolved, Problems> {
-    let mut problems = Vec::new();
-    let mut givens = read(inputs, &mut problems);
-    let mut resolved = Resolved(BTreeMap::new());
+    let mut notes = Notes::default();
+    let mut givens = read(inputs, &mut notes);
+    let Notes { mut problems, warnings } = notes;
+    let mut resolved = Resolved { values: BTreeMap::new(), warnings };
     for entry in SETTINGS {
         let fixed = match (givens.remove(entry.name), entry.default) {
             (Some(given), _) => Some(given),
@@ -76,18 +81,18 @@ pub(crate) fn resolve(inputs: &Inputs, host: &Host) -> Result<Resolved, Problems
         if let Some(given) = fixed {
             match check(entry, given) {
                 Ok(value) => {
-                    resolved.0.insert(entry.name, value);
+                    resolved.values.insert(entry.name, value);
                 }
                 Err(problem) => problems.push(problem),
             }
         }
     }
     for entry in SETTINGS {
-        let missing = !resolved.0.contains_key(entry.name);
+        let missing = !resolved.values.contains_key(entry.name);
         if matches!(entry.default, Preset::Computed(_)) && missing {
             match computed(entry.name, &resolved, host) {
                 Some(value) => {
-                    resolved.0.insert(entry.name, (value, Source::Default));
+                    resolved.values.insert(entry.name, (value, Source::Default));
                 }
                 None => problems.push(Problem::Together(format!(
                     "{} has no default here: neither XDG_DATA_HOME nor HOME is set; set it",

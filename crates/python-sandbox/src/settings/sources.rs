@@ -1,18 +1,41 @@
 //! Collects what was set where: command line, environment, `.env`, TOML file.
 //!
-//! Nothing is judged here but names; values stay text until [`super::resolve`] checks them.
+//! Nothing is judged here but names and whose a file is; values stay text until [`super::resolve`] checks them. Files of
+//! the working directory are orders of whoever can write there, and a program may be started anywhere: they are read only
+//! where nobody but root and this user can change them, else the start stops. A file that is named on the command line
+//! is believed for that, and a warning says who can change it.
 
 use super::dotenv;
 use super::error::{Problem, Source};
 use super::table;
+use ownership::{Found, Refusal};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::io;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use toml::de::{DeTable, DeValue};
 
-/// The file that is read from the working directory when `--config` names no other.
-pub(crate) const CONFIG_FILE_DEFAULT: &str = "python-sandbox.toml";
+/// The files that are read from the working directory, each with the options that name another and none.
+const CONFIG_FILE: File = File { name: "python-sandbox.toml", named: "--config", without: "--no-config" };
+const ENV_FILE: File = File { name: ".env", named: "--env-file", without: "--no-env-file" };
+
+struct File {
+    name: &'static str,
+    named: &'static str,
+    without: &'static str,
+}
+
+/// Which file of a kind is read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) enum FileChoice {
+    /// The one of the working directory, if it is there.
+    #[default]
+    Default,
+    /// This one.
+    Named(PathBuf),
+    /// None.
+    None,
+}
 
 /// A name with one of these beginnings in the environment is meant for us, so a misspelt one stops the start.
 const PREFIXES: &[&str] = &[
@@ -65,8 +88,10 @@ pub(crate) struct Inputs {
     pub(crate) environment: Vec<(OsString, OsString)>,
     /// The directory of `.env` and of the default TOML file.
     pub(crate) directory: PathBuf,
-    /// The TOML file that the command line names.
-    pub(crate) config: Option<PathBuf>,
+    /// What the command line says of `.env`.
+    pub(crate) env_file: FileChoice,
+    /// What it says of the TOML file.
+    pub(crate) config: FileChoice,
 }
 
 /// A value as somebody wrote it. Not `Debug`: it may be a secret.
@@ -78,11 +103,25 @@ pub(crate) struct Given {
 /// The text of each setting that was set, from the strongest source.
 pub(crate) type Givens = BTreeMap<&'static str, Given>;
 
+/// What reading found besides.
+#[derive(Default)]
+pub(crate) struct Notes {
+    /// What stops the start.
+    pub(crate) problems: Vec<Problem>,
+    /// What does not.
+    pub(crate) warnings: Vec<String>,
+}
+
 /// Reads all sources, weakest first, so that a stronger one replaces a weaker one.
-pub(crate) fn read(inputs: &Inputs, problems: &mut Vec<Problem>) -> Givens {
+pub(crate) fn read(inputs: &Inputs, notes: &mut Notes) -> Givens {
     let mut givens = Givens::new();
-    read_toml(inputs, &mut givens, problems);
-    read_dotenv(&inputs.directory, &mut givens, problems);
+    if let Some((shown, text)) = read_file(&inputs.directory, &inputs.config, &CONFIG_FILE, notes) {
+        read_toml(&text, &shown, &mut givens, &mut notes.problems);
+    }
+    if let Some((shown, text)) = read_file(&inputs.directory, &inputs.env_file, &ENV_FILE, notes) {
+        read_dotenv(&text, &shown, &mut givens, &mut notes.problems);
+    }
+    let problems = &mut notes.problems;
     read_environment(&inputs.environment, &mut givens, problems);
     for (flag, text) in &inputs.command_line {
         match text.split_once('=') {
@@ -129,37 +168,28 @@ fn read_environment(environment: &[(OsString, OsString)], givens: &mut Givens, p
     }
 }
 
-fn read_dotenv(directory: &Path, givens: &mut Givens, problems: &mut Vec<Problem>) {
-    let path = directory.join(".env");
-    let Some(text) = read_file(&path, false, problems) else { return };
-    // The path is shown as the user knows it: relative to where they stand.
-    let shown = PathBuf::from(".env");
-    let (lines, bad) = dotenv::parse(&text);
+fn read_dotenv(text: &str, shown: &Path, givens: &mut Givens, problems: &mut Vec<Problem>) {
+    let (lines, bad) = dotenv::parse(text);
     for bad in bad {
-        let origin = Source::File { path: shown.clone(), line: bad.number };
+        let origin = Source::File { path: shown.to_owned(), line: bad.number };
         problems.push(Problem::Syntax { origin, detail: bad.problem.to_owned() });
     }
     for line in lines {
         // A later line wins: `echo NAME=value >> .env` is how the original's documents change a setting.
-        let origin = Source::File { path: shown.clone(), line: line.number };
+        let origin = Source::File { path: shown.to_owned(), line: line.number };
         give(givens, problems, &line.name, line.value, origin);
     }
 }
 
-fn read_toml(inputs: &Inputs, givens: &mut Givens, problems: &mut Vec<Problem>) {
-    let (path, shown, must_exist) = match &inputs.config {
-        Some(path) => (inputs.directory.join(path), path.clone(), true),
-        None => (inputs.directory.join(CONFIG_FILE_DEFAULT), PathBuf::from(CONFIG_FILE_DEFAULT), false),
-    };
-    let Some(text) = read_file(&path, must_exist, problems) else { return };
+fn read_toml(text: &str, shown: &Path, givens: &mut Givens, problems: &mut Vec<Problem>) {
     let line_of = |offset: usize| text.get(..offset).map_or(1, |before| before.matches('\n').count() + 1);
-    let table = match DeTable::parse(&text) {
+    let table = match DeTable::parse(text) {
         Ok(table) => table.into_inner(),
         Err(error) => {
             // Only the message: the error's full text quotes the line, which may hold a secret.
             let line = line_of(error.span().map_or(0, |span| span.start));
             let detail = format!("is not TOML: {}", error.message().replace('\n', ", "));
-            problems.push(Problem::Syntax { origin: Source::File { path: shown, line }, detail });
+            problems.push(Problem::Syntax { origin: Source::File { path: shown.to_owned(), line }, detail });
             return;
         }
     };
@@ -167,7 +197,7 @@ fn read_toml(inputs: &Inputs, givens: &mut Givens, problems: &mut Vec<Problem>) 
     for (key, value) in table {
         let written = key.get_ref().to_string();
         let name = written.to_ascii_uppercase();
-        let origin = Source::File { path: shown.clone(), line: line_of(key.span().start) };
+        let origin = Source::File { path: shown.to_owned(), line: line_of(key.span().start) };
         if let (Some(entry), Some(first)) = (table::find(&name), seen.insert(name.clone(), written)) {
             problems.push(Problem::Twice { name: entry.name, origin, first });
             continue;
@@ -202,13 +232,47 @@ fn toml_text(value: &DeValue<'_>) -> Option<String> {
     }
 }
 
-/// The file's text; `None` when it is missing and may be, or cannot be read.
-fn read_file(path: &Path, must_exist: bool, problems: &mut Vec<Problem>) -> Option<String> {
-    match std::fs::read_to_string(path) {
-        Ok(text) => Some(text),
-        Err(error) if error.kind() == io::ErrorKind::NotFound && !must_exist => None,
+/// The file's text, and its path as the user knows it: relative to where they stand. `None` when there is none to read,
+/// or it cannot be read or believed, which is noted.
+fn read_file(
+    directory: &Path,
+    choice: &FileChoice,
+    file: &File,
+    notes: &mut Notes,
+) -> Option<(PathBuf, String)> {
+    let shown = match choice {
+        FileChoice::None => return None,
+        FileChoice::Named(path) => path.clone(),
+        FileChoice::Default => PathBuf::from(file.name),
+    };
+    let path = directory.join(&shown);
+    // What is not there gives no orders, whoever may make it later.
+    let is_missing = || path.symlink_metadata().is_err_and(|error| error.kind() == ErrorKind::NotFound);
+    if *choice == FileChoice::Default && is_missing() {
+        return None;
+    }
+    // First judged, then read: what passes can be changed by nobody in between.
+    match (ownership::check(&path), choice) {
+        (Ok(Found::Missing), FileChoice::Default) => return None,
+        (Err(Refusal::Examine { path, source }), FileChoice::Default) => {
+            notes.problems.push(Problem::Unreadable { path, source });
+            return None;
+        }
+        (Err(refusal), FileChoice::Default) => {
+            let source = Box::new(refusal);
+            let named = format!("`{} {}`", file.named, file.name);
+            notes.problems.push(Problem::Untrusted { path: shown, source, named, without: file.without });
+            return None;
+        }
+        (Err(refusal @ Refusal::Untrusted { .. }), _) if path.is_file() => {
+            notes.warnings.push(format!("{refusal}; its settings are taken because {} names it", file.named));
+        }
+        _ => {}
+    }
+    match std::fs::read_to_string(&path) {
+        Ok(text) => Some((shown, text)),
         Err(source) => {
-            problems.push(Problem::Unreadable { path: path.to_owned(), source });
+            notes.problems.push(Problem::Unreadable { path, source });
             None
         }
     }

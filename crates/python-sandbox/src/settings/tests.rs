@@ -132,10 +132,51 @@ fn toml_takes_lists_numbers_and_flags() {
 #[test]
 fn a_named_file_replaces_the_default_one_and_must_exist() {
     let mut case = Case::new().file("python-sandbox.toml", "PORT = 1").file("other.toml", "PORT = 2");
-    case.inputs.config = Some("other.toml".into());
+    case.inputs.config = FileChoice::Named("other.toml".into());
     assert_eq!(case.good().0.port, 2);
-    case.inputs.config = Some("missing.toml".into());
+    case.inputs.config = FileChoice::Named("missing.toml".into());
     case.fails_with(&["failed to read", "missing.toml"]);
+}
+
+fn choose(case: &mut Case, file: &str, choice: FileChoice) {
+    *(if file == ".env" { &mut case.inputs.env_file } else { &mut case.inputs.config }) = choice;
+}
+
+#[test]
+fn files_of_the_working_directory_that_others_can_change_stop_the_start_unless_named() {
+    use std::os::unix::fs::PermissionsExt;
+    let mode = |path: &std::path::Path, mode| {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).expect("ours");
+    };
+    for (name, text, named, without) in [
+        (".env", "PORT=7\n", "`--env-file .env`", "--no-env-file"),
+        ("python-sandbox.toml", "port = 7\n", "`--config python-sandbox.toml`", "--no-config"),
+    ] {
+        let mut case = Case::new().file(name, text);
+        assert_eq!(case.good().0.port, 7);
+        let file = case.directory.path().join(name);
+        // The file itself, then the directory, in which it could be replaced.
+        for at in [file.clone(), case.directory.path().to_owned()] {
+            let before = std::fs::metadata(&at).expect("there").permissions();
+            mode(&at, 0o777);
+            let at_shown = at.display().to_string();
+            case.fails_with(&[name, "everybody may write to", &at_shown, named, without]);
+            choose(&mut case, name, FileChoice::Named(name.into()));
+            let (settings, resolved) = case.good();
+            assert_eq!((settings.port, resolved.warnings.len()), (7, 1), "{:?}", resolved.warnings);
+            assert!(resolved.warnings[0].contains(&at_shown), "{:?}", resolved.warnings);
+            choose(&mut case, name, FileChoice::None);
+            let (settings, resolved) = case.good();
+            assert_eq!((settings.port, resolved.warnings.len()), (8000, 0));
+            choose(&mut case, name, FileChoice::Default);
+            std::fs::set_permissions(&at, before).expect("ours");
+            assert_eq!(case.good().0.port, 7);
+        }
+    }
+    // A directory without such files may be anybody's.
+    let case = Case::new();
+    mode(case.directory.path(), 0o777);
+    case.good();
 }
 
 #[test]
