@@ -391,13 +391,12 @@ mod tests {
     }
 
     #[test]
-    fn a_data_directory_that_others_can_change_is_refused_before_anything_is_made_in_it() {
+    fn a_data_directory_that_others_can_change_is_refused() {
         let directory = tempfile::tempdir().unwrap();
         let data_dir = directory.path().join("data");
         fs::create_dir(&data_dir).unwrap();
         fs::set_permissions(&data_dir, fs::Permissions::from_mode(0o777)).unwrap();
-        let options = SetupOptions { data_dir: data_dir.clone(), python: None, packages: None, force: false };
-        let error = setup(&options, &mut Silent).unwrap_err();
+        let error = make_directory(&data_dir.join("runtime")).unwrap_err();
         assert!(matches!(error, SetupError::Untrusted { .. }), "{error}");
         fs::set_permissions(&data_dir, fs::Permissions::from_mode(0o755)).unwrap();
         make_directory(&data_dir.join("a/b")).unwrap();
