@@ -34,6 +34,11 @@ fn ready() -> bool {
     true
 }
 
+/// A service that starts although it should not is ended, instead of waited for.
+fn launch() -> Launch {
+    Launch::new().wrapper(&["timeout", "20"])
+}
+
 fn give(path: &Path, uid: u32) {
     chown(path, Some(uid), Some(uid)).expect("given away");
 }
@@ -56,7 +61,7 @@ fn settings_of_a_directory_of_another_user_stop_every_command() {
         (".env", "APP_NAME=theirs\n", "--env-file", "--no-env-file"),
         ("python-sandbox.toml", "app_name = 'theirs'\n", "--config", "--no-config"),
     ] {
-        let launch = Launch::new().own_port().file(file, text);
+        let launch = launch().file(file, text);
         let cwd = launch.work_dir().cwd();
         let shows = |args: &[&str]| {
             let output = launch.run(&[args, &["check-config"]].concat(), "");
@@ -93,7 +98,7 @@ fn an_ordinary_user_takes_no_settings_from_another_one() {
     if !ready() {
         return;
     }
-    let launch = Launch::new().own_port().file(".env", "APP_NAME=theirs\n").user(USER, USER);
+    let launch = launch().file(".env", "APP_NAME=theirs\n").user(USER, USER);
     let cwd = launch.work_dir().cwd();
     for (uid, is_good) in [(USER, true), (0, true), (OTHER, false)] {
         give(&cwd, uid);
@@ -108,7 +113,7 @@ fn a_data_directory_that_another_user_made_first_is_refused() {
     if !ready() {
         return;
     }
-    let launch = Launch::new().own_port();
+    let launch = launch();
     let data = launch.work_dir().data();
     let entries = || fs::read_dir(&data).expect("there").count();
     let before = entries();
@@ -151,7 +156,7 @@ fn a_runtime_that_another_user_can_change_is_refused() {
     if !ready() {
         return;
     }
-    let launch = Launch::new().own_port();
+    let launch = launch();
     let rootfs = launch.work_dir().path().join("tree");
     tree(&rootfs);
     let launch = launch.set("RUNTIME_ROOTFS", &rootfs.to_string_lossy());
