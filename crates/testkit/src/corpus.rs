@@ -103,10 +103,11 @@ impl Program {
         self.header.iter().filter(move |(name, _)| name == key).map(|(_, value)| value.as_str())
     }
 
-    /// `timeout` in seconds.
+    /// `timeout` in seconds, longer by [`crate::patience`].
     #[must_use]
     pub fn timeout_s(&self) -> u64 {
-        self.value("timeout").and_then(|value| value.parse().ok()).unwrap_or(10)
+        let seconds: u64 = self.value("timeout").and_then(|value| value.parse().ok()).unwrap_or(10);
+        seconds * u64::from(crate::patience())
     }
 
     /// Standard input.
@@ -223,6 +224,7 @@ impl Program {
             );
         }
         if let Some(seconds) = self.value("expect within").and_then(|value| value.parse::<f64>().ok()) {
+            let seconds = seconds * f64::from(crate::patience());
             expect(seen.elapsed_s <= seconds, format!("took {:.1} s, expected {seconds}", seen.elapsed_s));
         }
         if let Some(text) = self.value("expect stdout").map(unescape) {

@@ -71,7 +71,7 @@ pub fn try_send(
         .max_redirects_will_error(false)
         .allow_non_standard_methods(true)
         .proxy(None)
-        .timeout_global(Some(ANSWER_TIME_MAX))
+        .timeout_global(Some(ANSWER_TIME_MAX * testkit::patience()))
         .build()
         .into();
     let mut request = ureq::http::Request::builder().method(method).uri(url);

@@ -200,6 +200,7 @@ impl Launch {
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("DATA_DIR", self.dir.data())
+            .envs(slow_hosts_settings())
             .envs(self.settings.iter().map(|(name, value)| (name, value)))
             // A group of its own: Ctrl-C for the tests is not meant for it; the guard ends it.
             .process_group(0);
@@ -230,6 +231,12 @@ impl Launch {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         command.spawn().expect("the binary starts")
     }
+}
+
+/// Where the processor is emulated imports of packages take longer than a template may, so there is none with packages:
+/// each would be started and ended again and again, beside the test.
+fn slow_hosts_settings() -> Option<(&'static str, &'static str)> {
+    (testkit::patience() > 1).then_some(("NATIVE_TEMPLATES", ""))
 }
 
 /// Runs the binary in a directory of its own and waits for its end.

@@ -43,7 +43,7 @@ impl Server {
         let guard = Guard::over(child.id(), launch.dir.path());
         let mut base = None;
         let mut ended = None;
-        wait_until(START_TIME_MAX, || {
+        wait_until(START_TIME_MAX * testkit::patience(), || {
             let log = std::fs::read_to_string(launch.dir.log()).unwrap_or_default();
             base = base_in(log.get(log_before..).unwrap_or_default());
             ended = child.try_wait().ok().flatten();
@@ -132,7 +132,7 @@ impl Server {
     /// When it does not end.
     pub fn wait(&mut self) -> ExitStatus {
         let mut status = None;
-        wait_until(STOP_TIME_MAX, || {
+        wait_until(STOP_TIME_MAX * testkit::patience(), || {
             status = self.child.try_wait().expect("a child of ours");
             status.is_some()
         });
