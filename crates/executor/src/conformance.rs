@@ -21,7 +21,14 @@ struct Check {
 }
 
 fn check(name: &'static str, code: &str, expect: Expectation) -> Check {
-    Check { name, request: ExecRequest { code: code.to_owned(), ..ExecRequest::default() }, expect }
+    Check { name, request: request(code), expect }
+}
+
+/// With time for a host that is slow: it is there for what hangs.
+fn request(code: &str) -> ExecRequest {
+    let mut request = ExecRequest { code: code.to_owned(), ..ExecRequest::default() };
+    request.limits.wall_time = Duration::from_secs(30);
+    request
 }
 
 /// A program prints, ends and fails as it would under CPython alone, and the answer says how.
@@ -84,7 +91,7 @@ fn checks_of_answers() -> Vec<Check> {
                 (entry.path.as_str(), entry.reason.as_str()) == ("/tmp/result.csv", "not_in_output")
             })
         }),
-        with(
+        check(
             "a worker out of memory",
             "import multiprocessing as mp\ndef f(n):\n    x = b'x' * (400 << 20) if n == 0 else 1\n    return n\n\
              with mp.Pool(2) as p: print(p.map(f, range(2)))",
@@ -92,8 +99,6 @@ fn checks_of_answers() -> Vec<Check> {
                 r.outcome.kind == OutcomeKind::OutOfMemory
                     && r.outcome.limit.as_ref().is_some_and(|limit| limit.name == "memory")
             },
-            // It takes a second; an emulated processor needs many of them.
-            |request| request.limits.wall_time = Duration::from_secs(30),
         ),
     ]
 }
@@ -389,7 +394,7 @@ async fn a_path_that_cannot_be_is_the_requests_fault(
     paths: [&str; 2],
 ) -> Result<(), String> {
     let files = paths.map(|path| InputFile { path: path.into(), content: Bytes::from_static(b"x") }).into();
-    let request = ExecRequest { code: "print('ran')".into(), files, ..ExecRequest::default() };
+    let request = ExecRequest { files, ..request("print('ran')") };
     let mut sandbox = executor.create(&request.hints()).await.map_err(|error| error.chain())?;
     let result = sandbox.exec(request, CancellationToken::new()).await;
     sandbox.destroy().await;
@@ -429,7 +434,6 @@ for _ in range(20):
             pass
     time.sleep(0.1)
 print('none')";
-    let request = |code: &str| ExecRequest { code: code.into(), ..ExecRequest::default() };
     let mut first = executor.create(&request(LISTENS).hints()).await.map_err(|error| error.chain())?;
     let mut second = executor.create(&request(CONNECTS).hints()).await.map_err(|error| error.chain())?;
     let (listens, connects) = tokio::join!(
@@ -449,8 +453,7 @@ print('none')";
 /// Without a delay it comes together with the program.
 async fn cancelling_ends_the_program(executor: &dyn Executor, delay: Duration) -> Result<(), String> {
     let cancel = CancellationToken::new();
-    let request =
-        ExecRequest { code: "print('on', flush=True)\nwhile True: pass".into(), ..ExecRequest::default() };
+    let request = request("print('on', flush=True)\nwhile True: pass");
     let stop = cancel.clone();
     let (result, ()) = tokio::join!(exec(executor, request, cancel), async move {
         if !delay.is_zero() {
