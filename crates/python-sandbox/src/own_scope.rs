@@ -52,7 +52,11 @@ fn needs_sandboxes(command: &Command) -> bool {
         Command::Serve(_) | Command::Run(_) | Command::Doctor(_) => true,
         // With a URL another service makes them.
         Command::Bench(args) => args.url.is_none(),
-        Command::Setup(_) | Command::Image(_) | Command::Health | Command::CheckConfig(_) => false,
+        Command::Setup(_)
+        | Command::Image(_)
+        | Command::Health
+        | Command::CheckConfig(_)
+        | Command::RotateLinkKey(_) => false,
     }
 }
 
