@@ -168,16 +168,27 @@ pub fn with_file_rights_of<T>(user: Option<u32>, look: impl FnOnce() -> T) -> Op
 /// Whether both ids are in force afterwards. These calls report no failure; asked with an id that none is (-1) they tell
 /// the one in force (setfsuid(2)).
 #[cfg(feature = "std")]
-#[allow(unsafe_code, reason = "setfsuid(2) and setfsgid(2) have no safe wrapper")]
 fn set_file_ids(uid: u32, gid: u32) -> bool {
-    const ASK: libc::uid_t = libc::uid_t::MAX;
-    // SAFETY: the calls take numbers and touch no memory. They act on this thread alone, and the agent has no other.
-    let in_force = unsafe {
-        libc::setfsgid(gid);
-        libc::setfsuid(uid);
-        (libc::setfsuid(ASK), libc::setfsgid(ASK))
-    };
-    (u32::try_from(in_force.0), u32::try_from(in_force.1)) == (Ok(uid), Ok(gid))
+    const ASK: u32 = u32::MAX;
+    set_file_gid(gid);
+    set_file_uid(uid);
+    (u32::try_from(set_file_uid(ASK)), u32::try_from(set_file_gid(ASK))) == (Ok(uid), Ok(gid))
+}
+
+/// Gives the id that was in force.
+#[cfg(feature = "std")]
+#[allow(unsafe_code, reason = "setfsuid(2) has no safe wrapper")]
+fn set_file_uid(uid: u32) -> i32 {
+    // SAFETY: the call takes a number and touches no memory. It acts on this thread alone, and the agent has no other.
+    unsafe { libc::setfsuid(uid) }
+}
+
+/// As [`set_file_uid`], for the group.
+#[cfg(feature = "std")]
+#[allow(unsafe_code, reason = "setfsgid(2) has no safe wrapper")]
+fn set_file_gid(gid: u32) -> i32 {
+    // SAFETY: as above.
+    unsafe { libc::setfsgid(gid) }
 }
 
 /// No exec gives this process, or what it starts, more rights than it has (prctl(2), PR_SET_NO_NEW_PRIVS).
