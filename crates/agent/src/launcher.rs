@@ -177,6 +177,8 @@ fn set_up(control: &OwnedFd, config: &LauncherConfig, mut beside: Vec<OwnedFd>) 
     let protected = confine::is_protected_from_oom();
     let (hook, filters) = become_first_process(next()?, &proof, config, control, hook)?;
     next()?;
+    // While there is a /dev: the stage has none.
+    let null = confine::null_device()?;
     // Not earlier: an undumpable process may not write its own id maps (proc_pid_uid_map(5)).
     confine::hide_from_others()?;
     let stage = confine::enter_stage(&CellRoot {
@@ -186,7 +188,6 @@ fn set_up(control: &OwnedFd, config: &LauncherConfig, mut beside: Vec<OwnedFd>) 
         keep_proc: config.user_map.is_some(),
     })?;
     next()?;
-    let null = confine::null_device()?;
     for number in 0..=1 {
         confine::replace_stream(number, null.as_fd())?;
     }
