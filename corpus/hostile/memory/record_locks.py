@@ -50,6 +50,28 @@ os.wait()
 if held + more > MANY // 2:
     fallen = True
     print("BREACH", held, "and", more, "locks of two processes")
+# A thread that outlives the first one: what the process shows by its own number is empty then.
+reader, writer = os.pipe()
+if os.fork() == 0:
+    import ctypes
+    import threading
+
+    def outlive():
+        os.read(reader, 1)
+        held, refused = take([os.memfd_create("three")], MANY)
+        os.write(result, b"%d" % (0 if refused else held))
+        os._exit(0)
+
+    answer, result = os.pipe()
+    if os.fork() == 0:
+        threading.Thread(target=outlive).start()
+        os.write(writer, b"1")
+        ctypes.CDLL(None).syscall({"x86_64": 60, "aarch64": 93}[os.uname().machine], 0)
+    os.close(result)
+    os._exit(0 if os.read(answer, 16) == b"0" else 1)
+if os.wait()[1]:
+    fallen = True
+    print("BREACH locks of a thread whose process has lost its first")
 # Locks of open file descriptions could not be counted.
 try:
     lock(os.open("/tmp/other", os.O_RDWR | os.O_CREAT), 0, command=fcntl.F_OFD_SETLK)

@@ -7,10 +7,12 @@
 //!
 //! Where locks are to be found: a record lock belongs to a table of descriptors and is gone with the first descriptor of
 //! its file that is closed there, so while one is held its process has a descriptor that shows it
-//! (proc_pid_fdinfo(5), "lock"). The filter refuses threads with a table of their own, which would show nowhere.
+//! (proc_pid_fdinfo(5), "lock"). The filter refuses threads with a table of their own, which would show nowhere, and processes
+//! that share one, to which it could be handed while we count.
 
 use std::collections::HashSet;
 use std::fs;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// Record locks that the processes of a sandbox may hold together: sqlite3 holds five for each database, and 1,024 cost the
@@ -60,41 +62,92 @@ fn pause(count_took: Duration) -> Duration {
     count_took * PAUSE_FACTOR
 }
 
-/// Record locks of all processes in sight but this one; `None` when one of them does not show its descriptors, as a
-/// program that executes an unreadable file. Call it with the program's user (`confine::with_file_rights_of`).
+/// Longest count: some 30,000 descriptors. Until it ends nobody watches the program's time.
+const COUNT_TIME_MAX: Duration = Duration::from_millis(100);
+
+/// Record locks of all processes in sight but this one, and those that calls which were let run may still add; `None` when
+/// that cannot be known: when a process does not show its descriptors, as one that executes an unreadable file, or when there
+/// are too many. Call it with the program's user (`confine::with_file_rights_of`).
 pub(crate) fn held() -> Option<u64> {
+    let until = Instant::now() + COUNT_TIME_MAX;
     let own = std::process::id().to_string();
-    let mut held = 0;
+    let (mut held, mut tasks) = (0, 0);
     for entry in fs::read_dir("/proc").ok()? {
         let Ok(name) = entry.ok()?.file_name().into_string() else { continue };
         if name == own || !name.bytes().all(|byte| byte.is_ascii_digit()) {
             continue;
         }
-        match fs::read_dir(format!("/proc/{name}/fdinfo")) {
-            // One that ends while we count holds nothing; one that is dead and not yet reaped shows nothing.
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(_) if is_dead(&name) => {}
-            Err(_) => return None,
-            Ok(descriptors) => {
-                let mut locks = HashSet::new();
-                for descriptor in descriptors.filter_map(Result::ok) {
-                    if let Ok(text) = fs::read_to_string(descriptor.path()) {
-                        locks.extend(locks_of(&text).map(str::to_owned));
-                    }
-                }
-                held += locks.len() as u64;
-            }
-        }
+        let of_process = of_process(&format!("/proc/{name}/task"), until)?;
+        held += of_process.locks;
+        tasks += of_process.tasks;
         if held > LOCKS_MAX {
             break;
         }
     }
-    Some(held)
+    Some(held + (ADDED_BY_A_CALL_MAX * tasks).min(LOCKS_MAX / 2))
 }
 
-/// Whether a process is a zombie: its descriptors are closed (proc_pid_stat(5), field 3).
-fn is_dead(name: &str) -> bool {
-    let Ok(stat) = fs::read(format!("/proc/{name}/stat")) else { return true };
+/// What one process has.
+#[derive(Default)]
+struct OfProcess {
+    locks: u64,
+    tasks: u64,
+}
+
+/// By the directory of its threads: all share one table of descriptors, which the first thread no longer shows when it has
+/// ended before the others.
+fn of_process(directory: &str, until: Instant) -> Option<OfProcess> {
+    let mut found = OfProcess::default();
+    let mut is_counted = false;
+    let threads = match fs::read_dir(directory) {
+        Err(error) if is_gone(&error) => return Some(found),
+        other => other.ok()?,
+    };
+    for thread in threads {
+        let path = match thread {
+            Err(error) if is_gone(&error) => continue,
+            other => other.ok()?.path(),
+        };
+        if is_dead(&path) {
+            continue;
+        }
+        found.tasks += 1;
+        if is_counted {
+            continue;
+        }
+        let mut locks = HashSet::new();
+        let descriptors = match fs::read_dir(path.join("fdinfo")) {
+            Err(error) if is_gone(&error) || is_dead(&path) => continue,
+            other => other.ok()?,
+        };
+        for descriptor in descriptors {
+            if Instant::now() > until {
+                return None;
+            }
+            match descriptor.and_then(|descriptor| fs::read_to_string(descriptor.path())) {
+                Ok(text) => locks.extend(locks_of(&text).map(str::to_owned)),
+                // Closed just now, and its locks with it.
+                Err(error) if is_gone(&error) => {}
+                Err(_) => return None,
+            }
+        }
+        // It may have ended meanwhile, and then it showed nothing.
+        is_counted = !is_dead(&path);
+        found.locks = found.locks.max(locks.len() as u64);
+    }
+    Some(found)
+}
+
+/// Whether what was asked for is there no more.
+fn is_gone(error: &std::io::Error) -> bool {
+    /// errno of a process that is gone, asm-generic/errno-base.h.
+    const ESRCH: i32 = 3;
+    error.kind() == std::io::ErrorKind::NotFound || error.raw_os_error() == Some(ESRCH)
+}
+
+/// Whether a thread is a zombie: its descriptors are closed (proc_pid_stat(5), field 3).
+fn is_dead(thread: &Path) -> bool {
+    let Ok(stat) = fs::read(thread.join("stat")) else { return true };
     let stat = String::from_utf8_lossy(&stat);
     stat.rsplit_once(')')
         .is_none_or(|(_, fields)| matches!(fields.trim_start().as_bytes().first(), Some(b'Z' | b'X')))

@@ -65,10 +65,21 @@ impl Notification {
 
 const SECCOMP_IOCTL_NOTIF_RECV: libc::c_ulong = 0xc050_2100;
 const SECCOMP_IOCTL_NOTIF_SEND: libc::c_ulong = 0xc018_2101;
+const SECCOMP_IOCTL_NOTIF_SET_FLAGS: libc::c_ulong = 0x4008_2104;
 
 impl Listener {
     pub(crate) fn new(descriptor: OwnedFd) -> Self {
-        Self { descriptor }
+        let listener = Self { descriptor };
+        listener.answer_on_the_same_processor();
+        listener
+    }
+
+    /// Has the kernel run whoever is woken by a call or its answer at once and on the same processor (Linux 6.6): a call
+    /// that is asked about then takes a few microseconds. An older kernel does without.
+    fn answer_on_the_same_processor(&self) {
+        const SYNC_WAKE_UP: libc::c_ulong = 1;
+        // SAFETY: the request takes its flags as a number and touches no memory.
+        unsafe { libc::ioctl(self.descriptor.as_raw_fd(), SECCOMP_IOCTL_NOTIF_SET_FLAGS as _, SYNC_WAKE_UP) };
     }
 
     /// Takes one refused call. Call it when the descriptor is readable; `None` when its process is gone.

@@ -158,8 +158,11 @@ pub fn with_file_rights_of<T>(user: Option<u32>, look: impl FnOnce() -> T) -> Op
     let (own_uid, own_gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
     let taken = set_file_ids(user, user);
     let result = taken.then(look);
-    if !set_file_ids(own_uid, own_gid) {
-        // With another's file rights this process is not what everything here relies on.
+    // A change of these ids takes the shields away as well (credentials(7), commit_creds() of kernel/cred.c).
+    let is_restored =
+        set_file_ids(own_uid, own_gid) && hide_from_others().is_ok() && crate::die_with_parent().is_ok();
+    if !is_restored {
+        // Such a process is not what everything here relies on.
         crate::exit_now(70);
     }
     result

@@ -97,11 +97,6 @@ impl Launcher {
         Ok(Self { image, hook, config, group, running: Mutex::new(None) })
     }
 
-    /// The next launcher that is started makes no copy of the runtime in memory.
-    pub(crate) fn leave_runtime_on_disk(&mut self) {
-        self.config.runtime_memory_bytes = None;
-    }
-
     /// Makes a cell around the given end of a stream. Returns the pidfds of its first process and of the launcher,
     /// whose end is the cell's. After an
     /// [`LauncherError::Io`] the next call starts a new launcher; nothing of this call may be used again, since
@@ -147,7 +142,20 @@ impl Launcher {
         running.as_ref().ok_or_else(|| LauncherError::Io(io::ErrorKind::NotConnected.into()))
     }
 
+    /// Starts one; where the runtime does not fit into memory after all, with the runtime on its disk.
     fn start(&self) -> Result<Running, LauncherError> {
+        match self.start_with(self.config.runtime_memory_bytes) {
+            Err(LauncherError::Refused { step, source })
+                if self.config.runtime_memory_bytes.is_some() && step.contains("memory") =>
+            {
+                tracing::warn!(step, %source, "the runtime stays on its disk");
+                self.start_with(None)
+            }
+            other => other,
+        }
+    }
+
+    fn start_with(&self, runtime_memory_bytes: Option<u64>) -> Result<Running, LauncherError> {
         let (control, theirs) =
             socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
                 .map_err(io::Error::from)?;
@@ -162,8 +170,11 @@ impl Launcher {
         let pidfd = Arc::new(pidfd_open(pid, PidfdFlags::empty()).map_err(io::Error::from)?);
         let mut running = Running { root: RootFacts::default(), process, pidfd, control };
         let joins = self.group.join_files().map_err(io::Error::other)?;
-        let config =
-            LauncherConfig { cgroups: u32::try_from(joins.len()).unwrap_or(u32::MAX), ..self.config.clone() };
+        let config = LauncherConfig {
+            cgroups: u32::try_from(joins.len()).unwrap_or(u32::MAX),
+            runtime_memory_bytes,
+            ..self.config.clone()
+        };
         let beside: Vec<_> = [self.hook.as_fd()].into_iter().chain(joins.iter().map(AsFd::as_fd)).collect();
         let answer = send_packet(&running.control, &config, &beside)
             .map_err(LauncherError::Io)

@@ -93,10 +93,12 @@ pub(crate) fn start(config: &NativeConfig) -> Result<Started, StartError> {
     let totals = limit_totals(config, &groups, &mut protections)?;
     let group = groups.create_for_helpers(HELPER_PIDS_MAX).map_err(|error| cgroup_error(&error))?;
     let mut place = RuntimePlace::choose(&config.rootfs, config.runtime_memory_bytes);
-    let mut launcher =
-        Launcher::new(launcher_config(config, &templates, user_map, place.memory_bytes()), group)
-            .map_err(StartError::Launcher)?;
-    let root = start_launcher(&mut launcher, &mut place).map_err(|error| start_error(error, rootless))?;
+    let launcher = Launcher::new(launcher_config(config, &templates, user_map, place.memory_bytes()), group)
+        .map_err(StartError::Launcher)?;
+    let root = launcher.ensure_running().map_err(|error| start_error(error, rootless))?;
+    if place.memory_bytes().is_some() && root.runtime_memory_bytes.is_none() {
+        place = RuntimePlace::Disk { why: "it did not fit into memory".to_owned() };
+    }
     if place.memory_bytes().is_none() && config.pool.max > 0 {
         read_ahead(config.rootfs.clone());
     }
@@ -107,21 +109,6 @@ pub(crate) fn start(config: &NativeConfig) -> Result<Started, StartError> {
         Arc::new(CellFactory::new(launcher, groups, config.limits, totals, templates, rootless, is_on_disk));
     let remover = Arc::new(Remover::start().map_err(StartError::Launcher)?);
     Ok(Started { factory, remover, protections })
-}
-
-/// Starts the launcher; where the runtime does not fit into memory after all, with the runtime on its disk.
-fn start_launcher(launcher: &mut Launcher, place: &mut RuntimePlace) -> Result<RootFacts, LauncherError> {
-    match launcher.ensure_running() {
-        Err(LauncherError::Refused { step, source })
-            if place.memory_bytes().is_some() && step.contains("memory") =>
-        {
-            tracing::warn!(step, %source, "the runtime stays on its disk");
-            *place = RuntimePlace::Disk { why: format!("failed to {step}: {source}") };
-            launcher.leave_runtime_on_disk();
-            launcher.ensure_running()
-        }
-        other => other,
-    }
 }
 
 fn start_error(error: LauncherError, rootless: bool) -> StartError {

@@ -218,7 +218,13 @@ impl CellGroup {
         let own_limit_hit = oom_kills == 0
             || match version {
                 // How often the limit was reached; a kill for another's limit, or the host's, does not count here.
-                Version::V1 => memory.number_if_present("memory.failcnt")? != Some(0),
+                // Where swap is counted, memory and swap together are charged first, and that counter is the one that fails.
+                Version::V1 => {
+                    memory.number_if_present("memory.failcnt")? != Some(0)
+                        || memory
+                            .number_if_present(v1::MEMORY_AND_SWAP_FAILURES)?
+                            .is_some_and(|count| count > 0)
+                }
                 Version::V2 => memory.keyed("memory.events", "oom")? != Some(0),
             };
         Ok(CellUsage {

@@ -7,6 +7,8 @@ use super::limits::CellLimits;
 const MEMORY_LIMIT: &str = "memory.limit_in_bytes";
 /// Memory and swap together. Only with CONFIG_SWAP, and on some kernels only with `swapaccount=1`.
 pub(super) const MEMORY_AND_SWAP_LIMIT: &str = "memory.memsw.limit_in_bytes";
+/// How often memory and swap together reached their limit; missing where swap is not counted.
+pub(super) const MEMORY_AND_SWAP_FAILURES: &str = "memory.memsw.failcnt";
 
 /// What every cell inherits from its instance: the OOM killer on, and no swapping by the group's own reclaim.
 pub(super) fn prepare_memory(instance: Group<'_>) -> Result<(), CgroupError> {

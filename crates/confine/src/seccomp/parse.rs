@@ -152,7 +152,7 @@ fn set(slot: &mut Option<Action>, setting: &'static str, words: &[&str]) -> Resu
     if let Some(extra) = rest.first() {
         return Err(PolicyErrorKind::UnknownAction { found: (*extra).to_owned() });
     }
-    if matches!(action, Action::Allow | Action::IGNORE | Action::Ask(_)) {
+    if matches!(action, Action::Allow | Action::IGNORE | Action::TELL | Action::Ask(_)) {
         return Err(PolicyErrorKind::OpenSetting { setting });
     }
     match slot.replace(action) {

@@ -56,6 +56,7 @@ const VALUES: &[(&str, u64)] = &[
     ("FIONREAD", 0x541B), ("FIONBIO", 0x5421), ("FIONCLEX", 0x5450), ("FIOCLEX", 0x5451), ("FICLONE", 0x4004_9409),
     // ioctl(2) of helpers: linux/sockios.h, linux/seccomp.h
     ("SIOCGSKNS", 0x894C), ("SECCOMP_IOCTL_NOTIF_RECV", 0xC050_2100), ("SECCOMP_IOCTL_NOTIF_SEND", 0xC018_2101),
+    ("SECCOMP_IOCTL_NOTIF_SET_FLAGS", 0x4008_2104),
     // mmap(2), memfd_create(2): asm-generic/mman-common.h, linux/memfd.h
     ("MAP_HUGETLB", 0x4_0000), ("MFD_HUGETLB", 4),
     // socketpair(2), {get,set}sockopt(2): linux/socket.h, linux/net.h, asm-generic/socket.h

@@ -164,6 +164,7 @@ fn clone_makes_threads_and_processes_but_no_namespaces() {
     check([
         ("clone", [thread & !0x400].as_slice(), REPORTED),
         ("clone", &[GARBAGE | 0x1_0100], REPORTED),
+        ("clone", &[0x0411], REPORTED),     // a process that shares descriptors
         ("close_range", &[3, 9, 4], ALLOW), // CLOSE_RANGE_CLOEXEC
         ("close_range", &[3, 9, 2], QUIET_EINVAL),
         ("close_range", &[3, 9, GARBAGE | 6], QUIET_EINVAL),
