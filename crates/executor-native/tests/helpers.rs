@@ -106,7 +106,6 @@ const TRIED: [(&str, &str); 34] = [
     ("open_tree", "-100, b'/', 1"),
     ("move_mount", "0, b'', -100, b'/tmp', 4"),
     ("pivot_root", "b'.', b'.'"),
-    ("chroot", "b'/tmp'"),
     ("ptrace", "0x4206, 1, 0, 0"),
     ("process_vm_readv", "1, B, 1, B, 1, 0"),
     ("pidfd_getfd", "0, 0, 0"),

@@ -19,6 +19,9 @@ use super::manager::{Instance, OWNER_ONLY_MODE, Place, SwapControl};
 use super::remove::{kill_all, remove_tree};
 use super::{v1, v2};
 
+/// A group whose peak is as near to its limit as this has reached it: the largest page of any Linux.
+const FULL_WITHIN_BYTES: u64 = 64 << 10;
+
 /// The name is a part of a directory name, and shows in logs.
 const NAME_CHARS_MAX: usize = 64;
 
@@ -215,7 +218,11 @@ impl CellGroup {
         let (_, pids) = self.of(Controller::Pids);
         // The same names on v1 and v2 (Documentation/admin-guide/cgroup-v2.rst, "memory.stat").
         let (version, memory) = self.of(Controller::Memory);
+        // The peak stops at the limit: whoever came that far was killed for it, whatever the counters of failures say.
+        let is_full =
+            |limits: CellLimits| memory_peak_bytes.saturating_add(FULL_WITHIN_BYTES) >= limits.memory_bytes;
         let own_limit_hit = oom_kills == 0
+            || self.limits.is_some_and(is_full)
             || match version {
                 // How often the limit was reached; a kill for another's limit, or the host's, does not count here.
                 // Where swap is counted, memory and swap together are charged first, and that counter is the one that fails.
