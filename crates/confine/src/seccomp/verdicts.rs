@@ -370,8 +370,9 @@ fn options_are_taken_one_by_one() {
         ("preadv2", &[3, POINTER, 1, 0, 0, 0], ALLOW),
         ("preadv2", &[3, POINTER, 1, 0, 0, GARBAGE], ALLOW),
         ("preadv2", &[3, POINTER, 1, 0, 0, 8], QUIET_ENOTSUP), // RWF_NOWAIT
-        ("preadv2", &[3, POINTER, 1, 0, 0, 1], QUIET_ENOTSUP), // RWF_HIPRI
-        ("pwritev2", &[3, POINTER, 1, 0, 0, 0x16], ALLOW),     // RWF_DSYNC, RWF_SYNC, RWF_APPEND
+        ("preadv2", &[3, POINTER, 1, 0, 0, 1], ALLOW),         // RWF_HIPRI
+        ("preadv2", &[3, POINTER, 1, 0, 0, 9], QUIET_ENOTSUP),
+        ("pwritev2", &[3, POINTER, 1, 0, 0, 0x16], ALLOW), // RWF_DSYNC, RWF_SYNC, RWF_APPEND
         ("pwritev2", &[3, POINTER, 1, 0, 0, 0x18], QUIET_ENOTSUP),
         ("madvise", &[POINTER, 4096, 4], ALLOW), // MADV_DONTNEED
         ("madvise", &[POINTER, 4096, 12], QUIET_EINVAL), // MADV_MERGEABLE

@@ -286,8 +286,8 @@ pub(crate) fn wait_for_load(server: &Server, what: &str, count: u64) {
 
 #[test]
 fn no_executor_is_503_with_the_reason_in_health_alone() {
-    // A parent group that does not exist: the native executor cannot keep its limits.
-    let launch = Launch::new().set("NATIVE_CGROUP_PARENT", "/no-such-group-of-the-tests");
+    // No group can be made below a file: the native executor cannot keep its limits.
+    let launch = Launch::new().set("NATIVE_CGROUP_PARENT", "/cgroup.procs/no-such-group-of-the-tests");
     let Some(server) = launch.start() else { return };
     let health = server.get("/health");
     assert_eq!((health.status, health.str("/status")), (503, "unhealthy"), "{}", health.text());

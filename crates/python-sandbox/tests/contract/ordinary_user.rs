@@ -145,7 +145,10 @@ fn root_of_another_user_namespace_serves_as_an_ordinary_user() {
     let Some(mut user) = User::new(3) else { return };
     user.delegate();
     let inside = ["unshare", "--user", "--map-root-user"];
-    let Some(server) = user.launch().wrapper(&inside).start() else { return };
+    let launch = user.launch();
+    // Real root is nobody in there, and so would be the owner of the directory above that of the data.
+    std::os::unix::fs::chown(launch.work_dir().path(), Some(user.uid), Some(user.gid)).expect("given away");
+    let Some(server) = launch.wrapper(&inside).start() else { return };
     check_walls(&server, 0);
     server.stop();
     // As `PrivateUsers=yes` makes of root.

@@ -44,7 +44,8 @@ impl Session {
             skip("a mount namespace needs root");
             return None;
         }
-        let launch = Launch::new().owned_by(UID, UID);
+        let owner = if uid == 0 { 0 } else { UID };
+        let launch = Launch::new().owned_by(owner, owner);
         let dir = launch.work_dir().path().to_owned();
         let session = dir.join("groups/user.slice/session-3.scope");
         fs::create_dir_all(&session).expect("made");
