@@ -388,8 +388,12 @@ async fn a_root_that_others_can_write_to_is_refused_with_the_fix() {
         let error = LocalStore::open(LocalConfig::new(dir.path())).unwrap_err();
         assert!(matches!(error, OpenError::DirectoryShared { mode: m, .. } if m == mode), "{error}");
         assert!(error.to_string().contains("chmod go-w"));
-        // A directory in it that the store makes itself is fine.
-        LocalStore::open(LocalConfig::new(dir.path().join(format!("own-{mode:o}/deep")))).unwrap();
+        // A directory in it that the store makes itself is fine where others cannot put another in its place.
+        let own = LocalStore::open(LocalConfig::new(dir.path().join(format!("own-{mode:o}/deep"))));
+        match mode {
+            0o702 => assert!(matches!(own, Err(OpenError::Untrusted { .. }))),
+            _ => drop(own.unwrap()),
+        }
     }
     fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
     LocalStore::open(LocalConfig::new(dir.path())).unwrap();

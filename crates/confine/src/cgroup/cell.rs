@@ -219,8 +219,10 @@ impl CellGroup {
         // The same names on v1 and v2 (Documentation/admin-guide/cgroup-v2.rst, "memory.stat").
         let (version, memory) = self.of(Controller::Memory);
         // The peak stops at the limit: whoever came that far was killed for it, whatever the counters of failures say.
-        let is_full =
-            |limits: CellLimits| memory_peak_bytes.saturating_add(FULL_WITHIN_BYTES) >= limits.memory_bytes;
+        let is_full = |limits: CellLimits| {
+            memory_peak_bytes
+                .is_some_and(|peak| peak.saturating_add(FULL_WITHIN_BYTES) >= limits.memory_bytes)
+        };
         let own_limit_hit = oom_kills == 0
             || self.limits.is_some_and(is_full)
             || match version {

@@ -40,12 +40,12 @@ impl Layout {
             .mode(Mode::RWXU.bits())
             .create(root)
             .map_err(failed(root.to_owned()))?;
-        // After it was made: others may have been faster, and the way to it may be theirs.
-        ownership::check(root).map_err(|source| OpenError::Untrusted { source })?;
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let root_dir = rustix::fs::openat(CWD, root, flags, Mode::empty())
             .map_err(|e| failed(root.to_owned())(e.into()))?;
         refuse_shared(&root_dir, root)?;
+        // After it was made: others may have been faster, and the way to it may be theirs.
+        ownership::check(root).map_err(|source| OpenError::Untrusted { source })?;
 
         let below = |name: &str| {
             let path = root.join(name);
