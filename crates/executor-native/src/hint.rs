@@ -92,10 +92,7 @@ pub(crate) fn of_step(step: &str, refusal: &io::Error, situation: &Situation) ->
             )
         }
         ("make /proc" | "mount /proc" | "make the cell's namespaces" | "mount", true) => {
-            "inside a container the kernel mounts /proc only where the container's own is whole; \
-             run the container with --security-opt systempaths=unconfined --security-opt seccomp=unconfined, \
-             or use another executor"
-                .to_owned()
+            MASKED_PROC.to_owned()
         }
         (_, true) if is_refused => {
             format!("RestrictNamespaces= or SystemCallFilter= {UNIT} may be in the way, or the filter of a container")
@@ -111,6 +108,12 @@ pub(crate) fn of_step(step: &str, refusal: &io::Error, situation: &Situation) ->
     }
 }
 
+/// In a user namespace the kernel mounts a `/proc` only where one is in sight over whose parts nothing is mounted
+/// (user_namespaces(7), mount_too_revealing() in fs/namespace.c).
+const MASKED_PROC: &str = "something is mounted over parts of this /proc, and then the kernel gives a sandbox none of its own; \
+    in a systemd unit set ProtectKernelTunables=no and ProtectKernelLogs=no, run a container with --security-opt \
+    systempaths=unconfined --security-opt seccomp=unconfined";
+
 /// What usually helps with a step of the first cell; `None` where its own words say all that is known.
 pub(crate) fn of_cell_step(step: &str) -> Option<&'static str> {
     match step {
@@ -123,6 +126,7 @@ pub(crate) fn of_cell_step(step: &str) -> Option<&'static str> {
             "ProtectHostname=yes of a systemd unit forbids it, also for the name that each sandbox has of its own: \
              set ProtectHostname=no",
         ),
+        "make /proc" => Some(MASKED_PROC),
         "make a cgroup namespace" => {
             Some("RestrictNamespaces= of a systemd unit must leave `user mnt pid net ipc uts cgroup`")
         }
@@ -206,6 +210,8 @@ mod tests {
         let root = Situation { rootless: false, ..USER };
         assert!(hint("make the cell's namespaces", 1, &root).contains("CAP_SYS_ADMIN"));
         assert!(hint("pivot", 5, &root).contains("doctor"));
+        // A part of the step "mount", with a name of its own.
+        assert!(of_cell_step("make /proc").is_some_and(|hint| hint.contains("ProtectKernelTunables=no")));
         for step in ["join the cgroups", "name the host"] {
             assert!(agent::CELL_STEPS.contains(&step) && of_cell_step(step).is_some(), "{step}");
         }
