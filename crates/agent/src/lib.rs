@@ -29,6 +29,7 @@ mod networks;
 mod packet;
 mod room;
 mod serve;
+mod sockets;
 mod streams;
 mod supervise;
 mod tasks;

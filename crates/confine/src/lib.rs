@@ -69,7 +69,7 @@ pub use {
     landlock_rules::{LandlockRules, landlock_abi},
     mounts::{CellMounts, Proc, cover_first_process, mount_cell},
     network::{LocalSockets, enter_network, new_network},
-    notify::{Listener, Notification, probe_user_notification},
+    notify::{Asked, Listener, Notification, probe_user_notification},
     oom::{OomScore, is_protected_from_oom, protect_from_oom, reset_oom_score},
     program::{ProgramSpec, Spawned, replace_this_process, spawn},
     reap::{ChildSignal, Children, Reaped, kill_all, reap},
