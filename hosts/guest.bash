@@ -26,7 +26,7 @@ guest_boot() { # directory, seed
     # Writes to the disk go to a file without a name that ends with QEMU, and QEMU ends with this shell, even by SIGKILL.
     TMPDIR=$work setpriv --pdeathsig KILL nice -n 5 qemu-system-x86_64 -accel "$accelerator" -cpu max -smp 2 -m 3G -nodefaults -no-reboot -display none \
         -monitor none -serial "file:$guest_console" -device virtio-rng-pci -kernel "$1/vmlinuz" -initrd "$1/initrd" \
-        -append 'console=ttyS0 loglevel=5 panic=1 mitigations=off random.trust_cpu=on systemd.show_status=0 net.ifnames=0' \
+        -append 'console=ttyS0 loglevel=5 panic=1 mitigations=off random.trust_cpu=on systemd.show_status=0 net.ifnames=0'" ${STOCK_HOSTS_KERNEL_ARGUMENTS:-}" \
         -drive "file=$1/root.ext4,format=raw,if=virtio,snapshot=on,cache=unsafe" \
         -drive "file=$2,format=raw,if=virtio,readonly=on" \
         -nic "user,model=virtio-net-pci,restrict=on,hostfwd=tcp:127.0.0.1:$guest_port-:22" </dev/null >"$work/qemu" 2>&1 &
