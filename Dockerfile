@@ -1,5 +1,5 @@
 # The service's image, in two kinds (--target):
-#   service   the program alone, for container executors over a mounted socket: an ordinary user, no shell, some 26 MB
+#   service   only the program, for container executors over a mounted socket: an ordinary user, no shell, 26 MB
 #   native    the default: the program and the Python runtime, for the native executor
 # docs/deployment.md says how to use them. Nothing here needs BuildKit.
 
@@ -8,13 +8,13 @@
 ARG BUILDER_BASE=rust:1-bookworm
 # What the runtime is made from: CPython 3.11 to 3.14 with venv, for glibc.
 ARG PYTHON_BASE=python:3.13-slim-bookworm
-# What the service's file is put into. A binary that is not static needs one with its libraries.
+# The base of both images. A binary that is not static needs one with its libraries.
 ARG FINAL_BASE=scratch
 
 FROM ${BUILDER_BASE} AS build
 WORKDIR /src
 COPY . .
-# Static, so that it runs in an image where nothing else is. A finished binary at `prebuilt/python-sandbox` is taken as it is.
+# Static, so that it runs in an otherwise empty image. A finished binary at `prebuilt/python-sandbox` is used as it is.
 RUN set -eu; mkdir -p /out/data; \
     if [ -f prebuilt/python-sandbox ]; then cp prebuilt/python-sandbox /out/; else \
         target=$(rustc -vV | sed -n 's/^host: //p'); \
@@ -26,7 +26,7 @@ RUN set -eu; mkdir -p /out/data; \
 
 FROM ${FINAL_BASE} AS base
 COPY --from=build /out/python-sandbox /usr/local/bin/python-sandbox
-# In a container only its own network is reached by loopback. Publish the port on loopback instead.
+# In a container loopback reaches only its own network. Publish the port on the host's loopback instead.
 ENV HOST=0.0.0.0 DATA_DIR=/data
 EXPOSE 8000
 HEALTHCHECK --interval=30s --timeout=10s --start-period=60s CMD ["/usr/local/bin/python-sandbox", "health"]
@@ -44,12 +44,12 @@ FROM ${PYTHON_BASE} AS runtime
 # Which list of packages: minimal or full, see runtime/README.md.
 ARG PACKAGES=minimal
 COPY --from=build /out/python-sandbox /usr/local/bin/
-# A directory `wheels` in the context saves the downloads. The list of packages is only there because a copy of nothing is
+# A directory `wheels` in the context saves the downloads. The list of packages is there only because a copy of nothing is
 # an error.
 COPY runtime/packages-${PACKAGES}.lock wheel[s] /prepare/runtime/wheels/
 RUN python-sandbox --set DATA_DIR=/prepare setup --packages ${PACKAGES} && mv /prepare/runtime/cpython-*/rootfs /rootfs && rm -rf /prepare
 
-# Root inside, because it makes namespaces and mounts; what it needs besides is in docker-compose.yml.
+# Root inside, because it makes namespaces and mounts; docker-compose.yml has the capabilities that it needs.
 FROM base AS native
 COPY --from=runtime /rootfs /runtime
 COPY --from=build /out/data /data

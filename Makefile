@@ -18,8 +18,8 @@ SANDBOX_IMAGE_ARGS ?=
 help: ## Lists these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
 
-# A wall that is not proved does not stop the start: the service says so too, and runs nothing that it cannot hold.
-run: prerequisites build ## Builds, prepares the Python runtime, proves the walls, serves on http://127.0.0.1:8000
+# Findings of doctor do not stop the start: the service says the same, and runs nothing where a promise cannot be kept.
+run: prerequisites build ## Builds, prepares the Python runtime, runs doctor, serves on http://127.0.0.1:8000
 	$(BINARY) setup
 	-$(BINARY) doctor
 	exec $(BINARY) serve
@@ -45,10 +45,10 @@ images: ## Builds the container images of the service, and the one that programs
 test: ## Everything: format, lints, all tests, the API against its own description
 	@PROFILE=$(PROFILE) scripts/test
 
-test-long: ## The slow stages: most of CPython's own tests, some of numpy's and pandas's
+test-long: ## The slow stages: most of CPython's own tests, some of numpy's and pandas's, more stock hosts
 	@PROFILE=$(PROFILE) scripts/test long
 
-lint: ## Format and clippy alone
+lint: ## Only format and clippy
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --profile $(PROFILE) --locked -- -D warnings
 
