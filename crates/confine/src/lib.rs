@@ -74,7 +74,8 @@ pub use {
     program::{ProgramSpec, Spawned, replace_this_process, spawn},
     reap::{ChildSignal, Children, Reaped, kill_all, reap},
     rights::{
-        AGENT_CAPABILITIES, LAUNCHER_CAPABILITIES, drop_mount_right, hide_from_others, keep_only,
+        AGENT_CAPABILITIES, LAUNCHER_CAPABILITIES, NESTED_SERVICE_CAPABILITIES, ROOT_SERVICE_CAPABILITIES,
+        SERVICE_CAPABILITIES, drop_mount_right, hide_from_others, keep_only, keep_service_rights,
         refuse_new_privileges, with_file_rights_of,
     },
     stage::{CellRoot, Stage, enter_stage},

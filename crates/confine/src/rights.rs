@@ -35,6 +35,32 @@ pub const LAUNCHER_CAPABILITIES: CapabilitySet = TEMPLATE_CAPABILITIES
     // So that what it starts takes the protection from the out-of-memory killer off for good (`oom`).
     .union(CapabilitySet::SYS_RESOURCE);
 
+/// What the service uses itself.
+#[cfg(feature = "std")]
+pub const SERVICE_CAPABILITIES: CapabilitySet = CapabilitySet::empty()
+    // As root, files and sockets of others: a data directory or a store that is a user's, a rootless engine's socket.
+    .union(CapabilitySet::DAC_OVERRIDE)
+    // A PORT below 1024.
+    .union(CapabilitySet::NET_BIND_SERVICE);
+
+/// What the service of the host's root keeps for the native executor.
+#[cfg(feature = "std")]
+pub const ROOT_SERVICE_CAPABILITIES: CapabilitySet = SERVICE_CAPABILITIES
+    // Of these it uses KILL itself, for what a killed predecessor left, and SYS_ADMIN where a container's control groups
+    // are mounted read-only (NATIVE_CGROUP_REMOUNT).
+    .union(LAUNCHER_CAPABILITIES)
+    // The launcher's, until its /dev stands (`stage`).
+    .union(CapabilitySet::MKNOD);
+
+/// What the service of another user namespace's root keeps for the native executor: the launcher has every right in a user
+/// namespace of its own.
+#[cfg(feature = "std")]
+pub const NESTED_SERVICE_CAPABILITIES: CapabilitySet = SERVICE_CAPABILITIES
+    // Control groups of a container, as above.
+    .union(CapabilitySet::SYS_ADMIN)
+    // To map its uid 0 into that namespace (user_namespaces(7), since Linux 5.12).
+    .union(CapabilitySet::SETFCAP);
+
 /// Highest capability that is tried when the bounding set is emptied: beyond every kernel's CAP_LAST_CAP, whose
 /// file would need a whole `/proc`.
 const CAPABILITY_LAST: u32 = 63;
@@ -49,6 +75,33 @@ pub fn keep_only(kept: CapabilitySet) -> Result<(), Refused> {
     bound_capabilities(kept).map_err(Refused::at("bound the capabilities"))?;
     let effective = held()?.intersection(kept);
     set_capabilities(effective).map_err(Refused::at("drop capabilities"))
+}
+
+/// Gives up for good, in this process of one thread and in all that it starts, what neither the service nor what is below it
+/// uses. `makes_cells` where the native executor is in use. No exec gives any of it back, also not of a file that has a
+/// set-user-id bit or capabilities.
+///
+/// # Errors
+/// capset(2), prctl(2).
+#[cfg(feature = "std")]
+pub fn keep_service_rights(makes_cells: bool) -> Result<(), Refused> {
+    let used = if !makes_cells {
+        SERVICE_CAPABILITIES
+    } else if crate::is_host_root() {
+        ROOT_SERVICE_CAPABILITIES
+    } else if rustix::process::geteuid().is_root() {
+        NESTED_SERVICE_CAPABILITIES
+    } else {
+        // Whatever it was given: the launcher of an ordinary user works in a user namespace.
+        SERVICE_CAPABILITIES
+    };
+    refuse_new_privileges()?;
+    if held()?.contains(CapabilitySet::SETPCAP) {
+        return keep_only(used);
+    }
+    // The bounding set stays then, and means nothing: with no_new_privs an exec adds no capability.
+    clear_ambient_set().map_err(Refused::at("clear the ambient capabilities"))?;
+    set_capabilities(held()?.intersection(used)).map_err(Refused::at("drop capabilities"))
 }
 
 /// Gives up CAP_SYS_ADMIN for good and keeps the agent's capabilities, as far as they are there. As [`keep_only`],
@@ -108,6 +161,11 @@ pub(crate) fn bound_capabilities(kept: CapabilitySet) -> rustix::io::Result<()> 
             Err(errno) => return Err(errno),
         }
     }
+    clear_ambient_set()
+}
+
+/// Async-signal-safe.
+fn clear_ambient_set() -> rustix::io::Result<()> {
     match rustix::thread::clear_ambient_capability_set() {
         // A kernel without the set, such as gVisor's.
         Err(Errno::INVAL) => Ok(()),
@@ -225,6 +283,26 @@ mod tests {
             let held = rustix::thread::capability_is_in_bounding_set(capability).unwrap();
             assert_eq!(shown & capability.bits() != 0, held, "capability {number}");
         }
+    }
+
+    #[test]
+    fn the_service_keeps_nothing_that_it_and_its_launcher_do_not_use() {
+        let reaching = CapabilitySet::DAC_READ_SEARCH
+            | CapabilitySet::SYS_PTRACE
+            | CapabilitySet::SYS_RAWIO
+            | CapabilitySet::SYS_MODULE
+            | CapabilitySet::SYS_BOOT
+            | CapabilitySet::SYS_TIME
+            | CapabilitySet::SYSLOG
+            | CapabilitySet::NET_RAW
+            | CapabilitySet::from_bits_retain(1 << 38 | 1 << 39);
+        for kept in [SERVICE_CAPABILITIES, ROOT_SERVICE_CAPABILITIES, NESTED_SERVICE_CAPABILITIES] {
+            assert!(kept.intersection(reaching).is_empty(), "{kept:?}");
+        }
+        assert_eq!(ROOT_SERVICE_CAPABILITIES.bits().count_ones(), 13, "ARCHITECTURE.md says thirteen");
+        assert!(ROOT_SERVICE_CAPABILITIES.contains(LAUNCHER_CAPABILITIES));
+        let on_a_host = SERVICE_CAPABILITIES.intersection(CapabilitySet::SYS_ADMIN | CapabilitySet::SETFCAP);
+        assert!(on_a_host.is_empty(), "an executor of containers alone takes neither");
     }
 
     #[test]

@@ -54,6 +54,7 @@ fn main() -> ExitCode {
     match command {
         Command::Serve(_) => {
             logging::start(&settings.log);
+            protect::this_process(&settings);
             with_runtime(serve::serve(settings))
         }
         Command::Run(args) => {

@@ -1,14 +1,20 @@
 //! What the service does for its own safety: no other process of its user reads its memory, which holds the link key and
-//! every program, and when the host runs out of memory the kernel ends programs before it.
+//! every program; when the host runs out of memory the kernel ends programs before it; and it gives up the capabilities and
+//! system calls that neither it nor what it starts has a use for.
 
-use confine::OomScore;
+use crate::settings::Settings;
+use confine::seccomp::Helper;
+use confine::{OomScore, Refused};
+use std::io;
 
 /// Of the service and its launcher; programs have 1000. Not -1000: a service that grows without an end must not take the
 /// host with it.
 const OOM_SCORE: i32 = -500;
 
-/// Protects this process, as far as it may.
-pub(crate) fn this_process() {
+/// Protects this process, as far as it may. Before it has threads: capabilities and filters are a thread's own, and only
+/// what a thread starts inherits them.
+pub(crate) fn this_process(settings: &Settings) {
+    // First: the launcher inherits the score, and to lower it takes a capability.
     match confine::protect_from_oom(OOM_SCORE) {
         OomScore::Protected(score) => tracing::debug!(score, "protected from the out-of-memory killer"),
         // An ordinary user's: the limit on all sandboxes together stands in.
@@ -20,4 +26,23 @@ pub(crate) fn this_process() {
     if let Err(error) = confine::hide_from_others() {
         tracing::warn!(%error, "other processes of this user can read the service's memory");
     }
+    let makes_cells = settings.active_providers().contains(&executor_native::PROVIDER);
+    // What the kernel refuses here it refuses to the native executor too, which then runs nothing and says why.
+    if let Err(refused) = cut_rights(makes_cells) {
+        tracing::warn!(
+            error = executor::error_chain(&refused),
+            "the service keeps rights that it has no use for (hint: a filter around it forbids seccomp(2) or prctl(2))"
+        );
+    }
+}
+
+/// Without landlock: its rules on files would forbid every mount to the launcher as well (the kernel's
+/// Documentation/userspace-api/landlock.rst, "Filesystem topology modification").
+fn cut_rights(makes_cells: bool) -> Result<(), Refused> {
+    confine::keep_service_rights(makes_cells)?;
+    let filter = Helper::Service.filter().map_err(|error| Refused {
+        step: "compile the filter of system calls",
+        source: io::Error::other(error),
+    })?;
+    confine::filter_this_process(filter.instructions())
 }

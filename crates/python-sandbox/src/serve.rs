@@ -7,7 +7,6 @@
 //! ```
 
 use crate::compose;
-use crate::protect;
 use crate::settings::{PROVIDERS_BUILT, Settings};
 use crate::{exit, term};
 use api::{ApiState, AppInfo, BodyLimits, ServerLimits};
@@ -41,8 +40,6 @@ pub(crate) async fn serve(settings: Settings) -> ExitCode {
 struct StartError(String);
 
 async fn try_serve(settings: &Settings) -> Result<(), StartError> {
-    // First: the launcher inherits the score.
-    protect::this_process();
     let runtime =
         compose::load_runtime_if_needed(settings).map_err(|error| StartError(compose::no_runtime(&error)))?;
     // Before anything that must be cleaned up: a signal from here on is an orderly stop.

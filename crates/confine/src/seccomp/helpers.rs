@@ -4,11 +4,13 @@
 use super::bpf::Program;
 use super::compile::{CompileError, CompileOptions};
 use super::names::Arch;
-use super::policy::Policy;
+use super::policy::{LAUNCHER, Policy};
 
 /// A process of ours that has a filter of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Helper {
+    /// Serves requests, and starts all others.
+    Service,
     /// Parent of the launcher, outside of its pid namespace.
     Monitor,
     /// Makes cells and templates.
@@ -21,12 +23,13 @@ pub enum Helper {
 
 impl Helper {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Monitor, Self::Launcher, Self::Template, Self::Agent];
+    pub const ALL: [Self; 5] = [Self::Service, Self::Monitor, Self::Launcher, Self::Template, Self::Agent];
 
     fn text(self) -> &'static str {
         match self {
+            Self::Service => include_str!("../../data/service.policy"),
             Self::Monitor => include_str!("../../data/monitor.policy"),
-            Self::Launcher => include_str!("../../data/launcher.policy"),
+            Self::Launcher => LAUNCHER,
             Self::Template => include_str!("../../data/template.policy"),
             Self::Agent => include_str!("../../data/agent.policy"),
         }
@@ -54,7 +57,7 @@ mod tests {
     use proptest::prelude::*;
 
     /// Around programs: what these refuse, nothing in a cell can have.
-    const AROUND: [Helper; 3] = [Helper::Launcher, Helper::Template, Helper::Agent];
+    const AROUND: [Helper; 4] = [Helper::Service, Helper::Launcher, Helper::Template, Helper::Agent];
 
     fn decide(helper: Helper, name: &str, args: &[u64]) -> Action {
         let arch = Arch::X86_64;
@@ -75,7 +78,7 @@ mod tests {
 
     #[test]
     fn none_reaches_the_rest_of_the_kernel() {
-        const NEVER: [&str; 57] = [
+        const NEVER: [&str; 56] = [
             "bpf",
             "perf_event_open",
             "init_module",
@@ -114,7 +117,6 @@ mod tests {
             "fanotify_init",
             "fanotify_mark",
             "setdomainname",
-            "pivot_root",
             "lookup_dcookie",
             "vhangup",
             "mount",
@@ -139,16 +141,58 @@ mod tests {
                 assert_eq!(decide(helper, name, &[]), Action::Trace, "{helper:?}: {name}");
             }
             assert_eq!(decide(helper, "personality", &[0x0004_0000]), Action::Trace, "{helper:?}");
-            for family in [2, 10, 16, 17, 38] {
-                for kind in [1, 2, 3] {
-                    assert_eq!(
-                        decide(helper, "socket", &[family, kind, 0]),
-                        Action::Trace,
-                        "{helper:?} {family}"
-                    );
-                }
+            for (family, kind) in
+                [2, 10, 16, 17, 38, 40].into_iter().flat_map(|family| (1..=5).map(move |kind| (family, kind)))
+            {
+                // The service alone has clients, and asks for names.
+                let is_its = helper == Helper::Service && family <= 10 && kind <= 2;
+                let expected = if is_its { Action::Allow } else { Action::Trace };
+                assert_eq!(
+                    decide(helper, "socket", &[family, kind, 0]),
+                    expected,
+                    "{helper:?} {family} {kind}"
+                );
             }
         }
+        for helper in [Helper::Launcher, Helper::Template, Helper::Agent] {
+            assert_eq!(decide(helper, "pivot_root", &[]), Action::Trace, "{helper:?}");
+        }
+    }
+
+    #[test]
+    fn what_the_service_has_for_a_purpose_is_good_for_no_other() {
+        let service = |name: &str, args: &[u64]| decide(Helper::Service, name, args);
+        let (bind, remount, private, recursive) = (0x1000, 0x20, 0x4_0000, 0x4000);
+        assert_eq!(service("mount", &[0, 0, 0, private | recursive]), Action::Allow);
+        assert_eq!(service("mount", &[0, 0, 0, remount | bind | 0xE]), Action::Allow);
+        for flags in
+            [0, bind, bind | recursive, remount, remount | bind, remount | bind | 0xF, private, 0x2000]
+        {
+            assert_eq!(service("mount", &[0, 0, 0, flags]), Action::Trace, "{flags:#x}");
+        }
+        let (character, block, file) = (0o020_666, 0o060_666, 0o100_644);
+        assert_eq!(service("mknodat", &[3, 0, character, 0x103]), Action::Allow, "null");
+        assert_eq!(service("mknodat", &[3, 0, file, 0]), Action::Allow);
+        // mem, kmem, port, tty0; a disk.
+        for (kind, number) in
+            [(character, 0x101), (character, 0x102), (character, 0x104), (character, 0x400), (block, 0x103)]
+        {
+            assert_eq!(service("mknodat", &[3, 0, kind, number]), Action::Trace, "{kind:o} {number:#x}");
+            assert_eq!(service("mknod", &[0, kind, number]), Action::Trace, "{kind:o} {number:#x}");
+        }
+        let (udp_lite, mptcp, raw_icmp) = (136, 262, 1);
+        for (kind, protocol) in [(2, udp_lite), (1, mptcp), (2, raw_icmp), (1, 132)] {
+            assert_eq!(service("socket", &[2, kind, protocol]), Action::Trace, "{kind} {protocol}");
+        }
+        // SO_ATTACH_FILTER, SO_ATTACH_BPF, SO_BINDTODEVICE; IPT_SO_SET_REPLACE, IP6T_SO_SET_REPLACE; TCP_ULP.
+        for (level, option) in [(1, 26), (1, 50), (1, 25), (0, 64), (41, 64), (6, 31)] {
+            assert_eq!(service("setsockopt", &[3, level, option]), Action::Trace, "{level} {option}");
+        }
+        // TIOCSTI, TIOCLINUX, BLKRRPART, KVM_CREATE_VM, LOOP_SET_FD, TUNSETIFF.
+        for request in [0x5412, 0x541C, 0x125F, 0xAE01, 0x4C00, 0x4004_54CA] {
+            assert_eq!(service("ioctl", &[3, request]), Action::Trace, "{request:#x}");
+        }
+        assert_eq!(service("prlimit64", &[1]), Action::Trace);
     }
 
     #[test]
@@ -170,9 +214,11 @@ mod tests {
                 assert_eq!(decide(helper, name, args), Action::Trace, "{helper:?}: {name}");
             }
         }
-        for helper in AROUND {
+        for helper in [Helper::Launcher, Helper::Template, Helper::Agent] {
             assert_eq!(decide(helper, "unshare", &[new_user]), Action::Trace, "{helper:?}");
             assert_eq!(decide(helper, "clone", &[new_user]), Action::Trace, "{helper:?}");
+        }
+        for helper in AROUND {
             assert_eq!(decide(helper, "setns", &[3, new_user]), Action::Trace, "{helper:?}");
             assert_eq!(decide(helper, "setns", &[3, 0]), Action::Trace, "{helper:?}: of any kind");
         }
@@ -194,7 +240,7 @@ mod tests {
         #[test]
         fn none_is_in_the_way_of_a_programs_own(( arch, nr, args) in any_call()) {
             thread_local! {
-                static POLICIES: (Policy, [Policy; 3]) = (Policy::builtin(), AROUND.map(Helper::policy));
+                static POLICIES: (Policy, [Policy; 4]) = (Policy::builtin(), AROUND.map(Helper::policy));
             }
             let data = SeccompData::new(arch, nr, &args);
             POLICIES.with(|(program, around)| {
@@ -207,6 +253,24 @@ mod tests {
                             prop_assert!(matches!(outer, Action::Allow | Action::Trace), "{:?}: {:?}", data, outer);
                         }
                         _ => prop_assert!(outer != Action::KillProcess, "{:?}", data),
+                    }
+                }
+                Ok(())
+            })?;
+        }
+
+        /// What the service starts is not refused what its own filter lets through. Templates and agents are below the
+        /// launcher's filter besides.
+        #[test]
+        fn the_services_is_not_in_the_way_of_what_it_starts((arch, nr, args) in any_call()) {
+            thread_local! {
+                static POLICIES: [Policy; 3] = [Helper::Service, Helper::Launcher, Helper::Monitor].map(Helper::policy);
+            }
+            let data = SeccompData::new(arch, nr, &args);
+            POLICIES.with(|[service, launcher, monitor]| {
+                for below in [launcher, monitor] {
+                    if below.decide(arch, &data) == Action::Allow {
+                        prop_assert_eq!(service.decide(arch, &data), Action::Allow, "{:?}", data);
                     }
                 }
                 Ok(())

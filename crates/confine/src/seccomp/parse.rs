@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use super::names::{Arch, syscall_number};
-use super::policy::{Action, ArgTest, BUILTIN, Compare, Policy, Rule};
+use super::policy::{Action, ArgTest, BUILTIN, Compare, LAUNCHER, Policy, Rule};
 use super::symbols;
 
 /// Why a policy could not be read.
@@ -24,7 +24,7 @@ pub enum PolicyErrorKind {
     /// The line does not begin with an action or a setting.
     #[error(
         "unknown action `{found}` (allowed: allow, ignore, errno E, notify E, tell, ask E, trace, kill, \
-         include program [calls], default, unknown)"
+         include program [calls], include launcher calls, default, unknown)"
     )]
     UnknownAction {
         /// The first word of the line, or of what follows the setting.
@@ -117,13 +117,15 @@ pub(super) fn parse(text: &str) -> Result<Policy, PolicyError> {
             Some((&"unknown", rest)) => set(&mut unknown, "unknown", rest),
             // No fault of these lines if one of the rules before them has decided a call already.
             Some((&"include", ["program"])) => {
-                rules.extend(parse(BUILTIN)?.rules.into_iter().map(Rule::around_a_program));
+                rules.extend(around_a_program()?);
                 Ok(())
             }
             Some((&"include", ["program", "calls"])) => {
-                let included = parse(BUILTIN)?.rules.into_iter().map(Rule::around_a_program);
-                let allowed = included.filter(|rule| rule.action == Action::Allow);
-                rules.extend(allowed.map(|rule| Rule { tests: Vec::new(), ..rule }));
+                rules.extend(calls_allowed_by(around_a_program()?));
+                Ok(())
+            }
+            Some((&"include", ["launcher", "calls"])) => {
+                rules.extend(calls_allowed_by(parse(LAUNCHER)?.rules));
                 Ok(())
             }
             Some(_) => rule(&words).and_then(|rule| {
@@ -145,6 +147,17 @@ pub(super) fn parse(text: &str) -> Result<Policy, PolicyError> {
         unknown: unknown.ok_or_else(|| missing("unknown"))?,
         rules,
     })
+}
+
+/// All rules of the program's policy, as a filter around it has them.
+fn around_a_program() -> Result<Vec<Rule>, PolicyError> {
+    Ok(parse(BUILTIN)?.rules.into_iter().map(Rule::around_a_program).collect())
+}
+
+/// The rules that allow something, whatever the arguments.
+fn calls_allowed_by(rules: Vec<Rule>) -> impl Iterator<Item = Rule> {
+    let allowed = rules.into_iter().filter(|rule| rule.action == Action::Allow);
+    allowed.map(|rule| Rule { tests: Vec::new(), ..rule })
 }
 
 fn set(slot: &mut Option<Action>, setting: &'static str, words: &[&str]) -> Result<(), PolicyErrorKind> {

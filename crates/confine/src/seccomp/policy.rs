@@ -5,6 +5,8 @@ use super::parse::{self, PolicyError};
 
 /// The policy shipped with the program.
 pub(super) const BUILTIN: &str = include_str!("../../data/seccomp.policy");
+/// The launcher's, which a policy around it may include.
+pub(super) const LAUNCHER: &str = include_str!("../../data/launcher.policy");
 
 /// What becomes of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -32,7 +32,7 @@ const VALUES: &[(&str, u64)] = &[
     // open(2): asm-generic/fcntl.h. O_TMPFILE_BIT is `__O_TMPFILE`, O_TMPFILE without O_DIRECTORY.
     ("O_CREAT", 0o100), ("O_TMPFILE_BIT", 0o20_000_000),
     // chmod(2), mknod(2): linux/stat.h
-    ("S_IFMT", 0o170_000), ("S_IFREG", 0o100_000), ("S_IFIFO", 0o010_000),
+    ("S_IFMT", 0o170_000), ("S_IFREG", 0o100_000), ("S_IFIFO", 0o010_000), ("S_IFCHR", 0o020_000),
     ("S_ISUID", 0o4000), ("S_ISGID", 0o2000),
     // renameat2(2): linux/fs.h
     ("RENAME_NOREPLACE", 1), ("RENAME_EXCHANGE", 2),
@@ -60,11 +60,19 @@ const VALUES: &[(&str, u64)] = &[
     ("SECCOMP_IOCTL_NOTIF_SET_FLAGS", 0x4008_2104),
     // mmap(2), memfd_create(2): asm-generic/mman-common.h, linux/memfd.h
     ("MAP_HUGETLB", 0x4_0000), ("MFD_HUGETLB", 4),
+    // mount(2): linux/mount.h
+    ("MS_NOSUID", 2), ("MS_NODEV", 4), ("MS_NOEXEC", 8), ("MS_REMOUNT", 0x20), ("MS_BIND", 0x1000), ("MS_REC", 0x4000),
+    ("MS_PRIVATE", 0x4_0000),
     // socketpair(2), {get,set}sockopt(2): linux/socket.h, linux/net.h, asm-generic/socket.h
     ("AF_UNIX", 1), ("SOCK_STREAM", 1), ("SOCK_SEQPACKET", 5), ("SOCK_TYPE_MASK", 0xF), ("SOCK_NONBLOCK", 0o4000),
     ("SOCK_CLOEXEC", 0o2_000_000), ("SOL_SOCKET", 1), ("SO_REUSEADDR", 2), ("SO_SNDBUF", 7), ("SO_RCVBUF", 8),
     ("SO_TYPE", 3), ("SO_ERROR", 4), ("SO_KEEPALIVE", 9), ("SO_LINGER", 13), ("SO_PASSCRED", 16), ("SO_PEERCRED", 17),
     ("SO_RCVTIMEO", 20), ("SO_SNDTIMEO", 21), ("SO_ACCEPTCONN", 30), ("SO_PROTOCOL", 38), ("SO_DOMAIN", 39), ("MSG_OOB", 1),
+    ("SO_RCVTIMEO_NEW", 66), ("SO_SNDTIMEO_NEW", 67),
+    // The same of the service: linux/in.h, linux/in6.h, linux/tcp.h
+    ("AF_INET", 2), ("AF_INET6", 10), ("SOCK_DGRAM", 2), ("IPPROTO_IP", 0), ("IPPROTO_TCP", 6), ("IPPROTO_UDP", 17),
+    ("IPPROTO_IPV6", 41), ("IP_RECVERR", 11), ("IPV6_RECVERR", 25), ("IPV6_V6ONLY", 26), ("TCP_NODELAY", 1),
+    ("TCP_KEEPIDLE", 4), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 6), ("TCP_USER_TIMEOUT", 18),
     // futex(2): linux/futex.h. FUTEX_COMMAND is what is left without FUTEX_PRIVATE_FLAG and FUTEX_CLOCK_REALTIME; the
     // header's own grows with the kernel, and flags we do not know should not pass.
     ("FUTEX_COMMAND", 0xFFFF_FE7F), ("FUTEX_WAIT", 0), ("FUTEX_WAKE", 1), ("FUTEX_REQUEUE", 3),
@@ -160,7 +168,10 @@ mod tests {
         same_as_libc!(RWF_DSYNC RWF_SYNC RWF_APPEND SO_TYPE SO_ERROR SO_PEERCRED SO_ACCEPTCONN SO_PROTOCOL SO_DOMAIN);
         same_as_libc!(MADV_NORMAL MADV_RANDOM MADV_SEQUENTIAL MADV_WILLNEED MADV_DONTNEED MADV_FREE MADV_DONTFORK);
         same_as_libc!(MADV_DOFORK MADV_HUGEPAGE MADV_NOHUGEPAGE MADV_DONTDUMP MADV_DODUMP MADV_WIPEONFORK);
-        same_as_libc!(MADV_KEEPONFORK PRIO_PGRP CLONE_FILES CLONE_THREAD);
+        same_as_libc!(MADV_KEEPONFORK PRIO_PGRP CLONE_FILES CLONE_THREAD S_IFCHR MS_NOSUID MS_NODEV MS_NOEXEC MS_REMOUNT);
+        same_as_libc!(MS_BIND MS_REC MS_PRIVATE AF_INET AF_INET6 SOCK_DGRAM IPPROTO_IP IPPROTO_TCP IPPROTO_UDP);
+        same_as_libc!(IPPROTO_IPV6 IP_RECVERR IPV6_RECVERR IPV6_V6ONLY TCP_NODELAY TCP_KEEPIDLE TCP_KEEPINTVL);
+        same_as_libc!(TCP_KEEPCNT TCP_USER_TIMEOUT);
         assert_eq!(value("CLOSE_RANGE_UNSHARE", Arch::native()), Some(u64::from(libc::CLOSE_RANGE_UNSHARE)));
     }
 

@@ -17,6 +17,7 @@ mod own_scope;
 mod pages;
 mod programs;
 mod requests;
+mod rights;
 mod settings;
 mod sources;
 

@@ -4,7 +4,9 @@
 use crate::answers::check_shape;
 use crate::command_line::doctor;
 use crate::errors::check_error;
+use crate::rights::check_every_thread;
 use crate::support::{Launch, Server, command, is_root, runtime_is_prepared, skip};
+use confine::NESTED_SERVICE_CAPABILITIES;
 use serde_json::json;
 use std::path::PathBuf;
 use std::sync::Mutex;
@@ -131,6 +133,7 @@ fn with_delegated_control_groups_an_ordinary_user_serves() {
     user.delegate();
     let Some(server) = user.launch().start() else { return };
     check_walls(&server, user.uid);
+    check_every_thread(&server, 0, 0);
     server.stop();
     let (code, findings) = doctor(&user.launch());
     let wrong: Vec<_> = findings.iter().filter(|finding| finding["state"] != "proved").collect();
@@ -150,6 +153,7 @@ fn root_of_another_user_namespace_serves_as_an_ordinary_user() {
     // As `PrivateUsers=yes` makes of root.
     let Some(server) = Launch::new().set("FORBIDDEN_IMPORTS", "").wrapper(&inside).start() else { return };
     check_walls(&server, 0);
+    check_every_thread(&server, NESTED_SERVICE_CAPABILITIES.bits(), u64::MAX);
     server.stop();
 }
 
