@@ -218,6 +218,46 @@ async fn a_full_store_refuses_and_takes_again_when_links_have_ended() {
     assert_eq!(common::counted(&place.root), 32 * 1024);
 }
 
+/// A look at all files would find the stranger, which no put of this store made: so it shows which put looked.
+#[tokio::test]
+async fn a_put_into_a_full_store_looks_at_all_files_at_most_once_a_minute() {
+    let place = Place::new();
+    let store = bounded(&place, 8 * 4096);
+    for _ in 0..7 {
+        store.put(new_file("a", "x")).await.unwrap();
+        place.clock.advance(Duration::from_secs(5));
+    }
+    store.put(new_file("a", "x")).await.unwrap();
+    // The first shortage looks.
+    assert!(store.put(new_file("a", "x")).await.unwrap_err().is_full());
+    let stranger = place.root.join("objects/ab").join("ab".repeat(32));
+    fs::create_dir_all(stranger.parent().unwrap()).unwrap();
+    fs::write(&stranger, "x").unwrap();
+    common::set_expiry(&stranger, std::time::SystemTime::UNIX_EPOCH);
+    assert!(store.put(new_file("a", "x")).await.unwrap_err().is_full());
+    assert!(stranger.exists(), "a put that is refused looked");
+
+    place.clock.advance(5 * HOUR - Duration::from_secs(35));
+    // Looks, since a minute is over, and finds the stranger and nothing else.
+    assert!(store.put(new_file("a", "x")).await.unwrap_err().is_full());
+    assert!(!stranger.exists());
+    fs::write(&stranger, "x").unwrap();
+    common::set_expiry(&stranger, std::time::SystemTime::UNIX_EPOCH);
+    place.clock.advance(Duration::from_secs(3));
+    for _ in 0..8 {
+        // One ends; the next put takes its place, and there is none for another.
+        store.put(new_file("a", "x")).await.unwrap();
+        assert!(store.put(new_file("a", "x")).await.unwrap_err().is_full());
+        assert!(stranger.exists(), "a put that takes the place of what has ended looked");
+        assert_eq!(common::counted(&place.root), 8 * 4096);
+        place.clock.advance(Duration::from_secs(5));
+    }
+    // Another process may have put what ends sooner.
+    place.clock.advance(Duration::from_secs(60));
+    let _ = store.put(new_file("a", "x")).await;
+    assert!(!stranger.exists());
+}
+
 #[tokio::test]
 async fn health_makes_room_as_a_put_does() {
     let place = Place::new();

@@ -7,20 +7,28 @@ use jiff::Timestamp;
 
 use super::layout::{self, Layout};
 use super::objects::{self, Looked, ObjectName};
+use super::soonest::Soonest;
 use super::temp;
 use super::usage::{SHARDS, UsageFile};
 use crate::store::{CleanError, Cleaned};
 
 /// Objects stay this much longer than their link: some file systems keep times in steps of two seconds, and an
 /// object must not go before its link ends.
-const TIME_GRAIN: Duration = Duration::from_secs(2);
+pub(super) const TIME_GRAIN: Duration = Duration::from_secs(2);
 
-/// What a clean did, and when the next object is due.
+/// What a clean did, and what may go next.
 #[derive(Debug)]
 pub(super) struct Outcome {
     pub(super) cleaned: Cleaned,
-    /// When the first of the objects that stay may go; `None` when none stays.
-    pub(super) due: Option<SystemTime>,
+    pub(super) soonest: Soonest,
+}
+
+/// When the link of an object ends that may stay, from and to.
+pub(super) fn bounds(now: Timestamp, retention: Duration) -> (SystemTime, SystemTime) {
+    let now = SystemTime::from(now);
+    let ended = now.checked_sub(TIME_GRAIN).unwrap_or(SystemTime::UNIX_EPOCH);
+    let latest = now.checked_add(retention + TIME_GRAIN).unwrap_or(now);
+    (ended, latest)
 }
 
 /// Removes what has a link that ended before `now`, or that would live longer than `retention` from now. Touches only names
@@ -32,17 +40,14 @@ pub(super) fn clean(
     retention: Duration,
 ) -> Result<Outcome, CleanError> {
     let failed = |step| move |source| CleanError::Io { step, source };
-    let now = SystemTime::from(now);
-    let ended = now.checked_sub(TIME_GRAIN).unwrap_or(SystemTime::UNIX_EPOCH);
-    let latest = now.checked_add(retention + TIME_GRAIN).unwrap_or(now);
+    let bounds = bounds(now, retention);
     let leftovers_removed = temp::sweep(layout).map_err(failed("list unfinished files"))?;
     layout::names(layout.objects()).map_err(failed("list the object directories"))?;
     let cleaned = Cleaned { leftovers_removed, ..Cleaned::default() };
-    let mut outcome = Outcome { cleaned, due: None };
+    let mut outcome = Outcome { cleaned, soonest: Soonest::default() };
     for shard in 0..SHARDS {
-        clean_shard(layout, usage, shard, (ended, latest), &mut outcome);
+        clean_shard(layout, usage, shard, bounds, &mut outcome);
     }
-    outcome.due = outcome.due.and_then(|time| time.checked_add(TIME_GRAIN));
     Ok(outcome)
 }
 
@@ -66,7 +71,7 @@ fn clean_shard(
                     }
                     Ok(Looked::Kept(until)) => {
                         outcome.cleaned.kept += 1;
-                        outcome.due = Some(outcome.due.map_or(until, |due| due.min(until)));
+                        outcome.soonest.note(until, name);
                     }
                     Ok(Looked::Nothing) => {}
                     Err(error) => {

@@ -29,6 +29,7 @@ mod keys;
 mod layout;
 mod objects;
 mod room;
+mod soonest;
 mod steps;
 mod store;
 mod temp;

@@ -27,7 +27,7 @@ pub(super) const NAME_BYTES: usize = 32;
 const SHARD_LENGTH: usize = 2;
 
 /// The name of an object: random bytes in lowercase hexadecimal, so never a path.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct ObjectName(String);
 
 impl ObjectName {

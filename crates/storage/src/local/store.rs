@@ -15,6 +15,7 @@ use super::keys::{Keys, Rotated};
 use super::layout::Layout;
 use super::objects::{self, Keeper, NAME_BYTES, ObjectName};
 use super::room::Room;
+use super::soonest::Soonest;
 use super::steps::{Step, Steps};
 use super::token::{Claims, DIGEST_BYTES};
 use super::usage::UsageFile;
@@ -43,11 +44,15 @@ struct Inner {
     keys: Keys,
     usage: UsageFile,
     steps: Steps,
-    /// Held while space is made: one cleaning is enough for all who wait for it.
-    cleaning: Mutex<()>,
-    /// When the first object that this process knows of may go, in unix seconds: before that, looking for space is vain.
+    /// What may go first. Held while space is made: one cleaning is enough for all who wait for it.
+    soonest: Mutex<Soonest>,
+    /// When an object that is not among those may go, in unix seconds: before that, looking at all files is in vain.
     due_s: AtomicI64,
 }
+
+/// Longest time after a look at all files until a shortage looks again: other processes that share the store may have put
+/// files that end sooner.
+const LOOK_AGAIN_S: i64 = 60;
 
 /// A file being downloaded.
 #[derive(Debug)]
@@ -123,8 +128,8 @@ impl LocalStore {
         let steps = Steps::default();
         // Nothing is known yet: the first shortage looks.
         let due_s = AtomicI64::new(i64::MIN);
-        let cleaning = Mutex::new(());
-        Ok(Self { inner: Arc::new(Inner { config, clock, layout, keys, usage, steps, cleaning, due_s }) })
+        let soonest = Mutex::default();
+        Ok(Self { inner: Arc::new(Inner { config, clock, layout, keys, usage, steps, soonest, due_s }) })
     }
 
     /// Makes a new link key for the store in `root`. Services that have it open sign with it from their next file on. Links
@@ -204,8 +209,8 @@ impl Store for LocalStore {
 
     async fn clean(&self) -> Result<Cleaned, CleanError> {
         self.blocking(|inner| {
-            let _alone = inner.cleaning.lock().unwrap_or_else(PoisonError::into_inner);
-            inner.clean()
+            let mut soonest = inner.soonest.lock().unwrap_or_else(PoisonError::into_inner);
+            inner.clean(&mut soonest)
         })
         .await
         .unwrap_or_else(|source| Err(CleanError::Io { step: "finish the file operation", source }))
@@ -232,7 +237,7 @@ impl Inner {
             Err(error) if error.is_full() && self.make_room() => keep()?,
             kept => kept?,
         };
-        self.due_s.fetch_min(expires_at.as_second(), Ordering::Relaxed);
+        self.due_s.fetch_min(due_s(expires_at.into()), Ordering::Relaxed);
         let claims = Claims::new(object, digest, expires_at, &file.path, &file.media_type);
         let token = self.keys.ring(&self.layout).sign(&claims);
         let (sha256, size_bytes) = (objects::hex(&digest), file.content.len() as u64);
@@ -254,44 +259,51 @@ impl Inner {
         }
     }
 
-    /// Removes what is over, where something is. False when nothing can be: then a full store costs a put no look at all
-    /// of its files.
+    /// Removes what is over, and returns whether something was. Looks at all files only when an object that is not listed
+    /// may be over: a full store costs a put no such look, whether it is refused or takes the place of what has ended.
     fn make_room(&self) -> bool {
-        let _alone = self.cleaning.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.clock.now().as_second() < self.due_s.load(Ordering::Relaxed) {
-            return false;
+        let Self { layout, usage, clock, config, due_s, .. } = self;
+        let mut soonest = self.soonest.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = clock.now();
+        let removed = soonest.remove_over(layout, usage, clean::bounds(now, config.retention));
+        if now.as_second() < due_s.load(Ordering::Relaxed) {
+            return removed > 0;
         }
-        match self.clean() {
-            Ok(cleaned) => cleaned.removed > 0 || cleaned.leftovers_removed > 0,
+        match self.clean(&mut soonest) {
+            Ok(cleaned) => removed + cleaned.removed > 0 || cleaned.leftovers_removed > 0,
             Err(error) => {
                 tracing::warn!(%error, "the full store was not cleaned");
-                false
+                removed > 0
             }
         }
     }
 
-    fn clean(&self) -> Result<Cleaned, CleanError> {
-        let Self { layout, usage, clock, config, due_s, .. } = self;
+    fn clean(&self, soonest: &mut Soonest) -> Result<Cleaned, CleanError> {
+        let Self { layout, usage, clock, config, due_s: due, .. } = self;
+        let now = clock.now();
         // Before the look: what is stored meanwhile lowers it.
-        due_s.store(i64::MAX, Ordering::Relaxed);
-        match clean::clean(layout, usage, clock.now(), config.retention) {
-            Ok(clean::Outcome { cleaned, due }) => {
-                if let Some(due) = due {
-                    due_s.fetch_min(unix_seconds(due), Ordering::Relaxed);
+        due.store(now.as_second().saturating_add(LOOK_AGAIN_S), Ordering::Relaxed);
+        match clean::clean(layout, usage, now, config.retention) {
+            Ok(outcome) => {
+                if let Some(until) = outcome.soonest.unlisted() {
+                    due.fetch_min(due_s(until), Ordering::Relaxed);
                 }
-                Ok(cleaned)
+                *soonest = outcome.soonest;
+                Ok(outcome.cleaned)
             }
             Err(error) => {
-                due_s.store(i64::MIN, Ordering::Relaxed);
+                due.store(i64::MIN, Ordering::Relaxed);
                 Err(error)
             }
         }
     }
 }
 
-/// Unix seconds, rounded down; the start of time for what is before it.
-fn unix_seconds(time: SystemTime) -> i64 {
-    time.duration_since(UNIX_EPOCH).map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
+/// When an object may go whose link ends at `until`, in unix seconds, rounded down.
+fn due_s(until: SystemTime) -> i64 {
+    let since =
+        until.duration_since(UNIX_EPOCH).map_or(0, |since| since.saturating_add(clean::TIME_GRAIN).as_secs());
+    i64::try_from(since).unwrap_or(i64::MAX)
 }
 
 /// `time` without its fraction of a second: what links hold, and every file system keeps.

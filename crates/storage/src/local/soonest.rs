@@ -1,0 +1,91 @@
+//! The objects whose links end first. A put into a full store removes those of them that are over, and need not look at
+//! all files: in a store that stays full, something ends all the time.
+
+use std::collections::BinaryHeap;
+use std::os::fd::AsFd as _;
+use std::time::SystemTime;
+
+use super::layout::{self, Layout};
+use super::objects::{self, Looked, ObjectName};
+use super::usage::UsageFile;
+
+/// Most objects that are listed, about 100 bytes each. One look at all files serves as many removals.
+const LISTED_MAX: usize = 4096;
+
+/// Of the objects that a clean kept, those that may go first.
+#[derive(Debug, Default)]
+pub(super) struct Soonest {
+    /// The one that ends last is on top: it makes place for one that ends earlier.
+    listed: BinaryHeap<(SystemTime, ObjectName)>,
+    /// When the first of those that were not listed ends.
+    unlisted: Option<SystemTime>,
+}
+
+impl Soonest {
+    /// Takes note of an object that stays until then.
+    pub(super) fn note(&mut self, until: SystemTime, name: ObjectName) {
+        self.listed.push((until, name));
+        if self.listed.len() > LISTED_MAX
+            && let Some((until, _)) = self.listed.pop()
+        {
+            self.unlisted = Some(self.unlisted.map_or(until, |first| first.min(until)));
+        }
+    }
+
+    /// When the first object ends that [`Soonest::remove_over`] knows nothing of.
+    pub(super) fn unlisted(&self) -> Option<SystemTime> {
+        self.unlisted
+    }
+
+    /// Removes the listed objects that `bounds` say are over, and returns how many went. What cannot be removed is logged
+    /// and left to the next clean.
+    pub(super) fn remove_over(
+        &mut self,
+        layout: &Layout,
+        usage: &UsageFile,
+        bounds: (SystemTime, SystemTime),
+    ) -> u64 {
+        let mut removed = 0;
+        if self.listed.iter().all(|(until, _)| *until >= bounds.0) {
+            return removed;
+        }
+        let (over, kept) =
+            std::mem::take(&mut self.listed).into_iter().partition(|(until, _)| *until < bounds.0);
+        self.listed = kept;
+        for (_, name) in Vec::from(over) {
+            let looked = layout::open_directory(layout.objects(), name.shard())
+                .and_then(|dir| objects::remove_if_over(layout, usage, dir.as_fd(), &name, bounds));
+            match looked {
+                Ok(Looked::Removed(_)) => removed += 1,
+                Ok(Looked::Kept(_) | Looked::Nothing) => {}
+                Err(error) => {
+                    tracing::warn!(%error, object = name.as_str(), "failed to remove an old object");
+                }
+            }
+        }
+        removed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn those_that_end_first_are_listed_and_the_rest_is_known_by_its_first() {
+        let mut soonest = Soonest::default();
+        let at = |second: u64| SystemTime::UNIX_EPOCH + Duration::from_secs(second);
+        let count = LISTED_MAX as u64 + 3;
+        // In neither order.
+        for number in (0..count).map(|number| number * 7 % count) {
+            let mut name = [0; objects::NAME_BYTES];
+            name[..8].copy_from_slice(&number.to_be_bytes());
+            soonest.note(at(number), ObjectName::new(&name));
+        }
+        assert_eq!(soonest.listed.len(), LISTED_MAX);
+        assert_eq!(soonest.listed.peek().map(|(until, _)| *until), Some(at(LISTED_MAX as u64 - 1)));
+        assert_eq!(soonest.unlisted(), Some(at(LISTED_MAX as u64)));
+    }
+}
