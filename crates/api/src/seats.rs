@@ -3,9 +3,13 @@
 //! ```text
 //! state of a connection     waits for        may be closed for a new one
 //! idle                      its client       first: between requests, or before a head is complete, however it trickles
-//! receiving, sending        its client       where no idle one is left, and only of a peer that holds more than the newcomer
+//! receiving,                its client       where no idle one is left, and only of a peer that holds more than the newcomer
+//!   sending, flushing
 //! working                   the service      never: its program runs or waits for its place
 //! ```
+//!
+//! An answer is over when its last byte is in the socket (`flushing` before that), so a client that takes it slowly gets it
+//! whole; one that takes nothing for a time is cut by [`crate::stall`].
 //!
 //! There are no fixed shares: one peer, such as a reverse proxy, may hold every place while nobody else wants one. When all
 //! are taken, the peer that holds the most gives one up, the one that has waited longest, as long as it holds at least as many as
@@ -56,10 +60,15 @@ pub(crate) enum State {
     Working = 2,
     /// The client, which takes the answer.
     Sending = 3,
+    /// The client, too: the answer is whole, but not all of it is in the socket.
+    Flushing = 4,
 }
 
+/// States in which the client holds up a request that has begun.
+const IN_REQUEST: [State; 3] = [State::Receiving, State::Sending, State::Flushing];
+
 /// Bits of a state beside its time.
-const STATE_BITS: u32 = 2;
+const STATE_BITS: u32 = 3;
 
 /// One connection.
 #[derive(Debug)]
@@ -76,8 +85,22 @@ pub(crate) struct Seat {
 impl Seat {
     /// Says what the connection waits for from now on.
     pub(crate) fn set(&self, state: State) {
+        self.now.store(self.begins(state), Ordering::Release);
+    }
+
+    /// Says that all bytes handed over so far are in the socket. That ends an answer, unless its body still makes more, or the
+    /// next request was sent without waiting for it.
+    pub(crate) fn flushed(&self) {
+        let now = self.now.load(Ordering::Acquire);
+        if state_of(now) == State::Flushing as u64 {
+            let idle = self.begins(State::Idle);
+            let _ = self.now.compare_exchange(now, idle, Ordering::AcqRel, Ordering::Acquire);
+        }
+    }
+
+    fn begins(&self, state: State) -> u64 {
         let since = u64::try_from(self.epoch.elapsed().as_millis()).unwrap_or(u64::MAX >> STATE_BITS);
-        self.now.store((since << STATE_BITS) | state as u64, Ordering::Release);
+        (since << STATE_BITS) | state as u64
     }
 
     /// Ready when the connection was chosen to make room.
@@ -91,7 +114,7 @@ impl Seat {
     }
 
     fn is(&self, states: &[State]) -> bool {
-        let state = self.now.load(Ordering::Acquire) & ((1 << STATE_BITS) - 1);
+        let state = state_of(self.now.load(Ordering::Acquire));
         states.iter().any(|one| *one as u64 == state)
     }
 
@@ -103,6 +126,10 @@ impl Seat {
         self.chosen.store(self.now.load(Ordering::Acquire), Ordering::Release);
         self.closing.cancel();
     }
+}
+
+fn state_of(now: u64) -> u64 {
+    now & ((1 << STATE_BITS) - 1)
 }
 
 /// All connections that are open.
@@ -186,9 +213,7 @@ impl Seats {
             return true;
         }
         // Whoever sends or takes a byte now and then could hold every place for as long as a body may take.
-        table.close_longest(&[State::Receiving, State::Sending], |peer, held| {
-            is_loopback || (peer != newcomer && held > holds + 1)
-        })
+        table.close_longest(&IN_REQUEST, |peer, held| is_loopback || (peer != newcomer && held > holds + 1))
     }
 }
 
@@ -291,7 +316,7 @@ mod tests {
 
     #[test]
     fn trickled_bodies_and_answers_hold_no_place_against_others() {
-        for state in [State::Receiving, State::Sending] {
+        for state in IN_REQUEST {
             let seats = seats();
             let hog = fill(&seats, "192.0.2.1", state);
             // Not for one more of its own.
@@ -311,7 +336,7 @@ mod tests {
 
     #[test]
     fn loopback_always_gets_in() {
-        for state in [State::Idle, State::Receiving, State::Sending, State::Working] {
+        for state in [State::Idle, State::Receiving, State::Sending, State::Flushing, State::Working] {
             let seats = seats();
             let _others = fill(&seats, "192.0.2.1", state);
             for _ in 0..2 {
@@ -319,7 +344,7 @@ mod tests {
             }
         }
         // Also against itself, from whatever address of it.
-        for state in [State::Idle, State::Receiving, State::Sending] {
+        for state in [State::Idle, State::Receiving, State::Sending, State::Flushing] {
             let seats = seats();
             let mut hog = Vec::new();
             for n in 0..MOST * 3 {
@@ -357,6 +382,21 @@ mod tests {
         drop(second);
         assert_eq!(counts(), (0, 0));
         assert!(!seats.close_one());
+    }
+
+    #[test]
+    fn a_flush_ends_a_whole_answer_and_nothing_else() {
+        let seats = seats();
+        let taken = from(&seats, "192.0.2.1").unwrap();
+        for state in [State::Receiving, State::Working, State::Sending] {
+            taken.seat.set(state);
+            taken.seat.flushed();
+            assert!(taken.seat.is(&[state]), "{state:?}");
+        }
+        taken.seat.set(State::Flushing);
+        assert!(!taken.seat.is(&[State::Idle]));
+        taken.seat.flushed();
+        assert!(taken.seat.is(&[State::Idle]));
     }
 
     #[test]

@@ -10,7 +10,7 @@
 
 use crate::seats::{Seats, Taken};
 use crate::stall::StallGuard;
-use crate::watched::{Incoming, Outgoing};
+use crate::watched::{Flushed, Incoming, Outgoing};
 use axum::Router;
 use http::Request;
 use hyper::server::conn::http1;
@@ -122,9 +122,10 @@ async fn connect(
     limits: ServerLimits,
     stop: CancellationToken,
 ) {
-    let io = TokioIo::new(StallGuard::new(stream, limits.stall_time_max));
-    let routes = TowerToHyperService::new(router);
     let seat = Arc::clone(&taken.seat);
+    let stream = StallGuard::new(stream, limits.stall_time_max);
+    let io = TokioIo::new(Flushed::new(stream, Arc::clone(&seat)));
+    let routes = TowerToHyperService::new(router);
     let service = service_fn(move |request: Request<hyper::body::Incoming>| {
         let answer = routes.call(request.map(|body| Incoming::new(body, &seat)));
         let seat = Arc::clone(&seat);

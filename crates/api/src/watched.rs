@@ -1,10 +1,12 @@
-//! Bodies that say how far a request is: [`crate::seats`] must know what each connection waits for.
+//! Bodies, and a stream, that say how far a request is: [`crate::seats`] must know what each connection waits for.
 
 use crate::seats::{Seat, State};
 use hyper::body::{Body, Frame, SizeHint};
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// A request's body: once it is there, the connection waits for the service.
 #[derive(Debug)]
@@ -44,7 +46,7 @@ impl<B: Body + Unpin> Body for Incoming<B> {
     }
 }
 
-/// An answer's body: once it is handed over or given up, the connection waits for the next request.
+/// An answer's body: once it is handed over or given up, only the flush is left.
 #[derive(Debug)]
 pub(crate) struct Outgoing<B> {
     body: B,
@@ -80,6 +82,57 @@ impl<B: Body + Unpin> Body for Outgoing<B> {
 
 impl<B> Drop for Outgoing<B> {
     fn drop(&mut self) {
-        self.seat.set(State::Idle);
+        self.seat.set(State::Flushing);
+    }
+}
+
+/// The stream of a connection: once an answer is flushed, the connection waits for the next request. hyper holds what the
+/// socket has no room for, most often the whole body, and flushes the stream only when it holds nothing more.
+#[derive(Debug)]
+pub(crate) struct Flushed<S> {
+    stream: S,
+    seat: Arc<Seat>,
+}
+
+impl<S> Flushed<S> {
+    pub(crate) fn new(stream: S, seat: Arc<Seat>) -> Self {
+        Self { stream, seat }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Flushed<S> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_read(cx, buf)
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Flushed<S> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().stream).poll_write(cx, buf)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let flushed = ready!(Pin::new(&mut this.stream).poll_flush(cx));
+        if flushed.is_ok() {
+            this.seat.flushed();
+        }
+        Poll::Ready(flushed)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().stream).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
     }
 }

@@ -20,10 +20,14 @@ struct Server {
 }
 
 async fn start(world: &World, limits: ServerLimits) -> Server {
+    start_router(world.router.clone(), limits).await
+}
+
+async fn start_router(router: axum::Router, limits: ServerLimits) -> Server {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let stop = CancellationToken::new();
-    let task = tokio::spawn(serve(listener, world.router.clone(), limits, stop.clone().cancelled_owned()));
+    let task = tokio::spawn(serve(listener, router, limits, stop.clone().cancelled_owned()));
     Server { address, stop, task }
 }
 
@@ -128,6 +132,39 @@ async fn bodies_and_answers_that_trickle_stop_nobody() {
         held.push(send(server.address, EXECUTE).await);
     }
     assert!(read_all(send(server.address, GET).await).await.starts_with("HTTP/1.1 200"));
+}
+
+#[tokio::test]
+async fn an_answer_that_is_taken_slowly_arrives_whole() {
+    // More than the sockets of both sides hold: 4 and 6 MiB at most (net.ipv4.tcp_wmem and tcp_rmem, tcp(7)).
+    const SIZE: usize = 32 << 20;
+    let page = axum::routing::get(|| async { "a".repeat(SIZE) });
+    let server = start_router(axum::Router::new().route("/", page), few()).await;
+    let mut slow = send(server.address, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(slow.read_u8().await.unwrap());
+    }
+    let mut held = Vec::new();
+    for _ in 0..12 {
+        held.push(send(server.address, "").await);
+    }
+    // Places were made, of those that send nothing.
+    settle_closed(&mut held[0]).await;
+    let mut body = vec![0; SIZE];
+    slow.read_exact(&mut body).await.expect("the answer is whole");
+    assert!(body.iter().all(|byte| *byte == b'a'));
+    // And now its connection waits as any other, and makes room.
+    for _ in 0..12 {
+        held.push(send(server.address, "").await);
+    }
+    settle_closed(&mut slow).await;
+}
+
+/// Waits until the server has closed the connection.
+async fn settle_closed(stream: &mut TcpStream) {
+    let closed = tokio::time::timeout(Duration::from_secs(20), stream.read_u8()).await;
+    assert!(closed.expect("the server closes").is_err());
 }
 
 #[tokio::test]
