@@ -24,11 +24,17 @@ pub(crate) fn is_own_group(gid: u32, trusted: &Trusted) -> bool {
     is_own_group_in(&read("/etc/passwd"), &read("/etc/group"), gid, trusted)
 }
 
+/// Whether a user of this name is known here and trusted.
+pub(crate) fn is_trusted(name: &str, trusted: &Trusted) -> bool {
+    uid_of(&read("/etc/passwd"), name).is_some_and(|uid| trusted.has(uid))
+}
+
+fn uid_of(passwd: &str, name: &str) -> Option<u32> {
+    let line = passwd.lines().find(|line| line.split(':').next() == Some(name))?;
+    number(line, 2)
+}
+
 fn is_own_group_in(passwd: &str, group: &str, gid: u32, trusted: &Trusted) -> bool {
-    let uid_of = |name: &str| {
-        let line = passwd.lines().find(|line| line.split(':').next() == Some(name))?;
-        field(line, 2)?.parse().ok()
-    };
     let is_trusted = |uid: Option<u32>| uid.is_some_and(|uid| trusted.has(uid));
     let mut with_it_as_primary = passwd.lines().filter(|line| number(line, 3) == Some(gid)).peekable();
     let mut known_as = group.lines().filter(|line| number(line, 2) == Some(gid)).peekable();
@@ -41,7 +47,7 @@ fn is_own_group_in(passwd: &str, group: &str, gid: u32, trusted: &Trusted) -> bo
                 .split(',')
                 .map(str::trim)
                 .filter(|name| !name.is_empty())
-                .all(|name| is_trusted(uid_of(name)))
+                .all(|name| is_trusted(uid_of(passwd, name)))
         })
 }
 

@@ -18,6 +18,43 @@ pub enum Refusal {
         /// How.
         cause: Cause,
     },
+    /// It is on a file system in an image file that somebody else can change.
+    #[error(
+        "`{}` can be changed by others: the file system of `{}` is the image `{}`, and {why}",
+        path.display(), at.display(), image.display()
+    )]
+    Image {
+        /// The file that was asked about.
+        path: PathBuf,
+        /// The part of the way to it where that file system begins.
+        at: PathBuf,
+        /// The image.
+        image: PathBuf,
+        /// Who can change it, or why that is not known.
+        why: Box<Refusal>,
+    },
+    /// The table of mounts lacks the one that a part of the way is on.
+    #[error(
+        "failed to find the mount of `{}` in /proc/self/mountinfo, so who mounted it is not known (hint: mount the whole of \
+         procfs there: `mount -t proc proc /proc`)", at.display()
+    )]
+    NoMount {
+        /// That part.
+        at: PathBuf,
+    },
+    /// A file of the system that says who controls a file system cannot be read.
+    #[error(
+        "failed to read `{}`, so who controls the file system of `{}` is not known (hint: mount procfs and sysfs: `mount -t proc \
+         proc /proc`, `mount -t sysfs sysfs /sys`): {source}", table.display(), at.display()
+    )]
+    Mounts {
+        /// The part of the way whose file system it is.
+        at: PathBuf,
+        /// That file.
+        table: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
     /// A part of the way to it cannot be examined.
     #[error("failed to examine `{}`", path.display())]
     Examine {
@@ -57,6 +94,10 @@ pub enum Cause {
         /// Their user id.
         uid: u32,
     },
+    /// Its file system was mounted by or for an ordinary user.
+    UserMount,
+    /// Its file system is one that any user may mount.
+    UserMountable,
     /// Its owner has no id in this user namespace.
     Unmapped,
 }
@@ -69,6 +110,8 @@ impl fmt::Display for Cause {
             Self::Group { gid, .. } => write!(f, "{} may write to", accounts::group(gid)),
             Self::AccessList => f.write_str("an access control list applies to"),
             Self::FuseMount { uid } => write!(f, "{} serves the file system (FUSE) of", accounts::user(uid)),
+            Self::UserMount => f.write_str("an ordinary user mounted the file system of"),
+            Self::UserMountable => f.write_str("any user may mount the file system of"),
             Self::Unmapped => f.write_str("a user whom this user namespace does not map owns"),
         }
     }
@@ -82,6 +125,12 @@ impl Cause {
                 format!(", mode {mode:04o} (`chmod go-w` closes it)")
             }
             Self::AccessList => " (`setfacl -b` removes it)".to_owned(),
+            Self::UserMount => {
+                " (by FUSE, udisks2 or an entry of fstab with `user`; use one that root mounted)".to_owned()
+            }
+            Self::UserMountable => {
+                " (`users`, `owner` or `group` in /etc/fstab; remove that option)".to_owned()
+            }
             Self::Owner { .. } | Self::FuseMount { .. } | Self::Unmapped => String::new(),
         }
     }

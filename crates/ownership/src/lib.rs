@@ -10,7 +10,8 @@
 //! | mode | not writable by others; by the group only when that is the user's own (below) |
 //! | directory with the sticky bit, on the way | may be writable by others, as `/tmp`: what it holds is judged by its own owner |
 //! | symbolic link | in a directory with the sticky bit: of root or this user; its target is judged as well |
-//! | FUSE file system | mounted by root or this user: it says of its files what it likes |
+//! | file system | mounted by root and for nobody else: one that others control (FUSE, removable media, images) says of its files what they like; see `mounts.rs` |
+//! | image file below a file system | judged as the file itself |
 //!
 //! A group is the user's own when `/etc/passwd` and `/etc/group` know it, no other user has it as primary group, and none
 //! is its member: Debian's user private groups, with which the umask is often 002. Groups that only a directory service
@@ -25,8 +26,9 @@
 
 mod accounts;
 mod error;
-mod fuse;
+mod image;
 mod judge;
+mod mounts;
 mod namespace;
 mod tree;
 mod trusted;

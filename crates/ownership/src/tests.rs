@@ -150,6 +150,68 @@ fn an_access_list_is_refused_where_the_mode_lets_the_group_write() {
     assert_eq!(cause(&file), Some((file, Cause::AccessList)));
 }
 
+/// What a file system looks like that `mount` makes, in a mount namespace of the child that runs the test again; `None` where
+/// this machine cannot.
+fn in_own_namespace(name: &str, variable: &str, script: &str) -> Option<String> {
+    let place = tempfile::tempdir().unwrap();
+    // utab is the machine's, and other tests read it, so the child has one of its own.
+    let script = format!("mkdir -p /run/mount && mount -t tmpfs none /run/mount && {script} && exec \"$@\"");
+    let test = std::env::current_exe().unwrap();
+    let ran = std::process::Command::new("unshare")
+        .args(["--mount", "sh", "-ec", &script, "sh"])
+        .arg(test)
+        .args(["--exact", name, "--nocapture"])
+        .env("PLACE", place.path())
+        .env(variable, place.path())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&ran.stdout).into_owned();
+    let is_run = ran.status.success() && said.contains("1 passed");
+    if !is_run && said.is_empty() {
+        eprintln!("SKIPPED: {}", String::from_utf8_lossy(&ran.stderr));
+        return None;
+    }
+    assert!(is_run, "{said} {}", String::from_utf8_lossy(&ran.stderr));
+    Some(said)
+}
+
+#[test]
+fn a_file_system_that_udisks_mounted_is_refused() {
+    const NAME: &str = "tests::a_file_system_that_udisks_mounted_is_refused";
+    if let Some(place) = std::env::var_os("OWNERSHIP_TEST_MOUNTED") {
+        let at = fs::canonicalize(place).unwrap().join("a b");
+        fs::write(at.join("file"), "").unwrap();
+        assert_eq!(cause(&at.join("file")), Some((at.clone(), Cause::UserMount)));
+        assert_eq!(cause(&at.parent().unwrap().join("trusted")), None);
+        let tree = check_tree(at.parent().unwrap(), 1).unwrap_err();
+        assert!(matches!(&tree, Refusal::Untrusted { cause: Cause::UserMount, .. }), "{tree}");
+    } else if is_root() {
+        let script = "mkdir \"$PLACE/a b\" \"$PLACE/trusted\"; mount -t tmpfs -o mode=755 none \"$PLACE/trusted\"; \
+            mount -t tmpfs -o mode=755,uhelper=udisks2 none \"$PLACE/a b\"";
+        in_own_namespace(NAME, "OWNERSHIP_TEST_MOUNTED", script);
+    }
+}
+
+#[test]
+fn an_image_is_as_trusted_as_its_file() {
+    const NAME: &str = "tests::an_image_is_as_trusted_as_its_file";
+    if let Some(place) = std::env::var_os("OWNERSHIP_TEST_IMAGE") {
+        let place = fs::canonicalize(place).unwrap();
+        let (at, image) = (place.join("at"), place.join("image"));
+        assert_eq!(check(&at).unwrap(), Found::There);
+        chown(&image, Some(OTHER), None).unwrap();
+        let refused = check(&at).unwrap_err();
+        assert!(matches!(&refused, Refusal::Image { image: named, .. } if *named == image), "{refused}");
+        assert!(refused.to_string().contains(&OTHER.to_string()), "{refused}");
+        fs::remove_file(&image).unwrap();
+        assert!(matches!(check(&at), Err(Refusal::Image { .. })), "whoever has it open may write to it");
+    } else if is_root() {
+        let script = "mkdir \"$PLACE/at\"; truncate -s 8M \"$PLACE/image\"; mkfs.ext4 -q \"$PLACE/image\" >&2; \
+            mount -o loop \"$PLACE/image\" \"$PLACE/at\"";
+        in_own_namespace(NAME, "OWNERSHIP_TEST_IMAGE", script);
+    }
+}
+
 #[test]
 fn a_tree_is_judged_as_deep_as_asked() {
     let (_place, root) = place();

@@ -1,10 +1,12 @@
 //! Judges a directory with what is in it.
 
 use crate::error::Refusal;
-use crate::judge;
 use crate::trusted::Trusted;
 use crate::way::{self, Found};
+use crate::{judge, mounts};
+use std::collections::HashSet;
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// Judges the way to a directory, the directory, and what lies at most `depth_max` levels below it (0: nothing). Links in
@@ -21,6 +23,8 @@ pub(crate) fn check(root: &Path, depth_max: usize, trusted: &Trusted) -> Result<
     if way::check(root, trusted)? == Found::Missing {
         return Ok(());
     }
+    // Each once: files of overlayfs have the devices of its layers.
+    let mut devices = HashSet::new();
     let mut pending: Vec<(PathBuf, usize)> = vec![(root.to_owned(), 0)];
     while let Some((directory, depth)) = pending.pop() {
         if depth == depth_max {
@@ -34,6 +38,9 @@ pub(crate) fn check(root: &Path, depth_max: usize, trusted: &Trusted) -> Result<
                 entry.metadata().map_err(|source| Refusal::Examine { path: path.clone(), source })?;
             if metadata.is_symlink() {
                 continue;
+            }
+            if devices.insert(metadata.dev()) {
+                mounts::check(root, &path, trusted, 0)?;
             }
             judge::end(root, &path, &metadata, trusted)?;
             if metadata.is_dir() {

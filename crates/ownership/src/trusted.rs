@@ -1,6 +1,6 @@
 //! Who may give orders: root, and the user whom this process runs as.
 
-/// The users whose files are believed.
+/// The users whose files are trusted.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Trusted {
     uid: u32,

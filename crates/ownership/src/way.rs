@@ -1,8 +1,8 @@
 //! Goes the way to a file as the kernel does (path_resolution(7)) and judges each part of it.
 
-use crate::error::{Cause, Refusal};
+use crate::error::Refusal;
 use crate::trusted::Trusted;
-use crate::{fuse, judge};
+use crate::{judge, mounts};
 use rustix::io::Errno;
 use std::ffi::OsString;
 use std::fs::{self, Metadata};
@@ -25,9 +25,14 @@ pub enum Found {
 
 /// See [`crate::check`].
 pub(crate) fn check(path: &Path, trusted: &Trusted) -> Result<Found, Refusal> {
+    check_image(path, trusted, 0)
+}
+
+/// The same for an image that `depth - 1` others are in.
+pub(crate) fn check_image(path: &Path, trusted: &Trusted, depth: u32) -> Result<Found, Refusal> {
     let absolute =
         std::path::absolute(path).map_err(|source| Refusal::Examine { path: path.to_owned(), source })?;
-    let mut way = Way { path, trusted, at: PathBuf::new(), metadata: None, device: None };
+    let mut way = Way { path, trusted, depth, at: PathBuf::new(), metadata: None, device: None };
     way.go_to_root(absolute == Path::new("/"))?;
     let mut pending = steps(&absolute);
     let mut links = 0;
@@ -88,6 +93,7 @@ struct Way<'a> {
     /// What was asked about.
     path: &'a Path,
     trusted: &'a Trusted,
+    depth: u32,
     /// How far it is judged.
     at: PathBuf,
     metadata: Option<Metadata>,
@@ -105,12 +111,7 @@ impl Way<'_> {
     fn enter(&mut self, at: PathBuf, metadata: Metadata, is_last: bool) -> Result<(), Refusal> {
         if self.device != Some(metadata.dev()) {
             self.device = Some(metadata.dev());
-            match fuse::served_by(&at) {
-                Some(uid) if !self.trusted.has(uid) => {
-                    return judge::refuse(self.path, &at, Cause::FuseMount { uid });
-                }
-                _ => {}
-            }
+            mounts::check(self.path, &at, self.trusted, self.depth)?;
         }
         let judge = if is_last { judge::end } else { judge::passed };
         judge(self.path, &at, &metadata, self.trusted)?;

@@ -264,7 +264,7 @@ fn read_file(
             notes.problems.push(Problem::Untrusted { path: shown, source, named, without: file.without });
             return None;
         }
-        (Err(refusal @ Refusal::Untrusted { .. }), _) if path.is_file() => {
+        (Err(refusal), _) if !matches!(refusal, Refusal::Examine { .. }) && path.is_file() => {
             notes.warnings.push(format!("{refusal}; its settings are taken because {} names it", file.named));
         }
         _ => {}
