@@ -20,7 +20,7 @@ pub(crate) const ROOTLESS_ID: u32 = 1000;
 
 /// Steps of making a cell, in order. Their names are what a `Fault` says and what a test lets fail.
 pub const STEPS: [&str; 8] = [
-    "tie the cell to its launcher",
+    "tie the sandbox to its launcher",
     "join the cgroups",
     "make a cgroup namespace",
     "name the host",
@@ -96,7 +96,7 @@ fn apply(
 ) -> Result<(), Refused> {
     let at = |errno: rustix::io::Errno| Refused { step, source: errno.into() };
     match step {
-        "tie the cell to its launcher" => {
+        "tie the sandbox to its launcher" => {
             confine::reset_child_signal();
             confine::die_with_parent()
         }

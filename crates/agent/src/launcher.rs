@@ -71,7 +71,11 @@ pub fn run(control: OwnedFd) -> io::Result<()> {
         let groups = request.cgroups as usize + usize::from(request.unified);
         if descriptors.len() != 1 + groups {
             let source = Errno::MFILE.into();
-            send_packet(socket, &reply(&Refused { step: "receive the descriptors of a cell", source }), &[])?;
+            send_packet(
+                socket,
+                &reply(&Refused { step: "receive the descriptors of a sandbox", source }),
+                &[],
+            )?;
             continue;
         }
         let unified = if request.unified { descriptors.pop() } else { None };
@@ -119,11 +123,11 @@ pub fn run(control: OwnedFd) -> io::Result<()> {
             Ok(Cloned::Parent { pidfd: None, .. }) => {
                 // What the host cannot hold it could not remove: the cell ends with us.
                 let source = io::ErrorKind::Unsupported.into();
-                send_packet(socket, &reply(&Refused { step: "hold the cell by a pidfd", source }), &[])?;
+                send_packet(socket, &reply(&Refused { step: "hold the sandbox by a pidfd", source }), &[])?;
                 break;
             }
             Err(source) => {
-                send_packet(socket, &reply(&Refused { step: "make the cell's namespaces", source }), &[])?;
+                send_packet(socket, &reply(&Refused { step: "make the sandbox's namespaces", source }), &[])?;
             }
         }
     }

@@ -42,7 +42,7 @@ pub enum ErrorCode {
     InvalidRequest,
     /// 500: our fault; the log has the detail under the same request id.
     Internal,
-    /// 503: so many programs run and so many wait already.
+    /// 503: as many programs run and wait as are allowed.
     Busy,
     /// 503: no executor is usable.
     ExecutorUnavailable,

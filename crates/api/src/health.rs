@@ -58,7 +58,7 @@ struct ExecutorBody {
 struct ProviderBody {
     /// Whether it makes sandboxes with every protection that the contract promises.
     healthy: bool,
-    /// What is missing, and the command or setting that mends it.
+    /// What is missing, and the command or setting that fixes it.
     #[schema(required = true)]
     reason: Option<String>,
     /// Each protection on this host.

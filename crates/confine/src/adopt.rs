@@ -30,7 +30,7 @@ impl CellNamespaces {
         let open = |name| {
             let path = format!("/proc/self/ns/{name}");
             rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
-                .map_err(Refused::at("open the cell's namespaces"))
+                .map_err(Refused::at("open the sandbox's namespaces"))
         };
         // That of pids first: it is entered before the fork.
         let descriptors =

@@ -94,8 +94,8 @@ impl Step {
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
-            Self::Cgroups => "join the cell's control groups",
-            Self::Namespaces => "enter the cell's namespaces",
+            Self::Cgroups => "join the sandbox's control groups",
+            Self::Namespaces => "enter the sandbox's namespaces",
             Self::Session => "start a session",
             Self::Descriptors => "place the descriptors",
             Self::CloseOthers => "close the other descriptors",

@@ -54,16 +54,16 @@ pub fn mount_cell(mounts: &CellMounts, own_devices: bool) -> Result<(), Refused>
     // Device nodes work on the overlay itself until its `/dev` has a mount of its own.
     let read_only = MountAttrFlags::MOUNT_ATTR_RDONLY | MountAttrFlags::MOUNT_ATTR_NOSUID;
     let root = filesystem(c"overlay", &[(c"lowerdir", c"/base:/runtime")], read_only)
-        .map_err(Refused::at("make the cell's own view of the runtime"))?;
+        .map_err(Refused::at("make the sandbox's own view of the runtime"))?;
     rustix::mount::move_mount(root.as_fd(), "", CWD, CELL, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
-        .map_err(Refused::at("mount the cell's root"))?;
+        .map_err(Refused::at("mount the sandbox's root"))?;
     let dev = if own_devices {
         rustix::mount::open_tree(root.as_fd(), "dev", clone_flags())
     } else {
         rustix::mount::open_tree(CWD, "/devices", clone_flags() | OpenTreeFlags::AT_RECURSIVE)
     };
     let dev = dev.map_err(Refused::at("clone /dev"))?;
-    set_attributes(root.as_fd(), harmless()).map_err(Refused::at("restrict the cell's root"))?;
+    set_attributes(root.as_fd(), harmless()).map_err(Refused::at("restrict the sandbox's root"))?;
     if own_devices {
         set_attributes(dev.as_fd(), no_suid_exec()).map_err(Refused::at("restrict /dev"))?;
     }
@@ -71,8 +71,8 @@ pub fn mount_cell(mounts: &CellMounts, own_devices: bool) -> Result<(), Refused>
     attach_proc(&root, mounts.proc)?;
     let tmp = empty_tmp(mounts)?;
     attach(&tmp, root.as_fd(), "tmp").map_err(Refused::at("mount /tmp"))?;
-    rustix::process::chroot(CELL).map_err(Refused::at("enter the cell's root"))?;
-    rustix::process::chdir("/").map_err(Refused::at("enter the cell's root"))
+    rustix::process::chroot(CELL).map_err(Refused::at("enter the sandbox's root"))?;
+    rustix::process::chdir("/").map_err(Refused::at("enter the sandbox's root"))
 }
 
 fn attach_proc(root: &OwnedFd, which: Proc) -> Result<(), Refused> {

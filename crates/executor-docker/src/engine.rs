@@ -28,7 +28,7 @@ const PORT_TLS: u16 = 2376;
 /// Bytes of an engine's own words that are passed on: Podman repeats a whole seccomp profile.
 const WORDS_BYTES_MAX: usize = 600;
 
-/// Why the engine cannot be used. Each text says what mends it.
+/// Why the engine cannot be used. Each text says what fixes it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EngineError {
@@ -94,14 +94,14 @@ pub enum EngineError {
         /// Why.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// One side does not believe the other.
+    /// One side does not trust the other.
     #[error("TLS with the Docker engine at {address} failed: {words} (hint: {hint})")]
     Tls {
         /// Where.
         address: String,
         /// What failed.
         words: String,
-        /// What mends it.
+        /// What fixes it.
         hint: &'static str,
     },
     /// The engine's disk.
@@ -120,7 +120,7 @@ pub enum EngineError {
     Unlimited {
         /// Which limits.
         missing: String,
-        /// What mends it.
+        /// What fixes it.
         hint: &'static str,
     },
     /// The engine answered with an error.
@@ -151,7 +151,7 @@ pub enum EngineError {
     },
     /// An image of another version of this program.
     #[error(
-        "the image `{image}` holds the guest agent of another version (hint: make it anew with `python-sandbox image \
+        "the image `{image}` holds the guest agent of another version (hint: make it again with `python-sandbox image \
          build`)"
     )]
     ImageOutdated {
@@ -435,7 +435,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn each_fault_has_its_own_words_and_what_mends_it() {
+    async fn each_fault_has_its_own_words_and_what_fixes_it() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("docker.sock");
         let address = format!("unix://{}", path.display());

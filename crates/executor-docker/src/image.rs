@@ -72,7 +72,7 @@ pub struct ImageSource {
 /// How far a build is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BuildStep {
-    /// So many files and bytes were sent to the engine.
+    /// This number of files and bytes was sent to the engine.
     Sent {
         /// Files.
         files: u64,

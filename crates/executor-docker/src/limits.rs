@@ -34,7 +34,7 @@ except OSError:
 /// nothing to limit, and that only the proof can tell.
 ///
 /// # Errors
-/// The limits that are missing, with what mends it.
+/// The limits that are missing, with what fixes it.
 pub(crate) fn check_claims(info: &SystemInfo) -> Result<(), EngineError> {
     let rootless = info.security_options.iter().flatten().any(|option| option.starts_with("name=rootless"));
     let version_2 = info.cgroup_version == Some(SystemInfoCgroupVersionEnum::_2);
@@ -82,7 +82,7 @@ pub(crate) fn check_runtime(runtime: &str, info: &SystemInfo) -> Result<(), Engi
 /// Whether what [`PROOF`] printed is what was asked for. `swap_bytes` is memory and swap together.
 ///
 /// # Errors
-/// What is not, with what mends it.
+/// What is not, with what fixes it.
 pub(crate) fn check_proof(
     printed: &str,
     limits: &SandboxLimits,
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn an_engine_is_believed_only_what_it_can_enforce() {
+    fn an_engine_is_trusted_only_with_what_it_can_enforce() {
         use SystemInfoCgroupDriverEnum::{CGROUPFS, NONE, SYSTEMD};
         let (all, none) = ([Some(true); 3], [Some(false); 3]);
         assert_eq!(says(false, false, CGROUPFS, all), Ok(()), "version 1");

@@ -1,7 +1,7 @@
 //! The way to an engine behind TLS, as the docker command line goes it: ca.pem, cert.pem and key.pem in one directory.
 //!
 //! Only the authority in ca.pem is trusted, not those of the system: who holds the engine is root there, and no public
-//! authority was asked to vouch for that. The files are read for each new client, so who mends them need not start the
+//! authority was asked to vouch for that. The files are read for each new client, so replacing them does not need a start of the
 //! service again.
 
 use crate::engine::EngineError;
@@ -62,11 +62,11 @@ fn unreadable(path: &Path, source: impl Into<Box<dyn Error + Send + Sync>>) -> E
     EngineError::Certificate { path: PathBuf::from(path), source: source.into() }
 }
 
-/// What mends a failure of TLS; `None` where the failure is none.
+/// What fixes a failure of TLS; `None` where the failure is none.
 pub(crate) fn hint(error: &(dyn Error + 'static)) -> Option<(String, &'static str)> {
     let error = find(error)?;
     let hint = match error {
-        // The second is an authority that was made anew under its old name.
+        // The second is an authority that was made again under its old name.
         rustls::Error::InvalidCertificate(
             CertificateError::UnknownIssuer | CertificateError::BadSignature,
         ) => "ca.pem in DOCKER_CERT_PATH must be the authority that signed the engine's certificate",

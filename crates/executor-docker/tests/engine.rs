@@ -238,7 +238,7 @@ async fn a_container_whose_making_was_never_answered_is_removed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn health_names_what_is_missing_and_what_mends_it() {
+async fn health_names_what_is_missing_and_what_fixes_it() {
     let _alone = ALONE.lock().await;
     let state = tempfile::tempdir().unwrap();
     let Some(executor) = support::executor(Flavour::Docker, state.path()).await else { return };

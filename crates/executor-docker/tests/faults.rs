@@ -92,7 +92,7 @@ async fn reason(engine: &EngineAddress, directory: &Path) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_engine_with_a_full_disk_is_left_and_says_what_mends_it() {
+async fn an_engine_with_a_full_disk_is_left_and_says_what_fixes_it() {
     let directory = tempfile::tempdir().unwrap();
     let engine = engine_at_socket(directory.path(), INFO);
     let docker = Arc::new(executor(&engine, directory.path()));
@@ -179,7 +179,7 @@ async fn engine_behind_tls(own: &Path) -> u16 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn tls_holds_both_ways_and_each_fault_says_what_mends_it() {
+async fn tls_holds_both_ways_and_each_fault_says_what_fixes_it() {
     let directory = tempfile::tempdir().unwrap();
     let (ours, others) = (directory.path().join("ours"), directory.path().join("others"));
     if certificates(&ours).and_then(|()| certificates(&others)).is_none() {

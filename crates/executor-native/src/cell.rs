@@ -71,9 +71,9 @@ pub(crate) enum CellError {
     Cgroup(#[from] CgroupError),
     #[error(transparent)]
     Launcher(#[from] LauncherError),
-    #[error("failed to make the cell's stream")]
+    #[error("failed to make the sandbox's stream")]
     Stream(#[from] io::Error),
-    #[error("every user id for cells is in use")]
+    #[error("every user id for sandboxes is in use")]
     NoUser,
 }
 
@@ -170,7 +170,7 @@ impl CellFactory {
                     let reason = match other {
                         Some(InterpreterOrigin::StartedInstead { reason }) => reason,
                         Some(_) => "unknown",
-                        None => "the cell failed, see the error",
+                        None => "the sandbox failed, see the error",
                     };
                     tracing::warn!(
                         template = self.templates.name(sort),
@@ -235,7 +235,7 @@ impl Cell {
         }
         let name = self.group.name().to_owned();
         if let Err(error) = self.group.destroy() {
-            tracing::error!(cell = name, %error, "failed to remove a cell's cgroups; the next sweep tries again");
+            tracing::error!(sandbox = name, %error, "failed to remove a sandbox's cgroups; the next sweep tries again");
         }
     }
 }
@@ -289,7 +289,7 @@ impl Remover {
         let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
         for thread in threads {
             if thread.join().is_err() {
-                tracing::error!("a thread that removes cells panicked");
+                tracing::error!("a thread that removes sandboxes panicked");
             }
         }
     }

@@ -51,7 +51,7 @@ impl NativeExecutor {
     /// Checks this host, removes what a killed predecessor left, and runs one program to prove that it all works.
     ///
     /// # Errors
-    /// [`StartError`]: what this host cannot enforce, and what mends it.
+    /// [`StartError`]: what this host cannot enforce, and what fixes it.
     pub async fn start(config: NativeConfig) -> Result<Self, StartError> {
         let size = config.pool;
         let started = tokio::task::spawn_blocking(move || start::start(&config))

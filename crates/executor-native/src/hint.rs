@@ -91,7 +91,7 @@ pub(crate) fn of_step(step: &str, refusal: &io::Error, situation: &Situation) ->
                  container: run that with --security-opt seccomp=unconfined"
             )
         }
-        ("make /proc" | "mount /proc" | "make the cell's namespaces" | "mount", true) => {
+        ("make /proc" | "mount /proc" | "make the sandbox's namespaces" | "mount", true) => {
             MASKED_PROC.to_owned()
         }
         (_, true) if is_refused => {
@@ -155,7 +155,7 @@ mod tests {
             "map the group id",
             "stop mounts from propagating",
             "mount",
-            "make the cell's namespaces",
+            "make the sandbox's namespaces",
         ];
         for (step, errno) in steps.into_iter().flat_map(|step| [(step, 1), (step, 13)]) {
             let hint = hint(step, errno, &ubuntu);
@@ -208,7 +208,7 @@ mod tests {
         assert!(hint("make a user namespace", 1, &USER).contains("RestrictNamespaces="));
         assert!(hint("make /proc", 1, &USER).contains("systempaths=unconfined"));
         let root = Situation { rootless: false, ..USER };
-        assert!(hint("make the cell's namespaces", 1, &root).contains("CAP_SYS_ADMIN"));
+        assert!(hint("make the sandbox's namespaces", 1, &root).contains("CAP_SYS_ADMIN"));
         assert!(hint("pivot", 5, &root).contains("doctor"));
         // A part of the step "mount", with a name of its own.
         assert!(of_cell_step("make /proc").is_some_and(|hint| hint.contains("ProtectKernelTunables=no")));

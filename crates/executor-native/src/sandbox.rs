@@ -81,7 +81,7 @@ impl NativeSandbox {
         match usage {
             Some(Ok(usage)) => usage,
             Some(Err(error)) => {
-                tracing::warn!(%error, "failed to read a cell's counters");
+                tracing::warn!(%error, "failed to read a sandbox's counters");
                 CellUsage::default()
             }
             None => CellUsage::default(),

@@ -234,9 +234,9 @@ fn open_groups(
         };
         let protection = match wall.state {
             WallState::Enforced => enforced("cgroup"),
-            WallState::Weak { why, mend } => enforced(format!("cgroup, but {why} (hint: {mend})")),
-            WallState::Missing { why, mend } => {
-                missing.push(format!("{} limit: {why} (hint: {mend})", wall.kind));
+            WallState::Weak { why, fix } => enforced(format!("cgroup, but {why} (hint: {fix})")),
+            WallState::Missing { why, fix } => {
+                missing.push(format!("{} limit: {why} (hint: {fix})", wall.kind));
                 Protection { enforced: false, detail: why }
             }
         };

@@ -187,7 +187,7 @@ async fn a_fresh_interpreter_shares_nothing() {
 
 /// OpenBLAS starts its threads at import; a template must end them before it forks, and a fork starts its own.
 #[tokio::test(flavor = "multi_thread")]
-async fn numeric_threads_start_anew_in_a_fork() {
+async fn numeric_threads_start_again_in_a_fork() {
     let Some(mut config) = support::config() else { return };
     config.limits.cpu_quota_us = 2 * config.limits.cpu_period_us;
     let Ok(native) = NativeExecutor::start(config).await else { return };

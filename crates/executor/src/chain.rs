@@ -232,7 +232,7 @@ async fn run_on(
             if !error.program_started && error.kind != RunErrorKind::Request && !cancel.is_cancelled() =>
         {
             tracing::warn!(executor = error.executor, error = %error.chain(), "trying a second sandbox");
-            let hints = crate::Hints { made_anew: true, ..hints };
+            let hints = crate::Hints { made_again: true, ..hints };
             let mut sandbox = executor.create(&hints).await?;
             let result = sandbox.exec(spare, cancel).await;
             tokio::spawn(sandbox.destroy());

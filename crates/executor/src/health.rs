@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 pub struct Health {
     /// True when sandboxes can be made with every protection that the contract promises.
     pub healthy: bool,
-    /// When not healthy: what is missing, and the command or setting that mends it.
+    /// When not healthy: what is missing, and the command or setting that fixes it.
     pub reason: Option<String>,
     /// Each protection by its name, such as `seccomp` or `memory_limit`.
     pub protections: BTreeMap<&'static str, Protection>,

@@ -109,7 +109,7 @@ impl<T> Shelf<T> {
         self.target.saturating_sub(self.waiting.len())
     }
 
-    /// Whether so many wait that the next takes will find some, too.
+    /// Whether enough wait for the next takes, too.
     fn has_enough(&self) -> bool {
         self.waiting.len() >= self.target.div_ceil(2)
     }
@@ -145,7 +145,7 @@ impl<M: Maker> Pool<M> {
     /// # Errors
     /// As [`Maker::make`].
     pub async fn take(&self, shelf: usize, hints: &Hints) -> Result<M::Item, ExecutorError> {
-        while !hints.made_anew
+        while !hints.made_again
             && let Some(item) = self.take_waiting(shelf)
         {
             if self.inner.maker.is_fit(&item) {
@@ -353,8 +353,8 @@ mod tests {
     async fn one_that_must_be_new_is_made_and_those_that_wait_stay() {
         let pool = Pool::new(Counting::default(), 1, SIZE);
         filled(&pool, 2).await;
-        let anew = Hints { made_anew: true, ..Hints::default() };
-        let taken = pool.take(0, &anew).await.unwrap();
+        let again = Hints { made_again: true, ..Hints::default() };
+        let taken = pool.take(0, &again).await.unwrap();
         assert_eq!((taken.shelf, pool.waiting(), pool.maker().made.load(Ordering::SeqCst)), (0, 2, 3));
     }
 

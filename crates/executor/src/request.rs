@@ -25,7 +25,7 @@ impl ExecRequest {
     /// What chooses a sandbox for this program.
     #[must_use]
     pub fn hints(&self) -> Hints {
-        Hints { imports: self.imports.clone(), sets_environment: !self.env.is_empty(), made_anew: false }
+        Hints { imports: self.imports.clone(), sets_environment: !self.env.is_empty(), made_again: false }
     }
 }
 
@@ -37,7 +37,7 @@ pub struct Hints {
     /// It has environment variables of its own, which packages may read when they are imported.
     pub sets_environment: bool,
     /// One that waited was no good: this one is to be made now.
-    pub made_anew: bool,
+    pub made_again: bool,
 }
 
 /// A file that the client sends along.

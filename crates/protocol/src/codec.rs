@@ -67,7 +67,7 @@ impl Decoder {
         self.room(bytes.len()).extend_from_slice(bytes);
     }
 
-    /// Room for so many more bytes of the stream, behind what is there: a `read` appends to it without a copy, and
+    /// Room for this number of further bytes of the stream, behind what is there: a `read` appends to it without a copy, and
     /// touches only as much memory as it brings.
     pub fn room(&mut self, bytes: usize) -> &mut Vec<u8> {
         if self.start > 0 {

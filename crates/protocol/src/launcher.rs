@@ -93,7 +93,7 @@ pub struct CreateCell {
     pub unified: bool,
     /// The template to fork the interpreter from, by its place in the configuration; `None` to start one.
     pub template: Option<u32>,
-    /// Start that template anew first: it was seen to give no interpreters.
+    /// Start that template again first: it was seen to give no interpreters.
     pub renew_template: bool,
 }
 

@@ -173,7 +173,7 @@ pub(crate) struct SetupArgs {
     #[arg(long, value_name = "LIST", value_parser = clap::builder::PossibleValuesParser::new(runtime::PackageList::NAMES))]
     pub(crate) packages: Option<String>,
 
-    /// Builds anew, also when a finished runtime is there; stop the service first
+    /// Builds again, also when a finished runtime is there; stop the service first
     #[arg(long)]
     pub(crate) force: bool,
 

@@ -74,7 +74,7 @@ pub(crate) async fn start_executors(
 /// Makes the control groups of our own container writable, where the settings ask for it.
 ///
 /// # Errors
-/// With what mends it.
+/// With what fixes it.
 pub(crate) fn prepare_cgroups(settings: &Settings) -> Result<(), String> {
     if !settings.native_cgroup_remount {
         return Ok(());

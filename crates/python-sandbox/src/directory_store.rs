@@ -1,7 +1,7 @@
 //! The store of `run --out DIR`: writes a program's output files into a directory of the caller.
 //!
 //! Names and content come from a program that nobody trusts, and the directory belongs to whoever called. So
-//! nothing that exists is replaced or followed: files are made anew (`O_EXCL`), and a symbolic link in the place
+//! nothing that exists is replaced or followed: files are new (`O_EXCL`), and a symbolic link in the place
 //! of a directory is refused.
 
 use async_trait::async_trait;

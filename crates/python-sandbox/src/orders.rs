@@ -36,7 +36,7 @@ pub(crate) fn check(command: Option<&Command>, settings: &Settings) -> Result<()
     )?;
     let Some(directory) = &settings.docker.engine.certificates else { return Ok(()) };
     for name in CERTIFICATES {
-        let hint = "the engine that these files name is believed; only root or this user may write to them";
+        let hint = "the engine that these files name is trusted; only root or this user may write to them";
         judge("DOCKER_CERT_PATH", &directory.join(name), hint)?;
     }
     Ok(())

@@ -117,7 +117,7 @@ async fn warn_of_dangers(settings: &Settings, chain: &Chain, bound: SocketAddr) 
                 executor = provider.name,
                 reason,
                 "this executor cannot hold its promises here, so it runs nothing; `python-sandbox doctor` shows each \
-                 wall and the command that mends it"
+                 wall and the command that fixes it"
             );
         }
     }

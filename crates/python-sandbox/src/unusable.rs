@@ -14,7 +14,7 @@ pub(crate) struct Unusable {
 }
 
 impl Unusable {
-    /// The executor `name`, which cannot work for this reason (with what mends it).
+    /// The executor `name`, which cannot work for this reason (with what fixes it).
     pub(crate) fn new(name: &'static str, reason: impl Into<String>) -> Self {
         Self { name, reason: reason.into() }
     }

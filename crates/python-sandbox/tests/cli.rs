@@ -100,7 +100,7 @@ fn doctor_without_a_runtime_lists_every_wall_as_missing() {
     let walls: Vec<_> =
         findings.as_array().into_iter().flatten().filter(|finding| finding["kind"] == "wall").collect();
     assert!(walls.len() >= 20, "{} walls", walls.len());
-    assert!(walls.iter().all(|wall| wall["state"] == "missing" && wall["mend"] == "python-sandbox setup"));
+    assert!(walls.iter().all(|wall| wall["state"] == "missing" && wall["fix"] == "python-sandbox setup"));
 }
 
 #[test]
@@ -110,7 +110,7 @@ fn a_wrong_root_file_system_names_its_setting() {
     assert_eq!(output.status.code(), Some(2));
     let stderr = text(&output.stderr);
     assert!(stderr.contains("`/no/such/tree` (RUNTIME_ROOTFS)"), "{stderr}");
-    // `setup` would not mend it.
+    // `setup` would not fix it.
     assert!(!stderr.contains("python-sandbox setup"), "{stderr}");
 }
 

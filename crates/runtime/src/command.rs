@@ -90,7 +90,7 @@ pub(crate) fn run(command: &mut Command) -> Result<String, CommandError> {
     Err(CommandError::Failed { program, status: output.status, output: output_tail })
 }
 
-/// The end of a text, at most so many bytes, cut at a character.
+/// The end of a text, at most this number of bytes, cut at a character.
 fn tail(text: &str, bytes_max: usize) -> &str {
     let mut start = text.len().saturating_sub(bytes_max);
     while !text.is_char_boundary(start) {

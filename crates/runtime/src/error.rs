@@ -60,7 +60,7 @@ pub enum LoadError {
     },
     /// Somebody else can change what programs run in, or what templates import with the service's rights.
     #[error(
-        "the runtime is not to be believed (hint: run `python-sandbox setup --force` for a prepared one; RUNTIME_ROOTFS \
+        "the runtime is not to be trusted (hint: run `python-sandbox setup --force` for a prepared one; RUNTIME_ROOTFS \
          must name a tree that only root or this user can write to)"
     )]
     Untrusted {

@@ -45,7 +45,7 @@ pub struct SetupOptions {
     /// The packages; when `None`, any finished runtime will do, and [`PackageList::DEFAULT`] is made where there is
     /// none.
     pub packages: Option<PackageList>,
-    /// Builds anew also when a finished runtime is there, from the beginning. The service must not be running
+    /// Builds again also when a finished runtime is there, from the beginning. The service must not be running
     /// then: its sandboxes would lose the tree under their feet.
     pub force: bool,
 }
@@ -338,7 +338,7 @@ impl Build {
     /// Removes what only the work needed and gives the directory its final name. One that is there (`force`)
     /// makes way first, so at no time does the name show half a tree.
     fn publish(&self, finished: &Path) -> Result<(), SetupError> {
-        // The stamps go first: without them an interrupted try begins anew rather than with half an
+        // The stamps go first: without them an interrupted try starts again rather than with half an
         // installer.
         tree::remove(&self.stamps())?;
         tree::remove(&self.work.join(SCRATCH_NAME))?;

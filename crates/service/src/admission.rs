@@ -1,4 +1,4 @@
-//! The gate in front of the executors: so many programs at once, so many waiting, the rest refused at once.
+//! The gate in front of the executors: a number of programs at once, a number that waits, the rest refused at once.
 //!
 //! ```text
 //! request -> full? -> refused (busy)                    closed -> refused (shutting down)
@@ -204,7 +204,7 @@ mod tests {
     const LONG: Duration = Duration::from_secs(60);
 
     #[tokio::test]
-    async fn so_many_run_so_many_wait_and_the_next_is_refused_at_once() {
+    async fn a_number_runs_a_number_waits_and_the_next_is_refused_at_once() {
         let gate = Admission::new(2, 1, LONG);
         let first = gate.admit().await.unwrap();
         let _second = gate.admit().await.unwrap();

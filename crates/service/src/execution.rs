@@ -94,7 +94,7 @@ pub enum ExecuteError {
         /// All findings as text, one per line.
         rendered: String,
     },
-    /// So many programs run and so many wait already.
+    /// As many programs run and wait as are allowed.
     #[error("the waiting line is full")]
     Busy {
         /// When to come back, in seconds.

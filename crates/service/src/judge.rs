@@ -1,4 +1,4 @@
-//! Runs the validator off the async threads, so many at once as there are processors.
+//! Runs the validator off the async threads, at most as many at once as there are processors.
 
 use crate::execution::{ExecuteError, Finding};
 use std::collections::BTreeSet;

@@ -368,7 +368,7 @@ impl<'a> Visitor<'a> for Walk<'_> {
             let prefix = if self.python < (3, 12) { "f-string: cannot" } else { "can't" };
             self.report(hole.start(), format!("{prefix} use starred expression here"));
         }
-        // An f-string inside the braces starts anew.
+        // An f-string inside the braces starts again.
         self.format_specs = 0;
         self.visit_expr(&hole.expression);
         self.format_specs = outer + 1;

@@ -45,15 +45,15 @@ pub enum WallState {
     Weak {
         /// What gets through.
         why: String,
-        /// The command or setting that mends it.
-        mend: String,
+        /// The command or setting that fixes it.
+        fix: String,
     },
     /// It does not hold.
     Missing {
         /// The refusal, with its causes.
         why: String,
-        /// The command or setting that mends it.
-        mend: String,
+        /// The command or setting that fixes it.
+        fix: String,
     },
 }
 
@@ -91,18 +91,18 @@ fn try_wall(instance: &Instance, cell: &CellGroup, kind: WallKind) -> WallState 
 }
 
 fn swap_state(control: SwapControl, host_has_swap: bool) -> WallState {
-    let mend = || mend(WallKind::Swap).to_owned();
+    let fix = || fix(WallKind::Swap).to_owned();
     match control {
         SwapControl::MemoryAndSwap | SwapControl::SwapMax => WallState::Enforced,
         _ if !host_has_swap => WallState::Enforced,
         SwapControl::Swappiness => WallState::Weak {
-            why: "this kernel does not count swap; the cell's own reclaim does not swap, but when the whole host \
-                  is short of memory it may, and the cell can then use as much again"
+            why: "this kernel does not count swap; the sandbox's own reclaim does not swap, but when the whole host \
+                  is short of memory it may, and the sandbox can then use as much again"
                 .to_owned(),
-            mend: mend(),
+            fix: fix(),
         },
         SwapControl::Nothing => {
-            WallState::Missing { why: "this kernel cannot limit the swap of a group".to_owned(), mend: mend() }
+            WallState::Missing { why: "this kernel cannot limit the swap of a group".to_owned(), fix: fix() }
         }
     }
 }
@@ -120,10 +120,10 @@ fn missing(kind: WallKind, error: &CgroupError) -> WallState {
         why = format!("{why}: {error}");
         cause = error.source();
     }
-    WallState::Missing { why, mend: mend(kind).to_owned() }
+    WallState::Missing { why, fix: fix(kind).to_owned() }
 }
 
-fn mend(kind: WallKind) -> &'static str {
+fn fix(kind: WallKind) -> &'static str {
     match kind {
         WallKind::Memory => "boot without `cgroup_disable=memory`, on a kernel with CONFIG_MEMCG",
         WallKind::Swap => "boot with `swapaccount=1`, or switch swap off with `swapoff -a`",

@@ -190,13 +190,13 @@ pub enum CgroupError {
         allowed: &'static str,
     },
     /// A cell's name is empty, too long, or has other characters than letters, digits, `-` and `_`.
-    #[error("make cell `{name}`: a name has 1 to 64 letters, digits, `-` or `_`")]
+    #[error("make sandbox `{name}`: a name has 1 to 64 letters, digits, `-` or `_`")]
     BadName {
         /// The name given.
         name: String,
     },
     /// A cell of that name exists in this instance.
-    #[error("make cell `{name}`: the name is taken")]
+    #[error("make sandbox `{name}`: the name is taken")]
     NameTaken {
         /// The name given.
         name: String,

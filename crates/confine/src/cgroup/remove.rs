@@ -16,7 +16,7 @@ use super::place::is_errno;
 const PAUSE_MIN: Duration = Duration::from_micros(50);
 /// Long enough to leave the CPU to what has to die.
 const PAUSE_MAX: Duration = Duration::from_millis(10);
-/// A program that still has processes after so many rounds forks faster than we kill.
+/// A program that still has processes after this number of rounds forks faster than we kill.
 const ROUNDS_BEFORE_FORK_STOP: u32 = 3;
 /// Errors other than "busy" are tried again this often, as they will hardly go away.
 const HARD_ERRORS_MAX: u32 = 3;
@@ -95,7 +95,7 @@ pub(super) fn kill_all(group: Group<'_>, patience: &mut Patience) -> Result<usiz
 }
 
 /// Kills the listed processes that are certainly still members. A process id can be reused between listing and
-/// killing, so take a handle first and believe it only if the id is listed afterwards.
+/// killing, so take a handle first and trust it only if the id is listed afterwards.
 fn kill_listed(group: Group<'_>, pids: &[i32]) -> Result<(), CgroupError> {
     let failed = |source| group.failed("kill member of", "cgroup.procs", source);
     let mut handles = Vec::with_capacity(pids.len());

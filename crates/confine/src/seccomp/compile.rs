@@ -199,7 +199,7 @@ enum Step {
 #[derive(Clone, Copy)]
 enum Jump {
     Next,
-    /// Skip so many steps; always within the test's own steps, or to the one right after them.
+    /// Skip this number of steps; always within the test's own steps, or to the one right after them.
     Over(usize),
     /// The test failed, and the rule with it.
     Fail,

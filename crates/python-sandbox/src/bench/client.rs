@@ -120,7 +120,7 @@ impl Client {
     /// Sends a request and waits for its answer. Never sends it twice.
     ///
     /// # Errors
-    /// When there is no answer; the next call connects anew.
+    /// When there is no answer; the next call connects again.
     pub(super) async fn send(&mut self, request: &[u8]) -> Result<Answer, ClientError> {
         let sent = tokio::time::timeout(ANSWER_TIME_MAX, self.try_send(request)).await;
         let result = sent.unwrap_or(Err(ClientError::TooLate));

@@ -2,7 +2,7 @@
 //!
 //! Each is a process of its own with this executor and no fallback, so that no other executor can answer for it. What
 //! is missing, an engine or an image or a runtime, is told in the words of the executor's own health, which name the
-//! command that mends it.
+//! command that fixes it.
 
 use super::case::{CaseError, PANDAS, Program};
 use super::client::{Address, Client};

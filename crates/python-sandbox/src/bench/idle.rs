@@ -53,7 +53,7 @@ async fn of(executor: &dyn Executor, name: &str, program: &Program) -> Result<Id
     Ok(judge(name, &before, &after))
 }
 
-/// Makes so many more and looks at all processes.
+/// Makes this number of further ones and looks at all processes.
 async fn grown(
     executor: &dyn Executor,
     program: &Program,

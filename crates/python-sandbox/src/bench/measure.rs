@@ -89,7 +89,7 @@ pub(super) async fn measure(entries: Vec<Entry>, stop: &CancellationToken) -> Op
     Some(running.into_iter().map(Running::finish).collect())
 }
 
-/// Whether a case that has so many samples takes a turn in this round: spreads its samples evenly over all rounds,
+/// Whether a case that has this number of samples takes a turn in this round: spreads its samples evenly over all rounds,
 /// also when it takes fewer than there are rounds, or many in one turn.
 fn is_due(taken: usize, wanted: usize, round: usize, rounds: usize) -> bool {
     taken < wanted && taken * rounds <= round * wanted

@@ -300,7 +300,7 @@ impl Report {
     }
 
     fn memory(&self) -> Vec<Vec<String>> {
-        let head = ["sandbox", "n", "all of it", "cell alone", "interpreter alone", ""];
+        let head = ["sandbox", "n", "all of it", "sandbox alone", "interpreter alone", ""];
         let mut rows = vec![head.map(str::to_owned).to_vec()];
         rows.extend(self.idle_memory.iter().map(|memory| {
             vec![
@@ -522,7 +522,7 @@ mod tests {
         );
         assert!(text.contains("\nnative  20   25.00   25.00       -   40.0   2.50  a test\n"), "{text}");
         assert!(text.contains("\ncase    python\nnative     0.4\n"), "{text}");
-        assert!(text.contains("\nlean     16       2.50        0.50               2.00\n"), "{text}");
+        assert!(text.contains("\nlean     16       2.50           0.50               2.00\n"), "{text}");
         assert!(
             text.contains("\n  not so: signal: killed\n") && text.contains("\n  left: process 7\n"),
             "{text}"

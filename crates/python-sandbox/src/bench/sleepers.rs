@@ -42,7 +42,7 @@ pub(super) struct Sleepers {
     pub(super) machine_mib: f64,
 }
 
-/// Settings that let so many programs run at once.
+/// Settings that let this number of programs run at once.
 pub(super) fn settings(count: usize) -> Vec<(&'static str, String)> {
     vec![
         ("MAX_CONCURRENT", count.to_string()),
@@ -60,7 +60,7 @@ pub(super) fn raise_file_limit() {
     let _ = setrlimit(Resource::Nofile, Rlimit { current: most, maximum: most });
 }
 
-/// Lets so many sleep at the service with this pid.
+/// Lets this number of programs sleep at the service with this pid.
 pub(super) async fn run(address: &Address, pid: u32, count: usize) -> Sleepers {
     let available = || available_bytes().unwrap_or(0);
     let (processes_before, available_before) = (descendants(pid).len(), available());

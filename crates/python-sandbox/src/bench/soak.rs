@@ -126,7 +126,7 @@ enum Wrong {
     Outcome(String),
 }
 
-/// Sends so many to the service with this pid. Ends early, with what there is, when `stop` fires.
+/// Sends this number of programs to the service with this pid. Ends early, with what there is, when `stop` fires.
 pub(super) async fn run(address: &Address, pid: u32, count: usize, stop: &CancellationToken) -> Soak {
     let mut soak = Soak::default();
     let requests: Arc<Vec<Vec<u8>>> =

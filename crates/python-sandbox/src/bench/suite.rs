@@ -27,7 +27,7 @@ const PLAIN_SHARE: usize = 2;
 const SLOW_SHARE: usize = 4;
 const SLOWER_SHARE: usize = 10;
 const SLOWEST_SHARE: usize = 20;
-/// But so many at least: a median of fewer is no median.
+/// But at least this number: a median of fewer is no median.
 const SLOW_SAMPLES_MIN: usize = 5;
 /// Cases of throughput take many in a turn, so they get more.
 const THROUGHPUT_TIMES: usize = 3;
@@ -200,7 +200,7 @@ impl Suite<'_> {
         for Candidate { name, how, executor } in &parts.executors {
             let run =
                 executor.clone().map(|executor| Box::new(Run { executor, program, limits }) as Box<dyn Case>);
-            // A fresh interpreter imports everything anew.
+            // A fresh interpreter imports everything again.
             let samples = if *how == FRESH { plain } else { self.samples };
             entries.push(ours(name, how, samples, run));
         }
@@ -302,7 +302,7 @@ pub(super) const FORKED: &str = "without a pool";
 /// One that makes a sandbox and starts an interpreter for each program.
 pub(super) const FRESH: &str = "cold: a fresh interpreter";
 
-/// Samples of one of so many clients in a turn of throughput.
+/// Samples of one of this number of clients in a turn of throughput.
 fn each(clients: usize) -> usize {
     (TURN_SAMPLES / clients).max(EACH_MIN)
 }

@@ -119,7 +119,7 @@ pub(super) fn judge(
         faster("http-docker", "docker", 20.0),
         faster("http-gvisor", "docker-runsc", 10.0),
         at_most(
-            "a waiting cell alone, PSS",
+            "a waiting sandbox alone, PSS",
             1.5 * MB_IN_MIB,
             None,
             "MiB",
@@ -298,8 +298,8 @@ mod tests {
             words("`http-gvisor`: times faster"),
             expect("at least 10 x", "9 x", "MISSED by 1 x (10 %)")
         );
-        assert_eq!(words("a waiting cell alone").2, "met");
-        assert_eq!(words("a waiting sandbox").2, "not measured");
+        assert_eq!(words("a waiting sandbox alone").2, "met");
+        assert_eq!(words("a waiting sandbox with").2, "not measured");
         assert_eq!(words("100 asleep at once: those"), expect("at most 0", "2", "MISSED by 2"));
         assert_eq!(words("100 asleep at once: the last").2, "MISSED by 0.50 s (50 %)");
         assert_eq!(verdict(&targets, "10000 mixed executions: lost").met, None);

@@ -13,8 +13,8 @@ pub(super) struct Finding {
     pub(super) state: State,
     /// What was seen.
     pub(super) detail: String,
-    /// What mends it, when it is not proved.
-    pub(super) mend: Option<String>,
+    /// What fixes it, when it is not proved.
+    pub(super) fix: Option<String>,
 }
 
 /// How a thing is.
@@ -44,13 +44,13 @@ impl State {
 impl Finding {
     /// A fact about the host that is as it must be.
     pub(super) fn host(name: &str, detail: impl Into<String>) -> Self {
-        Self { kind: "host", name: name.to_owned(), state: State::Proved, detail: detail.into(), mend: None }
+        Self { kind: "host", name: name.to_owned(), state: State::Proved, detail: detail.into(), fix: None }
     }
 
     /// A fact about the host that is not.
-    pub(super) fn host_missing(name: &str, detail: impl Into<String>, mend: impl Into<String>) -> Self {
-        let (detail, mend) = (detail.into(), Some(mend.into()));
-        Self { kind: "host", name: name.to_owned(), state: State::Missing, detail, mend }
+    pub(super) fn host_missing(name: &str, detail: impl Into<String>, fix: impl Into<String>) -> Self {
+        let (detail, fix) = (detail.into(), Some(fix.into()));
+        Self { kind: "host", name: name.to_owned(), state: State::Missing, detail, fix }
     }
 }
 
@@ -58,10 +58,10 @@ impl Finding {
 pub(super) fn table(findings: &[Finding]) -> String {
     let width = findings.iter().map(|finding| finding.name.len()).max().unwrap_or(0);
     let mut text = String::new();
-    // Walls that one missing thing left untried are one line: thirty times the same would hide what to mend.
+    // Walls that one missing thing left untried are one line: thirty times the same would hide what to fix.
     let same = |a: &Finding, b: &Finding| {
         a.state == State::Missing
-            && (a.kind, a.state, &a.detail, &a.mend) == (b.kind, b.state, &b.detail, &b.mend)
+            && (a.kind, a.state, &a.detail, &a.fix) == (b.kind, b.state, &b.detail, &b.fix)
     };
     for run in findings.chunk_by(same) {
         let Some(finding) = run.first() else { continue };
@@ -73,8 +73,8 @@ pub(super) fn table(findings: &[Finding]) -> String {
         let detail: String =
             finding.detail.chars().map(|char| if char.is_control() { ' ' } else { char }).collect();
         text.push_str(&format!("{name:width$}  {:7}  {detail}\n", finding.state.as_str()));
-        if let Some(mend) = &finding.mend {
-            text.push_str(&format!("{:width$}           -> {mend}\n", ""));
+        if let Some(fix) = &finding.fix {
+            text.push_str(&format!("{:width$}           -> {fix}\n", ""));
         }
     }
     let count = |state| findings.iter().filter(|finding| finding.state == state).count();
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn the_table_shows_state_mending_and_sum() {
+    fn the_table_shows_state_fix_and_sum() {
         let findings = [
             Finding::host("kernel", "6.1"),
             Finding::host_missing("runtime", "not there\u{1b}[31m", "python-sandbox setup"),

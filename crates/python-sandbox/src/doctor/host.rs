@@ -124,7 +124,7 @@ fn python_runtime(runtime: &Result<Option<Runtime>, LoadError>) -> Finding {
             )
         }
         Err(error) => {
-            let mend = match error {
+            let fix = match error {
                 LoadError::Incomplete { .. } => {
                     "set RUNTIME_ROOTFS to a tree that has it all, or leave it empty"
                 }
@@ -133,7 +133,7 @@ fn python_runtime(runtime: &Result<Option<Runtime>, LoadError>) -> Finding {
                 }
                 _ => "python-sandbox setup",
             };
-            Finding::host_missing("Python runtime", compose::no_runtime(error), mend)
+            Finding::host_missing("Python runtime", compose::no_runtime(error), fix)
         }
     }
 }

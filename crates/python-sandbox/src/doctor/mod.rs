@@ -1,6 +1,6 @@
 //! `doctor`: attacks every wall from a real sandbox and says which ones stand.
 //!
-//! Facts about the host come first, because they say what to mend. Then each wall is attacked by a program that
+//! Facts about the host come first, because they say what to fix. Then each wall is attacked by a program that
 //! tries what an attacker would, in a sandbox that the configured executor makes exactly as for a client, with bait
 //! on the host that must stay untouched. At the end the host is compared with how it was before.
 
@@ -25,13 +25,13 @@ use walls::Wall;
 /// A variable of the doctor's own environment that no program may see. Its value begins with `doctor-canary-`.
 const CANARY_VARIABLE: &str = "SANDBOX_CHECK_CANARY";
 
-/// What to do when a wall did not hold: that is a fault of ours or of the kernel, no setting mends it.
-const MEND_FAILED: &str = "do not serve strangers from this host; report it, see SECURITY.md";
+/// What to do when a wall did not hold: that is a fault of ours or of the kernel, no setting fixes it.
+const FIX_FAILED: &str = "do not serve strangers from this host; report it, see SECURITY.md";
 
 /// What to do about a wall that the executor itself says it has not.
-const MEND_UNCLAIMED: &str = "where that matters take another executor, see docs/executors.md";
+const FIX_UNCLAIMED: &str = "where that matters take another executor, see docs/executors.md";
 
-/// Starts this program anew with the canary variable in its environment, then does `work`.
+/// Starts this program again with the canary variable in its environment, then does `work`.
 ///
 /// A process cannot put a variable into its own initial environment, where `/proc/<pid>/environ` would show it.
 pub(crate) fn with_canary(work: impl FnOnce() -> ExitCode) -> ExitCode {
@@ -136,39 +136,39 @@ fn executor_finding(name: &str, health: &Health) -> Finding {
     Finding::host_missing(&name, reason, "do what this line and those above name")
 }
 
-fn all_missing<'a>(walls: &'a [Wall], why: &'a str, mend: &'a str) -> impl Iterator<Item = Finding> + 'a {
+fn all_missing<'a>(walls: &'a [Wall], why: &'a str, fix: &'a str) -> impl Iterator<Item = Finding> + 'a {
     walls.iter().map(move |wall| Finding {
         kind: "wall",
         name: wall.name.to_owned(),
         state: State::Missing,
         detail: format!("not tried: {why}"),
-        mend: Some(mend.to_owned()),
+        fix: Some(fix.to_owned()),
     })
 }
 
 async fn attack_one(attack: &Attack, wall: &Wall, executor: &dyn Executor, health: &Health) -> Finding {
     let unclaimed = wall.protection.and_then(|name| health.protections.get(name)).filter(|is| !is.enforced);
-    let (state, detail, mend) = match (attack.on(wall, executor).await, unclaimed) {
+    let (state, detail, fix) = match (attack.on(wall, executor).await, unclaimed) {
         (Ok(seen), _) => (State::Proved, format!("{} ({seen})", wall.promise), None),
         (Err(Fallen::Broken(what)), Some(protection)) => {
-            (State::Missing, format!("{what}: {}", protection.detail), Some(MEND_UNCLAIMED))
+            (State::Missing, format!("{what}: {}", protection.detail), Some(FIX_UNCLAIMED))
         }
         (Err(Fallen::Broken(what)), None) => {
-            (State::Failed, format!("{}: {what}", wall.promise), Some(MEND_FAILED))
+            (State::Failed, format!("{}: {what}", wall.promise), Some(FIX_FAILED))
         }
         (Err(Fallen::Sandbox(error)), _) => {
             (State::Missing, format!("not tried: {}", error.chain()), Some("see the host's lines above"))
         }
     };
-    Finding { kind: "wall", name: wall.name.to_owned(), state, detail, mend: mend.map(str::to_owned) }
+    Finding { kind: "wall", name: wall.name.to_owned(), state, detail, fix: fix.map(str::to_owned) }
 }
 
 fn host_clean(before: &Snapshot, rootfs: &Path) -> Finding {
     let left = Snapshot::take(rootfs).new_since(before);
-    let (state, detail, mend) = if left.is_empty() {
+    let (state, detail, fix) = if left.is_empty() {
         (State::Proved, "no process, mount or control group is left".to_owned(), None)
     } else {
-        (State::Failed, format!("left behind: {}", left.join(", ")), Some(MEND_FAILED.to_owned()))
+        (State::Failed, format!("left behind: {}", left.join(", ")), Some(FIX_FAILED.to_owned()))
     };
-    Finding { kind: "wall", name: "host clean after".to_owned(), state, detail, mend }
+    Finding { kind: "wall", name: "host clean after".to_owned(), state, detail, fix }
 }

@@ -93,7 +93,7 @@ pub(crate) enum Problem {
     },
     /// A file of the working directory that others can change, and that nobody named.
     #[error(
-        "`{}` of the working directory is believed only when nobody but root and this user can change it: {source} (hint: \
+        "`{}` of the working directory is trusted only when nobody but root and this user can change it: {source} (hint: \
          {named} reads it all the same, {without} goes without)", path.display()
     )]
     Untrusted {

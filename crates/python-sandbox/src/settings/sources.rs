@@ -3,7 +3,7 @@
 //! Nothing is judged here but names and whose a file is; values stay text until [`super::resolve`] checks them. Files of
 //! the working directory are orders of whoever can write there, and a program may be started anywhere: they are read only
 //! where nobody but root and this user can change them, else the start stops. A file that is named on the command line
-//! is believed for that, and a warning says who can change it.
+//! is trusted for that, and a warning says who can change it.
 
 use super::dotenv;
 use super::error::{Problem, Source};
@@ -233,7 +233,7 @@ fn toml_text(value: &DeValue<'_>) -> Option<String> {
 }
 
 /// The file's text, and its path as the user knows it: relative to where they stand. `None` when there is none to read,
-/// or it cannot be read or believed, which is noted.
+/// or it cannot be read or trusted, which is noted.
 fn read_file(
     directory: &Path,
     choice: &FileChoice,

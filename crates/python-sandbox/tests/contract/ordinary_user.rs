@@ -187,8 +187,8 @@ fn delegated_groups_have_the_limits_that_root_gives_and_it_is_said_where_there_i
     assert!(allocates());
 }
 
-/// Nothing runs, health is 503 with the reason, and `doctor` names the command that mends it.
-fn check_refusal(launch: &Launch, mend: &str) {
+/// Nothing runs, health is 503 with the reason, and `doctor` names the command that fixes it.
+fn check_refusal(launch: &Launch, fix: &str) {
     let Some(server) = launch.clone().start() else { return };
     let health = server.get("/health");
     assert_eq!((health.status, health.str("/status")), (503, "unhealthy"), "{}", health.text());
@@ -197,12 +197,12 @@ fn check_refusal(launch: &Launch, mend: &str) {
     server.stop();
     let (code, findings) = doctor(launch);
     assert_eq!(code, Some(1));
-    let mends: Vec<&str> = findings
+    let fixes: Vec<&str> = findings
         .iter()
         .filter(|finding| finding["kind"] == "host" && finding["state"] != "proved")
-        .filter_map(|finding| finding["mend"].as_str())
+        .filter_map(|finding| finding["fix"].as_str())
         .collect();
-    assert!(mends.iter().any(|given| given.contains(mend)), "{mend} is not in {mends:#?}");
+    assert!(fixes.iter().any(|given| given.contains(fix)), "{fix} is not in {fixes:#?}");
     assert!(findings.iter().all(|finding| finding["state"] != "FAILED"), "{findings:#?}");
 }
 

@@ -107,7 +107,7 @@ pub enum OpenError {
     },
     /// Another user owns the key, a directory of the store, or one above it, or can write there.
     #[error(
-        "the store is not to be believed (hint: set DATA_DIR to a directory that only root or this user can write to)"
+        "the store is not to be trusted (hint: set DATA_DIR to a directory that only root or this user can write to)"
     )]
     Untrusted {
         /// Who, and where.

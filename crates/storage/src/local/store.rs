@@ -148,7 +148,7 @@ impl LocalStore {
 
     /// Opens the file that `token` grants, where a link is `/files/{token}`.
     ///
-    /// The signature comes first: nothing of a token is believed, and no stored file is touched, before it
+    /// The signature comes first: nothing of a token is trusted, and no stored file is touched, before it
     /// holds. So an expired token that was also changed is [`LinkError::Invalid`].
     ///
     /// # Errors

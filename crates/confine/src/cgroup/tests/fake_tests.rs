@@ -159,8 +159,8 @@ fn check_reports_each_wall_by_itself() {
     let walls = manager.check();
     for wall in &walls {
         match (wall.kind, &wall.state) {
-            (WallKind::Pids, WallState::Missing { why, mend }) => {
-                assert!(why.contains("pids.max") && mend.contains("CONFIG_CGROUP_PIDS"), "{why} {mend}");
+            (WallKind::Pids, WallState::Missing { why, fix }) => {
+                assert!(why.contains("pids.max") && fix.contains("CONFIG_CGROUP_PIDS"), "{why} {fix}");
             }
             (kind, state) => assert_eq!((kind, state), (wall.kind, &WallState::Enforced)),
         }

@@ -14,7 +14,7 @@ use crate::cgroup::ops::{HostOps, Ops};
 use crate::cgroup::{CellGroup, Manager, ManagerConfig};
 
 const CONFIG: ManagerConfig = ManagerConfig { removal_wait_ms: 500 };
-/// No operation has so many steps; ends a test that would otherwise loop.
+/// No operation has this many steps; ends a test that would otherwise loop.
 const STEPS_MAX: usize = 500;
 
 /// `fill` puts processes into a cell.
