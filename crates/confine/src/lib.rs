@@ -22,6 +22,8 @@ mod clone;
 #[cfg(any(feature = "std", feature = "hook"))]
 mod clone_args;
 #[cfg(feature = "std")]
+mod container;
+#[cfg(feature = "std")]
 mod copy;
 #[cfg(feature = "hook")]
 pub mod hook;
@@ -59,6 +61,8 @@ mod user_map;
 mod user_namespace;
 
 pub use child::{PROGRAM_STEPS, Step, exit_now};
+#[cfg(feature = "std")]
+pub use container::CONTAINER_OPTIONS;
 pub use rights::TEMPLATE_CAPABILITIES;
 #[cfg(feature = "std")]
 pub use {

@@ -3,6 +3,7 @@
 //! One refusal has several causes, and the errno is the same for most: EPERM or EACCES. What tells them apart are facts of
 //! the host, which [`Situation`] holds.
 
+use confine::CONTAINER_OPTIONS;
 use std::io;
 use std::path::Path;
 
@@ -99,9 +100,8 @@ pub(crate) fn of_step(step: &str, refusal: &io::Error, situation: &Situation) ->
         }
         (_, false) if is_refused => {
             format!(
-                "root without CAP_SYS_ADMIN: as in a container, run that with --privileged, or with \
-                 --cap-add SYS_ADMIN --security-opt seccomp=unconfined --security-opt apparmor=unconfined; or \
-                 CapabilityBoundingSet=, RestrictNamespaces= or SystemCallFilter= {UNIT}"
+                "root lacks a right or a system call; start a container with {CONTAINER_OPTIONS} (docs/deployment.md); elsewhere \
+                 CapabilityBoundingSet=, RestrictNamespaces= or SystemCallFilter= {UNIT} may be in the way"
             )
         }
         _ => "run `python-sandbox doctor`".to_owned(),
@@ -119,7 +119,7 @@ pub(crate) fn of_cell_step(step: &str) -> Option<&'static str> {
     match step {
         "join the cgroups" => Some(
             "a user can only move processes below the group that it was started in: leave NATIVE_CGROUP_PARENT empty, \
-             and start the service with `systemd-run --user --scope -p Delegate=yes`",
+             and start the service with `systemd-run --user --scope -p Delegate=yes python-sandbox serve`",
         ),
         // Programs would see the host's own name, so the cell is not made.
         "name the host" => Some(
@@ -208,7 +208,9 @@ mod tests {
         assert!(hint("make a user namespace", 1, &USER).contains("RestrictNamespaces="));
         assert!(hint("make /proc", 1, &USER).contains("systempaths=unconfined"));
         let root = Situation { rootless: false, ..USER };
-        assert!(hint("make the sandbox's namespaces", 1, &root).contains("CAP_SYS_ADMIN"));
+        let refused = hint("make the sandbox's namespaces", 1, &root);
+        assert!(refused.contains("--cap-add SYS_ADMIN --cap-add SYS_CHROOT"), "{refused}");
+        assert!(!refused.contains("--privileged"), "{refused}");
         assert!(hint("pivot", 5, &root).contains("doctor"));
         // A part of the step "mount", with a name of its own.
         assert!(of_cell_step("make /proc").is_some_and(|hint| hint.contains("ProtectKernelTunables=no")));

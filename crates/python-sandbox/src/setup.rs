@@ -80,10 +80,7 @@ fn delegate_cgroups(user: &str, args: &SetupArgs) -> ExitCode {
             exit::good()
         }
         Err(error) => {
-            term::message(&format!(
-                "failed to {} (hint: run this command as root)",
-                executor::error_chain(&error)
-            ));
+            term::message(&format!("failed to {}", executor::error_chain(&error)));
             exit::our_fault()
         }
     }

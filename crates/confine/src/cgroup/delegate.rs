@@ -31,7 +31,10 @@ pub enum DelegateError {
          its systemd; elsewhere as that user: systemd-run --user --scope -p Delegate=yes python-sandbox serve)"
     )]
     OnV2,
-    /// No usable place on this host, or the caller is not root.
+    /// The caller is not root.
+    #[error("delegate cgroups: only root can make those of a user (hint: run this command as root)")]
+    NotRoot,
+    /// No usable place on this host.
     #[error("find the place for delegated cgroups")]
     Detect(#[from] DetectError),
     /// Limits were asked for where systemd sets them.
@@ -73,6 +76,9 @@ pub fn delegate(uid: u32, gid: u32, limits: &DelegatedLimits) -> Result<Delegate
     }
     if OwnProc::read()?.is_v2() {
         return Err(if limits.is_empty() { DelegateError::OnV2 } else { DelegateError::LimitsOnV2 { uid } });
+    }
+    if !rustix::process::geteuid().is_root() {
+        return Err(DelegateError::NotRoot);
     }
     let layout = Layout::detect_host(Some(&user_parent_name(uid)))?;
     if layout.hierarchies().iter().any(|hierarchy| hierarchy.version == Version::V2) {

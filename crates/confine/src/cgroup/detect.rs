@@ -26,6 +26,7 @@ use super::error::{ControllerProblem, DetectError, Reason};
 use super::layout::{Controller, Hierarchy, Layout, PARENT_NAME, SERVICE_LEAF, Version, user_parent_name};
 use super::mountinfo::{Membership, Mount, MountKind, cgroup_mounts};
 use super::v2;
+use crate::container::hint_for_root;
 use crate::user_namespace::euid_outside;
 
 /// What detection asks of the host, besides the two texts of procfs.
@@ -346,9 +347,7 @@ impl Search<'_> {
                     .to_owned()
             }
             (None, false) => "sudo python-sandbox setup --delegate-cgroups $(id -un)".to_owned(),
-            (_, true) => "this root has no rights here; start the container with `--privileged`, or with \
-                 `-v /sys/fs/cgroup:/sys/fs/cgroup:rw`"
-                .to_owned(),
+            (_, true) => hint_for_root(),
         }
     }
 
@@ -373,7 +372,7 @@ impl Search<'_> {
                                            its `cgroup.procs` and `cgroup.subtree_control`"
                     .to_owned()
             }
-            _ if self.view.euid() == 0 => "start the container with `--privileged`".to_owned(),
+            _ if self.view.euid() == 0 => hint_for_root(),
             _ => self.fix_for_user(),
         }
     }
@@ -405,8 +404,8 @@ fn checked_parent(parent: &str) -> Result<&Path, DetectError> {
 
 fn fix_mount_v1(name: &str) -> String {
     format!(
-        "mkdir -p /sys/fs/cgroup/{name} && mount -t cgroup -o {name} cgroup /sys/fs/cgroup/{name}; in a container \
-         start it with `-v /sys/fs/cgroup:/sys/fs/cgroup:rw`"
+        "mkdir -p /sys/fs/cgroup/{name} && mount -t cgroup -o {name} cgroup /sys/fs/cgroup/{name}; a container gets it \
+         from its engine where the host has it"
     )
 }
 

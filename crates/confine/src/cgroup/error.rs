@@ -10,10 +10,13 @@ use super::layout::Controller;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DetectError {
-    /// The configured parent group is not a plain relative path.
-    #[error("cgroup parent `{parent}` is not a relative path without `..`, `.` and empty parts")]
+    /// The configured parent group is no plain path.
+    #[error(
+        "cgroup parent `/{parent}` is no path of a group from the top of each hierarchy, such as `/python-sandbox`: it has a part \
+         that is empty, `.` or `..`, or a control character"
+    )]
     BadParent {
-        /// The setting as given.
+        /// The setting, without the slash at its beginning.
         parent: String,
     },
     /// `/proc/self/cgroup` or `/proc/self/mountinfo` cannot be read.

@@ -165,5 +165,6 @@ fn on_version_2_root_is_told_that_delegated_groups_would_be_of_no_use() {
     let (output, said) = session.run(&["setup", "--delegate-cgroups", &UID.to_string()]);
     assert_eq!(output.status.code(), Some(2), "{said}");
     assert!(said.contains("systemd-run --user --scope -p Delegate=yes python-sandbox serve"), "{said}");
+    assert!(!said.contains("as root"), "it would not help: {said}");
     assert!(!session.launch.work_dir().path().join(format!("groups/python-sandbox-u{UID}")).exists());
 }

@@ -24,6 +24,8 @@ fn helper_user() {
             let error = Layout::detect_host(None).unwrap_err().to_string();
             assert!(error.contains("sudo python-sandbox setup --delegate-cgroups"), "{error}");
             assert!(error.contains(&format!("python-sandbox-u{UID}")), "{error}");
+            let refused = delegate(UID, UID, &DelegatedLimits::default()).unwrap_err();
+            assert!(matches!(refused, DelegateError::NotRoot), "{refused}");
         }
         Ok("works") => {
             let manager =
