@@ -9,6 +9,12 @@ pub(crate) const PROVIDERS: &[&str] = &["native", "docker", "gvisor", "kata", "f
 /// Executors that this version can really start.
 pub(crate) const PROVIDERS_BUILT: &[&str] = &["native", "docker", "gvisor", "kata"];
 
+/// Stores of files, and that of none.
+pub(crate) const STORES: &[&str] = &["local", "disabled"];
+
+/// Stores that a later version has.
+pub(crate) const STORES_PLANNED: &[&str] = &["s3", "r2"];
+
 /// Longest name of a template in bytes: it stands in log lines.
 const TEMPLATE_NAME_BYTES_MAX: usize = 32;
 
@@ -25,6 +31,8 @@ pub(crate) enum Kind {
     Word(&'static [&'static str]),
     /// An executor that this version can start.
     Provider,
+    /// A store of files that this version has. The names of planned ones are taken, for configurations that switch storage off.
+    Store,
     /// A whole number within bounds, both included.
     Number {
         /// The least allowed.
@@ -131,6 +139,7 @@ impl Kind {
             Self::Flag => flag(trimmed).map(Value::Flag),
             Self::Word(words) => word(trimmed, words).map(Value::Text),
             Self::Provider => provider(trimmed).map(Value::Text),
+            Self::Store => word(trimmed, &[STORES, STORES_PLANNED].concat()).map(Value::Text),
             Self::Number { min, max } => bounded(number(trimmed)?, min, max).map(Value::Number),
             Self::Size { min, max } => bounded(size(trimmed)?, min, max).map(Value::Number),
             Self::OptionalNumber { .. } | Self::OptionalSize { .. } if trimmed.is_empty() => {
@@ -157,6 +166,7 @@ impl Kind {
             Self::Flag => "true or false".to_owned(),
             Self::Word(words) => words.join(", "),
             Self::Provider => PROVIDERS_BUILT.join(", "),
+            Self::Store => STORES.join(", "),
             Self::Number { min, max: u64::MAX } => format!("a whole number{of_unit}, at least {min}"),
             Self::Number { min, max } => format!("a whole number{of_unit}, {min} to {max}"),
             Self::Size { min, max } => {

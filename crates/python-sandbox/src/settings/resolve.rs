@@ -1,7 +1,7 @@
 //! From texts to checked values: parses every setting, finds the computed defaults, reports all problems at once.
 
 use super::error::{Problem, Problems, Source};
-use super::kind::{Kind, Value};
+use super::kind::{Kind, STORES, STORES_PLANNED, Value};
 use super::sources::{Given, Inputs, Notes, read};
 use super::table::{Entry, Preset, SETTINGS};
 use std::collections::BTreeMap;
@@ -193,11 +193,11 @@ fn together(resolved: &Resolved, problems: &mut Vec<Problem>) {
         )));
     }
     let provider = text("STORAGE_PROVIDER");
-    if resolved.flag("STORAGE_ENABLED") && matches!(provider.as_str(), "s3" | "r2") {
+    if resolved.flag("STORAGE_ENABLED") && STORES_PLANNED.contains(&provider.as_str()) {
         problems.push(Problem::Together(format!(
-            "STORAGE_PROVIDER = `{provider}` ({}) names a store that this version does not have yet; allowed: local, \
-             disabled",
-            resolved.get("STORAGE_PROVIDER").1
+            "STORAGE_PROVIDER = `{provider}` ({}) names a store that this version does not have yet; allowed: {}",
+            resolved.get("STORAGE_PROVIDER").1,
+            STORES.join(", ")
         )));
     }
 }

@@ -191,7 +191,7 @@ pub(crate) const SETTINGS: &[Entry] = {
         row(Output, "MAX_FILE_COUNT", number(0, 10_000), "10", Some("files"), "Most output or input files of one program."),
 
         row(Storage, "STORAGE_ENABLED", Kind::Flag, "true", None, "Keeps output files and answers with links; false lists them as skipped."),
-        row(Storage, "STORAGE_PROVIDER", Kind::Word(&["local", "s3", "r2", "disabled"]), "local", None, "Where output files are kept; s3 and r2 are not part of this version yet."),
+        row(Storage, "STORAGE_PROVIDER", Kind::Store, "local", None, "Where output files are kept."),
         row(Storage, "STORAGE_LINK_LIFETIME", number(1, 604_800), "18000", SECONDS, "How long a download link works. Its file is removed afterwards."),
         row(Storage, "STORAGE_CLEANUP_DAYS", number(1, 3650), "7", Some("days"), "Longest time that a stored file may be kept, whatever lifetime its link was made with."),
         row(Storage, "STORAGE_MAX_SIZE", size(MIB, 1024 * 1024 * GIB), "10g", BYTES, "Most bytes of all stored files together, each counted in blocks of 4096. What does not fit is listed in skipped_files (storage_full)."),

@@ -286,7 +286,10 @@ fn settings_that_disagree_are_named() {
     let tls = Case::new().env("DOCKER_TLS_VERIFY", "1").env("DOCKER_CERT_PATH", "/certificates").good();
     assert_eq!(tls.0.docker.engine.certificates, Some("/certificates".into()));
     assert_eq!(Case::new().env("DOCKER_CERT_PATH", "/c").good().0.docker.engine.certificates, None);
-    Case::new().env("STORAGE_PROVIDER", "r2").fails_with(&["STORAGE_PROVIDER = `r2`"]);
+    Case::new()
+        .env("STORAGE_PROVIDER", "r2")
+        .fails_with(&["STORAGE_PROVIDER = `r2`", "allowed: local, disabled"]);
+    Case::new().env("STORAGE_PROVIDER", "disk").fails_with(&["STORAGE_PROVIDER = `disk`", "local, disabled"]);
     Case::new().env("STORAGE_PROVIDER", "r2").env("STORAGE_ENABLED", "false").good();
     Case::new()
         .set("STORAGE_LINK_LIFETIME=86401")
