@@ -5,6 +5,7 @@
 //! a runtime has no use for any of them.
 
 use crate::Refused;
+use crate::stage::COPY_RUNTIME;
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, RawMode, Timespec, Timestamps};
 use rustix::io::Errno;
 use std::ffi::CStr;
@@ -20,7 +21,7 @@ const PERMISSIONS: RawMode = 0o777;
 /// # Errors
 /// The first entry that could not be copied: ENOSPC where the file system in memory is full.
 pub(crate) fn copy_tree(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> Result<u64, Refused> {
-    copy_directory(from, to, 0).map_err(Refused::at("copy the runtime into memory"))
+    copy_directory(from, to, 0).map_err(Refused::at(COPY_RUNTIME))
 }
 
 fn copy_directory(from: BorrowedFd<'_>, to: BorrowedFd<'_>, depth: usize) -> rustix::io::Result<u64> {

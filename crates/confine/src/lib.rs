@@ -82,7 +82,7 @@ pub use {
         SERVICE_CAPABILITIES, drop_mount_right, hide_from_others, keep_only, keep_service_rights,
         refuse_new_privileges, with_file_rights_of,
     },
-    stage::{CellRoot, Stage, enter_stage},
+    stage::{CellRoot, MEMORY_STEPS, Stage, enter_stage},
     streams::{null_device, replace_stream},
     user_map::{UserMap, enter_user_namespace, unshare_namespaces},
     user_namespace::{euid_outside, is_host_root},

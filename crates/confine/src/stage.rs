@@ -50,6 +50,13 @@ pub struct Stage {
     pub own_devices: bool,
 }
 
+/// Steps of [`enter_stage`] that only a copy of the runtime in memory takes: where one fails, there may still be a stage with
+/// the runtime on its disk.
+pub const MEMORY_STEPS: [&str; 3] = [MAKE_ROOM, COPY_RUNTIME, SEAL_COPY];
+const MAKE_ROOM: &str = "make room for the runtime in memory";
+pub(crate) const COPY_RUNTIME: &str = "copy the runtime into memory";
+const SEAL_COPY: &str = "seal the runtime in memory";
+
 /// Devices that a program may open, with their numbers (Documentation/admin-guide/devices.txt): none of them stores or
 /// reveals anything.
 const DEVICES: [(&str, u32); 5] = [("null", 3), ("zero", 5), ("full", 7), ("random", 8), ("urandom", 9)];
@@ -117,7 +124,7 @@ fn runtime_on_disk(root: &CellRoot) -> Result<OwnedFd, Refused> {
 
 /// Copies the runtime into a file system of its own and seals that: read-only as a whole, not only where it is mounted.
 fn runtime_in_memory(root: &CellRoot, bytes_max: u64) -> Result<(OwnedFd, u64), Refused> {
-    let step = "make room for the runtime in memory";
+    let step = MAKE_ROOM;
     let size = CString::new(bytes_max.to_string()).map_err(io::Error::from).map_err(Refused::at(step))?;
     // Without a bound of inodes (tmpfs(5)): the tree is a finished one.
     let options = [(c"size", size.as_c_str()), (c"nr_inodes", c"0"), (c"mode", c"755")];
@@ -133,7 +140,7 @@ fn runtime_in_memory(root: &CellRoot, bytes_max: u64) -> Result<(OwnedFd, u64), 
         rustix::mount::fsconfig_set_flag(context.as_fd(), "ro")?;
         rustix::mount::fsconfig_reconfigure(context.as_fd())
     };
-    seal().map_err(Refused::at("seal the runtime in memory"))?;
+    seal().map_err(Refused::at(SEAL_COPY))?;
     set_attributes(tree.as_fd(), MountAttrFlags::MOUNT_ATTR_RDONLY)
         .map_err(Refused::at("make the runtime read-only"))?;
     Ok((tree, bytes))

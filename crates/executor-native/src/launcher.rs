@@ -146,7 +146,8 @@ impl Launcher {
     fn start(&self) -> Result<Running, LauncherError> {
         match self.start_with(self.config.runtime_memory_bytes) {
             Err(LauncherError::Refused { step, source })
-                if self.config.runtime_memory_bytes.is_some() && step.contains("memory") =>
+                if self.config.runtime_memory_bytes.is_some()
+                    && confine::MEMORY_STEPS.contains(&step.as_str()) =>
             {
                 tracing::warn!(step, %source, "the runtime stays on its disk");
                 self.start_with(None)
