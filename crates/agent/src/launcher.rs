@@ -8,7 +8,7 @@
 //!
 //! ```text
 //! service ──start──> join control groups ──> [user namespace] ──> fork into a new pid namespace ──> monitor
-//!                                                                          └──> root ──> rights ──> filter ──> serve
+//!                                                                          └──> stage ──> rights ──> filter ──> serve
 //! ```
 //! It ends when the service's end of the control socket closes, however that happens; each cell sees the end of
 //! its own stream at the same moment and is tied to the launcher's life besides.
@@ -34,7 +34,7 @@ use std::os::fd::{AsFd, OwnedFd};
 pub const STEPS: [&str; 6] = [
     "join the launcher's control groups",
     "make the launcher's pid namespace",
-    "move into the runtime's root",
+    "move onto the stage",
     "replace the launcher's standard streams",
     "cut the launcher's rights",
     "filter the launcher's system calls",
@@ -177,7 +177,7 @@ fn set_up(control: &OwnedFd, config: &LauncherConfig, mut beside: Vec<OwnedFd>) 
             outside_gid: user.gid,
         })?;
     }
-    // By the host's /proc: the runtime's root has none.
+    // By the host's /proc: the stage may have none.
     let protected = confine::is_protected_from_oom();
     let (hook, filters) = become_first_process(next()?, &proof, config, control, hook)?;
     next()?;

@@ -3,8 +3,8 @@
 //! ```text
 //! service ── control socket ──> launcher ── clone ──> cell: agent as pid 1 ─── asks ───┐
 //!    │                          (one, single-threaded,      │                           v
-//!    │                           already inside the         │ adopts       template: packages imported
-//!    │                           runtime's root)            v                           │
+//!    │                           already on the             │ adopts       template: packages imported
+//!    │                           stage)                     v                           │
 //!    └──── stream of each cell (the agent protocol) ──> interpreter <── forked into the cell
 //! ```
 //!
