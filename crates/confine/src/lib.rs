@@ -34,6 +34,8 @@ mod install;
 #[cfg(feature = "std")]
 mod landlock_rules;
 #[cfg(feature = "std")]
+mod meminfo;
+#[cfg(feature = "std")]
 mod mounts;
 #[cfg(feature = "std")]
 mod network;
@@ -71,6 +73,7 @@ pub use {
     image::{CONTROL_DESCRIPTOR, Image, SpawnedImage, control_descriptor},
     install::filter_this_process,
     landlock_rules::{LandlockRules, landlock_abi},
+    meminfo::{host_memory_bytes, memory_bytes_in},
     mounts::{CellMounts, Proc, cover_first_process, mount_cell},
     network::{LocalSockets, enter_network, new_network},
     notify::{Asked, Listener, Notification, probe_user_notification},

@@ -34,8 +34,9 @@ pub(crate) enum RuntimePlace {
 }
 
 impl RuntimePlace {
-    /// Decides for the tree below `rootfs`, which may take `bytes_max` of memory; 0 to leave it on its disk.
-    pub(crate) fn choose(rootfs: &Path, bytes_max: u64) -> Self {
+    /// Decides for the tree below `rootfs`, which may take `bytes_max` of the memory that is left; 0 to leave it on its
+    /// disk. `None` where nobody knows what is left.
+    pub(crate) fn choose(rootfs: &Path, bytes_max: u64, memory_left: Option<u64>) -> Self {
         let disk = |why: String| Self::Disk { why };
         if bytes_max == 0 {
             return disk("NATIVE_RUNTIME_MEMORY is 0".to_owned());
@@ -47,11 +48,11 @@ impl RuntimePlace {
             }
             Err(error) => return disk(format!("failed to measure it: {error}")),
         };
-        match memory_at_hand() {
-            Some(at_hand) if at_hand < bytes.saturating_add(LEFT_BYTES_MIN) => disk(format!(
+        match memory_left {
+            Some(left) if left < bytes.saturating_add(LEFT_BYTES_MIN) => disk(format!(
                 "there is no room for {} MiB: {} MiB of memory are available",
                 bytes >> 20,
-                at_hand >> 20
+                left >> 20
             )),
             _ => Self::Memory { bytes_max: bytes },
         }
@@ -120,46 +121,6 @@ pub(crate) fn read_ahead(rootfs: PathBuf) {
     }
 }
 
-/// Memory that this process may still take, in bytes: what the host has, or less by the limits of its control groups.
-fn memory_at_hand() -> Option<u64> {
-    let of_host = kib_of(&fs::read_to_string("/proc/meminfo").ok()?, "MemAvailable:")?.saturating_mul(1024);
-    let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
-    let of_groups = groups.lines().filter_map(|line| {
-        let (controllers, path) = line.split_once(':')?.1.split_once(':')?;
-        match controllers {
-            "" => left_in_v2(Path::new("/sys/fs/cgroup"), path),
-            list if list.split(',').any(|name| name == "memory") => left_in_v1(path),
-            _ => None,
-        }
-    });
-    Some(of_groups.chain([of_host]).min().unwrap_or(of_host))
-}
-
-fn left_in_v2(mount: &Path, path: &str) -> Option<u64> {
-    let own = mount.join(path.trim_start_matches('/'));
-    let left = own.ancestors().take_while(|group| group.starts_with(mount)).filter_map(|group| {
-        let max: u64 = number_in(&group.join("memory.max"))?;
-        Some(max.saturating_sub(number_in(&group.join("memory.current"))?))
-    });
-    left.min()
-}
-
-fn left_in_v1(path: &str) -> Option<u64> {
-    let group = Path::new("/sys/fs/cgroup/memory").join(path.trim_start_matches('/'));
-    let stat = fs::read_to_string(group.join("memory.stat")).ok()?;
-    let max =
-        stat.lines().find_map(|line| line.strip_prefix("hierarchical_memory_limit "))?.trim().parse::<u64>();
-    Some(max.ok()?.saturating_sub(number_in(&group.join("memory.usage_in_bytes"))?))
-}
-
-fn number_in(file: &Path) -> Option<u64> {
-    fs::read_to_string(file).ok()?.trim().parse().ok()
-}
-
-fn kib_of(meminfo: &str, name: &str) -> Option<u64> {
-    meminfo.lines().find_map(|line| line.strip_prefix(name))?.split_whitespace().next()?.parse().ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -182,24 +143,15 @@ mod tests {
     #[test]
     fn what_is_larger_than_allowed_or_switched_off_stays_on_disk() {
         let top = tree("larger");
-        assert!(matches!(RuntimePlace::choose(&top, 0), RuntimePlace::Disk { .. }));
-        let RuntimePlace::Disk { why } = RuntimePlace::choose(&top, 4096) else { panic!("too large") };
+        assert!(matches!(RuntimePlace::choose(&top, 0, None), RuntimePlace::Disk { .. }));
+        let RuntimePlace::Disk { why } = RuntimePlace::choose(&top, 4096, None) else { panic!("too large") };
         assert!(why.contains("NATIVE_RUNTIME_MEMORY"), "{why}");
-        assert!(RuntimePlace::choose(&top, 1 << 20).memory_bytes().is_some());
+        assert!(RuntimePlace::choose(&top, 1 << 20, None).memory_bytes().is_some());
+        assert!(RuntimePlace::choose(&top, 1 << 20, Some(1 << 30)).memory_bytes().is_some());
+        let RuntimePlace::Disk { why } = RuntimePlace::choose(&top, 1 << 20, Some(LEFT_BYTES_MIN)) else {
+            panic!("no room")
+        };
+        assert!(why.contains("512 MiB of memory are available"), "{why}");
         fs::remove_dir_all(top).unwrap();
-    }
-
-    #[test]
-    fn the_tightest_group_above_counts() {
-        let mount = std::env::temp_dir().join(format!("runtime-place-groups-{}", std::process::id()));
-        fs::create_dir_all(mount.join("a/b")).unwrap();
-        for (file, text) in
-            [("a/memory.max", "1000\n"), ("a/memory.current", "400\n"), ("a/b/memory.max", "max\n")]
-        {
-            fs::write(mount.join(file), text).unwrap();
-        }
-        assert_eq!(left_in_v2(&mount, "/a/b"), Some(600));
-        assert_eq!(left_in_v2(&mount, "/"), None);
-        fs::remove_dir_all(mount).unwrap();
     }
 }

@@ -92,7 +92,7 @@ pub(crate) fn start(config: &NativeConfig) -> Result<Started, StartError> {
     let templates = Templates::new(config.templates.as_deref());
     let totals = limit_totals(config, &groups, &mut protections)?;
     let group = groups.create_for_helpers(HELPER_PIDS_MAX).map_err(|error| cgroup_error(&error))?;
-    let mut place = RuntimePlace::choose(&config.rootfs, config.runtime_memory_bytes);
+    let mut place = RuntimePlace::choose(&config.rootfs, config.runtime_memory_bytes, groups.memory_left());
     let launcher = Launcher::new(launcher_config(config, &templates, user_map, place.memory_bytes()), group)
         .map_err(StartError::Launcher)?;
     let root = launcher.ensure_running().map_err(|error| start_error(error, rootless))?;

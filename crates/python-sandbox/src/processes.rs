@@ -1,5 +1,6 @@
 //! Processes and their memory as the kernel counts it (proc(5)).
 
+use confine::{host_memory_bytes, memory_bytes_in};
 use std::collections::BTreeMap;
 use std::fs;
 
@@ -52,24 +53,17 @@ fn parent_in(stat: &str) -> Option<u32> {
 /// Proportional memory of a process in bytes: its own pages, and its share of those that it has together with others.
 /// `None` when it is gone or may not be looked at.
 pub(crate) fn pss_bytes(pid: u32) -> Option<u64> {
-    kib_in(&fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?, "Pss:")
+    memory_bytes_in(&fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?, "Pss")
 }
 
 /// Resident memory of a process in bytes.
 pub(crate) fn rss_bytes(pid: u32) -> Option<u64> {
-    kib_in(&fs::read_to_string(format!("/proc/{pid}/status")).ok()?, "VmRSS:")
+    memory_bytes_in(&fs::read_to_string(format!("/proc/{pid}/status")).ok()?, "VmRSS")
 }
 
 /// Memory of the machine that programs could still have, in bytes.
 pub(crate) fn available_bytes() -> Option<u64> {
-    kib_in(&fs::read_to_string("/proc/meminfo").ok()?, "MemAvailable:")
-}
-
-/// The value in bytes of a line `Name:  123 kB`.
-fn kib_in(text: &str, name: &str) -> Option<u64> {
-    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
-    let kib: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
-    Some(kib * 1024)
+    host_memory_bytes("MemAvailable")
 }
 
 /// Bytes as MiB, for people.
@@ -94,11 +88,6 @@ mod tests {
     #[test]
     fn the_kernels_files_are_read() {
         assert_eq!(parent_in("7 (a) b) S 5 7 0"), Some(5));
-        assert_eq!(
-            kib_in("Rss:  9 kB\nPss:               12 kB\nPss_Dirty: 1 kB\n", "Pss:"),
-            Some(12 * 1024)
-        );
-        assert_eq!(kib_in("Pss_Dirty: 1 kB\n", "Pss:"), None);
         assert!(rss_bytes(std::process::id()).is_some_and(|bytes| bytes > 0));
         assert!(pss_bytes(std::process::id()).is_some_and(|bytes| bytes > 0));
         assert!(available_bytes().is_some_and(|bytes| bytes > 0));

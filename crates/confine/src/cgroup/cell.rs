@@ -309,10 +309,8 @@ impl CellGroup {
     }
 
     fn of(&self, controller: Controller) -> (Version, Group<'_>) {
-        // Detection puts every controller into one hierarchy; the first place stands for "cannot happen".
-        let places = &self.instance.places;
-        let index = places.iter().position(|place| place.hierarchy.has(controller)).unwrap_or(0);
-        (places[index].hierarchy.version, self.group(index))
+        let index = self.instance.place_of(controller);
+        (self.instance.places[index].hierarchy.version, self.group(index))
     }
 
     fn group(&self, index: usize) -> Group<'_> {

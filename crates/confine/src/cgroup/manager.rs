@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, getpid};
 
+use super::above::memory_left;
 use super::cell::CellGroup;
 use super::check::{Wall, check};
 use super::error::CgroupError;
@@ -113,6 +114,13 @@ impl Manager {
     /// [`CgroupError`].
     pub fn limit_total(&self, totals: &Totals) -> Result<TotalLimits, CgroupError> {
         total::limit(&self.instance, totals)
+    }
+
+    /// Memory in bytes that the groups of this service may still take: what the host has available, or less by the limit on
+    /// all of them together ([`Self::limit_total`]) and by those of the groups above.
+    #[must_use]
+    pub fn memory_left(&self) -> Option<u64> {
+        memory_left(&self.instance)
     }
 
     /// Tries on a scratch cell which limits the kernel takes here. One entry per wall.
@@ -258,6 +266,11 @@ impl Instance {
         Ok(())
     }
 
+    /// The place of a controller. Detection puts every one into one hierarchy; the first stands for "cannot happen".
+    pub(super) fn place_of(&self, controller: Controller) -> usize {
+        self.places.iter().position(|place| place.hierarchy.has(controller)).unwrap_or(0)
+    }
+
     /// The instance's group in one place.
     pub(super) fn group(&self, place: usize) -> Group<'_> {
         Group { ops: &*self.ops, dir: self.dir(place) }
@@ -274,7 +287,7 @@ impl Instance {
     /// The places in the order in which groups are to be removed: pids first, as there a program can be kept from
     /// forking; the marked one last.
     pub(super) fn removal_order(&self) -> impl Iterator<Item = usize> + use<> {
-        let pids = self.places.iter().position(|place| place.hierarchy.has(Controller::Pids)).unwrap_or(0);
+        let pids = self.place_of(Controller::Pids);
         let count = self.places.len();
         (1..count)
             .filter(move |place| *place == pids)

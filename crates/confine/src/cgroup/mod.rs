@@ -22,6 +22,7 @@
 //! **Waiting.** Killing and removing wait for the kernel, bounded by [`ManagerConfig::removal_wait_ms`]. Do not
 //! call them on an async thread.
 
+mod above;
 mod cell;
 mod check;
 mod delegate;

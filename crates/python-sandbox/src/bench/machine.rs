@@ -22,19 +22,15 @@ impl Machine {
     /// Looks at this one.
     pub(super) fn detect() -> Self {
         let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-        let meminfo = fs::read_to_string("/proc/meminfo").unwrap_or_default();
         let uname = rustix::system::uname();
         // Arm kernels have no model name; the machine is better than nothing.
         let cpu = field(&cpuinfo, "model name").unwrap_or_else(|| uname.machine().to_string_lossy().into());
-        let kib = field(&meminfo, "MemTotal")
-            .and_then(|text| text.split_whitespace().next()?.parse::<u64>().ok())
-            .unwrap_or(0);
         Self {
             cpu,
             cores: std::thread::available_parallelism().map_or(1, usize::from),
             virtual_machine: field(&cpuinfo, "flags")
                 .is_some_and(|flags| flags.split(' ').any(|flag| flag == "hypervisor")),
-            memory_bytes: kib * 1024,
+            memory_bytes: confine::host_memory_bytes("MemTotal").unwrap_or(0),
             kernel: format!("{} {}", uname.sysname().to_string_lossy(), uname.release().to_string_lossy()),
         }
     }
