@@ -1,7 +1,7 @@
 //! One cell from the host's side, and its removal.
 
 use crate::cpus::{Cpus, Share};
-use crate::launcher::{Launcher, LauncherError};
+use crate::launcher::{Created, Launcher, LauncherError};
 use crate::users::{User, Users};
 use confine::cgroup::{CellGroup, CellLimits, CgroupError, Manager, TotalLimits};
 use executor::{SandboxLimits, Templates};
@@ -39,8 +39,6 @@ pub(crate) struct CellFactory {
     origins: Vec<Origins>,
     /// `None` for an ordinary user's service: its user namespace has one id.
     users: Option<Arc<Users>>,
-    /// What the kernel remembers of a cell's look-ups is to be thrown away with it.
-    forget: bool,
     next: AtomicU64,
 }
 
@@ -83,6 +81,7 @@ pub(crate) struct Cell {
     pub(crate) process: OwnedFd,
     launcher: Arc<OwnedFd>,
     pub(crate) group: CellGroup,
+    /// What the kernel remembers of its look-ups on a disk is to be thrown away with it.
     forget: bool,
     _share: Share,
     _user: Option<User>,
@@ -96,23 +95,11 @@ impl CellFactory {
         totals: TotalLimits,
         templates: Templates,
         rootless: bool,
-        forget: bool,
     ) -> Self {
         let cpus = Cpus::of_this_process();
         let users = (!rootless).then(Arc::default);
         let origins = (0..templates.sorts()).map(|_| Origins::default()).collect();
-        Self {
-            launcher,
-            groups,
-            limits,
-            totals,
-            cpus,
-            templates,
-            origins,
-            users,
-            forget,
-            next: AtomicU64::new(0),
-        }
+        Self { launcher, groups, limits, totals, cpus, templates, origins, users, next: AtomicU64::new(0) }
     }
 
     /// Makes a cell of a sort. Blocks for about a millisecond. Whatever was made before a failure is gone again.
@@ -145,12 +132,11 @@ impl CellFactory {
             template: self.templates.of_sort(sort),
             renew_template: self.is_template_lost(sort),
         };
-        let (process, launcher) =
+        let Created { process, launcher, is_on_disk } =
             self.launcher.create_cell(&request, theirs.as_fd(), &joins, group.dir_fd())?;
         let stream = UnixStream::from(ours);
         stream.set_nonblocking(true)?;
-        let forget = self.forget;
-        Ok((Cell { process, launcher, group, forget, _share: share, _user: user }, stream))
+        Ok((Cell { process, launcher, group, forget: is_on_disk, _share: share, _user: user }, stream))
     }
 }
 

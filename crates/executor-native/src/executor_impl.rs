@@ -123,18 +123,17 @@ impl Executor for NativeExecutor {
     async fn health(&self) -> Health {
         let factory = Arc::clone(&self.pool.maker().factory);
         let running = tokio::task::spawn_blocking(move || factory.launcher.ensure_running()).await;
+        let mut protections = self.protections.clone();
         let reason = match running {
             _ if self.stopped.load(Ordering::Relaxed) => Some("the executor is shut down".to_owned()),
-            Ok(Ok(_)) => None,
+            Ok(Ok(root)) => {
+                protections.extend(start::root_protections(&root));
+                None
+            }
             Ok(Err(error)) => Some(error_chain(&error)),
             Err(error) => Some(error.to_string()),
         };
-        Health {
-            healthy: reason.is_none(),
-            reason,
-            protections: self.protections.clone(),
-            warm: self.pool.waiting(),
-        }
+        Health { healthy: reason.is_none(), reason, protections, warm: self.pool.waiting() }
     }
 
     async fn create(&self, hints: &Hints) -> Result<Box<dyn Sandbox>, ExecutorError> {

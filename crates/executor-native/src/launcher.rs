@@ -1,5 +1,6 @@
 //! The host's end of the launcher. Everything here blocks: call it off the async threads.
 
+use crate::runtime_place::{RuntimePlace, read_ahead};
 use crate::words;
 use agent::{receive_packet, send_packet};
 use confine::cgroup::CellGroup;
@@ -11,7 +12,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// Time for one answer of the launcher: a clone with new namespaces takes a millisecond, on a host that is badly
@@ -30,21 +31,42 @@ pub(crate) struct Launcher {
     config: LauncherConfig,
     /// What it, its templates and whatever those start are in.
     group: CellGroup,
-    running: Mutex<Option<Running>>,
+    state: Mutex<State>,
 }
 
-/// What the launcher found possible for its cells.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug)]
+struct State {
+    /// Where the next launcher has the runtime, and the one that runs.
+    runtime: RuntimePlace,
+    /// A runtime on its disk is still to be read ahead.
+    read_ahead: bool,
+    /// Kills for want of memory in the launcher's group, when one was last started.
+    oom_kills: u64,
+    running: Option<Running>,
+}
+
+/// What the roots of cells are made of.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RootFacts {
-    /// Bytes of the runtime's copy in memory; `None` where it is on its disk.
-    pub(crate) runtime_memory_bytes: Option<u64>,
+    pub(crate) runtime: RuntimePlace,
     /// Each cell has device nodes of its own; else the host's.
     pub(crate) own_devices: bool,
 }
 
+/// A new cell.
+#[derive(Debug)]
+pub(crate) struct Created {
+    /// A pidfd of its first process.
+    pub(crate) process: OwnedFd,
+    /// A pidfd of the launcher, whose end is the cell's.
+    pub(crate) launcher: Arc<OwnedFd>,
+    /// It reads the runtime from its disk.
+    pub(crate) is_on_disk: bool,
+}
+
 #[derive(Debug)]
 struct Running {
-    root: RootFacts,
+    own_devices: bool,
     process: SpawnedImage,
     /// Of the same process, for the cells that end with it.
     pidfd: Arc<OwnedFd>,
@@ -90,16 +112,20 @@ pub(crate) enum LauncherError {
 }
 
 impl Launcher {
-    /// Prepares one; it is started by the first request.
-    pub(crate) fn new(config: LauncherConfig, group: CellGroup) -> io::Result<Self> {
+    /// Prepares one; it is started by the first request. Whether a runtime on its disk is to be read ahead.
+    pub(crate) fn new(
+        config: LauncherConfig,
+        group: CellGroup,
+        runtime: RuntimePlace,
+        read_ahead: bool,
+    ) -> io::Result<Self> {
         let image = Image::new("sandbox-agent", agent_image::AGENT).map_err(|refused| refused.source)?;
         let hook = Image::new("template", agent_image::TEMPLATE).map_err(|refused| refused.source)?;
-        Ok(Self { image, hook, config, group, running: Mutex::new(None) })
+        let state = State { runtime, read_ahead, oom_kills: 0, running: None };
+        Ok(Self { image, hook, config, group, state: Mutex::new(state) })
     }
 
-    /// Makes a cell around the given end of a stream. Returns the pidfds of its first process and of the launcher,
-    /// whose end is the cell's. After an
-    /// [`LauncherError::Io`] the next call starts a new launcher; nothing of this call may be used again, since
+    /// Makes a cell around the given end of a stream. After an [`LauncherError::Io`] the next call starts a new launcher; nothing of this call may be used again, since
     /// the old one may have cloned before it died.
     pub(crate) fn create_cell(
         &self,
@@ -107,56 +133,87 @@ impl Launcher {
         stream: BorrowedFd<'_>,
         cgroups: &[OwnedFd],
         unified: Option<BorrowedFd<'_>>,
-    ) -> Result<(OwnedFd, Arc<OwnedFd>), LauncherError> {
-        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+    ) -> Result<Created, LauncherError> {
+        let mut state = self.locked();
         let descriptors: Vec<_> =
             [stream].into_iter().chain(cgroups.iter().map(AsFd::as_fd)).chain(unified).collect();
-        let result = self.ask(&mut running, request, &descriptors);
+        let result = self.ask(&mut state, request, &descriptors);
         if matches!(result, Err(LauncherError::Io(_))) {
-            *running = None;
+            state.running = None;
         }
         result
     }
 
     /// Starts the launcher if it does not run.
     pub(crate) fn ensure_running(&self) -> Result<RootFacts, LauncherError> {
-        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        self.started(&mut running).map(|running| running.root)
+        let mut state = self.locked();
+        let own_devices = self.started(&mut state)?.own_devices;
+        Ok(RootFacts { runtime: state.runtime.clone(), own_devices })
     }
 
     /// The process that we started: the launcher's monitor. For tests that kill it.
     pub(crate) fn monitor_pid(&self) -> Option<u32> {
-        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        running.as_ref().map(|running| running.process.child.id())
+        self.locked().running.as_ref().map(|running| running.process.child.id())
     }
 
     /// Ends it.
     pub(crate) fn stop(&self) {
-        *self.running.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.locked().running = None;
     }
 
-    fn started<'a>(&self, running: &'a mut Option<Running>) -> Result<&'a Running, LauncherError> {
-        if running.is_none() {
-            *running = Some(self.start()?);
+    fn locked(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn started<'a>(&self, state: &'a mut State) -> Result<&'a Running, LauncherError> {
+        if state.running.is_none() {
+            state.running = Some(self.start(state)?);
         }
-        running.as_ref().ok_or_else(|| LauncherError::Io(io::ErrorKind::NotConnected.into()))
+        state.running.as_ref().ok_or_else(|| LauncherError::Io(io::ErrorKind::NotConnected.into()))
     }
 
-    /// Starts one; where the runtime does not fit into memory after all, with the runtime on its disk.
-    fn start(&self) -> Result<Running, LauncherError> {
-        match self.start_with(self.config.runtime_memory_bytes) {
-            Err(LauncherError::Refused { step, source })
-                if self.config.runtime_memory_bytes.is_some()
-                    && confine::MEMORY_STEPS.contains(&step.as_str()) =>
-            {
-                tracing::warn!(step, %source, "the runtime stays on its disk");
-                self.start_with(None)
-            }
-            other => other,
+    /// Starts one. Once the runtime's copy did not fit into memory, or a launcher with it was killed for want of that, the
+    /// runtime stays on its disk until the service ends: another copy would most likely end the same way, at the price of
+    /// every program that runs.
+    fn start(&self, state: &mut State) -> Result<Running, LauncherError> {
+        if let RuntimePlace::Memory { bytes_max, .. } = state.runtime {
+            let kills = self.oom_kills(state.oom_kills);
+            let why = if kills > state.oom_kills {
+                "the launcher or a template was killed for want of memory".to_owned()
+            } else {
+                match self.start_with(Some(bytes_max)) {
+                    Ok((running, bytes)) => {
+                        state.runtime = RuntimePlace::Memory { bytes_max, bytes };
+                        return Ok(running);
+                    }
+                    Err(LauncherError::Refused { step, source })
+                        if confine::MEMORY_STEPS.contains(&step.as_str()) =>
+                    {
+                        format!("failed to {step}: {source}")
+                    }
+                    Err(LauncherError::Io(_)) if self.oom_kills(kills) > kills => {
+                        "the launcher was killed for want of memory".to_owned()
+                    }
+                    Err(error) => return Err(error),
+                }
+            };
+            tracing::warn!(why, "the runtime is read from its disk until the service starts again");
+            state.runtime = RuntimePlace::Disk { why };
         }
+        let (running, _) = self.start_with(None)?;
+        if std::mem::take(&mut state.read_ahead) {
+            read_ahead(self.config.rootfs.clone().into());
+        }
+        Ok(running)
     }
 
-    fn start_with(&self, runtime_memory_bytes: Option<u64>) -> Result<Running, LauncherError> {
+    /// Kills for want of memory in the launcher's group so far; as many as before where the kernel does not say.
+    fn oom_kills(&self, before: u64) -> u64 {
+        self.group.oom_kills().unwrap_or(before)
+    }
+
+    /// Starts one with the runtime in memory, in at most this many bytes, or on its disk. Gives the bytes of the copy.
+    fn start_with(&self, runtime_memory_bytes: Option<u64>) -> Result<(Running, Option<u64>), LauncherError> {
         let (control, theirs) =
             socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
                 .map_err(io::Error::from)?;
@@ -169,7 +226,7 @@ impl Launcher {
         let pid = i32::try_from(process.child.id()).ok().and_then(Pid::from_raw);
         let pid = pid.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))?;
         let pidfd = Arc::new(pidfd_open(pid, PidfdFlags::empty()).map_err(io::Error::from)?);
-        let mut running = Running { root: RootFacts::default(), process, pidfd, control };
+        let mut running = Running { own_devices: false, process, pidfd, control };
         let joins = self.group.join_files().map_err(io::Error::other)?;
         let config = LauncherConfig {
             cgroups: u32::try_from(joins.len()).unwrap_or(u32::MAX),
@@ -182,10 +239,10 @@ impl Launcher {
             .and_then(|()| reply(&running.control));
         match answer {
             Ok((LauncherReply::Ready { runtime_memory_bytes, own_devices }, _)) => {
-                running.root = RootFacts { runtime_memory_bytes, own_devices };
+                running.own_devices = own_devices;
                 sockopt::set_socket_timeout(&running.control, sockopt::Timeout::Recv, Some(REPLY_TIME_MAX))
                     .map_err(io::Error::from)?;
-                Ok(running)
+                Ok((running, runtime_memory_bytes))
             }
             Ok((other, _)) => Err(refusal(other)),
             Err(error) => Err(running.end_by_filter().unwrap_or(error)),
@@ -194,11 +251,13 @@ impl Launcher {
 
     fn ask(
         &self,
-        running: &mut Option<Running>,
+        state: &mut State,
         request: &CreateCell,
         descriptors: &[BorrowedFd<'_>],
-    ) -> Result<(OwnedFd, Arc<OwnedFd>), LauncherError> {
-        let Running { control, pidfd, .. } = self.started(running)?;
+    ) -> Result<Created, LauncherError> {
+        self.started(state)?;
+        let is_on_disk = state.runtime.is_on_disk();
+        let Running { control, pidfd, .. } = self.started(state)?;
         send_packet(control, request, descriptors).map_err(|error| {
             // No fault of the launcher, which must not be started again for it: that ends every running program.
             if error.raw_os_error() == Some(rustix::io::Errno::TOOMANYREFS.raw_os_error()) {
@@ -211,7 +270,7 @@ impl Launcher {
             (LauncherReply::Created, mut descriptors) => {
                 let process = descriptors.pop();
                 let process = process.ok_or_else(|| LauncherError::Io(io::ErrorKind::InvalidData.into()))?;
-                Ok((process, Arc::clone(pidfd)))
+                Ok(Created { process, launcher: Arc::clone(pidfd), is_on_disk })
             }
             (other, _) => Err(refusal(other)),
         }

@@ -6,6 +6,7 @@
 //! programs find them there, and what the kernel remembers of a program's own look-ups is thrown away with its cell.
 
 use rustix::fs::Advice;
+use std::fmt;
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -18,13 +19,15 @@ const FILE_BYTES: u64 = 1024;
 /// Page size that sizes are rounded up to, in bytes.
 const PAGE_BYTES: u64 = 4096;
 
-/// Where the runtime lies.
+/// Where the runtime lies: decided before the first launcher, and changed by nobody but the one who starts launchers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum RuntimePlace {
-    /// In a copy that may take this many bytes.
+    /// In a copy of it.
     Memory {
         /// A bound that the tree fits in.
         bytes_max: u64,
+        /// What the copy takes, once there is one.
+        bytes: Option<u64>,
     },
     /// Where it is.
     Disk {
@@ -54,15 +57,24 @@ impl RuntimePlace {
                 bytes >> 20,
                 left >> 20
             )),
-            _ => Self::Memory { bytes_max: bytes },
+            _ => Self::Memory { bytes_max: bytes, bytes: None },
         }
     }
 
-    /// As the launcher takes it.
-    pub(crate) fn memory_bytes(&self) -> Option<u64> {
+    /// Whether it is read from its disk.
+    pub(crate) fn is_on_disk(&self) -> bool {
+        matches!(self, Self::Disk { .. })
+    }
+}
+
+/// As `/health` has it.
+impl fmt::Display for RuntimePlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Memory { bytes_max } => Some(*bytes_max),
-            Self::Disk { .. } => None,
+            Self::Memory { bytes_max, bytes } => {
+                write!(f, "a sealed copy in memory, {} MiB", bytes.unwrap_or(*bytes_max) >> 20)
+            }
+            Self::Disk { why } => write!(f, "on its disk, read ahead, no direct reads: {why}"),
         }
     }
 }
@@ -146,8 +158,8 @@ mod tests {
         assert!(matches!(RuntimePlace::choose(&top, 0, None), RuntimePlace::Disk { .. }));
         let RuntimePlace::Disk { why } = RuntimePlace::choose(&top, 4096, None) else { panic!("too large") };
         assert!(why.contains("NATIVE_RUNTIME_MEMORY"), "{why}");
-        assert!(RuntimePlace::choose(&top, 1 << 20, None).memory_bytes().is_some());
-        assert!(RuntimePlace::choose(&top, 1 << 20, Some(1 << 30)).memory_bytes().is_some());
+        assert!(!RuntimePlace::choose(&top, 1 << 20, None).is_on_disk());
+        assert!(!RuntimePlace::choose(&top, 1 << 20, Some(1 << 30)).is_on_disk());
         let RuntimePlace::Disk { why } = RuntimePlace::choose(&top, 1 << 20, Some(LEFT_BYTES_MIN)) else {
             panic!("no room")
         };

@@ -4,7 +4,7 @@ use crate::cell::{CellFactory, Remover};
 use crate::error::StartError;
 use crate::hint::{self, Situation};
 use crate::launcher::{Launcher, LauncherError, RootFacts};
-use crate::runtime_place::{RuntimePlace, read_ahead};
+use crate::runtime_place::RuntimePlace;
 use confine::cgroup::{HostView, Layout, Manager, ManagerConfig, TotalLimits, Totals, WallState};
 use executor::verdict::SettingNames;
 use executor::{PoolSize, Protection, SandboxLimits, TemplateSpec, Templates, error_chain};
@@ -67,6 +67,7 @@ pub struct NativeConfig {
 pub(crate) struct Started {
     pub(crate) factory: Arc<CellFactory>,
     pub(crate) remover: Arc<Remover>,
+    /// All but [`root_protections`].
     pub(crate) protections: BTreeMap<&'static str, Protection>,
 }
 
@@ -92,21 +93,13 @@ pub(crate) fn start(config: &NativeConfig) -> Result<Started, StartError> {
     let templates = Templates::new(config.templates.as_deref());
     let totals = limit_totals(config, &groups, &mut protections)?;
     let group = groups.create_for_helpers(HELPER_PIDS_MAX).map_err(|error| cgroup_error(&error))?;
-    let mut place = RuntimePlace::choose(&config.rootfs, config.runtime_memory_bytes, groups.memory_left());
-    let launcher = Launcher::new(launcher_config(config, &templates, user_map, place.memory_bytes()), group)
+    let runtime = RuntimePlace::choose(&config.rootfs, config.runtime_memory_bytes, groups.memory_left());
+    let read_ahead = config.pool.max > 0;
+    let launcher = Launcher::new(launcher_config(config, &templates, user_map), group, runtime, read_ahead)
         .map_err(StartError::Launcher)?;
-    let root = launcher.ensure_running().map_err(|error| start_error(error, rootless))?;
-    if place.memory_bytes().is_some() && root.runtime_memory_bytes.is_none() {
-        place = RuntimePlace::Disk { why: "it did not fit into memory".to_owned() };
-    }
-    if place.memory_bytes().is_none() && config.pool.max > 0 {
-        read_ahead(config.rootfs.clone());
-    }
+    launcher.ensure_running().map_err(|error| start_error(error, rootless))?;
     protections.extend(namespace_protections(rootless));
-    protections.extend(root_protections(root, &place));
-    let is_on_disk = root.runtime_memory_bytes.is_none();
-    let factory =
-        Arc::new(CellFactory::new(launcher, groups, config.limits, totals, templates, rootless, is_on_disk));
+    let factory = Arc::new(CellFactory::new(launcher, groups, config.limits, totals, templates, rootless));
     let remover = Arc::new(Remover::start().map_err(StartError::Launcher)?);
     Ok(Started { factory, remover, protections })
 }
@@ -140,11 +133,11 @@ fn launcher_config(
     config: &NativeConfig,
     templates: &Templates,
     user_map: Option<UserIds>,
-    runtime_memory_bytes: Option<u64>,
 ) -> LauncherConfig {
     LauncherConfig {
         rootfs: config.rootfs.to_string_lossy().into_owned(),
-        runtime_memory_bytes,
+        // Each start has its own.
+        runtime_memory_bytes: None,
         cpu_count: config.limits.cpu_count(),
         user_map,
         program: ProgramConfig {
@@ -245,19 +238,14 @@ fn open_groups(
     if missing.is_empty() { Ok(manager) } else { Err(StartError::Cgroup(missing.join("; "))) }
 }
 
-/// What a sandbox's files are made of.
-fn root_protections(root: RootFacts, place: &RuntimePlace) -> [(&'static str, Protection); 2] {
-    let runtime = match (root.runtime_memory_bytes, place) {
-        (Some(bytes), _) => format!("a sealed copy in memory, {} MiB", bytes >> 20),
-        (None, RuntimePlace::Disk { why }) => format!("on its disk, read ahead, no direct reads: {why}"),
-        (None, RuntimePlace::Memory { .. }) => "on its disk, read ahead, no direct reads".to_owned(),
-    };
+/// What a sandbox's files are made of. Another launcher may have found other things possible.
+pub(crate) fn root_protections(root: &RootFacts) -> [(&'static str, Protection); 2] {
     let devices = if root.own_devices {
         "nodes of each sandbox's own"
     } else {
         "the host's nodes, read-only mounts: a user namespace cannot make its own"
     };
-    [("runtime", enforced(runtime)), ("devices", enforced(devices))]
+    [("runtime", enforced(root.runtime.to_string())), ("devices", enforced(devices))]
 }
 
 fn namespace_protections(rootless: bool) -> [(&'static str, Protection); 7] {

@@ -202,15 +202,27 @@ impl CellGroup {
         }
     }
 
+    /// Processes of the group that were killed because memory ran out: its own limit's, one of a group above, or the host's.
+    ///
+    /// # Errors
+    /// [`CgroupError::Step`] or [`CgroupError::Parse`].
+    pub fn oom_kills(&self) -> Result<u64, CgroupError> {
+        match self.of(Controller::Memory) {
+            (Version::V1, cell) => v1::oom_kills(cell),
+            (Version::V2, cell) => v2::oom_kills(cell),
+        }
+    }
+
     /// What the cell used since it was made.
     ///
     /// # Errors
     /// [`CgroupError::Step`] or [`CgroupError::Parse`].
     pub fn usage(&self) -> Result<CellUsage, CgroupError> {
-        let (memory_peak_bytes, oom_kills) = match self.of(Controller::Memory) {
-            (Version::V1, cell) => (v1::memory_peak_bytes(cell)?, v1::oom_kills(cell)?),
-            (Version::V2, cell) => (v2::memory_peak_bytes(cell)?, v2::oom_kills(cell)?),
+        let memory_peak_bytes = match self.of(Controller::Memory) {
+            (Version::V1, cell) => v1::memory_peak_bytes(cell)?,
+            (Version::V2, cell) => v2::memory_peak_bytes(cell)?,
         };
+        let oom_kills = self.oom_kills()?;
         let cpu_time_us = match self.of(Controller::Cpuacct) {
             (Version::V1, cell) => v1::cpu_time_us(cell)?,
             (Version::V2, cell) => v2::cpu_time_us(cell)?,
