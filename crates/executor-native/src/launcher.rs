@@ -1,5 +1,6 @@
 //! The host's end of the launcher. Everything here blocks: call it off the async threads.
 
+use crate::disk_reads::DiskReads;
 use crate::runtime_place::{RuntimePlace, read_ahead};
 use crate::words;
 use agent::{receive_packet, send_packet};
@@ -31,6 +32,8 @@ pub(crate) struct Launcher {
     config: LauncherConfig,
     /// What it, its templates and whatever those start are in.
     group: CellGroup,
+    /// For a runtime on its disk.
+    reads: DiskReads,
     state: Mutex<State>,
 }
 
@@ -116,13 +119,14 @@ impl Launcher {
     pub(crate) fn new(
         config: LauncherConfig,
         group: CellGroup,
+        reads: DiskReads,
         runtime: RuntimePlace,
         read_ahead: bool,
     ) -> io::Result<Self> {
         let image = Image::new("sandbox-agent", agent_image::AGENT).map_err(|refused| refused.source)?;
         let hook = Image::new("template", agent_image::TEMPLATE).map_err(|refused| refused.source)?;
         let state = State { runtime, read_ahead, oom_kills: 0, running: None };
-        Ok(Self { image, hook, config, group, state: Mutex::new(state) })
+        Ok(Self { image, hook, config, group, reads, state: Mutex::new(state) })
     }
 
     /// Makes a cell around the given end of a stream. After an [`LauncherError::Io`] the next call starts a new launcher; nothing of this call may be used again, since
@@ -181,7 +185,7 @@ impl Launcher {
             let why = if kills > state.oom_kills {
                 "the launcher or a template was killed for want of memory".to_owned()
             } else {
-                match self.start_with(Some(bytes_max)) {
+                match self.start_with(Some(bytes_max), None) {
                     Ok((running, bytes)) => {
                         state.runtime = RuntimePlace::Memory { bytes_max, bytes };
                         return Ok(running);
@@ -198,9 +202,14 @@ impl Launcher {
                 }
             };
             tracing::warn!(why, "the runtime is read from its disk until the service starts again");
-            state.runtime = RuntimePlace::Disk { why };
+            state.runtime = RuntimePlace::Disk { why, reads: None };
         }
-        let (running, _) = self.start_with(None)?;
+        let mut prepared = self.reads.prepare();
+        let join = prepared.as_mut().ok().and_then(|prepared| prepared.join.take());
+        let (running, _) = self.start_with(None, join)?;
+        if let RuntimePlace::Disk { reads, .. } = &mut state.runtime {
+            *reads = Some(self.reads.set(prepared));
+        }
         if std::mem::take(&mut state.read_ahead) {
             read_ahead(self.config.rootfs.clone().into());
         }
@@ -212,8 +221,13 @@ impl Launcher {
         self.group.oom_kills().unwrap_or(before)
     }
 
-    /// Starts one with the runtime in memory, in at most this many bytes, or on its disk. Gives the bytes of the copy.
-    fn start_with(&self, runtime_memory_bytes: Option<u64>) -> Result<(Running, Option<u64>), LauncherError> {
+    /// Starts one with the runtime in memory, in at most this many bytes, or on its disk; `join` is a control group to be in
+    /// besides its own. Gives the bytes of the copy.
+    fn start_with(
+        &self,
+        runtime_memory_bytes: Option<u64>,
+        join: Option<OwnedFd>,
+    ) -> Result<(Running, Option<u64>), LauncherError> {
         let (control, theirs) =
             socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
                 .map_err(io::Error::from)?;
@@ -227,7 +241,8 @@ impl Launcher {
         let pid = pid.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))?;
         let pidfd = Arc::new(pidfd_open(pid, PidfdFlags::empty()).map_err(io::Error::from)?);
         let mut running = Running { own_devices: false, process, pidfd, control };
-        let joins = self.group.join_files().map_err(io::Error::other)?;
+        let mut joins = self.group.join_files().map_err(io::Error::other)?;
+        joins.extend(join);
         let config = LauncherConfig {
             cgroups: u32::try_from(joins.len()).unwrap_or(u32::MAX),
             runtime_memory_bytes,

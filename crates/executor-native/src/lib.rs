@@ -14,10 +14,12 @@
 //! - [`launcher`] starts the launcher and asks it for cells.
 //! - [`cell`] is one cell: its stream, its first process, its cgroups, its CPUs; and how it is removed.
 //! - [`sandbox`] runs a program in a cell and judges its end.
+//! - [`runtime_place`] is where the runtime's files lie, and [`disk_reads`] the limit on reads from there.
 //! - [`start`] checks what this host can enforce before anything is run.
 
 mod cell;
 mod cpus;
+mod disk_reads;
 mod error;
 mod executor_impl;
 mod hint;

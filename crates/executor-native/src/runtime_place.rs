@@ -5,6 +5,7 @@
 //! disk the filter of system calls keeps programs from going past the page cache, the files are read once ahead so that
 //! programs find them there, and what the kernel remembers of a program's own look-ups is thrown away with its cell.
 
+use crate::disk_reads::ReadLimit;
 use rustix::fs::Advice;
 use std::fmt;
 use std::fs;
@@ -33,6 +34,8 @@ pub(crate) enum RuntimePlace {
     Disk {
         /// Why it is not in memory.
         why: String,
+        /// Whether reads from there are bounded, once a launcher runs.
+        reads: Option<ReadLimit>,
     },
 }
 
@@ -40,7 +43,7 @@ impl RuntimePlace {
     /// Decides for the tree below `rootfs`, which may take `bytes_max` of the memory that is left; 0 to leave it on its
     /// disk. `None` where nobody knows what is left.
     pub(crate) fn choose(rootfs: &Path, bytes_max: u64, memory_left: Option<u64>) -> Self {
-        let disk = |why: String| Self::Disk { why };
+        let disk = |why: String| Self::Disk { why, reads: None };
         if bytes_max == 0 {
             return disk("NATIVE_RUNTIME_MEMORY is 0".to_owned());
         }
@@ -74,7 +77,10 @@ impl fmt::Display for RuntimePlace {
             Self::Memory { bytes_max, bytes } => {
                 write!(f, "a sealed copy in memory, {} MiB", bytes.unwrap_or(*bytes_max) >> 20)
             }
-            Self::Disk { why } => write!(f, "on its disk, read ahead, no direct reads: {why}"),
+            Self::Disk { why, reads } => {
+                write!(f, "on its disk, read ahead, no direct reads: {why}")?;
+                reads.as_ref().map_or(Ok(()), |reads| write!(f, "; {reads}"))
+            }
         }
     }
 }
@@ -156,11 +162,13 @@ mod tests {
     fn what_is_larger_than_allowed_or_switched_off_stays_on_disk() {
         let top = tree("larger");
         assert!(matches!(RuntimePlace::choose(&top, 0, None), RuntimePlace::Disk { .. }));
-        let RuntimePlace::Disk { why } = RuntimePlace::choose(&top, 4096, None) else { panic!("too large") };
+        let RuntimePlace::Disk { why, .. } = RuntimePlace::choose(&top, 4096, None) else {
+            panic!("too large")
+        };
         assert!(why.contains("NATIVE_RUNTIME_MEMORY"), "{why}");
         assert!(!RuntimePlace::choose(&top, 1 << 20, None).is_on_disk());
         assert!(!RuntimePlace::choose(&top, 1 << 20, Some(1 << 30)).is_on_disk());
-        let RuntimePlace::Disk { why } = RuntimePlace::choose(&top, 1 << 20, Some(LEFT_BYTES_MIN)) else {
+        let RuntimePlace::Disk { why, .. } = RuntimePlace::choose(&top, 1 << 20, Some(LEFT_BYTES_MIN)) else {
             panic!("no room")
         };
         assert!(why.contains("512 MiB of memory are available"), "{why}");

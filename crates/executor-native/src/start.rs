@@ -1,6 +1,7 @@
 //! Checks what this host can enforce, and starts the executor only when that is everything.
 
 use crate::cell::{CellFactory, Remover};
+use crate::disk_reads::DiskReads;
 use crate::error::StartError;
 use crate::hint::{self, Situation};
 use crate::launcher::{Launcher, LauncherError, RootFacts};
@@ -45,6 +46,9 @@ pub struct NativeConfig {
     pub env: Vec<(String, String)>,
     /// Bytes of memory that a copy of the runtime may take; a larger one stays on its disk. 0 for none.
     pub runtime_memory_bytes: u64,
+    /// Bytes per second that all sandboxes together may read from the disk of a runtime that is not in memory; `None` for no
+    /// limit.
+    pub disk_read_bytes_max: Option<u64>,
     /// What each sandbox may use.
     pub limits: SandboxLimits,
     /// Interpreters to fork from, besides the lean one; `None` for a fresh interpreter for every program.
@@ -95,8 +99,14 @@ pub(crate) fn start(config: &NativeConfig) -> Result<Started, StartError> {
     let group = groups.create_for_helpers(HELPER_PIDS_MAX).map_err(|error| cgroup_error(&error))?;
     let runtime = RuntimePlace::choose(&config.rootfs, config.runtime_memory_bytes, groups.memory_left());
     let read_ahead = config.pool.max > 0;
-    let launcher = Launcher::new(launcher_config(config, &templates, user_map), group, runtime, read_ahead)
-        .map_err(StartError::Launcher)?;
+    let reads = DiskReads {
+        reads: groups.reads(),
+        rootfs: config.rootfs.clone(),
+        bytes_max: config.disk_read_bytes_max,
+    };
+    let launcher_config = launcher_config(config, &templates, user_map);
+    let launcher =
+        Launcher::new(launcher_config, group, reads, runtime, read_ahead).map_err(StartError::Launcher)?;
     launcher.ensure_running().map_err(|error| start_error(error, rootless))?;
     protections.extend(namespace_protections(rootless));
     let factory = Arc::new(CellFactory::new(launcher, groups, config.limits, totals, templates, rootless));

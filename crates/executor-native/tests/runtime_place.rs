@@ -6,7 +6,7 @@ mod support;
 
 use executor::{ExecRequest, Executor, Hints, PoolSize};
 use executor_native::{NativeConfig, NativeExecutor};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use tokio_util::sync::CancellationToken;
 
 /// Nothing is made ahead, so that what a test counts is its own.
@@ -31,6 +31,100 @@ async fn runtime_as_health_has_it(native: &NativeExecutor) -> String {
 fn memory_limit(native: &NativeExecutor) -> PathBuf {
     let files = |group: PathBuf| [group.join("memory.limit_in_bytes"), group.join("memory.max")];
     native.cgroup_paths().into_iter().flat_map(files).find(|file| file.exists()).unwrap()
+}
+
+/// The largest file of the runtime, with its size.
+fn largest_file(rootfs: &Path) -> (u64, PathBuf) {
+    let mut largest = (0, PathBuf::new());
+    let mut directories = vec![rootfs.to_owned()];
+    while let Some(directory) = directories.pop() {
+        for entry in std::fs::read_dir(directory).unwrap().map(Result::unwrap) {
+            let kind = entry.file_type().unwrap();
+            if kind.is_dir() {
+                directories.push(entry.path());
+            } else if kind.is_file() {
+                largest = largest.max((entry.metadata().unwrap().len(), entry.path()));
+            }
+        }
+    }
+    largest
+}
+
+/// The group that bounds reads on v1: in the blkio hierarchy, by the instance's name.
+fn v1_reads_group(native: &NativeExecutor) -> Option<PathBuf> {
+    let instance = native.cgroup_paths().into_iter().next().unwrap();
+    let hierarchy = Path::new("/sys/fs/cgroup/blkio");
+    let group = hierarchy.join(instance.parent()?.file_name()?).join(instance.file_name()?);
+    hierarchy.exists().then_some(group)
+}
+
+/// What the kernel counted for the group as read from all disks (blkio-controller.rst): `254:0 Read 4096`.
+fn bytes_read(group: &Path) -> u64 {
+    let text = std::fs::read_to_string(group.join("blkio.throttle.io_service_bytes")).unwrap();
+    let reads = text.lines().filter_map(|line| line.split_once(" Read ")?.1.parse::<u64>().ok());
+    reads.sum()
+}
+
+/// What a program reads that the page cache does not hold is counted in the group with the limit, whatever made the program.
+#[tokio::test(flavor = "multi_thread")]
+async fn reads_from_the_runtimes_disk_are_bounded_for_all_sandboxes() {
+    let Some(config) = support::config() else { return };
+    let (size, file) = largest_file(&config.rootfs);
+    let in_sandbox = Path::new("/").join(file.strip_prefix(&config.rootfs).unwrap());
+    let config =
+        NativeConfig { disk_read_bytes_max: Some(64 << 20), templates: Some(Vec::new()), ..alone(config) };
+    let native = NativeExecutor::start(config).await.unwrap();
+    let health = native.health().await;
+    assert!(health.protections["runtime"].enforced, "without the limit, everything else holds");
+    let detail = runtime_as_health_has_it(&native).await;
+    if detail.contains("no limit on reads") {
+        support::skip::<()>(&detail);
+        return;
+    }
+    let (_, disk) = detail.split_once("at most 64 MiB per second from disk ").unwrap();
+    let disk = disk.split_once(' ').unwrap().0.to_owned();
+    let Some(group) = v1_reads_group(&native) else {
+        let text = std::fs::read_to_string(native.cgroup_paths()[0].join("io.max")).unwrap();
+        assert!(text.starts_with(&format!("{disk} rbps={} ", 64 << 20)), "{text}");
+        native.shut_down().await;
+        return;
+    };
+    let text = std::fs::read_to_string(group.join("blkio.throttle.read_bps_device")).unwrap();
+    assert_eq!(text, format!("{disk} {}\n", 64 << 20));
+    // Out of the page cache, as far as nobody has it mapped.
+    let cached = std::fs::File::open(&file).unwrap();
+    rustix::fs::fadvise(&cached, 0, None, rustix::fs::Advice::DontNeed).unwrap();
+    let before = bytes_read(&group);
+    let code = format!("print(len(open({:?}, 'rb').read()))", in_sandbox.display());
+    assert_eq!(prints(&native, &code).await, format!("{size}\n"));
+    let read = bytes_read(&group) - before;
+    assert!(read >= size / 2, "{read} of {size} bytes were counted");
+    // The launcher, its template, the first process of a cell, and the interpreter in it.
+    let sandbox = native.create(&Hints::default()).await.unwrap();
+    let launcher = support::launcher(&native);
+    let below = support::children(launcher);
+    let all: Vec<u32> = [launcher].into_iter().chain(testkit::host::descendants(launcher)).collect();
+    assert!(all.len() > below.len() + 1, "an interpreter is in the cell: {all:?}");
+    let inside = std::fs::read_to_string(group.join("cgroup.procs")).unwrap();
+    for pid in all {
+        assert!(inside.lines().any(|line| line == pid.to_string()), "{pid} is not in it: {inside}");
+    }
+    drop(sandbox);
+    native.shut_down().await;
+    drop(native);
+    assert!(!group.exists(), "it ends with the service");
+}
+
+/// Whoever reads nothing from a disk pays nothing for its limit.
+#[tokio::test(flavor = "multi_thread")]
+async fn with_the_runtime_in_memory_no_group_for_reads_is_made() {
+    let Some(config) = support::config_in_memory() else { return };
+    let config = NativeConfig { disk_read_bytes_max: Some(64 << 20), ..alone(config) };
+    let native = NativeExecutor::start(config).await.unwrap();
+    assert!(v1_reads_group(&native).is_none_or(|group| !group.exists()));
+    let io_max = native.cgroup_paths()[0].join("io.max");
+    assert!(std::fs::read_to_string(io_max).unwrap_or_default().is_empty());
+    native.shut_down().await;
 }
 
 /// A launcher that copies the runtime into memory until it is killed for that would take every program with it each time.

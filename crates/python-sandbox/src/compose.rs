@@ -91,6 +91,7 @@ async fn start_native(settings: &Settings, runtime: &Runtime, command: &'static 
         interpreter: runtime.interpreter.clone(),
         env: runtime.env.clone(),
         runtime_memory_bytes: settings.native_runtime_memory,
+        disk_read_bytes_max: settings.native_disk_read_max,
         limits: settings.native_limits,
         templates: settings.native_templates.clone(),
         pool: settings.native_pool,

@@ -85,7 +85,9 @@ pub fn delegate(uid: u32, gid: u32, limits: &DelegatedLimits) -> Result<Delegate
         return Err(DelegateError::OnV2);
     }
     let (mut directories, mut in_force) = (Vec::new(), InForce::default());
-    for hierarchy in layout.hierarchies() {
+    // What bounds reads from a disk can be missing.
+    let io = layout.io.as_ref().ok().filter(|io| io.version == Version::V1);
+    for hierarchy in layout.hierarchies().iter().chain(io) {
         let dir = open_parent(&HostOps, hierarchy, LastGroup::Untouched)?;
         let group = Group { ops: &HostOps, dir: dir.as_fd() };
         limits.apply(group, hierarchy)?;

@@ -151,20 +151,18 @@ impl Layout {
         let mut hierarchies: Vec<Hierarchy> = Vec::new();
         let mut problems = Vec::new();
         for controller in Controller::ALL {
-            let place = if search.own.on_v1(controller.name()) {
-                search.place_v1(controller)
-            } else {
-                search.place_v2(controller)
-            };
-            match place {
+            match search.place(controller) {
                 Ok(found) => match hierarchies.iter_mut().find(|known| known.parent == found.parent) {
                     Some(known) => known.controllers.push(controller),
                     None => hierarchies.push(found),
                 },
-                Err((reason, fix)) => problems.push(ControllerProblem { controller, reason, fix }),
+                Err(problem) => problems.push(problem),
             }
         }
-        if problems.is_empty() { Ok(Self { hierarchies }) } else { Err(DetectError::Unusable { problems }) }
+        if !problems.is_empty() {
+            return Err(DetectError::Unusable { problems });
+        }
+        Ok(Self { hierarchies, io: search.place(Controller::Io) })
     }
 }
 
@@ -185,7 +183,7 @@ impl OwnProc {
     /// Whether all controllers are on v2.
     pub(super) fn is_v2(&self) -> bool {
         let own = Membership::parse(&self.cgroup);
-        own.v2().is_some() && !Controller::ALL.iter().any(|controller| own.on_v1(controller.name()))
+        own.v2().is_some() && !Controller::ALL.iter().any(|controller| own.on_v1(controller.name_on_v1()))
     }
 }
 
@@ -200,8 +198,17 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
+    fn place(&self, controller: Controller) -> Result<Hierarchy, ControllerProblem> {
+        let found = if self.own.on_v1(controller.name_on_v1()) {
+            self.place_v1(controller)
+        } else {
+            self.place_v2(controller)
+        };
+        found.map_err(|(reason, fix)| ControllerProblem { controller, reason, fix })
+    }
+
     fn place_v1(&self, controller: Controller) -> Found {
-        let name = controller.name();
+        let name = controller.name_on_v1();
         let mount = self
             .best_mount(
                 |kind| matches!(kind, MountKind::V1(names) if names.iter().any(|other| other == name)),
@@ -359,7 +366,7 @@ impl Search<'_> {
                  kernel without it boot one that has it (memory: not `cgroup_disable=memory`)"
             ),
             Reason::NotAvailable { .. } => format!(
-                "hand `{name}` down to users: `Delegate=cpu memory pids` in \
+                "hand `{name}` down to users: `Delegate=cpu io memory pids` in \
                  /etc/systemd/system/user@.service.d/delegate.conf, log in again, then `systemd-run --user \
                  --scope -p Delegate=yes python-sandbox {}`",
                 self.view.command()

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use super::error::ControllerProblem;
+
 /// The name of the parent of all instances.
 pub(super) const PARENT_NAME: &str = "python-sandbox";
 
@@ -26,6 +28,8 @@ pub enum Controller {
     Cpu,
     /// CPU time used. A controller of its own only on v1; v2 always counts.
     Cpuacct,
+    /// Reads from disks. No cell needs it: see [`super::Reads`].
+    Io,
 }
 
 impl Controller {
@@ -40,6 +44,15 @@ impl Controller {
             Self::Pids => "pids",
             Self::Cpu => "cpu",
             Self::Cpuacct => "cpuacct",
+            Self::Io => "io",
+        }
+    }
+
+    /// The kernel's name on v1.
+    pub(super) fn name_on_v1(self) -> &'static str {
+        match self {
+            Self::Io => "blkio",
+            other => other.name(),
         }
     }
 }
@@ -97,6 +110,8 @@ impl Hierarchy {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Layout {
     pub(super) hierarchies: Vec<Hierarchy>,
+    /// That of [`Controller::Io`], or why it cannot be used.
+    pub(super) io: Result<Hierarchy, ControllerProblem>,
 }
 
 impl Layout {

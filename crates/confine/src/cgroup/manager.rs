@@ -13,7 +13,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, getpid};
@@ -21,12 +21,13 @@ use rustix::process::{Pid, getpid};
 use super::above::memory_left;
 use super::cell::CellGroup;
 use super::check::{Wall, check};
-use super::error::CgroupError;
+use super::error::{CgroupError, ControllerProblem};
 use super::group::Group;
 use super::layout::{Controller, Hierarchy, Layout, Version};
 use super::limits::CellLimits;
 use super::ops::{HostOps, Ops};
 use super::place::{LastGroup, open_parent};
+use super::reads::Reads;
 use super::remove::{Patience, remove_tree};
 use super::sweep::{SweepReport, sweep};
 use super::total::{self, TotalLimits, Totals};
@@ -35,7 +36,7 @@ use super::{v1, v2};
 /// Only the owner may enter, else another user could hold the lock that says that the owner lives.
 pub(super) const OWNER_ONLY_MODE: u32 = 0o700;
 /// Each try collides only if another service starts or ends in the same microseconds.
-const OPEN_TRIES_MAX: u32 = 16;
+pub(super) const OPEN_TRIES_MAX: u32 = 16;
 
 /// How a manager works.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,6 +124,12 @@ impl Manager {
         memory_left(&self.instance)
     }
 
+    /// What bounds reads from a disk, of all groups of this service together.
+    #[must_use]
+    pub fn reads(&self) -> Reads {
+        Reads { instance: Arc::clone(&self.instance) }
+    }
+
     /// Tries on a scratch cell which limits the kernel takes here. One entry per wall.
     #[must_use]
     pub fn check(&self) -> Vec<Wall> {
@@ -168,6 +175,10 @@ pub(super) struct Instance {
     pub(super) check_count: AtomicU64,
     /// Cells that could not be removed, as (place, directory name).
     pub(super) leftovers: Mutex<Vec<(usize, String)>>,
+    /// The hierarchy of the controller that bounds reads, or why it cannot be used.
+    pub(super) io: Result<Hierarchy, ControllerProblem>,
+    /// Our group there, once somebody asks for it; none where it is one of the places.
+    pub(super) reads: Mutex<Option<Place>>,
     removal_wait: Duration,
     owner: Pid,
 }
@@ -183,6 +194,8 @@ impl Instance {
             swap: SwapControl::Nothing,
             check_count: AtomicU64::new(0),
             leftovers: Mutex::default(),
+            io: layout.io.clone(),
+            reads: Mutex::default(),
             removal_wait: Duration::from_millis(config.removal_wait_ms),
             owner: getpid(),
         };
@@ -271,6 +284,12 @@ impl Instance {
         self.places.iter().position(|place| place.hierarchy.has(controller)).unwrap_or(0)
     }
 
+    /// The place that is in the hierarchy of the controller that bounds reads.
+    pub(super) fn place_of_reads(&self) -> Option<usize> {
+        let io = self.io.as_ref().ok()?;
+        self.places.iter().position(|place| place.hierarchy.parent == io.parent)
+    }
+
     /// The instance's group in one place.
     pub(super) fn group(&self, place: usize) -> Group<'_> {
         Group { ops: &*self.ops, dir: self.dir(place) }
@@ -311,29 +330,42 @@ impl Drop for Instance {
         if !self.is_owner() {
             return;
         }
+        let reads = self.reads.get_mut().unwrap_or_else(PoisonError::into_inner).take();
         for index in self.removal_order() {
-            let place = &self.places[index];
             let mut patience = self.patience();
+            // With the mark, which comes last, goes what tells a sweep that this has no owner.
+            if let (0, Some(reads)) = (index, &reads)
+                && remove_tree(&*self.ops, reads.parent.as_fd(), &self.name, &mut patience, &mut 0).is_err()
+            {
+                return;
+            }
+            let place = &self.places[index];
             if remove_tree(&*self.ops, place.parent.as_fd(), &self.name, &mut patience, &mut 0).is_err() {
                 // The mark stays, so that a sweep finds the rest.
                 return;
             }
         }
-        for place in self.places.iter().filter(|place| place.hierarchy.parent_is_ours) {
-            let hierarchy = &place.hierarchy;
-            if let (Some(above), Some(name)) =
-                (hierarchy.parent.parent(), hierarchy.parent.file_name().and_then(|name| name.to_str()))
-                && let Ok(above) = self.ops.open_dir(rustix::fs::CWD, above)
-            {
-                // Refused as long as another instance lives in it, which is as it should be.
-                let _others_live_here = self.ops.remove_dir(above.as_fd(), name);
-            }
+        for place in self.places.iter().chain(&reads) {
+            remove_parent(&*self.ops, &place.hierarchy);
         }
     }
 }
 
+/// Removes the parent of instances where it is ours and empty.
+pub(super) fn remove_parent(ops: &dyn Ops, hierarchy: &Hierarchy) {
+    if let (true, Some(above), Some(name)) = (
+        hierarchy.parent_is_ours,
+        hierarchy.parent.parent(),
+        hierarchy.parent.file_name().and_then(|name| name.to_str()),
+    ) && let Ok(above) = ops.open_dir(rustix::fs::CWD, above)
+    {
+        // Refused as long as another instance lives in it, which is as it should be.
+        let _others_live_here = ops.remove_dir(above.as_fd(), name);
+    }
+}
+
 /// Whether a group vanished under us.
-fn is_gone(error: &io::Error) -> bool {
+pub(super) fn is_gone(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::NotFound
         || rustix::io::Errno::from_io_error(error) == Some(rustix::io::Errno::NODEV)
 }

@@ -7,6 +7,8 @@
 //!         c-<name>/                       one per sandbox: the cell, with the limits
 //! ```
 //!
+//! Reads from a disk are bounded for all of an instance ([`Reads`]), on v1 by one more group of its name.
+//!
 //! [`Layout`] finds where that tree goes, in each hierarchy that has one of the four [`Controller`]s; it is
 //! pure and tested on captured texts. [`Manager`] owns the instance, [`CellGroup`] one cell.
 //!
@@ -28,6 +30,7 @@ mod check;
 mod delegate;
 mod delegate_limits;
 mod detect;
+mod disk;
 mod error;
 mod group;
 mod layout;
@@ -36,6 +39,7 @@ mod manager;
 mod mountinfo;
 mod ops;
 mod place;
+mod reads;
 mod remount;
 mod remove;
 mod scope;
@@ -52,10 +56,12 @@ pub use check::{Wall, WallKind, WallState};
 pub use delegate::{DelegateError, Delegated, delegate};
 pub use delegate_limits::{Bound, DelegatedLimits};
 pub use detect::{FsView, HostView};
+pub use disk::{Disk, DiskError};
 pub use error::{CgroupError, ControllerProblem, DetectError, Reason};
 pub use layout::{Controller, Hierarchy, Layout, Version};
 pub use limits::{CellLimits, CellUsage};
 pub use manager::{Manager, ManagerConfig};
+pub use reads::{ReadLimitError, Reads};
 pub use remount::{RemountError, make_writable};
 pub use scope::scope_helps;
 pub use sweep::{SweepFailure, SweepReport};

@@ -2,12 +2,14 @@
 
 use std::io;
 use std::mem;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
 
+use rustix::fs::CWD;
+
 use super::error::CgroupError;
-use super::manager::{Instance, is_instance_name};
+use super::manager::{Instance, is_instance_name, remove_parent};
 use super::remove::remove_tree;
 
 /// What a sweep found and did.
@@ -36,6 +38,7 @@ pub(super) fn sweep(instance: &Instance) -> SweepReport {
     let mut report = SweepReport::default();
     sweep_marked(instance, &mut report);
     sweep_unmarked(instance, &mut report);
+    sweep_reads(instance, &mut report);
     retry_leftovers(instance, &mut report);
     report
 }
@@ -70,15 +73,34 @@ fn sweep_marked(instance: &Instance, report: &mut SweepReport) {
 /// Parts of instances in the other places whose marked twin is gone. The mark is made first and removed last, so
 /// these have no owner. List before looking for the mark, else a newborn would look like one of them.
 fn sweep_unmarked(instance: &Instance, report: &mut SweepReport) {
-    let marked_parent = instance.places[0].parent.as_fd();
     for index in 1..instance.places.len() {
         for name in siblings(instance, index, report) {
-            let twin = instance.ops.open_dir(marked_parent, Path::new(&name));
-            if twin.is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
+            if has_no_mark(instance, &name) {
                 remove_instance(instance, &name, report);
             }
         }
     }
+}
+
+fn has_no_mark(instance: &Instance, name: &str) -> bool {
+    let twin = instance.ops.open_dir(instance.places[0].parent.as_fd(), Path::new(name));
+    twin.is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+}
+
+/// The same for the groups that only bounded reads, whether this service has one or not.
+fn sweep_reads(instance: &Instance, report: &mut SweepReport) {
+    let Ok(hierarchy) = &instance.io else { return };
+    if instance.place_of_reads().is_some() {
+        return;
+    }
+    // Nobody has made one.
+    let Ok(parent) = instance.ops.open_dir(CWD, &hierarchy.parent) else { return };
+    for name in others(instance, parent.as_fd(), &hierarchy.parent, report) {
+        if has_no_mark(instance, &name) {
+            remove_at(instance, parent.as_fd(), &hierarchy.parent, &name, report);
+        }
+    }
+    remove_parent(&*instance.ops, hierarchy);
 }
 
 fn remove_instance(instance: &Instance, name: &str, report: &mut SweepReport) {
@@ -109,21 +131,31 @@ enum Spot {
 }
 
 fn remove_group(instance: &Instance, spot: Spot, name: &str, report: &mut SweepReport) -> bool {
-    let (at, path) = match spot {
+    match spot {
         Spot::Parent(index) => {
             let place = &instance.places[index];
-            (place.parent.as_fd(), place.hierarchy.parent.join(name))
+            remove_at(instance, place.parent.as_fd(), &place.hierarchy.parent, name, report)
         }
         Spot::Instance(index) => {
             let parent = &instance.places[index].hierarchy.parent;
-            (instance.dir(index), parent.join(&instance.name).join(name))
+            remove_at(instance, instance.dir(index), &parent.join(&instance.name), name, report)
         }
-    };
+    }
+}
+
+/// Removes a group from the one at `at`, which has the path `above`.
+fn remove_at(
+    instance: &Instance,
+    at: BorrowedFd<'_>,
+    above: &Path,
+    name: &str,
+    report: &mut SweepReport,
+) -> bool {
     let killed = &mut report.processes_killed;
     match remove_tree(&*instance.ops, at, name, &mut instance.patience(), killed) {
         Ok(()) => true,
         Err(error) => {
-            report.failures.push(SweepFailure { path, error });
+            report.failures.push(SweepFailure { path: above.join(name), error });
             false
         }
     }
@@ -132,15 +164,19 @@ fn remove_group(instance: &Instance, spot: Spot, name: &str, report: &mut SweepR
 /// Names of the other instances in one place.
 fn siblings(instance: &Instance, index: usize, report: &mut SweepReport) -> Vec<String> {
     let place = &instance.places[index];
-    match instance.ops.child_dirs(place.parent.as_fd()) {
+    others(instance, place.parent.as_fd(), &place.hierarchy.parent, report)
+}
+
+/// Names of the other instances below an open parent.
+fn others(instance: &Instance, parent: BorrowedFd<'_>, path: &Path, report: &mut SweepReport) -> Vec<String> {
+    match instance.ops.child_dirs(parent) {
         Ok(mut names) => {
             names.retain(|name| is_instance_name(name) && *name != instance.name);
             names
         }
         Err(source) => {
-            let path = place.hierarchy.parent.clone();
-            let error = CgroupError::Step { step: "list children of", path: path.clone(), source };
-            report.failures.push(SweepFailure { path, error });
+            let error = CgroupError::Step { step: "list children of", path: path.to_owned(), source };
+            report.failures.push(SweepFailure { path: path.to_owned(), error });
             Vec::new()
         }
     }

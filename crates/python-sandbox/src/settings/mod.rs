@@ -74,6 +74,8 @@ pub(crate) struct Settings {
     pub(crate) native_pool: PoolSize,
     /// Bytes of memory that a copy of the runtime may take.
     pub(crate) native_runtime_memory: u64,
+    /// Bytes per second that all native sandboxes together may read from the runtime's disk; `None` for no limit.
+    pub(crate) native_disk_read_max: Option<u64>,
     /// Containers: Docker, gVisor, Kata.
     pub(crate) docker: DockerSettings,
     /// How much work is taken.
@@ -196,6 +198,10 @@ impl Settings {
                 .then(|| templates(&view.list("NATIVE_TEMPLATES"))),
             native_pool: pool_size(view.count("NATIVE_POOL_SIZE")),
             native_runtime_memory: view.number("NATIVE_RUNTIME_MEMORY"),
+            native_disk_read_max: match view.total("NATIVE_DISK_READ_MAX") {
+                Total::Fixed(bytes) => Some(bytes),
+                Total::Share | Total::Unlimited => None,
+            },
             docker: DockerSettings {
                 engine: EngineAddress {
                     host: view.optional_text("DOCKER_HOST"),

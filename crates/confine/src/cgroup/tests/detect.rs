@@ -131,6 +131,43 @@ fn separate_v1_as_root() {
     );
 }
 
+/// Where reads can be bounded, or the problem and what helps.
+fn io_of(host: (&str, &str), euid: u32, entries: &[&str]) -> Result<String, String> {
+    let layout = Layout::detect(host.0, host.1, &View::new(euid, entries), None).unwrap();
+    let place = |io: &crate::cgroup::Hierarchy| format!("{:?} {}", io.version, io.parent.display());
+    layout.io.as_ref().map(place).map_err(|problem| format!("{}: {}", problem.reason, problem.fix))
+}
+
+/// The group that bounds reads can be missing, and everything else is found all the same.
+#[test]
+fn the_controller_of_reads_is_no_condition() {
+    let missing = io_of(SEPARATE_V1, 0, SEPARATE_V1_ROOT).unwrap_err();
+    assert!(missing.starts_with("not mounted: ") && missing.contains("-o blkio"), "{missing}");
+    let mount = "36 31 0:34 / /sys/fs/cgroup/blkio rw,relatime - cgroup cgroup rw,blkio\n";
+    let mounts = format!("{}{mount}", SEPARATE_V1.1);
+    let with_blkio = (SEPARATE_V1.0, mounts.as_str());
+    let root = [SEPARATE_V1_ROOT, &["w /sys/fs/cgroup/blkio"]].concat();
+    let found = "V1 /sys/fs/cgroup/blkio/python-sandbox";
+    assert_eq!(io_of(with_blkio, 0, &root).as_deref(), Ok(found));
+    let user = [SEPARATE_V1_USER, &["r /sys/fs/cgroup/blkio"]].concat();
+    let missing = io_of(with_blkio, 1000, &user).unwrap_err();
+    assert!(missing.contains("setup --delegate-cgroups"), "{missing}");
+    let user = [&user[..], &["w /sys/fs/cgroup/blkio/python-sandbox-u1000"]].concat();
+    assert_eq!(io_of(with_blkio, 1000, &user).unwrap(), format!("{found}-u1000"));
+
+    let scope = (&*format!("0::{SCOPE}\n"), V2_MOUNT);
+    let io_in = |controllers: &str| {
+        let entries = scope_entries(controllers);
+        io_of(scope, 1000, &entries.iter().map(String::as_str).collect::<Vec<_>>())
+    };
+    let missing = io_in("cpu memory pids").unwrap_err();
+    assert!(
+        missing.starts_with("not handed down") && missing.contains("Delegate=cpu io memory pids"),
+        "{missing}"
+    );
+    assert_eq!(io_in("cpu io memory pids").unwrap(), format!("V2 /sys/fs/cgroup{SCOPE}/python-sandbox"));
+}
+
 const SEPARATE_V1_USER: &[&str] = &[
     "r /sys/fs/cgroup/cpu",
     "r /sys/fs/cgroup/cpuacct",

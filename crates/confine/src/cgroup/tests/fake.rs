@@ -103,6 +103,7 @@ fn populate(dir: &Path, controllers: &str) -> io::Result<()> {
             ]),
             "pids" => files.extend([("pids.max", "max\n"), ("pids.peak", "3\n"), ("pids.events", "max 2\n")]),
             "cpu" => files.push(("cpu.max", "max 100000\n")),
+            "io" => files.push(("io.max", "")),
             _ => {}
         }
     }
@@ -152,6 +153,13 @@ impl FakeOps {
                         return Err(Errno::NOENT.into());
                     }
                     enabled.push(name.to_owned());
+                }
+                // Children that are there already get the controller and its files.
+                for child in child_dirs(dir)? {
+                    fs::write(child.join("cgroup.controllers"), enabled.join(" "))?;
+                    if enabled.iter().any(|name| name == "io") && !self.lacks.contains(&"io.max") {
+                        fs::write(child.join("io.max"), "")?;
+                    }
                 }
                 fs::write(path, enabled.join(" ") + "\n")
             }

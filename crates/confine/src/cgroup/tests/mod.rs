@@ -5,6 +5,7 @@ mod detect;
 mod fake;
 mod fake_tests;
 mod faults;
+mod reads;
 mod real;
 mod real_sweep;
 mod real_user;
@@ -20,7 +21,7 @@ const LIMITS: CellLimits =
     CellLimits { memory_bytes: 32 << 20, pids_max: 20, cpu_quota_us: Some(50_000), cpu_period_us: 100_000 };
 
 /// A name that no other test of any run has at the same time.
-fn unique(prefix: &str) -> String {
+pub(super) fn unique(prefix: &str) -> String {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     format!("{prefix}-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
 }

@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::{LIMITS, ours_below, unique};
-use crate::cgroup::layout::Layout;
+use crate::cgroup::layout::{Hierarchy, Layout};
 use crate::cgroup::ops::{HostOps, Ops};
 use crate::cgroup::{CellGroup, CellLimits, CgroupError, Controller, Manager, ManagerConfig, WallState};
 
@@ -40,13 +40,17 @@ impl Host {
 
     /// Every group of ours in this test's parent.
     pub(super) fn ours(&self) -> Vec<PathBuf> {
-        self.layout.hierarchies().iter().flat_map(|place| ours_below(&place.parent)).collect()
+        self.everywhere().flat_map(|place| ours_below(&place.parent)).collect()
+    }
+
+    fn everywhere(&self) -> impl Iterator<Item = &Hierarchy> {
+        self.layout.hierarchies().iter().chain(self.layout.io.as_ref().ok())
     }
 }
 
 impl Drop for Host {
     fn drop(&mut self) {
-        for hierarchy in self.layout.hierarchies() {
+        for hierarchy in self.everywhere() {
             let top = HostOps.open_dir(rustix::fs::CWD, &hierarchy.top).unwrap();
             let mut patience = crate::cgroup::remove::Patience::new(Duration::from_secs(5));
             let at = std::os::fd::AsFd::as_fd(&top);

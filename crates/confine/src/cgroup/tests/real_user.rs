@@ -36,6 +36,7 @@ fn helper_user() {
             assert_eq!(cell.usage().unwrap().oom_kills, 0);
             cell.destroy().unwrap();
             assert_eq!(child.wait().unwrap().signal(), Some(9));
+            assert_eq!(manager.reads().join_file().is_ok(), manager.instance.io.is_ok());
             let own = format!("python-sandbox-u{UID}");
             let above = manager.paths()[0].ancestors().find(|path| path.ends_with(&own)).unwrap().to_owned();
             assert!(
@@ -109,7 +110,8 @@ fn user_is_refused_before_and_works_after_delegation() {
         );
         assert_eq!(delegate(UID, UID, &DelegatedLimits::default()).unwrap(), limited, "they stay");
     }
-    assert_eq!(made.groups.len(), host.layout.hierarchies().len());
+    let io = host.layout.io.iter().filter(|io| io.version == Version::V1).count();
+    assert_eq!(made.groups.len(), host.layout.hierarchies().len() + io);
     run_as_user(&made.program, "works");
     let off = Some(Bound::Max);
     let limits = DelegatedLimits { memory_bytes: off, pids_max: off, cpu_quota_us: off };

@@ -1,0 +1,89 @@
+//! The limit on what all sandboxes together read from the disk that the runtime lies on. Only for a runtime on its disk: one in
+//! memory has none behind it, and then no control group is made or joined for this.
+//!
+//! The launcher joins before it starts anything, so that templates and cells are in the group without a step of their own;
+//! the limit itself is set when it is ready, so that it does not slow the start. Where the limit cannot be, `/health`
+//! says why and everything else works: it protects the host's disk and no other promise rests on it.
+
+use confine::cgroup::{Disk, Reads};
+use executor::error_chain;
+use std::fmt;
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+
+/// The setting.
+pub(crate) const DISK_READ_MAX: &str = "NATIVE_DISK_READ_MAX";
+
+/// What the limit is put on.
+#[derive(Debug)]
+pub(crate) struct DiskReads {
+    pub(crate) reads: Reads,
+    /// The runtime's root file system.
+    pub(crate) rootfs: PathBuf,
+    /// Bytes per second; `None` for no limit.
+    pub(crate) bytes_max: Option<u64>,
+}
+
+/// A group that is ready for the launcher, and what to set when that is.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    /// Joins the launcher to it, where it is not in it anyway.
+    pub(crate) join: Option<OwnedFd>,
+    disk: Disk,
+    bytes_max: u64,
+}
+
+/// Whether reads are bounded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum ReadLimit {
+    /// By this many bytes per second.
+    Set {
+        /// The disk's device number.
+        disk: Disk,
+        /// The limit.
+        bytes_max: u64,
+    },
+    /// They are not.
+    Missing {
+        /// Why.
+        why: String,
+    },
+}
+
+impl DiskReads {
+    /// Before a launcher is started. What is missing comes back as that.
+    pub(crate) fn prepare(&self) -> Result<Prepared, ReadLimit> {
+        let bytes_max = self.bytes_max.ok_or_else(|| missing(format!("{DISK_READ_MAX} switches it off")))?;
+        let disk = Disk::of(&self.rootfs).map_err(|error| missing(error_chain(&error)))?;
+        let join = self.reads.join_file().map_err(|error| missing(error_chain(&error)))?;
+        Ok(Prepared { join, disk, bytes_max })
+    }
+
+    /// When that launcher is ready.
+    pub(crate) fn set(&self, prepared: Result<Prepared, ReadLimit>) -> ReadLimit {
+        match prepared {
+            Ok(Prepared { disk, bytes_max, .. }) => match self.reads.limit(disk, bytes_max) {
+                Ok(()) => ReadLimit::Set { disk, bytes_max },
+                Err(error) => missing(error_chain(&error)),
+            },
+            Err(missing) => missing,
+        }
+    }
+}
+
+fn missing(why: String) -> ReadLimit {
+    ReadLimit::Missing { why }
+}
+
+impl fmt::Display for ReadLimit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Set { disk, bytes_max } => write!(
+                f,
+                "all sandboxes together read at most {} MiB per second from disk {disk} (cgroup)",
+                bytes_max >> 20
+            ),
+            Self::Missing { why } => write!(f, "no limit on reads from that disk: {why}"),
+        }
+    }
+}
