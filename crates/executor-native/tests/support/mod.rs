@@ -37,7 +37,7 @@ pub(crate) fn config() -> Option<NativeConfig> {
             interpreter: runtime.interpreter,
             env: runtime.env,
             runtime_memory_bytes: 0,
-            disk_read_bytes_max: None,
+            disk_read_bytes_max: Some(100 << 20),
             limits: limits(),
             // Its imports take longer in an emulated processor than a template may.
             templates: Some(if testkit::patience() > 1 { Vec::new() } else { vec![data_template()] }),
