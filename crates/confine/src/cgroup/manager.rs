@@ -284,9 +284,10 @@ impl Instance {
         self.places.iter().position(|place| place.hierarchy.has(controller)).unwrap_or(0)
     }
 
-    /// The place that is in the hierarchy of the controller that bounds reads.
+    /// The place whose group bounds the reads of all groups below it. On v1 no group does: the throttle knows no hierarchy
+    /// there (blkio-controller.rst, "Hierarchical Cgroups").
     pub(super) fn place_of_reads(&self) -> Option<usize> {
-        let io = self.io.as_ref().ok()?;
+        let io = self.io.as_ref().ok().filter(|io| io.version == Version::V2)?;
         self.places.iter().position(|place| place.hierarchy.parent == io.parent)
     }
 

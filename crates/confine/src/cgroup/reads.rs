@@ -12,7 +12,8 @@
 //! be made, joined and removed. The limit is a protection of the host's that can be missing: the caller says so.
 
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::{Arc, PoisonError};
+use std::path::Path;
+use std::sync::{Arc, MutexGuard, PoisonError};
 
 use super::disk::Disk;
 use super::error::{CgroupError, ControllerProblem};
@@ -21,8 +22,9 @@ use super::layout::{Hierarchy, Version};
 use super::manager::{Instance, OPEN_TRIES_MAX, OWNER_ONLY_MODE, Place, is_gone};
 use super::place::{LastGroup, open_parent};
 
-/// Bytes per second for which one read per second is allowed. The kernel reads 128 KiB ahead, and small files in one piece: half of that lets
-/// programs import from a cold disk at the limit of bytes, and bounds one that reads single pages without an order.
+/// Bytes per second for which one read per second is allowed. The kernel reads 128 KiB ahead, and small files in one piece:
+/// half of that leaves imports from a cold disk near the limit of bytes, and bounds a program that reads single pages here
+/// and there.
 const BYTES_PER_READ: u64 = 64 << 10;
 /// Below this, the file system's own small reads would be most of what there is.
 const READS_MIN: u64 = 16;
@@ -90,7 +92,7 @@ impl Reads {
 
     /// The group of our own in the controller's hierarchy, made by the first who asks; `None` inside where the instance's
     /// group does.
-    fn place(&self) -> Result<std::sync::MutexGuard<'_, Option<Place>>, ReadLimitError> {
+    fn place(&self) -> Result<MutexGuard<'_, Option<Place>>, ReadLimitError> {
         let instance = &*self.instance;
         let hierarchy = instance.io.as_ref().map_err(|problem| ReadLimitError::Unusable(problem.clone()))?;
         let mut place = instance.reads.lock().unwrap_or_else(PoisonError::into_inner);
@@ -107,16 +109,21 @@ impl Reads {
 fn make(instance: &Instance, hierarchy: &Hierarchy) -> Result<Place, CgroupError> {
     let path = hierarchy.parent.join(&instance.name);
     let failed = |step, source| CgroupError::Step { step, path: path.clone(), source };
+    // Again where the last service of the parent left and removed it between two of our steps.
     for _ in 0..OPEN_TRIES_MAX {
-        let parent = open_parent(&*instance.ops, hierarchy, LastGroup::HandsDown)?;
+        let parent = match open_parent(&*instance.ops, hierarchy, LastGroup::HandsDown) {
+            Err(CgroupError::Step { source, path, .. }) if is_gone(&source) && path != hierarchy.top => {
+                continue;
+            }
+            opened => opened?,
+        };
         match instance.ops.make_dir(parent.as_fd(), &instance.name, OWNER_ONLY_MODE) {
-            // The last service of the parent left and removed it between two of our steps.
             Err(error) if is_gone(&error) => continue,
             made => made.map_err(|source| failed("make group", source))?,
         }
         let group = instance
             .ops
-            .open_dir(parent.as_fd(), std::path::Path::new(&instance.name))
+            .open_dir(parent.as_fd(), Path::new(&instance.name))
             .map_err(|source| failed("open group", source))?;
         return Ok(Place { hierarchy: hierarchy.clone(), parent, instance: group });
     }
