@@ -29,7 +29,6 @@ mod networks;
 mod packet;
 mod room;
 mod serve;
-mod sockets;
 mod streams;
 mod supervise;
 mod tasks;

@@ -7,10 +7,9 @@ use crate::idle;
 use crate::intake::Order;
 use crate::interpreter::Interpreter;
 use crate::locks::{self, Locks};
-use crate::sockets::Sockets;
 use crate::streams::{Captured, Kept};
 use crate::tasks::TaskLimit;
-use confine::{Asked, ChildSignal, Children, Listener, Notification, Reaped, kill_all, reap};
+use confine::{ChildSignal, Children, Listener, Reaped, kill_all, reap};
 use protocol::{
     Counters, DENIED_CALLS_MAX, DeniedCall, DiskState, EndReason, ExecHeader, GuestMessage, HostMessage,
     OutputStream, Report, WaitStatus,
@@ -69,7 +68,6 @@ struct Run {
     kept: Kept,
     denied: Vec<DeniedCall>,
     locks: Locks,
-    sockets: Sockets<Notification>,
     /// The program's user, where it is not the agent's.
     user: Option<u32>,
     begun: Instant,
@@ -114,7 +112,6 @@ impl Run {
             header: order.header,
             denied: Vec::new(),
             locks: Locks::default(),
-            sockets: Sockets::new(),
             user,
             begun: Instant::now(),
             started: None,
@@ -181,7 +178,6 @@ impl Run {
             };
             let wait = self.look_at_cpu_time(wait);
             let pause = self.tasks.as_ref().map_or(wait, |tasks| tasks.pause().min(wait));
-            let pause = self.sockets.pause().map_or(pause, |turn| turn.min(pause));
             let ready = self.wait(channel, children, pause)?;
             for source in ready {
                 match source {
@@ -196,7 +192,7 @@ impl Run {
                     Source::Stdin => self.feed_stdin(),
                     Source::Stdout => drop(self.stdout.read(channel)?),
                     Source::Stderr => drop(self.stderr.read(channel)?),
-                    // A program that asks for locks or sockets mostly asks for more.
+                    // One that asks for locks mostly asks for more.
                     Source::Denied => drop((0..CALLS_AT_ONCE_MAX).take_while(|_| self.answer_call()).count()),
                     Source::Children => {
                         // The byte in the start pipe is older than the death: take it first.
@@ -208,7 +204,6 @@ impl Run {
                     }
                 }
             }
-            self.let_sockets_run();
             if self.tasks.as_mut().is_some_and(TaskLimit::is_exceeded) && self.status.is_none() {
                 self.reason = EndReason::Processes;
                 return Ok(());
@@ -278,7 +273,7 @@ impl Run {
         if let Some(pipe) = self.stderr.pipe() {
             add(Source::Stderr, pipe, PollFlags::IN);
         }
-        if let Some(listener) = self.listener.as_ref().filter(|_| !self.sockets.is_full()) {
+        if let Some(listener) = &self.listener {
             add(Source::Denied, listener.as_fd(), PollFlags::IN);
         }
         let timeout = Timespec {
@@ -332,9 +327,6 @@ impl Run {
 
     /// Answers one call that waits for an answer; false where there is none.
     fn answer_call(&mut self) -> bool {
-        if self.sockets.is_full() {
-            return false;
-        }
         let Some(listener) = &self.listener else { return false };
         // Look again first: older kernels let `receive` wait for ever when nobody is left who could make a call.
         let mut polled = [PollFd::new(listener, PollFlags::IN)];
@@ -352,33 +344,18 @@ impl Run {
             let own = self.pid.as_raw_nonzero().get();
             self.killed_itself |= [own, 0, -1, -own].contains(&target);
             listener.let_run(notification);
-            return true;
-        }
-        match notification.asks() {
-            Some(Asked::Lock) => {
-                let user = self.user;
-                if self.locks.allow(|| confine::with_file_rights_of(user, locks::held).flatten()) {
-                    listener.let_run(notification);
-                } else {
-                    listener.refuse_lock(notification);
-                }
+        } else if notification.locks() {
+            let user = self.user;
+            if self.locks.allow(|| confine::with_file_rights_of(user, locks::held).flatten()) {
+                listener.let_run(notification);
+            } else {
+                listener.refuse_lock(notification);
             }
-            Some(Asked::Socket) => {
-                self.sockets.add(notification);
-                self.let_sockets_run();
-            }
-            None => {
-                listener.refuse(notification);
-                note_name(&mut self.denied, notification.name());
-            }
+        } else {
+            listener.refuse(notification);
+            note_name(&mut self.denied, notification.name());
         }
         true
-    }
-
-    fn let_sockets_run(&mut self) {
-        if let Some(listener) = &self.listener {
-            self.sockets.run(|call| listener.let_run(call));
-        }
     }
 
     fn note_reaped(&mut self, child: &Reaped) {

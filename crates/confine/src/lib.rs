@@ -76,7 +76,7 @@ pub use {
     meminfo::{host_memory_bytes, memory_bytes_in},
     mounts::{CellMounts, Proc, cover_first_process, mount_cell},
     network::{LocalSockets, enter_network, new_network},
-    notify::{Asked, Listener, Notification, probe_user_notification},
+    notify::{Listener, Notification, probe_user_notification},
     oom::{OomScore, is_protected_from_oom, protect_from_oom, reset_oom_score},
     program::{ProgramSpec, Spawned, replace_this_process, spawn},
     reap::{ChildSignal, Children, Reaped, kill_all, reap},

@@ -21,28 +21,15 @@ pub struct Notification {
     id: u64,
     /// The system call's number on this machine's architecture.
     pub number: u32,
-    /// Its first three arguments.
-    args: [u64; 3],
-}
-
-/// What a call wants that the policy asks about (`ask` in `data/seccomp.policy`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Asked {
-    /// To set or remove a record lock (fcntl(2), F_SETLK and F_SETLKW).
-    Lock,
-    /// To make a socket: socket(2), socketpair(2), connect(2).
-    Socket,
+    /// Its first argument.
+    first: u64,
+    /// The lower half of its second one.
+    second: u32,
 }
 
 // fcntl(2): the same on every machine with 64-bit pointers.
 const F_SETLK: u32 = 6;
 const F_SETLKW: u32 = 7;
-// socket(2): the same on x86_64 and aarch64.
-const AF_UNIX: u32 = 1;
-const SOCK_STREAM: u32 = 1;
-const SOCK_SEQPACKET: u32 = 5;
-/// The kind of socket without its flags, linux/net.h.
-const SOCK_TYPE_MASK: u32 = 0xF;
 
 impl Notification {
     /// The call's name; a number that has none is shown as such.
@@ -52,21 +39,12 @@ impl Notification {
             .map_or_else(|| format!("system call {}", self.number), str::to_owned)
     }
 
-    /// What the call wants, where the policy asks about it; a test holds this to what the policy says. `None`: it is
-    /// refused.
+    /// Whether the call sets or removes a record lock (fcntl(2), F_SETLK and F_SETLKW): the policy asks about no other
+    /// use of fcntl.
     #[must_use]
-    pub fn asks(&self) -> Option<Asked> {
-        let [first, second, third] = self.args.map(low_half);
-        let kind = second & SOCK_TYPE_MASK;
-        match syscall_name(Arch::native(), self.number)? {
-            "fcntl" => matches!(second, F_SETLK | F_SETLKW).then_some(Asked::Lock),
-            "socket" => (first == AF_UNIX && kind == SOCK_STREAM && third == 0).then_some(Asked::Socket),
-            "socketpair" => {
-                (first == AF_UNIX && matches!(kind, SOCK_STREAM | SOCK_SEQPACKET)).then_some(Asked::Socket)
-            }
-            "connect" => Some(Asked::Socket),
-            _ => None,
-        }
+    pub fn locks(&self) -> bool {
+        syscall_name(Arch::native(), self.number) == Some("fcntl")
+            && matches!(self.second, F_SETLK | F_SETLKW)
     }
 
     /// The process that the call would kill, as kill(2) names it, where the call is one that the policy lets run after
@@ -80,14 +58,9 @@ impl Notification {
         }
         let is_told = syscall_name(Arch::native(), self.number).is_some_and(|name| TOLD.contains(&name));
         // The kernel takes the low half for a pid_t.
-        is_told.then_some(low_half(self.args[0]).cast_signed())
+        let [a, b, c, d, ..] = self.first.to_le_bytes();
+        is_told.then_some(i32::from_le_bytes([a, b, c, d]))
     }
-}
-
-/// The half of a register that the kernel looks at where a call takes an int.
-fn low_half(register: u64) -> u32 {
-    let [a, b, c, d, ..] = register.to_le_bytes();
-    u32::from_le_bytes([a, b, c, d])
 }
 
 const SECCOMP_IOCTL_NOTIF_RECV: libc::c_ulong = 0xc050_2100;
@@ -120,9 +93,10 @@ impl Listener {
         };
         let number = u32::try_from(notification.data.nr).ok();
         (result == 0).then_some(())?;
-        let [first, second, third, ..] = notification.data.args;
-        let args = [first, second, third];
-        Some(Notification { id: notification.id, number: number.unwrap_or(u32::MAX), args })
+        let (id, first) = (notification.id, notification.data.args[0]);
+        let [a, b, c, d, ..] = notification.data.args[1].to_le_bytes();
+        let second = u32::from_le_bytes([a, b, c, d]);
+        Some(Notification { id, number: number.unwrap_or(u32::MAX), first, second })
     }
 
     /// Answers a refused call with EPERM. A process that died meanwhile needs no answer.
@@ -136,14 +110,12 @@ impl Listener {
     }
 
     /// Lets a call run that was told or asked about (Linux 5.5; an older kernel refuses it). What was judged of it is in
-    /// registers, which nobody can change meanwhile. False where it does not run: mostly its process is gone.
-    pub fn let_run(&self, notification: Notification) -> bool {
+    /// registers, which nobody can change meanwhile.
+    pub fn let_run(&self, notification: Notification) {
         const CONTINUE: u32 = 1;
-        let runs = self.answer(notification, 0, CONTINUE);
-        if !runs {
+        if !self.answer(notification, 0, CONTINUE) {
             self.refuse(notification);
         }
-        runs
     }
 
     /// False where the kernel does not take the answer.
@@ -171,35 +143,4 @@ pub fn probe_user_notification() -> bool {
     let result =
         unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_GET_ACTION_AVAIL, 0, &raw const action) };
     result == 0
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::seccomp::{Action, Policy, SeccompData, syscall_number};
-    use proptest::prelude::*;
-
-    fn any_args() -> impl Strategy<Value = [u64; 6]> {
-        let half = prop_oneof![0u32..12, (0u32..12).prop_map(|kind| kind | 0x8_0000), any::<u32>()];
-        let arg = (half, prop_oneof![Just(0u32), any::<u32>()]);
-        prop::array::uniform6(arg.prop_map(|(low, high)| u64::from(high) << 32 | u64::from(low)))
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(4000))]
-
-        /// What the agent lets run is what the policy asks about, and nothing that it refuses.
-        #[test]
-        fn asked_is_what_the_policy_asks_about(
-            name in prop::sample::select(vec!["fcntl", "socket", "socketpair", "connect", "bind", "mount", "ioctl"]),
-            args in any_args(),
-        ) {
-            thread_local!(static POLICY: Policy = Policy::builtin());
-            let number = syscall_number(Arch::native(), name).unwrap();
-            let data = SeccompData::new(Arch::native(), number, &args);
-            let action = POLICY.with(|policy| policy.decide(Arch::native(), &data));
-            let asks = Notification { id: 0, number, args: [args[0], args[1], args[2]] }.asks();
-            prop_assert_eq!(matches!(action, Action::Ask(_)), asks.is_some(), "{}({:x?}): {:?}", name, args, action);
-        }
-    }
 }
