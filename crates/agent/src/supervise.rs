@@ -342,8 +342,7 @@ impl Run {
         if let Some(target) = notification.kills() {
             // Itself, its group or all: the first process leads its session.
             let own = self.pid.as_raw_nonzero().get();
-            self.killed_itself |= [own, 0, -1, -own].contains(&target);
-            listener.let_run(notification);
+            self.killed_itself |= listener.let_run(notification) && [own, 0, -1, -own].contains(&target);
         } else if notification.locks() {
             let user = self.user;
             if self.locks.allow(|| confine::with_file_rights_of(user, locks::held).flatten()) {

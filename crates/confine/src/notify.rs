@@ -110,12 +110,14 @@ impl Listener {
     }
 
     /// Lets a call run that was told or asked about (Linux 5.5; an older kernel refuses it). What was judged of it is in
-    /// registers, which nobody can change meanwhile.
-    pub fn let_run(&self, notification: Notification) {
+    /// registers, which nobody can change meanwhile. False where it does not run: a signal or a kill came first, mostly.
+    pub fn let_run(&self, notification: Notification) -> bool {
         const CONTINUE: u32 = 1;
-        if !self.answer(notification, 0, CONTINUE) {
+        let runs = self.answer(notification, 0, CONTINUE);
+        if !runs {
             self.refuse(notification);
         }
+        runs
     }
 
     /// False where the kernel does not take the answer.

@@ -81,10 +81,10 @@ pub fn keep_only(kept: CapabilitySet) -> Result<(), Refused> {
 /// uses. `makes_cells` where the native executor is in use. No exec gives any of it back, also not of a file that has a
 /// set-user-id bit or capabilities.
 ///
-/// # Errors
-/// capset(2), prctl(2).
+/// Each step is tried whatever became of the one before; given back is what the kernel refused: capset(2), prctl(2).
 #[cfg(feature = "std")]
-pub fn keep_service_rights(makes_cells: bool) -> Result<(), Refused> {
+#[must_use]
+pub fn keep_service_rights(makes_cells: bool) -> Vec<Refused> {
     let used = if !makes_cells {
         SERVICE_CAPABILITIES
     } else if crate::is_host_root() {
@@ -95,13 +95,21 @@ pub fn keep_service_rights(makes_cells: bool) -> Result<(), Refused> {
         // Whatever it was given: the launcher of an ordinary user works in a user namespace.
         SERVICE_CAPABILITIES
     };
-    refuse_new_privileges()?;
-    if held()?.contains(CapabilitySet::SETPCAP) {
-        return keep_only(used);
-    }
-    // The bounding set stays then, and means nothing: with no_new_privs an exec adds no capability.
-    clear_ambient_set().map_err(Refused::at("clear the ambient capabilities"))?;
-    set_capabilities(held()?.intersection(used)).map_err(Refused::at("drop capabilities"))
+    // Without CAP_SETPCAP the bounding set stays, and means nothing: with no_new_privs an exec adds no capability.
+    let bound = || match held()?.contains(CapabilitySet::SETPCAP) {
+        true => bound_capabilities(used).map_err(Refused::at("bound the capabilities")),
+        false => Ok(()),
+    };
+    let drop_rest = || set_capabilities(held()?.intersection(used)).map_err(Refused::at("drop capabilities"));
+    [
+        refuse_new_privileges(),
+        bound(),
+        clear_ambient_set().map_err(Refused::at("clear the ambient capabilities")),
+        drop_rest(),
+    ]
+    .into_iter()
+    .filter_map(Result::err)
+    .collect()
 }
 
 /// Gives up CAP_SYS_ADMIN for good and keeps the agent's capabilities, as far as they are there. As [`keep_only`],

@@ -28,7 +28,7 @@ pub(crate) fn this_process(settings: &Settings) {
     }
     let makes_cells = settings.active_providers().contains(&executor_native::PROVIDER);
     // What the kernel refuses here it refuses to the native executor too, which then runs nothing and says why.
-    if let Err(refused) = cut_rights(makes_cells) {
+    for refused in confine::keep_service_rights(makes_cells).into_iter().chain(filter_calls().err()) {
         tracing::warn!(
             error = executor::error_chain(&refused),
             "the service keeps rights that it has no use for (hint: a filter around it forbids seccomp(2) or prctl(2))"
@@ -38,8 +38,7 @@ pub(crate) fn this_process(settings: &Settings) {
 
 /// Without landlock: its rules on files would forbid every mount to the launcher as well (the kernel's
 /// Documentation/userspace-api/landlock.rst, "Filesystem topology modification").
-fn cut_rights(makes_cells: bool) -> Result<(), Refused> {
-    confine::keep_service_rights(makes_cells)?;
+fn filter_calls() -> Result<(), Refused> {
     let filter = Helper::Service.filter().map_err(|error| Refused {
         step: "compile the filter of system calls",
         source: io::Error::other(error),
