@@ -73,6 +73,8 @@ fn copy_bytes(source: &OwnedFd, copy: &OwnedFd) -> rustix::io::Result<u64> {
     /// sendfile(2) takes no more at once.
     const PIECE: usize = 0x7FFF_F000;
     let mut bytes = 0;
+    // The size first: a tmpfs takes huge pages only within it (tmpfs(5), huge=within_size).
+    rustix::fs::ftruncate(copy, u64::try_from(rustix::fs::fstat(source)?.st_size).unwrap_or(0))?;
     loop {
         match rustix::fs::sendfile(copy, source, None, PIECE) {
             Ok(0) => return Ok(bytes),
