@@ -22,6 +22,10 @@ const REPLY_TIME_MAX: Duration = Duration::from_secs(20);
 /// Time for the first one, before which the launcher copies the runtime into memory: a second where its files are in the
 /// page cache, and what a slow disk takes to read them where they are not.
 const FIRST_REPLY_TIME_MAX: Duration = Duration::from_secs(180);
+/// Starts that may be killed for want of memory before it is said, and the pause after each: two seconds, in which the kernel
+/// frees gigabytes.
+const KILLED_STARTS_MAX: u32 = 20;
+const KILLED_START_PAUSE: Duration = Duration::from_millis(100);
 
 /// The launcher, started again when it died.
 #[derive(Debug)]
@@ -195,7 +199,8 @@ impl Launcher {
                     {
                         format!("failed to {step}: {source}")
                     }
-                    Err(LauncherError::Io(_)) if self.oom_kills(kills) > kills => {
+                    // Whatever it says: its monitor may have been the one, and then the launcher lacks an answer.
+                    Err(_) if self.oom_kills(kills) > kills => {
                         "the launcher was killed for want of memory".to_owned()
                     }
                     Err(error) => return Err(error),
@@ -206,7 +211,7 @@ impl Launcher {
         }
         let mut prepared = self.reads.prepare();
         let join = prepared.as_mut().ok().and_then(|prepared| prepared.join.take());
-        let (running, _) = self.start_with(None, join)?;
+        let running = self.start_on_disk(join)?;
         if let RuntimePlace::Disk { reads, .. } = &mut state.runtime {
             *reads = Some(self.reads.set(prepared));
         }
@@ -214,6 +219,23 @@ impl Launcher {
             read_ahead(self.config.rootfs.clone().into());
         }
         Ok(running)
+    }
+
+    /// Starts one with the runtime on its disk. One that is killed for want of memory is started again a few times: a copy in
+    /// memory that ended with its launcher just now is given back by the kernel piece by piece, and its group is full until then.
+    fn start_on_disk(&self, join: Option<OwnedFd>) -> Result<Running, LauncherError> {
+        let mut tries = 0;
+        loop {
+            let kills = self.oom_kills(0);
+            let join = join.as_ref().map(OwnedFd::try_clone).transpose().map_err(LauncherError::Io)?;
+            match self.start_with(None, join) {
+                Err(_) if tries < KILLED_STARTS_MAX && self.oom_kills(kills) > kills => {
+                    tries += 1;
+                    std::thread::sleep(KILLED_START_PAUSE);
+                }
+                other => return other.map(|(running, _)| running),
+            }
+        }
     }
 
     /// Kills for want of memory in the launcher's group so far; as many as before where the kernel does not say.
