@@ -96,9 +96,11 @@ pub fn keep_service_rights(makes_cells: bool) -> Vec<Refused> {
         SERVICE_CAPABILITIES
     };
     // Without CAP_SETPCAP the bounding set stays, and means nothing: with no_new_privs an exec adds no capability.
-    let bound = || match held()?.contains(CapabilitySet::SETPCAP) {
-        true => bound_capabilities(used).map_err(Refused::at("bound the capabilities")),
-        false => Ok(()),
+    let bound = || {
+        if !held()?.contains(CapabilitySet::SETPCAP) {
+            return Ok(());
+        }
+        bound_capabilities(used).map_err(Refused::at("bound the capabilities"))
     };
     let drop_rest = || set_capabilities(held()?.intersection(used)).map_err(Refused::at("drop capabilities"));
     [
@@ -293,17 +295,22 @@ mod tests {
         }
     }
 
+    /// The kernel, the clock, raw packets, CAP_PERFMON and CAP_BPF.
+    fn of_the_whole_machine() -> CapabilitySet {
+        CapabilitySet::SYS_MODULE
+            | CapabilitySet::SYS_BOOT
+            | CapabilitySet::SYS_TIME
+            | CapabilitySet::SYSLOG
+            | CapabilitySet::NET_RAW
+            | CapabilitySet::from_bits_retain(1 << 38 | 1 << 39)
+    }
+
     #[test]
     fn the_service_keeps_nothing_that_it_and_its_launcher_do_not_use() {
         let reaching = CapabilitySet::DAC_READ_SEARCH
             | CapabilitySet::SYS_PTRACE
             | CapabilitySet::SYS_RAWIO
-            | CapabilitySet::SYS_MODULE
-            | CapabilitySet::SYS_BOOT
-            | CapabilitySet::SYS_TIME
-            | CapabilitySet::SYSLOG
-            | CapabilitySet::NET_RAW
-            | CapabilitySet::from_bits_retain(1 << 38 | 1 << 39);
+            | of_the_whole_machine();
         for kept in [SERVICE_CAPABILITIES, ROOT_SERVICE_CAPABILITIES, NESTED_SERVICE_CAPABILITIES] {
             assert!(kept.intersection(reaching).is_empty(), "{kept:?}");
         }
@@ -325,12 +332,7 @@ mod tests {
         assert!(AGENT_CAPABILITIES.intersection(reaching).is_empty());
         assert_eq!(AGENT_CAPABILITIES.bits().count_ones(), 7, "ARCHITECTURE.md says seven");
         let reaching = reaching.difference(CapabilitySet::SYS_ADMIN | CapabilitySet::SYS_CHROOT)
-            | CapabilitySet::SYS_MODULE
-            | CapabilitySet::SYS_BOOT
-            | CapabilitySet::SYS_TIME
-            | CapabilitySet::SYSLOG
-            | CapabilitySet::NET_RAW
-            | CapabilitySet::from_bits_retain(1 << 38 | 1 << 39);
+            | of_the_whole_machine();
         assert!(LAUNCHER_CAPABILITIES.intersection(reaching).is_empty());
         assert_eq!(LAUNCHER_CAPABILITIES.bits().count_ones(), 11, "ARCHITECTURE.md says eleven");
     }

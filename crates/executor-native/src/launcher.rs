@@ -47,8 +47,6 @@ struct State {
     runtime: RuntimePlace,
     /// A runtime on its disk is still to be read ahead.
     read_ahead: bool,
-    /// Kills for want of memory in the launcher's group, when one was last started.
-    oom_kills: u64,
     running: Option<Running>,
 }
 
@@ -129,7 +127,7 @@ impl Launcher {
     ) -> io::Result<Self> {
         let image = Image::new("sandbox-agent", agent_image::AGENT).map_err(|refused| refused.source)?;
         let hook = Image::new("template", agent_image::TEMPLATE).map_err(|refused| refused.source)?;
-        let state = State { runtime, read_ahead, oom_kills: 0, running: None };
+        let state = State { runtime, read_ahead, running: None };
         Ok(Self { image, hook, config, group, reads, state: Mutex::new(state) })
     }
 
@@ -185,8 +183,8 @@ impl Launcher {
     /// every program that runs.
     fn start(&self, state: &mut State) -> Result<Running, LauncherError> {
         if let RuntimePlace::Memory { bytes_max, .. } = state.runtime {
-            let kills = self.oom_kills(state.oom_kills);
-            let why = if kills > state.oom_kills {
+            let kills = self.oom_kills();
+            let why = if kills > 0 {
                 "the launcher or a template was killed for want of memory".to_owned()
             } else {
                 match self.start_with(Some(bytes_max), None) {
@@ -200,7 +198,7 @@ impl Launcher {
                         format!("failed to {step}: {source}")
                     }
                     // Whatever it says: its monitor may have been the one, and then the launcher lacks an answer.
-                    Err(_) if self.oom_kills(kills) > kills => {
+                    Err(_) if self.oom_kills() > kills => {
                         "the launcher was killed for want of memory".to_owned()
                     }
                     Err(error) => return Err(error),
@@ -226,10 +224,10 @@ impl Launcher {
     fn start_on_disk(&self, join: Option<OwnedFd>) -> Result<Running, LauncherError> {
         let mut tries = 0;
         loop {
-            let kills = self.oom_kills(0);
+            let kills = self.oom_kills();
             let join = join.as_ref().map(OwnedFd::try_clone).transpose().map_err(LauncherError::Io)?;
             match self.start_with(None, join) {
-                Err(_) if tries < KILLED_STARTS_MAX && self.oom_kills(kills) > kills => {
+                Err(_) if tries < KILLED_STARTS_MAX && self.oom_kills() > kills => {
                     tries += 1;
                     std::thread::sleep(KILLED_START_PAUSE);
                 }
@@ -238,9 +236,9 @@ impl Launcher {
         }
     }
 
-    /// Kills for want of memory in the launcher's group so far; as many as before where the kernel does not say.
-    fn oom_kills(&self, before: u64) -> u64 {
-        self.group.oom_kills().unwrap_or(before)
+    /// Kills for want of memory in the launcher's group so far; none where the kernel does not say.
+    fn oom_kills(&self) -> u64 {
+        self.group.oom_kills().unwrap_or(0)
     }
 
     /// Starts one with the runtime in memory, in at most this many bytes, or on its disk; `join` is a control group to be in

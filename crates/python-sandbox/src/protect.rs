@@ -27,7 +27,8 @@ pub(crate) fn this_process(settings: &Settings) {
         tracing::warn!(%error, "other processes of this user can read the service's memory");
     }
     let makes_cells = settings.active_providers().contains(&executor_native::PROVIDER);
-    // What the kernel refuses here it refuses to the native executor too, which then runs nothing and says why.
+    // The native executor needs the same calls: where the kernel refuses them here, it runs nothing and says why. Those of
+    // containers go on, with the warning.
     for refused in confine::keep_service_rights(makes_cells).into_iter().chain(filter_calls().err()) {
         tracing::warn!(
             error = executor::error_chain(&refused),
