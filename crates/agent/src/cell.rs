@@ -6,7 +6,7 @@
 //! When it ends, the kernel kills whatever else is in its pid namespace, and its mounts vanish with the last of
 //! them.
 
-use crate::{Channel, Filter, Origin, Place, serve};
+use crate::{Channel, Context, Filter, Origin, Place, serve};
 use confine::seccomp::Insn;
 use confine::{AGENT_CAPABILITIES, CellGroups, CellMounts, Proc, Refused, SingleThreaded, Stage};
 use protocol::GuestMessage;
@@ -67,7 +67,8 @@ pub(crate) fn run(
         None if request.template.is_some() => Origin::NoTemplate,
         None => Origin::Started { preload: Vec::new() },
     };
-    serve(proof, &mut channel, &config.program, walls.program, &place, origin)
+    let context = Context { proof, config: &config.program, filter: walls.program, place: &place };
+    serve(&context, &mut channel, origin)
 }
 
 fn set_up(

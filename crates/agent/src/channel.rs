@@ -1,6 +1,6 @@
 //! The agent's end of the protocol stream.
 
-use protocol::{Decoder, GuestMessage, HostMessage, encode};
+use protocol::{Decoder, FrameError, GuestMessage, HostMessage, append};
 use rustix::buffer::spare_capacity;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::OFlags;
@@ -46,8 +46,8 @@ impl Channel {
     }
 
     /// Queues a message and writes what goes at once.
-    pub(crate) fn send(&mut self, message: &GuestMessage) -> io::Result<()> {
-        self.outgoing.extend_from_slice(&encode(message).map_err(io::Error::other)?);
+    pub(crate) fn send(&mut self, message: &GuestMessage<'_>) -> io::Result<()> {
+        append(&mut self.outgoing, message).map_err(io::Error::other)?;
         self.write_some()
     }
 
@@ -78,40 +78,47 @@ impl Channel {
         Ok(())
     }
 
-    /// Takes a message that has already arrived, without waiting.
+    /// Takes a message that has already arrived, without waiting. Bulk data in it borrows from the channel.
     ///
     /// # Errors
-    /// `UnexpectedEof` when the host is gone, `InvalidData` when it speaks nonsense.
-    pub(crate) fn try_receive(&mut self) -> io::Result<Option<HostMessage>> {
-        loop {
-            let invalid = |error| io::Error::new(io::ErrorKind::InvalidData, error);
-            if let Some(message) = self.decoder.next_message().map_err(invalid)? {
-                return Ok(Some(message));
-            }
-            match rustix::io::read(&self.input, spare_capacity(self.decoder.room(READ_BYTES))) {
-                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-                Ok(_) => {}
-                Err(Errno::AGAIN) => return Ok(None),
-                Err(Errno::INTR) => {}
-                Err(errno) => return Err(errno.into()),
+    /// `UnexpectedEof` when the host is gone, `InvalidData` when what it sends is not a message.
+    pub(crate) fn try_receive(&mut self) -> io::Result<Option<HostMessage<'_>>> {
+        while !self.decoder.is_ready().map_err(invalid)? {
+            if !self.read_some()? {
+                return Ok(None);
             }
         }
+        self.decoder.next_message().map_err(invalid)
     }
 
     /// Blocks until a message arrives.
     ///
     /// # Errors
     /// As [`Channel::try_receive`].
-    pub(crate) fn receive(&mut self) -> io::Result<HostMessage> {
-        loop {
-            if let Some(message) = self.try_receive()? {
-                return Ok(message);
-            }
-            let mut waiting = [PollFd::new(&self.input, PollFlags::IN)];
-            match poll(&mut waiting, None) {
-                Ok(_) | Err(Errno::INTR) => {}
-                Err(errno) => return Err(errno.into()),
+    pub(crate) fn receive(&mut self) -> io::Result<HostMessage<'_>> {
+        while !self.decoder.is_ready().map_err(invalid)? {
+            if !self.read_some()? {
+                let mut waiting = [PollFd::new(&self.input, PollFlags::IN)];
+                match poll(&mut waiting, None) {
+                    Ok(_) | Err(Errno::INTR) => {}
+                    Err(errno) => return Err(errno.into()),
+                }
             }
         }
+        self.decoder.next_message().map_err(invalid)?.ok_or_else(|| io::ErrorKind::InvalidData.into())
     }
+
+    /// Reads what there is; false when there is nothing now.
+    fn read_some(&mut self) -> io::Result<bool> {
+        match rustix::io::read(&self.input, spare_capacity(self.decoder.room(READ_BYTES))) {
+            Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(_) | Err(Errno::INTR) => Ok(true),
+            Err(Errno::AGAIN) => Ok(false),
+            Err(errno) => Err(errno.into()),
+        }
+    }
+}
+
+fn invalid(error: FrameError) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, error)
 }

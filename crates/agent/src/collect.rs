@@ -52,6 +52,13 @@ pub(crate) fn collect(channel: &mut Channel, header: &ExecHeader, inputs: &Input
     send_files(channel, header, &directory, found)
 }
 
+/// The files that lie in the output directory before an execution: those of executions before.
+pub(crate) fn present(directory: &OwnedFd) -> Inputs {
+    let mut found = Found::default();
+    walk(directory, "", 0, &mut found);
+    found.files.into_iter().map(|file| (file.path, file.version)).collect()
+}
+
 /// What the walk found.
 #[derive(Default)]
 struct Found {
@@ -308,7 +315,7 @@ fn send_content(channel: &mut Channel, file: &OwnedFd, size_bytes: u64) -> io::R
             Err(errno) => return Err(errno.into()),
         };
         rest -= length as u64;
-        channel.send(&GuestMessage::FileData { data: chunk[..length].to_vec() })?;
+        channel.send(&GuestMessage::FileData { data: &chunk[..length] })?;
         channel.flush()?;
     }
     Ok(())

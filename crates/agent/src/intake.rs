@@ -2,8 +2,8 @@
 
 use crate::Channel;
 use crate::supervise::disk_state;
-use protocol::{ExecHeader, HostMessage, InputCause, InputRefusal};
-use rustix::fs::{Gid, Mode, OFlags, Stat, Timespec, Timestamps, Uid};
+use protocol::{Begin, ExecHeader, HostMessage, InputCause, InputRefusal};
+use rustix::fs::{AtFlags, Gid, Mode, OFlags, Stat, Timespec, Timestamps, Uid};
 use rustix::io::Errno;
 use std::collections::HashMap;
 use std::io;
@@ -18,9 +18,12 @@ const STDIN_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// coarse the file system's clock is.
 const INPUT_AGE_S: i64 = 10;
 
-/// What shall be run.
+/// An execution whose input is complete.
 #[derive(Debug)]
 pub(crate) struct Order {
+    pub(crate) id: u64,
+    /// Another execution may follow.
+    pub(crate) keep: bool,
     pub(crate) header: ExecHeader,
     pub(crate) code: Vec<u8>,
     pub(crate) stdin: Vec<u8>,
@@ -78,43 +81,55 @@ pub(crate) fn refuse(error: io::Error, path: &str) -> NoOrder {
     NoOrder::Refused(InputRefusal { cause, path: path.to_owned(), disk: disk_state() })
 }
 
-/// Waits for an execution and puts its input files into `directory`. Nothing of the program runs yet, so nobody
-/// races the writing.
+/// Receives the input of the execution that `begin` announces and puts its files into `directory`. Nothing of a program runs
+/// meanwhile, so nobody races the writing. `found` are the files that lie there already: those of executions before, which this
+/// one may replace.
 pub(crate) fn receive(
     channel: &mut Channel,
+    begin: Begin,
     directory: &OwnedFd,
     owner: Option<u32>,
+    mut found: Inputs,
 ) -> Result<Order, NoOrder> {
-    let HostMessage::Exec(header) = channel.receive()? else { return Err(out_of_order().into()) };
-    let mut order = Order { header, code: Vec::new(), stdin: Vec::new(), inputs: Inputs::new() };
+    let Begin { id, mode: protocol::Mode::Script, keep, header } = begin;
+    let mut order = Order { id, keep, header, code: Vec::new(), stdin: Vec::new(), inputs: Inputs::new() };
     let mut open: Option<Open> = None;
     loop {
         match channel.receive()? {
-            HostMessage::Code { data } => append(&mut order.code, &data, CODE_BYTES_MAX)?,
-            HostMessage::Stdin { data } => append(&mut order.stdin, &data, STDIN_BYTES_MAX)?,
+            HostMessage::Code { data } => append(&mut order.code, data, CODE_BYTES_MAX)?,
+            HostMessage::Stdin { data } => append(&mut order.stdin, data, STDIN_BYTES_MAX)?,
             HostMessage::InputFile { path, size_bytes } => {
                 finish(open.take(), &mut order.inputs)?;
-                let file = create(directory, &path, owner).map_err(|error| refuse(error, &path))?;
-                open = Some(Open { file, path, rest: size_bytes });
+                if found.remove(path).is_some() {
+                    // One that cannot be removed is in the way of the new one, which says so.
+                    let _ = remove(directory, path);
+                }
+                let file = create(directory, path, owner).map_err(|error| refuse(error, path))?;
+                open = Some(Open { file, path: path.to_owned(), rest: size_bytes });
             }
             HostMessage::InputData { data } => match &mut open {
                 Some(open) if data.len() as u64 <= open.rest => {
-                    write_all(&open.file, &data).map_err(|error| refuse(error, &open.path))?;
+                    write_all(&open.file, data).map_err(|error| refuse(error, &open.path))?;
                     open.rest -= data.len() as u64;
                 }
                 _ => return Err(out_of_order().into()),
             },
             HostMessage::Start => {
                 finish(open.take(), &mut order.inputs)?;
+                order.inputs.extend(found);
                 return Ok(order);
             }
-            HostMessage::Cancel => return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
-            HostMessage::Exec(_) => return Err(out_of_order().into()),
+            HostMessage::Cancel { id } if id == order.id => {
+                return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+            }
+            // Of an execution that has ended meanwhile.
+            HostMessage::Cancel { id } | HostMessage::Interrupt { id } if id < order.id => {}
+            _ => return Err(out_of_order().into()),
         }
     }
 }
 
-fn out_of_order() -> io::Error {
+pub(crate) fn out_of_order() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, "a message out of order")
 }
 
@@ -156,28 +171,46 @@ pub(crate) fn write_all(file: &OwnedFd, mut data: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// Creates an input file and the directories above it, below `directory`.
-fn create(directory: &OwnedFd, path: &str, owner: Option<u32>) -> io::Result<OwnedFd> {
+const DIRECTORY: OFlags =
+    OFlags::DIRECTORY.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC).union(OFlags::RDONLY);
+
+/// The directories above a file and its name; an error for a path that leaves the directory it is relative to.
+fn split(path: &str) -> io::Result<(Vec<&str>, &str)> {
     let invalid = || io::Error::new(io::ErrorKind::InvalidInput, "an input path that leaves the directory");
     let mut parts: Vec<_> = path.split('/').collect();
     if parts.iter().any(|part| matches!(*part, "" | "." | "..") || part.contains('\0')) {
         return Err(invalid());
     }
     let name = parts.pop().ok_or_else(invalid)?;
+    Ok((parts, name))
+}
+
+/// Creates an input file and the directories above it, below `directory`.
+fn create(directory: &OwnedFd, path: &str, owner: Option<u32>) -> io::Result<OwnedFd> {
+    let (parts, name) = split(path)?;
     let mut parent = directory.try_clone()?;
     for part in parts {
         match rustix::fs::mkdirat(&parent, part, Mode::from_raw_mode(0o755)) {
             Err(Errno::EXIST) => {}
             other => other?,
         }
-        let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::RDONLY;
-        parent = rustix::fs::openat(&parent, part, flags, Mode::empty())?;
+        parent = rustix::fs::openat(&parent, part, DIRECTORY, Mode::empty())?;
         give(&parent, owner)?;
     }
     let flags = OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::WRONLY;
     let file = rustix::fs::openat(&parent, name, flags, Mode::from_raw_mode(0o644))?;
     give(&file, owner)?;
     Ok(file)
+}
+
+/// Removes a file below `directory`, through no link.
+fn remove(directory: &OwnedFd, path: &str) -> io::Result<()> {
+    let (parts, name) = split(path)?;
+    let mut parent = directory.try_clone()?;
+    for part in parts {
+        parent = rustix::fs::openat(&parent, part, DIRECTORY, Mode::empty())?;
+    }
+    Ok(rustix::fs::unlinkat(&parent, name, AtFlags::empty())?)
 }
 
 /// Makes the program's user the owner.

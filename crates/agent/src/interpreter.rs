@@ -116,6 +116,16 @@ pub enum Origin {
     NoTemplate,
 }
 
+impl Origin {
+    /// What an interpreter that is started in this sandbox imports.
+    pub(crate) fn preload(&self) -> Vec<String> {
+        match self {
+            Self::Started { preload } => preload.clone(),
+            Self::Template { .. } | Self::NoTemplate => Vec::new(),
+        }
+    }
+}
+
 /// An interpreter that waits for its program, and our ends of its pipes.
 #[derive(Debug)]
 pub(crate) struct Interpreter {

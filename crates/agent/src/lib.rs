@@ -39,7 +39,7 @@ pub use channel::Channel;
 pub use interpreter::{Filter, Origin};
 pub use launcher::STEPS as LAUNCHER_STEPS;
 pub use packet::{receive_packet, send_packet};
-pub use serve::{Place, serve};
+pub use serve::{Context, Place, serve};
 
 /// Where programs write what is returned. Empty at the start, and their working directory.
 pub const OUTPUT_DIRECTORY: &str = "/tmp/output";

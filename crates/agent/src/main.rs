@@ -1,6 +1,6 @@
 //! The agent's executable. See the library for what it does.
 
-use agent::{Channel, Filter, Origin, Place};
+use agent::{Channel, Context, Filter, Origin, Place};
 use confine::SingleThreaded;
 use protocol::launcher::ProgramConfig;
 use std::io;
@@ -49,7 +49,8 @@ fn init(arguments: &[String]) -> io::Result<()> {
     let output: OwnedFd = io::stdout().as_fd().try_clone_to_owned()?;
     let filter = Filter::new(&config)?;
     let origin = Origin::Started { preload };
-    agent::serve(&proof, &mut Channel::new(input, output)?, &config, &filter, &place, origin)
+    let context = Context { proof: &proof, config: &config, filter: &filter, place: &place };
+    agent::serve(&context, &mut Channel::new(input, output)?, origin)
 }
 
 /// What `init` is told.

@@ -4,15 +4,19 @@
 //! every executor has it, and none pays for a mount. All of it belongs to the agent where that has a user of its own.
 //! Where it has not (in a user namespace) a program can change what it itself sees here, and nothing else.
 
-use rustix::fs::{CWD, Mode, OFlags};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags};
 use std::io;
 
 /// Where it lies. The runtime's `/run/program` and `/run/sandbox` point here, its `/etc/passwd` and `/etc/group` to the latter.
 const ROOM: &str = "/tmp/.sandbox";
-/// The program, as `runtime/runner/program.py` names it.
+/// Of the program, `main.py`, as `runtime/runner/program.py` names it.
 const PROGRAM_DIRECTORY: &str = "/tmp/.sandbox/program";
-const PROGRAM: &str = "/tmp/.sandbox/program/main.py";
 const NAMES_DIRECTORY: &str = "/tmp/.sandbox/sandbox";
+
+const DIRECTORY: OFlags =
+    OFlags::DIRECTORY.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC).union(OFlags::RDONLY);
+const NEW_FILE: OFlags =
+    OFlags::CREATE.union(OFlags::EXCL).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC).union(OFlags::WRONLY);
 
 /// Makes the directories and names the user.
 ///
@@ -41,15 +45,29 @@ pub(crate) fn prepare(user: Option<u32>) -> io::Result<()> {
     close(ROOM)
 }
 
-/// Writes the program where `__file__` says it is. A sandbox that input files have filled runs it without.
+/// Writes the program where `__file__` says it is, in the place of the one before it in this sandbox. A sandbox that input files
+/// have filled runs it without.
 pub(crate) fn write_program(code: &[u8]) {
-    let _ = write(PROGRAM, code);
-    let _ = close(PROGRAM_DIRECTORY);
+    let _ = replace_program(code);
+}
+
+/// Through no link: a program before this one could have put one there.
+fn replace_program(code: &[u8]) -> io::Result<()> {
+    let mut directory = rustix::fs::openat(CWD, ROOM, DIRECTORY, Mode::empty())?;
+    directory = rustix::fs::openat(&directory, "program", DIRECTORY, Mode::empty())?;
+    rustix::fs::fchmod(&directory, Mode::from_raw_mode(0o755))?;
+    match rustix::fs::unlinkat(&directory, "main.py", AtFlags::empty()) {
+        Err(rustix::io::Errno::NOENT) => {}
+        other => other?,
+    }
+    let file = rustix::fs::openat(&directory, "main.py", NEW_FILE, Mode::from_raw_mode(0o444))?;
+    let written = crate::intake::write_all(&file, code);
+    rustix::fs::fchmod(&directory, Mode::from_raw_mode(0o555))?;
+    written
 }
 
 fn write(path: &str, content: &[u8]) -> io::Result<()> {
-    let flags = OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::WRONLY;
-    let file = rustix::fs::open(path, flags, Mode::from_raw_mode(0o444))?;
+    let file = rustix::fs::open(path, NEW_FILE, Mode::from_raw_mode(0o444))?;
     crate::intake::write_all(&file, content)
 }
 

@@ -1,11 +1,11 @@
-//! One sandbox's life as the agent sees it: ready, one execution, end.
+//! A sandbox's life as the agent sees it: ready, one execution after the other, end.
 
-use crate::intake::NoOrder;
+use crate::intake::{Inputs, NoOrder, out_of_order};
 use crate::interpreter::{self, Filter, Origin, Walls};
 use crate::{Channel, OUTPUT_DIRECTORY, collect, intake, room, supervise};
 use confine::{ChildSignal, SingleThreaded};
 use protocol::launcher::ProgramConfig;
-use protocol::{GuestMessage, PROTOCOL_VERSION};
+use protocol::{Begin, GuestMessage, HostMessage, PROTOCOL_VERSION};
 use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Uid};
 use std::io;
 use std::os::fd::OwnedFd;
@@ -24,67 +24,124 @@ pub struct Place {
     pub cpus: Vec<u32>,
 }
 
-/// Gets an interpreter ready, serves one execution and returns. Whatever goes wrong is told to the host as a `Fault`, as far as it listens.
+/// What is the same for every program of a sandbox.
+#[derive(Debug, Clone, Copy)]
+pub struct Context<'a> {
+    /// This process has one thread, so it may fork.
+    pub proof: &'a SingleThreaded,
+    /// How programs are started.
+    pub config: &'a ProgramConfig,
+    /// The filter of their system calls.
+    pub filter: &'a Filter,
+    /// Who and where they run.
+    pub place: &'a Place,
+}
+
+/// What failed, in the infinitive, and why.
+struct Failed {
+    step: &'static str,
+    source: io::Error,
+}
+
+fn at<E: Into<io::Error>>(step: &'static str) -> impl Fn(E) -> Failed {
+    move |source| Failed { step, source: source.into() }
+}
+
+const PREPARE: &str = "prepare the sandbox";
+const START: &str = "start the interpreter";
+const RECEIVE: &str = "receive the program";
+
+/// Gets an interpreter ready and serves executions until the host wants no more. Whatever goes wrong is told to the host as a
+/// `Fault`, as far as it listens.
 ///
 /// # Errors
 /// When the host went away or the sandbox is broken; the caller ends the sandbox in any case.
-pub fn serve(
-    proof: &SingleThreaded,
-    channel: &mut Channel,
-    config: &ProgramConfig,
-    filter: &Filter,
-    place: &Place,
-    origin: Origin,
-) -> io::Result<()> {
-    let mut step = "prepare the sandbox";
-    let result = serve_steps(proof, channel, config, filter, place, origin, &mut step);
-    if let Err(error) = &result
-        && error.kind() != io::ErrorKind::UnexpectedEof
-    {
-        let _ = channel.send(&GuestMessage::Fault { step: step.to_owned(), detail: error.to_string() });
+pub fn serve(context: &Context<'_>, channel: &mut Channel, origin: Origin) -> io::Result<()> {
+    let Err(Failed { step, source }) = serve_executions(context, channel, origin) else { return Ok(()) };
+    if source.kind() != io::ErrorKind::UnexpectedEof {
+        let (step, detail) = (step.to_owned(), source.to_string());
+        let _ = channel.send(&GuestMessage::Fault { step, detail });
         let _ = channel.flush();
     }
-    result
+    Err(source)
 }
 
-fn serve_steps(
-    proof: &SingleThreaded,
-    channel: &mut Channel,
-    config: &ProgramConfig,
-    filter: &Filter,
-    place: &Place,
-    origin: Origin,
-    step: &mut &'static str,
-) -> io::Result<()> {
-    let children = ChildSignal::new().map_err(|refused| refused.source)?;
-    let output = prepare_tmp(place.user)?;
-    room::prepare(place.user)?;
-    let walls = Walls::new(config, filter)?;
-    *step = "start the interpreter";
-    let mut interpreter = interpreter::prepare(proof, config, &walls, place.user, &place.cpus, origin)?;
-    let origin = interpreter.origin.clone();
-    channel.send(&GuestMessage::Ready { version: PROTOCOL_VERSION, interpreter: origin })?;
-    channel.flush()?;
+fn serve_executions(context: &Context<'_>, channel: &mut Channel, origin: Origin) -> Result<(), Failed> {
+    let Context { proof, config, filter, place } = *context;
+    let children = ChildSignal::new().map_err(|refused| at(PREPARE)(refused.source))?;
+    let mut output = prepare_tmp(place.user).map_err(at(PREPARE))?;
+    room::prepare(place.user).map_err(at(PREPARE))?;
+    let walls = Walls::new(config, filter).map_err(at(PREPARE))?;
+    // Those of later executions are started: the way to a template is closed before a program comes.
+    let preload = origin.preload();
+    let prepare = |origin| interpreter::prepare(proof, config, &walls, place.user, &place.cpus, origin);
+    let first = prepare(origin).map_err(at(START))?;
+    let interpreter = first.origin.clone();
+    channel.send(&GuestMessage::Ready { version: PROTOCOL_VERSION, interpreter }).map_err(at(RECEIVE))?;
+    channel.flush().map_err(at(RECEIVE))?;
 
-    *step = "receive the program";
-    let order = match intake::receive(channel, &output, place.user) {
-        Ok(order) => order,
-        Err(NoOrder::Broken(error)) => return Err(error),
-        Err(NoOrder::Refused(refusal)) => {
-            channel.send(&GuestMessage::InputRefused(refusal))?;
-            return channel.flush();
+    let mut waiting = Some(first);
+    loop {
+        let begin = next_execution(channel).map_err(at(RECEIVE))?;
+        let (mut interpreter, found) = match waiting.take() {
+            Some(interpreter) => (interpreter, Inputs::new()),
+            None => {
+                output = open_output(place.user).map_err(at(PREPARE))?;
+                let preload = preload.clone();
+                let interpreter = prepare(Origin::Started { preload }).map_err(at(START))?;
+                (interpreter, collect::present(&output))
+            }
+        };
+        let mut order = match intake::receive(channel, begin, &output, place.user, found) {
+            Ok(order) => order,
+            Err(NoOrder::Broken(error)) => return Err(at(RECEIVE)(error)),
+            Err(NoOrder::Refused(refusal)) => {
+                channel.send(&GuestMessage::InputRefused(refusal)).map_err(at(RECEIVE))?;
+                return channel.flush().map_err(at(RECEIVE));
+            }
+        };
+        let (id, keep) = (order.id, order.keep);
+        let (header, inputs) = (order.header.clone(), std::mem::take(&mut order.inputs));
+        // In the stream before the program can run: who reads to its end without it knows that nothing ran.
+        channel.send(&GuestMessage::Accepted { id }).map_err(at(RECEIVE))?;
+        channel.flush().map_err(at(RECEIVE))?;
+        interpreter.hand_over(&order).map_err(at("hand the program over"))?;
+        let report =
+            supervise::supervise(channel, &children, interpreter, order, place.user, config.tasks_max)
+                .map_err(at("run the program"))?;
+        const COLLECT: &str = "collect the output files";
+        channel.send(&GuestMessage::Ended(report)).map_err(at(COLLECT))?;
+        let skipped_more = collect::collect(channel, &header, &inputs).map_err(at(COLLECT))?;
+        channel.send(&GuestMessage::Finished { id, skipped_more }).map_err(at(COLLECT))?;
+        channel.flush().map_err(at(COLLECT))?;
+        if !keep {
+            return Ok(());
         }
-    };
-    let (header, inputs) = (order.header.clone(), order.inputs.clone());
-    *step = "hand the program over";
-    interpreter.hand_over(&order)?;
-    *step = "run the program";
-    let report = supervise::supervise(channel, &children, interpreter, order, place.user, config.tasks_max)?;
-    channel.send(&GuestMessage::Ended(report))?;
-    *step = "collect the output files";
-    let skipped_more = collect::collect(channel, &header, &inputs)?;
-    channel.send(&GuestMessage::Finished { skipped_more })?;
-    channel.flush()
+    }
+}
+
+/// Waits for the next execution to be announced.
+fn next_execution(channel: &mut Channel) -> io::Result<Begin> {
+    loop {
+        match channel.receive()? {
+            HostMessage::Begin(begin) => return Ok(begin),
+            // Of an execution that has ended meanwhile.
+            HostMessage::Cancel { .. } | HostMessage::Interrupt { .. } => {}
+            _ => return Err(out_of_order()),
+        }
+    }
+}
+
+/// The working directory of a later execution, which a program before it may have removed.
+fn open_output(owner: Option<u32>) -> io::Result<OwnedFd> {
+    match rustix::fs::mkdir(OUTPUT_DIRECTORY, Mode::from_raw_mode(0o755)) {
+        Err(rustix::io::Errno::EXIST) => {}
+        other => other?,
+    }
+    let flags = OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::RDONLY;
+    let output = rustix::fs::open(OUTPUT_DIRECTORY, flags, Mode::empty())?;
+    intake::give(&output, owner)?;
+    Ok(output)
 }
 
 /// Fills the empty `/tmp`: the output directory, and links to the runtime's skeleton. Returns the output directory.

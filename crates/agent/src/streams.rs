@@ -127,7 +127,7 @@ impl Captured {
         match rustix::io::read(pipe, spare_capacity(&mut data)) {
             Ok(0) => self.pipe = None,
             Ok(_) => {
-                self.take(data, channel)?;
+                self.take(&data, channel)?;
                 return Ok(true);
             }
             Err(Errno::AGAIN | Errno::INTR) => {}
@@ -136,25 +136,25 @@ impl Captured {
         Ok(false)
     }
 
-    fn take(&mut self, mut data: Vec<u8>, channel: &mut Channel) -> io::Result<()> {
+    fn take(&mut self, data: &[u8], channel: &mut Channel) -> io::Result<()> {
         self.bytes += data.len() as u64;
-        keep_last(&mut self.words, &data, self.words_bytes_max);
+        keep_last(&mut self.words, data, self.words_bytes_max);
         let now = usize::try_from(self.head_room).unwrap_or(usize::MAX).min(data.len());
-        keep_last(&mut self.tail, &data[now..], self.tail_bytes_max);
-        data.truncate(now);
-        self.head_room -= now as u64;
-        self.send(data, channel)
+        let (now, later) = data.split_at(now);
+        keep_last(&mut self.tail, later, self.tail_bytes_max);
+        self.head_room -= now.len() as u64;
+        self.send(now, channel)
     }
 
     /// All writers are dead: takes what is left in the pipe and in the memory of the program, and passes the end on.
     pub(crate) fn finish(&mut self, kept: &Kept, channel: &mut Channel) -> io::Result<()> {
         while self.read(channel)? {}
-        self.take(kept.waiting(self.stream, self.bytes), channel)?;
+        self.take(&kept.waiting(self.stream, self.bytes), channel)?;
         let tail: Vec<u8> = std::mem::take(&mut self.tail).into();
-        tail.chunks(CHUNK_BYTES_MAX).try_for_each(|piece| self.send(piece.to_vec(), channel))
+        tail.chunks(CHUNK_BYTES_MAX).try_for_each(|piece| self.send(piece, channel))
     }
 
-    fn send(&self, data: Vec<u8>, channel: &mut Channel) -> io::Result<()> {
+    fn send(&self, data: &[u8], channel: &mut Channel) -> io::Result<()> {
         if data.is_empty() {
             return Ok(());
         }

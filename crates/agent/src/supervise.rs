@@ -4,7 +4,7 @@
 use crate::Channel;
 use crate::counters;
 use crate::idle;
-use crate::intake::Order;
+use crate::intake::{Order, out_of_order};
 use crate::interpreter::Interpreter;
 use crate::locks::{self, Locks};
 use crate::streams::{Captured, Kept};
@@ -16,7 +16,7 @@ use protocol::{
 };
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use rustix::process::Pid;
+use rustix::process::{Pid, Signal};
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -56,6 +56,7 @@ pub(crate) fn supervise(
 }
 
 struct Run {
+    id: u64,
     header: ExecHeader,
     pid: Pid,
     pidfd: Option<OwnedFd>,
@@ -72,6 +73,8 @@ struct Run {
     user: Option<u32>,
     begun: Instant,
     started: Option<Instant>,
+    /// The host asked for SIGINT before the program had started.
+    is_interrupted: bool,
     /// CPU time that was used when the last part of the program's time began.
     used: Option<(Instant, u64)>,
     waited: bool,
@@ -109,7 +112,9 @@ impl Run {
             stdout: Captured::new(OutputStream::Stdout, interpreter.stdout, order.header.output_bytes_max),
             stderr: Captured::new(OutputStream::Stderr, interpreter.stderr, order.header.output_bytes_max),
             kept: interpreter.kept,
+            id: order.id,
             header: order.header,
+            is_interrupted: false,
             denied: Vec::new(),
             locks: Locks::default(),
             user,
@@ -127,14 +132,12 @@ impl Run {
         }
     }
 
-    /// Kills the program's first process.
-    fn kill(&self) {
+    /// Signals the program's first process.
+    fn signal(&self, signal: Signal) {
         let _ = match &self.pidfd {
-            Some(pidfd) => rustix::process::pidfd_send_signal(pidfd, rustix::process::Signal::KILL),
+            Some(pidfd) => rustix::process::pidfd_send_signal(pidfd, signal),
             // Until it is reaped its number is its own.
-            None if self.status.is_none() => {
-                rustix::process::kill_process(self.pid, rustix::process::Signal::KILL)
-            }
+            None if self.status.is_none() => rustix::process::kill_process(self.pid, signal),
             None => Ok(()),
         };
     }
@@ -145,7 +148,7 @@ impl Run {
     fn end_all(&mut self, children: &ChildSignal) {
         loop {
             // kill_all is for a pid namespace of our own; where the agent is not its first process, this must do.
-            self.kill();
+            self.signal(Signal::KILL);
             kill_all();
             loop {
                 match reap() {
@@ -163,7 +166,7 @@ impl Run {
     /// Returns when the program's first process is dead, or has to die.
     fn until_end(&mut self, channel: &mut Channel, children: &ChildSignal) -> io::Result<()> {
         // What came together with the program was read with it, and no poll tells of it.
-        if cancelled(channel)? {
+        if self.is_cancelled(channel)? {
             self.reason = EndReason::Cancelled;
             return Ok(());
         }
@@ -182,7 +185,7 @@ impl Run {
             for source in ready {
                 match source {
                     Source::Host => {
-                        if cancelled(channel)? {
+                        if self.is_cancelled(channel)? {
                             self.reason = EndReason::Cancelled;
                             return Ok(());
                         }
@@ -215,6 +218,29 @@ impl Run {
             }
         }
         Ok(())
+    }
+
+    /// Follows what the host says. True when it wants the program to end; an error when the host is gone.
+    fn is_cancelled(&mut self, channel: &mut Channel) -> io::Result<bool> {
+        while let Some(message) = channel.try_receive()? {
+            match message {
+                HostMessage::Cancel { id } if id == self.id => return Ok(true),
+                HostMessage::Interrupt { id } if id == self.id => self.interrupt(),
+                // Of an execution that has ended meanwhile.
+                HostMessage::Cancel { id } | HostMessage::Interrupt { id } if id < self.id => {}
+                _ => return Err(out_of_order()),
+            }
+        }
+        Ok(false)
+    }
+
+    /// Sends SIGINT to the program's first process, once the program has started: before, it is not the program's.
+    fn interrupt(&mut self) {
+        if self.started.is_none() {
+            self.is_interrupted = true;
+            return;
+        }
+        self.signal(Signal::INT);
     }
 
     /// Time until the deadline; `None` when it is over.
@@ -302,7 +328,10 @@ impl Run {
                 self.start = None;
                 self.started = Some(Instant::now());
                 self.stderr.forget_words();
-                channel.send(&GuestMessage::Started)?;
+                channel.send(&GuestMessage::Started { id: self.id })?;
+                if std::mem::take(&mut self.is_interrupted) {
+                    self.interrupt();
+                }
             }
             Err(_) => {}
         }
@@ -387,6 +416,7 @@ impl Run {
         let counters = self.counters();
         let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         Ok(Report {
+            id: self.id,
             // Killed by us between its end and our notice, or by kill_all.
             status: self.status.unwrap_or(WaitStatus::Signaled(9)),
             reason: self.reason,
@@ -412,15 +442,6 @@ impl Run {
     fn never_started(&self, what: &str) -> io::Error {
         let status = self.status;
         io::Error::other(format!("the interpreter {what} ({status:?}): {}", self.stderr.words()))
-    }
-}
-
-/// True when the host wants the program to end; an error when the host is gone.
-fn cancelled(channel: &mut Channel) -> io::Result<bool> {
-    match channel.try_receive()? {
-        Some(HostMessage::Cancel) => Ok(true),
-        Some(_) => Err(io::Error::new(io::ErrorKind::InvalidData, "a message out of order")),
-        None => Ok(false),
     }
 }
 

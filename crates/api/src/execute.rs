@@ -12,8 +12,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use http::HeaderMap;
-use service::ExecuteCommand;
-use tokio_util::sync::CancellationToken;
+use service::{ExecuteCommand, Principal, RequestContext};
 
 /// Bodies up to this many bytes are parsed where they are read: handing them to another thread costs more.
 const PARSE_INLINE_BYTES_MAX: usize = 128 * 1024;
@@ -53,9 +52,10 @@ pub(crate) async fn execute(
 ) -> Result<Response, ApiError> {
     let GrantedBody { bytes, grant: _grant } = state.bodies.read(&headers, body).await?;
     let command = parse(bytes).await?;
-    // Nobody fires this token: a client that goes away drops this future, and with it the program.
-    let execution = state.api.service.execute(command, &id, CancellationToken::new()).await?;
-    let word = OutcomeWord(execution.outcome.kind.as_str());
+    // A client that goes away drops this future, and with it the program.
+    let context = RequestContext::new(id, Principal::Anonymous);
+    let execution = state.api.service.execute(&context, command).await?;
+    let word = OutcomeWord(execution.verdict.kind().as_str());
     let base = base_url(state.api.public_url.as_deref(), &headers, state.api.bound);
     Ok((Extension(word), Json(ExecuteResponse::new(execution, &base))).into_response())
 }

@@ -1,8 +1,9 @@
 //! The answer of `POST /execute`, exactly as the contract (`docs/api.md`) has it.
 
 use crate::error::FindingBody;
+use explain::{Exception, LimitHit, Outcome};
 use serde::Serialize;
-use service::{Artifact, Captured, Exception, Execution, LimitHit, Outcome, Skipped, Usage};
+use service::{Artifact, Captured, Execution, Skipped, Usage};
 use std::time::Duration;
 use utoipa::ToSchema;
 
@@ -188,15 +189,17 @@ impl ExecuteResponse {
     pub fn new(execution: Execution, base_url: &str) -> Self {
         let artifacts: Vec<_> =
             execution.artifacts.into_iter().map(|artifact| ArtifactBody::new(artifact, base_url)).collect();
+        let verdict = &execution.verdict;
+        let outcome = explain::outcome(verdict, execution.executor, execution.unseen_expression);
         Self {
-            success: execution.success,
-            exit_code: execution.exit_code,
+            success: verdict.success(),
+            exit_code: verdict.exit_code,
             execution_time: rounded(execution.usage.wall_time.as_secs_f64(), 1e6),
-            error: execution.error,
+            error: outcome.error.clone(),
             files: artifacts.iter().map(|artifact| artifact.url.clone()).collect(),
             request_id: execution.request_id,
             executor: execution.executor.to_owned(),
-            outcome: execution.outcome.into(),
+            outcome: outcome.into(),
             usage: execution.usage.into(),
             output: OutputBody::new(&execution.stdout, &execution.stderr),
             stdout: execution.stdout.text,
@@ -219,7 +222,7 @@ fn milliseconds(time: Duration) -> f64 {
 
 impl From<Outcome> for OutcomeBody {
     fn from(outcome: Outcome) -> Self {
-        let Outcome { kind, limit, signal, syscall, message, hint, exception, retryable } = outcome;
+        let Outcome { kind, limit, signal, syscall, message, hint, exception, retryable, .. } = outcome;
         Self {
             kind: kind.as_str(),
             limit: limit.map(LimitBody::from),

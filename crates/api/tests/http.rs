@@ -6,31 +6,28 @@ mod common;
 use axum::body::Body;
 use bytes::Bytes;
 use common::{World, error_body, post, settle};
-use executor::memory::{Script, ended};
-use executor::{Captured, ExecResult, LimitHit, Outcome, OutcomeKind, OutputFile, Usage};
+use executor::OutputFile;
+use executor::memory::{Played, Script};
 use http::Request;
+use protocol::{Counters, EndReason, WaitStatus};
 use serde_json::{Value, json};
 use std::time::Duration;
 use storage::{NewFile, Store};
 
-fn exited() -> Outcome {
-    Outcome::of(OutcomeKind::Exited)
+fn answers(played: Played) -> Script {
+    Script::Answer(Box::new(played))
 }
 
 #[tokio::test]
 async fn the_answer_has_every_field_in_the_contracts_order() {
-    let result = ExecResult {
-        stdout: Captured { text: "Hello\n".into(), bytes: 6, truncated: false },
-        usage: Usage {
-            wall_time: Duration::from_micros(2100),
-            cpu_time: Duration::from_micros(1400),
-            memory_bytes_peak: 9_437_184,
-            pids_peak: Some(1),
-        },
-        files: vec![OutputFile { path: "out/data.csv".into(), content: Bytes::from_static(b"a,b\n") }],
-        ..ended(exited(), 0)
-    };
-    let world = World::new(Script::Answer(Box::new(result)));
+    let mut played = Played::exited(0);
+    played.stdout = b"Hello\n".to_vec();
+    played.files = vec![OutputFile { path: "out/data.csv".into(), content: Bytes::from_static(b"a,b\n") }];
+    let report = &mut played.report;
+    (report.wall_time_us, report.cpu_time_us, report.resident_bytes_peak) = (2100, 1400, 9_437_184);
+    // The agent, which is not the program's, is counted too.
+    report.counters = Some(Counters { memory_bytes_peak: None, pids_peak: Some(2), ..Counters::default() });
+    let world = World::new(answers(played));
     let answer = world.execute(&json!({"code": "while True: break"})).await;
     assert_eq!(answer.status, 200);
     let body = answer.json();
@@ -84,29 +81,24 @@ async fn the_answer_has_every_field_in_the_contracts_order() {
 
 #[tokio::test]
 async fn a_limit_is_named_with_value_unit_use_and_setting() {
-    let limit =
-        LimitHit { name: "memory", value: 128, unit: "bytes", used: Some(128), setting: "NATIVE_MEMORY" };
-    let outcome = Outcome {
-        kind: OutcomeKind::OutOfMemory,
-        limit: Some(limit),
-        message: Some("the program needed more memory".into()),
-        hint: Some("use less".into()),
-        ..exited()
-    };
-    let world = World::new(Script::Answer(Box::new(ended(outcome, 137))));
+    let mut played = Played::ended(WaitStatus::Signaled(9), EndReason::Itself);
+    let peak = Some(134_217_728);
+    played.report.counters = Some(Counters { oom_kills: 1, memory_bytes_peak: peak, ..Counters::default() });
+    let world = World::named("native", answers(played));
     let body = world.execute(&json!({"code": "x = 1"})).await.json();
     assert_eq!((&body["success"], &body["exit_code"]), (&json!(false), &json!(137)));
-    assert_eq!(body["error"], "the program needed more memory; use less");
+    let error = body["error"].as_str().unwrap();
+    assert!(error.starts_with("the program needed more than its 134217728 bytes of memory"), "{error}");
+    assert!(error.contains("; work on smaller pieces of the data, or raise NATIVE_MEMORY"), "{error}");
     assert_eq!(
         body["outcome"]["limit"],
-        json!({"name": "memory", "value": 128, "unit": "bytes", "used": 128, "setting": "NATIVE_MEMORY"})
+        json!({"name": "memory", "value": peak, "unit": "bytes", "used": peak, "setting": "NATIVE_MEMORY"})
     );
 }
 
 #[tokio::test]
 async fn entries_that_are_not_listed_are_counted_by_the_last_one() {
-    let result = ExecResult { skipped_more: 37, ..ended(exited(), 0) };
-    let world = World::new(Script::Answer(Box::new(result)));
+    let world = World::new(answers(Played { skipped_more: 37, ..Played::exited(0) }));
     let body = world.execute(&json!({"code": "x = 1"})).await.json();
     assert_eq!(body["skipped_files"], json!([{"path": "(and 37 more)", "reason": "more", "count": 37}]));
 }
@@ -392,11 +384,8 @@ async fn a_download_is_an_attachment_with_a_safe_name() {
 #[tokio::test]
 async fn hostile_names_of_artifacts_reach_json_only_as_json() {
     let path = "\u{1b}[31m\"\n<b>\u{202e}.txt";
-    let result = ExecResult {
-        files: vec![OutputFile { path: path.into(), content: Bytes::from_static(b"1") }],
-        ..ended(exited(), 0)
-    };
-    let world = World::new(Script::Answer(Box::new(result)));
+    let files = vec![OutputFile { path: path.into(), content: Bytes::from_static(b"1") }];
+    let world = World::new(answers(Played { files, ..Played::exited(0) }));
     let body = world.execute(&json!({"code": "x = 1"})).await.json();
     assert_eq!(body["artifacts"][0]["path"], path);
     assert_eq!(body["artifacts"][0]["name"], "_[31m___b__.txt");
@@ -498,7 +487,8 @@ impl executor::Executor for Panics {
     async fn create(
         &self,
         _: &executor::Hints,
-    ) -> Result<Box<dyn executor::Sandbox>, executor::ExecutorError> {
+        _: executor::Freshness,
+    ) -> Result<executor::Sandbox, executor::ExecutorError> {
         panic!("a detail of the inside")
     }
 

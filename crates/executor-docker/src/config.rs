@@ -1,6 +1,5 @@
 //! What a Docker executor is told.
 
-use executor::verdict::SettingNames;
 use executor::{PoolSize, SandboxLimits, TemplateSpec};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -38,14 +37,6 @@ impl Flavour {
         self != Self::Gvisor
     }
 }
-
-/// The settings that raise these executors' limits.
-pub(crate) const SETTINGS: SettingNames = SettingNames {
-    memory: "DOCKER_MEMORY",
-    pids: "DOCKER_PIDS_LIMIT",
-    disk: "DOCKER_TMP_SIZE",
-    inodes: "DOCKER_TMP_INODES",
-};
 
 /// Where the engine is.
 #[derive(Debug, Clone, Default)]

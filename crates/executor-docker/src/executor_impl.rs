@@ -6,22 +6,20 @@ use crate::engine::{Engine, EngineError};
 use crate::image::{self, Facts};
 use crate::limits;
 use crate::owner::{self, Owner};
-use crate::sandbox::DockerSandbox;
+use crate::sandbox::{ContainerBacking, DockerSandbox};
 use crate::spec;
 use async_trait::async_trait;
 use bollard::Docker;
 use bollard::models::{ImageConfig, SystemInfo};
-use executor::guest::Guest;
 use executor::{
-    ExecRequest, Executor, ExecutorError, Health, Hints, Maker, Pool, Protection, Sandbox, Templates,
-    error_chain,
+    Control, ExecRequest, Executor, ExecutorError, Freshness, Health, Hints, Maker, Pool, Protection,
+    Sandbox, Templates, error_chain,
 };
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use tokio_util::sync::CancellationToken;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 /// Time for a container's agent to get ready: its interpreter may import a lot, on a busy host.
@@ -86,7 +84,7 @@ impl Maker for ContainerMaker {
     fn is_fit(&self, sandbox: &DockerSandbox) -> bool {
         // Without facts the engine is under suspicion, and a container that lives is the best there is.
         let current = self.0.facts().is_none_or(|facts| facts.image_id == sandbox.image_id);
-        current && !sandbox.state.is_ended()
+        current && sandbox.sandbox.is_alive()
     }
 }
 
@@ -163,19 +161,10 @@ impl Shared {
         )
         .await
         .map_err(|error| self.failed("create a sandbox", error))?;
-        let state = wire.state();
-        let mut guest = Guest::new(wire);
-        if let Err(error) = guest.ready(READY_TIME_MAX).await {
-            let words = state.words();
-            let source = if words.is_empty() {
-                error_chain(&error)
-            } else {
-                format!("{}: {words}", error_chain(&error))
-            };
-            return Err(self.failed("set a sandbox up", source));
-        }
         let (limits, flavour) = (self.config.limits, self.config.flavour);
-        Ok(DockerSandbox { guest, state, container, limits, flavour, image_id: facts.image_id.clone() })
+        let backing = ContainerBacking { state: wire.state(), container, flavour };
+        let (sandbox, _) = Sandbox::open(self.name(), limits, wire, backing, READY_TIME_MAX).await?;
+        Ok(DockerSandbox { sandbox, image_id: facts.image_id.clone() })
     }
 
     /// Looks at engine and image, and where they are not the ones that were proved, proves them.
@@ -297,11 +286,11 @@ impl Shared {
     /// Runs a program, looks who answers, and what its control group allows.
     async fn prove(&self, facts: &Facts) -> Result<(), String> {
         let chain = |error: ExecutorError| error.chain();
-        let mut sandbox = Box::new(self.make(facts, 0).await.map_err(|error| error_chain(&*error.source))?);
+        let made = self.make(facts, 0).await.map_err(|error| error_chain(&*error.source))?;
         let code =
             format!("import os\nu = os.uname()\nprint(u.release)\nprint(u.version)\n{}", limits::PROOF);
-        let request = ExecRequest { code, ..ExecRequest::default() };
-        let result = sandbox.exec(request, CancellationToken::new()).await.map_err(chain)?;
+        let request = ExecRequest { code: code.into(), ..ExecRequest::default() };
+        let result = made.sandbox.answer_once(&request, &Control::default()).await.map_err(chain)?;
         let mut lines = result.stdout.text.lines();
         let (true, Some(release), Some(version)) = (result.success(), lines.next(), lines.next()) else {
             return Err(format!("the first sandbox failed: {result:?}"));
@@ -438,13 +427,13 @@ impl Executor for DockerExecutor {
         self.shared.stopped.load(Ordering::Relaxed) || self.shared.engine.ping().await.is_ok()
     }
 
-    async fn create(&self, hints: &Hints) -> Result<Box<dyn Sandbox>, ExecutorError> {
+    async fn create(&self, hints: &Hints, freshness: Freshness) -> Result<Sandbox, ExecutorError> {
         if self.shared.stopped.load(Ordering::Relaxed) {
             return Err(self.shared.failed("create a sandbox", "the executor is shut down"));
         }
         self.shared.proved_facts().await?;
         let shelf = self.shared.templates.choose(hints);
-        Ok(Box::new(self.pool.take(shelf, hints).await?))
+        Ok(self.pool.take(shelf, freshness).await?.sandbox)
     }
 
     async fn shut_down(&self) {

@@ -11,7 +11,7 @@ use bollard::query_parameters::{
 };
 use bollard::{API_DEFAULT_VERSION, Docker};
 use executor::memory::{MemoryExecutor, Script};
-use executor::{Chain, ChainError, ExecRequest, ExecResult, Executor, PoolSize};
+use executor::{Chain, ChainError, Control, ExecRequest, ExecResult, Executor, Freshness, Hints, PoolSize};
 use executor_docker::{DockerConfig, DockerExecutor, Flavour};
 use futures_util::StreamExt;
 use std::collections::HashMap;
@@ -22,7 +22,6 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
 
 /// One after the other: they look at the same engine.
 static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
@@ -153,8 +152,8 @@ async fn behind_a_door(state: &Path) -> Option<(Door, DockerConfig)> {
 }
 
 async fn run_on(chain: &Chain, code: &str) -> Result<(&'static str, ExecResult), ChainError> {
-    let request = ExecRequest { code: code.to_owned(), ..ExecRequest::default() };
-    chain.exec(None, request, CancellationToken::new()).await
+    let request = ExecRequest { code: code.into(), ..ExecRequest::default() };
+    chain.answer(None, &request, &Hints::default(), &Control::default()).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -230,7 +229,7 @@ async fn a_container_whose_making_was_never_answered_is_removed() {
         gone(&engine, &container.id.unwrap()).await;
     }
     door.deaf.store(true, Ordering::Relaxed);
-    assert!(executor.create(&executor::Hints::default()).await.is_err());
+    assert!(executor.create(&executor::Hints::default(), Freshness::Any).await.is_err());
     let lost = ours().await.pop().expect("the engine made it all the same").id.unwrap();
     door.deaf.store(false, Ordering::Relaxed);
     gone(&engine, &lost).await;
@@ -262,7 +261,10 @@ async fn health_names_what_is_missing_and_what_fixes_it() {
         let health = executor.health().await;
         let reason = health.reason.unwrap();
         assert!(!health.healthy && words.iter().all(|word| reason.contains(word)), "{reason}");
-        assert!(executor.create(&executor::Hints::default()).await.is_err(), "nothing runs there");
+        assert!(
+            executor.create(&executor::Hints::default(), Freshness::Any).await.is_err(),
+            "nothing runs there"
+        );
         executor.shut_down().await;
     }
 }

@@ -6,7 +6,7 @@
 mod support;
 
 use executor::memory::{MemoryExecutor, Script};
-use executor::{Chain, ExecRequest, Executor};
+use executor::{Chain, Control, ExecRequest, Executor, Hints};
 use executor_docker::{DockerConfig, DockerExecutor, EngineAddress, Flavour, ImageSource};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -19,7 +19,6 @@ use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, UnixListener};
 use tokio_rustls::TlsAcceptor;
-use tokio_util::sync::CancellationToken;
 
 /// What Docker 20.10 says when its disk is full, to `docker run` and to an import.
 const FULL_MAKE: &str =
@@ -104,8 +103,8 @@ async fn an_engine_with_a_full_disk_is_left_and_says_what_fixes_it() {
     }
     let fallback = Arc::new(MemoryExecutor::named("memory", Script::Echo));
     let chain = Chain::new(vec![docker, fallback]);
-    let request = ExecRequest { code: "print(1)".to_owned(), ..ExecRequest::default() };
-    let (name, _) = chain.exec(None, request, CancellationToken::new()).await.unwrap();
+    let request = ExecRequest { code: "print(1)".into(), ..ExecRequest::default() };
+    let (name, _) = chain.answer(None, &request, &Hints::default(), &Control::default()).await.unwrap();
     assert_eq!(name, "memory", "the fallback runs it");
 }
 

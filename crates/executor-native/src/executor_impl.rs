@@ -3,18 +3,18 @@
 use crate::cell::{CellFactory, OriginCounts, Remover};
 use crate::error::StartError;
 use crate::hint;
-use crate::sandbox::NativeSandbox;
+use crate::sandbox;
 use crate::start::{self, NativeConfig, PROVIDER};
 use async_trait::async_trait;
 use executor::guest::GuestError;
 use executor::{
-    ExecRequest, Executor, ExecutorError, Health, Hints, Maker, Pool, Protection, Sandbox, error_chain,
+    Control, ExecRequest, Executor, ExecutorError, Freshness, Health, Hints, Maker, Pool, Protection,
+    Sandbox, error_chain,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use tokio_util::sync::CancellationToken;
 
 /// Time for a sandbox that is just being made ahead to get ready before the end.
 const FILL_TIME_MAX: Duration = Duration::from_secs(5);
@@ -36,13 +36,13 @@ struct CellMaker {
 
 #[async_trait]
 impl Maker for CellMaker {
-    type Item = NativeSandbox;
+    type Item = Sandbox;
 
-    async fn make(&self, sort: usize) -> Result<NativeSandbox, ExecutorError> {
-        NativeSandbox::create(Arc::clone(&self.factory), Arc::clone(&self.remover), sort).await
+    async fn make(&self, sort: usize) -> Result<Sandbox, ExecutorError> {
+        sandbox::create(Arc::clone(&self.factory), Arc::clone(&self.remover), sort).await
     }
 
-    fn is_fit(&self, sandbox: &NativeSandbox) -> bool {
+    fn is_fit(&self, sandbox: &Sandbox) -> bool {
         sandbox.is_alive()
     }
 }
@@ -91,10 +91,11 @@ impl NativeExecutor {
             Some(hint) => format!("{} (hint: {hint})", error.chain()),
             None => error.chain(),
         };
-        let mut sandbox = self.create(&Hints::default()).await.map_err(|error| chain(&error))?;
-        let request = ExecRequest { code: "print(6 * 7)".to_owned(), ..ExecRequest::default() };
-        let result = sandbox.exec(request, CancellationToken::new()).await.map_err(|error| chain(&error))?;
-        sandbox.destroy().await;
+        let created = self.create(&Hints::default(), Freshness::Any).await;
+        let sandbox = created.map_err(|error| chain(&error))?;
+        let request = ExecRequest { code: "print(6 * 7)".into(), ..ExecRequest::default() };
+        let answer = sandbox.answer_once(&request, &Control::default()).await;
+        let result = answer.map_err(|error| chain(&error))?;
         match (result.success(), result.stdout.text.as_str()) {
             (true, "42\n") => Ok(()),
             _ => Err(format!("`print(6 * 7)` gave {result:?}")),
@@ -136,7 +137,7 @@ impl Executor for NativeExecutor {
         Health { healthy: reason.is_none(), reason, protections, warm: self.pool.waiting() }
     }
 
-    async fn create(&self, hints: &Hints) -> Result<Box<dyn Sandbox>, ExecutorError> {
+    async fn create(&self, hints: &Hints, freshness: Freshness) -> Result<Sandbox, ExecutorError> {
         if self.stopped.load(Ordering::Relaxed) {
             return Err(ExecutorError::before_start(
                 PROVIDER,
@@ -145,7 +146,7 @@ impl Executor for NativeExecutor {
             ));
         }
         let sort = self.pool.maker().factory.templates.choose(hints);
-        Ok(Box::new(self.pool.take(sort, hints).await?))
+        self.pool.take(sort, freshness).await
     }
 
     async fn shut_down(&self) {

@@ -7,7 +7,6 @@ use crate::hint::{self, Situation};
 use crate::launcher::{Launcher, LauncherError, RootFacts};
 use crate::runtime_place::RuntimePlace;
 use confine::cgroup::{HostView, Layout, Manager, ManagerConfig, TotalLimits, Totals, WallState};
-use executor::verdict::SettingNames;
 use executor::{PoolSize, Protection, SandboxLimits, TemplateSpec, Templates, error_chain};
 use protocol::launcher::{LauncherConfig, ProgramConfig, UserIds};
 use std::collections::BTreeMap;
@@ -16,13 +15,6 @@ use std::sync::Arc;
 
 /// The provider's name.
 pub const PROVIDER: &str = "native";
-
-pub(crate) const SETTINGS: SettingNames = SettingNames {
-    memory: "NATIVE_MEMORY",
-    pids: "NATIVE_PIDS_LIMIT",
-    disk: "NATIVE_TMP_SIZE",
-    inodes: "NATIVE_TMP_INODES",
-};
 
 /// The settings of [`Totals`].
 pub(crate) const MEMORY_TOTAL: &str = "NATIVE_MEMORY_TOTAL";

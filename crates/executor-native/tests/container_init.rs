@@ -5,13 +5,24 @@
 
 mod support;
 
-use executor::guest::Guest;
-use executor::{ExecRequest, InputFile};
+use executor::guest::{Guest, Order};
+use executor::{Control, Event, EventSink, ExecRequest, InputFile};
 use protocol::{EndReason, WaitStatus};
 use std::process::Stdio;
 use std::time::Duration;
 use tokio::process::{Child, Command};
-use tokio_util::sync::CancellationToken;
+
+/// What a program printed.
+#[derive(Default)]
+struct Prints(String);
+
+impl EventSink for Prints {
+    fn take(&mut self, event: Event<'_>) {
+        if let Event::Output { stream: protocol::OutputStream::Stdout, data } = event {
+            self.0.push_str(&String::from_utf8_lossy(data));
+        }
+    }
+}
 
 /// Starts the agent as pid 1 of a bubblewrap container with the runtime as its root.
 fn start(agent: &std::path::Path) -> Option<Child> {
@@ -59,15 +70,17 @@ async fn the_agent_serves_as_first_process_of_a_container() {
         let mut guest = Guest::new(stream);
         guest.ready(Duration::from_secs(10)).await.unwrap();
         let request = ExecRequest {
-            code: code.to_owned(),
+            code: code.into(),
             files: vec![InputFile { path: "in.txt".into(), content: "data".into() }],
             ..ExecRequest::default()
         };
-        let (answer, result) = guest.exec(request, CancellationToken::new()).await;
+        let mut events = Prints::default();
+        let order = Order { id: 1, keep: false, request: &request };
+        let (progress, result) = guest.execute(order, &Control::default(), &mut events).await;
         result.unwrap();
-        let report = answer.report.as_ref().unwrap();
+        let report = progress.report.as_ref().unwrap();
         assert_eq!((report.status, report.reason), (status, EndReason::Itself), "{code}");
-        assert_eq!(answer.captured().0.text, stdout, "{:?}", answer.captured());
+        assert_eq!(events.0, stdout);
         assert_eq!(report.denied.len(), usize::from(code.contains("socket")));
         assert!(child.wait().await.unwrap().success(), "the agent ends with its execution");
     }

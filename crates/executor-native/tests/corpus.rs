@@ -4,14 +4,13 @@
 
 mod support;
 
-use executor::{ExecLimits, ExecRequest, Executor, InputFile};
+use executor::{Control, ExecLimits, ExecRequest, Executor, Freshness, Hints, InputFile};
 use std::time::{Duration, Instant};
 use testkit::corpus::{Observation, Program};
-use tokio_util::sync::CancellationToken;
 
 async fn observe(executor: &dyn Executor, program: &Program) -> Observation {
     let request = ExecRequest {
-        code: program.code.clone(),
+        code: program.code.as_str().into(),
         stdin: program.stdin().into(),
         files: program
             .inputs()
@@ -20,22 +19,21 @@ async fn observe(executor: &dyn Executor, program: &Program) -> Observation {
             .collect(),
         env: program.env().into_iter().collect(),
         limits: ExecLimits { wall_time: Duration::from_secs(program.timeout_s()), ..ExecLimits::default() },
-        imports: program.imports(),
     };
+    let hints = Hints::of(&request, program.imports());
     let begun = Instant::now();
-    let mut sandbox = match executor.create(&request.hints()).await {
+    let sandbox = match executor.create(&hints, Freshness::Any).await {
         Ok(sandbox) => sandbox,
         Err(error) => {
             return Observation { stderr: error.chain(), kind: "fault".into(), ..Observation::default() };
         }
     };
-    let result = sandbox.exec(request, CancellationToken::new()).await;
-    sandbox.destroy().await;
+    let result = sandbox.answer_once(&request, &Control::default()).await;
     match result {
         Ok(result) => Observation {
             success: result.success(),
-            exit_code: result.exit_code.into(),
-            kind: result.outcome.kind.as_str().to_owned(),
+            exit_code: result.verdict.exit_code.into(),
+            kind: result.kind().as_str().to_owned(),
             stdout: result.stdout.text,
             stderr: result.stderr.text,
             stdout_truncated: result.stdout.truncated,

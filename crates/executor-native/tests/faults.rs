@@ -6,19 +6,20 @@
 
 mod support;
 
-use executor::{ExecRequest, ExecResult, Executor, ExecutorError, Hints, OutcomeKind, PoolSize};
+use executor::{
+    Control, ExecRequest, ExecResult, Executor, ExecutorError, Freshness, Hints, OutcomeKind, PoolSize,
+};
 use executor_native::{NativeExecutor, StartError};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use testkit::host::Traces;
-use tokio_util::sync::CancellationToken;
 
 const CLEAN_TIME_MAX: Duration = Duration::from_secs(10);
 
 async fn exec(executor: &dyn Executor, code: &str) -> Result<ExecResult, ExecutorError> {
-    let mut sandbox = executor.create(&Hints::default()).await?;
-    let request = ExecRequest { code: code.to_owned(), ..ExecRequest::default() };
-    sandbox.exec(request, CancellationToken::new()).await
+    let sandbox = executor.create(&Hints::default(), Freshness::Any).await?;
+    let request = ExecRequest { code: code.into(), ..ExecRequest::default() };
+    sandbox.answer_once(&request, &Control::default()).await
 }
 
 fn assert_clean(before: &Traces, after: &str) {
@@ -127,7 +128,7 @@ async fn an_abandoned_run_ends(before: &Traces) {
     // A second executor's sweep must not touch the first one's cells.
     let other = support::native().await.unwrap();
     let result = exec(&native, "print('still here')").await.unwrap();
-    assert_eq!((result.outcome.kind, result.stdout.text.as_str()), (OutcomeKind::Exited, "still here\n"));
+    assert_eq!((result.kind(), result.stdout.text.as_str()), (OutcomeKind::Exited, "still here\n"));
     other.shut_down().await;
     native.shut_down().await;
     assert!(matches!(exec(&native, "print(1)").await, Err(error) if !error.program_started));

@@ -7,7 +7,7 @@ mod support;
 
 use confine::seccomp::{Arch, syscall_number};
 use confine::{AGENT_CAPABILITIES, LAUNCHER_CAPABILITIES, TEMPLATE_CAPABILITIES};
-use executor::{Executor, Hints, PoolSize, TemplateSpec};
+use executor::{Executor, Freshness, Hints, PoolSize, TemplateSpec};
 use executor_native::{NativeConfig, NativeExecutor};
 use std::fmt::Write;
 use std::path::Path;
@@ -52,7 +52,7 @@ async fn helpers_have_the_rights_they_use() {
     let Some(config) = support::config() else { return };
     let config = NativeConfig { pool: PoolSize { min: 0, max: 0 }, ..config };
     let Ok(native) = NativeExecutor::start(config).await else { return };
-    let sandbox = native.create(&Hints::default()).await.unwrap();
+    let sandbox = native.create(&Hints::default(), Freshness::Any).await.unwrap();
     let monitor = native.monitor_pid().unwrap();
     let launcher = support::launcher(&native);
     let below =
@@ -92,7 +92,7 @@ async fn helpers_have_the_rights_they_use() {
     assert_eq!(standard(agent, 2), Path::new("/dev/null"), "nothing of a cell leads to the service's log");
     assert!(standard(launcher, 2).to_string_lossy().starts_with("pipe:"));
     assert_ne!(standard(launcher, 2), standard(std::process::id(), 2));
-    sandbox.destroy().await;
+    drop(sandbox);
     native.shut_down().await;
 }
 

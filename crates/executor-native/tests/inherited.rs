@@ -4,7 +4,7 @@
 
 mod support;
 
-use executor::{Executor, Hints, PoolSize};
+use executor::{Executor, Freshness, Hints, PoolSize};
 use executor_native::{NativeConfig, NativeExecutor};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -47,7 +47,7 @@ async fn a_cell_has_no_descriptor_of_the_service_and_no_reach_beyond_its_mounts(
     // One cell at a time: none waits.
     let config = NativeConfig { pool: PoolSize { min: 0, max: 0 }, ..config };
     let Ok(native) = NativeExecutor::start(config).await else { return };
-    let sandbox = native.create(&Hints::default()).await.unwrap();
+    let sandbox = native.create(&Hints::default(), Freshness::Any).await.unwrap();
 
     let monitor = native.monitor_pid().unwrap();
     let launcher = support::launcher(&native);
@@ -61,6 +61,6 @@ async fn a_cell_has_no_descriptor_of_the_service_and_no_reach_beyond_its_mounts(
         let bits = u64::from_str_radix(&status_field(cell, set), 16).unwrap();
         assert_eq!(bits & (1 << 2), 0, "{set} {bits:x}");
     }
-    sandbox.destroy().await;
+    drop(sandbox);
     native.shut_down().await;
 }

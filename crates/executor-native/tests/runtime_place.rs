@@ -4,10 +4,9 @@
 
 mod support;
 
-use executor::{ExecRequest, Executor, Hints, PoolSize};
+use executor::{Control, ExecRequest, Executor, Freshness, Hints, PoolSize};
 use executor_native::{NativeConfig, NativeExecutor};
 use std::path::{Path, PathBuf};
-use tokio_util::sync::CancellationToken;
 
 /// Nothing is made ahead, so that what a test counts is its own.
 fn alone(config: NativeConfig) -> NativeConfig {
@@ -15,10 +14,9 @@ fn alone(config: NativeConfig) -> NativeConfig {
 }
 
 async fn prints(native: &NativeExecutor, code: &str) -> String {
-    let mut sandbox = native.create(&Hints::default()).await.unwrap();
-    let request = ExecRequest { code: code.to_owned(), ..ExecRequest::default() };
-    let result = sandbox.exec(request, CancellationToken::new()).await.unwrap();
-    sandbox.destroy().await;
+    let sandbox = native.create(&Hints::default(), Freshness::Any).await.unwrap();
+    let request = ExecRequest { code: code.into(), ..ExecRequest::default() };
+    let result = sandbox.answer_once(&request, &Control::default()).await.unwrap();
     assert!(result.success(), "{result:?}");
     result.stdout.text
 }
@@ -100,7 +98,7 @@ async fn reads_from_the_runtimes_disk_are_bounded_for_all_sandboxes() {
     let read = bytes_read(&group) - before;
     assert!(read >= size / 2, "{read} of {size} bytes were counted");
     // The launcher, its template, the first process of a cell, and the interpreter in it.
-    let sandbox = native.create(&Hints::default()).await.unwrap();
+    let sandbox = native.create(&Hints::default(), Freshness::Any).await.unwrap();
     let launcher = support::launcher(&native);
     let below = support::children(launcher);
     let all: Vec<u32> = [launcher].into_iter().chain(testkit::host::descendants(launcher)).collect();

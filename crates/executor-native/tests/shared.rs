@@ -4,10 +4,9 @@
 
 mod support;
 
-use executor::{ExecLimits, ExecRequest, Executor as _, Hints};
+use executor::{Control, ExecLimits, ExecRequest, Executor as _, Freshness, Hints};
 use executor_native::NativeConfig;
 use std::time::Duration;
-use tokio_util::sync::CancellationToken;
 
 /// Locks files that every sandbox can reach, as a whole and by record; then sleeps where it is told to.
 const LOCKING: &str = r#"
@@ -32,21 +31,19 @@ fn locks_held() -> usize {
 async fn a_lock_is_its_sandboxs_own(config: NativeConfig) {
     let Ok(native) = executor_native::NativeExecutor::start(config).await else { panic!("it starts") };
     let before = locks_held();
-    let mut first = native.create(&Hints::default()).await.unwrap();
-    let mut second = native.create(&Hints::default()).await.unwrap();
-    let cancel = CancellationToken::new();
+    let first = native.create(&Hints::default(), Freshness::Any).await.unwrap();
+    let second = native.create(&Hints::default(), Freshness::Any).await.unwrap();
+    let control = Control::default();
     let holding = tokio::spawn({
-        let cancel = cancel.clone();
+        let control = control.clone();
         async move {
             let request = ExecRequest {
-                code: LOCKING.to_owned(),
+                code: LOCKING.into(),
                 stdin: b"20".to_vec().into(),
                 limits: ExecLimits { wall_time: Duration::from_secs(25), ..ExecLimits::default() },
                 ..ExecRequest::default()
             };
-            let result = first.exec(request, cancel).await;
-            first.destroy().await;
-            result
+            first.answer_once(&request, &control).await
         }
     });
     for _ in 0..400 {
@@ -56,11 +53,10 @@ async fn a_lock_is_its_sandboxs_own(config: NativeConfig) {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     assert!(locks_held() >= before + 6, "the first program holds its locks");
-    let request = ExecRequest { code: LOCKING.to_owned(), ..ExecRequest::default() };
-    let result = second.exec(request, CancellationToken::new()).await.unwrap();
+    let request = ExecRequest { code: LOCKING.into(), ..ExecRequest::default() };
+    let result = second.answer_once(&request, &Control::default()).await.unwrap();
     assert_eq!(result.stdout.text, "locked\n", "{}", result.stderr.text);
-    second.destroy().await;
-    cancel.cancel();
+    control.cancel();
     let held = holding.await.unwrap().unwrap();
     assert!(held.stdout.text.starts_with("locked"), "{}", held.stdout.text);
     native.shut_down().await;

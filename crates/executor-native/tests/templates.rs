@@ -5,22 +5,21 @@
 
 mod support;
 
-use executor::{ExecRequest, ExecResult, Executor, Hints, PoolSize};
+use executor::{Control, ExecRequest, ExecResult, Executor, Freshness, Hints, PoolSize};
 use executor_native::{NativeConfig, NativeExecutor, OriginCounts};
 use rustix::process::{Pid, Signal, kill_process};
 use std::collections::BTreeSet;
 use std::time::Duration;
 use testkit::host::descendants;
-use tokio_util::sync::CancellationToken;
 
 fn hints(imports: &[&str]) -> Hints {
     Hints { imports: imports.iter().map(|name| (*name).to_owned()).collect(), ..Hints::default() }
 }
 
 async fn exec(native: &NativeExecutor, imports: &[&str], code: &str) -> ExecResult {
-    let mut sandbox = native.create(&hints(imports)).await.unwrap();
-    let request = ExecRequest { code: code.to_owned(), ..ExecRequest::default() };
-    sandbox.exec(request, CancellationToken::new()).await.unwrap()
+    let sandbox = native.create(&hints(imports), Freshness::Any).await.unwrap();
+    let request = ExecRequest { code: code.into(), ..ExecRequest::default() };
+    sandbox.answer_once(&request, &Control::default()).await.unwrap()
 }
 
 async fn printed(native: &NativeExecutor, imports: &[&str], code: &str) -> String {
@@ -216,7 +215,7 @@ async fn living_cells_share_no_network_and_dead_ones_leave_theirs() {
     eventually("the end of the start's own test", || networks(&native).is_empty()).await;
     let mut held = Vec::new();
     for _ in 0..4 {
-        held.push(native.create(&Hints::default()).await.unwrap());
+        held.push(native.create(&Hints::default(), Freshness::Any).await.unwrap());
     }
     let first = networks(&native);
     assert_eq!(first.len(), 4, "{first:?}");
@@ -226,7 +225,7 @@ async fn living_cells_share_no_network_and_dead_ones_leave_theirs() {
     eventually("their end", || below_launcher(&native, "sandbox-agent").is_empty()).await;
     let mut held = Vec::new();
     for _ in 0..3 {
-        held.push(native.create(&Hints::default()).await.unwrap());
+        held.push(native.create(&Hints::default(), Freshness::Any).await.unwrap());
     }
     let second = networks(&native);
     assert_eq!(second.len(), 3, "{second:?}");
@@ -246,7 +245,7 @@ async fn a_network_that_holds_a_socket_is_not_used_again() {
     let config = NativeConfig { pool: PoolSize { min: 0, max: 0 }, ..config };
     let Ok(native) = NativeExecutor::start(config).await else { return };
     eventually("the end of the start's own test", || networks(&native).is_empty()).await;
-    let first = native.create(&Hints::default()).await.unwrap();
+    let first = native.create(&Hints::default(), Freshness::Any).await.unwrap();
     let used = networks(&native);
     let cells = below_launcher(&native, "sandbox-agent");
     let network = std::fs::File::open(format!("/proc/{}/ns/net", cells.first().unwrap())).unwrap();
@@ -259,7 +258,7 @@ async fn a_network_that_holds_a_socket_is_not_used_again() {
     let Ok(left) = made.join().unwrap() else { return };
     drop(first);
     eventually("its end", || below_launcher(&native, "sandbox-agent").is_empty()).await;
-    let second = native.create(&Hints::default()).await.unwrap();
+    let second = native.create(&Hints::default(), Freshness::Any).await.unwrap();
     assert_eq!(networks(&native).len(), 1);
     assert!(networks(&native).is_disjoint(&used), "a namespace that is not empty is used again");
     drop((second, left));

@@ -4,14 +4,13 @@
 
 mod support;
 
-use executor::{ExecRequest, ExecResult, Executor, Hints, OutcomeKind, PoolSize};
+use executor::{Control, ExecRequest, ExecResult, Executor, Freshness, Hints, Limit, OutcomeKind, PoolSize};
 use executor_native::{NativeConfig, NativeExecutor, Total, Totals};
-use tokio_util::sync::CancellationToken;
 
 async fn exec(native: &NativeExecutor, code: &str) -> ExecResult {
-    let mut sandbox = native.create(&Hints::default()).await.unwrap();
-    let request = ExecRequest { code: code.to_owned(), ..ExecRequest::default() };
-    sandbox.exec(request, CancellationToken::new()).await.unwrap()
+    let sandbox = native.create(&Hints::default(), Freshness::Any).await.unwrap();
+    let request = ExecRequest { code: code.into(), ..ExecRequest::default() };
+    sandbox.answer_once(&request, &Control::default()).await.unwrap()
 }
 
 /// Two programs, each within its own 128 MiB, want more than the 160 MiB that there are for both.
@@ -32,16 +31,14 @@ async fn programs_within_their_limits_do_not_exceed_the_limit_on_all() {
     }
     let greedy = "import time\nx = bytearray(b'x') * (100 << 20)\ntime.sleep(8)";
     let (first, second) = tokio::join!(exec(&native, greedy), exec(&native, greedy));
-    let killed: Vec<_> = [first, second]
-        .into_iter()
-        .filter(|result| result.outcome.kind == OutcomeKind::OutOfMemory)
-        .collect();
+    let killed: Vec<_> =
+        [first, second].into_iter().filter(|result| result.kind() == OutcomeKind::OutOfMemory).collect();
     assert!(!killed.is_empty(), "more than the limit on all was used");
     for result in killed {
-        let limit = result.outcome.limit.unwrap();
-        assert_eq!((limit.name, limit.value, limit.setting), ("memory_total", total, "NATIVE_MEMORY_TOTAL"));
-        let message = result.outcome.message.unwrap();
-        assert!(message.contains("all sandboxes together"), "{message}");
+        let limit = result.verdict.limit.unwrap();
+        assert_eq!((limit.limit, limit.value), (Limit::MemoryTotal, total));
+        let shared = result.verdict.evidence.memory_shared;
+        assert_eq!(shared.and_then(|shared| shared.bytes_max), Some(total));
     }
     assert!(exec(&native, "print(1)").await.success());
     native.shut_down().await;

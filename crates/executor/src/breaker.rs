@@ -70,7 +70,7 @@ impl Breaker {
                 pause = (2 * pause).min(RETRY_INTERVAL_MAX);
                 let health = tokio::time::timeout(HEALTH_TIME_MAX, executor.health()).await;
                 if health.is_ok_and(|health| health.healthy) {
-                    tracing::info!(executor = executor.name(), "takes programs again");
+                    tracing::info!(executor = executor.name(), "executor has recovered");
                     self.close();
                 }
             } else {
@@ -78,10 +78,7 @@ impl Breaker {
                 tokio::time::sleep(LOOK_INTERVAL).await;
                 let alive = tokio::time::timeout(LOOK_TIME_MAX, executor.is_alive()).await;
                 if !alive.unwrap_or(false) && !self.is_open() {
-                    tracing::warn!(
-                        executor = executor.name(),
-                        "does not live; programs go to the next executor"
-                    );
+                    tracing::warn!(executor = executor.name(), "executor is down; failing over");
                     self.open();
                 }
             }

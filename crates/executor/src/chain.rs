@@ -1,17 +1,17 @@
 //! Executors in the order in which they are tried.
 
 use crate::breaker::Breaker;
-use crate::{ExecRequest, ExecResult, Executor, ExecutorError, Health, RunErrorKind, verdict};
+use crate::events::{Collected, EventSink};
+use crate::{
+    Control, Ending, ExecRequest, ExecResult, Executor, ExecutorError, Freshness, Health, Hints,
+    RunErrorKind, Sandbox, Usage, verdict,
+};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 /// Longest wait for one executor to say how it is: less than whoever asks for all of them waits.
 const STATUS_TIME_MAX: Duration = Duration::from_secs(15);
-
-/// Exit code of a program that was cancelled: 128 + SIGKILL.
-const EXIT_CODE_CANCELLED: i32 = 137;
 
 /// The configured executor and its fallbacks.
 #[derive(Debug, Clone)]
@@ -92,17 +92,19 @@ impl Chain {
     }
 
     /// Runs one program: on `selected` alone, or on the first executor that can make a sandbox. Returns the
-    /// name of the executor that ran it.
+    /// name of the executor that ran it. Nothing of a try that did not start the program gets to `events`.
     ///
     /// # Errors
     /// See [`ChainError`]. Only a program that surely did not start is sent to the next executor, and only an error that
     /// is the executor's own ([`RunErrorKind::Provider`]) opens its breaker.
-    pub async fn exec(
+    pub async fn execute(
         &self,
         selected: Option<&str>,
-        request: ExecRequest,
-        cancel: CancellationToken,
-    ) -> Result<(&'static str, ExecResult), ChainError> {
+        request: &ExecRequest,
+        hints: &Hints,
+        control: &Control,
+        events: &mut dyn EventSink,
+    ) -> Result<(&'static str, Ending), ChainError> {
         let mut candidates: Vec<_> = self
             .links
             .iter()
@@ -113,35 +115,27 @@ impl Chain {
         }
         let mut reasons = Vec::new();
         let mut since = Duration::MAX;
-        // Those that were left are the last resort: what they say is better than no reason at all.
+        // Those that are down are the last resort: what they say is better than no reason at all.
         candidates.sort_by_key(|link| link.breaker.is_open());
         let last = candidates.len().saturating_sub(1);
         for (number, link) in candidates.into_iter().enumerate() {
-            let Link { executor, breaker } = link;
-            // Whoever has nobody to hand over to waits for as long as it takes.
-            let give_up = async {
-                if number == last {
-                    std::future::pending::<()>().await;
-                }
-                breaker.opened().await;
-            };
-            match run_on(executor.as_ref(), give_up, request.clone(), cancel.clone()).await {
-                Ok(result) => return Ok((executor.name(), result)),
+            let name = link.executor.name();
+            match link.run(number == last, request, hints, control, events).await {
+                Ok(ending) => return Ok((name, ending)),
                 Err(error) if error.program_started => return Err(ChainError::Failed(error)),
                 Err(error) if error.kind == RunErrorKind::Request => return Err(ChainError::Refused(error)),
                 // Nobody waits for it, and it did not start: no other executor needs to.
-                Err(_) if cancel.is_cancelled() => {
-                    return Ok((
-                        executor.name(),
-                        ExecResult::ended(verdict::cancelled(), EXIT_CODE_CANCELLED),
-                    ));
+                Err(_) if control.is_cancelled() => {
+                    let verdict = verdict::cancelled(&request.limits);
+                    let (usage, stdout_bytes, stderr_bytes) = (Usage::default(), None, None);
+                    return Ok((name, Ending { verdict, usage, stdout_bytes, stderr_bytes }));
                 }
                 Err(error) => {
                     if error.kind == RunErrorKind::Provider {
-                        breaker.open();
+                        link.breaker.open();
                     }
-                    since = since.min(breaker.open_for());
-                    tracing::warn!(executor = error.executor, error = %error.chain(), "executor handed the program over");
+                    since = since.min(link.breaker.open_for());
+                    tracing::warn!(executor = error.executor, error = %error.chain(), "executor failed before the start");
                     reasons.push(error);
                 }
             }
@@ -149,6 +143,22 @@ impl Chain {
         // No executor at all: nothing is known of its past.
         let since = if reasons.is_empty() { Duration::ZERO } else { since };
         Err(ChainError::Unavailable { reasons, since })
+    }
+
+    /// As [`Chain::execute`], with the answer in one piece.
+    ///
+    /// # Errors
+    /// As [`Chain::execute`].
+    pub async fn answer(
+        &self,
+        selected: Option<&str>,
+        request: &ExecRequest,
+        hints: &Hints,
+        control: &Control,
+    ) -> Result<(&'static str, ExecResult), ChainError> {
+        let mut events = Collected::default();
+        let (name, ending) = self.execute(selected, request, hints, control, &mut events).await?;
+        Ok((name, events.into_result(ending, &request.limits)))
     }
 
     /// Asks every executor how it is, all at once: one that hangs must not speak for the others. May be slow: do not call
@@ -190,6 +200,55 @@ impl Chain {
 }
 
 impl Link {
+    /// Runs a program in a sandbox, or in a second one where the first did not start it: that may have waited in a pool and died
+    /// there unseen, which must not cost the request.
+    async fn run(
+        &self,
+        is_last: bool,
+        request: &ExecRequest,
+        hints: &Hints,
+        control: &Control,
+        events: &mut dyn EventSink,
+    ) -> Result<Ending, ExecutorError> {
+        let sandbox = self.create(is_last, hints, Freshness::Any).await?;
+        match sandbox.execute_once(request, control, events).await {
+            Err(error)
+                if !error.program_started
+                    && error.kind != RunErrorKind::Request
+                    && !control.is_cancelled() =>
+            {
+                tracing::warn!(executor = error.executor, error = %error.chain(), "trying a second sandbox");
+                let sandbox = self.create(is_last, hints, Freshness::MadeNow).await?;
+                sandbox.execute_once(request, control, events).await
+            }
+            result => result,
+        }
+    }
+
+    /// Makes a sandbox, unless the executor is seen to be down meanwhile. The last of a chain waits for as long as it takes.
+    async fn create(
+        &self,
+        is_last: bool,
+        hints: &Hints,
+        freshness: Freshness,
+    ) -> Result<Sandbox, ExecutorError> {
+        let give_up = async {
+            if is_last {
+                std::future::pending::<()>().await;
+            }
+            self.breaker.opened().await;
+        };
+        tokio::select! {
+            // Its own reason, where it has one at once, is better than that it went down meanwhile.
+            biased;
+            sandbox = self.executor.create(hints, freshness) => sandbox,
+            () = give_up => {
+                let name = self.executor.name();
+                Err(ExecutorError::before_start(name, "create a sandbox", "it went down meanwhile"))
+            }
+        }
+    }
+
     async fn ask(&self) -> ProviderStatus {
         let health = match tokio::time::timeout(STATUS_TIME_MAX, self.executor.health()).await {
             Ok(health) => health,
@@ -206,42 +265,6 @@ impl Link {
     }
 }
 
-async fn run_on(
-    executor: &dyn Executor,
-    give_up: impl Future<Output = ()>,
-    request: ExecRequest,
-    cancel: CancellationToken,
-) -> Result<ExecResult, ExecutorError> {
-    let hints = request.hints();
-    let mut sandbox = tokio::select! {
-        // Its own reason, where it has one at once, is better than that it was left meanwhile.
-        biased;
-        sandbox = executor.create(&hints) => sandbox?,
-        () = give_up => {
-            let name = executor.name();
-            return Err(ExecutorError::before_start(name, "create a sandbox", "it stopped living meanwhile"));
-        }
-    };
-    // The first may have waited in a pool and died there unseen. That costs a second one, not the request.
-    let spare = request.clone();
-    let result = sandbox.exec(request, cancel.clone()).await;
-    // The sandbox is used up. Its removal must not delay the answer.
-    tokio::spawn(sandbox.destroy());
-    match result {
-        Err(error)
-            if !error.program_started && error.kind != RunErrorKind::Request && !cancel.is_cancelled() =>
-        {
-            tracing::warn!(executor = error.executor, error = %error.chain(), "trying a second sandbox");
-            let hints = crate::Hints { made_again: true, ..hints };
-            let mut sandbox = executor.create(&hints).await?;
-            let result = sandbox.exec(spare, cancel).await;
-            tokio::spawn(sandbox.destroy());
-            result
-        }
-        result => result,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -251,7 +274,8 @@ mod tests {
 
     async fn names_of_run(chain: &Chain, selected: Option<&str>) -> Result<&'static str, ChainError> {
         let request = ExecRequest { code: "print(1)".into(), ..ExecRequest::default() };
-        chain.exec(selected, request, CancellationToken::new()).await.map(|(name, _)| name)
+        let answer = chain.answer(selected, &request, &Hints::default(), &Control::default()).await;
+        answer.map(|(name, _)| name)
     }
 
     #[tokio::test(start_paused = true)]
@@ -319,10 +343,10 @@ mod tests {
             *self.alive.borrow()
         }
 
-        async fn create(&self, hints: &crate::Hints) -> Result<Box<dyn crate::Sandbox>, ExecutorError> {
+        async fn create(&self, hints: &Hints, freshness: Freshness) -> Result<Sandbox, ExecutorError> {
             // A daemon that is stuck gives no answer at all.
             let _ = self.alive.subscribe().wait_for(|alive| *alive).await;
-            self.inner.create(hints).await
+            self.inner.create(hints, freshness).await
         }
 
         async fn shut_down(&self) {}
@@ -354,12 +378,57 @@ mod tests {
         watcher.abort();
     }
 
+    /// Its first sandbox fails before the start; then it goes down, and hangs when it is asked for a second.
+    #[derive(Debug)]
+    struct HangsOnRetry(MemoryExecutor);
+
+    #[async_trait::async_trait]
+    impl Executor for HangsOnRetry {
+        fn name(&self) -> &'static str {
+            self.0.name()
+        }
+
+        async fn health(&self) -> Health {
+            Health::unhealthy("down")
+        }
+
+        async fn is_alive(&self) -> bool {
+            self.0.created() == 0
+        }
+
+        async fn create(&self, hints: &Hints, freshness: Freshness) -> Result<Sandbox, ExecutorError> {
+            if freshness == Freshness::MadeNow {
+                std::future::pending::<()>().await;
+            }
+            self.0.create(hints, freshness).await
+        }
+
+        async fn shut_down(&self) {}
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_second_try_is_left_as_fast_as_a_first_one() {
+        let script = Script::FailBeforeStart(RunErrorKind::Sandbox);
+        let first = Arc::new(HangsOnRetry(MemoryExecutor::named("first", script)));
+        let second = Arc::new(MemoryExecutor::named("second", Script::Echo));
+        let chain = Chain::new(vec![first, second]);
+        let watcher = tokio::spawn({
+            let chain = chain.clone();
+            async move { chain.watch().await }
+        });
+        let begun = tokio::time::Instant::now();
+        assert_eq!(names_of_run(&chain, None).await.unwrap(), "second");
+        assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+        watcher.abort();
+    }
+
     #[tokio::test]
     async fn only_an_error_of_the_executor_opens_its_breaker() {
-        for (kind, opens, goes_on) in [
-            (RunErrorKind::Provider, true, true),
-            (RunErrorKind::Sandbox, false, true),
-            (RunErrorKind::Request, false, false),
+        // What another sandbox may do is tried in a second one.
+        for (kind, opens, goes_on, sandboxes) in [
+            (RunErrorKind::Provider, true, true, 0),
+            (RunErrorKind::Sandbox, false, true, 2),
+            (RunErrorKind::Request, false, false, 1),
         ] {
             let first = Arc::new(MemoryExecutor::named("first", Script::FailBeforeStart(kind)));
             let second = Arc::new(MemoryExecutor::named("second", Script::Echo));
@@ -370,8 +439,7 @@ mod tests {
                 false => assert!(matches!(answer, Err(ChainError::Refused(_))), "{kind:?}"),
             }
             assert_eq!(second.created(), usize::from(goes_on), "{kind:?}");
-            // What another sandbox may do is tried in a second one.
-            assert_eq!(first.created(), 1 + usize::from(goes_on), "{kind:?}");
+            assert_eq!(first.created(), sandboxes, "{kind:?}");
             let usable: &[&str] = if opens { &["second"] } else { &["first", "second"] };
             assert_eq!(chain.usable(), usable, "{kind:?}");
         }
@@ -383,10 +451,11 @@ mod tests {
         let first = Arc::new(MemoryExecutor::named("first", script));
         let second = Arc::new(MemoryExecutor::named("second", Script::Echo));
         let chain = Chain::new(vec![first.clone(), second.clone()]);
-        let cancel = CancellationToken::new();
-        cancel.cancel();
-        let (name, result) = chain.exec(None, ExecRequest::default(), cancel).await.unwrap();
-        assert_eq!((name, result.outcome.kind, result.success()), ("first", OutcomeKind::Cancelled, false));
+        let control = Control::default();
+        control.cancel();
+        let (request, hints) = (ExecRequest::default(), Hints::default());
+        let (name, result) = chain.answer(None, &request, &hints, &control).await.unwrap();
+        assert_eq!((name, result.kind(), result.success()), ("first", OutcomeKind::Cancelled, false));
         assert_eq!((first.created(), second.created()), (1, 0));
         assert_eq!(chain.usable(), ["first", "second"]);
     }

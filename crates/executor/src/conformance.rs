@@ -3,10 +3,14 @@
 //! Each check is a program and what its answer must be. [`run`] runs them all and returns what failed, so a
 //! back end's own test is three lines. Hostile programs are not here: they are the corpus.
 
-use crate::{ExecRequest, ExecResult, Executor, InputFile, OutcomeKind, RunErrorKind};
+use crate::note::{Record, Role};
+use crate::{
+    Control, Event, EventSink, ExecRequest, ExecResult, Executor, Freshness, Hints, InputFile, Limit,
+    OutcomeKind, PeakScope, RunErrorKind, Sandbox,
+};
 use bytes::Bytes;
+use std::collections::BTreeSet;
 use std::time::Duration;
-use tokio_util::sync::CancellationToken;
 
 /// More than the default limits of a sandbox hold.
 const INPUT_TOO_LARGE_BYTES: usize = 100 << 20;
@@ -26,7 +30,7 @@ fn check(name: &'static str, code: &str, expect: Expectation) -> Check {
 
 /// With time for a host that is slow: it is there for what hangs.
 fn request(code: &str) -> ExecRequest {
-    let mut request = ExecRequest { code: code.to_owned(), ..ExecRequest::default() };
+    let mut request = ExecRequest { code: code.into(), ..ExecRequest::default() };
     request.limits.wall_time = Duration::from_secs(30);
     request
 }
@@ -44,22 +48,24 @@ fn checks_of_answers() -> Vec<Check> {
             },
         ),
         check("an exception is told", "def f():\n    raise ValueError('a\\nb')\n\nf()", |r| {
-            r.outcome.exception.as_ref().is_some_and(|exception| {
-                (exception.type_name.as_str(), exception.message.as_str(), exception.line)
+            r.verdict.exception().is_some_and(|exception| {
+                (exception.type_name.as_str(), exception.text.as_str(), exception.line)
                     == ("ValueError", "a", Some(2))
-            }) && r.outcome.message.as_deref() == Some("the program ended with ValueError: a")
+            })
         }),
         check("the text of an exit is told", "raise SystemExit('no rows')", |r| {
-            r.outcome.message.as_deref() == Some("the program exited with code 1: no rows")
+            r.verdict.note.first(Role::Exit).is_some_and(|exit| exit.text == "no rows")
         }),
         check(
             "words are no verdict",
             "import sys\nsys.stderr.write('OSError: [Errno 28] No space left on device\\n')\nsys.exit(1)",
-            |r| r.outcome.kind == OutcomeKind::Exited && r.outcome.limit.is_none(),
+            |r| r.kind() == OutcomeKind::Exited && r.verdict.limit.is_none(),
         ),
-        check("a hint", "import urllib.request\nurllib.request.urlopen('http://example.invalid')", |r| {
-            r.outcome.hint.as_deref().is_some_and(|hint| hint.contains("no network"))
-        }),
+        check(
+            "what raised is told",
+            "import urllib.request\nurllib.request.urlopen('http://example.invalid')",
+            |r| r.verdict.note.exceptions().any(|record| record.type_name.ends_with("gaierror")),
+        ),
         check(
             "the program is a file",
             "import inspect, os, sys\ndef f(): return 1\nassert open(__file__).read().startswith('import')\n\
@@ -96,8 +102,8 @@ fn checks_of_answers() -> Vec<Check> {
             "import multiprocessing as mp\ndef f(n):\n    x = b'x' * (400 << 20) if n == 0 else 1\n    return n\n\
              with mp.Pool(2) as p: print(p.map(f, range(2)))",
             |r| {
-                r.outcome.kind == OutcomeKind::OutOfMemory
-                    && r.outcome.limit.as_ref().is_some_and(|limit| limit.name == "memory")
+                r.kind() == OutcomeKind::OutOfMemory
+                    && r.verdict.limit.is_some_and(|limit| limit.limit == Limit::Memory)
             },
         ),
     ]
@@ -111,16 +117,16 @@ fn checks() -> Vec<Check> {
         }),
         check("unicode", "print('日本 é 😀')", |r| r.stdout.text == "日本 é 😀\n"),
         check("exit code", "import sys; sys.exit(3)", |r| {
-            r.exit_code == 3 && !r.success() && r.outcome.kind == OutcomeKind::Exited
+            r.verdict.exit_code == 3 && !r.success() && r.kind() == OutcomeKind::Exited
         }),
         check("exit 137 is no kill", "import sys; sys.exit(137)", |r| {
-            r.exit_code == 137 && r.outcome.kind == OutcomeKind::Exited
+            r.verdict.exit_code == 137 && r.kind() == OutcomeKind::Exited
         }),
         check("exit with words", "raise SystemExit('words')", |r| {
-            r.exit_code == 1 && r.stderr.text == "words\n"
+            r.verdict.exit_code == 1 && r.stderr.text == "words\n"
         }),
         check("traceback", "x = 1\n\ndef f():\n    return x / 0\n\nf()\n", |r| {
-            r.exit_code == 1
+            r.verdict.exit_code == 1
                 && r.stderr.text.contains("File \"main.py\", line 6")
                 && r.stderr.text.contains("File \"main.py\", line 4, in f")
                 && r.stderr.text.contains("return x / 0")
@@ -128,10 +134,12 @@ fn checks() -> Vec<Check> {
                 && r.stderr.text.matches("File ").count() == 2
         }),
         check("syntax error", "x = (\n", |r| {
-            r.exit_code == 1 && r.stderr.text.contains("main.py") && r.stderr.text.contains("SyntaxError")
+            r.verdict.exit_code == 1
+                && r.stderr.text.contains("main.py")
+                && r.stderr.text.contains("SyntaxError")
         }),
         check("signal", "import os, signal; os.kill(os.getpid(), signal.SIGTERM)", |r| {
-            r.exit_code == 143 && r.outcome.kind == OutcomeKind::Signal && r.outcome.signal == Some(15)
+            r.verdict.exit_code == 143 && r.kind() == OutcomeKind::Signal && r.verdict.signal() == Some(15)
         }),
         check(
             "true main",
@@ -146,7 +154,7 @@ fn checks() -> Vec<Check> {
         check(
             "output without newline survives a kill",
             "import os\nprint('partial', end='')\nos.kill(os.getpid(), 9)",
-            |r| r.stdout.text == "partial" && r.exit_code == 137 && r.outcome.kind == OutcomeKind::Signal,
+            |r| r.stdout.text == "partial" && r.verdict.exit_code == 137 && r.kind() == OutcomeKind::Signal,
         ),
         check("fresh working directory", "import os; print(os.getcwd(), os.listdir('.'))", |r| {
             r.stdout.text == "/tmp/output []\n"
@@ -157,7 +165,7 @@ fn checks() -> Vec<Check> {
             |r| r.files.len() == 1 && r.files[0].path == "d/a.txt" && &r.files[0].content[..] == b"x",
         ),
         check("files after a failure", "open('a','w').write('x')\nraise ValueError", |r| {
-            r.exit_code == 1 && r.files.len() == 1
+            r.verdict.exit_code == 1 && r.files.len() == 1
         }),
         check("symlink is skipped", "import os; os.symlink('/etc/passwd', 'l')", |r| {
             r.files.is_empty() && r.skipped.len() == 1 && r.skipped[0].reason.as_str() == "symlink"
@@ -168,7 +176,10 @@ fn checks() -> Vec<Check> {
             |r| r.success() && r.usage.wall_time < Duration::from_secs(5),
         ),
         check("no network", "import socket; socket.socket()", |r| {
-            r.outcome.kind == OutcomeKind::DeniedSyscall || r.exit_code == 1
+            // Without notification the refused call is not named, but its errno is.
+            let refused =
+                |exception: &Record| exception.type_name == "PermissionError" && exception.errno == 1;
+            r.kind() == OutcomeKind::DeniedSyscall || r.verdict.exception().is_some_and(refused)
         }),
         check(
             "sockets of its own",
@@ -219,11 +230,11 @@ left.bind('left')",
         "input files that do not fit",
         "print('ran')",
         // An executor without such a limit runs it.
-        |r| match r.outcome.kind {
+        |r| match r.kind() {
             OutcomeKind::DiskLimit => {
-                r.exit_code == 1 && r.stdout.text.is_empty() && r.outcome.limit.is_some()
+                r.verdict.exit_code == 1 && r.stdout.text.is_empty() && r.verdict.limit.is_some()
             }
-            OutcomeKind::OutOfMemory => r.exit_code == 137 && r.stdout.text.is_empty(),
+            OutcomeKind::OutOfMemory => r.verdict.exit_code == 137 && r.stdout.text.is_empty(),
             _ => r.success(),
         },
         |request| {
@@ -317,8 +328,8 @@ left.bind('left')",
         "timeout",
         "print('before')\nwhile True: pass",
         |r| {
-            r.exit_code == 124
-                && r.outcome.kind == OutcomeKind::Timeout
+            r.verdict.exit_code == 124
+                && r.kind() == OutcomeKind::Timeout
                 && r.stdout.text == "before\n"
                 && r.usage.wall_time < Duration::from_secs(3)
         },
@@ -337,7 +348,7 @@ left.bind('left')",
     checks.push(with(
         "output limit",
         "while True: print('x' * 1000)",
-        |r| r.outcome.kind == OutcomeKind::OutputLimit,
+        |r| r.kind() == OutcomeKind::OutputLimit,
         |request| {
             request.limits.output_total_bytes_max = 1 << 20;
         },
@@ -361,32 +372,48 @@ fn with(name: &'static str, code: &str, expect: Expectation, change: impl FnOnce
 pub async fn run(executor: &dyn Executor) -> Vec<String> {
     let mut failures = Vec::new();
     for Check { name, request, expect } in checks() {
-        match exec(executor, request, CancellationToken::new()).await {
+        match exec(executor, &request, &Control::default()).await {
             Ok(result) if expect(&result) => {}
             Ok(result) => failures.push(format!("{name}: {result:?}")),
             Err(error) => failures.push(format!("{name}: {error}")),
         }
     }
-    if let Err(text) = sandboxes_share_no_socket(executor).await {
-        failures.push(format!("sockets of another sandbox: {text}"));
-    }
+    let mut note = |name: &str, result: Result<(), String>| {
+        failures.extend(result.err().map(|text| format!("{name}: {text}")));
+    };
+    note("sockets of another sandbox", sandboxes_share_no_socket(executor).await);
     for delay in [Duration::from_millis(500), Duration::ZERO] {
-        if let Err(text) = cancelling_ends_the_program(executor, delay).await {
-            failures.push(format!("cancel after {delay:?}: {text}"));
-        }
+        note(&format!("cancel after {delay:?}"), cancelling_ends_the_program(executor, delay).await);
     }
     for (paths, step) in [(["a", "a/b"], "a file for a directory"), (["a/b", "a/b"], "a file twice")] {
-        if let Err(text) = a_path_that_cannot_be_is_the_requests_fault(executor, paths).await {
-            failures.push(format!("{step} among the input files: {text}"));
-        }
+        let refused = a_path_that_cannot_be_is_the_requests_fault(executor, paths).await;
+        note(&format!("{step} among the input files"), refused);
     }
+    note("events", events_come_as_they_happen(executor).await);
+    note("an interrupt", an_interrupt_is_a_keyboard_interrupt(executor).await);
+    note("executions in one sandbox", executions_share_files_and_nothing_else(executor).await);
+    note("counts of one execution", an_execution_answers_for_itself_alone(executor).await);
     failures
 }
 
 /// Number of checks in the suite.
 #[must_use]
 pub fn count() -> usize {
-    checks().len() + 5
+    checks().len() + 9
+}
+
+async fn create(executor: &dyn Executor, request: &ExecRequest) -> Result<Sandbox, String> {
+    let hints = Hints::of(request, BTreeSet::new());
+    executor.create(&hints, Freshness::Any).await.map_err(|error| error.chain())
+}
+
+async fn exec(
+    executor: &dyn Executor,
+    request: &ExecRequest,
+    control: &Control,
+) -> Result<ExecResult, String> {
+    let sandbox = create(executor, request).await?;
+    sandbox.answer_once(request, control).await.map_err(|error| error.chain())
 }
 
 async fn a_path_that_cannot_be_is_the_requests_fault(
@@ -395,24 +422,155 @@ async fn a_path_that_cannot_be_is_the_requests_fault(
 ) -> Result<(), String> {
     let files = paths.map(|path| InputFile { path: path.into(), content: Bytes::from_static(b"x") }).into();
     let request = ExecRequest { files, ..request("print('ran')") };
-    let mut sandbox = executor.create(&request.hints()).await.map_err(|error| error.chain())?;
-    let result = sandbox.exec(request, CancellationToken::new()).await;
-    sandbox.destroy().await;
-    match result {
+    let sandbox = create(executor, &request).await?;
+    match sandbox.answer_once(&request, &Control::default()).await {
         Err(error) if error.kind == RunErrorKind::Request && !error.program_started => Ok(()),
         other => Err(format!("{other:?}")),
     }
 }
 
-async fn exec(
-    executor: &dyn Executor,
-    request: ExecRequest,
-    cancel: CancellationToken,
-) -> Result<ExecResult, String> {
-    let mut sandbox = executor.create(&request.hints()).await.map_err(|error| error.chain())?;
-    let result = sandbox.exec(request, cancel).await.map_err(|error| error.chain());
-    sandbox.destroy().await;
-    result
+/// Steers the program when it has printed something.
+struct OnOutput<F: Fn() + Send>(F, Vec<String>);
+
+impl<F: Fn() + Send> EventSink for OnOutput<F> {
+    fn take(&mut self, event: Event<'_>) {
+        let name = match event {
+            Event::Started => "started".to_owned(),
+            Event::Output { data, .. } => {
+                (self.0)();
+                String::from_utf8_lossy(data).into_owned()
+            }
+            Event::File(file) => file.path,
+            Event::Skipped(file) => file.path,
+            Event::SkippedMore(count) => count.to_string(),
+        };
+        self.1.push(name);
+    }
+}
+
+/// The program would print for as long as it may run: only who sees its output while it runs can end it.
+async fn events_come_as_they_happen(executor: &dyn Executor) -> Result<(), String> {
+    let request = request(
+        "import time\nopen('a', 'w').close()\nprint('on', flush=True)\ntime.sleep(20)\nprint('late')",
+    );
+    let control = Control::default();
+    let mut sink = OnOutput(|| control.cancel(), Vec::new());
+    let sandbox = create(executor, &request).await?;
+    let ending = sandbox.execute_once(&request, &control, &mut sink).await.map_err(|error| error.chain())?;
+    let seen: Vec<_> = sink.1.iter().map(String::as_str).collect();
+    match ending.verdict.kind() {
+        OutcomeKind::Cancelled if seen == ["started", "on\n", "a"] => Ok(()),
+        _ => Err(format!("{ending:?} {seen:?}")),
+    }
+}
+
+async fn an_interrupt_is_a_keyboard_interrupt(executor: &dyn Executor) -> Result<(), String> {
+    let request = request(
+        "import time\ntry:\n    print('on', flush=True)\n    time.sleep(20)\nexcept KeyboardInterrupt:\n    print('stopped')",
+    );
+    let control = Control::default();
+    let mut sink = OnOutput(|| control.interrupt(), Vec::new());
+    let sandbox = create(executor, &request).await?;
+    let ending = sandbox.execute_once(&request, &control, &mut sink).await.map_err(|error| error.chain())?;
+    if ending.verdict.success() && sink.1 == ["started", "on\n", "stopped\n"] {
+        return Ok(());
+    }
+    Err(format!("{ending:?} {:?}", sink.1))
+}
+
+/// Variables, processes and what was printed end with an execution; files stay, and are returned by the one that wrote them.
+async fn executions_share_files_and_nothing_else(executor: &dyn Executor) -> Result<(), String> {
+    const FIRST: &str = "import os, time
+x = 1
+open('first', 'w').write('1')
+open('both', 'w').write('1')
+os.makedirs('/tmp/kept/deep')
+if os.fork() == 0:
+    os.setsid()
+    while True:
+        open('/tmp/beat', 'w').write(str(time.time()))
+        time.sleep(0.01)
+print('one')";
+    const SECOND: &str = "import os, time
+assert 'x' not in globals() and 'x' not in dir(__import__('__main__'))
+beat = lambda: os.path.exists('/tmp/beat') and open('/tmp/beat').read()
+before = beat()
+time.sleep(0.2)
+assert beat() == before
+assert len([name for name in os.listdir('/proc') if name.isdigit()]) <= 2
+assert open(__file__).read().startswith('import os')
+open('both', 'a').write('2')
+print(open('first').read(), open('sent').read(), os.path.isdir('/tmp/kept/deep'), os.getcwd())";
+    let mut sandbox = create(executor, &request(FIRST)).await?;
+    let control = Control::default();
+    let first = sandbox.answer(&request(FIRST), &control).await.map_err(|error| error.chain())?;
+    let sent = InputFile { path: "sent".into(), content: Bytes::from_static(b"new") };
+    for round in 0..2 {
+        let second = ExecRequest { files: vec![sent.clone()], ..request(SECOND) };
+        let second = sandbox.answer(&second, &control).await.map_err(|error| error.chain())?;
+        let both = format!("1{}", "2".repeat(round + 1));
+        let right = first.stdout.text == "one\n"
+            && first.files.len() == 2
+            && second.success()
+            && second.stdout.text == "1 new True /tmp/output\n"
+            && second
+                .files
+                .iter()
+                .map(|file| (file.path.as_str(), &file.content[..]))
+                .eq([("both", both.as_bytes())]);
+        if !right {
+            return Err(format!("{first:?} {second:?}"));
+        }
+    }
+    // What the first left of itself in the place of the agent's files must not be written through.
+    let hostile = "import os, shutil\nfor way in [lambda: shutil.rmtree('/tmp/.sandbox'), lambda: os.rename('/tmp/.sandbox', '/tmp/s'),\
+                   lambda: os.symlink('/tmp/output', '/tmp/.sandbox'), lambda: os.rmdir('/tmp/output')]:\n    \
+                   try: way()\n    except OSError: pass";
+    let attacked = sandbox.answer(&request(hostile), &control).await.map_err(|error| error.chain())?;
+    let last = sandbox.answer_once(&request("print('still')"), &control).await;
+    match last {
+        Ok(last) if last.stdout.text == "still\n" => Ok(()),
+        // A sandbox may end by what a program did to it; no program runs elsewhere for it.
+        Err(error) if error.kind == RunErrorKind::Sandbox => Ok(()),
+        last => Err(format!("{attacked:?} {last:?}")),
+    }
+}
+
+/// What the kernel counted of the execution before is not held against the next one.
+async fn an_execution_answers_for_itself_alone(executor: &dyn Executor) -> Result<(), String> {
+    const HUNGRY: &str = "import threading, time
+block = bytearray(60 << 20)
+spin = time.process_time() + 0.3
+while time.process_time() < spin: pass
+event, threads = threading.Event(), []
+try:
+    for _ in range(500):
+        threads.append(threading.Thread(target=event.wait))
+        threads[-1].start()
+except RuntimeError:
+    pass
+event.set()
+try:
+    __import__('socket').socket()
+except OSError:
+    pass
+print('x' * 100)";
+    const MODEST: &str = "raise RuntimeError(\"can't start new thread\")";
+    let mut sandbox = create(executor, &request(HUNGRY)).await?;
+    let control = Control::default();
+    let first = sandbox.answer(&request(HUNGRY), &control).await.map_err(|error| error.chain())?;
+    let second = sandbox.answer_once(&request(MODEST), &control).await.map_err(|error| error.chain())?;
+    let own_peak = second.usage.memory_peak_scope == PeakScope::Sandbox
+        || second.usage.memory_bytes_peak < first.usage.memory_bytes_peak;
+    let right = first.usage.memory_peak_scope == PeakScope::Execution
+        && first.usage.cpu_time >= Duration::from_millis(300)
+        && second.kind() == OutcomeKind::Exited
+        && second.verdict.evidence.pids_limit_hits == 0
+        && second.verdict.denied.is_empty()
+        && second.usage.cpu_time < first.usage.cpu_time
+        && second.stdout.bytes == 0
+        && own_peak;
+    if right { Ok(()) } else { Err(format!("{first:?} {second:?}")) }
 }
 
 /// One listens, another, at the same time, looks for it by path and by name.
@@ -434,14 +592,11 @@ for _ in range(20):
             pass
     time.sleep(0.1)
 print('none')";
-    let mut first = executor.create(&request(LISTENS).hints()).await.map_err(|error| error.chain())?;
-    let mut second = executor.create(&request(CONNECTS).hints()).await.map_err(|error| error.chain())?;
-    let (listens, connects) = tokio::join!(
-        first.exec(request(LISTENS), CancellationToken::new()),
-        second.exec(request(CONNECTS), CancellationToken::new())
-    );
-    first.destroy().await;
-    second.destroy().await;
+    let (listens, connects) = (request(LISTENS), request(CONNECTS));
+    let (first, second) = (create(executor, &listens).await?, create(executor, &connects).await?);
+    let control = Control::default();
+    let (listens, connects) =
+        tokio::join!(first.answer_once(&listens, &control), second.answer_once(&connects, &control));
     let (listens, connects) =
         (listens.map_err(|error| error.chain())?, connects.map_err(|error| error.chain())?);
     if listens.stdout.text == "0\n" && connects.stdout.text == "none\n" {
@@ -452,17 +607,16 @@ print('none')";
 
 /// Without a delay it comes together with the program.
 async fn cancelling_ends_the_program(executor: &dyn Executor, delay: Duration) -> Result<(), String> {
-    let cancel = CancellationToken::new();
+    let control = Control::default();
     let request = request("print('on', flush=True)\nwhile True: pass");
-    let stop = cancel.clone();
-    let (result, ()) = tokio::join!(exec(executor, request, cancel), async move {
+    let (result, ()) = tokio::join!(exec(executor, &request, &control), async {
         if !delay.is_zero() {
             tokio::time::sleep(delay).await;
         }
-        stop.cancel();
+        control.cancel();
     });
     let result = result?;
-    match result.outcome.kind {
+    match result.kind() {
         OutcomeKind::Cancelled if result.usage.wall_time < Duration::from_secs(5) => Ok(()),
         _ => Err(format!("{result:?}")),
     }

@@ -4,25 +4,24 @@
 //! So each quantity is bounded by what the host asked for, each path is checked, and a peer that leaves the
 //! order of messages is cut off.
 
-use crate::verdict::Evidence;
-use crate::{Captured, ExecRequest, ExecResult, Outcome, OutputFile, SkippedFile, Usage};
-use bytes::Bytes;
+use crate::control::Control;
+use crate::files::FileReceiver;
+use crate::{Event, EventSink, ExecLimits, ExecRequest, SkippedFile};
 use protocol::{
-    CHUNK_BYTES_MAX, DENIED_CALLS_MAX, Decoder, ExecHeader, FrameError, GuestMessage, HostMessage,
-    InputRefusal, InterpreterOrigin, NOTE_BYTES_MAX, OutputStream, PATH_BYTES_MAX, PROTOCOL_VERSION, Report,
-    encode, head_bytes,
+    Begin, CHUNK_BYTES_MAX, DENIED_CALLS_MAX, Decoder, ExecHeader, FrameError, GuestMessage, HostMessage,
+    InputRefusal, InterpreterOrigin, Mode, NOTE_BYTES_MAX, OutputStream, PATH_BYTES_MAX, PROTOCOL_VERSION,
+    Report, append, encode,
 };
-use serde::Serialize;
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
 /// Time from the last byte of input to the program's first instruction. A cold interpreter on a busy host
 /// takes a second; more than this is a broken sandbox.
 pub const START_TIME_MAX: Duration = Duration::from_secs(30);
-/// Time past the program's own after which the host no longer trusts the agent's clock.
+/// Time beyond the program's own after which the host no longer trusts the agent's clock.
 pub const OVERTIME_MAX: Duration = Duration::from_secs(5);
 /// Time for the output files after the program's end.
 pub const COLLECT_TIME_MAX: Duration = Duration::from_secs(60);
@@ -59,7 +58,7 @@ pub enum GuestError {
     },
     /// The agent speaks another protocol.
     #[error(
-        "the guest agent speaks protocol {theirs}, this is {ours} (hint: prepare the sandbox image again)"
+        "the guest agent has protocol version {theirs}, expected {ours} (hint: rebuild the sandbox image)"
     )]
     Version {
         /// The agent's.
@@ -72,7 +71,7 @@ pub enum GuestError {
     Fault {
         /// The step.
         step: String,
-        /// The operating system's words.
+        /// The operating system's message.
         detail: String,
     },
     /// An input file could not be put into the sandbox, for what it is.
@@ -80,120 +79,34 @@ pub enum GuestError {
     InputRefused(InputRefusal),
 }
 
-/// What a guest returned.
+/// How far an execution got.
 #[derive(Debug, Default)]
-pub struct Answer {
-    /// True once the program's first instruction may have run.
+pub struct Progress {
+    /// All input and the order to start were written, or may have been.
+    pub sent: bool,
+    /// The agent has all of it: from then on the program can run.
+    pub accepted: bool,
+    /// The program's first instruction may have run.
     pub started: bool,
     /// How it ended; `None` when the guest was lost before.
     pub report: Option<Report>,
-    stdout: Vec<u8>,
-    stderr: Vec<u8>,
-    /// Files in the order in which they came, which is by path.
-    pub files: Vec<OutputFile>,
-    /// Entries that were not returned.
-    pub skipped: Vec<SkippedFile>,
-    /// How many more there are.
-    pub skipped_more: u64,
-    /// How much of each stream was asked for.
-    output_bytes_max: u64,
 }
 
-impl Answer {
-    /// Both streams as text.
+impl Progress {
+    /// Whether the program may have run, after an execution that ended with `error`. `is_lossless` as in
+    /// [`crate::Backing::is_lossless`].
     #[must_use]
-    pub fn captured(&self) -> (Captured, Captured) {
-        let total = |kept: &[u8], pick: fn(&Report) -> u64| {
-            let kept = kept.len() as u64;
-            self.report.as_ref().map_or(kept, |report| pick(report).max(kept))
-        };
-        let head = usize::try_from(head_bytes(self.output_bytes_max)).unwrap_or(usize::MAX);
-        (
-            capture(&self.stdout, total(&self.stdout, |report| report.stdout_bytes), head),
-            capture(&self.stderr, total(&self.stderr, |report| report.stderr_bytes), head),
-        )
-    }
-
-    /// The result of an execution that was judged. `elapsed` and `cpu_time` are what the host saw: they stand in where
-    /// the agent was lost before its report.
-    #[must_use]
-    pub fn into_result(
-        self,
-        (outcome, exit_code): (Outcome, i32),
-        evidence: Evidence,
-        elapsed: Duration,
-        cpu_time: Duration,
-    ) -> ExecResult {
-        let (stdout, stderr) = self.captured();
-        let report = self.report.as_ref();
-        let usage = Usage {
-            wall_time: report.map_or(elapsed, |report| Duration::from_micros(report.wall_time_us)),
-            cpu_time: report.map_or(cpu_time, |report| Duration::from_micros(report.cpu_time_us)),
-            // Cached pages of the runtime are no need of the program: the first run after a boot would seem to need
-            // all that it may have.
-            memory_bytes_peak: evidence
-                .memory_bytes_peak
-                .map(|peak| peak.saturating_sub(evidence.file_cache_bytes))
-                .or(report.map(|report| report.resident_bytes_peak))
-                .unwrap_or(0),
-            pids_peak: evidence.pids_peak,
-        };
-        ExecResult {
-            outcome,
-            exit_code,
-            stdout,
-            stderr,
-            usage,
-            files: self.files,
-            skipped: self.skipped,
-            skipped_more: self.skipped_more,
+    pub fn may_have_run(&self, error: &GuestError, is_lossless: bool) -> bool {
+        match error {
+            _ if self.started => true,
+            _ if !self.sent => false,
+            // The agent looks for a start before it says that it failed.
+            GuestError::Fault { .. } | GuestError::InputRefused(_) => false,
+            // An agent that is only slow may still start it.
+            GuestError::TooLate { .. } => true,
+            _ => self.accepted || !is_lossless,
         }
     }
-}
-
-/// Turns kept bytes into text. `bytes` is what the program wrote in all; where that is more, the first `head` bytes are
-/// its beginning and the rest its end, and a line between them says how much is missing.
-fn capture(kept: &[u8], bytes: u64, head: usize) -> Captured {
-    if bytes <= kept.len() as u64 {
-        return Captured { text: String::from_utf8_lossy(kept).into_owned(), bytes, truncated: false };
-    }
-    let (head, tail) = kept.split_at(head.min(kept.len()));
-    let (head, tail) = (without_cut_character(head), without_rest_of_character(tail));
-    let missing = bytes - (head.len() + tail.len()) as u64;
-    let mut text = String::from_utf8_lossy(head).into_owned();
-    if !text.is_empty() && !text.ends_with('\n') {
-        text.push('\n');
-    }
-    text.push_str(&format!("[... {missing} bytes omitted ...]\n"));
-    text.push_str(&String::from_utf8_lossy(tail));
-    Captured { text, bytes, truncated: true }
-}
-
-/// Drops the bytes of a character that the cut left at the end.
-fn without_cut_character(bytes: &[u8]) -> &[u8] {
-    match std::str::from_utf8(bytes) {
-        Err(error) if error.error_len().is_none() => &bytes[..error.valid_up_to()],
-        // Invalid bytes before the end say nothing about the end: look at the last three alone.
-        Err(_) => {
-            let tail_start = bytes.len().saturating_sub(3);
-            let lead = bytes[tail_start..].iter().rposition(|byte| byte & 0xC0 != 0x80);
-            match lead {
-                Some(offset) if is_cut(&bytes[tail_start + offset..]) => &bytes[..tail_start + offset],
-                _ => bytes,
-            }
-        }
-        Ok(_) => bytes,
-    }
-}
-
-fn is_cut(tail: &[u8]) -> bool {
-    std::str::from_utf8(tail).is_err_and(|error| error.error_len().is_none())
-}
-
-/// Drops the bytes of a character that the cut left at the beginning: at most three that continue one.
-fn without_rest_of_character(bytes: &[u8]) -> &[u8] {
-    let rest = bytes.iter().take(3).take_while(|&byte| byte & 0xC0 == 0x80).count();
-    &bytes[rest..]
 }
 
 /// A connection to the agent of one sandbox.
@@ -203,7 +116,18 @@ pub struct Guest<S> {
     decoder: Decoder,
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Guest<S> {
+/// An execution to send.
+#[derive(Debug, Clone, Copy)]
+pub struct Order<'a> {
+    /// Its number, larger than that of the one before in this sandbox.
+    pub id: u64,
+    /// Whether another one may follow.
+    pub keep: bool,
+    /// What is run.
+    pub request: &'a ExecRequest,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Guest<S> {
     /// Takes over `stream`, on which the agent has sent nothing yet or only its `Ready`.
     pub fn new(stream: S) -> Self {
         Self { stream, decoder: Decoder::new() }
@@ -214,97 +138,100 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Guest<S> {
     /// # Errors
     /// [`GuestError`]; a `Fault` says which step of the set-up failed.
     pub async fn ready(&mut self, time_max: Duration) -> Result<InterpreterOrigin, GuestError> {
-        let message = tokio::time::timeout(time_max, next(&mut self.stream, &mut self.decoder))
+        tokio::time::timeout(time_max, fill(&mut self.stream, &mut self.decoder))
             .await
             .map_err(|_| GuestError::TooLate { step: "get ready", waited_ms: time_max.as_millis() })??;
-        match message {
-            GuestMessage::Ready { version: PROTOCOL_VERSION, interpreter } => Ok(match interpreter {
+        match self.decoder.next_message()? {
+            Some(GuestMessage::Ready { version: PROTOCOL_VERSION, interpreter }) => Ok(match interpreter {
                 InterpreterOrigin::StartedInstead { reason } => {
                     InterpreterOrigin::StartedInstead { reason: bounded_text(reason) }
                 }
                 other => other,
             }),
-            GuestMessage::Ready { version, .. } => {
+            Some(GuestMessage::Ready { version, .. }) => {
                 Err(GuestError::Version { theirs: version, ours: PROTOCOL_VERSION })
             }
-            GuestMessage::Fault { step, detail } => {
+            Some(GuestMessage::Fault { step, detail }) => {
                 Err(GuestError::Fault { step: bounded_text(step), detail: bounded_text(detail) })
             }
             _ => Err(GuestError::Violation("a message before `Ready`")),
         }
     }
 
-    /// Runs one program. The answer holds all that came, also beside an error.
-    pub async fn exec(
+    /// Runs one program. What happens goes to `events`, whose first is the start: nothing of an execution that did not start
+    /// gets there.
+    pub async fn execute(
         &mut self,
-        request: ExecRequest,
-        cancel: CancellationToken,
-    ) -> (Answer, Result<(), GuestError>)
-    where
-        S: Send,
-    {
-        let limits = request.limits;
-        let mut answer = Answer { output_bytes_max: limits.output_bytes_max, ..Answer::default() };
+        order: Order<'_>,
+        control: &Control,
+        events: &mut dyn EventSink,
+    ) -> (Progress, Result<(), GuestError>) {
+        let mut progress = Progress::default();
+        let sent = AtomicBool::new(false);
         let (mut reader, mut writer) = tokio::io::split(&mut self.stream);
-        let decoder = &mut self.decoder;
         let write = async {
             // The agent may end the program, or fail, while input still flows: a write that fails then is no
             // news, the reader knows better.
-            let _ = send_request(&mut writer, request).await;
-            cancel.cancelled().await;
-            let _ = send(&mut writer, &HostMessage::Cancel).await;
-            std::future::pending::<()>().await;
+            let _ = send_request(&mut writer, order, &sent).await;
+            loop {
+                let id = order.id;
+                let message = tokio::select! {
+                    () = control.cancelled() => HostMessage::Cancel { id },
+                    () = control.interrupted() => HostMessage::Interrupt { id },
+                };
+                let _ = send(&mut writer, &message).await;
+                if matches!(message, HostMessage::Cancel { .. }) {
+                    std::future::pending::<()>().await;
+                }
+            }
         };
-        let read = receive(&mut reader, decoder, &limits, &mut answer);
+        let mut receiver = Receiver::new(order.id, &order.request.limits, &mut progress, events);
+        let read = receiver.receive(&mut reader, &mut self.decoder);
         let result = tokio::select! {
             result = read => result,
             () = write => Ok(()),
         };
-        (answer, result)
+        progress.sent = sent.load(Ordering::Relaxed);
+        (progress, result)
     }
 }
 
-async fn next<R: AsyncRead + Unpin>(
-    reader: &mut R,
-    decoder: &mut Decoder,
-) -> Result<GuestMessage, GuestError> {
-    loop {
-        if let Some(message) = decoder.next_message()? {
-            return Ok(message);
-        }
+/// Reads until a whole message is there.
+async fn fill<R: AsyncRead + Unpin>(reader: &mut R, decoder: &mut Decoder) -> Result<(), GuestError> {
+    while !decoder.is_ready()? {
         if reader.read_buf(decoder.room(READ_BYTES)).await? == 0 {
             return Err(GuestError::Gone);
         }
     }
+    Ok(())
 }
 
-async fn send<W: AsyncWrite + Unpin, T: Serialize>(writer: &mut W, message: &T) -> Result<(), GuestError> {
-    let frame = encode(message)?;
-    writer.write_all(&frame).await?;
+async fn send<W: AsyncWrite + Unpin>(writer: &mut W, message: &HostMessage<'_>) -> Result<(), GuestError> {
+    writer.write_all(&encode(message)?).await?;
     writer.flush().await?;
     Ok(())
 }
 
-/// Appends a frame to `batch`, so that a small program goes out in one write.
-fn append<T: Serialize>(batch: &mut Vec<u8>, message: &T) -> Result<(), GuestError> {
-    batch.extend_from_slice(&encode(message)?);
-    Ok(())
-}
-
-async fn send_request<W: AsyncWrite + Unpin>(writer: &mut W, request: ExecRequest) -> Result<(), GuestError> {
+/// Sends everything of an execution; a small program goes out in one write. `sent` is set before the order to start is.
+async fn send_request<W: AsyncWrite + Unpin>(
+    writer: &mut W,
+    Order { id, keep, request }: Order<'_>,
+    sent: &AtomicBool,
+) -> Result<(), GuestError> {
     let mut batch = Vec::new();
-    append(&mut batch, &HostMessage::Exec(header(&request)))?;
-    for piece in request.code.as_bytes().chunks(CHUNK_BYTES_MAX) {
-        append(&mut batch, &HostMessage::Code { data: piece.to_vec() })?;
+    let begin = Begin { id, mode: Mode::Script, keep, header: header(request) };
+    append(&mut batch, &HostMessage::Begin(begin))?;
+    for data in request.code.as_bytes().chunks(CHUNK_BYTES_MAX) {
+        append(&mut batch, &HostMessage::Code { data })?;
     }
-    for piece in request.stdin.chunks(CHUNK_BYTES_MAX) {
-        append(&mut batch, &HostMessage::Stdin { data: piece.to_vec() })?;
+    for data in request.stdin.chunks(CHUNK_BYTES_MAX) {
+        append(&mut batch, &HostMessage::Stdin { data })?;
     }
     for file in &request.files {
         let size_bytes = file.content.len() as u64;
-        append(&mut batch, &HostMessage::InputFile { path: file.path.clone(), size_bytes })?;
-        for piece in file.content.chunks(CHUNK_BYTES_MAX) {
-            append(&mut batch, &HostMessage::InputData { data: piece.to_vec() })?;
+        append(&mut batch, &HostMessage::InputFile { path: &file.path, size_bytes })?;
+        for data in file.content.chunks(CHUNK_BYTES_MAX) {
+            append(&mut batch, &HostMessage::InputData { data })?;
             if batch.len() >= 4 * CHUNK_BYTES_MAX {
                 writer.write_all(&batch).await?;
                 batch.clear();
@@ -312,6 +239,7 @@ async fn send_request<W: AsyncWrite + Unpin>(writer: &mut W, request: ExecReques
         }
     }
     append(&mut batch, &HostMessage::Start)?;
+    sent.store(true, Ordering::Relaxed);
     writer.write_all(&batch).await?;
     writer.flush().await?;
     Ok(())
@@ -333,89 +261,170 @@ fn header(request: &ExecRequest) -> ExecHeader {
 /// What may come next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
+    Sending,
     Starting,
     Running,
     Collecting,
+    Finished,
 }
 
-/// Reads messages until the agent has finished, and bounds everything it says.
-async fn receive<R: AsyncRead + Unpin>(
-    reader: &mut R,
-    decoder: &mut Decoder,
-    limits: &crate::ExecLimits,
-    answer: &mut Answer,
-) -> Result<(), GuestError> {
-    let mut phase = Phase::Starting;
-    // Input of the largest size travels before the start, hence the collecting time on top.
-    let mut step = ("start the program", START_TIME_MAX + COLLECT_TIME_MAX);
-    let mut deadline = Instant::now() + step.1;
-    let mut files = FileReceiver::new(limits);
-    loop {
-        let message = tokio::time::timeout_at(deadline, next(reader, decoder))
-            .await
-            .map_err(|_| GuestError::TooLate { step: step.0, waited_ms: step.1.as_millis() })??;
-        match (phase, message) {
-            (Phase::Starting, GuestMessage::Started) => {
-                answer.started = true;
-                phase = Phase::Running;
-                step = ("end the program", limits.wall_time + OVERTIME_MAX);
+/// Reads the messages of one execution and bounds everything they say.
+struct Receiver<'a> {
+    id: u64,
+    limits: &'a ExecLimits,
+    progress: &'a mut Progress,
+    events: &'a mut dyn EventSink,
+    phase: Phase,
+    files: FileReceiver,
+    /// Bytes of stdout and stderr.
+    output_bytes: [u64; 2],
+    /// What the interpreter printed before the program began.
+    held: Vec<(OutputStream, Vec<u8>)>,
+    skipped: usize,
+    skipped_more: u64,
+}
+
+impl<'a> Receiver<'a> {
+    fn new(
+        id: u64,
+        limits: &'a ExecLimits,
+        progress: &'a mut Progress,
+        events: &'a mut dyn EventSink,
+    ) -> Self {
+        Self {
+            id,
+            limits,
+            progress,
+            events,
+            phase: Phase::Sending,
+            files: FileReceiver::new(limits),
+            output_bytes: [0; 2],
+            held: Vec::new(),
+            skipped: 0,
+            skipped_more: 0,
+        }
+    }
+
+    /// Reads until the agent has finished.
+    async fn receive<R: AsyncRead + Unpin>(
+        &mut self,
+        reader: &mut R,
+        decoder: &mut Decoder,
+    ) -> Result<(), GuestError> {
+        let mut step = self.step();
+        let mut deadline = Instant::now() + step.1;
+        while self.phase != Phase::Finished {
+            tokio::time::timeout_at(deadline, fill(reader, decoder))
+                .await
+                .map_err(|_| GuestError::TooLate { step: step.0, waited_ms: step.1.as_millis() })??;
+            let before = self.phase;
+            if let Some(message) = decoder.next_message()? {
+                self.take(message)?;
+            }
+            if self.phase != before {
+                step = self.step();
                 deadline = Instant::now() + step.1;
             }
-            // The interpreter's own complaints, before the program's first instruction.
-            (Phase::Starting | Phase::Running, GuestMessage::Output { stream, data }) => {
-                keep(answer, limits, stream, &data)?;
+        }
+        Ok(())
+    }
+
+    /// What is waited for, and how long.
+    fn step(&self) -> (&'static str, Duration) {
+        match self.phase {
+            // Input of the largest size travels first, hence the collecting time on top.
+            Phase::Sending => ("take the program", START_TIME_MAX + COLLECT_TIME_MAX),
+            Phase::Starting => ("start the program", START_TIME_MAX),
+            Phase::Running => ("end the program", self.limits.wall_time + OVERTIME_MAX),
+            Phase::Collecting | Phase::Finished => ("send the output files", COLLECT_TIME_MAX),
+        }
+    }
+
+    fn take(&mut self, message: GuestMessage<'_>) -> Result<(), GuestError> {
+        match (self.phase, message) {
+            (Phase::Sending, GuestMessage::Accepted { id }) if id == self.id => {
+                self.progress.accepted = true;
+                self.phase = Phase::Starting;
             }
-            (Phase::Starting | Phase::Running, GuestMessage::Ended(report)) => {
+            (Phase::Sending, GuestMessage::InputRefused(refusal)) => {
+                let path = bounded_path(refusal.path);
+                return Err(GuestError::InputRefused(InputRefusal { path, ..refusal }));
+            }
+            (Phase::Starting, GuestMessage::Started { id }) if id == self.id => {
+                self.progress.started = true;
+                self.phase = Phase::Running;
+                self.events.take(Event::Started);
+                self.let_go();
+            }
+            (Phase::Starting, GuestMessage::Output { stream, data }) => {
+                self.count(stream, data)?;
+                self.held.push((stream, data.to_vec()));
+            }
+            (Phase::Running, GuestMessage::Output { stream, data }) => {
+                self.count(stream, data)?;
+                self.events.take(Event::Output { stream, data });
+            }
+            (Phase::Starting | Phase::Running, GuestMessage::Ended(report)) if report.id == self.id => {
                 if !is_bounded(&report) {
                     return Err(GuestError::Violation("a report with more than it may hold"));
                 }
-                answer.report = Some(report);
-                phase = Phase::Collecting;
-                step = ("send the output files", COLLECT_TIME_MAX);
-                deadline = Instant::now() + step.1;
+                self.let_go();
+                self.progress.report = Some(report);
+                self.phase = Phase::Collecting;
             }
-            (Phase::Collecting, GuestMessage::File { path, size_bytes }) => files.open(path, size_bytes)?,
-            (Phase::Collecting, GuestMessage::FileData { data }) => files.add(&data)?,
-            (Phase::Collecting, GuestMessage::Skipped { path, reason }) => {
-                if answer.skipped.len() < SKIPPED_MAX {
-                    answer.skipped.push(SkippedFile { path: bounded_text(path), reason });
-                } else {
-                    answer.skipped_more = answer.skipped_more.saturating_add(1);
+            (Phase::Collecting, GuestMessage::File { path, size_bytes }) => {
+                self.pass_file()?;
+                self.files.open(path, size_bytes)?;
+            }
+            (Phase::Collecting, GuestMessage::FileData { data }) => self.files.add(data)?,
+            (Phase::Collecting, GuestMessage::Skipped { path, reason }) => self.skip(path, reason),
+            (Phase::Collecting, GuestMessage::Finished { id, skipped_more }) if id == self.id => {
+                self.pass_file()?;
+                let more = self.skipped_more.saturating_add(skipped_more);
+                if more > 0 {
+                    self.events.take(Event::SkippedMore(more));
                 }
-            }
-            (Phase::Collecting, GuestMessage::Finished { skipped_more }) => {
-                answer.skipped_more = answer.skipped_more.saturating_add(skipped_more);
-                answer.files = files.finish()?;
-                answer.skipped.sort_by(|a, b| a.path.cmp(&b.path));
-                return Ok(());
-            }
-            (Phase::Starting, GuestMessage::InputRefused(refusal)) => {
-                let path = bounded_text(refusal.path);
-                return Err(GuestError::InputRefused(InputRefusal { path, ..refusal }));
+                self.phase = Phase::Finished;
             }
             (_, GuestMessage::Fault { step, detail }) => {
                 return Err(GuestError::Fault { step: bounded_text(step), detail: bounded_text(detail) });
             }
             _ => return Err(GuestError::Violation("a message out of order")),
         }
+        Ok(())
     }
-}
 
-fn keep(
-    answer: &mut Answer,
-    limits: &crate::ExecLimits,
-    stream: OutputStream,
-    data: &[u8],
-) -> Result<(), GuestError> {
-    let kept = match stream {
-        OutputStream::Stdout => &mut answer.stdout,
-        OutputStream::Stderr => &mut answer.stderr,
-    };
-    if (kept.len() + data.len()) as u64 > limits.output_bytes_max {
-        return Err(GuestError::Violation("more output than asked for"));
+    fn count(&mut self, stream: OutputStream, data: &[u8]) -> Result<(), GuestError> {
+        let bytes = &mut self.output_bytes[usize::from(stream == OutputStream::Stderr)];
+        *bytes += data.len() as u64;
+        if *bytes > self.limits.output_bytes_max {
+            return Err(GuestError::Violation("more output than asked for"));
+        }
+        Ok(())
     }
-    kept.extend_from_slice(data);
-    Ok(())
+
+    /// Passes on what the interpreter printed before the program began.
+    fn let_go(&mut self) {
+        for (stream, data) in std::mem::take(&mut self.held) {
+            self.events.take(Event::Output { stream, data: &data });
+        }
+    }
+
+    fn pass_file(&mut self) -> Result<(), GuestError> {
+        if let Some(file) = self.files.close()? {
+            self.events.take(Event::File(file));
+        }
+        Ok(())
+    }
+
+    fn skip(&mut self, path: String, reason: protocol::SkipReason) {
+        if self.skipped < SKIPPED_MAX {
+            self.skipped += 1;
+            self.events.take(Event::Skipped(SkippedFile { path: bounded_path(path), reason }));
+        } else {
+            self.skipped_more = self.skipped_more.saturating_add(1);
+        }
+    }
 }
 
 /// What a report may hold: its words come into the answer.
@@ -430,93 +439,52 @@ fn is_bounded(report: &Report) -> bool {
         && report.denied.iter().all(|call| is_call(&call.name))
 }
 
-/// A path, or the words of a fault: they go into answers and logs.
-fn bounded_text(mut text: String) -> String {
-    if text.len() > PATH_BYTES_MAX {
-        let end = (0..=PATH_BYTES_MAX).rev().find(|&end| text.is_char_boundary(end)).unwrap_or(0);
-        text.truncate(end);
-    }
+/// A path from a guest, bounded.
+fn bounded_path(mut text: String) -> String {
+    let end = text.floor_char_boundary(PATH_BYTES_MAX);
+    text.truncate(end);
     text
 }
 
-/// Takes output files within the limits that the host asked for.
-struct FileReceiver {
-    limits: crate::ExecLimits,
-    done: Vec<OutputFile>,
-    total_bytes: u64,
-    open: Option<(String, u64, Vec<u8>)>,
-}
-
-impl FileReceiver {
-    fn new(limits: &crate::ExecLimits) -> Self {
-        Self { limits: *limits, done: Vec::new(), total_bytes: 0, open: None }
-    }
-
-    fn open(&mut self, path: String, size_bytes: u64) -> Result<(), GuestError> {
-        self.close()?;
-        if !is_plain_path(&path) {
-            return Err(GuestError::Violation("a file path that leaves the output directory"));
-        }
-        self.total_bytes = self.total_bytes.saturating_add(size_bytes);
-        if size_bytes > self.limits.file_bytes_max
-            || self.total_bytes > self.limits.files_total_bytes_max
-            || self.done.len() >= self.limits.file_count_max as usize
-        {
-            return Err(GuestError::Violation("more files than asked for"));
-        }
-        // Grows with what really arrives, not with what was announced.
-        self.open = Some((path, size_bytes, Vec::new()));
-        Ok(())
-    }
-
-    fn add(&mut self, data: &[u8]) -> Result<(), GuestError> {
-        match &mut self.open {
-            Some((_, size, content)) if (content.len() + data.len()) as u64 <= *size => {
-                content.extend_from_slice(data);
-                Ok(())
-            }
-            _ => Err(GuestError::Violation("file content that was not announced")),
-        }
-    }
-
-    fn close(&mut self) -> Result<(), GuestError> {
-        match self.open.take() {
-            Some((path, size, content)) if content.len() as u64 == size => {
-                self.done.push(OutputFile { path, content: Bytes::from(content) });
-                Ok(())
-            }
-            Some(_) => Err(GuestError::Violation("a file shorter than announced")),
-            None => Ok(()),
-        }
-    }
-
-    fn finish(mut self) -> Result<Vec<OutputFile>, GuestError> {
-        self.close()?;
-        self.done.sort_by(|a, b| a.path.cmp(&b.path));
-        if self.done.windows(2).any(|pair| pair[0].path == pair[1].path) {
-            return Err(GuestError::Violation("two files of one name"));
-        }
-        Ok(self.done)
-    }
-}
-
-/// True for a relative path without empty, `.` or `..` parts and without NUL.
-#[must_use]
-pub fn is_plain_path(path: &str) -> bool {
-    path.len() <= PATH_BYTES_MAX
-        && !path.contains('\0')
-        && path.split('/').all(|part| !matches!(part, "" | "." | ".."))
+/// A message from a guest: bounded, and without control characters, since it is logged.
+fn bounded_text(text: String) -> String {
+    let text = bounded_path(text);
+    if text.contains(char::is_control) { text.replace(char::is_control, " ") } else { text }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ExecLimits;
+    use crate::events::Collected;
+    use crate::{Captured, Ending, ExecLimits, ExecResult, Usage, verdict};
     use protocol::{DeniedCall, DiskState, EndReason, InputCause, SkipReason, WaitStatus};
     use tokio::io::duplex;
 
+    const STARTED: [GuestMessage<'static>; 2] =
+        [GuestMessage::Accepted { id: 1 }, GuestMessage::Started { id: 1 }];
+
+    fn finished(skipped_more: u64) -> GuestMessage<'static> {
+        GuestMessage::Finished { id: 1, skipped_more }
+    }
+
+    fn stdout(data: &[u8]) -> GuestMessage<'_> {
+        GuestMessage::Output { stream: OutputStream::Stdout, data }
+    }
+
+    fn ended() -> GuestMessage<'static> {
+        GuestMessage::Ended(report())
+    }
+
+    /// What one execution gave.
+    struct Answer {
+        progress: Progress,
+        result: Result<(), GuestError>,
+        folded: ExecResult,
+    }
+
     fn report() -> Report {
         Report {
+            id: 1,
             status: WaitStatus::Exited(0),
             reason: EndReason::Itself,
             wall_time_us: 1,
@@ -534,7 +502,7 @@ mod tests {
     }
 
     /// Plays a guest that sends `messages` whatever the host says.
-    async fn against(messages: Vec<GuestMessage>, limits: ExecLimits) -> (Answer, Result<(), GuestError>) {
+    async fn against(messages: Vec<GuestMessage<'_>>, limits: ExecLimits) -> Answer {
         let (host, mut guest) = duplex(1 << 20);
         for message in messages {
             guest.write_all(&encode(&message).unwrap()).await.unwrap();
@@ -542,47 +510,62 @@ mod tests {
         let (mut sink, mut source) = tokio::io::split(guest);
         let drain = tokio::spawn(async move { tokio::io::copy(&mut sink, &mut tokio::io::sink()).await });
         source.shutdown().await.unwrap();
-        let mut host = Guest::new(host);
         let request = ExecRequest { code: "x".into(), limits, ..ExecRequest::default() };
-        let outcome = host.exec(request, CancellationToken::new()).await;
+        let mut collected = Collected::default();
+        let order = Order { id: 1, keep: false, request: &request };
+        let (progress, result) = Guest::new(host).execute(order, &Control::default(), &mut collected).await;
         drain.abort();
-        outcome
+        let written = |pick: fn(&Report) -> u64| progress.report.as_ref().map(pick);
+        let ending = Ending {
+            verdict: verdict::cancelled(&limits),
+            usage: Usage::default(),
+            stdout_bytes: written(|report| report.stdout_bytes),
+            stderr_bytes: written(|report| report.stderr_bytes),
+        };
+        Answer { progress, result, folded: collected.into_result(ending, &limits) }
     }
 
-    fn file(path: &str, size_bytes: u64) -> GuestMessage {
+    fn with(messages: impl IntoIterator<Item = GuestMessage<'static>>) -> Vec<GuestMessage<'static>> {
+        STARTED.into_iter().chain(messages).collect()
+    }
+
+    fn file(path: &str, size_bytes: u64) -> GuestMessage<'static> {
         GuestMessage::File { path: path.into(), size_bytes }
+    }
+
+    fn text(captured: &Captured) -> &str {
+        captured.text.as_str()
     }
 
     #[tokio::test]
     async fn a_whole_answer_is_assembled() {
-        let messages = vec![
-            GuestMessage::Started,
-            GuestMessage::Output { stream: OutputStream::Stdout, data: b"hi".to_vec() },
-            GuestMessage::Ended(report()),
+        let messages = with([
+            stdout(b"hi"),
+            ended(),
             file("b", 1),
-            GuestMessage::FileData { data: vec![7] },
+            GuestMessage::FileData { data: &[7] },
             file("a/c", 0),
             GuestMessage::Skipped { path: "l".into(), reason: SkipReason::Symlink },
-            GuestMessage::Finished { skipped_more: 0 },
-        ];
-        let (answer, result) = against(messages, ExecLimits::default()).await;
-        result.unwrap();
-        assert_eq!(answer.captured().0.text, "hi");
-        let paths: Vec<_> = answer.files.iter().map(|f| f.path.as_str()).collect();
+            finished(0),
+        ]);
+        let answer = against(messages, ExecLimits::default()).await;
+        answer.result.unwrap();
+        assert_eq!(text(&answer.folded.stdout), "hi");
+        let paths: Vec<_> = answer.folded.files.iter().map(|f| f.path.as_str()).collect();
         assert_eq!(paths, ["a/c", "b"]);
-        assert_eq!((answer.skipped.len(), answer.skipped_more), (1, 0));
+        assert_eq!((answer.folded.skipped.len(), answer.folded.skipped_more), (1, 0));
     }
 
     #[tokio::test]
     async fn skipped_entries_over_the_bound_are_counted() {
         let skipped =
             |n: usize| GuestMessage::Skipped { path: format!("{n:04}"), reason: SkipReason::Symlink };
-        let mut messages = vec![GuestMessage::Started, GuestMessage::Ended(report())];
+        let mut messages = with([ended()]);
         messages.extend((0..SKIPPED_MAX + 7).map(skipped));
-        messages.push(GuestMessage::Finished { skipped_more: 3 });
-        let (answer, result) = against(messages, ExecLimits::default()).await;
-        result.unwrap();
-        assert_eq!((answer.skipped.len(), answer.skipped_more), (SKIPPED_MAX, 10));
+        messages.push(finished(3));
+        let answer = against(messages, ExecLimits::default()).await;
+        answer.result.unwrap();
+        assert_eq!((answer.folded.skipped.len(), answer.folded.skipped_more), (SKIPPED_MAX, 10));
     }
 
     #[tokio::test]
@@ -590,12 +573,48 @@ mod tests {
         let refusal =
             InputRefusal { cause: InputCause::NoRoom, path: "a".into(), disk: DiskState::default() };
         let refused = GuestMessage::InputRefused(refusal.clone());
-        let (answer, result) = against(vec![refused.clone()], ExecLimits::default()).await;
-        assert!(
-            matches!(result, Err(GuestError::InputRefused(found)) if found == refusal) && !answer.started
-        );
-        let (_, result) = against(vec![GuestMessage::Started, refused], ExecLimits::default()).await;
-        assert!(matches!(result, Err(GuestError::Violation(_))));
+        let answer = against(vec![refused.clone()], ExecLimits::default()).await;
+        let Err(error) = answer.result else { panic!("it was refused") };
+        assert!(matches!(&error, GuestError::InputRefused(found) if *found == refusal));
+        assert!(!answer.progress.may_have_run(&error, false));
+        let answer = against(with([refused]), ExecLimits::default()).await;
+        assert!(matches!(answer.result, Err(GuestError::Violation(_))));
+    }
+
+    /// What the interpreter complains of is the program's only once that has started.
+    #[tokio::test]
+    async fn nothing_of_an_execution_that_did_not_start_gets_to_the_events() {
+        let fault = GuestMessage::Fault { step: "run\n\u{1b}[2Jthe program".into(), detail: "x".into() };
+        let accepted = GuestMessage::Accepted { id: 1 };
+        let answer = against(vec![accepted.clone(), stdout(b"bad"), fault], ExecLimits::default()).await;
+        let Err(error) = answer.result else { panic!("it failed") };
+        assert!(!error.to_string().contains(char::is_control), "{error}");
+        assert_eq!(text(&answer.folded.stdout), "");
+        assert!(!answer.progress.may_have_run(&error, true));
+        let started = GuestMessage::Started { id: 1 };
+        let messages = vec![accepted, stdout(b"hm"), started, stdout(b"."), ended(), finished(0)];
+        let answer = against(messages, ExecLimits::default()).await;
+        assert_eq!(text(&answer.folded.stdout), "hm.");
+    }
+
+    #[tokio::test]
+    async fn a_program_that_may_have_run_is_told_from_one_that_cannot_have() {
+        for (messages, is_lossless, expected) in [
+            (vec![], true, false),
+            // A stream that can lose what the agent wrote proves nothing.
+            (vec![], false, true),
+            (vec![GuestMessage::Accepted { id: 1 }], true, true),
+            (with([]), true, true),
+        ] {
+            let count = messages.len();
+            let answer = against(messages, ExecLimits::default()).await;
+            let Err(error) = answer.result else { panic!("the guest went away") };
+            assert_eq!(answer.progress.may_have_run(&error, is_lossless), expected, "{count}");
+        }
+        let unsent = Progress::default();
+        assert!(!unsent.may_have_run(&GuestError::Gone, false), "its input was not complete");
+        let sent = Progress { sent: true, ..Progress::default() };
+        assert!(sent.may_have_run(&GuestError::TooLate { step: "start", waited_ms: 1 }, true));
     }
 
     #[tokio::test]
@@ -607,95 +626,73 @@ mod tests {
             file_count_max: 2,
             ..ExecLimits::default()
         };
-        let ended = || vec![GuestMessage::Started, GuestMessage::Ended(report())];
-        let with = |more: Vec<GuestMessage>| ended().into_iter().chain(more).collect::<Vec<_>>();
-        let data = |n: usize| GuestMessage::FileData { data: vec![0; n] };
+        let with_end = |more: Vec<GuestMessage<'static>>| with([ended()].into_iter().chain(more));
+        let data = |n: usize| GuestMessage::FileData { data: &[0; 8][..n] };
         let denied = |name: &str| DeniedCall { name: name.to_owned(), count: 1 };
         let ended_with = |change: &dyn Fn(&mut Report)| {
             let mut report = report();
             change(&mut report);
-            vec![GuestMessage::Started, GuestMessage::Ended(report)]
+            with([GuestMessage::Ended(report)])
         };
         let cases = [
-            vec![GuestMessage::Finished { skipped_more: 0 }],
+            vec![finished(0)],
             vec![GuestMessage::Ready { version: 1, interpreter: InterpreterOrigin::Started }],
-            vec![GuestMessage::Started, GuestMessage::Started],
-            vec![
-                GuestMessage::Started,
-                GuestMessage::Output { stream: OutputStream::Stdout, data: vec![0; 5] },
-            ],
-            with(vec![file("../x", 1)]),
-            with(vec![file("/etc/passwd", 1)]),
-            with(vec![file("a//b", 1)]),
-            with(vec![file("", 0)]),
-            with(vec![file("a\0b", 0)]),
-            with(vec![file("a", 5)]),
-            with(vec![file("a", 4), data(4), file("b", 4)]),
-            with(vec![file("a", 0), file("b", 0), file("c", 0)]),
-            with(vec![file("a", 1), data(2)]),
-            with(vec![file("a", 2), data(1), GuestMessage::Finished { skipped_more: 0 }]),
-            with(vec![file("a", 0), file("a", 0), GuestMessage::Finished { skipped_more: 0 }]),
-            with(vec![data(1)]),
-            with(vec![GuestMessage::Output { stream: OutputStream::Stdout, data: vec![1] }]),
-            with(vec![GuestMessage::Ended(report())]),
+            vec![GuestMessage::Started { id: 1 }],
+            vec![GuestMessage::Accepted { id: 2 }],
+            vec![stdout(b"x")],
+            vec![ended()],
+            with([GuestMessage::Started { id: 1 }]),
+            with([stdout(&[0; 5])]),
+            with([stdout(&[0; 3]), stdout(&[0; 2])]),
+            with_end(vec![file("../x", 1)]),
+            with_end(vec![file("/etc/passwd", 1)]),
+            with_end(vec![file("a//b", 1)]),
+            with_end(vec![file("", 0)]),
+            with_end(vec![file("a\0b", 0)]),
+            with_end(vec![file("a", 5)]),
+            with_end(vec![file("a", 4), data(4), file("b", 4)]),
+            with_end(vec![file("a", 0), file("b", 0), file("c", 0)]),
+            with_end(vec![file("a", 1), data(2)]),
+            with_end(vec![file("a", 2), data(1), finished(0)]),
+            with_end(vec![file("a", 0), file("a", 0), finished(0)]),
+            with_end(vec![data(1)]),
+            with_end(vec![stdout(&[1])]),
+            with_end(vec![ended()]),
+            with_end(vec![GuestMessage::Finished { id: 2, skipped_more: 0 }]),
+            ended_with(&|report| report.id = 2),
             ended_with(&|report| report.note = vec![b'x'; NOTE_BYTES_MAX + 1]),
             ended_with(&|report| report.denied = vec![denied("bpf"); DENIED_CALLS_MAX + 1]),
             ended_with(&|report| report.denied = vec![denied(&"x".repeat(CALL_NAME_BYTES_MAX + 1))]),
             ended_with(&|report| report.denied = vec![denied("\u{1b}[2J")]),
         ];
         for (index, messages) in cases.into_iter().enumerate() {
-            let (_, result) = against(messages, small).await;
+            let result = against(messages, small).await.result;
             assert!(matches!(result, Err(GuestError::Violation(_))), "case {index}: {result:?}");
         }
     }
 
     #[tokio::test]
     async fn a_guest_that_goes_away_leaves_what_it_sent() {
-        let messages = vec![
-            GuestMessage::Started,
-            GuestMessage::Output { stream: OutputStream::Stderr, data: b"partial".to_vec() },
-        ];
-        let (answer, result) = against(messages, ExecLimits::default()).await;
-        assert!(matches!(result, Err(GuestError::Gone)));
-        assert!(answer.started && answer.report.is_none());
-        assert_eq!(answer.captured().1.text, "partial");
+        let partial = GuestMessage::Output { stream: OutputStream::Stderr, data: b"partial" };
+        let answer = against(with([partial]), ExecLimits::default()).await;
+        assert!(matches!(answer.result, Err(GuestError::Gone)));
+        assert!(answer.progress.started && answer.progress.report.is_none());
+        assert_eq!(text(&answer.folded.stderr), "partial");
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_silent_guest_is_given_up_after_the_programs_time_and_the_overtime() {
         let (host, mut guest) = duplex(1 << 20);
-        guest.write_all(&encode(&GuestMessage::Started).unwrap()).await.unwrap();
+        for message in STARTED {
+            guest.write_all(&encode(&message).unwrap()).await.unwrap();
+        }
         let begun = Instant::now();
-        let (_, result) = Guest::new(host)
-            .exec(ExecRequest { code: "x".into(), ..Default::default() }, CancellationToken::new())
-            .await;
+        let request = ExecRequest { code: "x".into(), ..Default::default() };
+        let order = Order { id: 1, keep: false, request: &request };
+        let mut events = Collected::default();
+        let (_, result) = Guest::new(host).execute(order, &Control::default(), &mut events).await;
         assert!(matches!(result, Err(GuestError::TooLate { step: "end the program", .. })));
         assert_eq!(begun.elapsed().as_secs(), 15);
         drop(guest);
-    }
-
-    #[test]
-    fn text_is_cut_at_a_character() {
-        let whole = "aé日😀".as_bytes();
-        for end in 0..whole.len() {
-            let captured = capture(&whole[..end], whole.len() as u64, end);
-            assert!(captured.truncated && !captured.text.contains('\u{FFFD}'), "{end}: {}", captured.text);
-            let captured = capture(&whole[end..], 1 + whole.len() as u64, 0);
-            assert!(captured.truncated && !captured.text.contains('\u{FFFD}'), "{end}: {}", captured.text);
-        }
-        // Invalid bytes in the middle stay visible, a cut character at the end does not.
-        assert_eq!(capture(b"\xffa\xe6\x97", 99, 4).text, "\u{FFFD}a\n[... 97 bytes omitted ...]\n");
-        assert_eq!(capture(b"\xffa", 2, 1).text, "\u{FFFD}a");
-    }
-
-    #[test]
-    fn the_beginning_and_the_end_stay_and_a_line_says_how_much_is_missing() {
-        let both = capture(b"first\nlast\n", 1011, 6);
-        assert_eq!(both.text, "first\n[... 1000 bytes omitted ...]\nlast\n");
-        assert_eq!((both.bytes, both.truncated), (1011, true));
-        assert_eq!(capture(b"firstlast", 9, 5).text, "firstlast", "nothing is missing");
-        assert_eq!(capture(b"", 7, 0).text, "[... 7 bytes omitted ...]\n");
-        assert_eq!(head_bytes(10) + 10 / 2, 10);
-        assert_eq!((head_bytes(5), head_bytes(1), head_bytes(0)), (3, 1, 0));
     }
 }

@@ -1,39 +1,47 @@
 //! What every executor is: the trait, what goes in, what comes out.
 //!
-//! An executor makes *sandboxes*; every sandbox talks to the same guest agent over the same protocol. So this
-//! crate holds everything that does not depend on how a sandbox is walled in: the host side of the protocol
-//! ([`guest`]), the judgement of an execution's end ([`verdict`]), the chain of executors with its fallback
-//! ([`Chain`]), the warm [`Pool`], an executor in memory for tests ([`memory`]) and the [`conformance`] suite that each one passes.
+//! An executor makes *sandboxes*; every sandbox talks to the same guest agent over the same protocol. What differs from one
+//! executor to the next is a [`Backing`]: a stream to the agent, and what the kernel counts outside. Everything above it is here
+//! and written once: [`Sandbox`] runs executions and judges their ends ([`verdict`]) over the host side of the protocol
+//! ([`guest`]), the [`Chain`] has the fallbacks with their circuit breakers, the warm [`Pool`] has sandboxes made ahead. The
+//! executor in [`memory`] is for tests; the [`conformance`] suite is what each executor passes.
 
+mod backing;
 mod breaker;
 mod chain;
 pub mod conformance;
+mod control;
+mod events;
+mod files;
 pub mod guest;
 mod health;
-mod hints;
 mod limits;
 pub mod memory;
 pub mod note;
-mod outcome;
 mod pool;
-pub mod refusal;
+mod refusal;
 mod request;
+mod result;
+mod sandbox;
 mod templates;
 pub mod verdict;
 
+pub use backing::{Backing, Counts, Death, Evidence, SharedMemory, Stream};
 pub use chain::{Chain, ChainError, ChainStatus, ProviderStatus};
+pub use control::Control;
+pub use events::{Collected, Event, EventSink};
+pub use files::is_plain_path;
 pub use health::{Health, Protection};
 pub use limits::{ExecLimits, SandboxLimits};
-pub use outcome::{
-    Captured, Exception, ExecResult, LimitHit, Outcome, OutcomeKind, OutputFile, SkippedFile, Usage,
-};
 pub use pool::{Maker, Pool, PoolSize};
-pub use request::{ExecRequest, Hints, InputFile};
+pub use request::{ExecRequest, Freshness, Hints, InputFile};
+pub use result::{Captured, ExecResult, OutputFile, PeakScope, SkippedFile, Usage};
+pub use sandbox::{Ending, Sandbox};
 pub use templates::{COMMON, LEAN, TemplateSpec, Templates};
+pub use verdict::{Cause, Limit, LimitHit, OutcomeKind, Verdict};
 
 use async_trait::async_trait;
 use std::fmt;
-use tokio_util::sync::CancellationToken;
 
 /// A back end that makes sandboxes.
 #[async_trait]
@@ -50,34 +58,15 @@ pub trait Executor: fmt::Debug + Send + Sync {
         true
     }
 
-    /// Makes one sandbox, or hands out one that waits. It was never used before. `hints` choose among those that
-    /// would all do.
+    /// Makes one sandbox, or hands out one that was made ahead. It was never used before. `hints` choose among those that
+    /// would all do: a wrong one costs time, nothing else.
     ///
     /// # Errors
-    /// Always our fault; the program surely did not start, so another executor may take it.
-    async fn create(&self, hints: &Hints) -> Result<Box<dyn Sandbox>, ExecutorError>;
+    /// The executor's own; no program was there yet, so another executor may take it.
+    async fn create(&self, hints: &Hints, freshness: Freshness) -> Result<Sandbox, ExecutorError>;
 
     /// Stops making sandboxes and removes everything that waits. Idempotent.
     async fn shut_down(&self);
-}
-
-/// One isolated place to run, made by one executor.
-#[async_trait]
-pub trait Sandbox: fmt::Debug + Send {
-    /// Runs one program and returns how it ended. When `cancel` fires the program is ended and the result says
-    /// `cancelled`. Dropping the future also ends the program.
-    ///
-    /// # Errors
-    /// Never the program's fault. [`ExecutorError::kind`] says whose it is, and [`ExecutorError::program_started`] whether
-    /// the program may be sent elsewhere.
-    async fn exec(
-        &mut self,
-        request: ExecRequest,
-        cancel: CancellationToken,
-    ) -> Result<ExecResult, ExecutorError>;
-
-    /// Removes the sandbox and everything in it. Dropping it does the same, in the background.
-    async fn destroy(self: Box<Self>);
 }
 
 /// Whose an error is. What becomes of the request, and of the executor, depends on it.
@@ -128,18 +117,6 @@ impl ExecutorError {
     ) -> Self {
         let kind = RunErrorKind::Sandbox;
         Self { executor, step: step.into(), kind, program_started, source: source.into() }
-    }
-
-    /// What a guest failed with, when no verdict was found for it ([`refusal::judge`]).
-    #[must_use]
-    pub fn of_guest(
-        executor: &'static str,
-        step: impl Into<String>,
-        program_started: bool,
-        error: guest::GuestError,
-    ) -> Self {
-        let kind = refusal::kind_of(&error);
-        Self { kind, ..Self::in_sandbox(executor, step, program_started, error) }
     }
 
     /// The error with all its causes in one line, for the log.

@@ -20,6 +20,16 @@ pub struct SandboxLimits {
 }
 
 impl SandboxLimits {
+    /// Where no sandbox was made.
+    pub(crate) const UNKNOWN: Self = Self {
+        memory_bytes: 0,
+        cpu_quota_us: 0,
+        cpu_period_us: 0,
+        pids_max: 0,
+        disk_bytes: 0,
+        disk_inodes: 0,
+    };
+
     /// CPUs that the quota is worth, rounded up, at least one: what `os.cpu_count()` says inside.
     #[must_use]
     pub fn cpu_count(&self) -> u32 {

@@ -1,33 +1,86 @@
-//! An executor in memory, for the tests of everything above executors. It runs no Python: it plays a script.
+//! An executor in memory, for the tests of everything above executors. It runs no Python: a task at the other end of the stream
+//! plays the guest agent by a script.
 
 use crate::{
-    Captured, ExecRequest, ExecResult, Executor, ExecutorError, Health, Hints, Outcome, OutcomeKind,
-    OutputFile, Protection, RunErrorKind, Sandbox, Usage, verdict,
+    Backing, Counts, Executor, ExecutorError, Freshness, Health, Hints, OutputFile, Protection, RunErrorKind,
+    Sandbox, SandboxLimits,
 };
 use async_trait::async_trait;
+use bytes::Bytes;
+use protocol::{
+    Begin, CHUNK_BYTES_MAX, Counters, Decoder, DiskState, EndReason, GuestMessage, HostMessage, InputCause,
+    InputRefusal, InterpreterOrigin, OutputStream, PROTOCOL_VERSION, Report, SkipReason, WaitStatus, encode,
+};
 use std::collections::BTreeMap;
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
-use tokio_util::sync::CancellationToken;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
 /// What every sandbox of a [`MemoryExecutor`] does.
 #[derive(Debug, Clone)]
 pub enum Script {
-    /// Answers with the program's source as stdout and its input files as output files.
+    /// Prints the program's source and returns its input files.
     Echo,
-    /// Answers with this result.
-    Answer(Box<ExecResult>),
+    /// Answers with this.
+    Answer(Box<Played>),
     /// Runs until its wall-clock time is over or it is cancelled.
     Sleep,
     /// Fails to make a sandbox.
     FailToCreate,
     /// Never says how it is.
     HangInHealth,
-    /// Makes sandboxes, each of which fails before its program starts.
+    /// Fails before the program starts, by an error of this kind.
     FailBeforeStart(RunErrorKind),
     /// Fails while the program runs.
     FailAfterStart,
+}
+
+/// What a scripted agent says of a program.
+#[derive(Debug, Clone)]
+pub struct Played {
+    /// What the program prints.
+    pub stdout: Vec<u8>,
+    /// How it ended. The number of the execution and of bytes are filled in.
+    pub report: Report,
+    /// What it leaves.
+    pub files: Vec<OutputFile>,
+    /// What it leaves and is not returned.
+    pub skipped: Vec<(String, SkipReason)>,
+    /// How many more.
+    pub skipped_more: u64,
+}
+
+impl Played {
+    /// A program that printed nothing and exited with this code after a millisecond.
+    #[must_use]
+    pub fn exited(code: u8) -> Self {
+        Self::ended(WaitStatus::Exited(code), EndReason::Itself)
+    }
+
+    /// One that ended like this.
+    #[must_use]
+    pub fn ended(status: WaitStatus, reason: EndReason) -> Self {
+        let report = Report {
+            id: 0,
+            status,
+            reason,
+            wall_time_us: 1000,
+            cpu_time_us: 0,
+            resident_bytes_peak: 0,
+            stdout_bytes: 0,
+            stderr_bytes: 0,
+            note: Vec::new(),
+            waited: false,
+            killed_itself: false,
+            denied: Vec::new(),
+            disk: DiskState::default(),
+            counters: None,
+        };
+        let (stdout, files, skipped) = (Vec::new(), Vec::new(), Vec::new());
+        Self { stdout, report, files, skipped, skipped_more: 0 }
+    }
 }
 
 /// An executor that plays a script and counts what it made.
@@ -35,14 +88,29 @@ pub enum Script {
 pub struct MemoryExecutor {
     name: &'static str,
     script: Script,
-    counters: Arc<Counters>,
+    counters: Arc<Created>,
 }
 
 #[derive(Debug, Default)]
-struct Counters {
+struct Created {
     created: AtomicUsize,
     destroyed: AtomicUsize,
 }
+
+/// What sandboxes of the double are said to be allowed.
+const LIMITS: SandboxLimits = SandboxLimits {
+    memory_bytes: 128 << 20,
+    cpu_quota_us: 100_000,
+    cpu_period_us: 100_000,
+    pids_max: 50,
+    disk_bytes: 64 << 20,
+    disk_inodes: 8192,
+};
+
+/// Bytes on their way to or from a scripted agent.
+const STREAM_BYTES: usize = 64 * 1024;
+/// It gets ready at once.
+const READY_TIME_MAX: Duration = Duration::from_secs(1);
 
 impl MemoryExecutor {
     /// Makes one that goes by `name`.
@@ -82,85 +150,180 @@ impl Executor for MemoryExecutor {
         Health { healthy: true, reason: None, protections, warm: 0 }
     }
 
-    async fn create(&self, _: &Hints) -> Result<Box<dyn Sandbox>, ExecutorError> {
-        if matches!(self.script, Script::FailToCreate) {
+    async fn create(&self, _: &Hints, _: Freshness) -> Result<Sandbox, ExecutorError> {
+        if matches!(self.script, Script::FailToCreate | Script::FailBeforeStart(RunErrorKind::Provider)) {
             return Err(ExecutorError::before_start(self.name, "create a sandbox", "scripted to fail"));
         }
         self.counters.created.fetch_add(1, Ordering::SeqCst);
-        Ok(Box::new(MemorySandbox {
-            name: self.name,
-            script: self.script.clone(),
-            _destroyed: CountOnDrop(Arc::clone(&self.counters)),
-        }))
+        let (host, guest) = tokio::io::duplex(STREAM_BYTES);
+        let agent = Agent { stream: guest, decoder: Decoder::new(), script: self.script.clone() };
+        tokio::spawn(agent.serve());
+        let backing = MemoryBacking(Arc::clone(&self.counters));
+        let opened = Sandbox::open(self.name, LIMITS, host, backing, READY_TIME_MAX).await;
+        opened.map(|(sandbox, _)| sandbox)
     }
 
     async fn shut_down(&self) {}
 }
 
 #[derive(Debug)]
-struct MemorySandbox {
-    name: &'static str,
-    script: Script,
-    _destroyed: CountOnDrop,
+struct MemoryBacking(Arc<Created>);
+
+impl Backing for MemoryBacking {
+    fn is_alive(&self) -> bool {
+        true
+    }
+
+    fn counts(&self, reported: Option<&Counters>) -> Counts {
+        Counts::reported(reported)
+    }
+
+    fn is_lossless(&self) -> bool {
+        true
+    }
 }
 
-#[derive(Debug)]
-struct CountOnDrop(Arc<Counters>);
-
-impl Drop for CountOnDrop {
+impl Drop for MemoryBacking {
     fn drop(&mut self) {
         self.0.destroyed.fetch_add(1, Ordering::SeqCst);
     }
 }
 
-#[async_trait]
-impl Sandbox for MemorySandbox {
-    async fn exec(
-        &mut self,
-        request: ExecRequest,
-        cancel: CancellationToken,
-    ) -> Result<ExecResult, ExecutorError> {
+/// The scripted agent of one sandbox.
+struct Agent {
+    stream: DuplexStream,
+    decoder: Decoder,
+    script: Script,
+}
+
+/// An execution as it arrived.
+#[derive(Default)]
+struct Received {
+    id: u64,
+    keep: bool,
+    wall_time: Duration,
+    code: Vec<u8>,
+    files: BTreeMap<String, Vec<u8>>,
+}
+
+impl Agent {
+    /// Serves executions until the host is gone or the script ends it.
+    async fn serve(mut self) {
+        let ready =
+            GuestMessage::Ready { version: PROTOCOL_VERSION, interpreter: InterpreterOrigin::Started };
+        if self.send(&ready).await.is_err() {
+            return;
+        }
+        while let Ok(true) = self.execute().await {}
+    }
+
+    /// Plays one execution; true where another may follow.
+    async fn execute(&mut self) -> io::Result<bool> {
+        let Received { id, keep, wall_time, code, files } = self.receive().await?;
         match &self.script {
-            Script::Echo | Script::FailToCreate | Script::HangInHealth => Ok(echo(&request)),
-            Script::Answer(result) => Ok((**result).clone()),
-            Script::Sleep => {
-                let limits = request.limits;
-                tokio::select! {
-                    () = tokio::time::sleep(limits.wall_time) => {
-                        let used_us = u64::try_from(limits.wall_time.as_micros()).unwrap_or(u64::MAX);
-                        Ok(ended(verdict::timed_out(&limits, used_us), verdict::EXIT_CODE_TIMEOUT))
-                    }
-                    () = cancel.cancelled() => Ok(ended(verdict::cancelled(), 137)),
-                }
+            Script::FailBeforeStart(RunErrorKind::Request) => {
+                let (cause, disk) = (InputCause::Path, DiskState::default());
+                let refusal = InputRefusal { cause, path: "a".to_owned(), disk };
+                self.send(&GuestMessage::InputRefused(refusal)).await?;
+                return Ok(false);
             }
-            Script::FailBeforeStart(kind) => Err(ExecutorError {
-                kind: *kind,
-                ..ExecutorError::before_start(self.name, "run the program", "scripted to fail")
-            }),
-            Script::FailAfterStart => {
-                Err(ExecutorError::in_sandbox(self.name, "run the program", true, "scripted to fail"))
+            Script::FailBeforeStart(_) => {
+                let (step, detail) = ("run the program".to_owned(), "scripted to fail".to_owned());
+                self.send(&GuestMessage::Fault { step, detail }).await?;
+                return Ok(false);
+            }
+            _ => {}
+        }
+        self.send(&GuestMessage::Accepted { id }).await?;
+        self.send(&GuestMessage::Started { id }).await?;
+        let played = match &self.script {
+            Script::FailAfterStart => return Ok(false),
+            Script::Answer(played) => (**played).clone(),
+            Script::Sleep => {
+                let cancelled = self.is_cancelled_within(wall_time).await?;
+                let reason = if cancelled { EndReason::Cancelled } else { EndReason::WallTime };
+                Played::ended(WaitStatus::Signaled(9), reason)
+            }
+            _ => {
+                let file = |(path, content)| OutputFile { path, content: Bytes::from(content) };
+                let files = files.into_iter().map(file).collect();
+                Played { stdout: code, files, ..Played::exited(0) }
+            }
+        };
+        self.play(id, played).await?;
+        Ok(keep)
+    }
+
+    async fn play(&mut self, id: u64, played: Played) -> io::Result<()> {
+        let Played { stdout, report, files, skipped, skipped_more } = played;
+        for data in stdout.chunks(CHUNK_BYTES_MAX) {
+            self.send(&GuestMessage::Output { stream: OutputStream::Stdout, data }).await?;
+        }
+        let stdout_bytes = report.stdout_bytes.max(stdout.len() as u64);
+        self.send(&GuestMessage::Ended(Report { id, stdout_bytes, ..report })).await?;
+        for OutputFile { path, content } in files {
+            self.send(&GuestMessage::File { path, size_bytes: content.len() as u64 }).await?;
+            for data in content.chunks(CHUNK_BYTES_MAX) {
+                self.send(&GuestMessage::FileData { data }).await?;
+            }
+        }
+        for (path, reason) in skipped {
+            self.send(&GuestMessage::Skipped { path, reason }).await?;
+        }
+        self.send(&GuestMessage::Finished { id, skipped_more }).await
+    }
+
+    async fn receive(&mut self) -> io::Result<Received> {
+        let mut received = Received::default();
+        let mut open = String::new();
+        loop {
+            self.fill().await?;
+            match self.decoder.next_message().map_err(io::Error::other)? {
+                Some(HostMessage::Begin(Begin { id, keep, header, .. })) => {
+                    let wall_time = Duration::from_millis(header.wall_time_ms_max);
+                    received = Received { id, keep, wall_time, ..Received::default() };
+                }
+                Some(HostMessage::Code { data }) => received.code.extend_from_slice(data),
+                Some(HostMessage::InputFile { path, .. }) => {
+                    open = path.to_owned();
+                    received.files.insert(open.clone(), Vec::new());
+                }
+                Some(HostMessage::InputData { data }) => {
+                    received.files.entry(open.clone()).or_default().extend_from_slice(data);
+                }
+                Some(HostMessage::Start) => return Ok(received),
+                _ => {}
             }
         }
     }
 
-    async fn destroy(self: Box<Self>) {}
-}
+    async fn is_cancelled_within(&mut self, wall_time: Duration) -> io::Result<bool> {
+        let cancelled = async {
+            loop {
+                self.fill().await?;
+                if let Some(HostMessage::Cancel { .. }) =
+                    self.decoder.next_message().map_err(io::Error::other)?
+                {
+                    return Ok(());
+                }
+            }
+        };
+        match tokio::time::timeout(wall_time, cancelled).await {
+            Ok(cancelled) => cancelled.map(|()| true),
+            Err(_elapsed) => Ok(false),
+        }
+    }
 
-fn echo(request: &ExecRequest) -> ExecResult {
-    let outcome = Outcome::of(OutcomeKind::Exited);
-    let mut files: Vec<_> = request
-        .files
-        .iter()
-        .map(|file| OutputFile { path: file.path.clone(), content: file.content.clone() })
-        .collect();
-    files.sort_by(|a, b| a.path.cmp(&b.path));
-    let stdout = Captured { bytes: request.code.len() as u64, text: request.code.clone(), truncated: false };
-    ExecResult { stdout, files, ..ended(outcome, 0) }
-}
+    async fn fill(&mut self) -> io::Result<()> {
+        while !self.decoder.is_ready().map_err(io::Error::other)? {
+            if self.stream.read_buf(self.decoder.room(STREAM_BYTES)).await? == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+        }
+        Ok(())
+    }
 
-/// A result that carries nothing but a verdict.
-#[must_use]
-pub fn ended(outcome: Outcome, exit_code: i32) -> ExecResult {
-    let usage = Usage { wall_time: Duration::from_millis(1), ..Usage::default() };
-    ExecResult { usage, ..ExecResult::ended(outcome, exit_code) }
+    async fn send(&mut self, message: &GuestMessage<'_>) -> io::Result<()> {
+        self.stream.write_all(&encode(message).map_err(io::Error::other)?).await
+    }
 }

@@ -8,7 +8,7 @@
 //! A shelf holds sandboxes of one sort, such as those of one template. How many wait on it follows the demand: a
 //! shelf that was found empty doubles its target, one that had sandboxes to spare for a while lets half of them go.
 
-use crate::{ExecutorError, Hints};
+use crate::{ExecutorError, Freshness};
 use async_trait::async_trait;
 use std::collections::VecDeque;
 use std::fmt;
@@ -140,12 +140,12 @@ impl<M: Maker> Pool<M> {
         &self.inner.maker
     }
 
-    /// One that waits, if `hints` do not want one that is made now, or a new one.
+    /// One that waits, if that will do, or a new one.
     ///
     /// # Errors
     /// As [`Maker::make`].
-    pub async fn take(&self, shelf: usize, hints: &Hints) -> Result<M::Item, ExecutorError> {
-        while !hints.made_again
+    pub async fn take(&self, shelf: usize, freshness: Freshness) -> Result<M::Item, ExecutorError> {
+        while freshness == Freshness::Any
             && let Some(item) = self.take_waiting(shelf)
         {
             if self.inner.maker.is_fit(&item) {
@@ -331,9 +331,9 @@ mod tests {
     async fn what_waits_is_fit_used_once_and_replaced() {
         let pool = Pool::new(Counting::default(), 2, SIZE);
         filled(&pool, 4).await;
-        let first = pool.take(0, &Hints::default()).await.unwrap();
+        let first = pool.take(0, Freshness::Any).await.unwrap();
         assert!(first.fit && first.shelf == 0, "the bad one was passed over");
-        assert_eq!(pool.take(1, &Hints::default()).await.unwrap().shelf, 1);
+        assert_eq!(pool.take(1, Freshness::Any).await.unwrap().shelf, 1);
         filled(&pool, 4).await;
     }
 
@@ -342,7 +342,7 @@ mod tests {
         let pool = Pool::new(Counting::default(), 1, SIZE);
         let mut held = Vec::new();
         for _ in 0..6 {
-            held.push(pool.take(0, &Hints::default()).await.unwrap());
+            held.push(pool.take(0, Freshness::Any).await.unwrap());
         }
         filled(&pool, 8).await;
         assert_eq!(pool.waiting(), 8, "never more than the most");
@@ -353,8 +353,7 @@ mod tests {
     async fn one_that_must_be_new_is_made_and_those_that_wait_stay() {
         let pool = Pool::new(Counting::default(), 1, SIZE);
         filled(&pool, 2).await;
-        let again = Hints { made_again: true, ..Hints::default() };
-        let taken = pool.take(0, &again).await.unwrap();
+        let taken = pool.take(0, Freshness::MadeNow).await.unwrap();
         assert_eq!((taken.shelf, pool.waiting(), pool.maker().made.load(Ordering::SeqCst)), (0, 2, 3));
     }
 
@@ -372,7 +371,7 @@ mod tests {
     async fn what_is_never_needed_goes() {
         let pool = Pool::new(Counting::default(), 1, SIZE);
         for _ in 0..6 {
-            drop(pool.take(0, &Hints::default()).await.unwrap());
+            drop(pool.take(0, Freshness::Any).await.unwrap());
         }
         filled(&pool, 8).await;
         for _ in 0..8 {
@@ -386,14 +385,14 @@ mod tests {
         let pool = Pool::new(Counting::default(), 1, PoolSize { min: 0, max: 0 });
         tokio::time::sleep(Duration::from_secs(60)).await;
         assert_eq!(pool.maker().made.load(Ordering::SeqCst), 0);
-        assert_eq!(pool.take(0, &Hints::default()).await.unwrap().shelf, 0);
+        assert_eq!(pool.take(0, Freshness::Any).await.unwrap().shelf, 0);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_maker_that_fails_is_asked_again_and_its_error_reaches_who_asks() {
         let pool = Pool::new(Counting::default(), 1, SIZE);
         pool.maker().broken.store(true, Ordering::SeqCst);
-        assert!(pool.take(0, &Hints::default()).await.is_err());
+        assert!(pool.take(0, Freshness::Any).await.is_err());
         pool.maker().broken.store(false, Ordering::SeqCst);
         tokio::time::sleep(PAUSE_AFTER_FAILURE * 3).await;
         assert!(pool.waiting() >= 2);

@@ -3,12 +3,13 @@
 use crate::ExecLimits;
 use bytes::Bytes;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// One program to run.
 #[derive(Debug, Clone, Default)]
 pub struct ExecRequest {
     /// The source text. A leading byte order mark was dropped; encoding cookies in it mean nothing.
-    pub code: String,
+    pub code: Arc<str>,
     /// Standard input.
     pub stdin: Bytes,
     /// Files put into the working directory first.
@@ -17,16 +18,6 @@ pub struct ExecRequest {
     pub env: Vec<(String, String)>,
     /// What it may use.
     pub limits: ExecLimits,
-    /// Modules that the program is known to import: chooses the interpreter to start from, promises nothing.
-    pub imports: BTreeSet<String>,
-}
-
-impl ExecRequest {
-    /// What chooses a sandbox for this program.
-    #[must_use]
-    pub fn hints(&self) -> Hints {
-        Hints { imports: self.imports.clone(), sets_environment: !self.env.is_empty(), made_again: false }
-    }
 }
 
 /// What is known of a program before its sandbox is chosen. A wrong hint costs time, nothing else.
@@ -36,8 +27,24 @@ pub struct Hints {
     pub imports: BTreeSet<String>,
     /// It has environment variables of its own, which packages may read when they are imported.
     pub sets_environment: bool,
-    /// One that waited was no good: this one is to be made now.
-    pub made_again: bool,
+}
+
+impl Hints {
+    /// Those of a program that is known to import these modules.
+    #[must_use]
+    pub fn of(request: &ExecRequest, imports: BTreeSet<String>) -> Self {
+        Self { imports, sets_environment: !request.env.is_empty() }
+    }
+}
+
+/// Which sandboxes will do.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum Freshness {
+    /// Also one that was made ahead.
+    #[default]
+    Any,
+    /// Only one that is made now: the one made ahead was of no use.
+    MadeNow,
 }
 
 /// A file that the client sends along.

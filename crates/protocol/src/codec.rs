@@ -1,6 +1,6 @@
 //! Framing: a little-endian `u32` length, then that many bytes of a postcard-encoded message.
 
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize};
 
 /// Longest frame in bytes, without its four length bytes. Bulk data travels in chunks of
 /// [`crate::CHUNK_BYTES_MAX`], so only headers and one chunk must fit.
@@ -21,7 +21,7 @@ pub enum FrameError {
         max: usize,
     },
     /// The frame's bytes are not a message of the expected kind.
-    #[error("frame of {length} bytes is no valid message")]
+    #[error("frame of {length} bytes is not a valid message")]
     Malformed {
         /// Length of the frame in bytes.
         length: usize,
@@ -31,17 +31,29 @@ pub enum FrameError {
 /// Encodes `message` with its length in front.
 ///
 /// # Errors
-/// [`FrameError::TooLong`] when the message does not fit into one frame: the caller must send bulk data in chunks.
+/// As [`append`].
 pub fn encode<T: Serialize>(message: &T) -> Result<Vec<u8>, FrameError> {
-    let body = postcard::to_extend(message, vec![0; LENGTH_BYTES])
+    let mut frame = Vec::new();
+    append(&mut frame, message)?;
+    Ok(frame)
+}
+
+/// Encodes `message` behind the frames that are in `batch`. Bulk data is copied once.
+///
+/// # Errors
+/// [`FrameError::TooLong`] when the message does not fit into one frame: the caller must send bulk data in chunks. `batch` is
+/// not usable then.
+pub fn append<T: Serialize>(batch: &mut Vec<u8>, message: &T) -> Result<(), FrameError> {
+    let start = batch.len();
+    batch.extend_from_slice(&[0; LENGTH_BYTES]);
+    *batch = postcard::to_extend(message, std::mem::take(batch))
         .map_err(|_| FrameError::Malformed { length: 0 })?;
-    let length = body.len() - LENGTH_BYTES;
+    let length = batch.len() - start - LENGTH_BYTES;
     let Some(prefix) = u32::try_from(length).ok().filter(|_| length <= FRAME_BYTES_MAX) else {
         return Err(FrameError::TooLong { length, max: FRAME_BYTES_MAX });
     };
-    let mut frame = body;
-    frame[..LENGTH_BYTES].copy_from_slice(&prefix.to_le_bytes());
-    Ok(frame)
+    batch[start..start + LENGTH_BYTES].copy_from_slice(&prefix.to_le_bytes());
+    Ok(())
 }
 
 /// Collects bytes from a stream and hands out whole messages.
@@ -78,25 +90,45 @@ impl Decoder {
         &mut self.buffer
     }
 
-    /// Takes the next whole message, or `None` when more bytes are needed.
+    /// Whether a whole frame is held.
+    ///
+    /// # Errors
+    /// [`FrameError::TooLong`], before the frame's bytes arrive. The stream is unusable then.
+    pub fn is_ready(&self) -> Result<bool, FrameError> {
+        Ok(self.frame_bytes()?.is_some_and(|length| self.pending().len() >= LENGTH_BYTES + length))
+    }
+
+    /// Takes the next whole message, or `None` when more bytes are needed. Bulk data in it borrows from the decoder.
     ///
     /// # Errors
     /// The stream is unusable after an error: frames have no resynchronisation, on purpose.
-    pub fn next_message<T: DeserializeOwned>(&mut self) -> Result<Option<T>, FrameError> {
-        let pending = &self.buffer[self.start..];
-        let Some((prefix, rest)) = pending.split_first_chunk::<LENGTH_BYTES>() else { return Ok(None) };
+    pub fn next_message<'a, T: Deserialize<'a>>(&'a mut self) -> Result<Option<T>, FrameError> {
+        let Some(length) = self.frame_bytes()? else { return Ok(None) };
+        let body = self.start + LENGTH_BYTES;
+        let end = body + length;
+        if self.buffer.len() < end {
+            return Ok(None);
+        }
+        self.start = end;
+        // Trailing bytes in a frame are refused: a message has exactly one encoding on the wire.
+        match postcard::take_from_bytes(&self.buffer[body..end]) {
+            Ok((message, [])) => Ok(Some(message)),
+            _ => Err(FrameError::Malformed { length }),
+        }
+    }
+
+    fn pending(&self) -> &[u8] {
+        &self.buffer[self.start..]
+    }
+
+    /// Announced length of the next frame, where its length bytes are there.
+    fn frame_bytes(&self) -> Result<Option<usize>, FrameError> {
+        let Some(prefix) = self.pending().first_chunk::<LENGTH_BYTES>() else { return Ok(None) };
         let length = u32::from_le_bytes(*prefix) as usize;
         if length > FRAME_BYTES_MAX {
             return Err(FrameError::TooLong { length, max: FRAME_BYTES_MAX });
         }
-        let Some(body) = rest.get(..length) else { return Ok(None) };
-        // Trailing bytes in a frame are refused: a message has exactly one encoding on the wire.
-        let message = match postcard::take_from_bytes(body) {
-            Ok((message, [])) => message,
-            _ => return Err(FrameError::Malformed { length }),
-        };
-        self.start += LENGTH_BYTES + length;
-        Ok(Some(message))
+        Ok(Some(length))
     }
 
     /// True when no partial frame is held.
@@ -116,6 +148,7 @@ mod tests {
     fn a_frame_over_the_bound_is_refused_before_its_bytes_arrive() {
         let mut decoder = Decoder::new();
         decoder.push(&u32::MAX.to_le_bytes());
+        assert!(decoder.is_ready().is_err());
         let error = decoder.next_message::<GuestMessage>().unwrap_err();
         assert_eq!(error, FrameError::TooLong { length: u32::MAX as usize, max: FRAME_BYTES_MAX });
     }
@@ -124,7 +157,7 @@ mod tests {
     fn an_inner_length_larger_than_the_frame_allocates_nothing_and_fails() {
         // `Output` whose data claims 2^32 bytes inside a tiny frame.
         let mut body = postcard::to_extend(
-            &GuestMessage::Output { stream: OutputStream::Stdout, data: vec![] },
+            &GuestMessage::Output { stream: OutputStream::Stdout, data: &[] },
             Vec::new(),
         )
         .unwrap();
@@ -138,7 +171,7 @@ mod tests {
 
     #[test]
     fn trailing_bytes_in_a_frame_are_refused() {
-        let mut frame = encode(&HostMessage::Cancel).unwrap();
+        let mut frame = encode(&HostMessage::Cancel { id: 1 }).unwrap();
         frame.push(0);
         let length = u32::try_from(frame.len() - 4).unwrap();
         frame[..4].copy_from_slice(&length.to_le_bytes());
@@ -149,24 +182,41 @@ mod tests {
 
     #[test]
     fn messages_survive_any_split_of_the_stream() {
+        let data = [7; 1000];
         let messages = [
-            HostMessage::Stdin { data: vec![7; 1000] },
+            HostMessage::Stdin { data: &data },
             HostMessage::Start,
-            HostMessage::InputFile { path: "a/b".into(), size_bytes: 3 },
+            HostMessage::InputFile { path: "a/b", size_bytes: 3 },
         ];
         let bytes: Vec<u8> = messages.iter().flat_map(|m| encode(m).unwrap()).collect();
         for split in 1..bytes.len().min(64) {
             let mut decoder = Decoder::new();
-            let mut seen = Vec::new();
+            let mut seen = 0;
             for chunk in bytes.chunks(split) {
                 decoder.push(chunk);
-                while let Some(message) = decoder.next_message::<HostMessage>().unwrap() {
-                    seen.push(message);
+                while decoder.is_ready().unwrap() {
+                    let message = decoder.next_message::<HostMessage>().unwrap();
+                    assert_eq!(message.as_ref(), messages.get(seen));
+                    seen += 1;
                 }
             }
-            assert_eq!(seen, messages);
+            assert_eq!(seen, messages.len());
             assert!(decoder.is_empty());
         }
+    }
+
+    #[test]
+    fn frames_of_a_batch_stand_behind_each_other() {
+        let mut batch = Vec::new();
+        append(&mut batch, &HostMessage::Start).unwrap();
+        append(&mut batch, &HostMessage::Stdin { data: b"x" }).unwrap();
+        let single = |message: &HostMessage| encode(message).unwrap();
+        assert_eq!(batch, [single(&HostMessage::Start), single(&HostMessage::Stdin { data: b"x" })].concat());
+        let long = vec![0; FRAME_BYTES_MAX];
+        assert!(matches!(
+            append(&mut batch, &HostMessage::Stdin { data: &long }),
+            Err(FrameError::TooLong { .. })
+        ));
     }
 
     proptest! {

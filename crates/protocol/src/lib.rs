@@ -6,31 +6,35 @@
 //! **Every frame from a guest is hostile.** The decoder bounds a frame's length before it allocates for it, and
 //! a frame can never make it allocate more than [`FRAME_BYTES_MAX`].
 //!
-//! # One execution
+//! # A sandbox and its executions
 //! ```text
 //! host                                   guest agent
 //!                                    <-  Ready{version, interpreter}
-//! Exec(ExecHeader)                   ->
+//! Begin{id, mode, keep, header}      ->
 //! InputFile{path,size} InputData*    ->  (once per input file)
 //! Stdin* / Code*                     ->
 //! Start                              ->
-//!                                    <-  Started
+//!                                    <-  Accepted{id}                the input is complete
+//!                                    <-  Started{id}
 //!                                    <-  Output{stream,data}*        while it runs, the first half of the cap
-//!  (Cancel)                          ->
+//!  (Interrupt{id} / Cancel{id})      ->
 //!                                    <-  Output{stream,data}*        the program is dead: the last half of the cap
 //!                                    <-  Ended(Report)
 //!                                    <-  File{path,size} FileData* | Skipped{path,reason}
-//!                                    <-  Finished{skipped_more}
+//!                                    <-  Finished{id, skipped_more}
+//! Begin                              ->  the next one, where the last said `keep`
 //! ```
-//! Anything that is our fault comes as `Fault{step, detail}` and ends the sandbox. An input file that cannot be put there
-//! comes as `InputRefused` instead of `Started`, and ends it too.
+//! A failure of the agent comes as `Fault{step, detail}` and ends the sandbox. An input file that cannot be put there
+//! comes as `InputRefused` instead of `Accepted`, and ends it too.
 
 mod codec;
+#[cfg(test)]
+mod frames;
 pub mod launcher;
 mod message;
 
-pub use codec::{Decoder, FRAME_BYTES_MAX, FrameError, encode};
+pub use codec::{Decoder, FRAME_BYTES_MAX, FrameError, append, encode};
 pub use message::*;
 
 /// Version of the wire format. Host and agent must agree exactly; a sandbox image with another one is refused.
-pub const PROTOCOL_VERSION: u32 = 6;
+pub const PROTOCOL_VERSION: u32 = 7;

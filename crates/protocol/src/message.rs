@@ -1,4 +1,6 @@
-//! The messages. Field order and variant order are the wire format: change them only with `PROTOCOL_VERSION`.
+//! The messages. The order of variants and of fields is the wire format. It is append-only: a message is never changed or
+//! removed, new ones are added at the end of their enum, and a field is added by a new message. `frames.txt` holds a frame of
+//! each; the test `frames_stay_as_they_are` fails when one changes.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,37 +11,68 @@ pub const CHUNK_BYTES_MAX: usize = 64 * 1024;
 /// Longest path of an input or output file in bytes (`PATH_MAX` of Linux, limits.h).
 pub const PATH_BYTES_MAX: usize = 4096;
 
-/// What the host says.
+/// What the host says. Bulk data is borrowed: encoding copies it into the frame, decoding leaves it there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum HostMessage {
-    /// Announces one execution; input follows, then [`HostMessage::Start`].
-    Exec(ExecHeader),
+pub enum HostMessage<'a> {
+    /// Announces an execution; its input follows, then [`HostMessage::Start`].
+    Begin(Begin),
     /// A piece of the program's source, UTF-8.
     Code {
         /// At most [`CHUNK_BYTES_MAX`] bytes.
-        data: Vec<u8>,
+        #[serde(borrow, with = "serde_bytes")]
+        data: &'a [u8],
     },
     /// A piece of the program's standard input.
     Stdin {
         /// At most [`CHUNK_BYTES_MAX`] bytes.
-        data: Vec<u8>,
+        #[serde(borrow, with = "serde_bytes")]
+        data: &'a [u8],
     },
     /// Opens an input file in the working directory; its content follows as [`HostMessage::InputData`].
     InputFile {
         /// Relative path; the agent refuses `..`, absolute and empty parts.
-        path: String,
+        path: &'a str,
         /// Exact length in bytes of the content that follows.
         size_bytes: u64,
     },
     /// A piece of the input file that was opened last.
     InputData {
         /// At most [`CHUNK_BYTES_MAX`] bytes.
-        data: Vec<u8>,
+        #[serde(borrow, with = "serde_bytes")]
+        data: &'a [u8],
     },
-    /// All input is there: run.
+    /// All input of the execution that was announced last is there: run it.
     Start,
-    /// End the program now; what it printed and wrote is still returned.
-    Cancel,
+    /// End the program now; what it printed and wrote is still returned. One that has ended already is not meant.
+    Cancel {
+        /// The execution.
+        id: u64,
+    },
+    /// Send SIGINT to the program's first process, as Ctrl-C in a terminal does. One that has ended already is not meant.
+    Interrupt {
+        /// The execution.
+        id: u64,
+    },
+}
+
+/// An execution.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Begin {
+    /// Its number, which the host chooses. Larger than that of the one before in this sandbox.
+    pub id: u64,
+    /// How the program is run.
+    pub mode: Mode,
+    /// Whether another execution may follow. If not, the agent ends after this one, and the sandbox with it.
+    pub keep: bool,
+    /// What it may use.
+    pub header: ExecHeader,
+}
+
+/// How a program is run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Mode {
+    /// As a file, by an interpreter of its own: what it left in memory ends with it.
+    Script,
 }
 
 /// What one execution may use and how it is set up.
@@ -62,9 +95,9 @@ pub struct ExecHeader {
     pub env: Vec<(String, String)>,
 }
 
-/// What the agent says.
+/// What the agent says. Bulk data is borrowed, as in [`HostMessage`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum GuestMessage {
+pub enum GuestMessage<'a> {
     /// First message: the sandbox stands and waits.
     Ready {
         /// [`crate::PROTOCOL_VERSION`] of the agent.
@@ -72,15 +105,26 @@ pub enum GuestMessage {
         /// Where the interpreter that waits in it came from.
         interpreter: InterpreterOrigin,
     },
-    /// The program's first instruction is about to run. Before this, a failure is surely ours and the program
-    /// surely did not run.
-    Started,
+    /// All input of this execution has arrived. Written to the stream before the program can run, so an execution whose
+    /// stream ends without it did not start, if the stream loses nothing.
+    Accepted {
+        /// The execution.
+        id: u64,
+    },
+    /// An input file could not be put there, for what it is. The program did not run and the sandbox ends.
+    InputRefused(InputRefusal),
+    /// The program's first instruction is about to run.
+    Started {
+        /// The execution.
+        id: u64,
+    },
     /// What the program printed.
     Output {
         /// Which stream.
         stream: OutputStream,
         /// At most [`CHUNK_BYTES_MAX`] bytes.
-        data: Vec<u8>,
+        #[serde(borrow, with = "serde_bytes")]
+        data: &'a [u8],
     },
     /// The program and all that it started are dead.
     Ended(Report),
@@ -94,7 +138,8 @@ pub enum GuestMessage {
     /// A piece of the output file that was opened last.
     FileData {
         /// At most [`CHUNK_BYTES_MAX`] bytes.
-        data: Vec<u8>,
+        #[serde(borrow, with = "serde_bytes")]
+        data: &'a [u8],
     },
     /// An entry of the output directory that is not returned.
     Skipped {
@@ -103,20 +148,20 @@ pub enum GuestMessage {
         /// Why.
         reason: SkipReason,
     },
-    /// Everything was sent; the sandbox is used up.
+    /// Everything of this execution was sent.
     Finished {
+        /// The execution.
+        id: u64,
         /// Entries that were left out without a [`GuestMessage::Skipped`], as there were too many.
         skipped_more: u64,
     },
-    /// We failed, not the program.
+    /// The agent failed, not the program; the sandbox ends.
     Fault {
-        /// The step, a fixed word of ours.
+        /// The step, in the infinitive.
         step: String,
-        /// The operating system's words.
+        /// The operating system's message.
         detail: String,
     },
-    /// An input file could not be put there, for what it is; the program did not run and the sandbox is used up.
-    InputRefused(InputRefusal),
 }
 
 /// Why an input file could not be put into the sandbox. The request's fault, not ours.
@@ -191,6 +236,8 @@ pub enum WaitStatus {
 /// How an execution ended, with the evidence for a verdict. Facts only: the host judges.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
+    /// The execution.
+    pub id: u64,
     /// The first process's end.
     pub status: WaitStatus,
     /// Whether and why the agent ended it.
@@ -207,6 +254,7 @@ pub struct Report {
     pub stderr_bytes: u64,
     /// What the interpreter said of the exception that ended the program: the program's own word, which it may forge. At
     /// most [`NOTE_BYTES_MAX`] bytes; empty where there is none. The form is that of `runtime/runner/errors.py`.
+    #[serde(with = "serde_bytes")]
     pub note: Vec<u8>,
     /// The program used next to no CPU time in the last part of its time before it was ended for that.
     pub waited: bool,
@@ -297,10 +345,6 @@ pub enum SkipReason {
     TooDeep,
     /// It could not be opened or read.
     Unreadable,
-    /// The store has no room for it. Only the host says this.
-    StorageFull,
-    /// The store refused it for another reason. Only the host says this.
-    StorageFailed,
     /// A file that was left below `/tmp`, but not in the output directory.
     NotInOutput,
 }
@@ -321,8 +365,6 @@ impl SkipReason {
             Self::TooMany => "too_many",
             Self::TooDeep => "too_deep",
             Self::Unreadable => "unreadable",
-            Self::StorageFull => "storage_full",
-            Self::StorageFailed => "storage_failed",
             Self::NotInOutput => "not_in_output",
         }
     }

@@ -7,12 +7,13 @@ use crate::settings::Settings;
 use crate::{exit, term};
 use api::ExecuteResponse;
 use executor::{Chain, PoolSize};
-use service::{ExecuteCommand, ExecuteError, Execution, OutcomeKind, Service, Store};
+use service::{
+    ExecuteCommand, ExecuteError, Execution, OutcomeKind, Principal, RequestContext, Service, Store,
+};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
-use tokio_util::sync::CancellationToken;
 
 /// The id of the one execution, where the API has the request's.
 const REQUEST_ID: &str = "run";
@@ -93,16 +94,16 @@ async fn try_run(args: &RunArgs, settings: &Settings) -> Result<Execution, RunEr
     let chain = Chain::new(compose::start_executors(settings, runtime.as_ref(), "run").await);
     let service = Service::start(compose::service_config(settings, runtime.as_ref()), chain.clone(), store);
 
-    let cancel = CancellationToken::new();
+    let context = RequestContext::new(REQUEST_ID, Principal::Operator);
     let on_signal = tokio::spawn({
-        let cancel = cancel.clone();
+        let cancel = context.cancel.clone();
         async move {
             if tokio::signal::ctrl_c().await.is_ok() {
                 cancel.cancel();
             }
         }
     });
-    let executed = service.execute(command, REQUEST_ID, cancel).await;
+    let executed = service.execute(&context, command).await;
     on_signal.abort();
     // First its probes: they would find executors that are shut down.
     drop(service);
@@ -122,7 +123,7 @@ fn read(path: &Path) -> Result<String, RunError> {
 }
 
 fn show(execution: Execution, json: bool) -> ExitCode {
-    let code = exit::of_program(execution.exit_code);
+    let code = exit::of_program(execution.verdict.exit_code);
     if json {
         return match serde_json::to_string_pretty(&ExecuteResponse::new(execution, "")) {
             Ok(text) => {
@@ -172,7 +173,8 @@ fn show(execution: Execution, json: bool) -> ExitCode {
         ));
     }
     // An exit code of the program's own speaks for itself, and its traceback is already there.
-    if let (false, Some(error)) = (execution.outcome.kind == OutcomeKind::Exited, &execution.error) {
+    let outcome = explain::outcome(&execution.verdict, execution.executor, execution.unseen_expression);
+    if let (false, Some(error)) = (outcome.kind == OutcomeKind::Exited, &outcome.error) {
         term::message(&format!("python-sandbox: {error}"));
     }
     code

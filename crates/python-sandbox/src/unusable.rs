@@ -4,7 +4,7 @@
 //! and names the reason, and nothing ever runs.
 
 use async_trait::async_trait;
-use executor::{Executor, ExecutorError, Health, Hints, Sandbox};
+use executor::{Executor, ExecutorError, Freshness, Health, Hints, Sandbox};
 
 /// See the module.
 #[derive(Debug)]
@@ -30,7 +30,7 @@ impl Executor for Unusable {
         Health::unhealthy(self.reason.clone())
     }
 
-    async fn create(&self, _: &Hints) -> Result<Box<dyn Sandbox>, ExecutorError> {
+    async fn create(&self, _: &Hints, _: Freshness) -> Result<Sandbox, ExecutorError> {
         Err(ExecutorError::before_start(self.name, "start", self.reason.clone()))
     }
 
@@ -45,7 +45,8 @@ mod tests {
     async fn it_is_unhealthy_and_runs_nothing() {
         let executor = Unusable::new("native", "namespaces are refused");
         assert_eq!(executor.health().await, Health::unhealthy("namespaces are refused"));
-        let error = executor.create(&Hints::default()).await.expect_err("nothing can be made");
+        let error =
+            executor.create(&Hints::default(), Freshness::Any).await.expect_err("nothing can be made");
         assert!(!error.program_started && error.chain().contains("namespaces are refused"));
     }
 }

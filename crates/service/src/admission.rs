@@ -102,8 +102,8 @@ impl Admission {
         Ok(())
     }
 
-    /// Waits for a slot.
-    pub(crate) async fn admit(self: &Arc<Self>) -> Result<Slot, Refusal> {
+    /// Waits for a slot, at most until `deadline`.
+    pub(crate) async fn admit(self: &Arc<Self>, deadline: Option<Instant>) -> Result<Slot, Refusal> {
         if self.closed.load(Ordering::SeqCst) {
             return Err(Refusal::ShuttingDown);
         }
@@ -112,7 +112,9 @@ impl Admission {
             return Ok(self.slot(permit));
         }
         let _place = self.take_place()?;
-        match tokio::time::timeout(self.queue_time_max, Arc::clone(&self.slots).acquire_owned()).await {
+        let queue_end = Instant::now() + self.queue_time_max;
+        let end = deadline.map_or(queue_end, |deadline| deadline.min(queue_end));
+        match tokio::time::timeout_at(end, Arc::clone(&self.slots).acquire_owned()).await {
             Ok(Ok(permit)) => Ok(self.slot(permit)),
             Ok(Err(_closed)) => Err(Refusal::ShuttingDown),
             Err(_elapsed) => Err(self.busy()),
@@ -206,16 +208,16 @@ mod tests {
     #[tokio::test]
     async fn a_number_runs_a_number_waits_and_the_next_is_refused_at_once() {
         let gate = Admission::new(2, 1, LONG);
-        let first = gate.admit().await.unwrap();
-        let _second = gate.admit().await.unwrap();
+        let first = gate.admit(None).await.unwrap();
+        let _second = gate.admit(None).await.unwrap();
         let waiter = tokio::spawn({
             let gate = Arc::clone(&gate);
-            async move { gate.admit().await }
+            async move { gate.admit(None).await }
         });
         tokio::task::yield_now().await;
         assert_eq!((gate.load().running, gate.load().waiting), (2, 1));
         assert!(matches!(gate.check(), Err(Refusal::Busy { retry_after_s: 1.. })));
-        assert!(matches!(gate.admit().await, Err(Refusal::Busy { .. })));
+        assert!(matches!(gate.admit(None).await, Err(Refusal::Busy { .. })));
         drop(first);
         let _third = waiter.await.unwrap().unwrap();
         assert_eq!((gate.load().running, gate.load().waiting, gate.load().refused), (2, 0, 2));
@@ -224,10 +226,10 @@ mod tests {
     #[tokio::test]
     async fn a_waiter_that_goes_away_leaves_its_place() {
         let gate = Admission::new(1, 1, LONG);
-        let _slot = gate.admit().await.unwrap();
+        let _slot = gate.admit(None).await.unwrap();
         let waiter = tokio::spawn({
             let gate = Arc::clone(&gate);
-            async move { gate.admit().await }
+            async move { gate.admit(None).await }
         });
         tokio::task::yield_now().await;
         assert_eq!(gate.load().waiting, 1);
@@ -239,12 +241,12 @@ mod tests {
     #[tokio::test]
     async fn the_line_is_first_come_first_served() {
         let gate = Admission::new(1, 8, LONG);
-        let slot = gate.admit().await.unwrap();
+        let slot = gate.admit(None).await.unwrap();
         let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
         for number in 0..5 {
             let (gate, sender) = (Arc::clone(&gate), sender.clone());
             tokio::spawn(async move {
-                let _slot = gate.admit().await.unwrap();
+                let _slot = gate.admit(None).await.unwrap();
                 sender.send(number).unwrap();
                 tokio::task::yield_now().await;
             });
@@ -259,9 +261,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_queue_time_is_bounded() {
         let gate = Admission::new(1, 8, Duration::from_secs(3));
-        let _slot = gate.admit().await.unwrap();
+        let _slot = gate.admit(None).await.unwrap();
         let before = Instant::now();
-        assert!(matches!(gate.admit().await, Err(Refusal::Busy { .. })));
+        assert!(matches!(gate.admit(None).await, Err(Refusal::Busy { .. })));
         assert_eq!(before.elapsed().as_secs(), 3);
         assert_eq!(gate.load().waiting, 0);
     }
@@ -269,14 +271,14 @@ mod tests {
     #[tokio::test]
     async fn after_closing_those_in_line_still_get_in_and_new_ones_do_not() {
         let gate = Admission::new(1, 8, LONG);
-        let slot = gate.admit().await.unwrap();
+        let slot = gate.admit(None).await.unwrap();
         let waiter = tokio::spawn({
             let gate = Arc::clone(&gate);
-            async move { gate.admit().await.is_ok() }
+            async move { gate.admit(None).await.is_ok() }
         });
         tokio::task::yield_now().await;
         gate.close();
-        assert_eq!(gate.admit().await.unwrap_err(), Refusal::ShuttingDown);
+        assert_eq!(gate.admit(None).await.unwrap_err(), Refusal::ShuttingDown);
         let idle = tokio::spawn({
             let gate = Arc::clone(&gate);
             async move { gate.idle().await }

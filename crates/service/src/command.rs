@@ -2,7 +2,7 @@
 
 use crate::{interpreter_env, paths};
 use executor::{ExecLimits, ExecRequest, InputFile};
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 use std::time::Duration;
 
 /// One program as a client sends it, not yet checked.
@@ -103,12 +103,11 @@ pub(crate) fn check(
     check_env(&command.env, bounds)?;
     check_executor(command.executor.as_deref(), executors)?;
     let request = ExecRequest {
-        code,
+        code: code.into(),
         stdin: command.stdin.into(),
         files: command.files,
         env: command.env,
         limits: ExecLimits { wall_time, ..bounds.exec },
-        imports: BTreeSet::new(),
     };
     Ok(CheckedCommand { request, executor: command.executor })
 }
@@ -261,7 +260,7 @@ mod tests {
     fn a_plain_program_gets_the_defaults() {
         let checked = checked(program()).unwrap();
         assert_eq!(checked.request.limits, ExecLimits::default());
-        assert_eq!(checked.request.code, "print(1)");
+        assert_eq!(checked.request.code.as_ref(), "print(1)");
     }
 
     #[test]
@@ -273,7 +272,7 @@ mod tests {
         let error = checked(ExecuteCommand { code: "é".repeat(50_001), ..program() }).unwrap_err();
         assert_eq!((error.problem.as_str(), error.allowed.contains("50000")), ("has 50001 characters", true));
         let marked = checked(ExecuteCommand { code: "\u{feff}x = 1".into(), ..program() }).unwrap();
-        assert_eq!(marked.request.code, "x = 1");
+        assert_eq!(marked.request.code.as_ref(), "x = 1");
     }
 
     #[test]

@@ -2,9 +2,10 @@
 
 use crate::admission::Refusal;
 use crate::command::InvalidField;
-use executor::{Captured, ExecutorError, Outcome, Usage};
+use executor::{Captured, ExecResult, ExecutorError, Usage, Verdict};
 use std::fmt;
 use storage::StoredFile;
+use validator::LastExpression;
 
 /// The answer to a program that was run, whatever became of it.
 #[derive(Debug, Clone)]
@@ -13,14 +14,10 @@ pub struct Execution {
     pub request_id: String,
     /// The executor that ran it.
     pub executor: &'static str,
-    /// True exactly when the program ended by itself with exit code 0.
-    pub success: bool,
-    /// The program's own code; 128+N after signal N; 124 after a timeout; 137 out of memory.
-    pub exit_code: i32,
     /// How it ended.
-    pub outcome: Outcome,
-    /// One sentence on what went wrong and what to do; `None` after success.
-    pub error: Option<String>,
+    pub verdict: Verdict,
+    /// The line of the program's last expression, whose value nobody saw.
+    pub unseen_expression: Option<u32>,
     /// Kept standard output.
     pub stdout: Captured,
     /// Kept standard error.
@@ -35,6 +32,14 @@ pub struct Execution {
     pub skipped_more: u64,
     /// What the validator noticed but does not forbid.
     pub warnings: Vec<Finding>,
+}
+
+/// The line of an expression at the end of a program that ended well: in a notebook its value would be shown. A call may be
+/// there for what it does, so it counts only where the program gave nothing at all.
+pub(crate) fn unseen_expression(result: &ExecResult, last: Option<LastExpression>) -> Option<u32> {
+    let LastExpression { line, is_call } = last.filter(|_| result.success())?;
+    let silent = result.stdout.bytes == 0 && result.stderr.bytes == 0 && result.files.is_empty();
+    (!is_call || silent).then_some(line)
 }
 
 /// An output file that is kept.
@@ -172,5 +177,28 @@ impl ExecuteError {
             }
         }
         text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use executor::{Cause, ExecLimits, verdict};
+
+    #[test]
+    fn a_value_that_nobody_sees_is_mentioned() {
+        let ended = |exit_code| {
+            let verdict = verdict::cancelled(&ExecLimits::default());
+            ExecResult::ended(Verdict { cause: Cause::Exited, exit_code, ..verdict })
+        };
+        let line = |is_call| Some(LastExpression { line: 3, is_call });
+        let mut quiet = ended(0);
+        assert_eq!(unseen_expression(&quiet, line(false)), Some(3));
+        assert_eq!(unseen_expression(&quiet, line(true)), Some(3));
+        assert_eq!(unseen_expression(&quiet, None), None);
+        quiet.stdout.bytes = 1;
+        assert_eq!(unseen_expression(&quiet, line(false)), Some(3));
+        assert_eq!(unseen_expression(&quiet, line(true)), None, "it printed: the call did what it is for");
+        assert_eq!(unseen_expression(&ended(1), line(false)), None);
     }
 }

@@ -17,7 +17,6 @@ pub(crate) struct Judge {
 /// A program that may run.
 #[derive(Debug)]
 pub(crate) struct Passed {
-    pub(crate) code: String,
     pub(crate) warnings: Vec<Finding>,
     pub(crate) imports: BTreeSet<String>,
     pub(crate) last_expression: Option<validator::LastExpression>,
@@ -30,24 +29,23 @@ impl Judge {
     }
 
     /// Judges `code`. Rejected programs are an [`ExecuteError::Rejected`].
-    pub(crate) async fn judge(&self, code: String) -> Result<Passed, ExecuteError> {
+    pub(crate) async fn judge(&self, code: &Arc<str>) -> Result<Passed, ExecuteError> {
         let failed = |source: Box<dyn std::error::Error + Send + Sync>| ExecuteError::Internal {
             step: "validate the program",
             source,
         };
         let place = Arc::clone(&self.places).acquire_owned().await.map_err(|error| failed(error.into()))?;
-        let policy = Arc::clone(&self.policy);
+        let (policy, code) = (Arc::clone(&self.policy), Arc::clone(code));
         let task = tokio::task::spawn_blocking(move || {
             // The place belongs to the thread, not to the request: a client that goes away does not free it early.
             let _place = place;
-            let report = validator::validate(&code, &policy);
-            (code, report)
+            validator::validate(&code, &policy)
         });
-        let (code, report) = task.await.map_err(|error| failed(error.into()))?;
+        let report = task.await.map_err(|error| failed(error.into()))?;
         if report.violations.is_empty() {
             let warnings = report.warnings.iter().map(finding).collect();
             let (imports, last_expression) = (report.imports, report.last_expression);
-            return Ok(Passed { code, warnings, imports, last_expression });
+            return Ok(Passed { warnings, imports, last_expression });
         }
         let rendered = validator::render(&report.violations);
         Err(ExecuteError::Rejected { violations: report.violations.iter().map(finding).collect(), rendered })

@@ -21,22 +21,22 @@
 
 mod admission;
 mod command;
+mod context;
 mod execution;
 mod health;
 mod interpreter_env;
 mod judge;
 mod outputs;
 mod paths;
-mod sentence;
 mod service;
 mod words;
 
 pub use admission::Load;
 pub use command::{Bounds, ExecuteCommand, InvalidField};
+pub use context::{Principal, RequestContext};
 pub use execution::{Artifact, ExecuteError, Execution, Finding, Selected, Skipped};
 pub use executor::{
-    Captured, Chain, Exception, Health, InputFile, LimitHit, Outcome, OutcomeKind, Protection,
-    ProviderStatus, Usage,
+    Captured, Chain, Health, InputFile, OutcomeKind, Protection, ProviderStatus, Usage, Verdict,
 };
 pub use health::{HealthReport, Probed, Status, StorageStatus};
 pub use service::{Service, ServiceConfig};

@@ -2,11 +2,12 @@
 
 use crate::admission::{Admission, Load};
 use crate::command::{self, Bounds, ExecuteCommand, InvalidField};
-use crate::execution::{ExecuteError, Execution, Selected, Skipped};
+use crate::context::RequestContext;
+use crate::execution::{self, ExecuteError, Execution, Selected, Skipped};
 use crate::health::{self, HealthReport, Probed};
 use crate::judge::{Judge, Passed};
-use crate::{outputs, paths, sentence, words};
-use executor::{Chain, ChainError, ExecRequest, ExecResult, ExecutorError};
+use crate::{outputs, paths, words};
+use executor::{Chain, ChainError, Control, ExecRequest, ExecResult, ExecutorError, Hints};
 use std::sync::Arc;
 use std::time::Duration;
 use storage::Store;
@@ -97,49 +98,39 @@ impl Service {
 
     /// Checks, admits and runs one program and keeps its files.
     ///
-    /// When `cancel` fires the program is ended and the answer says `cancelled`; while it still waits its place
+    /// When the context's `cancel` fires the program is ended and the answer says `cancelled`; while it still waits its place
     /// is freed. Dropping the future does the same without an answer.
     ///
     /// # Errors
     /// See [`ExecuteError`]. A program's own failure or a limit is never an error.
     pub async fn execute(
         &self,
+        context: &RequestContext,
         command: ExecuteCommand,
-        request_id: &str,
-        cancel: CancellationToken,
     ) -> Result<Execution, ExecuteError> {
         // Bounds first: a request that can never run is told so, however full the service is.
         let checked = command::check(command, &self.bounds, &self.chain.names())?;
         self.admission.check()?;
-        let mut request = checked.request;
-        let Passed { code, warnings, imports, last_expression } =
-            self.judge.judge(std::mem::take(&mut request.code)).await?;
-        request.code = code;
-        request.imports = imports;
+        let request = checked.request;
+        let Passed { warnings, imports, last_expression } = self.judge.judge(&request.code).await?;
+        let hints = Hints::of(&request, imports);
 
         // Held until the files are stored: it bounds the memory that results take while the store is slow.
-        let _slot = self.admission.admit().await?;
-        let (executor, mut result) = self.run(checked.executor.as_deref(), request, cancel).await?;
-        if let Some(hint) = sentence::unseen_value(&result, last_expression) {
-            result.outcome.hint.get_or_insert(hint);
-        }
-        let error = sentence::error_sentence(&result);
-        sentence::clean_outcome(&mut result.outcome);
-        let success = result.success();
-        let kept = outputs::keep(self.store.as_ref(), request_id, result.files).await;
+        let _slot = self.admission.admit(context.deadline).await?;
+        let (executor, mut result) = self.run(context, checked.executor.as_deref(), &request, &hints).await?;
+        let unseen_expression = execution::unseen_expression(&result, last_expression);
+        let files = std::mem::take(&mut result.files);
+        let kept = outputs::keep(self.store.as_ref(), &context.request_id, files).await;
         let mut skipped = kept.skipped;
-        let others = result.skipped.into_iter();
+        let others = std::mem::take(&mut result.skipped).into_iter();
         skipped.extend(others.map(|entry| Skipped { path: entry.path, reason: entry.reason.as_str() }));
         skipped.sort_by(|a, b| a.path.cmp(&b.path));
         let mut artifacts = kept.artifacts;
         artifacts.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(Execution {
-            request_id: request_id.to_owned(),
+            request_id: context.request_id.clone(),
             executor,
-            success,
-            exit_code: result.exit_code,
-            outcome: result.outcome,
-            error,
+            verdict: result.verdict,
             stdout: result.stdout,
             stderr: result.stderr,
             usage: result.usage,
@@ -147,6 +138,7 @@ impl Service {
             skipped,
             skipped_more: result.skipped_more,
             warnings,
+            unseen_expression,
         })
     }
 
@@ -207,24 +199,23 @@ impl Service {
 
     async fn run(
         &self,
+        context: &RequestContext,
         executor: Option<&str>,
-        request: ExecRequest,
-        cancel: CancellationToken,
+        request: &ExecRequest,
+        hints: &Hints,
     ) -> Result<(&'static str, ExecResult), ExecuteError> {
-        // One token for the executor, fired by either cause; the guard ends the helper task with this future.
-        let ended = CancellationToken::new();
-        let _guard = ended.clone().drop_guard();
-        tokio::spawn({
-            let (ended, stop) = (ended.clone(), self.stop.clone());
-            async move {
-                tokio::select! {
-                    () = cancel.cancelled() => ended.cancel(),
-                    () = stop.cancelled() => ended.cancel(),
-                    () = ended.cancelled() => {}
-                }
-            }
-        });
-        self.chain.exec(executor, request, ended).await.map_err(|error| match error {
+        // The stop of the service ends every program; who asked for this one can end it alone.
+        let control = Control::new(self.stop.child_token());
+        let cancelled = async {
+            context.cancel.cancelled().await;
+            control.cancel();
+            std::future::pending().await
+        };
+        let answered = tokio::select! {
+            answered = self.chain.answer(executor, request, hints, &control) => answered,
+            never = cancelled => never,
+        };
+        answered.map_err(|error| match error {
             ChainError::Failed(source) => ExecuteError::Executor(source),
             ChainError::Refused(source) => {
                 tracing::debug!(error = %source.chain(), "the sandbox refused an input file");

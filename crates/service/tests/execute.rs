@@ -3,19 +3,17 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use executor::memory::{MemoryExecutor, Script, ended};
-use executor::{ExecResult, Executor, Outcome, OutcomeKind, OutputFile};
-use service::{Chain, ExecuteCommand, ExecuteError, InputFile, Service, ServiceConfig, Status, Store};
+use executor::memory::{MemoryExecutor, Played, Script};
+use executor::{Executor, OutcomeKind, OutputFile};
+use service::{
+    Chain, ExecuteCommand, ExecuteError, InputFile, Principal, RequestContext, Service, ServiceConfig,
+    Status, Store,
+};
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 use storage::{CleanError, Cleaned, LocalConfig, LocalStore, NewFile, PutError, StoreHealth, StoredFile};
-use tokio_util::sync::CancellationToken;
 use validator::Policy;
-
-fn exited() -> Outcome {
-    Outcome::of(OutcomeKind::Exited)
-}
 
 fn chain(script: Script) -> (Chain, Arc<MemoryExecutor>) {
     let executor = Arc::new(MemoryExecutor::named("memory", script));
@@ -35,7 +33,7 @@ fn program(code: &str) -> ExecuteCommand {
 }
 
 async fn run(service: &Service, command: ExecuteCommand) -> Result<service::Execution, ExecuteError> {
-    service.execute(command, "id-1", CancellationToken::new()).await
+    service.execute(&RequestContext::new("id-1", Principal::Anonymous), command).await
 }
 
 /// A store that refuses some names.
@@ -74,7 +72,7 @@ async fn a_program_runs_and_its_files_are_kept() {
     let files = ["b/c.csv", "a.txt"]
         .map(|path| InputFile { path: path.into(), content: Bytes::from_static(b"x,y\n") });
     let answer = run(&service, ExecuteCommand { files: files.into(), ..program("print(1)") }).await.unwrap();
-    assert!(answer.success && answer.error.is_none());
+    assert!(answer.verdict.success());
     assert_eq!(
         (answer.executor, answer.stdout.text.as_str(), answer.request_id.as_str()),
         ("memory", "print(1)", "id-1")
@@ -90,14 +88,13 @@ async fn a_program_runs_and_its_files_are_kept() {
 async fn files_that_cannot_be_kept_are_skipped_and_the_answer_is_not_lost() {
     let files =
         ["broken", "full", "hangs"].map(|path| OutputFile { path: path.into(), content: Bytes::new() });
-    let result = ExecResult { files: files.into(), ..ended(exited(), 0) };
-    let script = Script::Answer(Box::new(result));
+    let script = Script::Answer(Box::new(Played { files: files.into(), ..Played::exited(0) }));
     let reasons =
         |answer: service::Execution| -> Vec<_> { answer.skipped.into_iter().map(|s| s.reason).collect() };
 
     let moody = Service::start(config(), chain(script.clone()).0, Some(Arc::new(MoodyStore)));
     let answer = run(&moody, program("x = 1")).await.unwrap();
-    assert!(answer.success && answer.artifacts.is_empty());
+    assert!(answer.verdict.success() && answer.artifacts.is_empty());
     assert_eq!(reasons(answer), ["storage_failed", "storage_full", "storage_failed"]);
 
     let off = Service::start(config(), chain(script).0, None);
@@ -131,11 +128,9 @@ async fn failures_of_executors_are_errors_and_failures_of_programs_are_answers()
     let failed = run(&service(Script::FailAfterStart), program("x = 1")).await.unwrap_err();
     assert!(matches!(failed, ExecuteError::Executor(_)));
 
-    let mut outcome = exited();
-    outcome.message = Some("the program exited with code 3".into());
-    let answer = run(&service(Script::Answer(Box::new(ended(outcome, 3)))), program("x = 1")).await.unwrap();
-    assert_eq!((answer.success, answer.exit_code), (false, 3));
-    assert_eq!(answer.error.as_deref(), Some("the program exited with code 3"));
+    let script = Script::Answer(Box::new(Played::exited(3)));
+    let answer = run(&service(script), program("x = 1")).await.unwrap();
+    assert_eq!((answer.verdict.success(), answer.verdict.exit_code), (false, 3));
 }
 
 #[tokio::test(start_paused = true)]
@@ -199,19 +194,38 @@ async fn one_runs_one_waits_the_next_is_refused_and_a_client_that_leaves_frees_i
     settle(|| service.load().running == 0 && executor.destroyed() == 2).await;
 }
 
+/// Nobody waits for the answer any more: a place in the queue is not kept for it.
+#[tokio::test(start_paused = true)]
+async fn a_request_past_its_deadline_leaves_the_queue() {
+    let (chain, executor) = chain(Script::Sleep);
+    let service = Service::start(config(), chain, None);
+    let first = tokio::spawn({
+        let service = Arc::clone(&service);
+        async move { run(&service, program("x = 1")).await }
+    });
+    settle(|| executor.created() == 1).await;
+    let begun = tokio::time::Instant::now();
+    let deadline = Some(begun + Duration::from_secs(2));
+    let context = RequestContext { deadline, ..RequestContext::new("id", Principal::Anonymous) };
+    let refused = service.execute(&context, program("x = 1")).await;
+    assert!(matches!(refused, Err(ExecuteError::Busy { .. })), "{refused:?}");
+    assert_eq!((begun.elapsed(), executor.created()), (Duration::from_secs(2), 1));
+    first.abort();
+}
+
 #[tokio::test]
 async fn cancelling_is_an_answer() {
     let (chain, executor) = chain(Script::Sleep);
     let service = Service::start(config(), chain, None);
-    let cancel = CancellationToken::new();
+    let context = RequestContext::new("id", Principal::Anonymous);
     let task = tokio::spawn({
-        let (service, cancel) = (Arc::clone(&service), cancel.clone());
-        async move { service.execute(program("x = 1"), "id", cancel).await }
+        let (service, context) = (Arc::clone(&service), context.clone());
+        async move { service.execute(&context, program("x = 1")).await }
     });
     settle(|| executor.created() == 1).await;
-    cancel.cancel();
+    context.cancel.cancel();
     let answer = task.await.unwrap().unwrap();
-    assert_eq!((answer.outcome.kind, answer.outcome.retryable), (OutcomeKind::Cancelled, true));
+    assert_eq!((answer.verdict.kind(), answer.verdict.retryable()), (OutcomeKind::Cancelled, true));
 }
 
 #[tokio::test]
@@ -232,7 +246,7 @@ async fn stopping_refuses_new_work_then_cancels_what_is_left_and_answers_it() {
     assert!(matches!(refused, ExecuteError::ShuttingDown { retry_after_s: 1.. }));
     assert_eq!(service.health().await.status, Status::Unhealthy);
     stopping.await.unwrap();
-    assert_eq!(task.await.unwrap().unwrap().outcome.kind, OutcomeKind::Cancelled);
+    assert_eq!(task.await.unwrap().unwrap().verdict.kind(), OutcomeKind::Cancelled);
     service.shut_down(Duration::from_millis(1)).await;
 }
 
@@ -246,7 +260,7 @@ async fn stopping_waits_for_what_runs() {
     });
     settle(|| executor.created() == 1).await;
     service.shut_down(Duration::from_secs(20)).await;
-    assert_eq!(task.await.unwrap().unwrap().outcome.kind, OutcomeKind::Timeout);
+    assert_eq!(task.await.unwrap().unwrap().verdict.kind(), OutcomeKind::Timeout);
 }
 
 #[tokio::test]

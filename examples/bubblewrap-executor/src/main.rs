@@ -1,4 +1,4 @@
-//! A worked example of an executor: sandboxes that bubblewrap makes, in 150 lines. See docs/executors.md.
+//! A worked example of an executor: sandboxes that bubblewrap makes, in 130 lines. See docs/executors.md.
 //!
 //! It holds the conformance suite, but not the promises: nothing bounds memory and processes here. So its health says
 //! that it is not healthy, and the service would never run a program on it. What a real one adds is in
@@ -9,24 +9,16 @@
 //! ```
 
 use async_trait::async_trait;
-use executor::guest::{Guest, GuestError};
-use executor::verdict::{self, Evidence, Facts, SettingNames};
-use executor::{
-    ExecRequest, ExecResult, Executor, ExecutorError, Health, Hints, Sandbox, SandboxLimits, Usage,
-};
+use executor::{Backing, Counts, Executor, ExecutorError, Freshness, Health, Hints, Sandbox, SandboxLimits};
 use runtime::Runtime;
 use std::path::PathBuf;
 use std::process::{ExitCode, Stdio};
 use std::time::Duration;
-use tokio::io::Join;
-use tokio::process::{Child, ChildStdin, ChildStdout, Command};
-use tokio_util::sync::CancellationToken;
+use tokio::process::{Child, Command};
 
 const NAME: &str = "bubblewrap";
 const READY_TIME_MAX: Duration = Duration::from_secs(20);
-/// What the words of a verdict name. There are no such settings here.
-const SETTINGS: SettingNames = SettingNames { memory: "-", pids: "-", disk: "-", inodes: "-" };
-/// What the verdicts speak of; bubblewrap holds none of it.
+/// What the verdicts speak of; bubblewrap enforces none of it.
 const LIMITS: SandboxLimits = SandboxLimits {
     memory_bytes: u64::MAX,
     cpu_quota_us: 100_000,
@@ -52,8 +44,8 @@ impl Executor for BubblewrapExecutor {
         Health::unhealthy("bubblewrap limits neither memory nor processes (hint: this is an example)")
     }
 
-    /// The place: a process with walls, whose first process is the agent, and a stream to it.
-    async fn create(&self, _: &Hints) -> Result<Box<dyn Sandbox>, ExecutorError> {
+    /// A process in namespaces of its own, whose first process is the agent, and a stream to that.
+    async fn create(&self, _: &Hints, _: Freshness) -> Result<Sandbox, ExecutorError> {
         let failed = |error: std::io::Error| ExecutorError::before_start(NAME, "start bubblewrap", error);
         let mut child = Command::new("bwrap")
             .args(["--unshare-all", "--as-pid-1", "--die-with-parent", "--ro-bind"])
@@ -80,59 +72,31 @@ impl Executor for BubblewrapExecutor {
         let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
             return Err(failed(std::io::ErrorKind::BrokenPipe.into()));
         };
-        let mut guest = Guest::new(tokio::io::join(output, input));
-        guest
-            .ready(READY_TIME_MAX)
-            .await
-            .map_err(|error| ExecutorError::before_start(NAME, "set a sandbox up", error))?;
-        Ok(Box::new(BubblewrapSandbox { guest, _child: child }))
+        let (stream, backing) = (tokio::io::join(output, input), Bubblewrap(child));
+        let opened = Sandbox::open(NAME, LIMITS, stream, backing, READY_TIME_MAX).await;
+        opened.map(|(sandbox, _)| sandbox)
     }
 
     async fn shut_down(&self) {}
 }
 
+/// The process around a sandbox; killed when this is dropped, and everything inside with it.
 #[derive(Debug)]
-struct BubblewrapSandbox {
-    guest: Guest<Join<ChildStdout, ChildStdin>>,
-    /// Killed when this is dropped, and everything inside with it.
-    _child: Child,
-}
+struct Bubblewrap(Child);
 
-#[async_trait]
-impl Sandbox for BubblewrapSandbox {
-    async fn exec(
-        &mut self,
-        request: ExecRequest,
-        cancel: CancellationToken,
-    ) -> Result<ExecResult, ExecutorError> {
-        let exec = request.limits;
-        let (answer, result) = self.guest.exec(request, cancel).await;
-        let lost = |error| ExecutorError::of_guest(NAME, "run the program", answer.started, error);
-        result.map_err(lost)?;
-        let Some(report) = &answer.report else { return Err(lost(GuestError::Gone)) };
-        let evidence = Evidence::default();
-        let facts = Facts { report, evidence, exec: &exec, sandbox: &LIMITS, settings: SETTINGS };
-        let (outcome, exit_code) = verdict::judge(&facts);
-        let (stdout, stderr) = answer.captured();
-        let usage = Usage {
-            wall_time: Duration::from_micros(report.wall_time_us),
-            cpu_time: Duration::from_micros(report.cpu_time_us),
-            memory_bytes_peak: report.resident_bytes_peak,
-            pids_peak: None,
-        };
-        Ok(ExecResult {
-            outcome,
-            exit_code,
-            stdout,
-            stderr,
-            usage,
-            files: answer.files,
-            skipped: answer.skipped,
-            skipped_more: answer.skipped_more,
-        })
+impl Backing for Bubblewrap {
+    fn is_alive(&self) -> bool {
+        self.0.id().is_some()
     }
 
-    async fn destroy(self: Box<Self>) {}
+    /// Nothing is counted outside: what the agent reads of a cgroup, where it has one, must do.
+    fn counts(&self, reported: Option<&protocol::Counters>) -> Counts {
+        Counts::reported(reported)
+    }
+
+    fn is_lossless(&self) -> bool {
+        true
+    }
 }
 
 #[tokio::main]

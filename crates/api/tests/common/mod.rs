@@ -52,14 +52,27 @@ impl World {
         Self::with(script, |_| {}, |_| {})
     }
 
+    /// With an executor of this name, which decides the settings that an answer names.
+    pub(crate) fn named(executor: &'static str, script: Script) -> Self {
+        Self::with_executor(MemoryExecutor::named(executor, script), |_| {}, |_| {})
+    }
+
     pub(crate) fn with(
         script: Script,
         configure: impl FnOnce(&mut ServiceConfig),
         set: impl FnOnce(&mut ApiState),
     ) -> Self {
+        Self::with_executor(MemoryExecutor::named("memory", script), configure, set)
+    }
+
+    fn with_executor(
+        executor: MemoryExecutor,
+        configure: impl FnOnce(&mut ServiceConfig),
+        set: impl FnOnce(&mut ApiState),
+    ) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let store = Arc::new(LocalStore::open(LocalConfig::new(directory.path())).unwrap());
-        let executor = Arc::new(MemoryExecutor::named("memory", script));
+        let executor = Arc::new(executor);
         let mut config =
             ServiceConfig { running_max: 1, waiting_max: 1, ..ServiceConfig::new(Policy::default()) };
         configure(&mut config);

@@ -259,6 +259,17 @@ impl CellGroup {
         })
     }
 
+    /// Makes the peak of memory begin again, and with it the count of failures that tells whose limit was hit. False where the
+    /// kernel cannot: version 2 before Linux 6.12, and from there on only for readers of one open file, which [`Self::usage`]
+    /// is not.
+    #[must_use]
+    pub fn reset_memory_peak(&self) -> bool {
+        match self.of(Controller::Memory) {
+            (Version::V1, memory) => v1::reset_memory_peak(memory).is_ok(),
+            (Version::V2, _) => false,
+        }
+    }
+
     /// Throws away what the kernel still remembers for the cell: names that were looked up in vain and pages of files that
     /// it was the first to read. They would stay when the group is gone, charged to the one above, and a later program
     /// could find out by the time of a look-up what this one had asked for. Call it when the cell's processes are dead.

@@ -44,6 +44,16 @@ pub(super) fn memory_peak_bytes(cell: Group<'_>) -> Result<Option<u64>, CgroupEr
     cell.number("memory.max_usage_in_bytes").map(Some)
 }
 
+/// Any write resets these (v1/memory.rst, 5.4 and "memory.failcnt").
+pub(super) fn reset_memory_peak(cell: Group<'_>) -> Result<(), CgroupError> {
+    cell.write("memory.max_usage_in_bytes", "0")?;
+    cell.write("memory.failcnt", "0")?;
+    match cell.read_if_present(MEMORY_AND_SWAP_FAILURES)? {
+        Some(_) => cell.write(MEMORY_AND_SWAP_FAILURES, "0"),
+        None => Ok(()),
+    }
+}
+
 pub(super) fn oom_kills(cell: Group<'_>) -> Result<u64, CgroupError> {
     Ok(cell.keyed("memory.oom_control", "oom_kill")?.unwrap_or(0))
 }

@@ -3,12 +3,13 @@
 
 #![allow(dead_code, clippy::print_stderr, clippy::unwrap_used, reason = "each test file uses its part")]
 
-use executor::{ExecLimits, ExecRequest, Executor, PoolSize, SandboxLimits, TemplateSpec};
+use executor::{
+    Control, ExecLimits, ExecRequest, Executor, Freshness, Hints, PoolSize, SandboxLimits, TemplateSpec,
+};
 use executor_docker::{DockerConfig, DockerExecutor, EngineAddress, Flavour, ImageSource};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use testkit::corpus::{Observation, Program};
-use tokio_util::sync::CancellationToken;
 
 /// The image of the tests: not the operator's.
 pub(crate) const IMAGE: &str = "python-sandbox-test:latest";
@@ -88,25 +89,23 @@ pub(crate) fn skip<T>(why: &str) -> Option<T> {
 
 /// Runs one program in a fresh sandbox.
 pub(crate) async fn run(executor: &dyn Executor, code: &str) -> executor::ExecResult {
-    let request = ExecRequest { code: code.to_owned(), ..ExecRequest::default() };
-    let mut sandbox = executor.create(&request.hints()).await.unwrap();
-    let result = sandbox.exec(request, CancellationToken::new()).await.unwrap();
-    sandbox.destroy().await;
-    result
+    let request = ExecRequest { code: code.into(), ..ExecRequest::default() };
+    let sandbox = executor.create(&Hints::default(), Freshness::Any).await.unwrap();
+    sandbox.answer_once(&request, &Control::default()).await.unwrap()
 }
 
 /// Runs a program of the corpus.
 pub(crate) async fn observe(executor: &dyn Executor, program: &Program) -> Observation {
     let inputs = program.inputs().into_iter();
     let request = ExecRequest {
-        code: program.code.clone(),
+        code: program.code.as_str().into(),
         stdin: program.stdin().into(),
         files: inputs.map(|(path, content)| executor::InputFile { path, content: content.into() }).collect(),
         env: program.env().into_iter().collect(),
         limits: ExecLimits { wall_time: Duration::from_secs(program.timeout_s()), ..ExecLimits::default() },
-        imports: program.imports(),
     };
-    let mut sandbox = match executor.create(&request.hints()).await {
+    let hints = Hints::of(&request, program.imports());
+    let sandbox = match executor.create(&hints, Freshness::Any).await {
         Ok(sandbox) => sandbox,
         Err(error) => {
             return Observation { stderr: error.chain(), kind: "fault".into(), ..Observation::default() };
@@ -114,13 +113,12 @@ pub(crate) async fn observe(executor: &dyn Executor, program: &Program) -> Obser
     };
     // The making of a sandbox is not the program's time.
     let begun = Instant::now();
-    let result = sandbox.exec(request, CancellationToken::new()).await;
-    sandbox.destroy().await;
+    let result = sandbox.answer_once(&request, &Control::default()).await;
     match result {
         Ok(result) => Observation {
             success: result.success(),
-            exit_code: result.exit_code.into(),
-            kind: result.outcome.kind.as_str().to_owned(),
+            exit_code: result.verdict.exit_code.into(),
+            kind: result.kind().as_str().to_owned(),
             stdout: result.stdout.text,
             stderr: result.stderr.text,
             stdout_truncated: result.stdout.truncated,

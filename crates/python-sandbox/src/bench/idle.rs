@@ -6,7 +6,7 @@
 
 use super::case::{CaseError, PANDAS, PRINT, Program};
 use crate::processes::{Process, descendants, mib, pss_bytes};
-use executor::{Executor, Sandbox};
+use executor::{Executor, Freshness, Sandbox};
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -47,9 +47,6 @@ async fn of(executor: &dyn Executor, name: &str, program: &Program) -> Result<Id
     let mut waiting = Vec::new();
     let before = grown(executor, program, FEW, &mut waiting).await?;
     let after = grown(executor, program, MORE, &mut waiting).await?;
-    for sandbox in waiting {
-        sandbox.destroy().await;
-    }
     Ok(judge(name, &before, &after))
 }
 
@@ -58,10 +55,10 @@ async fn grown(
     executor: &dyn Executor,
     program: &Program,
     count: usize,
-    waiting: &mut Vec<Box<dyn Sandbox>>,
+    waiting: &mut Vec<Sandbox>,
 ) -> Result<Vec<(Process, u64)>, CaseError> {
     for _ in 0..count {
-        waiting.push(executor.create(&program.hints()).await?);
+        waiting.push(executor.create(&program.hints(), Freshness::Any).await?);
     }
     tokio::time::sleep(SETTLE).await;
     let all = descendants(std::process::id());

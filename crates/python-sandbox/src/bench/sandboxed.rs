@@ -2,10 +2,9 @@
 
 use super::case::{Case, CaseError, Program, Sample, Turn, Worker};
 use async_trait::async_trait;
-use executor::{ExecLimits, ExecRequest, Executor, Hints};
+use executor::{Control, ExecLimits, ExecRequest, Executor, Freshness, Hints};
 use std::sync::Arc;
 use std::time::Instant;
-use tokio_util::sync::CancellationToken;
 use validator::Policy;
 
 /// Makes a sandbox and runs nothing in it. Removing it is not in the figure: no request waits for it.
@@ -16,9 +15,9 @@ pub(super) struct Create(pub(super) Arc<dyn Executor>);
 impl Case for Create {
     async fn turn(&mut self) -> Result<Turn, CaseError> {
         let begun = Instant::now();
-        let sandbox = self.0.create(&Hints::default()).await?;
+        let sandbox = self.0.create(&Hints::default(), Freshness::Any).await?;
         let elapsed = begun.elapsed();
-        sandbox.destroy().await;
+        drop(sandbox);
         Ok(Turn::of(Sample::plain(elapsed)))
     }
 }
@@ -38,18 +37,13 @@ pub(super) struct Run {
 impl Case for Run {
     async fn turn(&mut self) -> Result<Turn, CaseError> {
         let hints = self.program.hints();
-        let request = ExecRequest {
-            code: self.program.code.to_owned(),
-            limits: self.limits,
-            imports: hints.imports.clone(),
-            ..ExecRequest::default()
-        };
+        let request =
+            ExecRequest { code: self.program.code.into(), limits: self.limits, ..ExecRequest::default() };
         let begun = Instant::now();
-        let mut sandbox = self.executor.create(&hints).await?;
+        let sandbox = self.executor.create(&hints, Freshness::Any).await?;
         let created = begun.elapsed();
-        let result = sandbox.exec(request, CancellationToken::new()).await?;
+        let result = sandbox.answer_once(&request, &Control::default()).await?;
         let duration = begun.elapsed();
-        sandbox.destroy().await;
         self.program.check(result.success(), &result.stdout.text, &result.stderr.text)?;
         let program = result.usage.wall_time;
         let around = duration.saturating_sub(created).saturating_sub(program);

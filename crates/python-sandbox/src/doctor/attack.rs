@@ -2,14 +2,14 @@
 
 use super::walls::{Proof, Wall};
 use executor::{
-    ExecLimits, ExecRequest, ExecResult, Executor, ExecutorError, Hints, OutcomeKind, SandboxLimits,
+    Control, ExecLimits, ExecRequest, ExecResult, Executor, ExecutorError, Freshness, Hints, OutcomeKind,
+    SandboxLimits,
 };
 use std::io;
 use std::net::TcpListener;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixListener};
 use std::time::Duration;
-use tokio_util::sync::CancellationToken;
 
 /// Put before every program.
 const PRELUDE: &str = include_str!("programs/prelude.py");
@@ -123,15 +123,13 @@ impl Attack {
         let mut env = self.bait.clone();
         env.push(("DOCTOR_RUN".to_owned(), run.to_string()));
         let request = ExecRequest {
-            code: format!("{PRELUDE}\n{}", wall.program),
+            code: format!("{PRELUDE}\n{}", wall.program).into(),
             env,
             limits: ExecLimits { wall_time: Duration::from_secs(wall.timeout_s), ..self.limits },
             ..ExecRequest::default()
         };
-        let mut sandbox = executor.create(&Hints::default()).await.map_err(Fallen::Sandbox)?;
-        let result = sandbox.exec(request, CancellationToken::new()).await.map_err(Fallen::Sandbox);
-        sandbox.destroy().await;
-        result
+        let sandbox = executor.create(&Hints::default(), Freshness::Any).await.map_err(Fallen::Sandbox)?;
+        sandbox.answer_once(&request, &Control::default()).await.map_err(Fallen::Sandbox)
     }
 }
 
@@ -150,22 +148,22 @@ pub(super) fn verdict(result: &ExecResult) -> Result<String, String> {
     match said.and_then(|said| said.split_once(' ')) {
         Some(("held", detail)) => Ok(detail.to_owned()),
         Some((_, detail)) => Err(detail.to_owned()),
-        None if result.outcome.kind == OutcomeKind::DeniedSyscall => {
-            Ok(format!("ended at the system call `{}`", result.outcome.syscall.as_deref().unwrap_or("?")))
+        None if result.kind() == OutcomeKind::DeniedSyscall => {
+            Ok(format!("ended at the system call `{}`", result.verdict.syscall().unwrap_or("?")))
         }
         None => {
             let last = result.stderr.text.lines().last().unwrap_or_default();
-            Err(format!("the attack gave no verdict: {} {last}", result.outcome.kind.as_str()))
+            Err(format!("the attack gave no verdict: {} {last}", result.kind().as_str()))
         }
     }
 }
 
 fn outcome(result: &ExecResult, kind: OutcomeKind) -> Result<String, String> {
-    let told = match &result.outcome.limit {
-        Some(limit) => format!("{} at {} {}", result.outcome.kind.as_str(), limit.value, limit.unit),
-        None => result.outcome.kind.as_str().to_owned(),
+    let told = match &result.verdict.limit {
+        Some(limit) => format!("{} at {} {}", result.kind().as_str(), limit.value, limit.limit.unit()),
+        None => result.kind().as_str().to_owned(),
     };
-    if result.outcome.kind == kind { Ok(told) } else { Err(format!("the outcome is `{told}`")) }
+    if result.kind() == kind { Ok(told) } else { Err(format!("the outcome is `{told}`")) }
 }
 
 fn differ(first: &ExecResult, second: &ExecResult) -> Result<String, String> {

@@ -144,8 +144,8 @@ pub(super) fn walls() -> Vec<Wall> {
 
 fn ended_in_time(result: &ExecResult, _: &Attack) -> Result<String, String> {
     let wall_ms = result.usage.wall_time.as_millis();
-    if result.outcome.kind != OutcomeKind::Timeout {
-        return Err(format!("the outcome is `{}`", result.outcome.kind.as_str()));
+    if result.kind() != OutcomeKind::Timeout {
+        return Err(format!("the outcome is `{}`", result.kind().as_str()));
     }
     if wall_ms > 4000 {
         return Err(format!("it ran {wall_ms} ms with a limit of 2000 ms"));
@@ -183,8 +183,8 @@ fn only_the_good_file(result: &ExecResult, _: &Attack) -> Result<String, String>
 
 /// Refused the one too many, or ended for it.
 fn processes_were_limited(result: &ExecResult, _: &Attack) -> Result<String, String> {
-    match &result.outcome.limit {
-        Some(limit) if result.outcome.kind == OutcomeKind::ProcessLimit => {
+    match &result.verdict.limit {
+        Some(limit) if result.kind() == OutcomeKind::ProcessLimit => {
             let seen = limit.used.map_or_else(|| "more".to_owned(), |used| used.to_string());
             Ok(format!("ended when it had {seen}, with a limit of {}", limit.value))
         }
@@ -197,7 +197,7 @@ fn processes_were_limited(result: &ExecResult, _: &Attack) -> Result<String, Str
 /// clock, who miss short pauses. Neither is less than the truth, so the smaller one counts.
 fn cpu_within_quota(result: &ExecResult, attack: &Attack) -> Result<String, String> {
     if !result.success() {
-        return Err(format!("the program ended with `{}`", result.outcome.kind.as_str()));
+        return Err(format!("the program ended with `{}`", result.kind().as_str()));
     }
     let quota = attack.cpus();
     let accounted = result.usage.cpu_time.as_secs_f64() / result.usage.wall_time.as_secs_f64().max(0.001);
@@ -209,6 +209,6 @@ fn cpu_within_quota(result: &ExecResult, attack: &Attack) -> Result<String, Stri
 
 fn the_true_end(result: &ExecResult, _: &Attack) -> Result<String, String> {
     let wall_ms = result.usage.wall_time.as_millis();
-    let told = format!("exit code {} after {wall_ms} ms", result.exit_code);
-    if result.exit_code == 7 && !result.success() && wall_ms < 5000 { Ok(told) } else { Err(told) }
+    let told = format!("exit code {} after {wall_ms} ms", result.verdict.exit_code);
+    if result.verdict.exit_code == 7 && !result.success() && wall_ms < 5000 { Ok(told) } else { Err(told) }
 }

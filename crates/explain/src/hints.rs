@@ -3,10 +3,16 @@
 //!
 //! `crates/python-sandbox/tests/contract/hints.rs` runs a program for each row.
 
-use crate::note::{Note, Record, Role};
-use crate::verdict::Facts;
+use crate::names::{SettingNames, in_brackets};
+use executor::Verdict;
+use executor::note::{Note, Record, Role};
 
-/// What a row looks at: the exception, the whole note, the facts.
+/// What a row looks at besides the exception and the whole note.
+struct Facts<'a> {
+    verdict: &'a Verdict,
+    names: &'a SettingNames,
+}
+
 type Way = fn(&Record, &Note, &Facts<'_>) -> Option<String>;
 
 /// The first row that has something to say speaks.
@@ -26,7 +32,8 @@ const WAYS: [Way; 12] = [
 ];
 
 /// The way out of the exception that ended the program.
-pub(crate) fn for_exception(note: &Note, facts: &Facts<'_>) -> Option<String> {
+pub(crate) fn for_exception(verdict: &Verdict, names: &SettingNames) -> Option<String> {
+    let (note, facts) = (&verdict.note, &Facts { verdict, names });
     let raised = note.raised()?;
     let hint = WAYS.iter().find_map(|way| way(raised, note, facts));
     hint.or_else(|| counted(facts))
@@ -79,7 +86,7 @@ fn no_display(raised: &Record, _: &Note, _: &Facts<'_>) -> Option<String> {
 }
 
 fn no_network(_: &Record, note: &Note, facts: &Facts<'_>) -> Option<String> {
-    let refused = facts.report.denied.iter().any(|call| call.name == "socket" || call.name == "connect");
+    let refused = facts.verdict.denied.iter().any(|call| call == "socket" || call == "connect");
     let network = ["ConnectError", "NewConnectionError", "ConnectTimeout", "NameResolutionError"];
     let is_network = any(note, &["gaierror"]) || any(note, &network) || (refused && any(note, &["URLError"]));
     is_network.then(|| {
@@ -143,8 +150,9 @@ fn memory(raised: &Record, note: &Note, facts: &Facts<'_>) -> Option<String> {
     let short = is(raised, &["MemoryError", "_ArrayMemoryError"]) || any(note, &["MemoryError"]);
     short.then(|| {
         format!(
-            "a program may use {} bytes of memory ({}); work on smaller pieces of the data, or use smaller types",
-            facts.sandbox.memory_bytes, facts.settings.memory
+            "a program may use {} bytes of memory{}; work on smaller pieces of the data, or use smaller types",
+            facts.verdict.sandbox.memory_bytes,
+            in_brackets(facts.names.memory)
         )
     })
 }
@@ -153,8 +161,9 @@ fn disk(_: &Record, note: &Note, facts: &Facts<'_>) -> Option<String> {
     // ENOSPC, EDQUOT, and EFBIG of a file that is larger than all of /tmp.
     note.exceptions().any(|record| matches!(record.errno, 28 | 122 | 27)).then(|| {
         format!(
-            "the files of a program in /tmp may hold {} bytes in total ({}); write less, or delete what is no longer needed",
-            facts.sandbox.disk_bytes, facts.settings.disk
+            "the files of a program in /tmp may hold {} bytes in total{}; write less, or delete what is no longer needed",
+            facts.verdict.sandbox.disk_bytes,
+            in_brackets(facts.names.disk)
         )
     })
 }
@@ -175,11 +184,12 @@ fn locale(raised: &Record, _: &Note, _: &Facts<'_>) -> Option<String> {
 
 /// Nothing is known of the exception, but the kernel counted something that the program should hear of.
 fn counted(facts: &Facts<'_>) -> Option<String> {
-    (facts.evidence.oom_kills > 0).then(|| {
+    (facts.verdict.evidence.oom_kills > 0).then(|| {
         format!(
-            "a process of the program was killed, as the sandbox may use {} bytes of memory ({}); work on smaller pieces \
+            "a process of the program was killed, as the sandbox may use {} bytes of memory{}; work on smaller pieces \
              of the data",
-            facts.sandbox.memory_bytes, facts.settings.memory
+            facts.verdict.sandbox.memory_bytes,
+            in_brackets(facts.names.memory)
         )
     })
 }

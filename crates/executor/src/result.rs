@@ -1,0 +1,107 @@
+//! What comes out of a sandbox.
+
+use crate::verdict::{OutcomeKind, Verdict};
+use bytes::Bytes;
+use protocol::SkipReason;
+use std::time::Duration;
+
+/// How one execution ended and what it left.
+#[derive(Debug, Clone)]
+pub struct ExecResult {
+    /// How it ended.
+    pub verdict: Verdict,
+    /// Kept standard output.
+    pub stdout: Captured,
+    /// Kept standard error.
+    pub stderr: Captured,
+    /// What it used.
+    pub usage: Usage,
+    /// Files it left in the output directory, sorted by path.
+    pub files: Vec<OutputFile>,
+    /// Entries of the output directory that are not returned, sorted by path.
+    pub skipped: Vec<SkippedFile>,
+    /// How many more entries are not returned than `skipped` lists.
+    pub skipped_more: u64,
+}
+
+impl ExecResult {
+    /// The result of an execution that left nothing.
+    #[must_use]
+    pub fn ended(verdict: Verdict) -> Self {
+        Self {
+            verdict,
+            stdout: Captured::default(),
+            stderr: Captured::default(),
+            usage: Usage::default(),
+            files: Vec::new(),
+            skipped: Vec::new(),
+            skipped_more: 0,
+        }
+    }
+
+    /// True exactly when the program ended by itself with exit code 0.
+    #[must_use]
+    pub fn success(&self) -> bool {
+        self.verdict.success()
+    }
+
+    /// How the program ended, in one word.
+    #[must_use]
+    pub fn kind(&self) -> OutcomeKind {
+        self.verdict.kind()
+    }
+}
+
+/// One output stream, up to its cap.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Captured {
+    /// What was kept, as text: bytes that are not UTF-8 are U+FFFD, a character cut by the cap is dropped.
+    pub text: String,
+    /// Bytes that the program wrote, kept or not.
+    pub bytes: u64,
+    /// True when some were dropped.
+    pub truncated: bool,
+}
+
+/// What an execution used.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Wall-clock time of the program, without queueing and sandbox set-up.
+    pub wall_time: Duration,
+    /// User and system time of all its processes.
+    pub cpu_time: Duration,
+    /// Most memory it held at once, in bytes, as the executor can measure it.
+    pub memory_bytes_peak: u64,
+    /// What that peak is of.
+    pub memory_peak_scope: PeakScope,
+    /// Most processes and threads at once in the sandbox so far, where the kernel counts them.
+    pub pids_peak: Option<u64>,
+}
+
+/// What a peak of memory was measured over.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum PeakScope {
+    /// This execution.
+    #[default]
+    Execution,
+    /// The sandbox up to the end of this execution: the kernel could not reset the peak after the execution before.
+    Sandbox,
+}
+
+/// A file that the program left.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutputFile {
+    /// Relative path below the output directory. Checked: no empty, `.` or `..` part, no NUL, not absolute.
+    pub path: String,
+    /// Its content.
+    pub content: Bytes,
+}
+
+/// An entry of the output directory that is not returned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SkippedFile {
+    /// Its path; bytes that are not UTF-8 are U+FFFD.
+    pub path: String,
+    /// Why.
+    pub reason: SkipReason,
+}

@@ -1,0 +1,247 @@
+//! A sandbox and the executions in it: the one piece of code that runs a program and judges its end, for every executor.
+
+use crate::backing::{Backing, Counts, Death, Evidence, Stream};
+use crate::control::Control;
+use crate::events::{Collected, EventSink};
+use crate::guest::{Guest, GuestError, Order, Progress};
+use crate::refusal::{self, InputNeeds, Unstarted};
+use crate::verdict::{self, Facts, Verdict};
+use crate::{ExecRequest, ExecResult, ExecutorError, PeakScope, SandboxLimits, Usage};
+use protocol::InterpreterOrigin;
+use std::time::{Duration, Instant};
+
+/// An isolated environment with a guest agent that is ready. It serves one execution after the other, as long as its agent
+/// lives. Dropping it removes it and everything in it.
+#[derive(Debug)]
+pub struct Sandbox {
+    executor: &'static str,
+    guest: Guest<Box<dyn Stream>>,
+    backing: Box<dyn Backing>,
+    limits: SandboxLimits,
+    /// Executions so far.
+    executions: u64,
+    /// What was counted up to the end of the last one.
+    before: Counts,
+}
+
+/// How an execution ended. What it printed and left went to the events.
+#[derive(Debug, Clone)]
+pub struct Ending {
+    /// How, and why.
+    pub verdict: Verdict,
+    /// What it used.
+    pub usage: Usage,
+    /// Bytes that it wrote to stdout, kept or not; `None` where the agent was lost before it could tell.
+    pub stdout_bytes: Option<u64>,
+    /// The same of stderr.
+    pub stderr_bytes: Option<u64>,
+}
+
+impl Sandbox {
+    /// Waits until the agent at the other end of `stream` is ready. Gives the sandbox, and where its interpreter came from.
+    ///
+    /// # Errors
+    /// The executor's own, since nothing of a program is there yet.
+    pub async fn open(
+        executor: &'static str,
+        limits: SandboxLimits,
+        stream: impl Stream + 'static,
+        backing: impl Backing + 'static,
+        ready_time_max: Duration,
+    ) -> Result<(Self, InterpreterOrigin), ExecutorError> {
+        let stream: Box<dyn Stream> = Box::new(stream);
+        let mut guest = Guest::new(stream);
+        match guest.ready(ready_time_max).await {
+            Ok(origin) => {
+                let backing = Box::new(backing);
+                let before = Counts::default();
+                Ok((Self { executor, guest, backing, limits, executions: 0, before }, origin))
+            }
+            Err(error) => {
+                let source = with_stderr(error, &backing.stderr());
+                Err(ExecutorError::before_start(executor, "set a sandbox up", source))
+            }
+        }
+    }
+
+    /// Whether its agent lives, as far as can be told without waiting.
+    #[must_use]
+    pub fn is_alive(&self) -> bool {
+        self.backing.is_alive()
+    }
+
+    /// Runs one program. Another may follow, which finds the files of this one and nothing else. When `control` cancels, the
+    /// program is ended and the verdict says so. Dropping the future ends the program; the sandbox is not usable then.
+    ///
+    /// # Errors
+    /// Never the program's fault. [`ExecutorError::kind`] says whose it is, and [`ExecutorError::program_started`] whether
+    /// the program may be sent elsewhere. The sandbox is not usable after an error.
+    pub async fn execute(
+        &mut self,
+        request: &ExecRequest,
+        control: &Control,
+        events: &mut dyn EventSink,
+    ) -> Result<Ending, ExecutorError> {
+        self.run(request, true, control, events).await
+    }
+
+    /// As [`Sandbox::execute`], in a sandbox that serves nothing else after it.
+    ///
+    /// # Errors
+    /// As [`Sandbox::execute`].
+    pub async fn execute_once(
+        mut self,
+        request: &ExecRequest,
+        control: &Control,
+        events: &mut dyn EventSink,
+    ) -> Result<Ending, ExecutorError> {
+        self.run(request, false, control, events).await
+    }
+
+    /// As [`Sandbox::execute`], with the answer in one piece.
+    ///
+    /// # Errors
+    /// As [`Sandbox::execute`].
+    pub async fn answer(
+        &mut self,
+        request: &ExecRequest,
+        control: &Control,
+    ) -> Result<ExecResult, ExecutorError> {
+        let mut events = Collected::default();
+        let ending = self.execute(request, control, &mut events).await?;
+        Ok(events.into_result(ending, &request.limits))
+    }
+
+    /// As [`Sandbox::execute_once`], with the answer in one piece.
+    ///
+    /// # Errors
+    /// As [`Sandbox::execute`].
+    pub async fn answer_once(
+        self,
+        request: &ExecRequest,
+        control: &Control,
+    ) -> Result<ExecResult, ExecutorError> {
+        let mut events = Collected::default();
+        let ending = self.execute_once(request, control, &mut events).await?;
+        Ok(events.into_result(ending, &request.limits))
+    }
+
+    async fn run(
+        &mut self,
+        request: &ExecRequest,
+        keep: bool,
+        control: &Control,
+        events: &mut dyn EventSink,
+    ) -> Result<Ending, ExecutorError> {
+        let begun = Instant::now();
+        // What was dead before did not die of this request.
+        let was_alive = self.is_alive();
+        self.executions += 1;
+        let first = self.executions == 1;
+        let scope =
+            if first || self.backing.reset_memory_peak() { PeakScope::Execution } else { PeakScope::Sandbox };
+        let order = Order { id: self.executions, keep, request };
+        let (progress, result) = self.guest.execute(order, control, events).await;
+        let reported = progress.report.as_ref().and_then(|report| report.counters.as_ref());
+        let counts = self.backing.counts(reported);
+        let evidence = counts.since(&self.before, scope);
+        self.before = counts;
+        let elapsed = begun.elapsed();
+        let verdict = match (&progress.report, result) {
+            (Some(report), Ok(())) => {
+                let (exec, sandbox) = (&request.limits, &self.limits);
+                verdict::judge(&Facts { report, evidence, exec, sandbox })
+            }
+            (_, Err(error)) => {
+                self.judge_lost(request, &progress, error, evidence, elapsed, was_alive).await?
+            }
+            (None, Ok(())) => {
+                let error = GuestError::Violation("an end without a report");
+                return Err(self.failed(&progress, error));
+            }
+        };
+        Ok(ending(verdict, &progress, evidence, elapsed))
+    }
+
+    /// The guest gave no whole answer. Where a limit of the sandbox is the cause, that is the verdict.
+    async fn judge_lost(
+        &mut self,
+        request: &ExecRequest,
+        progress: &Progress,
+        error: GuestError,
+        evidence: Evidence,
+        elapsed: Duration,
+        was_alive: bool,
+    ) -> Result<Verdict, ExecutorError> {
+        let lost = matches!(error, GuestError::Gone | GuestError::Io(_));
+        let may_have_run = progress.accepted || progress.started;
+        // One that lived when its request came and died before the start may have died of the files in it.
+        let unstarted = !may_have_run && was_alive && (lost || matches!(error, GuestError::Fault { .. }));
+        let death = match evidence.oom_kills {
+            0 if (lost && may_have_run) || unstarted => self.backing.post_mortem().await,
+            0 => None,
+            _ => Some(Death::OutOfMemory),
+        };
+        let (exec, sandbox) = (&request.limits, &self.limits);
+        if !progress.started {
+            let needs = InputNeeds::of(request);
+            let killed_for_memory = was_alive && death == Some(Death::OutOfMemory);
+            let unstarted = Unstarted { error: &error, killed_for_memory, evidence, needs, exec, sandbox };
+            if let Some(verdict) = refusal::judge(&unstarted) {
+                return Ok(verdict);
+            }
+        }
+        match death {
+            // It took so much that the kernel killed the agent too.
+            Some(Death::OutOfMemory) if lost && may_have_run => {
+                Ok(verdict::memory_exceeded(verdict::Killed::Program, evidence, exec, sandbox))
+            }
+            Some(Death::Kernel) if progress.started => Ok(verdict::kernel_ended(evidence, exec, sandbox)),
+            // It outlived even the agent's clock.
+            _ if matches!(error, GuestError::TooLate { .. })
+                && progress.started
+                && progress.report.is_none() =>
+            {
+                Ok(verdict::timed_out(elapsed, evidence, exec, sandbox))
+            }
+            _ => Err(self.failed(progress, error)),
+        }
+    }
+
+    fn failed(&self, progress: &Progress, error: GuestError) -> ExecutorError {
+        let step = if progress.report.is_some() { "collect the output files" } else { "run the program" };
+        let started = progress.may_have_run(&error, self.backing.is_lossless());
+        let kind = refusal::kind_of(&error);
+        let source = with_stderr(error, &self.backing.stderr());
+        ExecutorError { kind, ..ExecutorError::in_sandbox(self.executor, step, started, source) }
+    }
+}
+
+/// The error, with what else the other end said.
+fn with_stderr(error: GuestError, stderr: &str) -> Box<dyn std::error::Error + Send + Sync> {
+    if stderr.is_empty() { error.into() } else { format!("{}: {stderr}", crate::error_chain(&error)).into() }
+}
+
+/// `elapsed` and what was counted stand in where the agent was lost before its report.
+fn ending(verdict: Verdict, progress: &Progress, evidence: Evidence, elapsed: Duration) -> Ending {
+    let report = progress.report.as_ref();
+    let usage = Usage {
+        wall_time: report.map_or(elapsed, |report| Duration::from_micros(report.wall_time_us)),
+        cpu_time: report.map_or(evidence.cpu_time, |report| Duration::from_micros(report.cpu_time_us)),
+        // Cached pages of the runtime are no need of the program: the first run after a boot would seem to need
+        // all that it may have.
+        memory_bytes_peak: evidence
+            .memory_bytes_peak
+            .map(|peak| peak.saturating_sub(evidence.file_cache_bytes))
+            .or(report.map(|report| report.resident_bytes_peak))
+            .unwrap_or(0),
+        memory_peak_scope: evidence.memory_peak_scope,
+        pids_peak: evidence.pids_peak,
+    };
+    Ending {
+        verdict,
+        usage,
+        stdout_bytes: report.map(|report| report.stdout_bytes),
+        stderr_bytes: report.map(|report| report.stderr_bytes),
+    }
+}
