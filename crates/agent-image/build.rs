@@ -11,8 +11,16 @@ use std::{env, fs};
 
 fn main() {
     let crates = Path::new(&variable("CARGO_MANIFEST_DIR")).join("..");
-    let sources =
-        ["agent", "confine", "protocol", "template", "../runtime/runner", "../Cargo.lock", "../Cargo.toml"];
+    let sources = [
+        "agent",
+        "confine",
+        "protocol",
+        "seccomp",
+        "template",
+        "../runtime/runner",
+        "../Cargo.lock",
+        "../Cargo.toml",
+    ];
     for path in sources {
         println!("cargo:rerun-if-changed={}", crates.join(path).display());
     }

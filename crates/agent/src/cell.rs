@@ -7,11 +7,11 @@
 //! them.
 
 use crate::{Channel, Context, Filter, Origin, Place, serve};
-use confine::seccomp::Insn;
 use confine::{AGENT_CAPABILITIES, CellGroups, CellMounts, Proc, Refused, SingleThreaded, Stage};
 use protocol::GuestMessage;
 use protocol::launcher::{CreateCell, LauncherConfig};
 use rustix::thread::UnshareFlags;
+use seccomp::Insn;
 use std::io;
 use std::os::fd::OwnedFd;
 

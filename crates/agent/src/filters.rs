@@ -4,8 +4,8 @@
 //! memory, and each cell, which is a copy of the launcher, would pay for every one of those that it writes to.
 
 use crate::Filter;
-use confine::seccomp::{Helper, INSTRUCTIONS_MAX, Insn};
 use protocol::launcher::ProgramConfig;
+use seccomp::{Helper, INSTRUCTIONS_MAX, Insn};
 use std::io::{self, Read, Write};
 use std::os::fd::OwnedFd;
 

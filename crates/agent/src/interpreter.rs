@@ -4,7 +4,6 @@ use crate::OUTPUT_DIRECTORY;
 use crate::intake::{Order, give, write_all};
 use crate::room;
 use crate::streams::Kept;
-use confine::seccomp::{Arch, CompileOptions, Insn, Policy};
 use confine::{
     AdoptError, CellGroups, CellNamespaces, LandlockRules, ProgramSpec, Refused, SingleThreaded, Spawned,
     Step, TEMPLATE_CAPABILITIES,
@@ -16,6 +15,7 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::Resource;
 use rustix::thread::{CapabilitySet, CpuSet};
+use seccomp::{Arch, CompileOptions, Insn, Policy};
 use std::convert::Infallible;
 use std::ffi::CString;
 use std::io;

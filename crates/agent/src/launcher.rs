@@ -19,7 +19,6 @@ use crate::monitor;
 use crate::networks::Networks;
 use crate::template::Templates;
 use crate::{receive_packet, send_packet};
-use confine::seccomp::Helper;
 use confine::{
     CellGroups, CellRoot, Cloned, LAUNCHER_CAPABILITIES, Namespaces, Refused, SingleThreaded, Stage, UserMap,
 };
@@ -27,6 +26,7 @@ use protocol::launcher::{CreateCell, LauncherConfig, LauncherReply};
 use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::thread::UnshareFlags;
+use seccomp::Helper;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 

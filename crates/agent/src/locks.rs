@@ -2,7 +2,7 @@
 //!
 //! A record lock (fcntl(2), F_SETLK) is some 200 bytes of kernel memory that no control group counts, and no resource
 //! limit bounds (RLIMIT_LOCKS has had no effect since Linux 2.4.25). So the filter of system calls asks the agent for each
-//! (`ask` in `confine/data/seccomp.policy`). The agent cannot see what a call does, only that it is made: it assumes the
+//! (`ask` in `seccomp/data/seccomp.policy`). The agent cannot see what a call does, only that it is made: it assumes the
 //! worst, and counts what is really held when that assumption reaches the bound.
 //!
 //! Where locks are to be found: a record lock belongs to a table of descriptors and is gone with the first descriptor of

@@ -4,10 +4,10 @@
 //! behind. What stays has no right, no file and no work but to see to it that the launcher, and with it every process of
 //! its namespace, ends when the service does, even if the launcher is stopped or stuck.
 
-use confine::seccomp::Insn;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{Signal, pidfd_send_signal};
+use seccomp::Insn;
 use std::convert::Infallible;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};

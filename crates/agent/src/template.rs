@@ -10,7 +10,6 @@
 
 use crate::interpreter::become_template;
 use crate::serve::prepare_tmp;
-use confine::seccomp::Insn;
 use confine::{CellMounts, Cloned, Namespaces, Proc, SingleThreaded, Stage, TEMPLATE_CAPABILITIES};
 use protocol::launcher::{LauncherConfig, TemplateConfig};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -18,6 +17,7 @@ use rustix::fs::{Mode, OFlags};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::thread::UnshareFlags;
+use seccomp::Insn;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};

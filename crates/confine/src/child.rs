@@ -10,141 +10,16 @@
 
 #![allow(unsafe_code, reason = "execve(2), dup2(2) of fixed numbers and close_range(2) after the fork")]
 
-use crate::{insn::Insn, install, rights};
+use crate::errno::last_errno;
+use crate::steps::{PROGRAM_STEPS, Step};
+use crate::{install, rights};
 use core::ffi::{CStr, c_char};
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::{Errno, IoSlice};
 use rustix::process::{Resource, Rlimit};
 use rustix::thread::{CapabilitySet, CpuSet, LinkNameSpaceType};
-
-/// One step of confining a program, in the order of [`PROGRAM_STEPS`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[repr(u8)]
-pub enum Step {
-    /// The cell's control groups. First: from here on the cell pays for what the process uses.
-    Cgroups = 1,
-    /// The cell's namespaces.
-    Namespaces,
-    /// A session of its own: signals to a group, `kill(0)`, stay inside.
-    Session,
-    /// Standard streams and control descriptors get their numbers.
-    Descriptors,
-    /// Every other descriptor is closed.
-    CloseOthers,
-    /// The kernel's out-of-memory killer prefers it to the agent.
-    OomScore,
-    /// Resource limits.
-    Limits,
-    /// Its CPUs.
-    Affinity,
-    /// Its working directory.
-    Directory,
-    /// Signals as a fresh process has them.
-    Signals,
-    /// No capability can come back.
-    Bound,
-    /// The program's user and group, no others.
-    User,
-    /// No capability is left.
-    Capabilities,
-    /// No privilege by exec.
-    NoNewPrivileges,
-    /// Its own user may look at it in `/proc`.
-    Dumpable,
-    /// Landlock.
-    Landlock,
-    /// The filter of system calls.
-    Seccomp,
-    /// The limit of open files.
-    Files,
-    /// The interpreter starts.
-    Execute,
-}
-
-/// All steps in their order; a process takes those that it needs ([`Step::needed`]). Rights are needed until they are dropped, the filter comes last because it refuses
-/// most of what the steps before it do. Only the limit of open files is later still: the kernel measures the
-/// descriptors that a whole user has on the way through sockets (unix(7), ETOOMANYREFS) by the limit of whoever
-/// sends one more. Where all cells are of one user, the program of one could else keep those of the others from
-/// handing over the filter's listener.
-pub const PROGRAM_STEPS: [Step; 19] = [
-    Step::Cgroups,
-    Step::Namespaces,
-    Step::Session,
-    Step::Descriptors,
-    Step::CloseOthers,
-    Step::OomScore,
-    Step::Limits,
-    Step::Affinity,
-    Step::Directory,
-    Step::Signals,
-    Step::Bound,
-    Step::User,
-    Step::Capabilities,
-    Step::NoNewPrivileges,
-    Step::Dumpable,
-    Step::Landlock,
-    Step::Seccomp,
-    Step::Files,
-    Step::Execute,
-];
-
-impl Step {
-    /// What the step does, in the infinitive, for error messages.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Cgroups => "join the sandbox's control groups",
-            Self::Namespaces => "enter the sandbox's namespaces",
-            Self::Session => "start a session",
-            Self::Descriptors => "place the descriptors",
-            Self::CloseOthers => "close the other descriptors",
-            Self::OomScore => "raise the out-of-memory score",
-            Self::Limits => "set the resource limits",
-            Self::Affinity => "set the processor affinity",
-            Self::Directory => "enter the working directory",
-            Self::Signals => "reset the signals",
-            Self::Bound => "empty the capability bounding set",
-            Self::User => "become the program's user",
-            Self::Capabilities => "drop the capabilities",
-            Self::NoNewPrivileges => "refuse new privileges",
-            Self::Landlock => "enter the landlock domain",
-            Self::Seccomp => "install the system call filter",
-            Self::Files => "limit the open files",
-            Self::Dumpable => "become dumpable",
-            Self::Execute => "execute the interpreter",
-        }
-    }
-
-    /// The step with this number.
-    #[must_use]
-    pub fn from_number(number: u8) -> Option<Self> {
-        PROGRAM_STEPS.into_iter().find(|step| *step as u8 == number)
-    }
-
-    /// Whether an interpreter that is `forked` from a template, or one that is started, can come by this step: a
-    /// forked one has a cell to enter and nothing to execute, and its signals are as a fresh one has them.
-    #[must_use]
-    pub fn is_of(self, forked: bool) -> bool {
-        match self {
-            Self::Cgroups | Self::Namespaces | Self::Dumpable => forked,
-            Self::Signals | Self::Execute => !forked,
-            _ => true,
-        }
-    }
-
-    /// Whether a process takes this step.
-    fn needed(self, child: &Child<'_>) -> bool {
-        let wanted = match self {
-            Self::User => child.user.is_some(),
-            Self::Affinity => child.cpus.is_some(),
-            Self::Landlock => child.ends.ruleset.is_some(),
-            Self::Seccomp => child.filter.is_some(),
-            _ => true,
-        };
-        wanted && self.is_of(child.cell.is_some())
-    }
-}
+use seccomp::Insn;
 
 /// What the steps need, made before the fork.
 pub(crate) struct Child<'a> {
@@ -226,11 +101,23 @@ impl Child<'_> {
     /// # Errors
     /// The first that failed. The process must end then.
     pub(crate) fn apply_all(&self) -> Result<(), (Step, Errno)> {
-        for step in PROGRAM_STEPS.into_iter().filter(|step| step.needed(self)) {
+        for step in PROGRAM_STEPS.into_iter().filter(|step| self.needs(*step)) {
             let result = if self.fail_at == Some(step) { Err(Errno::IO) } else { self.apply(step) };
             result.map_err(|errno| (step, errno))?;
         }
         Ok(())
+    }
+
+    /// Whether this process takes a step.
+    fn needs(&self, step: Step) -> bool {
+        let is_wanted = match step {
+            Step::User => self.user.is_some(),
+            Step::Affinity => self.cpus.is_some(),
+            Step::Landlock => self.ends.ruleset.is_some(),
+            Step::Seccomp => self.filter.is_some(),
+            _ => true,
+        };
+        is_wanted && step.is_of(self.cell.is_some())
     }
 
     /// Tells the parent which step failed.
@@ -394,13 +281,6 @@ fn is_optional(resource: Resource) -> bool {
 pub fn exit_now(code: i32) -> ! {
     // SAFETY: _exit(2) touches no memory of ours and does not return.
     unsafe { libc::_exit(code) }
-}
-
-pub(crate) fn last_errno() -> Errno {
-    // SAFETY: the function has no preconditions.
-    let errno = unsafe { libc::__errno_location() };
-    // SAFETY: it points to this thread's own errno, which is always there to be read.
-    Errno::from_raw_os_error(unsafe { errno.read() })
 }
 
 pub(crate) fn close_range(first: RawFd, last: RawFd) -> rustix::io::Result<()> {

@@ -7,7 +7,6 @@
 #![allow(unsafe_code, reason = "the interpreter's C interface, and functions with C names for it to call")]
 
 use crate::child::{Cell, Child, ENTERED, Ends, FORK_FAILED, exit_now};
-use crate::insn::{INSTRUCTIONS_MAX, Insn};
 use crate::orphan::{Side, fork_orphan};
 use crate::template::{NAMESPACES, Parsed, REQUEST_DESCRIPTORS_MAX, REQUEST_WORDS_MAX};
 use core::ffi::c_int;
@@ -18,6 +17,7 @@ use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendFlags, recvmsg, send,
 };
 use rustix::thread::{CapabilitySet, LinkNameSpaceType};
+use seccomp::{INSTRUCTIONS_MAX, Insn};
 
 /// Where programs run.
 const DIRECTORY: &core::ffi::CStr = c"/tmp/output";

@@ -2,19 +2,10 @@
 
 #![allow(unsafe_code, reason = "seccomp(2) has no safe wrapper")]
 
-use crate::child::last_errno;
-use crate::insn::Insn;
+use crate::errno::last_errno;
 use rustix::fd::{FromRawFd, OwnedFd};
 use rustix::io::Errno;
-
-/// Puts a filter on this process of one thread, for good, and on all that it starts. Wants no_new_privs, or CAP_SYS_ADMIN.
-///
-/// # Errors
-/// seccomp(2).
-#[cfg(feature = "std")]
-pub fn filter_this_process(filter: &[Insn]) -> Result<(), crate::Refused> {
-    install(filter, false).map(drop).map_err(crate::Refused::at("install the filter of system calls"))
-}
+use seccomp::Insn;
 
 /// Puts a filter on the calling thread for good; async-signal-safe. Needs no_new_privs. With `notify` the result
 /// is the descriptor on which refused calls are heard.

@@ -93,7 +93,7 @@ extern "C" fn go_between(fork_errno: *mut c_void) {
         return;
     }
     if pid < 0 {
-        let errno = crate::child::last_errno().raw_os_error();
+        let errno = crate::errno::last_errno().raw_os_error();
         // SAFETY: `fork_orphan` passes a pointer to its local, which is alive while it sleeps.
         unsafe { core::ptr::write_volatile(fork_errno.cast::<c_int>(), errno) };
     }

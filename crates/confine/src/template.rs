@@ -4,10 +4,11 @@
 //! ends are ours and of one build, and an agent closes its end before anything of a program comes into its cell.
 //! The reader has no standard library and allocates nothing, so the packet is flat and bounded.
 
-use crate::child::{ENTERED_KINDS, Step};
-use crate::insn::{INSTRUCTIONS_MAX, Insn};
+use crate::child::ENTERED_KINDS;
+use crate::steps::Step;
 use rustix::process::Resource;
 use rustix::thread::CpuSet;
+use seccomp::{INSTRUCTIONS_MAX, Insn};
 
 /// First word: a packet of this form.
 const MAGIC: u64 = u64::from_be_bytes(*b"tmplfrk1");

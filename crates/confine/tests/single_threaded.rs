@@ -2,11 +2,11 @@
 
 #![allow(clippy::print_stderr, clippy::print_stdout, reason = "it is its own harness")]
 
-use confine::seccomp::{Arch, CompileOptions, Policy};
 use confine::{Cloned, Namespaces, ProgramSpec, SingleThreaded, exit_now, spawn};
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::process::{WaitId, WaitIdOptions};
 use rustix::thread::CapabilitySet;
+use seccomp::{Arch, CompileOptions, Policy};
 use std::ffi::CString;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};

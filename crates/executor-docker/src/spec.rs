@@ -4,7 +4,7 @@ use crate::config::{DockerConfig, Flavour};
 use crate::image::{AGENT_PATH, Facts};
 use crate::owner;
 use bollard::models::{ContainerCreateBody, HostConfig, HostConfigCgroupnsModeEnum, HostConfigLogConfig};
-use confine::seccomp::{Arch, Policy};
+use seccomp::{Arch, Policy};
 use std::collections::HashMap;
 use std::fs::{self, File, Permissions};
 use std::io::{self, Write};

@@ -3,7 +3,7 @@
 use crate::cpus::{Cpus, Share};
 use crate::launcher::{Created, Launcher, LauncherError};
 use crate::users::{User, Users};
-use confine::cgroup::{CellGroup, CellLimits, CgroupError, Manager, TotalLimits};
+use cgroup::{CellGroup, CellLimits, CgroupError, Manager, TotalLimits};
 use executor::{SandboxLimits, Templates};
 use protocol::InterpreterOrigin;
 use protocol::launcher::CreateCell;

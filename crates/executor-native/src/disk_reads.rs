@@ -5,7 +5,7 @@
 //! the limit itself is set when it is ready, so that it does not slow the start. Where the limit cannot be, `/health`
 //! says why and everything else works: it protects the host's disk and no other promise rests on it.
 
-use confine::cgroup::{Disk, Reads};
+use cgroup::{Disk, Reads};
 use executor::error_chain;
 use std::fmt;
 use std::os::fd::OwnedFd;

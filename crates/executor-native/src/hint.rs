@@ -3,7 +3,7 @@
 //! One refusal has several causes, and the errno is the same for most: EPERM or EACCES. What tells them apart are facts of
 //! the host, which [`Situation`] holds.
 
-use confine::CONTAINER_OPTIONS;
+use crate::container::CONTAINER_OPTIONS;
 use std::io;
 use std::path::Path;
 

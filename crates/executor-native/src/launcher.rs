@@ -4,7 +4,7 @@ use crate::disk_reads::DiskReads;
 use crate::runtime_place::{RuntimePlace, read_ahead};
 use crate::words;
 use agent::{receive_packet, send_packet};
-use confine::cgroup::CellGroup;
+use cgroup::CellGroup;
 use confine::{Image, SpawnedImage};
 use protocol::launcher::{CreateCell, LauncherConfig, LauncherReply};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair, sockopt};

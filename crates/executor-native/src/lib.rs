@@ -18,6 +18,7 @@
 //! - [`start`] checks what this host can enforce before anything is run.
 
 mod cell;
+mod container;
 mod cpus;
 mod disk_reads;
 mod error;
@@ -31,9 +32,9 @@ mod users;
 mod words;
 
 pub use cell::OriginCounts;
-pub use confine::cgroup::{Total, Totals};
+pub use cgroup::{Total, Totals};
 pub use error::StartError;
 pub use executor::{COMMON, LEAN, TemplateSpec};
 pub use executor_impl::NativeExecutor;
 pub use hint::{apparmor_fix, apparmor_restricts};
-pub use start::{NativeConfig, PROVIDER};
+pub use start::{NativeConfig, PROVIDER, host_view};

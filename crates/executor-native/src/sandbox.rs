@@ -2,7 +2,7 @@
 
 use crate::cell::{Cell, CellError, CellFactory, Remover};
 use crate::start::PROVIDER;
-use confine::cgroup::{CellUsage, TotalLimits};
+use cgroup::{CellUsage, TotalLimits};
 use executor::{Backing, Counts, ExecutorError, Sandbox, SharedMemory};
 use protocol::Counters;
 use std::sync::Arc;

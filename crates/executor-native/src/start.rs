@@ -1,12 +1,13 @@
 //! Checks what this host can enforce, and starts the executor only when that is everything.
 
 use crate::cell::{CellFactory, Remover};
+use crate::container::CONTAINER_OPTIONS;
 use crate::disk_reads::DiskReads;
 use crate::error::StartError;
 use crate::hint::{self, Situation};
 use crate::launcher::{Launcher, LauncherError, RootFacts};
 use crate::runtime_place::RuntimePlace;
-use confine::cgroup::{HostView, Layout, Manager, ManagerConfig, TotalLimits, Totals, WallState};
+use cgroup::{HostView, Layout, Manager, ManagerConfig, TotalLimits, Totals, WallState};
 use executor::{PoolSize, Protection, SandboxLimits, TemplateSpec, Templates, error_chain};
 use protocol::launcher::{LauncherConfig, ProgramConfig, UserIds};
 use std::collections::BTreeMap;
@@ -211,21 +212,27 @@ fn limit_totals(
     Ok(limits)
 }
 
+/// This process and its host, as the search for control groups sees them. `command` of ours was typed; hints name it.
+#[must_use]
+pub fn host_view(command: &'static str) -> HostView {
+    HostView { euid: confine::euid_outside(), command, container_options: CONTAINER_OPTIONS }
+}
+
 fn open_groups(
     config: &NativeConfig,
     protections: &mut BTreeMap<&'static str, Protection>,
 ) -> Result<Manager, StartError> {
-    let view = HostView { command: config.command };
+    let view = host_view(config.command);
     let layout =
-        Layout::detect_for(view, config.cgroup_parent.as_deref()).map_err(|error| cgroup_error(&error))?;
+        Layout::detect_host(&view, config.cgroup_parent.as_deref()).map_err(|error| cgroup_error(&error))?;
     let manager = Manager::open(layout, ManagerConfig::default()).map_err(|error| cgroup_error(&error))?;
     let mut missing = Vec::new();
     for wall in manager.check() {
         let name = match wall.kind {
-            confine::cgroup::WallKind::Memory => "memory_limit",
-            confine::cgroup::WallKind::Swap => "swap_limit",
-            confine::cgroup::WallKind::Pids => "process_limit",
-            confine::cgroup::WallKind::Cpu => "cpu_limit",
+            cgroup::WallKind::Memory => "memory_limit",
+            cgroup::WallKind::Swap => "swap_limit",
+            cgroup::WallKind::Pids => "process_limit",
+            cgroup::WallKind::Cpu => "cpu_limit",
         };
         let protection = match wall.state {
             WallState::Enforced => enforced("cgroup"),

@@ -5,10 +5,10 @@
 
 mod support;
 
-use confine::seccomp::{Arch, syscall_number};
 use confine::{AGENT_CAPABILITIES, LAUNCHER_CAPABILITIES, TEMPLATE_CAPABILITIES};
 use executor::{Executor, Freshness, Hints, PoolSize, TemplateSpec};
 use executor_native::{NativeConfig, NativeExecutor};
+use seccomp::{Arch, syscall_number};
 use std::fmt::Write;
 use std::path::Path;
 use std::time::{Duration, Instant};

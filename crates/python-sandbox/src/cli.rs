@@ -1,8 +1,8 @@
 //! The command line: what may be typed.
 
 use crate::settings::{FileChoice, Inputs, parse_size};
+use cgroup::{Bound, DelegatedLimits};
 use clap::{Args, Parser, Subcommand};
-use confine::cgroup::{Bound, DelegatedLimits};
 use std::ffi::OsString;
 use std::path::PathBuf;
 

@@ -79,7 +79,7 @@ pub(crate) fn prepare_cgroups(settings: &Settings) -> Result<(), String> {
     if !settings.native_cgroup_remount {
         return Ok(());
     }
-    confine::cgroup::make_writable().map(drop).map_err(|error| executor::error_chain(&error))
+    cgroup::make_writable().map(drop).map_err(|error| executor::error_chain(&error))
 }
 
 async fn start_native(settings: &Settings, runtime: &Runtime, command: &'static str) -> Arc<dyn Executor> {

@@ -58,7 +58,7 @@ fn groups() -> BTreeSet<String> {
     groups_below(Path::new("/sys/fs/cgroup"))
 }
 
-/// Whether a directory has the name of a parent of instances (`confine::cgroup`). A unit `python-sandbox.service`, or the
+/// Whether a directory has the name of a parent of instances (`cgroup`). A unit `python-sandbox.service`, or the
 /// group beside the parent that takes the service's own processes, has not: what appears there is no leftover.
 fn is_parent_name(name: &str) -> bool {
     let rest = name.strip_prefix("python-sandbox");
@@ -95,7 +95,7 @@ fn groups_below(top: &Path) -> BTreeSet<String> {
 }
 
 /// Whether the group is none of ours: another user's, which cannot even be opened, or that of a service that lives,
-/// which keeps a lock on it (`confine::cgroup`).
+/// which keeps a lock on it (`cgroup`).
 fn is_anothers(group: &Path) -> bool {
     match File::open(group) {
         Ok(dir) => matches!(dir.try_lock_shared(), Err(TryLockError::WouldBlock)),

@@ -30,7 +30,7 @@ pub(crate) fn enter(command: &Command, settings: &Settings) -> Option<ExitCode> 
         // Whoever names a place means it.
         && settings.native_cgroup_parent.is_none()
         && !was_started_again()
-        && confine::cgroup::scope_helps();
+        && cgroup::scope_helps(&executor_native::host_view("serve"));
     if !is_wanted {
         return None;
     }

@@ -1,6 +1,6 @@
 //! Processes and their memory as the kernel counts it (proc(5)).
 
-use confine::{host_memory_bytes, memory_bytes_in};
+use cgroup::{host_memory_bytes, memory_bytes_in};
 use std::collections::BTreeMap;
 use std::fs;
 

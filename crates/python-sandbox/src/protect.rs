@@ -3,8 +3,8 @@
 //! system calls that neither it nor what it starts has a use for.
 
 use crate::settings::Settings;
-use confine::seccomp::Helper;
 use confine::{OomScore, Refused};
+use seccomp::Helper;
 use std::io;
 
 /// Of the service and its launcher; programs have 1000. Not -1000: a service that grows without an end must not take the

@@ -3,7 +3,7 @@
 use crate::cli::SetupArgs;
 use crate::settings::{Settings, size_display};
 use crate::{compose, exit, term};
-use confine::cgroup::Delegated;
+use cgroup::Delegated;
 use indicatif::{ProgressBar, ProgressStyle};
 use runtime::{Progress, Runtime, SetupOptions};
 use std::process::ExitCode;
@@ -71,7 +71,8 @@ fn delegate_cgroups(user: &str, args: &SetupArgs) -> ExitCode {
             return exit::our_fault();
         }
     };
-    match confine::cgroup::delegate(ids.0, ids.1, &args.delegated_limits()) {
+    let view = executor_native::host_view("serve");
+    match cgroup::delegate(&view, ids.0, ids.1, &args.delegated_limits()) {
         Ok(delegated) => {
             for directory in &delegated.directories {
                 term::message(&format!("{user} may now use {}", directory.display()));

@@ -7,32 +7,36 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Which crates of the workspace each crate may name outside of its tests.
-const ARROWS: [(&str, &[&str]); 16] = [
+const ARROWS: [(&str, &[&str]); 18] = [
     ("protocol", &[]),
     ("validator", &[]),
-    ("confine", &[]),
+    ("cgroup", &[]),
+    ("seccomp", &[]),
+    ("confine", &["seccomp"]),
     ("ownership", &[]),
     ("storage", &["ownership"]),
     ("runtime", &["ownership"]),
     ("testkit", &[]),
     ("agent-image", &[]),
-    ("agent", &["confine", "protocol"]),
+    ("agent", &["confine", "protocol", "seccomp"]),
     ("template", &["confine"]),
     ("executor", &["protocol"]),
-    ("executor-docker", &["agent-image", "confine", "executor", "ownership"]),
-    ("executor-native", &["agent", "agent-image", "confine", "executor", "protocol"]),
+    ("executor-docker", &["agent-image", "executor", "ownership", "seccomp"]),
+    ("executor-native", &["agent", "agent-image", "cgroup", "confine", "executor", "protocol"]),
     ("service", &["executor", "storage", "validator"]),
     ("api", &["executor", "service", "storage", "validator"]),
     (
         "python-sandbox",
         &[
             "api",
+            "cgroup",
             "confine",
             "executor",
             "executor-docker",
             "executor-native",
             "ownership",
             "runtime",
+            "seccomp",
             "service",
             "storage",
             "validator",

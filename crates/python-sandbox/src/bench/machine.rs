@@ -30,7 +30,7 @@ impl Machine {
             cores: std::thread::available_parallelism().map_or(1, usize::from),
             virtual_machine: field(&cpuinfo, "flags")
                 .is_some_and(|flags| flags.split(' ').any(|flag| flag == "hypervisor")),
-            memory_bytes: confine::host_memory_bytes("MemTotal").unwrap_or(0),
+            memory_bytes: cgroup::host_memory_bytes("MemTotal").unwrap_or(0),
             kernel: format!("{} {}", uname.sysname().to_string_lossy(), uname.release().to_string_lossy()),
         }
     }

@@ -105,7 +105,7 @@ pub(super) fn instance(pid: u32) -> Option<String> {
     descendants(pid).into_iter().filter_map(groups).find_map(|text| instance_in(&text))
 }
 
-/// It begins with `i-` (`confine::cgroup`), in whichever hierarchy.
+/// It begins with `i-` (`cgroup`), in whichever hierarchy.
 fn instance_in(groups: &str) -> Option<String> {
     groups.split(['/', '\n']).find(|part| part.starts_with("i-")).map(str::to_owned)
 }

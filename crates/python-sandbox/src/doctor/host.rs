@@ -96,8 +96,8 @@ pub(super) fn user_namespaces(native_is_healthy: bool) -> Finding {
 fn cgroups(settings: &Settings) -> Finding {
     // Where it fails, the finding below says what that leaves.
     let _ = compose::prepare_cgroups(settings);
-    let view = confine::cgroup::HostView { command: "doctor" };
-    match confine::cgroup::Layout::detect_for(view, settings.native_cgroup_parent.as_deref()) {
+    let view = executor_native::host_view("doctor");
+    match cgroup::Layout::detect_host(&view, settings.native_cgroup_parent.as_deref()) {
         Ok(layout) => {
             let places: Vec<String> =
                 layout.hierarchies().iter().map(|hierarchy| hierarchy.parent.display().to_string()).collect();

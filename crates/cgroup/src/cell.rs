@@ -1,0 +1,355 @@
+//! The group of one sandbox, in every hierarchy.
+//!
+//! ```text
+//! create -> [made in hierarchy 1..n] -> [limits set] -> used -> destroy or drop -> gone
+//!                 |                          |                        |
+//!                 +------- any failure ------+-> kill, remove         +-> left over -> next sweep
+//! ```
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError};
+
+use crate::controller::Controller;
+use crate::error::CgroupError;
+use crate::group::Group;
+use crate::instance::{Instance, OWNER_ONLY_MODE, Place, SwapControl};
+use crate::layout::Version;
+use crate::limits::{CellLimits, CellUsage};
+use crate::remove::{kill_all, remove_tree};
+use crate::{v1, v2};
+
+/// A group whose peak is as near to its limit as this has reached it: the largest page of any Linux.
+const FULL_WITHIN_BYTES: u64 = 64 << 10;
+
+/// The name is a part of a directory name, and shows in logs.
+const NAME_CHARS_MAX: usize = 64;
+
+/// No cell's: those begin with `c-`.
+const HELPERS_NAME: &str = "h-launcher";
+/// The kernel's weight of a group, and by how much that of the helpers is above a cell's: 1 to 10 (cgroup-v2.rst,
+/// "cpu.weight"; sched-design-CFS.rst, "cpu.shares").
+const V1_SHARES: u64 = 1024;
+const V2_WEIGHT: u64 = 100;
+const HELPERS_WEIGHT: u64 = 10;
+
+/// A group with limits. Dropping it kills what is in it and removes it.
+#[derive(Debug)]
+pub struct CellGroup {
+    instance: Arc<Instance>,
+    dir_name: String,
+    /// One per place of the instance; fewer only while half made.
+    dirs: Vec<OwnedFd>,
+    limits: Option<CellLimits>,
+}
+
+impl CellGroup {
+    pub(crate) fn create(
+        instance: &Arc<Instance>,
+        name: &str,
+        limits: &CellLimits,
+    ) -> Result<Self, CgroupError> {
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+        if name.is_empty() || name.len() > NAME_CHARS_MAX || !name.bytes().all(is_plain) {
+            return Err(CgroupError::BadName { name: name.chars().take(NAME_CHARS_MAX).collect() });
+        }
+        limits.validate()?;
+        // The prefix keeps a cell called `tasks` apart from the kernel's file of that name.
+        let mut cell = Self::create_bare(instance, format!("c-{name}"))?;
+        cell.set_limits(limits)?;
+        Ok(cell)
+    }
+
+    /// The group of the launcher and its templates: without a limit of its own on memory, which the service's total
+    /// bounds, and with a share of the CPUs that keeps busy cells from holding up the making of others.
+    pub(crate) fn create_for_helpers(instance: &Arc<Instance>, pids_max: u64) -> Result<Self, CgroupError> {
+        let group = Self::create_bare(instance, HELPERS_NAME.to_owned())?;
+        group.of(Controller::Pids).1.write_exact("pids.max", &pids_max.to_string())?;
+        match group.of(Controller::Cpu) {
+            (Version::V1, cpu) => cpu.write_exact("cpu.shares", &(V1_SHARES * HELPERS_WEIGHT).to_string())?,
+            (Version::V2, cpu) => cpu.write_exact("cpu.weight", &(V2_WEIGHT * HELPERS_WEIGHT).to_string())?,
+        }
+        Ok(group)
+    }
+
+    /// The groups without limits.
+    pub(crate) fn create_bare(instance: &Arc<Instance>, dir_name: String) -> Result<Self, CgroupError> {
+        // From here on, dropping the cell removes what was made of it.
+        let mut cell = Self {
+            instance: Arc::clone(instance),
+            dir_name,
+            dirs: Vec::with_capacity(instance.places.len()),
+            limits: None,
+        };
+        let ops = &*instance.ops;
+        for index in 0..instance.places.len() {
+            let at = instance.dir(index);
+            let failed = |step, source| CgroupError::Step { step, path: cell.path(index), source };
+            match ops.make_dir(at, &cell.dir_name, OWNER_ONLY_MODE) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                    return Err(CgroupError::NameTaken { name: cell.name().to_owned() });
+                }
+                made => made.map_err(|source| failed("make group", source))?,
+            }
+            match ops.open_dir(at, Path::new(&cell.dir_name)) {
+                Ok(dir) => cell.dirs.push(dir),
+                Err(source) => {
+                    let error = failed("open group", source);
+                    cell.remove_from(index);
+                    return Err(error);
+                }
+            }
+        }
+        // v1 inherits the same from the instance, see `v1::prepare_memory`.
+        if instance.places[0].hierarchy.version == Version::V2 {
+            v2::set_single_kills(cell.group(0))?;
+        }
+        Ok(cell)
+    }
+
+    /// The name as it was given.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.dir_name.split_once('-').map_or(&self.dir_name, |(_, name)| name)
+    }
+
+    /// The group in each hierarchy, for logs and tests.
+    #[must_use]
+    pub fn paths(&self) -> Vec<PathBuf> {
+        (0..self.dirs.len()).map(|index| self.path(index)).collect()
+    }
+
+    /// Write-only, close-on-exec descriptors, one per hierarchy, that of v2 first. A process of one thread that writes `0` to each of
+    /// them is in the cell; the kernel judges by the rights of whoever opened them. Memory that a process already
+    /// has stays charged to its old group, so join first and allocate afterwards.
+    ///
+    /// On v1 they are `tasks` and not `cgroup.procs`: to move a whole process the kernel stops every fork and exit
+    /// of the host for an RCU grace period, milliseconds on a busy one; to move the writing thread alone it does
+    /// not (`cgroup_procs_write_start`, since Linux 5.16). v2 has no such file across groups.
+    ///
+    /// # Errors
+    /// [`CgroupError::Step`].
+    pub fn join_files(&self) -> Result<Vec<OwnedFd>, CgroupError> {
+        let open = |(dir, place): (&OwnedFd, &Place)| {
+            let group = Group { ops: &*self.instance.ops, dir: dir.as_fd() };
+            let file = match place.hierarchy.version {
+                Version::V1 => "tasks",
+                Version::V2 => "cgroup.procs",
+            };
+            group.ops.open_for_write(group.dir, file).map_err(|source| group.failed("open", file, source))
+        };
+        let is_v1 = |place: &Place| place.hierarchy.version == Version::V1;
+        let mut all: Vec<_> = self.dirs.iter().zip(&self.instance.places).collect();
+        all.sort_by_key(|(_, place)| is_v1(place));
+        all.into_iter().map(open).collect()
+    }
+
+    /// The v2 group, for `clone3` with `CLONE_INTO_CGROUP`. `None` where all hierarchies are v1; on a hybrid
+    /// host it replaces only one of [`Self::join_files`].
+    #[must_use]
+    pub fn dir_fd(&self) -> Option<BorrowedFd<'_>> {
+        let index = self.instance.places.iter().position(|place| place.hierarchy.version == Version::V2)?;
+        self.dirs.get(index).map(AsFd::as_fd)
+    }
+
+    /// Sets all limits and reads them back. May be called again; lowering memory below what is in use fails on
+    /// v1 and kills on v2, as the kernel does it.
+    ///
+    /// # Errors
+    /// [`CgroupError`]. Some limits may be set then: destroy the cell.
+    pub fn set_limits(&mut self, limits: &CellLimits) -> Result<(), CgroupError> {
+        limits.validate()?;
+        let is_raising = self.limits.is_some_and(|before| limits.memory_bytes > before.memory_bytes);
+        // Until all are set nothing is known, and the kernel's default is unlimited: lowering.
+        self.limits = None;
+        if is_raising {
+            self.set_swap(limits)?;
+            self.set_memory(limits)?;
+        } else {
+            self.set_memory(limits)?;
+            self.set_swap(limits)?;
+        }
+        self.set_pids(limits)?;
+        self.set_cpu(limits)?;
+        self.limits = Some(*limits);
+        Ok(())
+    }
+
+    pub(crate) fn set_memory(&self, limits: &CellLimits) -> Result<(), CgroupError> {
+        match self.of(Controller::Memory) {
+            (Version::V1, cell) => v1::set_memory(cell, limits),
+            (Version::V2, cell) => v2::set_memory(cell, limits),
+        }
+    }
+
+    pub(crate) fn set_swap(&self, limits: &CellLimits) -> Result<(), CgroupError> {
+        let (_, cell) = self.of(Controller::Memory);
+        match self.instance.swap {
+            SwapControl::MemoryAndSwap => v1::set_memory_and_swap(cell, limits),
+            SwapControl::SwapMax => v2::set_no_swap(cell),
+            SwapControl::Swappiness | SwapControl::Nothing => Ok(()),
+        }
+    }
+
+    pub(crate) fn set_pids(&self, limits: &CellLimits) -> Result<(), CgroupError> {
+        v2::set_pids(self.of(Controller::Pids).1, limits)
+    }
+
+    pub(crate) fn set_cpu(&self, limits: &CellLimits) -> Result<(), CgroupError> {
+        match self.of(Controller::Cpu) {
+            (Version::V1, cell) => v1::set_cpu(cell, limits),
+            (Version::V2, cell) => v2::set_cpu(cell, limits),
+        }
+    }
+
+    /// Processes of the group that were killed because memory ran out: its own limit's, one of a group above, or the host's.
+    ///
+    /// # Errors
+    /// [`CgroupError::Step`] or [`CgroupError::Parse`].
+    pub fn oom_kills(&self) -> Result<u64, CgroupError> {
+        match self.of(Controller::Memory) {
+            (Version::V1, cell) => v1::oom_kills(cell),
+            (Version::V2, cell) => v2::oom_kills(cell),
+        }
+    }
+
+    /// What the cell used since it was made.
+    ///
+    /// # Errors
+    /// [`CgroupError::Step`] or [`CgroupError::Parse`].
+    pub fn usage(&self) -> Result<CellUsage, CgroupError> {
+        let memory_peak_bytes = match self.of(Controller::Memory) {
+            (Version::V1, cell) => v1::memory_peak_bytes(cell)?,
+            (Version::V2, cell) => v2::memory_peak_bytes(cell)?,
+        };
+        let oom_kills = self.oom_kills()?;
+        let cpu_time_us = match self.of(Controller::Cpuacct) {
+            (Version::V1, cell) => v1::cpu_time_us(cell)?,
+            (Version::V2, cell) => v2::cpu_time_us(cell)?,
+        };
+        let (_, pids) = self.of(Controller::Pids);
+        // The same names on v1 and v2 (Documentation/admin-guide/cgroup-v2.rst, "memory.stat").
+        let (version, memory) = self.of(Controller::Memory);
+        // The peak stops at the limit: whoever came that far was killed for it, whatever the counters of failures say.
+        let is_full = |limits: CellLimits| {
+            memory_peak_bytes
+                .is_some_and(|peak| peak.saturating_add(FULL_WITHIN_BYTES) >= limits.memory_bytes)
+        };
+        let own_limit_hit = oom_kills == 0
+            || self.limits.is_some_and(is_full)
+            || match version {
+                // How often the limit was reached; a kill for another's limit, or the host's, does not count here.
+                // Where swap is counted, memory and swap together are charged first, and that counter is the one that fails.
+                Version::V1 => {
+                    memory.number_if_present("memory.failcnt")? != Some(0)
+                        || memory
+                            .number_if_present(v1::MEMORY_AND_SWAP_FAILURES)?
+                            .is_some_and(|count| count > 0)
+                }
+                Version::V2 => memory.keyed("memory.events", "oom")? != Some(0),
+            };
+        Ok(CellUsage {
+            memory_peak_bytes,
+            file_cache_bytes: memory.keyed_sum("memory.stat", &["inactive_file", "active_file"])?,
+            oom_kills,
+            oom_from_outside: !own_limit_hit,
+            pids_peak: v2::pids_peak(pids)?,
+            pids_limit_hits: v2::pids_limit_hits(pids)?,
+            cpu_time_us,
+        })
+    }
+
+    /// Makes the peak of memory begin again, and with it the count of failures that tells whose limit was hit. False where the
+    /// kernel cannot: version 2 before Linux 6.12, and from there on only for readers of one open file, which [`Self::usage`]
+    /// is not.
+    #[must_use]
+    pub fn reset_memory_peak(&self) -> bool {
+        match self.of(Controller::Memory) {
+            (Version::V1, memory) => v1::reset_memory_peak(memory).is_ok(),
+            (Version::V2, _) => false,
+        }
+    }
+
+    /// Throws away what the kernel still remembers for the cell: names that were looked up in vain and pages of files that
+    /// it was the first to read. They would stay when the group is gone, charged to the one above, and a later program
+    /// could find out by the time of a look-up what this one had asked for. Call it when the cell's processes are dead.
+    ///
+    /// As good as the kernel can: v1 `memory.force_empty`, v2 `memory.reclaim` (Linux 5.19).
+    pub fn forget(&self) {
+        let (version, memory) = self.of(Controller::Memory);
+        let _ = match version {
+            Version::V1 => memory.write("memory.force_empty", "0"),
+            Version::V2 => match memory.number_if_present("memory.current") {
+                // EAGAIN says that less could be thrown away than was asked for.
+                Ok(Some(bytes)) if bytes > 0 => memory.write("memory.reclaim", &bytes.to_string()),
+                _ => Ok(()),
+            },
+        };
+    }
+
+    /// Kills every process in the cell and waits until none is left. The cell can be used on; the dead that
+    /// nobody has reaped yet still count towards `pids_max`.
+    ///
+    /// # Errors
+    /// [`CgroupError::NotKilled`] after the waiting time of the manager.
+    pub fn kill(&self) -> Result<(), CgroupError> {
+        // A process may have joined only some of the hierarchies, so look in all of them.
+        for index in self.instance.removal_order() {
+            kill_all(self.group(index), &mut self.instance.patience())?;
+        }
+        Ok(())
+    }
+
+    /// Kills what is in the cell and removes it.
+    ///
+    /// # Errors
+    /// [`CgroupError::NotRemoved`] with the groups that are left after the waiting time; sweeps retry them.
+    pub fn destroy(mut self) -> Result<(), CgroupError> {
+        let paths = self.remove();
+        if paths.is_empty() { Ok(()) } else { Err(CgroupError::NotRemoved { paths }) }
+    }
+
+    /// Removes what was made; gives and remembers what could not be removed. Does nothing the second time.
+    fn remove(&mut self) -> Vec<PathBuf> {
+        let made = self.dirs.len();
+        let left =
+            self.instance.removal_order().filter(|index| *index < made).filter_map(|i| self.remove_from(i));
+        let left = left.collect();
+        self.dirs.clear();
+        left
+    }
+
+    /// Removes the group in one place; gives and remembers the path when that fails.
+    fn remove_from(&self, index: usize) -> Option<PathBuf> {
+        let instance = &*self.instance;
+        let mut patience = instance.patience();
+        let result = remove_tree(&*instance.ops, instance.dir(index), &self.dir_name, &mut patience, &mut 0);
+        result.err().map(|_| {
+            let mut leftovers = instance.leftovers.lock().unwrap_or_else(PoisonError::into_inner);
+            leftovers.push((index, self.dir_name.clone()));
+            self.path(index)
+        })
+    }
+
+    fn of(&self, controller: Controller) -> (Version, Group<'_>) {
+        let index = self.instance.place_of(controller);
+        (self.instance.places[index].hierarchy.version, self.group(index))
+    }
+
+    fn group(&self, index: usize) -> Group<'_> {
+        Group { ops: &*self.instance.ops, dir: self.dirs[index].as_fd() }
+    }
+
+    fn path(&self, index: usize) -> PathBuf {
+        self.instance.places[index].hierarchy.parent.join(&self.instance.name).join(&self.dir_name)
+    }
+}
+
+impl Drop for CellGroup {
+    fn drop(&mut self) {
+        if self.instance.is_owner() {
+            self.remove();
+        }
+    }
+}

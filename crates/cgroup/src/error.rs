@@ -1,0 +1,242 @@
+//! What can go wrong with control groups: one enum for finding the place, one for working in it.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+use crate::controller::Controller;
+
+/// Why the host offers no place for our groups.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DetectError {
+    /// The configured parent group is no plain path.
+    #[error(
+        "cgroup parent `/{parent}` is no path of a group from the top of each hierarchy, such as `/python-sandbox`: it has a part \
+         that is empty, `.` or `..`, or a control character"
+    )]
+    BadParent {
+        /// The setting, without the slash at its beginning.
+        parent: String,
+    },
+    /// `/proc/self/cgroup` or `/proc/self/mountinfo` cannot be read.
+    #[error("read `{path}` (hint: mount procfs)")]
+    Proc {
+        /// The file.
+        path: PathBuf,
+        /// The refusal of the kernel.
+        #[source]
+        source: io::Error,
+    },
+    /// At least one controller cannot be used; all of those are listed, each with what helps.
+    #[error("use cgroup controllers: {}", listed(.problems))]
+    Unusable {
+        /// One entry per controller, in the order of [`Controller::ALL`].
+        problems: Vec<ControllerProblem>,
+    },
+}
+
+/// One controller that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ControllerProblem {
+    /// Which.
+    pub controller: Controller,
+    /// Why not.
+    pub reason: Reason,
+    /// The command or setting that helps.
+    pub fix: String,
+}
+
+/// Why a controller cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Reason {
+    /// No mount of its hierarchy is visible.
+    NotMounted,
+    /// Its hierarchy is mounted read-only.
+    ReadOnly {
+        /// The mount point.
+        mount: PathBuf,
+    },
+    /// The directory that an administrator has to make for this user does not exist.
+    NotDelegated {
+        /// The directory that was looked for.
+        dir: PathBuf,
+    },
+    /// The directory exists, but this user may not make groups in it.
+    NotWritable {
+        /// The directory or the file in it.
+        path: PathBuf,
+    },
+    /// The group exists, but this controller is not handed down to it.
+    NotAvailable {
+        /// The group.
+        dir: PathBuf,
+    },
+    /// Our own group lies outside what the mount shows (another cgroup namespace).
+    OutsideMount {
+        /// The group as `/proc/self/cgroup` names it.
+        group: String,
+    },
+    /// The group is threaded and cannot have memory limits below it.
+    Threaded {
+        /// The group.
+        dir: PathBuf,
+    },
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotMounted => write!(f, "not mounted"),
+            Self::ReadOnly { mount } => write!(f, "mounted read-only at `{}`", mount.display()),
+            Self::NotDelegated { dir } => write!(f, "no delegated group `{}`", dir.display()),
+            Self::NotWritable { path } => write!(f, "no right to write to `{}`", path.display()),
+            Self::NotAvailable { dir } => write!(f, "not handed down to `{}`", dir.display()),
+            Self::OutsideMount { group } => write!(f, "own group `{group}` is outside of the mount"),
+            Self::Threaded { dir } => write!(f, "below threaded group `{}`", dir.display()),
+        }
+    }
+}
+
+impl DetectError {
+    /// What helps, each way once: most often one command helps with every controller.
+    #[must_use]
+    pub fn fixes(&self) -> Vec<&str> {
+        match self {
+            Self::BadParent { .. } => vec!["see NATIVE_CGROUP_PARENT in docs/settings.md"],
+            Self::Proc { .. } => vec!["mount -t proc proc /proc"],
+            Self::Unusable { problems } => fixes_of(problems),
+        }
+    }
+
+    /// What is wrong, without what helps.
+    #[must_use]
+    pub fn problem(&self) -> String {
+        match self {
+            Self::Unusable { problems } => reasons_of(problems),
+            other => other.to_string(),
+        }
+    }
+}
+
+fn listed(problems: &[ControllerProblem]) -> String {
+    format!("{} (hint: {})", reasons_of(problems), fixes_of(problems).join("; or "))
+}
+
+/// Every problem, with the controllers that share it in front.
+fn reasons_of(problems: &[ControllerProblem]) -> String {
+    let mut groups: Vec<(&Reason, Vec<String>)> = Vec::new();
+    for problem in problems {
+        let name = format!("`{}`", problem.controller);
+        match groups.iter_mut().find(|(reason, _)| **reason == problem.reason) {
+            Some((_, names)) => names.push(name),
+            None => groups.push((&problem.reason, vec![name])),
+        }
+    }
+    let texts: Vec<_> =
+        groups.iter().map(|(reason, names)| format!("{}: {reason}", names.join(", "))).collect();
+    texts.join("; ")
+}
+
+fn fixes_of(problems: &[ControllerProblem]) -> Vec<&str> {
+    let mut fixes: Vec<&str> = Vec::new();
+    for problem in problems {
+        if !fixes.contains(&problem.fix.as_str()) {
+            fixes.push(&problem.fix);
+        }
+    }
+    fixes
+}
+
+/// Why a step on a control group failed. Every variant is our fault or the host's, never the program's.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CgroupError {
+    /// The kernel refused one operation.
+    #[error("{step} `{path}`{}", hint(.source))]
+    Step {
+        /// What was tried, as a verb: `write`, `read`, `make group`, ...
+        step: &'static str,
+        /// The file or directory.
+        path: PathBuf,
+        /// The refusal of the kernel.
+        #[source]
+        source: io::Error,
+    },
+    /// The kernel took a value, but holds another one.
+    #[error("write `{path}`: wrote `{wrote}`, the kernel holds `{kept}`")]
+    NotKept {
+        /// The file.
+        path: PathBuf,
+        /// What was written.
+        wrote: String,
+        /// What was read back.
+        kept: String,
+    },
+    /// A file of the kernel does not have the form that its manual gives.
+    #[error("parse `{path}`: found `{text}`")]
+    Parse {
+        /// The file.
+        path: PathBuf,
+        /// Its beginning.
+        text: String,
+    },
+    /// A limit is outside of what the kernel takes; nothing was changed.
+    #[error("apply limit `{field}` = {value}: it must be {allowed}")]
+    BadLimit {
+        /// The field of `CellLimits`.
+        field: &'static str,
+        /// The value given.
+        value: u64,
+        /// The bounds, with unit.
+        allowed: &'static str,
+    },
+    /// A cell's name is empty, too long, or has other characters than letters, digits, `-` and `_`.
+    #[error("make sandbox `{name}`: a name has 1 to 64 letters, digits, `-` or `_`")]
+    BadName {
+        /// The name given.
+        name: String,
+    },
+    /// A cell of that name exists in this instance.
+    #[error("make sandbox `{name}`: the name is taken")]
+    NameTaken {
+        /// The name given.
+        name: String,
+    },
+    /// Processes in the group survived SIGKILL for the whole waiting time.
+    #[error("kill processes in `{path}` (hint: look for processes in state D, or of another pid namespace)")]
+    NotKilled {
+        /// The group.
+        path: PathBuf,
+    },
+    /// Groups that could not be removed in the waiting time; [`crate::Manager::sweep`] tries again.
+    #[error("remove groups {}", quoted(.paths))]
+    NotRemoved {
+        /// The groups that are left.
+        paths: Vec<PathBuf>,
+    },
+    /// The host changed under us so often that no instance could be made.
+    #[error("make an instance below `{parent}`: {tries} tries collided with other services")]
+    Contended {
+        /// The parent group.
+        parent: PathBuf,
+        /// How many names were tried.
+        tries: u32,
+    },
+}
+
+fn hint(source: &io::Error) -> &'static str {
+    use rustix::io::Errno;
+    match Errno::from_io_error(source) {
+        Some(Errno::BUSY) => " (hint: processes or child groups are still in it, or the memory is in use)",
+        Some(Errno::ACCESS | Errno::PERM | Errno::ROFS) => " (hint: the group is not delegated to this user)",
+        Some(Errno::NOSPC) => " (hint: the host's limit on the number of groups is reached)",
+        Some(Errno::OPNOTSUPP) => " (hint: the group is threaded, or an ancestor holds processes)",
+        _ => "",
+    }
+}
+
+fn quoted(paths: &[PathBuf]) -> String {
+    paths.iter().map(|path| format!("`{}`", path.display())).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,299 @@
+//! The groups of one running service: an [`Instance`] lives as long as the manager or any of its cells.
+//!
+//! ```text
+//! open: parent -> make i-<hex> (memory's hierarchy) -> lock -> still there? -> the other hierarchies -> ready
+//!          ^                                             |          |                  |
+//!          +--------- a sweeper or a leaving service was faster -- new name -----------+
+//! drop: the other hierarchies' i-<hex> -> memory's i-<hex> -> parents, where they are ours and empty
+//! ```
+
+use std::hash::{BuildHasher, RandomState};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, getpid};
+
+use crate::controller::Controller;
+use crate::error::{CgroupError, ControllerProblem};
+use crate::group::Group;
+use crate::layout::{Hierarchy, Layout, Version};
+use crate::ops::Ops;
+use crate::place::{LastGroup, open_parent};
+use crate::remove::{Patience, remove_tree};
+use crate::{v1, v2};
+
+/// Only the owner may enter, else another user could hold the lock that says that the owner lives.
+pub(crate) const OWNER_ONLY_MODE: u32 = 0o700;
+/// Each try collides only if another service starts or ends in the same microseconds.
+pub(crate) const OPEN_TRIES_MAX: u32 = 16;
+
+/// How swap beyond the memory limit is kept out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SwapControl {
+    /// v1, limit on memory and swap together.
+    MemoryAndSwap,
+    /// v1 without swap accounting: swappiness 0, set on the instance and inherited.
+    Swappiness,
+    /// v2, `memory.swap.max`.
+    SwapMax,
+    /// The kernel offers nothing.
+    Nothing,
+}
+
+/// One hierarchy's part of an instance.
+#[derive(Debug)]
+pub(crate) struct Place {
+    pub(crate) hierarchy: Hierarchy,
+    pub(crate) parent: OwnedFd,
+    /// In the first place this descriptor holds the lock.
+    pub(crate) instance: OwnedFd,
+}
+
+/// The groups of one service. Shared by the manager and its cells; the last one removes them.
+#[derive(Debug)]
+pub(crate) struct Instance {
+    pub(crate) ops: Arc<dyn Ops>,
+    pub(crate) name: String,
+    pub(crate) places: Vec<Place>,
+    pub(crate) swap: SwapControl,
+    pub(crate) check_count: AtomicU64,
+    /// Cells that could not be removed, as (place, directory name).
+    pub(crate) leftovers: Mutex<Vec<(usize, String)>>,
+    /// The hierarchy of the controller that bounds reads, or why it cannot be used.
+    pub(crate) io: Result<Hierarchy, ControllerProblem>,
+    /// Our group there, once somebody asks for it; none where it is one of the places.
+    pub(crate) reads: Mutex<Option<Place>>,
+    removal_wait: Duration,
+    owner: Pid,
+}
+
+impl Instance {
+    /// Makes the groups in every hierarchy of `layout`, marked as alive. `removal_wait` bounds each removal of a group.
+    ///
+    /// # Errors
+    /// [`CgroupError`]; nothing of the instance is left then.
+    pub(crate) fn open(
+        layout: &Layout,
+        removal_wait: Duration,
+        ops: &Arc<dyn Ops>,
+    ) -> Result<Self, CgroupError> {
+        for _ in 0..OPEN_TRIES_MAX {
+            if let Some(instance) = Self::try_open(layout, removal_wait, ops)? {
+                return Ok(instance);
+            }
+        }
+        let parent = layout.of(Controller::Memory).parent.clone();
+        Err(CgroupError::Contended { parent, tries: OPEN_TRIES_MAX })
+    }
+
+    /// `None` when another service was faster, and a new name has to be tried.
+    fn try_open(
+        layout: &Layout,
+        removal_wait: Duration,
+        ops: &Arc<dyn Ops>,
+    ) -> Result<Option<Self>, CgroupError> {
+        // From here on, dropping the instance removes what was made of it.
+        let mut instance = Self {
+            ops: Arc::clone(ops),
+            name: random_name(),
+            places: Vec::with_capacity(layout.hierarchies.len()),
+            swap: SwapControl::Nothing,
+            check_count: AtomicU64::new(0),
+            leftovers: Mutex::default(),
+            io: layout.io.clone(),
+            reads: Mutex::default(),
+            removal_wait,
+            owner: getpid(),
+        };
+        for hierarchy in &layout.hierarchies {
+            if !instance.add_place(hierarchy)? {
+                return Ok(None);
+            }
+        }
+        instance.prepare()?;
+        Ok(Some(instance))
+    }
+
+    /// False when another service was faster.
+    fn add_place(&mut self, hierarchy: &Hierarchy) -> Result<bool, CgroupError> {
+        let ops = Arc::clone(&self.ops);
+        let parent = match open_parent(&*ops, hierarchy, LastGroup::HandsDown) {
+            Ok(parent) => parent,
+            // The last service of the parent left and removed it between two of our steps.
+            Err(CgroupError::Step { step: "open group" | "make group", source, path })
+                if is_gone(&source) && path != hierarchy.top =>
+            {
+                return Ok(false);
+            }
+            Err(error) => return Err(error),
+        };
+        let failed =
+            |step, source| CgroupError::Step { step, path: hierarchy.parent.join(&self.name), source };
+        match ops.make_dir(parent.as_fd(), &self.name, OWNER_ONLY_MODE) {
+            Err(error) if is_gone(&error) => return Ok(false),
+            made => made.map_err(|source| failed("make group", source))?,
+        }
+        let instance = match ops.open_dir(parent.as_fd(), Path::new(&self.name)) {
+            Ok(instance) => instance,
+            Err(error) if is_gone(&error) => return Ok(false),
+            Err(error) => {
+                let mut patience = Patience::new(self.removal_wait);
+                let _open_error_matters_more =
+                    remove_tree(&*ops, parent.as_fd(), &self.name, &mut patience, &mut 0);
+                return Err(failed("open group", error));
+            }
+        };
+        self.places.push(Place { hierarchy: hierarchy.clone(), parent, instance });
+        if self.places.len() > 1 {
+            return Ok(true);
+        }
+        let place = &self.places[0];
+        if !ops.try_lock(place.instance.as_fd()).map_err(|source| failed("lock group", source))? {
+            return Ok(false);
+        }
+        // A sweeper that took the lock before us has removed the directory; we then hold the lock of nothing.
+        // Names are never used twice, so the name alone tells.
+        match ops.open_dir(place.parent.as_fd(), Path::new(&self.name)) {
+            Ok(_) => Ok(true),
+            Err(error) if is_gone(&error) => Ok(false),
+            Err(source) => Err(failed("open group", source)),
+        }
+    }
+
+    /// Sets what the cells inherit.
+    fn prepare(&mut self) -> Result<(), CgroupError> {
+        for (index, place) in self.places.iter().enumerate() {
+            if place.hierarchy.version == Version::V2 {
+                v2::hand_down(self.group(index), &place.hierarchy)?;
+            }
+        }
+        let memory = self.group(0);
+        self.swap = match self.places[0].hierarchy.version {
+            Version::V1 => {
+                v1::prepare_memory(memory)?;
+                match memory.read_if_present(v1::MEMORY_AND_SWAP_LIMIT)? {
+                    Some(_) => SwapControl::MemoryAndSwap,
+                    None if memory.read_if_present("memory.swappiness")?.is_some() => SwapControl::Swappiness,
+                    None => SwapControl::Nothing,
+                }
+            }
+            Version::V2 => match memory.read_if_present(v2::SWAP_LIMIT)? {
+                Some(_) => SwapControl::SwapMax,
+                None => SwapControl::Nothing,
+            },
+        };
+        Ok(())
+    }
+
+    /// The place of a controller. Detection puts every one into one hierarchy; the first stands for "cannot happen".
+    pub(crate) fn place_of(&self, controller: Controller) -> usize {
+        self.places.iter().position(|place| place.hierarchy.has(controller)).unwrap_or(0)
+    }
+
+    /// The place whose group bounds the reads of all groups below it. On v1 no group does: the throttle knows no hierarchy
+    /// there (blkio-controller.rst, "Hierarchical Cgroups").
+    pub(crate) fn place_of_reads(&self) -> Option<usize> {
+        let io = self.io.as_ref().ok().filter(|io| io.version == Version::V2)?;
+        self.places.iter().position(|place| place.hierarchy.parent == io.parent)
+    }
+
+    /// The instance's group in one place.
+    pub(crate) fn group(&self, place: usize) -> Group<'_> {
+        Group { ops: &*self.ops, dir: self.dir(place) }
+    }
+
+    pub(crate) fn dir(&self, place: usize) -> BorrowedFd<'_> {
+        self.places[place].instance.as_fd()
+    }
+
+    pub(crate) fn patience(&self) -> Patience {
+        Patience::new(self.removal_wait)
+    }
+
+    /// The places in the order in which groups are to be removed: pids first, as there a program can be kept from
+    /// forking; the marked one last.
+    pub(crate) fn removal_order(&self) -> impl Iterator<Item = usize> + use<> {
+        let pids = self.place_of(Controller::Pids);
+        let count = self.places.len();
+        (1..count)
+            .filter(move |place| *place == pids)
+            .chain((1..count).filter(move |place| *place != pids))
+            .chain(0..count.min(1))
+    }
+
+    /// A copy of the owner made by fork has nothing to say about its groups.
+    pub(crate) fn is_owner(&self) -> bool {
+        getpid() == self.owner
+    }
+
+    /// A name for a scratch cell, apart from those that callers give.
+    pub(crate) fn check_name(&self) -> String {
+        format!("k-{}", self.check_count.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+impl Drop for Instance {
+    fn drop(&mut self) {
+        if !self.is_owner() {
+            return;
+        }
+        let reads = self.reads.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        for index in self.removal_order() {
+            let mut patience = self.patience();
+            // With the mark, which comes last, goes what tells a sweep that this has no owner.
+            if let (0, Some(reads)) = (index, &reads)
+                && remove_tree(&*self.ops, reads.parent.as_fd(), &self.name, &mut patience, &mut 0).is_err()
+            {
+                return;
+            }
+            let place = &self.places[index];
+            if remove_tree(&*self.ops, place.parent.as_fd(), &self.name, &mut patience, &mut 0).is_err() {
+                // The mark stays, so that a sweep finds the rest.
+                return;
+            }
+        }
+        for place in self.places.iter().chain(&reads) {
+            remove_parent(&*self.ops, &place.hierarchy);
+        }
+    }
+}
+
+/// Removes the parent of instances where it is ours and empty.
+pub(crate) fn remove_parent(ops: &dyn Ops, hierarchy: &Hierarchy) {
+    if let (true, Some(above), Some(name)) = (
+        hierarchy.parent_is_ours,
+        hierarchy.parent.parent(),
+        hierarchy.parent.file_name().and_then(|name| name.to_str()),
+    ) && let Ok(above) = ops.open_dir(rustix::fs::CWD, above)
+    {
+        // Refused as long as another instance lives in it, which is as it should be.
+        let _others_live_here = ops.remove_dir(above.as_fd(), name);
+    }
+}
+
+/// Whether a group vanished under us.
+pub(crate) fn is_gone(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::NotFound
+        || rustix::io::Errno::from_io_error(error) == Some(rustix::io::Errno::NODEV)
+}
+
+const INSTANCE_PREFIX: &str = "i-";
+const INSTANCE_HEX_DIGITS: usize = 32;
+
+/// A name that no instance had before. It is no secret; the lock, not the name, says who owns it.
+fn random_name() -> String {
+    // Each state has keys of its own, from the random numbers of the system.
+    let [high, low] = [(); 2].map(|()| RandomState::new().hash_one((std::process::id(), Instant::now())));
+    format!("{INSTANCE_PREFIX}{high:016x}{low:016x}")
+}
+
+/// Whether a directory has the name of an instance. This is our mark: nothing else is ever swept.
+pub(crate) fn is_instance_name(name: &str) -> bool {
+    name.strip_prefix(INSTANCE_PREFIX).is_some_and(|hex| {
+        hex.len() == INSTANCE_HEX_DIGITS && hex.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    })
+}

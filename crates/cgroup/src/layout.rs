@@ -1,0 +1,89 @@
+//! Where the groups go: the data that detection gives and the manager works from.
+
+use std::path::{Path, PathBuf};
+
+use crate::controller::Controller;
+use crate::error::ControllerProblem;
+
+/// The name of the parent of all instances.
+pub(crate) const PARENT_NAME: &str = "python-sandbox";
+
+/// The leaf that takes the processes of a delegated v2 group, as a group with processes may not hand
+/// controllers down (cgroups(7), "no internal processes").
+pub(crate) const SERVICE_LEAF: &str = "python-sandbox-service";
+
+/// The v1 parent that root delegates to one ordinary user.
+pub(crate) fn user_parent_name(uid: u32) -> String {
+    format!("{PARENT_NAME}-u{uid}")
+}
+
+/// The version of a hierarchy's files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Version {
+    /// One hierarchy per controller or set of controllers.
+    V1,
+    /// The unified hierarchy.
+    V2,
+}
+
+/// One hierarchy that the cells use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hierarchy {
+    /// The version of its files.
+    pub version: Version,
+    /// Those of our controllers that it has.
+    pub controllers: Vec<Controller>,
+    /// Where our tree starts: groups from here down to `parent` are made, and on v2 hand controllers down.
+    pub top: PathBuf,
+    /// The parent of the instances; `top` or below it.
+    pub parent: PathBuf,
+    /// v2 only: our own group, whose processes must move to a leaf before it can hand controllers down.
+    pub own: Option<PathBuf>,
+    /// Whether `parent` is ours to remove when the last instance leaves.
+    pub parent_is_ours: bool,
+}
+
+impl Hierarchy {
+    /// Whether this hierarchy has the controller.
+    #[must_use]
+    pub fn has(&self, controller: Controller) -> bool {
+        self.controllers.contains(&controller)
+    }
+
+    /// The groups from `top` to `parent`, both included.
+    pub(crate) fn chain(&self) -> Vec<&Path> {
+        let mut chain: Vec<&Path> =
+            self.parent.ancestors().take_while(|dir| dir.starts_with(&self.top)).collect();
+        chain.reverse();
+        chain
+    }
+}
+
+/// The hierarchies that hold our groups; every controller of [`Controller::ALL`] is in exactly one of them, and
+/// the first has memory. Made by [`Layout::detect`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Layout {
+    pub(crate) hierarchies: Vec<Hierarchy>,
+    /// That of [`Controller::Io`], or why it cannot be used.
+    pub(crate) io: Result<Hierarchy, ControllerProblem>,
+}
+
+impl Layout {
+    /// The hierarchies, the one that carries the liveness mark first.
+    #[must_use]
+    pub fn hierarchies(&self) -> &[Hierarchy] {
+        &self.hierarchies
+    }
+
+    /// The hierarchy of one controller.
+    ///
+    /// # Panics
+    /// Never: detection puts every controller into one hierarchy.
+    #[must_use]
+    pub fn of(&self, controller: Controller) -> &Hierarchy {
+        self.hierarchies
+            .iter()
+            .find(|hierarchy| hierarchy.has(controller))
+            .expect("detection puts every controller into one hierarchy")
+    }
+}

@@ -1,0 +1,73 @@
+//! Control groups (cgroup v1, v2 and hybrid hosts) for the native executor.
+//!
+//! ```text
+//! <hierarchy>/python-sandbox/             the parent, one for the host (or one for a user, when delegated)
+//!     i-<32 hex digits>/                  one per running service; its owner holds an flock on it; a limit on the sum
+//!         h-launcher/                     the launcher and its templates
+//!         c-<name>/                       one per sandbox: the cell, with the limits
+//! ```
+//!
+//! Reads from a disk are bounded for all of an instance ([`Reads`]), on v1 by one more group of its name.
+//!
+//! [`Layout`] finds where that tree goes, in each hierarchy that has one of the four [`Controller`]s; it is
+//! pure and tested on captured texts. [`Manager`] owns the instance, [`CellGroup`] one cell.
+//!
+//! **Who is alive.** A running service holds `flock(LOCK_EX)` on its instance directory in the hierarchy
+//! that has the memory controller. The kernel drops the lock with the last descriptor, also after SIGKILL, so
+//! an instance whose lock can be taken has no owner and [`Manager::sweep`] may remove it. That directory is
+//! made first and removed last: a group of ours without its marked twin has no owner either. The directories
+//! have mode 0700, so that no other user can hold the lock in the owner's place.
+//!
+//! **Forks.** The lock lives as long as any copy of the descriptor. It is close-on-exec; a process forked from
+//! the owner that does not exec must close what it inherited, as everything in a sandbox does anyway.
+//!
+//! **Waiting.** Killing and removing wait for the kernel, bounded by [`ManagerConfig::removal_wait_ms`]. Do not
+//! call them on an async thread.
+
+mod above;
+mod cell;
+mod check;
+mod controller;
+mod delegate;
+mod delegate_limits;
+mod detect;
+mod disk;
+mod error;
+mod group;
+mod instance;
+mod layout;
+mod limits;
+mod manager;
+mod meminfo;
+mod mountinfo;
+mod ops;
+mod place;
+mod reads;
+mod remount;
+mod remove;
+mod scope;
+mod sweep;
+mod total;
+mod v1;
+mod v2;
+
+#[cfg(test)]
+mod tests;
+
+pub use cell::CellGroup;
+pub use check::{Wall, WallKind, WallState};
+pub use controller::Controller;
+pub use delegate::{DelegateError, Delegated, delegate};
+pub use delegate_limits::{Bound, DelegatedLimits};
+pub use detect::{FsView, HostView};
+pub use disk::{Disk, DiskError};
+pub use error::{CgroupError, ControllerProblem, DetectError, Reason};
+pub use layout::{Hierarchy, Layout, Version};
+pub use limits::{CellLimits, CellUsage};
+pub use manager::{Manager, ManagerConfig};
+pub use meminfo::{host_memory_bytes, memory_bytes_in};
+pub use reads::{ReadLimitError, Reads};
+pub use remount::{RemountError, make_writable};
+pub use scope::scope_helps;
+pub use sweep::{SweepFailure, SweepReport};
+pub use total::{Total, TotalLimits, Totals};

@@ -1,0 +1,156 @@
+//! A limit on what all groups of one service read from one disk, together.
+//!
+//! For a runtime that lies on a disk: a program that reads more of it than the page cache holds would keep the disk from
+//! everybody else. Nothing is made until somebody asks, so a service whose runtime is in memory has no part in it.
+//!
+//! | the controller is in | the limit is on | who is in it |
+//! |---|---|---|
+//! | the v2 hierarchy of our groups, `io` | the instance | cells, launcher and templates, as they are anyway |
+//! | a hierarchy of its own: v1 `blkio` | a group of the instance's name there | whoever joins, and what that starts |
+//!
+//! A group of each cell's own would have the kernel count each disk in each cell, and a cell would have one more group to
+//! be made, joined and removed. The limit is a protection of the host's that can be missing: the caller says so.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+use std::sync::{Arc, MutexGuard, PoisonError};
+
+use crate::disk::Disk;
+use crate::error::{CgroupError, ControllerProblem};
+use crate::group::Group;
+use crate::instance::{Instance, OPEN_TRIES_MAX, OWNER_ONLY_MODE, Place, is_gone};
+use crate::layout::{Hierarchy, Version};
+use crate::place::{LastGroup, open_parent};
+
+/// Bytes per second for which one read per second is allowed. The kernel reads 128 KiB ahead, and small files in one piece:
+/// half of that leaves imports from a cold disk near the limit of bytes, and bounds a program that reads single pages here
+/// and there.
+const BYTES_PER_READ: u64 = 64 << 10;
+/// Below this, the file system's own small reads would be most of what there is.
+const READS_MIN: u64 = 16;
+
+/// Why reads are not bounded.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReadLimitError {
+    /// The controller cannot be used here.
+    #[error("use cgroup controller {}: {} (hint: {})", .0.controller, .0.reason, .0.fix)]
+    Unusable(ControllerProblem),
+    /// The kernel refused a step.
+    #[error(transparent)]
+    Cgroup(#[from] CgroupError),
+}
+
+/// Bounds reads from disks for one service. Made by [`crate::Manager::reads`].
+#[derive(Debug, Clone)]
+pub struct Reads {
+    pub(crate) instance: Arc<Instance>,
+}
+
+impl Reads {
+    /// Makes the groups that are missing. Gives a write-only, close-on-exec file for whose reads are to be bounded, as
+    /// [`crate::CellGroup::join_files`] does: what a process starts afterwards is in it too. `None` where all groups of the
+    /// service are in it already.
+    ///
+    /// # Errors
+    /// [`ReadLimitError`].
+    pub fn join_file(&self) -> Result<Option<OwnedFd>, ReadLimitError> {
+        let instance = &*self.instance;
+        let place = self.place()?;
+        let made = place.as_ref().map(|place| {
+            let file = match place.hierarchy.version {
+                Version::V1 => "tasks",
+                Version::V2 => "cgroup.procs",
+            };
+            let group = Group { ops: &*instance.ops, dir: place.instance.as_fd() };
+            group.ops.open_for_write(group.dir, file).map_err(|source| group.failed("open", file, source))
+        });
+        Ok(made.transpose()?)
+    }
+
+    /// Lets the service's groups read this many bytes per second from a disk, in one read for each 64 KiB of that. May be
+    /// called again, for another disk or another limit.
+    ///
+    /// # Errors
+    /// [`ReadLimitError`].
+    pub fn limit(&self, disk: Disk, bytes_per_second: u64) -> Result<(), ReadLimitError> {
+        let instance = &*self.instance;
+        let reads_per_second = (bytes_per_second / BYTES_PER_READ).max(READS_MIN);
+        let place = self.place()?;
+        let (version, group) = match (&*place, instance.place_of_reads()) {
+            (Some(place), _) => {
+                (place.hierarchy.version, Group { ops: &*instance.ops, dir: place.instance.as_fd() })
+            }
+            (None, shared) => {
+                let index = shared.unwrap_or(0);
+                (instance.places[index].hierarchy.version, instance.group(index))
+            }
+        };
+        set(version, group, disk, bytes_per_second, reads_per_second)?;
+        Ok(())
+    }
+
+    /// The group of our own in the controller's hierarchy, made by the first who asks; `None` inside where the instance's
+    /// group does.
+    fn place(&self) -> Result<MutexGuard<'_, Option<Place>>, ReadLimitError> {
+        let instance = &*self.instance;
+        let hierarchy = instance.io.as_ref().map_err(|problem| ReadLimitError::Unusable(problem.clone()))?;
+        let mut place = instance.reads.lock().unwrap_or_else(PoisonError::into_inner);
+        if instance.place_of_reads().is_some() {
+            // The way down to the parent has handed the other controllers down; now this one as well.
+            open_parent(&*instance.ops, hierarchy, LastGroup::HandsDown)?;
+        } else if place.is_none() {
+            *place = Some(make(instance, hierarchy)?);
+        }
+        Ok(place)
+    }
+}
+
+fn make(instance: &Instance, hierarchy: &Hierarchy) -> Result<Place, CgroupError> {
+    let path = hierarchy.parent.join(&instance.name);
+    let failed = |step, source| CgroupError::Step { step, path: path.clone(), source };
+    // Again where the last service of the parent left and removed it between two of our steps.
+    for _ in 0..OPEN_TRIES_MAX {
+        let parent = match open_parent(&*instance.ops, hierarchy, LastGroup::HandsDown) {
+            Err(CgroupError::Step { source, path, .. }) if is_gone(&source) && path != hierarchy.top => {
+                continue;
+            }
+            opened => opened?,
+        };
+        match instance.ops.make_dir(parent.as_fd(), &instance.name, OWNER_ONLY_MODE) {
+            Err(error) if is_gone(&error) => continue,
+            made => made.map_err(|source| failed("make group", source))?,
+        }
+        let group = instance
+            .ops
+            .open_dir(parent.as_fd(), Path::new(&instance.name))
+            .map_err(|source| failed("open group", source))?;
+        return Ok(Place { hierarchy: hierarchy.clone(), parent, instance: group });
+    }
+    Err(CgroupError::Contended { parent: hierarchy.parent.clone(), tries: OPEN_TRIES_MAX })
+}
+
+/// One line for each disk, of which we have one (cgroup-v2.rst, "io.max"; blkio-controller.rst, "Throttling/Upper limit
+/// policy files").
+fn set(version: Version, group: Group<'_>, disk: Disk, bytes: u64, reads: u64) -> Result<(), CgroupError> {
+    match version {
+        Version::V1 => {
+            group.write_exact("blkio.throttle.read_bps_device", &format!("{disk} {bytes}"))?;
+            group.write_exact("blkio.throttle.read_iops_device", &format!("{disk} {reads}"))
+        }
+        Version::V2 => group.write_kept("io.max", &format!("{disk} rbps={bytes} riops={reads}"), |kept| {
+            kept.lines().any(|line| holds(line, disk, bytes, reads))
+        }),
+    }
+}
+
+/// `8:16 rbps=2097152 wbps=max riops=max wiops=120`
+fn holds(line: &str, disk: Disk, bytes: u64, reads: u64) -> bool {
+    let mut words = line.split(' ');
+    let is_of_disk = words.next().is_some_and(|word| word == disk.to_string());
+    let words: Vec<_> = words.collect();
+    is_of_disk
+        && [format!("rbps={bytes}"), format!("riops={reads}")]
+            .iter()
+            .all(|word| words.contains(&word.as_str()))
+}

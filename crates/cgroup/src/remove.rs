@@ -1,0 +1,188 @@
+//! Kills what is in a group and removes it, from any state, with a bounded wait.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use rustix::io::Errno;
+
+use crate::error::CgroupError;
+use crate::group::{Group, path_of};
+use crate::ops::Ops;
+use crate::place::is_errno;
+
+/// A killed process needs some ten microseconds to leave its group on an idle host.
+const PAUSE_MIN: Duration = Duration::from_micros(50);
+/// Long enough to leave the CPU to what has to die.
+const PAUSE_MAX: Duration = Duration::from_millis(10);
+/// A program that still has processes after this number of rounds forks faster than we kill.
+const ROUNDS_BEFORE_FORK_STOP: u32 = 3;
+/// Errors other than "busy" are tried again this often, as they will hardly go away.
+const HARD_ERRORS_MAX: u32 = 3;
+/// Cells have no children, so instances are two levels deep; more is not of our making, but finite.
+const DEPTH_MAX: u32 = 8;
+
+/// Until when to wait, and how long between two looks.
+#[derive(Debug)]
+pub(crate) struct Patience {
+    deadline: Instant,
+    pause: Duration,
+}
+
+impl Patience {
+    pub(crate) fn new(wait: Duration) -> Self {
+        Self { deadline: Instant::now() + wait, pause: PAUSE_MIN }
+    }
+
+    /// Sleeps a little longer than the last time; false when the time is up.
+    fn wait(&mut self) -> bool {
+        if Instant::now() >= self.deadline {
+            return false;
+        }
+        std::thread::sleep(self.pause);
+        self.pause = (self.pause * 2).min(PAUSE_MAX);
+        true
+    }
+
+    /// The same deadline, but short pauses again.
+    fn fresh(&self) -> Self {
+        Self { deadline: self.deadline, pause: PAUSE_MIN }
+    }
+}
+
+/// Kills every process in the group and its children, and waits until the group itself is empty. Gives the
+/// number of processes found.
+pub(crate) fn kill_all(group: Group<'_>, patience: &mut Patience) -> Result<usize, CgroupError> {
+    let mut killed = 0;
+    let mut round = 0;
+    let mut pids_max_before = None;
+    let result = loop {
+        let pids = match group.pids() {
+            Ok(pids) => pids,
+            // The group was removed meanwhile; its open directory stays, its files do not.
+            Err(error) if is_errno(&error, Errno::NOENT) || is_errno(&error, Errno::NODEV) => {
+                break Ok(killed);
+            }
+            Err(error) => break Err(error),
+        };
+        if pids.is_empty() {
+            break Ok(killed);
+        }
+        if round == 0 {
+            killed = pids.len();
+        }
+        // One write kills all at once, forks included (v2 from kernel 5.14 on).
+        if group.ops.write(group.dir, "cgroup.kill", "1").is_err()
+            && let Err(error) = kill_listed(group, &pids)
+        {
+            break Err(error);
+        }
+        round += 1;
+        if round == ROUNDS_BEFORE_FORK_STOP {
+            // Not sooner: a fork that fails here would count as a process limit of the program.
+            pids_max_before = group.ops.read(group.dir, "pids.max").ok();
+            let _no_pids_controller_here = group.ops.write(group.dir, "pids.max", "0");
+        }
+        if !patience.wait() {
+            break Err(CgroupError::NotKilled { path: path_of(group.dir) });
+        }
+    };
+    if let Some(pids_max) = pids_max_before {
+        let _group_may_be_gone = group.ops.write(group.dir, "pids.max", pids_max.trim());
+    }
+    result
+}
+
+/// Kills the listed processes that are certainly still members. A process id can be reused between listing and
+/// killing, so take a handle first and trust it only if the id is listed afterwards.
+fn kill_listed(group: Group<'_>, pids: &[i32]) -> Result<(), CgroupError> {
+    let failed = |source| group.failed("kill member of", "cgroup.procs", source);
+    let mut handles = Vec::with_capacity(pids.len());
+    for &pid in pids {
+        if let Some(handle) = group.ops.pidfd(pid).map_err(failed)? {
+            handles.push((pid, handle));
+        }
+    }
+    let still_listed = group.pids()?;
+    for (pid, handle) in handles {
+        if still_listed.contains(&pid) {
+            group.ops.kill(handle.as_fd()).map_err(failed)?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes the group `name` and all below it, killing what runs there. A group that is not there is fine.
+/// Adds the number of processes found to `killed`.
+pub(crate) fn remove_tree(
+    ops: &dyn Ops,
+    at: BorrowedFd<'_>,
+    name: &str,
+    patience: &mut Patience,
+    killed: &mut usize,
+) -> Result<(), CgroupError> {
+    remove_level(ops, at, name, patience, killed, DEPTH_MAX)
+}
+
+fn remove_level(
+    ops: &dyn Ops,
+    at: BorrowedFd<'_>,
+    name: &str,
+    patience: &mut Patience,
+    killed: &mut usize,
+    depth_left: u32,
+) -> Result<(), CgroupError> {
+    // The ordinary case: everything in it has ended.
+    if removed(ops.remove_dir(at, name)).is_ok() {
+        return Ok(());
+    }
+    let failed = |step, source| CgroupError::Step { step, path: path_of(at).join(name), source };
+    let dir = match ops.open_dir(at, Path::new(name)) {
+        Ok(dir) => dir,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(source) => return Err(failed("open group", source)),
+    };
+    let group = Group { ops, dir: dir.as_fd() };
+    let mut patience = patience.fresh();
+    let mut hard_errors = 0;
+    loop {
+        // Errors on the way down show as a refusal to remove this group, which is the one to report.
+        let deeper = clear(group, &mut patience, killed, depth_left);
+        let refusal = match removed(ops.remove_dir(at, name)) {
+            Ok(()) => return Ok(()),
+            Err(refusal) => refusal,
+        };
+        if !matches!(Errno::from_io_error(&refusal), Some(Errno::BUSY | Errno::NOTEMPTY)) {
+            hard_errors += 1;
+        }
+        if hard_errors >= HARD_ERRORS_MAX || !patience.wait() {
+            return deeper.and(Err(failed("remove group", refusal)));
+        }
+    }
+}
+
+/// Kills the members of a group and removes its children.
+fn clear(
+    group: Group<'_>,
+    patience: &mut Patience,
+    killed: &mut usize,
+    depth_left: u32,
+) -> Result<(), CgroupError> {
+    *killed += kill_all(group, &mut patience.fresh())?;
+    let children =
+        group.ops.child_dirs(group.dir).map_err(|source| group.failed("list children of", "", source))?;
+    if depth_left == 0 {
+        return Ok(());
+    }
+    children
+        .iter()
+        .try_for_each(|child| remove_level(group.ops, group.dir, child, patience, killed, depth_left - 1))
+}
+
+fn removed(result: io::Result<()>) -> io::Result<()> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}

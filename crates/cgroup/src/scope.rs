@@ -1,0 +1,43 @@
+//! Whether a start below the user's own systemd would give this process control groups that it lacks.
+//!
+//! In a login session on cgroup v2 the own group is root's. The user's systemd (`user@<uid>.service`) has a group that is
+//! the user's, and makes a scope in it for whoever asks: `systemd-run --user --scope -p Delegate=yes`.
+
+use std::path::Path;
+
+use crate::detect::{FsView, HostView, OwnProc};
+use crate::error::{DetectError, Reason};
+use crate::layout::Layout;
+
+/// Looks at this host: true for an ordinary user whose own v2 group is not the user's to use.
+///
+/// False wherever a scope would not help: for root, on v1, in a unit (which needs `Delegate=yes` of its own, or its
+/// limits would be left), and where something else is missing.
+#[must_use]
+pub fn scope_helps(view: &HostView) -> bool {
+    OwnProc::read().is_ok_and(|own| scope_helps_here(&own, view))
+}
+
+pub(crate) fn scope_helps_here(own: &OwnProc, view: &dyn FsView) -> bool {
+    if view.euid() == 0 || view.is_unit() || !own.is_v2() {
+        return false;
+    }
+    match Layout::detect(&own.cgroup, &own.mountinfo, view, None) {
+        // A terminal's scope is the user's, too, but its inside is systemd's: to move its processes about would be against
+        // the rule of one writer (systemd.io/CGROUP_DELEGATION).
+        Ok(layout) => layout
+            .hierarchies()
+            .iter()
+            .filter_map(|hierarchy| hierarchy.own.as_deref())
+            .any(|own| is_of_user_manager(own, view.euid()) && !view.is_delegated(own)),
+        Err(DetectError::Unusable { problems }) => {
+            problems.iter().all(|problem| matches!(problem.reason, Reason::NotWritable { .. }))
+        }
+        Err(_) => false,
+    }
+}
+
+fn is_of_user_manager(group: &Path, uid: u32) -> bool {
+    let manager = format!("user@{uid}.service");
+    group.iter().any(|part| part == manager.as_str())
+}

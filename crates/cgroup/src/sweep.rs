@@ -1,0 +1,183 @@
+//! Finds and removes what services that are dead left behind.
+
+use std::io;
+use std::mem;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::{Path, PathBuf};
+use std::sync::PoisonError;
+
+use rustix::fs::CWD;
+
+use crate::error::CgroupError;
+use crate::instance::{Instance, is_instance_name, remove_parent};
+use crate::remove::remove_tree;
+
+/// What a sweep found and did.
+#[derive(Debug, Default)]
+pub struct SweepReport {
+    /// Instances of dead services that are gone now, in all hierarchies.
+    pub instances_removed: usize,
+    /// Other instances whose owner lives; not touched.
+    pub instances_live: usize,
+    /// Processes that were found in what was removed, and killed.
+    pub processes_killed: usize,
+    /// What could not be removed, and why.
+    pub failures: Vec<SweepFailure>,
+}
+
+/// A group that could not be looked at or removed.
+#[derive(Debug)]
+pub struct SweepFailure {
+    /// The group.
+    pub path: PathBuf,
+    /// Why.
+    pub error: CgroupError,
+}
+
+pub(crate) fn sweep(instance: &Instance) -> SweepReport {
+    let mut report = SweepReport::default();
+    sweep_marked(instance, &mut report);
+    sweep_unmarked(instance, &mut report);
+    sweep_reads(instance, &mut report);
+    retry_leftovers(instance, &mut report);
+    report
+}
+
+/// Instances with their mark, in the first place: removed when the lock can be taken.
+fn sweep_marked(instance: &Instance, report: &mut SweepReport) {
+    for name in siblings(instance, 0, report) {
+        let place = &instance.places[0];
+        let path = place.hierarchy.parent.join(&name);
+        let dir = match instance.ops.open_dir(place.parent.as_fd(), Path::new(&name)) {
+            Ok(dir) => dir,
+            // Its owner or another sweeper removed it meanwhile.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(source) => {
+                let error = CgroupError::Step { step: "open group", path: path.clone(), source };
+                report.failures.push(SweepFailure { path, error });
+                continue;
+            }
+        };
+        match instance.ops.try_lock(dir.as_fd()) {
+            // We hold the lock until `dir` is closed, so no second sweeper comes in between.
+            Ok(true) => remove_instance(instance, &name, report),
+            Ok(false) => report.instances_live += 1,
+            Err(source) => {
+                let error = CgroupError::Step { step: "lock group", path: path.clone(), source };
+                report.failures.push(SweepFailure { path, error });
+            }
+        }
+    }
+}
+
+/// Parts of instances in the other places whose marked twin is gone. The mark is made first and removed last, so
+/// these have no owner. List before looking for the mark, else a newborn would look like one of them.
+fn sweep_unmarked(instance: &Instance, report: &mut SweepReport) {
+    for index in 1..instance.places.len() {
+        for name in siblings(instance, index, report) {
+            if has_no_mark(instance, &name) {
+                remove_instance(instance, &name, report);
+            }
+        }
+    }
+}
+
+fn has_no_mark(instance: &Instance, name: &str) -> bool {
+    let twin = instance.ops.open_dir(instance.places[0].parent.as_fd(), Path::new(name));
+    twin.is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+}
+
+/// The same for the groups that only bounded reads, whether this service has one or not.
+fn sweep_reads(instance: &Instance, report: &mut SweepReport) {
+    let Ok(hierarchy) = &instance.io else { return };
+    if instance.place_of_reads().is_some() {
+        return;
+    }
+    // Nobody has made one.
+    let Ok(parent) = instance.ops.open_dir(CWD, &hierarchy.parent) else { return };
+    for name in others(instance, parent.as_fd(), &hierarchy.parent, report) {
+        if has_no_mark(instance, &name) {
+            remove_at(instance, parent.as_fd(), &hierarchy.parent, &name, report);
+        }
+    }
+    remove_parent(&*instance.ops, hierarchy);
+}
+
+fn remove_instance(instance: &Instance, name: &str, report: &mut SweepReport) {
+    for index in instance.removal_order() {
+        if !remove_group(instance, Spot::Parent(index), name, report) {
+            // The mark, which comes last, stays for the next sweep.
+            return;
+        }
+    }
+    report.instances_removed += 1;
+}
+
+/// Our own cells that could not be removed when they were destroyed.
+fn retry_leftovers(instance: &Instance, report: &mut SweepReport) {
+    let leftovers = mem::take(&mut *instance.leftovers.lock().unwrap_or_else(PoisonError::into_inner));
+    for (index, name) in leftovers {
+        if !remove_group(instance, Spot::Instance(index), &name, report) {
+            instance.leftovers.lock().unwrap_or_else(PoisonError::into_inner).push((index, name));
+        }
+    }
+}
+
+/// The group to remove from: the parent or our instance, in one place.
+#[derive(Debug, Clone, Copy)]
+enum Spot {
+    Parent(usize),
+    Instance(usize),
+}
+
+fn remove_group(instance: &Instance, spot: Spot, name: &str, report: &mut SweepReport) -> bool {
+    match spot {
+        Spot::Parent(index) => {
+            let place = &instance.places[index];
+            remove_at(instance, place.parent.as_fd(), &place.hierarchy.parent, name, report)
+        }
+        Spot::Instance(index) => {
+            let parent = &instance.places[index].hierarchy.parent;
+            remove_at(instance, instance.dir(index), &parent.join(&instance.name), name, report)
+        }
+    }
+}
+
+/// Removes a group from the one at `at`, which has the path `above`.
+fn remove_at(
+    instance: &Instance,
+    at: BorrowedFd<'_>,
+    above: &Path,
+    name: &str,
+    report: &mut SweepReport,
+) -> bool {
+    let killed = &mut report.processes_killed;
+    match remove_tree(&*instance.ops, at, name, &mut instance.patience(), killed) {
+        Ok(()) => true,
+        Err(error) => {
+            report.failures.push(SweepFailure { path: above.join(name), error });
+            false
+        }
+    }
+}
+
+/// Names of the other instances in one place.
+fn siblings(instance: &Instance, index: usize, report: &mut SweepReport) -> Vec<String> {
+    let place = &instance.places[index];
+    others(instance, place.parent.as_fd(), &place.hierarchy.parent, report)
+}
+
+/// Names of the other instances below an open parent.
+fn others(instance: &Instance, parent: BorrowedFd<'_>, path: &Path, report: &mut SweepReport) -> Vec<String> {
+    match instance.ops.child_dirs(parent) {
+        Ok(mut names) => {
+            names.retain(|name| is_instance_name(name) && *name != instance.name);
+            names
+        }
+        Err(source) => {
+            let error = CgroupError::Step { step: "list children of", path: path.to_owned(), source };
+            report.failures.push(SweepFailure { path: path.to_owned(), error });
+            Vec::new()
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! Fails every single step of open, create, destroy, close and sweep in turn, and looks for what is left: on the
+//! fake v2 tree, and on the real host.
+
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::Child;
+use std::sync::Arc;
+
+use super::fake::{FakeOps, Faulty, Tree};
+use super::real::{Host, run_in};
+use super::{LIMITS, ours_below};
+use crate::layout::Layout;
+use crate::ops::{HostOps, Ops};
+use crate::{CellGroup, Manager, ManagerConfig};
+
+const CONFIG: ManagerConfig = ManagerConfig { removal_wait_ms: 500 };
+/// No operation has this many steps; ends a test that would otherwise loop.
+const STEPS_MAX: usize = 500;
+
+/// `fill` puts processes into a cell.
+fn fails_cleanly_everywhere(layout: &Layout, inner: Arc<dyn Ops>, fill: fn(&CellGroup) -> Option<Child>) {
+    let faulty = Faulty::new(inner);
+    let ops: Arc<dyn Ops> = Arc::<Faulty>::clone(&faulty);
+    let open = || Manager::open_with(layout, CONFIG, &ops);
+    let places: Vec<&Path> = layout.hierarchies().iter().map(|place| &*place.parent).collect();
+    let left = || -> Vec<PathBuf> { places.iter().flat_map(|dir| ours_below(dir)).collect() };
+    let count_places = places.len();
+
+    each_step("open", &faulty, || {
+        let opened = open();
+        let is_ok = opened.is_ok();
+        drop(opened);
+        assert_eq!(left(), Vec::<PathBuf>::new());
+        is_ok
+    });
+
+    let manager = open().unwrap();
+    each_step("create", &faulty, || {
+        let created = manager.create("cell", &LIMITS);
+        if created.is_err() {
+            assert_eq!(left().len(), count_places, "only the instance is left: {:?}", left());
+        }
+        created.is_ok()
+    });
+
+    for (name, is_full) in [("destroy empty", false), ("destroy full", true)] {
+        each_step(name, &faulty, || {
+            // The fault is for destroy alone.
+            let fault = faulty.suspend();
+            let cell = manager.create("cell", &LIMITS).unwrap();
+            let child = if is_full { fill(&cell) } else { None };
+            faulty.resume(fault);
+            let destroyed = cell.destroy();
+            let fault = faulty.suspend();
+            if destroyed.is_err() {
+                assert!(manager.sweep().failures.is_empty());
+            }
+            assert_eq!(left().len(), count_places, "{:?}", left());
+            if let Some(mut child) = child {
+                assert_eq!(child.wait().unwrap().signal(), Some(9));
+            }
+            faulty.resume(fault);
+            true
+        });
+    }
+    drop(manager);
+
+    each_step("close and sweep", &faulty, || {
+        let fault = faulty.suspend();
+        let manager = open().unwrap();
+        let cell = manager.create("cell", &LIMITS).unwrap();
+        faulty.resume(fault);
+        drop(cell);
+        drop(manager);
+        let fault = faulty.suspend();
+        let next = open().unwrap();
+        faulty.resume(fault);
+        let _a_fault_may_hit_this_one = next.sweep();
+        let fault = faulty.suspend();
+        let report = next.sweep();
+        assert!(report.failures.is_empty(), "{report:?}");
+        assert_eq!(report.instances_live, 0);
+        assert_eq!(left().len(), count_places, "{:?}", left());
+        drop(next);
+        faulty.resume(fault);
+        true
+    });
+}
+
+/// Runs `operation` with a fault in step 0, 1, 2, ... until it has no more steps; it says whether it succeeded.
+fn each_step(name: &str, faulty: &Faulty, mut operation: impl FnMut() -> bool) {
+    for step in 0..STEPS_MAX {
+        faulty.arm(step);
+        let succeeded = operation();
+        if !faulty.fired() {
+            assert!(succeeded, "{name} failed without a fault");
+            assert!(step > 0, "{name} has no steps");
+            println!("{name}: {step} steps, each failed once");
+            return;
+        }
+    }
+    panic!("{name} has more than {STEPS_MAX} steps");
+}
+
+fn fill_fake(cell: &CellGroup) -> Option<Child> {
+    std::fs::write(cell.paths()[0].join("cgroup.procs"), "100\n101\n").unwrap();
+    None
+}
+
+#[test]
+fn nothing_is_left_on_a_fake_v2_host() {
+    let tree = Tree::new(true);
+    fails_cleanly_everywhere(&tree.layout(), Arc::new(FakeOps::default()), fill_fake);
+}
+
+#[test]
+fn nothing_is_left_in_a_fake_v2_container() {
+    let tree = Tree::new(false);
+    tree.put("", "cgroup.procs", "1\n");
+    fails_cleanly_everywhere(&tree.layout(), Arc::new(FakeOps::default()), fill_fake);
+    assert_eq!(tree.text("python-sandbox-service", "cgroup.procs"), "1\n");
+}
+
+#[test]
+fn nothing_is_left_on_this_host() {
+    let Some(host) = Host::ready() else { return };
+    fails_cleanly_everywhere(&host.layout, Arc::new(HostOps), |cell| Some(run_in(cell, "exec sleep 1000")));
+}

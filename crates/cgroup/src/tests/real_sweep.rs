@@ -1,0 +1,134 @@
+//! Sweeping on this host: after SIGKILL of the owner, beside live services, and in races.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use super::real::{Host, run_in};
+use super::{LIMITS, host_view};
+use crate::{Layout, Manager, ManagerConfig};
+
+const OWNER_PARENT: &str = "CGROUP_TEST_OWNER_PARENT";
+
+/// Not a test by itself: the body of the service that gets killed, when the environment asks for it.
+#[test]
+fn helper_owner() {
+    let Ok(parent) = std::env::var(OWNER_PARENT) else { return };
+    let layout = Layout::detect_host(&host_view(), Some(&parent)).unwrap();
+    let manager = Manager::open(layout, ManagerConfig::default()).unwrap();
+    let cell = manager.create("victim", &LIMITS).unwrap();
+    let mut orphan = run_in(&cell, "exec sleep 1000");
+    eprintln!("owner ready {}", orphan.id());
+    // Until killed, but not for ever when the test died before that.
+    std::thread::sleep(Duration::from_secs(60));
+    drop(cell);
+    orphan.wait().unwrap();
+}
+
+/// Starts [`helper_owner`] in a process of its own; gives it with the id of the process in its cell.
+fn start_owner(host: &Host) -> (Child, u32) {
+    let (_, module) = module_path!().split_once("::").unwrap();
+    let mut owner = Command::new(std::env::current_exe().unwrap())
+        .args([&format!("{module}::helper_owner"), "--exact", "--nocapture", "--test-threads=1"])
+        .env(OWNER_PARENT, &host.parent)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(owner.stderr.take().unwrap()).lines().map_while(Result::ok);
+    let ready = lines.filter_map(|line| line.strip_prefix("owner ready ").map(str::to_owned)).next();
+    (owner, ready.expect("the helper gets ready").parse().unwrap())
+}
+
+/// A zombie counts as dead: its parent died, and it waits for whoever reaps here.
+fn is_running(pid: u32) -> bool {
+    fs::read_to_string(format!("/proc/{pid}/stat"))
+        .is_ok_and(|stat| !stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with(['Z', 'X'])))
+}
+
+#[test]
+fn killed_owner_is_swept_and_live_sibling_is_not() {
+    let Some(host) = Host::ready() else { return };
+    let sibling = host.open();
+    let sibling_cell = sibling.create("neighbour", &LIMITS).unwrap();
+    let mut neighbour = run_in(&sibling_cell, "exec sleep 1000");
+    let (mut owner, orphan) = start_owner(&host);
+    let count = host.layout.hierarchies().len();
+    let manager = host.open();
+
+    let report = manager.sweep();
+    assert_eq!((report.instances_removed, report.instances_live), (0, 2), "while it lives: {report:?}");
+    assert!(is_running(orphan));
+
+    owner.kill().unwrap();
+    owner.wait().unwrap();
+    assert!(is_running(orphan), "the program outlives a killed service");
+    let report = manager.sweep();
+    assert_eq!((report.instances_removed, report.instances_live), (1, 1), "{report:?}");
+    assert!(report.processes_killed >= 1 && report.failures.is_empty(), "{report:?}");
+    let end = Instant::now() + Duration::from_secs(5);
+    while is_running(orphan) {
+        assert!(Instant::now() < end, "the orphan lives");
+    }
+    assert!(neighbour.try_wait().unwrap().is_none(), "the neighbour lives");
+    assert_eq!(host.ours().len(), 3 * count, "two instances and one cell: {:?}", host.ours());
+
+    sibling_cell.destroy().unwrap();
+    neighbour.wait().unwrap();
+    drop((sibling, manager));
+    assert_eq!(host.ours(), Vec::<PathBuf>::new());
+}
+
+#[test]
+fn parts_of_an_instance_are_swept_and_other_groups_are_not() {
+    let Some(host) = Host::ready() else { return };
+    let manager = host.open();
+    let hierarchies = host.layout.hierarchies();
+    let mut ours = Vec::new();
+    for (index, hierarchy) in hierarchies.iter().enumerate() {
+        // As after a crash in the middle of making or of removing.
+        let part = hierarchy.parent.join(format!("i-{index:032x}"));
+        fs::create_dir_all(part.join("c-cell")).unwrap();
+        ours.push(part);
+    }
+    let foreign: Vec<PathBuf> =
+        ["i-short", "other", &format!("i-{}", "G".repeat(32)), &format!("x-{:032x}", 1)]
+            .iter()
+            .map(|name| hierarchies[0].parent.join(name))
+            .collect();
+    foreign.iter().for_each(|path| fs::create_dir(path).unwrap());
+
+    let report = manager.sweep();
+    assert_eq!(report.instances_removed, ours.len(), "{report:?}");
+    assert!(report.failures.is_empty(), "{report:?}");
+    assert!(ours.iter().all(|path| !path.exists()));
+    assert!(foreign.iter().all(|path| path.exists()));
+    foreign.iter().for_each(|path| fs::remove_dir(path).unwrap());
+}
+
+/// Opening, sweeping and leaving at the same time, where the last one out removes the parent under the next.
+#[test]
+fn services_that_come_and_go_do_not_hurt_each_other() {
+    const SERVICES: usize = 4;
+    const ROUNDS: usize = 15;
+    let Some(mut host) = Host::ready() else { return };
+    host.layout.hierarchies.iter_mut().for_each(|hierarchy| hierarchy.parent_is_ours = true);
+    std::thread::scope(|scope| {
+        for _ in 0..SERVICES {
+            scope.spawn(|| {
+                for _ in 0..ROUNDS {
+                    let manager = host.open();
+                    let cell = manager.create("cell", &LIMITS).unwrap();
+                    let report = manager.sweep();
+                    assert!(report.failures.is_empty(), "{report:?}");
+                    assert!(cell.usage().is_ok(), "nobody swept a live cell");
+                    cell.destroy().unwrap();
+                }
+            });
+        }
+    });
+    assert!(host.layout.hierarchies().iter().all(|hierarchy| !hierarchy.parent.exists()));
+}

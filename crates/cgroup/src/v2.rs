@@ -1,0 +1,87 @@
+//! The files of cgroup v2 (kernel Documentation/admin-guide/cgroup-v2.rst), and those that both versions have.
+
+use crate::controller::Controller;
+use crate::error::CgroupError;
+use crate::group::Group;
+use crate::layout::Hierarchy;
+use crate::limits::CellLimits;
+
+/// Swap of the group. Only with CONFIG_SWAP, and on some kernels only with `swapaccount=1`.
+pub(crate) const SWAP_LIMIT: &str = "memory.swap.max";
+pub(crate) const CONTROLLERS: &str = "cgroup.controllers";
+pub(crate) const SUBTREE_CONTROL: &str = "cgroup.subtree_control";
+
+/// Those of the hierarchy's controllers that a group has to hand down. CPU time is always counted.
+pub(crate) fn wanted(hierarchy: &Hierarchy) -> impl Iterator<Item = &'static str> {
+    hierarchy.controllers.iter().filter(|controller| **controller != Controller::Cpuacct).map(|c| c.name())
+}
+
+/// Which of the wanted controllers this file (`cgroup.controllers`, `cgroup.subtree_control`) does not list.
+pub(crate) fn missing(
+    group: Group<'_>,
+    file: &str,
+    hierarchy: &Hierarchy,
+) -> Result<Vec<&'static str>, CgroupError> {
+    let text = group.read(file)?;
+    Ok(wanted(hierarchy).filter(|name| !text.split_whitespace().any(|listed| listed == *name)).collect())
+}
+
+/// Hands the wanted controllers down to the children. Does nothing where they are already handed down, which
+/// is all that a user without rights on an ancestor needs.
+pub(crate) fn hand_down(group: Group<'_>, hierarchy: &Hierarchy) -> Result<(), CgroupError> {
+    let missing_names = missing(group, SUBTREE_CONTROL, hierarchy)?;
+    if missing_names.is_empty() {
+        return Ok(());
+    }
+    let value = missing_names.iter().map(|name| format!("+{name}")).collect::<Vec<_>>().join(" ");
+    group.write_kept(SUBTREE_CONTROL, &value, |kept| {
+        wanted(hierarchy).all(|name| kept.split_whitespace().any(|listed| listed == name))
+    })
+}
+
+pub(crate) fn set_memory(cell: Group<'_>, limits: &CellLimits) -> Result<(), CgroupError> {
+    cell.write_bytes("memory.max", limits.memory_bytes)
+}
+
+pub(crate) fn set_no_swap(cell: Group<'_>) -> Result<(), CgroupError> {
+    cell.write_exact(SWAP_LIMIT, "0")
+}
+
+/// Without group kill the trusted first process of the cell, small and old, outlives the program that took
+/// the memory, and can still report.
+pub(crate) fn set_single_kills(cell: Group<'_>) -> Result<(), CgroupError> {
+    cell.write_exact("memory.oom.group", "0")
+}
+
+/// The same file on v1 and v2.
+pub(crate) fn set_pids(cell: Group<'_>, limits: &CellLimits) -> Result<(), CgroupError> {
+    cell.write_exact("pids.max", &limits.pids_max.to_string())
+}
+
+pub(crate) fn set_cpu(cell: Group<'_>, limits: &CellLimits) -> Result<(), CgroupError> {
+    let quota = limits.cpu_quota_us.map_or_else(|| "max".to_owned(), |quota| quota.to_string());
+    cell.write_exact("cpu.max", &format!("{quota} {}", limits.cpu_period_us))
+}
+
+pub(crate) fn memory_peak_bytes(cell: Group<'_>) -> Result<Option<u64>, CgroupError> {
+    cell.number_if_present("memory.peak")
+}
+
+pub(crate) fn oom_kills(cell: Group<'_>) -> Result<u64, CgroupError> {
+    Ok(cell.keyed("memory.events", "oom_kill")?.unwrap_or(0))
+}
+
+/// The same file on v1 and v2.
+pub(crate) fn pids_peak(cell: Group<'_>) -> Result<Option<u64>, CgroupError> {
+    cell.number_if_present("pids.peak")
+}
+
+/// The same file on v1 and v2. A cell has no limited group below it, so kernels before and after 6.11, which
+/// count at different levels, agree here.
+pub(crate) fn pids_limit_hits(cell: Group<'_>) -> Result<u64, CgroupError> {
+    Ok(cell.keyed("pids.events", "max")?.unwrap_or(0))
+}
+
+pub(crate) fn cpu_time_us(cell: Group<'_>) -> Result<u64, CgroupError> {
+    Ok(cell.keyed("cpu.stat", "usage_usec")?.unwrap_or(0))
+}

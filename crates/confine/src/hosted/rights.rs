@@ -1,0 +1,216 @@
+//! Capabilities, ids and what else gives a process of ours power.
+
+use super::clone::die_with_parent;
+use super::refused::Refused;
+use super::user_namespace::is_host_root;
+use crate::child::exit_now;
+use crate::rights::{AGENT_CAPABILITIES, TEMPLATE_CAPABILITIES, bound_capabilities, clear_ambient_set};
+use rustix::process::DumpableBehavior;
+use rustix::thread::{CapabilitySet, CapabilitySets};
+
+/// What the launcher keeps once its root stands. Nothing of it is for itself alone but the network's.
+pub const LAUNCHER_CAPABILITIES: CapabilitySet = TEMPLATE_CAPABILITIES
+    .union(AGENT_CAPABILITIES)
+    // To hold a network namespace by a descriptor (SIOCGSKNS, `network`).
+    .union(CapabilitySet::NET_ADMIN)
+    // So that what it starts takes the protection from the out-of-memory killer off for good (`oom`).
+    .union(CapabilitySet::SYS_RESOURCE);
+
+/// What the service uses itself.
+pub const SERVICE_CAPABILITIES: CapabilitySet = CapabilitySet::empty()
+    // As root, files and sockets of others: a data directory or a store that is a user's, a rootless engine's socket.
+    .union(CapabilitySet::DAC_OVERRIDE)
+    // A PORT below 1024.
+    .union(CapabilitySet::NET_BIND_SERVICE);
+
+/// What the service of the host's root keeps for the native executor.
+pub const ROOT_SERVICE_CAPABILITIES: CapabilitySet = SERVICE_CAPABILITIES
+    // Of these it uses KILL itself, for what a killed predecessor left, and SYS_ADMIN where a container's control groups
+    // are mounted read-only (NATIVE_CGROUP_REMOUNT).
+    .union(LAUNCHER_CAPABILITIES)
+    // The launcher's, until its /dev stands (`stage`).
+    .union(CapabilitySet::MKNOD);
+
+/// What the service of another user namespace's root keeps for the native executor: the launcher has every right in a user
+/// namespace of its own.
+pub const NESTED_SERVICE_CAPABILITIES: CapabilitySet = SERVICE_CAPABILITIES
+    // Control groups of a container, as above.
+    .union(CapabilitySet::SYS_ADMIN)
+    // To map its uid 0 into that namespace (user_namespaces(7), since Linux 5.12).
+    .union(CapabilitySet::SETFCAP);
+
+/// Keeps only `kept` in every capability set of this process. Removing from the bounding set needs CAP_SETPCAP,
+/// so do this first while it is there.
+///
+/// # Errors
+/// capset(2), prctl(2).
+pub fn keep_only(kept: CapabilitySet) -> Result<(), Refused> {
+    bound_capabilities(kept).map_err(Refused::at("bound the capabilities"))?;
+    let effective = held()?.intersection(kept);
+    set_capabilities(effective).map_err(Refused::at("drop capabilities"))
+}
+
+/// Gives up for good, in this process of one thread and in all that it starts, what neither the service nor what is below it
+/// uses. `makes_cells` where the native executor is in use. No exec gives any of it back, also not of a file that has a
+/// set-user-id bit or capabilities.
+///
+/// Each step is tried whatever became of the one before; given back is what the kernel refused: capset(2), prctl(2).
+#[must_use]
+pub fn keep_service_rights(makes_cells: bool) -> Vec<Refused> {
+    let used = if !makes_cells {
+        SERVICE_CAPABILITIES
+    } else if is_host_root() {
+        ROOT_SERVICE_CAPABILITIES
+    } else if rustix::process::geteuid().is_root() {
+        NESTED_SERVICE_CAPABILITIES
+    } else {
+        // Whatever it was given: the launcher of an ordinary user works in a user namespace.
+        SERVICE_CAPABILITIES
+    };
+    // Without CAP_SETPCAP the bounding set stays, and means nothing: with no_new_privs an exec adds no capability.
+    let bound = || {
+        if !held()?.contains(CapabilitySet::SETPCAP) {
+            return Ok(());
+        }
+        bound_capabilities(used).map_err(Refused::at("bound the capabilities"))
+    };
+    let drop_rest = || set_capabilities(held()?.intersection(used)).map_err(Refused::at("drop capabilities"));
+    [
+        refuse_new_privileges(),
+        bound(),
+        clear_ambient_set().map_err(Refused::at("clear the ambient capabilities")),
+        drop_rest(),
+    ]
+    .into_iter()
+    .filter_map(Result::err)
+    .collect()
+}
+
+/// Gives up CAP_SYS_ADMIN for good and keeps the agent's capabilities, as far as they are there. As [`keep_only`],
+/// but without `/proc`, which may be covered by then.
+///
+/// # Errors
+/// capset(2), prctl(2).
+pub fn drop_mount_right() -> Result<(), Refused> {
+    rustix::thread::remove_capability_from_bounding_set(CapabilitySet::SYS_ADMIN)
+        .map_err(Refused::at("bound the capabilities"))?;
+    set_capabilities(held()?.intersection(AGENT_CAPABILITIES)).map_err(Refused::at("drop capabilities"))
+}
+
+fn held() -> Result<CapabilitySet, Refused> {
+    let sets = rustix::thread::capabilities(None).map_err(Refused::at("read the capabilities"))?;
+    Ok(sets.permitted)
+}
+
+/// Sets permitted and effective, clears inheritable; async-signal-safe.
+pub(crate) fn set_capabilities(kept: CapabilitySet) -> rustix::io::Result<()> {
+    rustix::thread::set_capabilities(
+        None,
+        CapabilitySets { effective: kept, permitted: kept, inheritable: CapabilitySet::empty() },
+    )
+}
+
+/// Calls `look` with the file rights of `user` (setfsuid(2)): what the kernel shows of processes to their own user alone
+/// can then be read without CAP_SYS_PTRACE. `None` where the kernel does not take the user's ids. Without a user it is
+/// called as we are.
+pub fn with_file_rights_of<T>(user: Option<u32>, look: impl FnOnce() -> T) -> Option<T> {
+    let Some(user) = user else { return Some(look()) };
+    let (own_uid, own_gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
+    let taken = set_file_ids(user, user);
+    let result = taken.then(look);
+    // A change of these ids takes the shields away as well (credentials(7), commit_creds() of kernel/cred.c).
+    let is_restored =
+        set_file_ids(own_uid, own_gid) && hide_from_others().is_ok() && die_with_parent().is_ok();
+    if !is_restored {
+        // Such a process is not what everything here relies on.
+        exit_now(70);
+    }
+    result
+}
+
+/// Whether both ids are in force afterwards. These calls report no failure; asked with an id that none is (-1) they tell
+/// the one in force (setfsuid(2)).
+fn set_file_ids(uid: u32, gid: u32) -> bool {
+    const ASK: u32 = u32::MAX;
+    set_file_gid(gid);
+    set_file_uid(uid);
+    (u32::try_from(set_file_uid(ASK)), u32::try_from(set_file_gid(ASK))) == (Ok(uid), Ok(gid))
+}
+
+/// Gives the id that was in force.
+#[allow(unsafe_code, reason = "setfsuid(2) has no safe wrapper")]
+fn set_file_uid(uid: u32) -> i32 {
+    // SAFETY: the call takes a number and touches no memory. It acts on this thread alone, and the agent has no other.
+    unsafe { libc::setfsuid(uid) }
+}
+
+/// As [`set_file_uid`], for the group.
+#[allow(unsafe_code, reason = "setfsgid(2) has no safe wrapper")]
+fn set_file_gid(gid: u32) -> i32 {
+    // SAFETY: as above.
+    unsafe { libc::setfsgid(gid) }
+}
+
+/// No exec gives this process, or what it starts, more rights than it has (prctl(2), PR_SET_NO_NEW_PRIVS).
+///
+/// # Errors
+/// prctl(2); none in practice.
+pub fn refuse_new_privileges() -> Result<(), Refused> {
+    rustix::thread::set_no_new_privs(true).map_err(Refused::at("refuse new privileges"))
+}
+
+/// Makes this process's memory and descriptors unreadable for others of its own uid (PR_SET_DUMPABLE, prctl(2)).
+///
+/// # Errors
+/// prctl(2); none in practice.
+pub fn hide_from_others() -> Result<(), Refused> {
+    rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)
+        .map_err(Refused::at("become undumpable"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The kernel, the clock, raw packets, CAP_PERFMON and CAP_BPF.
+    fn of_the_whole_machine() -> CapabilitySet {
+        CapabilitySet::SYS_MODULE
+            | CapabilitySet::SYS_BOOT
+            | CapabilitySet::SYS_TIME
+            | CapabilitySet::SYSLOG
+            | CapabilitySet::NET_RAW
+            | CapabilitySet::from_bits_retain(1 << 38 | 1 << 39)
+    }
+
+    #[test]
+    fn the_service_keeps_nothing_that_it_and_its_launcher_do_not_use() {
+        let reaching = CapabilitySet::DAC_READ_SEARCH
+            | CapabilitySet::SYS_PTRACE
+            | CapabilitySet::SYS_RAWIO
+            | of_the_whole_machine();
+        for kept in [SERVICE_CAPABILITIES, ROOT_SERVICE_CAPABILITIES, NESTED_SERVICE_CAPABILITIES] {
+            assert!(kept.intersection(reaching).is_empty(), "{kept:?}");
+        }
+        assert_eq!(ROOT_SERVICE_CAPABILITIES.bits().count_ones(), 13, "ARCHITECTURE.md says thirteen");
+        assert!(ROOT_SERVICE_CAPABILITIES.contains(LAUNCHER_CAPABILITIES));
+        let on_a_host = SERVICE_CAPABILITIES.intersection(CapabilitySet::SYS_ADMIN | CapabilitySet::SETFCAP);
+        assert!(on_a_host.is_empty(), "an executor of containers alone takes neither");
+    }
+
+    #[test]
+    fn the_agent_keeps_nothing_that_reaches_beyond_its_mounts() {
+        let reaching = CapabilitySet::DAC_READ_SEARCH
+            | CapabilitySet::SYS_ADMIN
+            | CapabilitySet::SYS_PTRACE
+            | CapabilitySet::SYS_RAWIO
+            | CapabilitySet::SYS_CHROOT
+            | CapabilitySet::MKNOD
+            | CapabilitySet::SETFCAP;
+        assert!(AGENT_CAPABILITIES.intersection(reaching).is_empty());
+        assert_eq!(AGENT_CAPABILITIES.bits().count_ones(), 7, "ARCHITECTURE.md says seven");
+        let reaching = reaching.difference(CapabilitySet::SYS_ADMIN | CapabilitySet::SYS_CHROOT)
+            | of_the_whole_machine();
+        assert!(LAUNCHER_CAPABILITIES.intersection(reaching).is_empty());
+        assert_eq!(LAUNCHER_CAPABILITIES.bits().count_ones(), 11, "ARCHITECTURE.md says eleven");
+    }
+}
