@@ -1,5 +1,5 @@
-//! Builds the guest agent, a static executable, and what templates load, a shared object, and leaves both in
-//! `OUT_DIR`.
+//! Builds the guest agent and the launcher, static executables, and what templates load, a shared object, and leaves
+//! them in `OUT_DIR`.
 //!
 //! They are builds within the build because they need other link modes and another profile than the rest, and cargo
 //! has no stable way to depend on such a thing. Their target directory is inside ours, so that nobody waits for
@@ -14,6 +14,7 @@ fn main() {
     let sources = [
         "agent",
         "confine",
+        "launcher",
         "protocol",
         "seccomp",
         "template",
@@ -24,14 +25,16 @@ fn main() {
     for path in sources {
         println!("cargo:rerun-if-changed={}", crates.join(path).display());
     }
-    build(
-        &crates,
-        "agent",
-        &["--bin", "sandbox-agent"],
-        "-Ctarget-feature=+crt-static",
-        "sandbox-agent",
-        "a static C library is needed; on Debian, libc6-dev",
-    );
+    for (package, executable) in [("agent", "sandbox-agent"), ("launcher", "sandbox-launcher")] {
+        build(
+            &crates,
+            package,
+            &["--bin", executable],
+            "-Ctarget-feature=+crt-static",
+            executable,
+            "a static C library is needed; on Debian, libc6-dev",
+        );
+    }
     build(
         &crates,
         "template",

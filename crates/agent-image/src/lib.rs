@@ -1,10 +1,13 @@
-//! The guest agent, and what templates load, as bytes.
+//! The guest agent, the launcher, and what templates load, as bytes.
 //!
 //! The agent must run where nothing is: in an empty root, in any container, as first process of a microVM. So it
 //! is built as a static executable (see `build.rs`) and every executor carries it in the service's own binary.
 
 /// A static executable for the machine that this crate was built for.
 pub const AGENT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/sandbox-agent"));
+
+/// The native executor's launcher, a static executable as well; see `crates/launcher`.
+pub const LAUNCHER: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/sandbox-launcher"));
 
 /// A shared object for interpreters of this machine's kind with a GNU C library; see `crates/template`.
 pub const TEMPLATE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/libsandbox_template.so"));
@@ -13,9 +16,11 @@ pub const TEMPLATE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/libsandbox
 mod tests {
     #[test]
     fn the_agent_is_a_static_executable() {
-        assert_eq!(&super::AGENT[..4], b"\x7fELF");
-        let interpreter = b"/ld-linux";
-        let dynamic = super::AGENT.windows(interpreter.len()).any(|window| window == interpreter);
-        assert!(!dynamic, "the agent asks for a dynamic loader");
+        for (name, bytes) in [("agent", super::AGENT), ("launcher", super::LAUNCHER)] {
+            assert_eq!(&bytes[..4], b"\x7fELF", "{name}");
+            let interpreter = b"/ld-linux";
+            let dynamic = bytes.windows(interpreter.len()).any(|window| window == interpreter);
+            assert!(!dynamic, "the {name} asks for a dynamic loader");
+        }
     }
 }

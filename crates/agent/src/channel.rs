@@ -46,7 +46,10 @@ impl Channel {
     }
 
     /// Queues a message and writes what goes at once.
-    pub(crate) fn send(&mut self, message: &GuestMessage<'_>) -> io::Result<()> {
+    ///
+    /// # Errors
+    /// The stream is broken, or the message is too long for a frame.
+    pub fn send(&mut self, message: &GuestMessage<'_>) -> io::Result<()> {
         append(&mut self.outgoing, message).map_err(io::Error::other)?;
         self.write_some()
     }
@@ -67,7 +70,10 @@ impl Channel {
     }
 
     /// Blocks until everything is written.
-    pub(crate) fn flush(&mut self) -> io::Result<()> {
+    ///
+    /// # Errors
+    /// The stream is broken.
+    pub fn flush(&mut self) -> io::Result<()> {
         while !self.outgoing.is_empty() {
             let mut waiting = [PollFd::new(&self.output, PollFlags::OUT)];
             match poll(&mut waiting, None) {

@@ -1,6 +1,7 @@
 //! Gets the interpreter for one program: started here, or forked from a template.
 
 use crate::OUTPUT_DIRECTORY;
+use crate::ProgramConfig;
 use crate::intake::{Order, give, write_all};
 use crate::room;
 use crate::streams::Kept;
@@ -9,7 +10,6 @@ use confine::{
     Step, TEMPLATE_CAPABILITIES,
 };
 use protocol::InterpreterOrigin;
-use protocol::launcher::ProgramConfig;
 use rustix::fs::{MemfdFlags, SeekFrom};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use rustix::pipe::{PipeFlags, pipe_with};
@@ -71,12 +71,14 @@ impl Filter {
     }
 
     /// One that is compiled already; nothing for none.
-    pub(crate) fn of(instructions: Vec<Insn>) -> Self {
+    #[must_use]
+    pub fn of(instructions: Vec<Insn>) -> Self {
         Self { instructions: Some(instructions).filter(|instructions| !instructions.is_empty()) }
     }
 
     /// Its instructions.
-    pub(crate) fn instructions(&self) -> Option<&Vec<Insn>> {
+    #[must_use]
+    pub fn instructions(&self) -> Option<&Vec<Insn>> {
         self.instructions.as_ref()
     }
 }
@@ -245,8 +247,11 @@ impl Interpreter {
 }
 
 /// A template: the same interpreter with the same text, without a user of its own, behind landlock and a filter that its
-/// forks can still pass. Replaces this process; returns only to say what failed.
-pub(crate) fn become_template(
+/// forks can still pass. Replaces this process.
+///
+/// # Errors
+/// The step that failed; it returns for nothing else.
+pub fn become_template(
     config: &ProgramConfig,
     preload: &[String],
     filter: &[Insn],

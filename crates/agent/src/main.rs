@@ -1,21 +1,18 @@
 //! The agent's executable. See the library for what it does.
 
-use agent::{Channel, Context, Filter, Origin, Place};
+use agent::{Channel, Context, Filter, Origin, Place, ProgramConfig};
 use confine::SingleThreaded;
-use protocol::launcher::ProgramConfig;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: sandbox-agent launch
-       sandbox-agent init INTERPRETER [--uid N] [--cpus N] [--file-bytes N] [--tasks-max N] [--no-seccomp] [--no-notify] [--no-landlock] [--cover-first-process] [--env NAME=VALUE]... [--preload MODULE]...";
+const USAGE: &str = "usage: sandbox-agent init INTERPRETER [--uid N] [--cpus N] [--file-bytes N] [--tasks-max N] [--no-seccomp] [--no-notify] [--no-landlock] [--cover-first-process] [--env NAME=VALUE]... [--preload MODULE]...";
 
 fn main() -> ExitCode {
     // Run from memory its name would be the number of a descriptor.
     let _ = rustix::thread::set_name(c"sandbox-agent");
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let result = match arguments.split_first().map(|(mode, rest)| (mode.as_str(), rest)) {
-        Some(("launch", [])) => launch(),
         Some(("init", rest)) => init(rest),
         _ => Err(io::Error::new(io::ErrorKind::InvalidInput, USAGE)),
     };
@@ -28,11 +25,6 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-/// Below the native executor, with the control socket as descriptor 3.
-fn launch() -> io::Result<()> {
-    agent::launcher::run(confine::control_descriptor()?)
 }
 
 /// As first process of a container or microVM: the protocol on standard input and output.

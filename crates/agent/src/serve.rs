@@ -2,9 +2,8 @@
 
 use crate::intake::{Inputs, NoOrder, out_of_order};
 use crate::interpreter::{self, Filter, Origin, Walls};
-use crate::{Channel, OUTPUT_DIRECTORY, collect, intake, room, supervise};
+use crate::{Channel, OUTPUT_DIRECTORY, ProgramConfig, collect, intake, room, supervise};
 use confine::{ChildSignal, SingleThreaded};
-use protocol::launcher::ProgramConfig;
 use protocol::{Begin, GuestMessage, HostMessage, PROTOCOL_VERSION};
 use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Uid};
 use std::io;
@@ -145,7 +144,10 @@ fn open_output(owner: Option<u32>) -> io::Result<OwnedFd> {
 }
 
 /// Fills the empty `/tmp`: the output directory, and links to the runtime's skeleton. Returns the output directory.
-pub(crate) fn prepare_tmp(owner: Option<u32>) -> io::Result<OwnedFd> {
+///
+/// # Errors
+/// What the kernel says.
+pub fn prepare_tmp(owner: Option<u32>) -> io::Result<OwnedFd> {
     let flags = OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::RDONLY;
     let tmp = rustix::fs::open("/tmp", flags, Mode::empty())?;
     if let Ok(skeleton) = rustix::fs::open(SKELETON, flags, Mode::empty()) {

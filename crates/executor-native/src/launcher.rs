@@ -3,10 +3,9 @@
 use crate::disk_reads::DiskReads;
 use crate::runtime_place::{RuntimePlace, read_ahead};
 use crate::words;
-use agent::{receive_packet, send_packet};
 use cgroup::CellGroup;
 use confine::{Image, SpawnedImage};
-use protocol::launcher::{CreateCell, LauncherConfig, LauncherReply};
+use launcher::{CreateCell, LauncherConfig, LauncherReply, receive_packet, send_packet};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair, sockopt};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open};
 use std::io;
@@ -125,7 +124,8 @@ impl Launcher {
         runtime: RuntimePlace,
         read_ahead: bool,
     ) -> io::Result<Self> {
-        let image = Image::new("sandbox-agent", agent_image::AGENT).map_err(|refused| refused.source)?;
+        // Its first argument is its name, for whoever lists processes: that of the cells, which are clones of it.
+        let image = Image::new("sandbox-agent", agent_image::LAUNCHER).map_err(|refused| refused.source)?;
         let hook = Image::new("template", agent_image::TEMPLATE).map_err(|refused| refused.source)?;
         let state = State { runtime, read_ahead, running: None };
         Ok(Self { image, hook, config, group, reads, state: Mutex::new(state) })
@@ -253,7 +253,7 @@ impl Launcher {
                 .map_err(io::Error::from)?;
         sockopt::set_socket_timeout(&control, sockopt::Timeout::Recv, Some(FIRST_REPLY_TIME_MAX))
             .map_err(io::Error::from)?;
-        let mut process = self.image.spawn(&["launch"], theirs).map_err(|refused| refused.source)?;
+        let mut process = self.image.spawn(&[], theirs).map_err(|refused| refused.source)?;
         if let Some(stderr) = process.child.stderr.take() {
             words::pass_on(stderr);
         }

@@ -11,11 +11,11 @@
 //! Without templates the agent starts the interpreter itself. Either way a sandbox is ready when its interpreter waits
 //! behind every wall; a warm pool keeps some that are.
 //!
-//! - [`launcher`] starts the launcher and asks it for cells.
-//! - [`cell`] is one cell: its stream, its first process, its cgroups, its CPUs; and how it is removed.
-//! - [`sandbox`] runs a program in a cell and judges its end.
-//! - [`runtime_place`] is where the runtime's files lie, and [`disk_reads`] the limit on reads from there.
-//! - [`start`] checks what this host can enforce before anything is run.
+//! - `launcher` starts the launcher and asks it for cells.
+//! - `cell` is one cell: its stream, its first process, its cgroups, its CPUs; and how it is removed.
+//! - `sandbox` runs a program in a cell and judges its end.
+//! - `runtime_place` is where the runtime's files lie, and `disk_reads` the limit on reads from there.
+//! - `start` checks what this host can enforce before anything is run.
 
 mod cell;
 mod container;

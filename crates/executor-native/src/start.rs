@@ -9,7 +9,7 @@ use crate::launcher::{Launcher, LauncherError, RootFacts};
 use crate::runtime_place::RuntimePlace;
 use cgroup::{HostView, Layout, Manager, ManagerConfig, TotalLimits, Totals, WallState};
 use executor::{PoolSize, Protection, SandboxLimits, TemplateSpec, Templates, error_chain};
-use protocol::launcher::{LauncherConfig, ProgramConfig, UserIds};
+use launcher::{LauncherConfig, ProgramConfig, TemplateConfig, UserIds};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -154,11 +154,21 @@ fn launcher_config(
             landlock: true,
             fail_at: config.fail_program_at,
         },
-        templates: templates.configs(),
+        templates: template_configs(templates),
         // The launcher's host side counts them.
         cgroups: 0,
         fail_at: config.fail_cell_at.clone(),
     }
+}
+
+fn template_configs(templates: &Templates) -> Vec<TemplateConfig> {
+    (0..templates.sorts())
+        .filter(|sort| templates.of_sort(*sort).is_some())
+        .map(|sort| TemplateConfig {
+            name: templates.name(sort).to_owned(),
+            preload: templates.preload(sort),
+        })
+        .collect()
 }
 
 fn enforced(detail: impl Into<String>) -> Protection {
@@ -283,4 +293,18 @@ fn namespace_protections(rootless: bool) -> [(&'static str, Protection); 7] {
         ("user", user),
         ("wall_time_limit", enforced("clock of the agent, and the host's behind it")),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_launcher_gets_every_template_in_its_order_and_none_without_them() {
+        let scientific = TemplateSpec { name: "scientific".to_owned(), preload: vec!["numpy".to_owned()] };
+        let configs = template_configs(&Templates::new(Some(&[scientific])));
+        assert_eq!(configs.iter().map(|config| &*config.name).collect::<Vec<_>>(), ["lean", "scientific"]);
+        assert!(configs[1].preload.contains(&"numpy".to_owned()));
+        assert_eq!(template_configs(&Templates::new(None)), []);
+    }
 }

@@ -48,7 +48,7 @@ async fn faults_and_leftovers() {
 }
 
 async fn every_step_of_the_launcher_fails_alone(before: &Traces) {
-    for wanted in agent::LAUNCHER_STEPS {
+    for wanted in launcher::LAUNCHER_STEPS {
         let mut config = support::config().unwrap();
         config.fail_cell_at = Some(wanted.to_owned());
         match NativeExecutor::start(config).await {
@@ -70,7 +70,7 @@ async fn a_stopped_launcher_ends_with_the_executor(before: &Traces) {
 }
 
 async fn every_step_of_a_cell_fails_alone(before: &Traces) {
-    for step in agent::CELL_STEPS {
+    for step in launcher::CELL_STEPS.map(launcher::CellStep::as_str) {
         let mut config = support::config().unwrap();
         config.fail_cell_at = Some(step.to_owned());
         match NativeExecutor::start(config).await {

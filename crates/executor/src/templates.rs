@@ -4,7 +4,6 @@
 //! imported, the more each fork costs. So there are several, and the program's own imports choose.
 
 use crate::Hints;
-use protocol::launcher::TemplateConfig;
 
 /// A template: an interpreter that has imported these modules, besides [`COMMON`], and waits to be forked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,16 +63,6 @@ impl Templates {
     pub fn new(more: Option<&[TemplateSpec]>) -> Self {
         let lean = || TemplateSpec { name: LEAN.to_owned(), preload: Vec::new() };
         Self { all: more.map(|more| [&[lean()], more].concat()).unwrap_or_default() }
-    }
-
-    /// What the launcher is told.
-    #[must_use]
-    pub fn configs(&self) -> Vec<TemplateConfig> {
-        let config = |(sort, spec): (usize, &TemplateSpec)| TemplateConfig {
-            name: spec.name.clone(),
-            preload: self.preload(sort),
-        };
-        self.all.iter().enumerate().map(config).collect()
     }
 
     /// Everything that the template of a sort imports.
@@ -184,13 +173,12 @@ mod tests {
     fn without_templates_there_is_one_sort_and_it_has_none() {
         let fresh = Templates::new(None);
         assert_eq!((fresh.sorts(), fresh.of_sort(0), fresh.choose(&Hints::default())), (1, None, 0));
-        assert!(fresh.configs().is_empty());
+        assert!(fresh.preload(0).is_empty());
     }
 
     #[test]
     fn every_template_has_the_common_modules() {
-        let configs = templates().configs();
-        assert_eq!(configs[0].preload.len(), COMMON.len());
-        assert!(configs[1].preload.contains(&"json".to_owned()));
+        assert_eq!(templates().preload(0).len(), COMMON.len());
+        assert!(templates().preload(1).contains(&"json".to_owned()));
     }
 }

@@ -30,7 +30,6 @@
 mod codec;
 #[cfg(test)]
 mod frames;
-pub mod launcher;
 mod message;
 
 pub use codec::{Decoder, FRAME_BYTES_MAX, FrameError, append, encode};

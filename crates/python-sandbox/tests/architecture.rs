@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Which crates of the workspace each crate may name outside of its tests.
-const ARROWS: [(&str, &[&str]); 18] = [
+const ARROWS: [(&str, &[&str]); 19] = [
     ("protocol", &[]),
     ("validator", &[]),
     ("cgroup", &[]),
@@ -19,10 +19,11 @@ const ARROWS: [(&str, &[&str]); 18] = [
     ("testkit", &[]),
     ("agent-image", &[]),
     ("agent", &["confine", "protocol", "seccomp"]),
+    ("launcher", &["agent", "confine", "protocol", "seccomp"]),
     ("template", &["confine"]),
     ("executor", &["protocol"]),
     ("executor-docker", &["agent-image", "executor", "ownership", "seccomp"]),
-    ("executor-native", &["agent", "agent-image", "cgroup", "confine", "executor", "protocol"]),
+    ("executor-native", &["agent-image", "cgroup", "confine", "executor", "launcher", "protocol"]),
     ("service", &["executor", "storage", "validator"]),
     ("api", &["executor", "service", "storage", "validator"]),
     (

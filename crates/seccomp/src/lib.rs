@@ -1,4 +1,4 @@
-//! The system-call wall: an allow-list kept as commented data, compiled to a classic BPF filter.
+//! Policies of system calls: an allow-list kept as commented data, compiled to a classic BPF filter.
 //!
 //! ```text
 //! data/seccomp.policy --parse--> Policy --compile(arch, options)--> Program --(installed elsewhere)--> kernel

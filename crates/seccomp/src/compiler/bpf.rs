@@ -54,7 +54,7 @@ impl Program {
         Self(instructions)
     }
 
-    /// The instructions, at most [`INSTRUCTIONS_MAX`], each as the kernel's `struct sock_filter`.
+    /// The instructions, at most [`INSTRUCTIONS_MAX`](crate::INSTRUCTIONS_MAX), each as the kernel's `struct sock_filter`.
     pub fn instructions(&self) -> &[Insn] {
         &self.0
     }

@@ -8,16 +8,16 @@
 //! cells and no others, no network, and only the runtime before its eyes. It never reads a byte of a program: what
 //! it reads are requests of agents whose cells are still empty.
 
-use crate::interpreter::become_template;
-use crate::serve::prepare_tmp;
+use crate::message::{LauncherConfig, TemplateConfig};
+use agent::{become_template, prepare_tmp};
 use confine::{CellMounts, Cloned, Namespaces, Proc, SingleThreaded, Stage, TEMPLATE_CAPABILITIES};
-use protocol::launcher::{LauncherConfig, TemplateConfig};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{Mode, OFlags};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::thread::UnshareFlags;
 use seccomp::Insn;
+use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
@@ -211,19 +211,19 @@ fn set_up(config: &LauncherConfig, stage: Stage, hook: &OwnedFd, protected: bool
 /// Writes the shared object to where the runner loads it from.
 fn copy_hook(hook: BorrowedFd<'_>) -> io::Result<()> {
     let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
-    copy(hook, &rustix::fs::open("/tmp/template.so", flags, Mode::from_raw_mode(0o444))?)
+    copy(hook, &mut rustix::fs::open("/tmp/template.so", flags, Mode::from_raw_mode(0o444))?.into())
 }
 
 /// All of `from`, by offsets of our own: templates start side by side, and the descriptor's offset is shared by all of them. Who
 /// used that would miss what another has just read, and its interpreter would load half a shared object and crash.
-fn copy(from: BorrowedFd<'_>, to: &OwnedFd) -> io::Result<()> {
+fn copy(from: BorrowedFd<'_>, to: &mut File) -> io::Result<()> {
     let mut chunk = [0u8; 16 * 1024];
     let mut offset = 0u64;
     loop {
         match rustix::io::pread(from, &mut chunk, offset)? {
             0 => return Ok(()),
             length => {
-                crate::intake::write_all(to, &chunk[..length])?;
+                to.write_all(&chunk[..length])?;
                 offset += length as u64;
             }
         }
@@ -235,9 +235,9 @@ mod tests {
     use super::*;
     use rustix::fs::{MemfdFlags, memfd_create};
 
-    fn memory(bytes: &[u8]) -> OwnedFd {
-        let memory = memfd_create("test", MemfdFlags::CLOEXEC).unwrap();
-        crate::intake::write_all(&memory, bytes).unwrap();
+    fn memory(bytes: &[u8]) -> File {
+        let mut memory = File::from(memfd_create("test", MemfdFlags::CLOEXEC).unwrap());
+        memory.write_all(bytes).unwrap();
         memory
     }
 
@@ -248,8 +248,8 @@ mod tests {
         std::thread::scope(|scope| {
             for _ in 0..8 {
                 scope.spawn(|| {
-                    let own = memory(&[]);
-                    copy(shared.as_fd(), &own).unwrap();
+                    let mut own = memory(&[]);
+                    copy(shared.as_fd(), &mut own).unwrap();
                     let mut copied = vec![0u8; bytes.len() + 1];
                     let mut length = 0;
                     while let Ok(more @ 1..) = rustix::io::pread(&own, &mut copied[length..], length as u64) {

@@ -3,8 +3,7 @@
 //! They are compiled by the launcher's parent and come through a pipe: to read policies takes some hundred pages of
 //! memory, and each cell, which is a copy of the launcher, would pay for every one of those that it writes to.
 
-use crate::Filter;
-use protocol::launcher::ProgramConfig;
+use agent::{Filter, ProgramConfig};
 use seccomp::{Helper, INSTRUCTIONS_MAX, Insn};
 use std::io::{self, Read, Write};
 use std::os::fd::OwnedFd;

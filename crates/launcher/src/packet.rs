@@ -1,6 +1,6 @@
 //! Packets with descriptors over a `SOCK_SEQPACKET` socket: how the native executor talks to its launcher.
 
-use protocol::launcher::{PACKET_BYTES_MAX, PACKET_DESCRIPTORS_MAX};
+use crate::message::{PACKET_BYTES_MAX, PACKET_DESCRIPTORS_MAX};
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
     SendAncillaryMessage, SendFlags,

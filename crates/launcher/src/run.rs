@@ -13,16 +13,16 @@
 //! It ends when the service's end of the control socket closes, however that happens; each cell sees the end of
 //! its own stream at the same moment and is tied to the launcher's life besides.
 
-use crate::cell::{self, ROOTLESS_ID, Walls};
+use crate::cell::{Cell, ROOTLESS_ID, Walls};
 use crate::filters::{self, Filters};
+use crate::message::{CreateCell, LauncherConfig, LauncherReply};
 use crate::monitor;
 use crate::networks::Networks;
+use crate::packet::{receive_packet, send_packet};
 use crate::template::Templates;
-use crate::{receive_packet, send_packet};
 use confine::{
     CellGroups, CellRoot, Cloned, LAUNCHER_CAPABILITIES, Namespaces, Refused, SingleThreaded, Stage, UserMap,
 };
-use protocol::launcher::{CreateCell, LauncherConfig, LauncherReply};
 use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::thread::UnshareFlags;
@@ -31,7 +31,7 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
 /// Steps of making the launcher, in order. Their names are what a test lets fail.
-pub const STEPS: [&str; 6] = [
+pub const LAUNCHER_STEPS: [&str; 6] = [
     "join the launcher's control groups",
     "make the launcher's pid namespace",
     "move onto the stage",
@@ -102,16 +102,9 @@ pub fn run(control: OwnedFd) -> io::Result<()> {
                         drop(null);
                         let (program, agent) = (&filters.program, filters.agent.as_slice());
                         let walls = Walls { program, agent, protected, stage };
-                        cell::run(
-                            &proof,
-                            &config,
-                            &walls,
-                            &request,
-                            stream,
-                            groups,
-                            was_born_inside,
-                            template,
-                        )
+                        let cell =
+                            Cell { config: &config, walls, request: &request, groups, was_born_inside };
+                        cell.run(&proof, stream, template)
                     });
                 confine::exit_now(i32::from(served.is_err()));
             }
@@ -147,7 +140,7 @@ struct Launcher {
 }
 
 fn set_up(control: &OwnedFd, config: &LauncherConfig, mut beside: Vec<OwnedFd>) -> Result<Launcher, Refused> {
-    let mut steps = STEPS.into_iter();
+    let mut steps = LAUNCHER_STEPS.into_iter();
     let mut next = || {
         let step = steps.next().unwrap_or_default();
         match config.fail_at.as_deref() {

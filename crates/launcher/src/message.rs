@@ -4,13 +4,14 @@
 //! Both ends are ours and the launcher never reads anything of a program, so this is a contract between two
 //! versions of the same build, not a hostile border.
 
+use agent::ProgramConfig;
 use serde::{Deserialize, Serialize};
 
 /// Longest packet in bytes: the configuration with a large environment fits many times over.
-pub const PACKET_BYTES_MAX: usize = 64 * 1024;
+pub(crate) const PACKET_BYTES_MAX: usize = 64 * 1024;
 
 /// Most descriptors beside one packet: the cell's stream, or what templates load, and one file to join the group of each hierarchy.
-pub const PACKET_DESCRIPTORS_MAX: usize = 8;
+pub(crate) const PACKET_DESCRIPTORS_MAX: usize = 8;
 
 /// First packet to the launcher: everything that its cells have in common. Beside it: the shared object that templates
 /// load, and a file to join each of the launcher's own control groups.
@@ -50,29 +51,6 @@ pub struct UserIds {
     pub uid: u32,
     /// The gid outside.
     pub gid: u32,
-}
-
-/// How the guest agent starts programs. The same for every program of a sandbox.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ProgramConfig {
-    /// The interpreter, absolute path inside the sandbox.
-    pub interpreter: String,
-    /// The runtime's environment.
-    pub env: Vec<(String, String)>,
-    /// CPUs that the program may count on: the thread settings of numeric libraries.
-    pub cpu_count: u32,
-    /// Largest file in bytes (RLIMIT_FSIZE).
-    pub file_bytes_max: u64,
-    /// Filter system calls here, with the agent as supervisor.
-    pub seccomp: bool,
-    /// Hear of refused calls, to name them; where the kernel cannot do that (gVisor), the filter refuses alone.
-    pub notify: bool,
-    /// Use landlock here, where the kernel has it.
-    pub landlock: bool,
-    /// Processes and threads at which the agent ends the program, where no control group limits the program's alone.
-    pub tasks_max: Option<u32>,
-    /// For tests: the number of the step of starting a program that fails.
-    pub fail_at: Option<u8>,
 }
 
 /// A request to the launcher. Its descriptors: the cell's end of the stream, then a file to join each cgroup, then the v2

@@ -1,0 +1,24 @@
+//! The launcher of the native executor: the process between the service and its cells.
+//!
+//! ```text
+//! executor-native ── packets: message ──> run ──┬── clone ──> cell: first process of a cell, the agent
+//!                                               └── clone ──> template: an interpreter that forks into cells
+//! ```
+//! The executor uses the messages, the packets and the names of the steps; the executable of this crate is what it
+//! starts. It is an executable of its own, without the service's code, because it forks: it is single-threaded, and each
+//! cell is a copy of it.
+
+mod cell;
+mod filters;
+mod message;
+mod monitor;
+mod networks;
+mod packet;
+mod run;
+mod template;
+
+pub use agent::ProgramConfig;
+pub use cell::{CELL_STEPS, CellStep};
+pub use message::{CreateCell, LauncherConfig, LauncherReply, TemplateConfig, UserIds};
+pub use packet::{receive_packet, send_packet};
+pub use run::{LAUNCHER_STEPS, run};
