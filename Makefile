@@ -53,4 +53,4 @@ lint: ## Only format and clippy
 	cargo clippy --workspace --all-targets --profile $(PROFILE) --locked -- -D warnings
 
 generate: ## Writes the files that are made from the table of settings
-	UPDATE_GOLDEN=1 cargo test --profile $(PROFILE) --package python-sandbox settings::document
+	UPDATE_GOLDEN=1 cargo test --profile $(PROFILE) --package settings document

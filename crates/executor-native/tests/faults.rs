@@ -10,9 +10,9 @@ use executor::{
     Control, ExecRequest, ExecResult, Executor, ExecutorError, Freshness, Hints, OutcomeKind, PoolSize,
 };
 use executor_native::{NativeExecutor, StartError};
+use host_traces::Traces;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use testkit::host::Traces;
 
 const CLEAN_TIME_MAX: Duration = Duration::from_secs(10);
 
@@ -23,7 +23,7 @@ async fn exec(executor: &dyn Executor, code: &str) -> Result<ExecResult, Executo
 }
 
 fn assert_clean(before: &Traces, after: &str) {
-    let left = Traces::left_since(before, CLEAN_TIME_MAX);
+    let left = before.left_after(CLEAN_TIME_MAX);
     assert!(left.is_empty(), "after {after}: {left:?}");
 }
 
@@ -37,7 +37,7 @@ async fn faults_and_leftovers() {
         return;
     }
     tokio::time::sleep(Duration::from_millis(500)).await;
-    let before = Traces::now();
+    let before = Traces::of_host();
     every_step_of_the_launcher_fails_alone(&before).await;
     every_step_of_a_cell_fails_alone(&before).await;
     every_step_of_a_program_fails_alone(&before).await;

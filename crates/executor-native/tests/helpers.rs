@@ -189,7 +189,7 @@ async fn an_import_reaches_nothing_and_outlives_nothing() {
         }
     }
     assert!(tried.lines().count() > 20, "{tried}");
-    let left = || testkit::host::descendants(native.monitor_pid().unwrap());
+    let left = || host_traces::pids_below(native.monitor_pid().unwrap());
     let left =
         eventually("what the import left", || left().into_iter().find(|pid| name(*pid) == "left-by-import"));
     let left = left.await;

@@ -101,7 +101,7 @@ async fn reads_from_the_runtimes_disk_are_bounded_for_all_sandboxes() {
     let sandbox = native.create(&Hints::default(), Freshness::Any).await.unwrap();
     let launcher = support::launcher(&native);
     let below = support::children(launcher);
-    let all: Vec<u32> = [launcher].into_iter().chain(testkit::host::descendants(launcher)).collect();
+    let all: Vec<u32> = [launcher].into_iter().chain(host_traces::pids_below(launcher)).collect();
     assert!(all.len() > below.len() + 1, "an interpreter is in the cell: {all:?}");
     let inside = std::fs::read_to_string(group.join("cgroup.procs")).unwrap();
     for pid in all {

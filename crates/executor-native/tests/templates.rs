@@ -7,10 +7,10 @@ mod support;
 
 use executor::{Control, ExecRequest, ExecResult, Executor, Freshness, Hints, PoolSize};
 use executor_native::{NativeConfig, NativeExecutor, OriginCounts};
+use host_traces::pids_below;
 use rustix::process::{Pid, Signal, kill_process};
 use std::collections::BTreeSet;
 use std::time::Duration;
-use testkit::host::descendants;
 
 fn hints(imports: &[&str]) -> Hints {
     Hints { imports: imports.iter().map(|name| (*name).to_owned()).collect(), ..Hints::default() }
@@ -160,7 +160,7 @@ async fn sandboxes_killed_while_they_wait_are_not_used() {
             kill(pid);
         }
         eventually("their end", || {
-            below_launcher(&native, "sandbox-agent").iter().all(|pid| !descendants(*pid).is_empty())
+            below_launcher(&native, "sandbox-agent").iter().all(|pid| !pids_below(*pid).is_empty())
         })
         .await;
         assert_eq!(printed(&native, &[], "print('alive')").await, "alive\n");

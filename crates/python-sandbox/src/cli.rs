@@ -1,8 +1,8 @@
 //! The command line: what may be typed.
 
-use crate::settings::{FileChoice, Inputs, parse_size};
 use cgroup::{Bound, DelegatedLimits};
 use clap::{Args, Parser, Subcommand};
+use settings::{FileChoice, Inputs, parse_size};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -126,19 +126,19 @@ pub(crate) struct DoctorArgs {
 pub(crate) struct BenchArgs {
     /// Samples of each case; slow ones take fewer, those of throughput more
     #[arg(long, value_name = "N", default_value_t = 200, value_parser = parse_samples)]
-    pub(crate) samples: usize,
+    samples: usize,
 
     /// Measures this case alone, with those that it is compared with; may be repeated
     #[arg(long, value_name = "CASE")]
-    pub(crate) only: Vec<String>,
+    only: Vec<String>,
 
     /// Writes the report as JSON into this file too; `-` prints it instead of the table
     #[arg(long, value_name = "FILE")]
-    pub(crate) json: Option<PathBuf>,
+    json: Option<PathBuf>,
 
     /// Draws the cases into this SVG file
     #[arg(long, value_name = "FILE")]
-    pub(crate) plot: Option<PathBuf>,
+    plot: Option<PathBuf>,
 
     /// Asks this service over HTTP instead of starting one
     #[arg(long, value_name = "URL")]
@@ -146,11 +146,11 @@ pub(crate) struct BenchArgs {
 
     /// Lets this many programs sleep at once in a service of their own, until their time is over
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=1000))]
-    pub(crate) sleepers: u32,
+    sleepers: u32,
 
     /// Sends this many ordinary and hostile programs to a service of their own and checks every answer
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=10_000_000))]
-    pub(crate) soak: u32,
+    soak: u32,
 }
 
 /// Samples that `bench` may be asked for: fewer say nothing, more take days.
@@ -193,6 +193,14 @@ pub(crate) struct SetupArgs {
     /// microseconds (100000 is one core), 1000 to 100000000, or max
     #[arg(long, value_name = "MICROSECONDS", requires = "delegate_cgroups", value_parser = parse_cpu_quota)]
     cpu_quota: Option<Bound>,
+}
+
+impl BenchArgs {
+    /// What `bench` is asked for.
+    pub(crate) fn into_options(self) -> bench::Options {
+        let Self { samples, only, json, plot, url, sleepers, soak } = self;
+        bench::Options { samples, only, json, plot, url, sleepers, soak }
+    }
 }
 
 impl SetupArgs {

@@ -1,12 +1,12 @@
 //! `health`: asks the service on this machine whether it can take work. For container engines and supervisors, in images
 //! that hold nothing but this program.
 
-use crate::settings::Settings;
-use crate::{exit, term};
+use settings::Settings;
 use std::io::{self, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::process::ExitCode;
 use std::time::Duration;
+use terminal::exit;
 
 /// Longest wait for the service to take the connection, and for each part of its answer.
 const WAIT_MAX: Duration = Duration::from_secs(5);
@@ -18,11 +18,11 @@ pub(crate) fn run(settings: &Settings) -> ExitCode {
     let (host, port) = (reachable(&settings.host), settings.port);
     match ask(host, port) {
         Ok((status, body)) => {
-            term::result(&format!("{}\n", body.trim_end()));
+            terminal::result(&format!("{}\n", body.trim_end()));
             if status == 200 { exit::good() } else { exit::program_failed() }
         }
         Err(error) => {
-            term::message(&format!(
+            terminal::message(&format!(
                 "the service at {host} port {port} does not answer: {error} (hint: HOST and PORT must be those of the \
                  service)"
             ));

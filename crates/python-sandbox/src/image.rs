@@ -1,13 +1,13 @@
 //! `image`: makes the image that container executors run programs in.
 
 use crate::cli::ImageCommand;
-use crate::settings::Settings;
-use crate::{compose, exit, term};
-use executor_docker::BuildStep;
+use compose::BuildStep;
 use indicatif::{ProgressBar, ProgressStyle};
+use settings::Settings;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::time::Duration;
+use terminal::exit;
 
 /// Runs the command.
 pub(crate) async fn run(command: ImageCommand, settings: Settings) -> ExitCode {
@@ -21,7 +21,7 @@ async fn build(settings: &Settings) -> ExitCode {
     let runtime = match compose::load_runtime(settings) {
         Ok(runtime) => runtime,
         Err(error) => {
-            term::message(&compose::no_runtime(&error));
+            terminal::message(&compose::no_runtime(&error));
             return exit::our_fault();
         }
     };
@@ -37,20 +37,19 @@ async fn build(settings: &Settings) -> ExitCode {
         };
         // Where there is no terminal only the last words of each kind are worth a line.
         if shown.is_hidden() && step == BuildStep::Storing {
-            term::message(&text);
+            terminal::message(&text);
         }
         shown.set_message(text);
     };
-    let source = compose::image_source(&runtime);
-    let built = executor_docker::build_image(&settings.docker.engine, image, &source, progress).await;
+    let built = compose::build_image(settings, &runtime, progress).await;
     bar.finish_and_clear();
     match built {
         Ok(id) => {
-            term::message(&format!("the image `{image}` is ready: {id}"));
+            terminal::message(&format!("the image `{image}` is ready: {id}"));
             exit::good()
         }
         Err(error) => {
-            term::message(&format!("the image could not be built: {}", executor::error_chain(&error)));
+            terminal::message(&format!("the image could not be built: {}", executor::error_chain(&error)));
             exit::our_fault()
         }
     }
@@ -60,20 +59,20 @@ fn export(settings: &Settings) -> ExitCode {
     let runtime = match compose::load_runtime(settings) {
         Ok(runtime) => runtime,
         Err(error) => {
-            term::message(&compose::no_runtime(&error));
+            terminal::message(&compose::no_runtime(&error));
             return exit::our_fault();
         }
     };
     let stdout = std::io::stdout().lock();
     if stdout.is_terminal() {
-        term::message("this writes an archive (hint: python-sandbox image export >image.tar)");
+        terminal::message("this writes an archive (hint: python-sandbox image export >image.tar)");
         return exit::our_fault();
     }
-    match executor_docker::write_tree(&runtime.rootfs, stdout, &|_| ()) {
+    match compose::write_image_tree(&runtime, stdout) {
         Ok(()) => exit::good(),
         Err(error) => {
             let rootfs = runtime.rootfs.display();
-            term::message(&format!("failed to write the archive of {rootfs}: {error}"));
+            terminal::message(&format!("failed to write the archive of {rootfs}: {error}"));
             exit::our_fault()
         }
     }

@@ -1,15 +1,13 @@
 //! `rotate-link-key`: makes a new key for download links, beside services that run.
 
 use crate::cli::RotateLinkKeyArgs;
-use crate::settings::Settings;
-use crate::{compose, exit, term};
+use settings::Settings;
 use std::process::ExitCode;
-use storage::LocalStore;
+use terminal::exit;
 
 /// Runs the command. The settings must be those of the service: they say where the key is and how long its links live.
 pub(crate) fn rotate(args: &RotateLinkKeyArgs, settings: &Settings) -> ExitCode {
-    let root = compose::files_dir(settings);
-    match LocalStore::rotate_key(&root, settings.storage.link_lifetime, args.end_links) {
+    match compose::rotate_link_key(settings, args.end_links) {
         Ok(rotated) => {
             let earlier = match rotated.links_end {
                 Some(end) => format!(
@@ -18,11 +16,11 @@ pub(crate) fn rotate(args: &RotateLinkKeyArgs, settings: &Settings) -> ExitCode 
                 ),
                 None => "all earlier links have ended".to_owned(),
             };
-            term::result(&format!("links are signed with a new key from now on; {earlier}\n"));
+            terminal::result(&format!("links are signed with a new key from now on; {earlier}\n"));
             exit::good()
         }
         Err(error) => {
-            term::message(&format!("failed to rotate the link key: {}", executor::error_chain(&error)));
+            terminal::message(&format!("failed to rotate the link key: {}", executor::error_chain(&error)));
             exit::our_fault()
         }
     }

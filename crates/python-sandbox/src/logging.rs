@@ -2,7 +2,7 @@
 //! HTTP layer works inside a span that has it. Whatever a value holds, an event is one line in which every character shows
 //! itself: nothing that a client or a program sent forges a line or turns its text around.
 
-use crate::settings::LogSettings;
+use settings::LogSettings;
 use std::io::{self, IsTerminal, Write};
 use tracing::Level;
 use tracing_subscriber::filter::Targets;

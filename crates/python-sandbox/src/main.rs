@@ -1,34 +1,25 @@
-//! The binary and composition root: reads the settings, chooses the executors, and runs one command.
+//! The binary: reads the command line and the settings, and runs one command.
 //!
-//! This is the only crate that names every executor. Standard output carries results and nothing else; messages
-//! and log lines go to standard error.
+//! What a command is made of stands in crates of its own (`compose`, `doctor`, `bench`). Standard output carries results
+//! and nothing else; messages and log lines go to standard error.
 
-mod bench;
 mod cli;
-mod compose;
-mod directory_store;
-mod doctor;
-mod exit;
 mod health;
 mod image;
-mod leftovers;
 mod link_key;
 mod logging;
 mod orders;
 mod own_scope;
-mod processes;
 mod protect;
 mod run;
 mod serve;
-mod settings;
 mod setup;
-mod term;
-mod unusable;
 
 use clap::Parser;
 use cli::{CheckConfigArgs, Cli, Command};
 use settings::{Host, Problems, Resolved, Settings};
 use std::process::ExitCode;
+use terminal::exit;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -38,12 +29,12 @@ fn main() -> ExitCode {
         Err(problems) => return wrong_settings(&problems),
     };
     for warning in &resolved.warnings {
-        term::message(&format!("python-sandbox: warning: {warning}"));
+        terminal::message(&format!("python-sandbox: warning: {warning}"));
     }
     let settings = Settings::from_resolved(&resolved);
     let flags = cli.settings_flags();
     if let Err(refused) = orders::check(cli.command.as_ref(), &settings) {
-        term::message(&format!("python-sandbox: {refused}"));
+        terminal::message(&format!("python-sandbox: {refused}"));
         return exit::our_fault();
     }
     orders::tighten_umask(cli.command.as_ref());
@@ -63,11 +54,11 @@ fn main() -> ExitCode {
         }
         Command::Doctor(args) => {
             logging::start_quiet(&settings.log);
-            doctor::with_canary(|| with_runtime(doctor::run(&args, &settings)))
+            doctor::with_canary(|| with_runtime(doctor::run(args.json, &settings)))
         }
         Command::Bench(args) => {
             logging::start_quiet(&settings.log);
-            with_runtime(bench::run(&args, &flags, &settings))
+            with_runtime(bench::run(&args.into_options(), &flags, &settings))
         }
         Command::Image(command) => {
             logging::start_quiet(&settings.log);
@@ -81,12 +72,12 @@ fn main() -> ExitCode {
 }
 
 fn wrong_settings(problems: &Problems) -> ExitCode {
-    term::message(&problems.to_string());
+    terminal::message(&problems.to_string());
     exit::our_fault()
 }
 
 fn check_config(args: &CheckConfigArgs, resolved: &Resolved) -> ExitCode {
-    term::result(&if args.example { settings::env_example() } else { settings::report(resolved) });
+    terminal::result(&if args.example { settings::env_example() } else { settings::report(resolved) });
     exit::good()
 }
 
@@ -103,7 +94,7 @@ fn with_runtime(command: impl Future<Output = ExitCode>) -> ExitCode {
     {
         Ok(runtime) => runtime.block_on(command),
         Err(error) => {
-            term::message(&format!("failed to start the threads: {error}"));
+            terminal::message(&format!("failed to start the threads: {error}"));
             exit::our_fault()
         }
     }

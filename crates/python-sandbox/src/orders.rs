@@ -4,7 +4,7 @@
 //! stored files where the store is opened; this is the data directory that holds those, and the files of an engine's TLS.
 
 use crate::cli::Command;
-use crate::settings::Settings;
+use settings::Settings;
 use std::path::Path;
 
 /// The files in DOCKER_CERT_PATH.

@@ -5,8 +5,7 @@
 //! process, with its directory, environment, streams, terminal and number, so that exit code and signals are as ever.
 
 use crate::cli::Command;
-use crate::settings::Settings;
-use crate::{exit, term};
+use settings::Settings;
 use std::ffi::OsString;
 use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
@@ -14,6 +13,7 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use terminal::exit;
 
 /// In the environment of the process that was started again: its pid. So it is tried once, and a child that inherits
 /// the variable is not mistaken for it.
@@ -26,23 +26,23 @@ const ARGUMENTS: [&str; 5] = ["--user", "--scope", "--quiet", "--property=Delega
 /// Replaces this process where that helps. Comes back where it does not, and with an exit code where it failed.
 pub(crate) fn enter(command: &Command, settings: &Settings) -> Option<ExitCode> {
     let is_wanted = needs_sandboxes(command)
-        && settings.active_providers().contains(&executor_native::PROVIDER)
+        && compose::uses_native(settings)
         // Whoever names a place means it.
         && settings.native_cgroup_parent.is_none()
         && !was_started_again()
-        && cgroup::scope_helps(&executor_native::host_view("serve"));
+        && cgroup::scope_helps(&compose::host_view("serve"));
     if !is_wanted {
         return None;
     }
     // Without them the executor says what helps.
     let program = find(SYSTEMD_RUN, &std::env::var_os("PATH")?)?;
     let runtime_dir = runtime_dir(rustix::process::geteuid().as_raw())?;
-    term::message(
+    terminal::message(
         "python-sandbox: started below your own systemd (systemd-run --user --scope -p Delegate=yes), so that control \
          groups can limit programs",
     );
     let error = start_again(&program, &runtime_dir);
-    term::message(&format!("python-sandbox: failed to run {}: {error}", program.display()));
+    terminal::message(&format!("python-sandbox: failed to run {}: {error}", program.display()));
     Some(exit::our_fault())
 }
 

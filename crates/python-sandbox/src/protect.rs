@@ -2,9 +2,9 @@
 //! every program; when the host runs out of memory the kernel ends programs before it; and it gives up the capabilities and
 //! system calls that neither it nor what it starts has a use for.
 
-use crate::settings::Settings;
 use confine::{OomScore, Refused};
 use seccomp::Helper;
+use settings::Settings;
 use std::io;
 
 /// Of the service and its launcher; programs have 1000. Not -1000: a service that grows without an end must not take the
@@ -26,7 +26,7 @@ pub(crate) fn this_process(settings: &Settings) {
     if let Err(error) = confine::hide_from_others() {
         tracing::warn!(%error, "other processes of this user can read the service's memory");
     }
-    let makes_cells = settings.active_providers().contains(&executor_native::PROVIDER);
+    let makes_cells = compose::uses_native(settings);
     // The native executor needs the same calls: where the kernel refuses them here, it runs nothing and says why. Those of
     // containers go on, with the warning.
     for refused in confine::keep_service_rights(makes_cells).into_iter().chain(filter_calls().err()) {

@@ -1,19 +1,14 @@
 //! `run`: one program through the same service as over HTTP, without HTTP.
 
 use crate::cli::RunArgs;
-use crate::compose;
-use crate::directory_store::DirectoryStore;
-use crate::settings::Settings;
-use crate::{exit, term};
 use api::ExecuteResponse;
 use executor::{Chain, PoolSize};
-use service::{
-    ExecuteCommand, ExecuteError, Execution, OutcomeKind, Principal, RequestContext, Service, Store,
-};
+use service::{ExecuteCommand, ExecuteError, Execution, OutcomeKind, Principal, RequestContext, Service};
+use settings::Settings;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
+use terminal::exit;
 
 /// The id of the one execution, where the API has the request's.
 const REQUEST_ID: &str = "run";
@@ -24,7 +19,7 @@ pub(crate) async fn run(args: RunArgs, settings: Settings) -> ExitCode {
         Ok(execution) => show(execution, args.json),
         Err(RunError::Refused(error)) => refused(error, args.json),
         Err(error) => {
-            term::message(&format!("python-sandbox: {}", executor::error_chain(&error)));
+            terminal::message(&format!("python-sandbox: {}", executor::error_chain(&error)));
             exit::our_fault()
         }
     }
@@ -82,9 +77,8 @@ async fn try_run(args: &RunArgs, settings: &Settings) -> Result<Execution, RunEr
     };
     let store = match &args.out {
         Some(directory) => {
-            let opened = DirectoryStore::open(directory)
-                .map_err(|source| RunError::Out { path: directory.clone(), source })?;
-            Some(Arc::new(opened) as Arc<dyn Store>)
+            let opened = compose::open_directory(directory);
+            Some(opened.map_err(|source| RunError::Out { path: directory.clone(), source })?)
         }
         None => None,
     };
@@ -127,28 +121,28 @@ fn show(execution: Execution, json: bool) -> ExitCode {
     if json {
         return match serde_json::to_string_pretty(&ExecuteResponse::new(execution, "")) {
             Ok(text) => {
-                term::result(&format!("{text}\n"));
+                terminal::result(&format!("{text}\n"));
                 code
             }
             Err(error) => {
-                term::message(&format!("python-sandbox: failed to write the answer: {error}"));
+                terminal::message(&format!("python-sandbox: failed to write the answer: {error}"));
                 exit::our_fault()
             }
         };
     }
-    term::result(&execution.stdout.text);
-    term::program_stderr(&execution.stderr.text);
+    terminal::result(&execution.stdout.text);
+    terminal::program_stderr(&execution.stderr.text);
     for (name, stream) in [("stdout", &execution.stdout), ("stderr", &execution.stderr)] {
         if stream.truncated {
             let kept = stream.text.len();
-            term::message(&format!(
+            terminal::message(&format!(
                 "python-sandbox: {name} was cut: {kept} of {} bytes are shown (MAX_OUTPUT_SIZE)",
                 stream.bytes
             ));
         }
     }
     for warning in &execution.warnings {
-        term::message(&format!(
+        terminal::message(&format!(
             "python-sandbox: line {}: {} ({})",
             warning.line, warning.message, warning.code
         ));
@@ -161,13 +155,13 @@ fn show(execution: Execution, json: bool) -> ExitCode {
             }
             reason => reason,
         };
-        term::message(&format!("python-sandbox: not saved: {:?} ({hint})", skipped.path));
+        terminal::message(&format!("python-sandbox: not saved: {:?} ({hint})", skipped.path));
     }
     if execution.skipped_more > 0 {
-        term::message(&format!("python-sandbox: not saved: {} more", execution.skipped_more));
+        terminal::message(&format!("python-sandbox: not saved: {} more", execution.skipped_more));
     }
     for artifact in &execution.artifacts {
-        term::message(&format!(
+        terminal::message(&format!(
             "python-sandbox: saved {:?} ({} bytes)",
             artifact.path, artifact.stored.size_bytes
         ));
@@ -175,7 +169,7 @@ fn show(execution: Execution, json: bool) -> ExitCode {
     // An exit code of the program's own speaks for itself, and its traceback is already there.
     let outcome = explain::outcome(&execution.verdict, execution.executor, execution.unseen_expression);
     if let (false, Some(error)) = (outcome.kind == OutcomeKind::Exited, &outcome.error) {
-        term::message(&format!("python-sandbox: {error}"));
+        terminal::message(&format!("python-sandbox: {error}"));
     }
     code
 }
@@ -197,11 +191,11 @@ fn refused(error: ExecuteError, json: bool) -> ExitCode {
             "success": false, "stdout": "", "stderr": "", "exit_code": -1, "execution_time": 0.0, "error": text,
             "files": [], "message": message, "code": code, "request_id": REQUEST_ID,
         });
-        term::result(&format!("{body:#}\n"));
+        terminal::result(&format!("{body:#}\n"));
     } else {
         // A field's fault is one sentence; a rejection and a failure have more to say.
         let more = if message == text { String::new() } else { format!("\n{message}") };
-        term::message(&format!("python-sandbox: {text}{more}"));
+        terminal::message(&format!("python-sandbox: {text}{more}"));
     }
     exit_code
 }

@@ -6,18 +6,16 @@
 //! a second signal:   out at once; the next start removes what was left
 //! ```
 
-use crate::compose;
-use crate::settings::{PROVIDERS_BUILT, Settings};
-use crate::{exit, term};
 use api::{ApiState, AppInfo, BodyLimits, ServerLimits};
 use executor::Chain;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use service::{Service, Store};
+use settings::{PROVIDERS_BUILT, Settings};
 use std::io;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
-use storage::LocalStore;
+use terminal::exit;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -58,7 +56,7 @@ async fn try_serve(settings: &Settings) -> Result<(), StartError> {
         chain.clone(),
         store.clone().map(|store| store as Arc<dyn Store>),
     );
-    let state = state(settings, service.clone(), store, bound);
+    let state = ApiState { local_files: store, ..state(settings, service.clone(), bound) };
 
     let closed = CancellationToken::new();
     let server = tokio::spawn(api::serve(
@@ -128,12 +126,7 @@ async fn warn_of_dangers(settings: &Settings, chain: &Chain, bound: SocketAddr) 
     }
 }
 
-fn state(
-    settings: &Settings,
-    service: Arc<Service>,
-    store: Option<Arc<LocalStore>>,
-    bound: SocketAddr,
-) -> ApiState {
+fn state(settings: &Settings, service: Arc<Service>, bound: SocketAddr) -> ApiState {
     let info = AppInfo {
         name: settings.app_name.clone(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -143,7 +136,6 @@ fn state(
     };
     let bytes_max = settings.load.body_bytes_max;
     ApiState {
-        local_files: store,
         public_url: settings.public_url.clone(),
         bodies: BodyLimits {
             bytes_max,
@@ -181,7 +173,7 @@ fn announce(settings: &Settings, bound: SocketAddr) {
         tracing::info!(%url, "ready");
     } else {
         // Not a log line: it must be seen at every LOG_LEVEL.
-        term::message(&format!(
+        terminal::message(&format!(
             "{} {} is ready at {url} (docs: {url}/docs)",
             settings.app_name,
             env!("CARGO_PKG_VERSION")

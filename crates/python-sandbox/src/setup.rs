@@ -1,13 +1,13 @@
 //! `setup`: prepares the runtime, or gives a user the control groups that the native executor needs.
 
 use crate::cli::SetupArgs;
-use crate::settings::{Settings, size_display};
-use crate::{compose, exit, term};
 use cgroup::Delegated;
 use indicatif::{ProgressBar, ProgressStyle};
 use runtime::{Progress, Runtime, SetupOptions};
+use settings::{Settings, size_display};
 use std::process::ExitCode;
 use std::time::Duration;
+use terminal::exit;
 
 /// Runs the command.
 pub(crate) fn run(args: &SetupArgs, settings: &Settings) -> ExitCode {
@@ -20,7 +20,7 @@ pub(crate) fn run(args: &SetupArgs, settings: &Settings) -> ExitCode {
 fn prepare(args: &SetupArgs, settings: &Settings) -> ExitCode {
     if let Some(rootfs) = &settings.runtime_rootfs {
         let rootfs = rootfs.display();
-        term::message(&format!(
+        terminal::message(&format!(
             "nothing to do: programs run in your own root file system, RUNTIME_ROOTFS={rootfs}"
         ));
         return exit::good();
@@ -40,14 +40,17 @@ fn prepare(args: &SetupArgs, settings: &Settings) -> ExitCode {
             let count = runtime.packages.len();
             let rootfs = runtime.rootfs.display();
             let list = runtime.list.map(|list| format!(" (`{list}`)")).unwrap_or_default();
-            term::message(&format!(
+            terminal::message(&format!(
                 "the runtime is ready: Python {major}.{minor}.{micro} with {count} packages{list} in {rootfs}"
             ));
             tell_if_another_is_used(&runtime, settings);
             exit::good()
         }
         Err(error) => {
-            term::message(&format!("the runtime could not be prepared: {}", executor::error_chain(&error)));
+            terminal::message(&format!(
+                "the runtime could not be prepared: {}",
+                executor::error_chain(&error)
+            ));
             exit::our_fault()
         }
     }
@@ -59,7 +62,9 @@ fn tell_if_another_is_used(made: &Runtime, settings: &Settings) {
     if let (Some(made), Some(used)) = (made.list, used)
         && made != used
     {
-        term::message(&format!("the service would use `{used}`; set RUNTIME_PACKAGES={made} for this one"));
+        terminal::message(&format!(
+            "the service would use `{used}`; set RUNTIME_PACKAGES={made} for this one"
+        ));
     }
 }
 
@@ -67,21 +72,21 @@ fn delegate_cgroups(user: &str, args: &SetupArgs) -> ExitCode {
     let ids = match user_ids(user) {
         Ok(ids) => ids,
         Err(problem) => {
-            term::message(&problem);
+            terminal::message(&problem);
             return exit::our_fault();
         }
     };
-    let view = executor_native::host_view("serve");
+    let view = compose::host_view("serve");
     match cgroup::delegate(&view, ids.0, ids.1, &args.delegated_limits()) {
         Ok(delegated) => {
             for directory in &delegated.directories {
-                term::message(&format!("{user} may now use {}", directory.display()));
+                terminal::message(&format!("{user} may now use {}", directory.display()));
             }
             tell_limits(user, &delegated);
             exit::good()
         }
         Err(error) => {
-            term::message(&format!("failed to {}", executor::error_chain(&error)));
+            terminal::message(&format!("failed to {}", executor::error_chain(&error)));
             exit::our_fault()
         }
     }
@@ -92,7 +97,7 @@ fn tell_limits(user: &str, delegated: &Delegated) {
     let said = |limit: Option<u64>, shown: fn(u64) -> String| {
         limit.map_or_else(|| "without a limit".to_owned(), shown)
     };
-    term::message(&format!(
+    terminal::message(&format!(
         "all programs there together: memory {}; processes and threads {}; CPU {}",
         said(delegated.memory_bytes, size_display),
         said(delegated.pids_max, |count| count.to_string()),
@@ -106,7 +111,7 @@ fn tell_limits(user: &str, delegated: &Delegated) {
     let missing: Vec<_> =
         missing.into_iter().filter(|(limit, _)| limit.is_none()).map(|(_, option)| option).collect();
     if !missing.is_empty() {
-        term::message(&format!(
+        terminal::message(&format!(
             "without a limit: {user}'s programs are then not bound by limits set on this user elsewhere (hint: {})",
             missing.join(", ")
         ));
@@ -157,13 +162,13 @@ impl Progress for Bar {
         self.bar.set_position(index_u64);
         self.bar.set_message(name.to_owned());
         if self.bar.is_hidden() {
-            term::message(&format!("[{index}/{total}] {name}"));
+            terminal::message(&format!("[{index}/{total}] {name}"));
         }
     }
 
     fn detail(&mut self, text: &str) {
         if self.bar.is_hidden() {
-            term::message(&format!("      {text}"));
+            terminal::message(&format!("      {text}"));
         } else {
             self.bar.println(format!("      {text}"));
         }

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Which crates of the workspace each crate may name outside of its tests.
-const ARROWS: [(&str, &[&str]); 19] = [
+const ARROWS: [(&str, &[&str]); 26] = [
     ("protocol", &[]),
     ("validator", &[]),
     ("cgroup", &[]),
@@ -22,25 +22,47 @@ const ARROWS: [(&str, &[&str]); 19] = [
     ("launcher", &["agent", "confine", "protocol", "seccomp"]),
     ("template", &["confine"]),
     ("executor", &["protocol"]),
-    ("executor-docker", &["agent-image", "executor", "ownership", "seccomp"]),
+    ("executor-docker", &["agent-image", "executor", "ownership", "protocol", "seccomp"]),
     ("executor-native", &["agent-image", "cgroup", "confine", "executor", "launcher", "protocol"]),
     ("service", &["executor", "storage", "validator"]),
-    ("api", &["executor", "service", "storage", "validator"]),
+    ("api", &["explain", "service", "storage"]),
+    ("explain", &["executor", "storage"]),
+    ("settings", &["executor", "ownership", "runtime"]),
     (
-        "python-sandbox",
+        "compose",
         &[
-            "api",
             "cgroup",
             "confine",
             "executor",
             "executor-docker",
             "executor-native",
+            "runtime",
+            "service",
+            "settings",
+            "storage",
+            "validator",
+        ],
+    ),
+    ("terminal", &[]),
+    ("host-traces", &[]),
+    ("doctor", &["compose", "confine", "executor", "host-traces", "runtime", "settings", "terminal"]),
+    ("bench", &["compose", "executor", "host-traces", "runtime", "settings", "terminal", "validator"]),
+    (
+        "python-sandbox",
+        &[
+            "api",
+            "bench",
+            "compose",
+            "confine",
+            "doctor",
+            "executor",
             "ownership",
             "runtime",
             "seccomp",
             "service",
+            "settings",
             "storage",
-            "validator",
+            "terminal",
         ],
     ),
 ];

@@ -10,6 +10,7 @@
 mod support;
 
 use base64::Engine as _;
+use host_traces::Traces;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::os::linux::net::SocketAddrExt;
@@ -20,7 +21,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use support::Server;
 use testkit::corpus::{Observation, Program, benign, hostile};
-use testkit::host::Traces;
 
 const CANARY: &str = "CANARY-7f3a-on-the-host";
 const CANARY_SOCKET: &str = "/tmp/python-sandbox-canary.sock";
@@ -171,7 +171,7 @@ fn no_benign_program_is_hindered_and_no_hostile_one_gets_through() {
     let canary = std::path::Path::new("/tmp/python-sandbox-canary");
     std::fs::write(canary, CANARY).unwrap();
     let listeners = listen_for_breaches();
-    let before = Traces::now();
+    let before = Traces::of_host();
     let mut failures = Vec::new();
     // The service's own default, and more for those who asked for patience.
     let timeout_max = (30 * testkit::patience()).to_string();
@@ -191,7 +191,7 @@ fn no_benign_program_is_hindered_and_no_hostile_one_gets_through() {
         assert!(!server.stderr_log().contains(CANARY), "the canary is in the log");
         server.stop();
     }
-    let left = Traces::left_since(&before, Duration::from_secs(10));
+    let left = before.left_after(Duration::from_secs(10));
     std::fs::remove_file(canary).unwrap();
     std::fs::remove_file(CANARY_SOCKET).unwrap();
     for listener in listeners {

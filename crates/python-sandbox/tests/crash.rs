@@ -7,12 +7,12 @@
 
 mod support;
 
+use host_traces::{Traces, pids_below};
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use support::Server;
-use testkit::host::{Traces, descendants};
 use testkit::planted::Planted;
 
 const RUNS: usize = 2000;
@@ -31,12 +31,12 @@ fn programs_running(server: &Server) -> usize {
         let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
         name.starts_with("python") && tasks.is_ok_and(|tasks| tasks.count() > 1)
     };
-    descendants(server.child.id()).iter().filter(|pid| has_threads(pid)).count()
+    pids_below(server.child.id()).iter().filter(|pid| has_threads(pid)).count()
 }
 
 #[test]
 fn nothing_survives_and_nothing_is_left() {
-    let before = Traces::now();
+    let before = Traces::of_host();
     if !killed_service_leaves_no_program(&before) {
         return;
     }
@@ -48,7 +48,7 @@ fn nothing_survives_and_nothing_is_left() {
 #[test]
 #[ignore = "scripts/stock-hosts runs it, where thousands of runs take too long; else it is a part of the test above"]
 fn a_killed_service_leaves_nothing() {
-    let _ = killed_service_leaves_no_program(&Traces::now());
+    let _ = killed_service_leaves_no_program(&Traces::of_host());
 }
 
 /// False when this machine cannot run the service (a loud skip).
@@ -68,7 +68,7 @@ fn killed_service_leaves_no_program(before: &Traces) -> bool {
             });
         }
         wait_until("six programs run", || programs_running(&server) == 6);
-        running = descendants(server.child.id());
+        running = pids_below(server.child.id());
         rustix::process::kill_process(
             rustix::process::Pid::from_child(&server.child),
             rustix::process::Signal::KILL,
@@ -81,7 +81,7 @@ fn killed_service_leaves_no_program(before: &Traces) -> bool {
     let next = Server::start(&[]).unwrap();
     assert_eq!(next.execute(json!({ "code": "print(1)" })).json["stdout"], "1\n");
     next.stop();
-    let left = Traces::left_since(before, Duration::from_secs(5));
+    let left = before.left_after(Duration::from_secs(5));
     assert!(left.is_empty(), "after SIGKILL and a new start: {left:?}");
     true
 }
@@ -103,7 +103,7 @@ fn what_an_import_starts_ends_with_the_service(before: &Traces) {
     for how in [rustix::process::Signal::TERM, rustix::process::Signal::KILL] {
         let environment = [("RUNTIME_ROOTFS", rootfs), ("NATIVE_TEMPLATES", "own=leaving")];
         let mut server = Server::start(&environment).unwrap();
-        let find = || descendants(server.child.id()).into_iter().find(|pid| is_left(*pid));
+        let find = || pids_below(server.child.id()).into_iter().find(|pid| is_left(*pid));
         wait_until("the import has started its process", || find().is_some());
         let left = find();
         let pid = rustix::process::Pid::from_child(&server.child);
@@ -114,7 +114,7 @@ fn what_an_import_starts_ends_with_the_service(before: &Traces) {
     // The groups of the killed one are the next one's to remove.
     Server::start(&[]).unwrap().stop();
     drop(planted);
-    let left = Traces::left_since(before, Duration::from_secs(5));
+    let left = before.left_after(Duration::from_secs(5));
     assert!(left.is_empty(), "after an import that started a process: {left:?}");
 }
 
@@ -129,7 +129,7 @@ fn killed_launcher_fails_only_its_programs(before: &Traces) {
             .is_ok_and(|name| name.trim() == "sandbox-monitor")
     };
     let launcher =
-        descendants(server.child.id()).into_iter().find(is_monitor).expect("the service has a launcher");
+        pids_below(server.child.id()).into_iter().find(is_monitor).expect("the service has a launcher");
     let launcher = rustix::process::Pid::from_raw(launcher.try_into().unwrap()).unwrap();
     let code = format!("{SECOND_THREAD}time.sleep(20)");
     std::thread::scope(|scope| {
@@ -144,7 +144,7 @@ fn killed_launcher_fails_only_its_programs(before: &Traces) {
         assert_eq!(server.execute(json!({ "code": "print(2)" })).json["stdout"], "2\n");
     }
     server.stop();
-    let left = Traces::left_since(before, Duration::from_secs(5));
+    let left = before.left_after(Duration::from_secs(5));
     assert!(left.is_empty(), "after a killed launcher: {left:?}");
 }
 
@@ -169,14 +169,14 @@ fn many_runs_leave_the_host_as_it_was(before: &Traces) {
         "{resident} KiB resident before {RUNS} runs, {resident_after} after"
     );
     server.stop();
-    let left = Traces::left_since(before, Duration::from_secs(5));
+    let left = before.left_after(Duration::from_secs(5));
     assert!(left.is_empty(), "after {RUNS} runs: {left:?}");
 }
 
 /// Cells of the service: children of its launcher that are no templates.
 fn cells(service: u32) -> usize {
     let name = |pid: u32| std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
-    let agents = descendants(service).into_iter().filter(|pid| name(*pid).starts_with("sandbox-agent"));
+    let agents = pids_below(service).into_iter().filter(|pid| name(*pid).starts_with("sandbox-agent"));
     // The launcher has the same name.
     agents.count().saturating_sub(1)
 }

@@ -1,11 +1,9 @@
 //! What the tests of several crates share. Never part of the service.
 //!
 //! - [`corpus`]: reads the programs of `corpus/` with their headers and judges what came of them.
-//! - [`host`]: what a sandbox could leave on the host, to be compared before and after.
 //! - [`planted`]: a runtime with a module of the test's own.
 
 pub mod corpus;
-pub mod host;
 pub mod planted;
 
 use std::path::PathBuf;

@@ -1,0 +1,169 @@
+//! The service under load, as a process of its own.
+
+use runtime::Runtime;
+use rustix::process::{Pid, Signal, kill_process};
+use settings::Settings;
+use std::ffi::OsString;
+use std::io::{self, BufRead, BufReader};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// Longest time for the service to start; its executors prove themselves first.
+const START_TIME_MAX: Duration = Duration::from_secs(60);
+/// Longest time for the service to stop, before it is killed.
+const STOP_TIME_MAX: Duration = Duration::from_secs(20);
+/// What stands before the address in the line that the service prints when it is ready.
+const READY_WORDS: &str = " is ready at ";
+
+/// The service as a child process on a free port of loopback, with the settings of this command but for the port and
+/// what a run of its kind needs, and files of its own that go with it. Dropping it stops it.
+#[derive(Debug)]
+pub(super) struct ServiceProcess {
+    /// `http://127.0.0.1:PORT`.
+    pub(super) base: String,
+    child: Child,
+    _data_dir: TempDir,
+}
+
+/// Why the service is not there.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ServiceError {
+    /// The file system or the process table.
+    #[error("failed to {step}")]
+    Io {
+        /// What was tried.
+        step: &'static str,
+        #[source]
+        source: io::Error,
+    },
+    /// It ended or said nothing.
+    #[error("the service did not start: {0}")]
+    NotReady(String),
+}
+
+impl ServiceProcess {
+    /// Starts the service and waits until it is ready. `flags` are the settings of this command's own line; `more`
+    /// stand over them.
+    ///
+    /// # Errors
+    /// When it does not become ready, with what it said.
+    pub(super) fn start(
+        flags: &[OsString],
+        settings: &Settings,
+        runtime: &Runtime,
+        more: &[(&str, String)],
+    ) -> Result<Self, ServiceError> {
+        let failed = |step| move |source| ServiceError::Io { step, source };
+        let program = std::env::current_exe().map_err(failed("find this program"))?;
+        // On the file system of the real one, so that storing a file costs what it costs there.
+        let data_dir = tempfile::Builder::new()
+            .prefix("bench-")
+            .tempdir_in(&settings.data_dir)
+            .map_err(failed("make a directory for its files"))?;
+        let with = |name: &str, value: &std::ffi::OsStr| {
+            let mut pair = OsString::from(format!("{name}="));
+            pair.push(value);
+            [OsString::from("--set"), pair]
+        };
+        let mut child = Command::new(program)
+            .args(flags)
+            // The last value of a name counts.
+            .args(with("DATA_DIR", data_dir.path().as_os_str()))
+            .args(with("RUNTIME_ROOTFS", runtime.rootfs.as_os_str()))
+            .args(with("LOG_FORMAT", "text".as_ref()))
+            .args(with("LOG_LEVEL", "error".as_ref()))
+            .args(more.iter().flat_map(|(name, value)| with(name, value.as_ref())))
+            .args(["serve", "--host", "127.0.0.1", "--port", "0"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            // A key that ends the run is for us alone. The service would take our signal after it for a second one, which
+            // means at once, and leave its sandboxes to others.
+            .process_group(0)
+            .spawn()
+            .map_err(failed("start the service"))?;
+        let ready = child.stderr.take().map(watch);
+        // From here on dropping it stops the child.
+        let mut service = Self { base: String::new(), child, _data_dir: data_dir };
+        let said = ready.and_then(|ready| ready.recv_timeout(START_TIME_MAX).ok());
+        service.base = match said {
+            Some(Ok(base)) => base,
+            Some(Err(said)) => return Err(ServiceError::NotReady(said)),
+            None => return Err(ServiceError::NotReady("it took too long".to_owned())),
+        };
+        Ok(service)
+    }
+
+    /// Its process.
+    pub(super) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+}
+
+/// Reads what the service says until its end, so that it never waits for a reader. Gives its address, or all that it
+/// said when it ends without one.
+fn watch(stderr: std::process::ChildStderr) -> mpsc::Receiver<Result<String, String>> {
+    let (sender, receiver) = mpsc::channel();
+    std::thread::spawn(move || {
+        let mut said = String::new();
+        let mut is_ready = false;
+        for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+            if is_ready {
+                continue;
+            }
+            match base_in(&line) {
+                Some(base) => {
+                    is_ready = true;
+                    // Nobody waits any more: then the service is being stopped.
+                    let _ = sender.send(Ok(base));
+                }
+                None => said = said + &line + "\n",
+            }
+        }
+        if !is_ready {
+            let _ = sender.send(Err(said));
+        }
+    });
+    receiver
+}
+
+/// The address in the line that says that the service is ready.
+fn base_in(line: &str) -> Option<String> {
+    let (_, rest) = line.split_once(READY_WORDS)?;
+    let base = rest.split_whitespace().next()?;
+    base.starts_with("http://").then(|| base.to_owned())
+}
+
+impl Drop for ServiceProcess {
+    fn drop(&mut self) {
+        // Asked first: killed, it would leave control groups for the next start to remove.
+        if let Some(pid) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) {
+            let _ = kill_process(pid, Signal::TERM);
+        }
+        let begun = Instant::now();
+        while begun.elapsed() < STOP_TIME_MAX {
+            if !matches!(self.child.try_wait(), Ok(None)) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_address_is_found_where_the_service_says_it() {
+        let line =
+            "Python Sandbox 0.1.0 is ready at http://127.0.0.1:41001 (docs: http://127.0.0.1:41001/docs)";
+        assert_eq!(base_in(line).as_deref(), Some("http://127.0.0.1:41001"));
+        assert_eq!(base_in("failed to listen on http://"), None);
+    }
+}

@@ -1,0 +1,131 @@
+//! Runs the attacking programs, with bait laid out on the host, and judges what became of them.
+
+use super::proof::{self, Allowed, Proof};
+use super::walls::Wall;
+use executor::{Control, ExecLimits, ExecRequest, ExecResult, Executor, ExecutorError, Freshness, Hints};
+use std::io;
+use std::net::TcpListener;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixListener};
+use std::time::Duration;
+
+/// Put before every program.
+const PRELUDE: &str = include_str!("programs/prelude.py");
+
+/// What is laid out for the programs to reach, and what they may use.
+pub(super) struct Attack {
+    allowed: Allowed,
+    bait: Vec<(String, String)>,
+    listeners: Vec<Bait>,
+    _directory: tempfile::TempDir,
+}
+
+/// A listener on the host that nobody may reach.
+enum Bait {
+    Tcp(&'static str, TcpListener),
+    Unix(&'static str, UnixListener),
+}
+
+impl Bait {
+    /// The name, when somebody came.
+    fn reached(&self) -> Option<&'static str> {
+        match self {
+            Self::Tcp(name, listener) => listener.accept().is_ok().then_some(*name),
+            Self::Unix(name, listener) => listener.accept().is_ok().then_some(*name),
+        }
+    }
+}
+
+impl Attack {
+    /// Lays out the bait: a file, listeners of every kind.
+    ///
+    /// # Errors
+    /// The system's, when even that is not possible here.
+    pub(super) fn prepare(allowed: Allowed) -> io::Result<Self> {
+        let directory = tempfile::Builder::new().prefix("sandbox-check-").tempdir()?;
+        let canary = directory.path().join("canary");
+        std::fs::write(&canary, "doctor-file-canary")?;
+        let unix = directory.path().join("socket");
+        let abstract_name = format!("sandbox-check-{}", std::process::id());
+
+        let mut bait = Vec::new();
+        let mut lay = |name: &str, value: String| bait.push((format!("DOCTOR_{name}"), value));
+        let mut listeners = Vec::new();
+        let v4 = TcpListener::bind(("127.0.0.1", 0))?;
+        v4.set_nonblocking(true)?;
+        lay("PORT_V4", v4.local_addr()?.port().to_string());
+        listeners.push(Bait::Tcp("TCP on 127.0.0.1", v4));
+        // A host without IPv6 has nothing to be reached there.
+        let v6 = TcpListener::bind(("::1", 0)).ok();
+        lay(
+            "PORT_V6",
+            v6.as_ref().and_then(|v6| v6.local_addr().ok()).map_or(9, |addr| addr.port()).to_string(),
+        );
+        if let Some(v6) = v6 {
+            v6.set_nonblocking(true)?;
+            listeners.push(Bait::Tcp("TCP on ::1", v6));
+        }
+        let by_path = UnixListener::bind(&unix)?;
+        by_path.set_nonblocking(true)?;
+        listeners.push(Bait::Unix("Unix socket by path", by_path));
+        let by_name = UnixListener::bind_addr(&SocketAddr::from_abstract_name(&abstract_name)?)?;
+        by_name.set_nonblocking(true)?;
+        listeners.push(Bait::Unix("abstract Unix socket", by_name));
+
+        lay("CANARY_FILE", canary.display().to_string());
+        lay("UNIX", unix.display().to_string());
+        lay("ABSTRACT", abstract_name);
+        lay("PID", std::process::id().to_string());
+        lay("PIDS_MAX", allowed.sandbox.pids_max.to_string());
+        lay("DISK_BYTES", allowed.sandbox.disk_bytes.to_string());
+        lay("DISK_INODES", allowed.sandbox.disk_inodes.to_string());
+        lay("CPU_COUNT", allowed.sandbox.cpu_count().to_string());
+        lay("HOST_CPUS", std::thread::available_parallelism().map_or(1, std::num::NonZero::get).to_string());
+        Ok(Self { allowed, bait, listeners, _directory: directory })
+    }
+
+    /// Attacks one wall; gives what was seen when it stood.
+    ///
+    /// # Errors
+    /// What broke, or why the attack could not be made.
+    pub(super) async fn on(&self, wall: &Wall, executor: &dyn Executor) -> Result<String, Fallen> {
+        let first = self.run(wall, executor, 1).await?;
+        let seen = match wall.proof {
+            Proof::Verdict => proof::verdict(&first),
+            Proof::SecondVerdict => {
+                proof::verdict(&first).map_err(Fallen::Broken)?;
+                proof::verdict(&self.run(wall, executor, 2).await?)
+            }
+            Proof::Outcome(kind) => proof::outcome(&first, kind),
+            Proof::Result(judge) => judge(&first, &self.allowed),
+            Proof::Differ => proof::differ(&first, &self.run(wall, executor, 2).await?),
+        };
+        let reached: Vec<&str> = self.listeners.iter().filter_map(Bait::reached).collect();
+        if !reached.is_empty() {
+            return Err(Fallen::Broken(format!("reached on the host: {}", reached.join(", "))));
+        }
+        seen.map_err(Fallen::Broken)
+    }
+
+    async fn run(&self, wall: &Wall, executor: &dyn Executor, run: u32) -> Result<ExecResult, Fallen> {
+        let mut env = self.bait.clone();
+        env.push(("DOCTOR_RUN".to_owned(), run.to_string()));
+        let request = ExecRequest {
+            code: format!("{PRELUDE}\n{}", wall.program).into(),
+            env,
+            limits: ExecLimits { wall_time: Duration::from_secs(wall.timeout_s), ..self.allowed.limits },
+            ..ExecRequest::default()
+        };
+        let sandbox = executor.create(&Hints::default(), Freshness::Any).await.map_err(Fallen::Sandbox)?;
+        sandbox.answer_once(&request, &Control::default()).await.map_err(Fallen::Sandbox)
+    }
+}
+
+/// Why a wall is not proved.
+#[derive(Debug)]
+pub(super) enum Fallen {
+    /// The attack worked, or its proof is missing.
+    Broken(String),
+    /// No sandbox could be made, or it failed.
+    Sandbox(ExecutorError),
+}

@@ -1,0 +1,178 @@
+//! `doctor`: attacks every wall from a real sandbox and says which ones stand.
+//!
+//! Facts about the host come first, because they say what to fix. Then each wall is attacked by a program that
+//! tries what an attacker would, in a sandbox that the configured executor makes exactly as for a client, with bait
+//! on the host that must stay untouched. At the end the host is compared with how it was before.
+
+mod attack;
+mod finding;
+mod host;
+mod proof;
+mod walls;
+
+use attack::{Attack, Fallen};
+use executor::{Chain, Executor, Health};
+use finding::{Finding, State};
+use host_traces::Traces;
+use proof::Allowed;
+use settings::Settings;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::ExitCode;
+use terminal::exit;
+use walls::Wall;
+
+/// A variable of the doctor's own environment that no program may see. Its value begins with `doctor-canary-`.
+const CANARY_VARIABLE: &str = "SANDBOX_CHECK_CANARY";
+
+/// What to do when a wall did not hold: that is a fault of ours or of the kernel, no setting fixes it.
+const FIX_FAILED: &str = "do not serve strangers from this host; report it, see SECURITY.md";
+
+/// What to do about a wall that the executor itself says it has not.
+const FIX_UNCLAIMED: &str = "where that matters take another executor, see docs/executors.md";
+
+/// Starts this program again with the canary variable in its environment, by the same command line, then does `work`: for
+/// the binary, before it does anything else for `doctor`.
+///
+/// A process cannot put a variable into its own initial environment, where `/proc/<pid>/environ` would show it.
+pub fn with_canary(work: impl FnOnce() -> ExitCode) -> ExitCode {
+    if std::env::var_os(CANARY_VARIABLE).is_some() {
+        return work();
+    }
+    let failed = |error: std::io::Error| {
+        terminal::message(&format!("failed to start with a canary variable: {error}"));
+        exit::our_fault()
+    };
+    match std::env::current_exe() {
+        Ok(program) => {
+            let value = format!("doctor-canary-{}", std::process::id());
+            let mut command = std::process::Command::new(program);
+            command.args(std::env::args_os().skip(1)).env(CANARY_VARIABLE, value);
+            // Comes back only when it failed.
+            failed(command.exec())
+        }
+        Err(error) => failed(error),
+    }
+}
+
+/// Looks at everything and shows it, as a table or as JSON. Exit code 0: all is proved; 1: something is missing or did not
+/// hold; 2: doctor itself failed.
+pub async fn run(json: bool, settings: &Settings) -> ExitCode {
+    let findings = match examine(settings, json).await {
+        Ok(findings) => findings,
+        Err(error) => {
+            terminal::message(&format!("doctor could not lay out its bait: {error}"));
+            return exit::our_fault();
+        }
+    };
+    if json {
+        match serde_json::to_string_pretty(&findings) {
+            Ok(text) => terminal::result(&format!("{text}\n")),
+            Err(error) => {
+                terminal::message(&format!("failed to write the findings: {error}"));
+                return exit::our_fault();
+            }
+        }
+    } else {
+        terminal::result(&finding::table(&findings));
+    }
+    let all_proved = findings.iter().all(|finding| finding.state == State::Proved);
+    if all_proved { exit::good() } else { exit::program_failed() }
+}
+
+async fn examine(settings: &Settings, quiet: bool) -> std::io::Result<Vec<Finding>> {
+    let loaded = compose::load_runtime_if_needed(settings);
+    let mut findings = host::facts(settings, &loaded);
+    let walls = walls::walls();
+    let Ok(runtime) = loaded else {
+        findings.extend(all_missing(&walls, "there is no Python runtime", "python-sandbox setup"));
+        return Ok(findings);
+    };
+    // Without a runtime there is none that a program could have changed.
+    let rootfs = runtime.as_ref().map_or(Path::new(""), |runtime| &runtime.rootfs);
+    let before = Traces::own(rootfs);
+    let executors = compose::start_executors(settings, runtime.as_ref(), "doctor").await;
+    for executor in &executors {
+        let health = executor.health().await;
+        if executor.name() == compose::NATIVE {
+            findings.push(host::user_namespaces(health.healthy));
+        }
+        let is_first = executor.name() == settings.provider;
+        if !health.healthy && !is_first {
+            // Programs run all the same: a fallback is for the day when the first cannot.
+            let reason = health.reason.unwrap_or_else(|| "unknown".to_owned());
+            findings.push(Finding::host(
+                &format!("fallback {}", executor.name()),
+                format!("not usable: {reason}"),
+            ));
+            continue;
+        }
+        findings.push(executor_finding(executor.name(), &health));
+        let attack = Attack::prepare(Allowed {
+            limits: settings.exec_limits_max,
+            sandbox: compose::limits_of(settings, executor.name()),
+        })?;
+        if !health.healthy {
+            let why = format!("the executor {} is not usable", executor.name());
+            findings.extend(all_missing(&walls, &why, "see the executor's line above"));
+            continue;
+        }
+        for (index, wall) in walls.iter().enumerate() {
+            if !quiet {
+                terminal::message(&format!("[{}/{}] {}", index + 1, walls.len(), wall.name));
+            }
+            findings.push(attack_one(&attack, wall, executor.as_ref(), &health).await);
+        }
+    }
+    compose::stop_executors(&Chain::new(executors)).await;
+    findings.push(host_clean(&before));
+    Ok(findings)
+}
+
+fn executor_finding(name: &str, health: &Health) -> Finding {
+    let name = format!("executor {name}");
+    if health.healthy {
+        let enforced: Vec<&str> =
+            health.protections.iter().filter(|(_, is)| is.enforced).map(|(name, _)| *name).collect();
+        return Finding::host(&name, format!("healthy: {}", enforced.join(", ")));
+    }
+    let reason = health.reason.clone().unwrap_or_else(|| "unknown".to_owned());
+    Finding::host_missing(&name, reason, "do what this line and those above name")
+}
+
+fn all_missing<'a>(walls: &'a [Wall], why: &'a str, fix: &'a str) -> impl Iterator<Item = Finding> + 'a {
+    walls.iter().map(move |wall| Finding {
+        kind: "wall",
+        name: wall.name.to_owned(),
+        state: State::Missing,
+        detail: format!("not tried: {why}"),
+        fix: Some(fix.to_owned()),
+    })
+}
+
+async fn attack_one(attack: &Attack, wall: &Wall, executor: &dyn Executor, health: &Health) -> Finding {
+    let unclaimed = wall.protection.and_then(|name| health.protections.get(name)).filter(|is| !is.enforced);
+    let (state, detail, fix) = match (attack.on(wall, executor).await, unclaimed) {
+        (Ok(seen), _) => (State::Proved, format!("{} ({seen})", wall.promise), None),
+        (Err(Fallen::Broken(what)), Some(protection)) => {
+            (State::Missing, format!("{what}: {}", protection.detail), Some(FIX_UNCLAIMED))
+        }
+        (Err(Fallen::Broken(what)), None) => {
+            (State::Failed, format!("{}: {what}", wall.promise), Some(FIX_FAILED))
+        }
+        (Err(Fallen::Sandbox(error)), _) => {
+            (State::Missing, format!("not tried: {}", error.chain()), Some("see the host's lines above"))
+        }
+    };
+    Finding { kind: "wall", name: wall.name.to_owned(), state, detail, fix: fix.map(str::to_owned) }
+}
+
+fn host_clean(before: &Traces) -> Finding {
+    let left = before.left();
+    let (state, detail, fix) = if left.is_empty() {
+        (State::Proved, "no process, mount or control group is left".to_owned(), None)
+    } else {
+        (State::Failed, format!("left behind: {}", left.join(", ")), Some(FIX_FAILED.to_owned()))
+    };
+    Finding { kind: "wall", name: "host clean after".to_owned(), state, detail, fix }
+}

@@ -1,0 +1,380 @@
+//! Settings: one table, four sources, one checked struct.
+//!
+//! Command line over environment over `.env` over TOML file over default. [`resolve`] checks every value by the
+//! table's rules and reports all problems at once; [`Settings`] is what the rest of the program sees. Names of executors
+//! and stores are words here; the crate `compose` knows what they stand for.
+
+mod document;
+mod dotenv;
+mod error;
+mod kind;
+mod resolve;
+mod sources;
+mod table;
+#[cfg(test)]
+mod tests;
+
+pub use document::{env_example, report};
+pub use error::Problems;
+pub use kind::{PROVIDERS_BUILT, parse_size, size_display};
+pub use resolve::{Host, Resolved, resolve};
+pub use sources::{FileChoice, Inputs};
+
+use executor::{ExecLimits, PoolSize, SandboxLimits, TemplateSpec};
+use kind::Value;
+use runtime::PackageList;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// The period of `NATIVE_CPU_QUOTA` in microseconds; the kernel's own default (cgroups(7)).
+const NATIVE_CPU_PERIOD_US: u64 = 100_000;
+
+/// Every setting that this version acts on, checked. Settings of executors that are not built yet are checked
+/// with the others and stay in [`Resolved`].
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Name shown to clients.
+    pub app_name: String,
+    /// Host name or address to listen on.
+    pub host: String,
+    /// Port to listen on; 0 = any.
+    pub port: u16,
+    /// Address of the service as clients see it, without a final slash.
+    pub public_url: Option<String>,
+    /// Origins that browsers may call from.
+    pub cors_origins: Vec<String>,
+    /// Names of this service in `Host`.
+    pub allowed_hosts: Vec<String>,
+    /// Directory of the runtime, the stored files and the link key.
+    pub data_dir: PathBuf,
+    /// Grace for running programs at the end.
+    pub shutdown_timeout: Duration,
+    /// Log lines.
+    pub log: LogSettings,
+    /// The first executor.
+    pub provider: String,
+    /// The others, in order, built or not.
+    pub fallback_providers: Vec<String>,
+    /// A root file system of the operator's own.
+    pub runtime_rootfs: Option<PathBuf>,
+    /// The list of packages, where one is asked for.
+    pub runtime_packages: Option<PackageList>,
+    /// Limits of a native sandbox.
+    pub native_limits: SandboxLimits,
+    /// What all sandboxes of the native executor together may use.
+    pub native_totals: NativeTotals,
+    /// Control group below which sandboxes' groups are made.
+    pub native_cgroup_parent: Option<String>,
+    /// Make the container's own control groups writable.
+    pub native_cgroup_remount: bool,
+    /// Templates besides the lean one; `None` for fresh interpreters.
+    pub native_templates: Option<Vec<TemplateSpec>>,
+    /// Native sandboxes that wait, for each template.
+    pub native_pool: PoolSize,
+    /// Bytes of memory that a copy of the runtime may take.
+    pub native_runtime_memory: u64,
+    /// Bytes per second that all native sandboxes together may read from the runtime's disk; `None` for no limit.
+    pub native_disk_read_max: Option<u64>,
+    /// Containers: Docker, gVisor, Kata.
+    pub docker: DockerSettings,
+    /// How much work is taken.
+    pub load: LoadSettings,
+    /// What the validator refuses.
+    pub validator: ValidatorSettings,
+    /// What one execution may use and return; `wall_time` is the largest that a request may ask for.
+    pub exec_limits_max: ExecLimits,
+    /// Where output files go.
+    pub storage: StorageSettings,
+}
+
+/// Form and amount of log lines.
+#[derive(Debug, Clone)]
+pub struct LogSettings {
+    /// JSON instead of text.
+    pub json: bool,
+    /// Least important level.
+    pub level: tracing::Level,
+}
+
+/// What all sandboxes of the native executor together may use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NativeTotals {
+    /// Memory in bytes.
+    pub memory: Total,
+    /// Processes and threads.
+    pub pids: Total,
+}
+
+/// A limit on all sandboxes together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Total {
+    /// A share of what the host has; the executor knows which.
+    Share,
+    /// This much, in the setting's unit.
+    Fixed(u64),
+    /// No limit.
+    Unlimited,
+}
+
+/// Where a container engine is and whom to believe that it is that one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EngineSettings {
+    /// `unix://PATH` or `tcp://HOST:PORT`; `None` for the place where engines usually listen.
+    pub host: Option<String>,
+    /// The directory with `ca.pem`, `cert.pem` and `key.pem`; `None` for a connection without TLS.
+    pub certificates: Option<PathBuf>,
+}
+
+/// Containers: Docker, gVisor, Kata.
+#[derive(Debug, Clone)]
+pub struct DockerSettings {
+    /// Where the engine is.
+    pub engine: EngineSettings,
+    /// The sandbox image.
+    pub image: String,
+    /// Longest wait for the engine.
+    pub timeout: Duration,
+    /// Limits of a container.
+    pub limits: SandboxLimits,
+    /// Memory and swap together, in bytes.
+    pub memory_swap_bytes: u64,
+    /// Templates besides the lean one.
+    pub templates: Vec<TemplateSpec>,
+    /// Containers that wait, for each template.
+    pub pool: PoolSize,
+    /// gVisor's name in the engine.
+    pub gvisor_runtime: String,
+    /// Kata's.
+    pub kata_runtime: String,
+}
+
+/// How much work is taken.
+#[derive(Debug, Clone)]
+pub struct LoadSettings {
+    /// Programs at once.
+    pub concurrent_max: u32,
+    /// Requests that wait.
+    pub waiting_max: usize,
+    /// Longest wait.
+    pub queue_timeout: Duration,
+    /// Longest request body in bytes.
+    pub body_bytes_max: usize,
+}
+
+/// What the validator refuses.
+#[derive(Debug, Clone)]
+pub struct ValidatorSettings {
+    /// Longest program in characters.
+    pub code_chars_max: usize,
+    /// Most decision points; 0 = no such limit.
+    pub complexity_max: u32,
+    /// Modules that may not be imported.
+    pub forbidden_imports: Vec<String>,
+}
+
+/// Where output files go.
+#[derive(Debug, Clone)]
+pub struct StorageSettings {
+    /// Keep files and answer with links.
+    pub enabled: bool,
+    /// How long a link works.
+    pub link_lifetime: Duration,
+    /// How long a file may be kept at most.
+    pub file_lifetime: Duration,
+    /// Most bytes of all files together.
+    pub bytes_max: u64,
+    /// Share of the disk that is kept free, in percent.
+    pub min_free_percent: u8,
+}
+
+impl Settings {
+    /// The typed view of checked values.
+    #[must_use]
+    pub fn from_resolved(resolved: &Resolved) -> Self {
+        let view = View(resolved);
+        Self {
+            app_name: view.text("APP_NAME"),
+            host: view.text("HOST"),
+            port: view.count("PORT"),
+            public_url: view.optional_text("PUBLIC_URL"),
+            cors_origins: view.list("CORS_ORIGINS"),
+            allowed_hosts: view.list("ALLOWED_HOSTS"),
+            data_dir: view.path("DATA_DIR").unwrap_or_default(),
+            shutdown_timeout: view.seconds("SHUTDOWN_TIMEOUT"),
+            log: LogSettings {
+                json: view.text("LOG_FORMAT") == "json",
+                level: view.text("LOG_LEVEL").parse().unwrap_or(tracing::Level::INFO),
+            },
+            provider: view.text("EXECUTOR_PROVIDER"),
+            fallback_providers: view.list("EXECUTOR_FALLBACK_PROVIDERS"),
+            runtime_rootfs: view.path("RUNTIME_ROOTFS"),
+            runtime_packages: view.text("RUNTIME_PACKAGES").parse().ok(),
+            native_limits: SandboxLimits {
+                memory_bytes: view.number("NATIVE_MEMORY"),
+                cpu_quota_us: view.number("NATIVE_CPU_QUOTA"),
+                cpu_period_us: NATIVE_CPU_PERIOD_US,
+                pids_max: view.count("NATIVE_PIDS_LIMIT"),
+                disk_bytes: view.number("NATIVE_TMP_SIZE"),
+                disk_inodes: view.number("NATIVE_TMP_INODES"),
+            },
+            native_totals: NativeTotals {
+                memory: view.total("NATIVE_MEMORY_TOTAL"),
+                pids: view.total("NATIVE_PIDS_TOTAL"),
+            },
+            native_cgroup_parent: view.optional_text("NATIVE_CGROUP_PARENT"),
+            native_cgroup_remount: view.flag("NATIVE_CGROUP_REMOUNT"),
+            native_templates: (!view.flag("NATIVE_FRESH_INTERPRETER"))
+                .then(|| templates(&view.list("NATIVE_TEMPLATES"))),
+            native_pool: pool_size(view.count("NATIVE_POOL_SIZE")),
+            native_runtime_memory: view.number("NATIVE_RUNTIME_MEMORY"),
+            native_disk_read_max: match view.total("NATIVE_DISK_READ_MAX") {
+                Total::Fixed(bytes) => Some(bytes),
+                Total::Share | Total::Unlimited => None,
+            },
+            docker: DockerSettings {
+                engine: EngineSettings {
+                    host: view.optional_text("DOCKER_HOST"),
+                    certificates: view
+                        .flag("DOCKER_TLS_VERIFY")
+                        .then(|| view.path("DOCKER_CERT_PATH").unwrap_or_default()),
+                },
+                image: view.text("DOCKER_IMAGE"),
+                timeout: view.seconds("DOCKER_TIMEOUT"),
+                limits: SandboxLimits {
+                    memory_bytes: view.number("DOCKER_MEMORY"),
+                    cpu_quota_us: view.number("DOCKER_CPU_QUOTA"),
+                    cpu_period_us: view.number("DOCKER_CPU_PERIOD"),
+                    pids_max: view.count("DOCKER_PIDS_LIMIT"),
+                    disk_bytes: view.number("DOCKER_TMP_SIZE"),
+                    disk_inodes: view.number("DOCKER_TMP_INODES"),
+                },
+                memory_swap_bytes: view.number("DOCKER_MEMORY_SWAP"),
+                templates: templates(&view.list("DOCKER_TEMPLATES")),
+                pool: pool_size(view.count("DOCKER_POOL_SIZE")),
+                gvisor_runtime: view.text("GVISOR_RUNTIME"),
+                kata_runtime: view.text("KATA_RUNTIME"),
+            },
+            load: LoadSettings {
+                concurrent_max: view.count("MAX_CONCURRENT"),
+                waiting_max: view.count("MAX_WAITING"),
+                queue_timeout: view.seconds("QUEUE_TIMEOUT"),
+                body_bytes_max: view.count("MAX_BODY_SIZE"),
+            },
+            validator: ValidatorSettings {
+                code_chars_max: view.count("MAX_CODE_LENGTH"),
+                complexity_max: view.count("MAX_COMPLEXITY"),
+                forbidden_imports: view.list("FORBIDDEN_IMPORTS"),
+            },
+            exec_limits_max: ExecLimits {
+                wall_time: view.seconds("MAX_TIMEOUT"),
+                output_bytes_max: view.number("MAX_OUTPUT_SIZE"),
+                output_total_bytes_max: view.number("MAX_OUTPUT_TOTAL_SIZE"),
+                file_bytes_max: view.number("MAX_FILE_SIZE"),
+                files_total_bytes_max: view.number("MAX_TOTAL_SIZE"),
+                file_count_max: view.count("MAX_FILE_COUNT"),
+            },
+            storage: StorageSettings {
+                enabled: view.flag("STORAGE_ENABLED") && view.text("STORAGE_PROVIDER") != "disabled",
+                link_lifetime: view.seconds("STORAGE_LINK_LIFETIME"),
+                file_lifetime: Duration::from_secs(view.number("STORAGE_CLEANUP_DAYS") * 24 * 3600),
+                bytes_max: view.number("STORAGE_MAX_SIZE"),
+                min_free_percent: view.count("STORAGE_MIN_FREE"),
+            },
+        }
+    }
+
+    /// Executors that requests may reach, first the provider, without doubles.
+    #[must_use]
+    pub fn active_providers(&self) -> Vec<&str> {
+        let mut active = vec![self.provider.as_str()];
+        for name in &self.fallback_providers {
+            if PROVIDERS_BUILT.contains(&name.as_str()) && !active.contains(&name.as_str()) {
+                active.push(name);
+            }
+        }
+        active
+    }
+}
+
+/// A quarter always waits; the rest comes with the demand.
+fn pool_size(max: usize) -> PoolSize {
+    PoolSize { min: max.div_ceil(4), max }
+}
+
+/// Checked entries of NATIVE_TEMPLATES or DOCKER_TEMPLATES.
+fn templates(entries: &[String]) -> Vec<TemplateSpec> {
+    entries.iter().filter_map(|entry| template(entry)).collect()
+}
+
+fn template(entry: &str) -> Option<TemplateSpec> {
+    let (name, modules) = entry.split_once('=')?;
+    let preload = modules.split('+').map(str::to_owned).collect();
+    Some(TemplateSpec { name: name.to_owned(), preload })
+}
+
+/// Typed reading. A wrong kind is a misspelling of ours that any test which makes settings finds.
+struct View<'a>(&'a Resolved);
+
+impl View<'_> {
+    fn wrong(name: &str) -> ! {
+        panic!("setting `{name}` is of another kind in the table")
+    }
+
+    fn text(&self, name: &str) -> String {
+        match &self.0.get(name).0 {
+            Value::Text(text) => text.clone(),
+            _ => Self::wrong(name),
+        }
+    }
+
+    fn optional_text(&self, name: &str) -> Option<String> {
+        Some(self.text(name)).filter(|text| !text.is_empty())
+    }
+
+    fn flag(&self, name: &str) -> bool {
+        match &self.0.get(name).0 {
+            Value::Flag(flag) => *flag,
+            _ => Self::wrong(name),
+        }
+    }
+
+    fn number(&self, name: &str) -> u64 {
+        match &self.0.get(name).0 {
+            Value::Number(number) => *number,
+            _ => Self::wrong(name),
+        }
+    }
+
+    /// A number, 0 for none, or nothing for a share of what there is.
+    fn total(&self, name: &str) -> Total {
+        match &self.0.get(name).0 {
+            Value::Number(0) => Total::Unlimited,
+            Value::Number(number) => Total::Fixed(*number),
+            Value::Text(_) => Total::Share,
+            _ => Self::wrong(name),
+        }
+    }
+
+    /// A number in a narrower type; the table's bounds keep it within that.
+    fn count<T: TryFrom<u64>>(&self, name: &str) -> T {
+        T::try_from(self.number(name)).unwrap_or_else(|_| Self::wrong(name))
+    }
+
+    fn seconds(&self, name: &str) -> Duration {
+        Duration::from_secs(self.number(name))
+    }
+
+    fn list(&self, name: &str) -> Vec<String> {
+        match &self.0.get(name).0 {
+            Value::List(items) => items.clone(),
+            _ => Self::wrong(name),
+        }
+    }
+
+    fn path(&self, name: &str) -> Option<PathBuf> {
+        match &self.0.get(name).0 {
+            Value::Path(path) => path.clone(),
+            _ => Self::wrong(name),
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! From texts to checked values: parses every setting, finds the computed defaults, reports all problems at once.
+
+use super::error::{Problem, Problems, Source};
+use super::kind::{Kind, STORES, STORES_PLANNED, Value};
+use super::sources::{Given, Inputs, Notes, read};
+use super::table::{Entry, Preset, SETTINGS};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// What computed defaults depend on besides other settings.
+#[derive(Debug, Clone)]
+pub struct Host {
+    /// CPUs that this process may use.
+    pub cores: u64,
+    /// Where data goes unless told otherwise; `None` for an ordinary user without a home.
+    pub data_dir: Option<PathBuf>,
+}
+
+impl Host {
+    /// This host and user.
+    #[must_use]
+    pub fn detect() -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let absolute = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+        let data_dir = if rustix::process::geteuid().is_root() {
+            Some(PathBuf::from("/var/lib/python-sandbox"))
+        } else {
+            // XDG Base Directory Specification: a relative XDG_DATA_HOME is ignored.
+            absolute("XDG_DATA_HOME")
+                .or_else(|| absolute("HOME").map(|home| home.join(".local/share")))
+                .map(|data| data.join("python-sandbox"))
+        };
+        Self { cores: u64::try_from(cores).unwrap_or(1), data_dir }
+    }
+}
+
+/// Every setting's value with where it came from.
+#[derive(Debug)]
+pub struct Resolved {
+    values: BTreeMap<&'static str, (Value, Source)>,
+    /// What the user should know and what stops nothing.
+    pub warnings: Vec<String>,
+}
+
+impl Resolved {
+    /// The value of a setting and where it came from.
+    ///
+    /// # Panics
+    /// When the table has no such setting: a misspelling of ours, found by any test that makes settings.
+    pub(crate) fn get(&self, name: &str) -> &(Value, Source) {
+        self.values.get(name).unwrap_or_else(|| panic!("setting `{name}` is not in the table"))
+    }
+
+    fn number(&self, name: &str) -> u64 {
+        match self.values.get(name) {
+            Some((Value::Number(number), _)) => *number,
+            // Only when the setting itself is wrong: then its problem is already noted and the start ends.
+            _ => 0,
+        }
+    }
+
+    fn flag(&self, name: &str) -> bool {
+        matches!(self.values.get(name), Some((Value::Flag(true), _)))
+    }
+}
+
+/// Reads and checks all settings.
+///
+/// # Errors
+/// Everything that is wrong with them.
+pub fn resolve(inputs: &Inputs, host: &Host) -> Result<Resolved, Problems> {
+    let mut notes = Notes::default();
+    let mut givens = read(inputs, &mut notes);
+    let Notes { mut problems, warnings } = notes;
+    let mut resolved = Resolved { values: BTreeMap::new(), warnings };
+    for entry in SETTINGS {
+        let fixed = match (givens.remove(entry.name), entry.default) {
+            (Some(given), _) => Some(given),
+            (None, Preset::Fixed(text)) => Some(Given { text: text.to_owned(), origin: Source::Default }),
+            (None, Preset::Computed(_)) => None,
+        };
+        if let Some(given) = fixed {
+            match check(entry, given) {
+                Ok(value) => {
+                    resolved.values.insert(entry.name, value);
+                }
+                Err(problem) => problems.push(problem),
+            }
+        }
+    }
+    for entry in SETTINGS {
+        let missing = !resolved.values.contains_key(entry.name);
+        if matches!(entry.default, Preset::Computed(_)) && missing {
+            match computed(entry.name, &resolved, host) {
+                Some(value) => {
+                    resolved.values.insert(entry.name, (value, Source::Default));
+                }
+                None => problems.push(Problem::Together(format!(
+                    "{} has no default here: neither XDG_DATA_HOME nor HOME is set; set it",
+                    entry.name
+                ))),
+            }
+        }
+    }
+    if problems.is_empty() {
+        together(&resolved, &mut problems);
+    }
+    if problems.is_empty() { Ok(resolved) } else { Err(Problems(problems)) }
+}
+
+fn check(entry: &Entry, given: Given) -> Result<(Value, Source), Problem> {
+    match entry.kind.parse(&given.text) {
+        Ok(value) => Ok((value, given.origin)),
+        Err(refusal) => Err(Problem::Value {
+            name: entry.name,
+            value: (entry.kind != Kind::Secret).then(|| shown(&given.text)),
+            origin: given.origin,
+            refusal,
+            allowed: entry.kind.allowed(entry.unit),
+        }),
+    }
+}
+
+/// A value as an error message shows it: one line, not endless.
+fn shown(text: &str) -> String {
+    const SHOWN_CHARS_MAX: usize = 120;
+    let escaped: String = text
+        .chars()
+        .flat_map(
+            |char| if char.is_control() { char.escape_default().collect::<Vec<_>>() } else { vec![char] },
+        )
+        .collect();
+    match escaped.char_indices().nth(SHOWN_CHARS_MAX) {
+        Some((end, _)) => format!("{}...", &escaped[..end]),
+        None => escaped,
+    }
+}
+
+/// The defaults that the table calls computed.
+fn computed(name: &str, resolved: &Resolved, host: &Host) -> Option<Value> {
+    /// Bytes of one character in JSON at worst: a pair of `\uXXXX`.
+    const JSON_CHAR_BYTES_MAX: u64 = 12;
+    /// Standard input (1 MiB) and environment (32 KiB), where at worst each byte is written `\u00XX`, and room
+    /// for the names and the paths.
+    const OTHER_FIELDS_BYTES_MAX: u64 = 6 * ((1 << 20) + (32 << 10)) + (1 << 20);
+
+    match name {
+        "DATA_DIR" => host.data_dir.clone().map(|path| Value::Path(Some(path))),
+        "LOG_LEVEL" => {
+            let level = if resolved.flag("DEBUG") { "debug" } else { "info" };
+            Some(Value::Text(level.to_owned()))
+        }
+        "MAX_CONCURRENT" => Some(Value::Number((2 * host.cores).max(2))),
+        "DOCKER_POOL_SIZE" => Some(Value::Number((2 * host.cores).max(4))),
+        "NATIVE_POOL_SIZE" => Some(Value::Number((4 * host.cores).max(8))),
+        "MAX_WAITING" => Some(Value::Number(16 * resolved.number("MAX_CONCURRENT"))),
+        "MAX_BODY_SIZE" => {
+            let files = resolved.number("MAX_TOTAL_SIZE").div_ceil(3) * 4;
+            let code = resolved.number("MAX_CODE_LENGTH") * JSON_CHAR_BYTES_MAX;
+            Some(Value::Number(files + code + OTHER_FIELDS_BYTES_MAX))
+        }
+        _ => None,
+    }
+}
+
+/// What single settings cannot know.
+fn together(resolved: &Resolved, problems: &mut Vec<Problem>) {
+    let text = |name| match &resolved.get(name).0 {
+        Value::Text(text) => text.clone(),
+        _ => String::new(),
+    };
+    if matches!(resolved.get("DATA_DIR").0, Value::Path(None)) {
+        problems.push(Problem::Together(
+            "DATA_DIR is empty; set a directory, or leave the setting out".to_owned(),
+        ));
+    }
+    if resolved.flag("DOCKER_TLS_VERIFY") && matches!(resolved.get("DOCKER_CERT_PATH").0, Value::Path(None)) {
+        problems.push(Problem::Together(
+            "DOCKER_TLS_VERIFY is true, but DOCKER_CERT_PATH names no directory with ca.pem, cert.pem and key.pem"
+                .to_owned(),
+        ));
+    }
+    let (memory, with_swap) = (resolved.number("DOCKER_MEMORY"), resolved.number("DOCKER_MEMORY_SWAP"));
+    if with_swap < memory {
+        problems.push(Problem::Together(format!(
+            "DOCKER_MEMORY_SWAP = `{with_swap}` is less than DOCKER_MEMORY = `{memory}`; it counts memory and swap \
+             together, so set it to at least as much"
+        )));
+    }
+    let links_s = resolved.number("STORAGE_LINK_LIFETIME");
+    if resolved.number("STORAGE_CLEANUP_DAYS") * 24 * 3600 < links_s {
+        problems.push(Problem::Together(format!(
+            "STORAGE_LINK_LIFETIME = `{links_s}` is longer than STORAGE_CLEANUP_DAYS keeps the files; raise the days"
+        )));
+    }
+    let provider = text("STORAGE_PROVIDER");
+    if resolved.flag("STORAGE_ENABLED") && STORES_PLANNED.contains(&provider.as_str()) {
+        problems.push(Problem::Together(format!(
+            "STORAGE_PROVIDER = `{provider}` ({}) names a store that this version does not have yet; allowed: {}",
+            resolved.get("STORAGE_PROVIDER").1,
+            STORES.join(", ")
+        )));
+    }
+}

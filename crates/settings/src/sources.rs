@@ -1,0 +1,287 @@
+//! Collects what was set where: command line, environment, `.env`, TOML file.
+//!
+//! Nothing is judged here but names and whose a file is; values stay text until [`super::resolve`] checks them. Files of
+//! the working directory are orders of whoever can write there, and a program may be started anywhere: they are read only
+//! where nobody but root and this user can change them, else the start stops. A file that is named on the command line
+//! is trusted for that, and a warning says who can change it.
+
+use super::dotenv;
+use super::error::{Problem, Source};
+use super::table;
+use ownership::{Found, Refusal};
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fmt;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use toml::de::{DeTable, DeValue};
+
+/// The files that are read from the working directory, each with the options that name another and none.
+const CONFIG_FILE: File = File { name: "python-sandbox.toml", named: "--config", without: "--no-config" };
+const ENV_FILE: File = File { name: ".env", named: "--env-file", without: "--no-env-file" };
+
+struct File {
+    name: &'static str,
+    named: &'static str,
+    without: &'static str,
+}
+
+/// Which file of a kind is read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum FileChoice {
+    /// The one of the working directory, if it is there.
+    #[default]
+    Default,
+    /// This one.
+    Named(PathBuf),
+    /// None.
+    None,
+}
+
+/// A name with one of these beginnings in the environment is meant for us, so a misspelt one stops the start.
+const PREFIXES: &[&str] = &[
+    "EXECUTOR_",
+    "NATIVE_",
+    "DOCKER_",
+    "GVISOR_",
+    "KATA_",
+    "FIRECRACKER_",
+    "STORAGE_",
+    "MAX_",
+    "FORBIDDEN_",
+    "PYTHON_SANDBOX_",
+];
+
+/// Names of other programs that have one of our prefixes: Docker's own client and engine, Kata's runtime, the
+/// emulator switch of Google's storage libraries.
+const FOREIGN: &[&str] = &[
+    "DOCKER_API_VERSION",
+    "DOCKER_AUTH_CONFIG",
+    "DOCKER_BUILDKIT",
+    "DOCKER_CONFIG",
+    "DOCKER_CONTENT_TRUST",
+    "DOCKER_CONTENT_TRUST_SERVER",
+    "DOCKER_CONTEXT",
+    "DOCKER_CUSTOM_HEADERS",
+    "DOCKER_DEFAULT_PLATFORM",
+    "DOCKER_DRIVER",
+    "DOCKER_GATEWAY_HOST",
+    "DOCKER_HIDE_LEGACY_COMMANDS",
+    "DOCKER_RAMDISK",
+    "DOCKER_REGISTRY",
+    "DOCKER_TLS",
+    "DOCKER_TLS_CERTDIR",
+    "DOCKER_TMPDIR",
+    "KATA_CONF_FILE",
+    "STORAGE_EMULATOR_HOST",
+];
+
+/// Beginnings of names of other programs, and of our own tests.
+const FOREIGN_PREFIXES: &[&str] =
+    &["PYTHON_SANDBOX_TEST_", "DOCKER_CLI_", "DOCKER_SCAN_", "DOCKER_BUILD_", "DOCKER_MACHINE_"];
+
+/// What the sources are. A value, so that tests need not touch the process's own environment.
+#[derive(Default)]
+pub struct Inputs {
+    /// `NAME=VALUE` of each `--set`, and the settings with a flag of their own: (flag, text).
+    pub command_line: Vec<(&'static str, String)>,
+    /// The environment.
+    pub environment: Vec<(OsString, OsString)>,
+    /// The directory of `.env` and of the default TOML file.
+    pub directory: PathBuf,
+    /// What the command line says of `.env`.
+    pub env_file: FileChoice,
+    /// What it says of the TOML file.
+    pub config: FileChoice,
+}
+
+/// Without the values, some of which are secrets.
+impl fmt::Debug for Inputs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inputs").field("directory", &self.directory).finish_non_exhaustive()
+    }
+}
+
+/// A value as somebody wrote it. Not `Debug`: it may be a secret.
+pub(crate) struct Given {
+    pub(crate) text: String,
+    pub(crate) origin: Source,
+}
+
+/// The text of each setting that was set, from the strongest source.
+pub(crate) type Givens = BTreeMap<&'static str, Given>;
+
+/// What reading found besides.
+#[derive(Default)]
+pub(crate) struct Notes {
+    /// What stops the start.
+    pub(crate) problems: Vec<Problem>,
+    /// What does not.
+    pub(crate) warnings: Vec<String>,
+}
+
+/// Reads all sources, weakest first, so that a stronger one replaces a weaker one.
+pub(crate) fn read(inputs: &Inputs, notes: &mut Notes) -> Givens {
+    let mut givens = Givens::new();
+    if let Some((shown, text)) = read_file(&inputs.directory, &inputs.config, &CONFIG_FILE, notes) {
+        read_toml(&text, &shown, &mut givens, &mut notes.problems);
+    }
+    if let Some((shown, text)) = read_file(&inputs.directory, &inputs.env_file, &ENV_FILE, notes) {
+        read_dotenv(&text, &shown, &mut givens, &mut notes.problems);
+    }
+    let problems = &mut notes.problems;
+    read_environment(&inputs.environment, &mut givens, problems);
+    for (flag, text) in &inputs.command_line {
+        match text.split_once('=') {
+            Some((name, value)) => {
+                give(&mut givens, problems, name.trim(), value.to_owned(), Source::CommandLine(flag));
+            }
+            None => problems.push(Problem::SetWithoutValue),
+        }
+    }
+    givens
+}
+
+/// Notes a value under its setting, or that there is no such setting.
+fn give(givens: &mut Givens, problems: &mut Vec<Problem>, name: &str, text: String, origin: Source) {
+    match table::find(name) {
+        Some(entry) => {
+            givens.insert(entry.name, Given { text, origin });
+        }
+        None => problems.push(Problem::Unknown {
+            name: name.chars().filter(|char| !char.is_control()).take(80).collect(),
+            origin,
+            similar: table::similar(name),
+        }),
+    }
+}
+
+fn read_environment(environment: &[(OsString, OsString)], givens: &mut Givens, problems: &mut Vec<Problem>) {
+    for (name, value) in environment {
+        let Some(name) = name.to_str() else { continue };
+        let known = table::find(name).is_some();
+        let meant_for_us = PREFIXES.iter().any(|prefix| name.starts_with(prefix));
+        let foreign =
+            FOREIGN.contains(&name) || FOREIGN_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
+        if !known && (foreign || !meant_for_us) {
+            continue;
+        }
+        match value.to_str() {
+            Some(text) => give(givens, problems, name, text.to_owned(), Source::Environment),
+            None => problems.push(Problem::Syntax {
+                origin: Source::Environment,
+                detail: format!("has {name} with a value that is not UTF-8"),
+            }),
+        }
+    }
+}
+
+fn read_dotenv(text: &str, shown: &Path, givens: &mut Givens, problems: &mut Vec<Problem>) {
+    let (lines, bad) = dotenv::parse(text);
+    for bad in bad {
+        let origin = Source::File { path: shown.to_owned(), line: bad.number };
+        problems.push(Problem::Syntax { origin, detail: bad.problem.to_owned() });
+    }
+    for line in lines {
+        // A later line wins: `echo NAME=value >> .env` is how the original's documents change a setting.
+        let origin = Source::File { path: shown.to_owned(), line: line.number };
+        give(givens, problems, &line.name, line.value, origin);
+    }
+}
+
+fn read_toml(text: &str, shown: &Path, givens: &mut Givens, problems: &mut Vec<Problem>) {
+    let line_of = |offset: usize| text.get(..offset).map_or(1, |before| before.matches('\n').count() + 1);
+    let table = match DeTable::parse(text) {
+        Ok(table) => table.into_inner(),
+        Err(error) => {
+            // Only the message: the error's full text quotes the line, which may hold a secret.
+            let line = line_of(error.span().map_or(0, |span| span.start));
+            let detail = format!("is not TOML: {}", error.message().replace('\n', ", "));
+            problems.push(Problem::Syntax { origin: Source::File { path: shown.to_owned(), line }, detail });
+            return;
+        }
+    };
+    let mut seen: BTreeMap<String, String> = BTreeMap::new();
+    for (key, value) in table {
+        let written = key.get_ref().to_string();
+        let name = written.to_ascii_uppercase();
+        let origin = Source::File { path: shown.to_owned(), line: line_of(key.span().start) };
+        if let (Some(entry), Some(first)) = (table::find(&name), seen.insert(name.clone(), written)) {
+            problems.push(Problem::Twice { name: entry.name, origin, first });
+            continue;
+        }
+        match toml_text(value.get_ref()) {
+            Some(text) => give(givens, problems, &name, text, origin),
+            None => problems.push(Problem::Syntax {
+                origin,
+                detail: format!("{name} is neither text, a whole number, true or false, nor a list of texts"),
+            }),
+        }
+    }
+}
+
+/// The text of a TOML value as the environment would have it; `None` for kinds that no setting has.
+fn toml_text(value: &DeValue<'_>) -> Option<String> {
+    match value {
+        DeValue::String(text) => Some(text.to_string()),
+        DeValue::Integer(number) => {
+            i64::from_str_radix(number.as_str(), number.radix()).ok().map(|number| number.to_string())
+        }
+        DeValue::Boolean(flag) => Some(flag.to_string()),
+        DeValue::Array(items) => {
+            let texts = items.iter().map(|item| match item.get_ref() {
+                // A comma would come back as two entries.
+                DeValue::String(text) if !text.contains(',') => Some(text.to_string()),
+                _ => None,
+            });
+            texts.collect::<Option<Vec<_>>>().map(|texts| texts.join(","))
+        }
+        DeValue::Float(_) | DeValue::Datetime(_) | DeValue::Table(_) => None,
+    }
+}
+
+/// The file's text, and its path as the user knows it: relative to where they stand. `None` when there is none to read,
+/// or it cannot be read or trusted, which is noted.
+fn read_file(
+    directory: &Path,
+    choice: &FileChoice,
+    file: &File,
+    notes: &mut Notes,
+) -> Option<(PathBuf, String)> {
+    let shown = match choice {
+        FileChoice::None => return None,
+        FileChoice::Named(path) => path.clone(),
+        FileChoice::Default => PathBuf::from(file.name),
+    };
+    let path = directory.join(&shown);
+    // What is not there gives no orders, whoever may make it later.
+    let is_missing = || path.symlink_metadata().is_err_and(|error| error.kind() == ErrorKind::NotFound);
+    if *choice == FileChoice::Default && is_missing() {
+        return None;
+    }
+    // First judged, then read: what passes can be changed by nobody in between.
+    match (ownership::check(&path), choice) {
+        (Ok(Found::Missing), FileChoice::Default) => return None,
+        (Err(Refusal::Examine { path, source }), FileChoice::Default) => {
+            notes.problems.push(Problem::Unreadable { path, source });
+            return None;
+        }
+        (Err(refusal), FileChoice::Default) => {
+            let source = Box::new(refusal);
+            let named = format!("`{} {}`", file.named, file.name);
+            notes.problems.push(Problem::Untrusted { path: shown, source, named, without: file.without });
+            return None;
+        }
+        (Err(refusal), _) if !matches!(refusal, Refusal::Examine { .. }) && path.is_file() => {
+            notes.warnings.push(format!("{refusal}; its settings are taken because {} names it", file.named));
+        }
+        _ => {}
+    }
+    match std::fs::read_to_string(&path) {
+        Ok(text) => Some((shown, text)),
+        Err(source) => {
+            notes.problems.push(Problem::Unreadable { path, source });
+            None
+        }
+    }
+}
