@@ -154,7 +154,7 @@ fn escape(text: &str) -> String {
     )
 )]
 pub(crate) async fn openapi(State(state): State<AppState>) -> Response {
-    let body = Body::from(state.document.json.clone());
+    let body = Body::from(state.document.clone());
     let headers = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-cache")];
     (headers, body).into_response()
 }

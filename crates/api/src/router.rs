@@ -37,7 +37,7 @@ pub fn router(state: ApiState) -> Router {
         Gate::new(&state.allowed_hosts, state.public_url.as_deref(), &state.cors_origins, state.bound.ip());
     let app = AppState {
         bodies: BodyReader::new(state.bodies.clone()),
-        document: Arc::new(Document::new(&generated, &state)),
+        document: Document::new(&generated, &state).json,
         api: Arc::new(state),
     };
     let router = documented

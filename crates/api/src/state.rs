@@ -1,7 +1,7 @@
 //! What the routes work with.
 
 use crate::body::{BodyLimits, BodyReader};
-use crate::openapi::Document;
+use bytes::Bytes;
 use service::Service;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -67,5 +67,6 @@ pub struct AppInfo {
 pub(crate) struct AppState {
     pub(crate) api: Arc<ApiState>,
     pub(crate) bodies: BodyReader,
-    pub(crate) document: Arc<Document>,
+    /// The OpenAPI document as it is served.
+    pub(crate) document: Bytes,
 }

@@ -1,6 +1,7 @@
 //! One container from our side: made, attached, started, and removed whatever happens.
 
-use crate::engine::{Engine, EngineError};
+use crate::engine::Engine;
+use crate::error::EngineError;
 use crate::owner::Owner;
 use crate::wire::Wire;
 use bollard::Docker;

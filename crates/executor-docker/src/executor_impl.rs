@@ -2,7 +2,8 @@
 
 use crate::config::{DockerConfig, Flavour};
 use crate::container::Container;
-use crate::engine::{Engine, EngineError};
+use crate::engine::Engine;
+use crate::error::EngineError;
 use crate::image::{self, Facts};
 use crate::limits;
 use crate::owner::{self, Owner};

@@ -7,7 +7,8 @@
 
 use crate::config::EngineAddress;
 use crate::container;
-use crate::engine::{Engine, EngineError};
+use crate::engine::Engine;
+use crate::error::EngineError;
 use crate::owner::Owner;
 use bollard::Docker;
 use bollard::models::{ContainerCreateBody, CreateImageInfo, HostConfig, ImageConfig};

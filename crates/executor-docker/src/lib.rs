@@ -18,6 +18,7 @@
 mod config;
 mod container;
 mod engine;
+mod error;
 mod executor_impl;
 mod image;
 mod limits;
@@ -28,6 +29,7 @@ mod tls;
 mod wire;
 
 pub use config::{DockerConfig, EngineAddress, Flavour};
-pub use engine::{EngineError, engine_address};
+pub use engine::engine_address;
+pub use error::EngineError;
 pub use executor_impl::DockerExecutor;
 pub use image::{BuildError, BuildStep, ImageSource, build_image, write_tree};

@@ -2,7 +2,7 @@
 //! reads of its own control group. An engine that is asked for a limit which it cannot enforce drops it and starts the
 //! container all the same, so asking is no proof.
 
-use crate::engine::EngineError;
+use crate::error::EngineError;
 use bollard::models::{SystemInfo, SystemInfoCgroupDriverEnum, SystemInfoCgroupVersionEnum};
 use executor::SandboxLimits;
 

@@ -9,7 +9,8 @@
 //! died, or after a request for it that failed on the way: both are looked for again for a while.
 
 use crate::config::Flavour;
-use crate::engine::{Engine, EngineError};
+use crate::engine::Engine;
+use crate::error::EngineError;
 use bollard::query_parameters::ListContainersOptionsBuilder;
 use rustix::fs::{FlockOperation, OFlags, flock};
 use std::collections::HashMap;

@@ -4,7 +4,7 @@
 //! authority was asked to vouch for that. The files are read for each new client, so replacing them does not need a start of the
 //! service again.
 
-use crate::engine::EngineError;
+use crate::error::EngineError;
 use bollard::{API_DEFAULT_VERSION, Docker};
 use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;

@@ -1,12 +1,20 @@
-//! The arrows between rooms and the fence around `unsafe`, as ARCHITECTURE.md draws them.
+//! Which crate depends on which, that `unsafe` stays in its crate, and that no files of a crate use each other in a circle.
+//!
+//! [`ARROWS`] is the rule. The manifests must be equal to it, and so must the table in `crates/README.md`, which says it the
+//! other way round, for readers.
 
 #![allow(clippy::unwrap_used, reason = "a test that fails may panic where it stands")]
 
+#[path = "architecture/circles.rs"]
+mod circles;
+
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
-/// Which crates of the workspace each crate may name outside of its tests.
+/// Which crates of the workspace each crate depends on outside of its tests.
 const ARROWS: [(&str, &[&str]); 26] = [
     ("protocol", &[]),
     ("validator", &[]),
@@ -67,57 +75,229 @@ const ARROWS: [(&str, &[&str]); 26] = [
     ),
 ];
 
+/// Crates in which `unsafe` is allowed.
+const UNSAFE_CRATES: [&str; 1] = ["confine"];
+
+/// Circles that stay: the crate, its files, and why.
+const CIRCLES: [(&str, &[&str], &str); 8] = [
+    (
+        "agent",
+        &["intake", "interpreter", "room", "supervise"],
+        "`intake` ends a program by what `supervise` knows of the disk, and `supervise` watches what `intake` read",
+    ),
+    (
+        "confine",
+        &["child", "install", "rights"],
+        "`child` gives the proof of one thread that the calls of the others take, and does its steps by them",
+    ),
+    ("confine", &["copy", "stage"], "`copy` fills the place that `stage` makes, by the errors of `stage`"),
+    (
+        "confine",
+        &["cgroup::error", "cgroup::layout"],
+        "the error of a layout shows as much of it as was found",
+    ),
+    (
+        "confine",
+        &[
+            "cgroup::above",
+            "cgroup::cell",
+            "cgroup::check",
+            "cgroup::manager",
+            "cgroup::reads",
+            "cgroup::sweep",
+            "cgroup::total",
+        ],
+        "`manager` has the type, each of the others a part of what it does",
+    ),
+    (
+        "confine",
+        &["seccomp::parse", "seccomp::policy"],
+        "`parse` reads into the types of `policy`, which asks for it",
+    ),
+    (
+        "executor",
+        &["hints", "verdict"],
+        "a verdict takes its hint from `hints`, which reads the facts of the verdict",
+    ),
+    (
+        "ownership",
+        &["image", "mounts", "way"],
+        "the way to a file leads over mounts, one of which may be of an image, to which there is a way",
+    ),
+];
+
 fn crates() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// Names under `[dependencies]` in a manifest; test dependencies have their own table and are free.
-fn named<'a>(manifest: &'a str, rooms: &BTreeSet<&str>) -> Vec<&'a str> {
-    let table = manifest.split_once("\n[dependencies]\n").map_or("", |(_, rest)| rest);
-    let table = table.split("\n[").next().unwrap_or_default();
-    let names = table.lines().filter_map(|line| line.split(['.', ' ', '=']).next());
-    names.filter(|name| rooms.contains(name)).collect()
+fn names() -> BTreeSet<String> {
+    let entries = fs::read_dir(crates()).unwrap().flatten().filter(|entry| entry.path().is_dir());
+    entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
+}
+
+/// What cargo reads from the manifests. Without the crates of others, so that it needs neither the network nor a download.
+fn metadata() -> Value {
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--format-version=1", "--no-deps", "--offline", "--manifest-path"])
+        .arg(crates().join("../Cargo.toml"))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// Which of the packages depends on which: for every target, as part of a build script too, and by whatever name.
+fn arrows(metadata: &Value) -> BTreeMap<String, BTreeSet<String>> {
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let list = |value: &Value| value.as_array().unwrap().clone();
+    let packages = list(&metadata["packages"]);
+    let directory =
+        |package: &Value| Path::new(&text(&package["manifest_path"])).parent().unwrap().to_owned();
+    let by_directory: BTreeMap<PathBuf, String> =
+        packages.iter().map(|package| (directory(package), text(&package["name"]))).collect();
+    let depends_on = |package: &Value| {
+        let outside_of_tests = |dependency: &Value| dependency["kind"] != "dev";
+        let dependencies = list(&package["dependencies"]).into_iter().filter(outside_of_tests);
+        dependencies
+            .filter_map(|dependency| by_directory.get(Path::new(dependency["path"].as_str()?)).cloned())
+            .collect()
+    };
+    packages.iter().map(|package| (text(&package["name"]), depends_on(package))).collect()
+}
+
+fn rule() -> BTreeMap<String, BTreeSet<String>> {
+    let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+    ARROWS.iter().map(|(name, names)| ((*name).to_owned(), owned(names))).collect()
 }
 
 #[test]
 fn rooms_name_only_whom_they_may() {
-    let allowed: BTreeMap<_, BTreeSet<&str>> =
-        ARROWS.into_iter().map(|(room, names)| (room, names.iter().copied().collect())).collect();
-    let rooms: BTreeSet<&str> = allowed.keys().copied().collect();
-    for entry in fs::read_dir(crates()).unwrap().flatten() {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        let Some(allowed) = allowed.get(name.as_str()) else { panic!("room `{name}` is not on the map") };
-        let manifest = fs::read_to_string(entry.path().join("Cargo.toml")).unwrap();
-        for other in named(&manifest, &rooms) {
-            assert!(allowed.contains(other), "`{name}` must not name `{other}`");
-        }
+    let mut found = arrows(&metadata());
+    // The examples depend on what they show.
+    found.retain(|name, _| names().contains(name));
+    let rule = rule();
+    assert_eq!(found.keys().collect::<Vec<_>>(), rule.keys().collect::<Vec<_>>(), "crates and ARROWS");
+    for (name, depends_on) in found {
+        assert_eq!(depends_on, rule[&name], "dependencies of `{name}` in its manifest (left) and in ARROWS");
     }
 }
 
 #[test]
+fn every_kind_of_dependency_is_an_arrow() {
+    let dependency = |name: &str, kind: Value, rename: Value, target: Value| serde_json::json!({"name": name, "kind": kind, "rename": rename, "target": target, "path": format!("/{name}")});
+    let package = |name: &str, dependencies: Vec<Value>| serde_json::json!({"name": name, "manifest_path": format!("/{name}/Cargo.toml"), "dependencies": dependencies});
+    let none = || Value::Null;
+    let dependencies = vec![
+        dependency("plain", none(), none(), none()),
+        dependency("built", "build".into(), none(), none()),
+        dependency("aliased", none(), "other".into(), none()),
+        dependency("targeted", none(), none(), "cfg(unix)".into()),
+        dependency("tested", "dev".into(), none(), none()),
+        serde_json::json!({"name": "of-others", "kind": null, "rename": null, "target": null}),
+    ];
+    let others = ["plain", "built", "aliased", "targeted", "tested"].map(|name| package(name, Vec::new()));
+    let packages: Vec<Value> = others.into_iter().chain([package("top", dependencies)]).collect();
+    let found = arrows(&serde_json::json!({ "packages": packages }));
+    assert_eq!(found["top"], ["aliased", "built", "plain", "targeted"].map(str::to_owned).into());
+}
+
+/// `crates/README.md`: the crates that may name each crate.
+#[test]
+fn the_readers_table_is_the_same() {
+    let text = fs::read_to_string(crates().join("README.md")).unwrap();
+    let quoted = |cell: &str| cell.split('`').skip(1).step_by(2).map(str::to_owned).collect::<BTreeSet<_>>();
+    let rows = text.lines().filter(|line| line.starts_with("| `"));
+    let read: BTreeMap<String, BTreeSet<String>> = rows
+        .map(|row| {
+            let cells: Vec<&str> = row.split('|').collect();
+            assert_eq!(cells.len(), 5, "three columns: {row}");
+            assert!(cells[2].trim().len() > 10, "what it is for: {row}");
+            (quoted(cells[1]).into_iter().collect(), quoted(cells[3]))
+        })
+        .collect();
+    let rule = rule();
+    let named_by = |name: &String| {
+        rule.iter().filter(|(_, names)| names.contains(name)).map(|(other, _)| other.clone()).collect()
+    };
+    let wanted: BTreeMap<String, BTreeSet<String>> =
+        rule.keys().map(|name| (name.clone(), named_by(name))).collect();
+    for (name, named_by) in &wanted {
+        assert_eq!(read.get(name), Some(named_by), "row of `{name}` in crates/README.md (left) and ARROWS");
+    }
+    assert_eq!(read.len(), wanted.len(), "crates/README.md has a crate that is not there");
+}
+
+#[test]
 fn unsafe_stays_in_its_crate() {
-    let mut pending = vec![crates()];
-    while let Some(directory) = pending.pop() {
-        for entry in fs::read_dir(directory).unwrap().flatten() {
-            let path = entry.path();
-            if path.is_dir() {
-                pending.push(path);
-                continue;
-            }
-            let inside = path.components().any(|part| part.as_os_str() == "confine");
-            if inside || path.extension().is_none_or(|extension| extension != "rs") {
-                continue;
-            }
-            let text = fs::read_to_string(&path).unwrap();
-            for word in [
-                "allow(unsafe_code",
-                concat!("unsafe", " {"),
-                concat!("unsafe", " fn"),
-                concat!("unsafe", " impl"),
-            ] {
-                let allowed = path.ends_with("tests/architecture.rs");
-                assert!(allowed || !text.contains(word), "{} contains `{word}`", path.display());
+    for name in names().iter().filter(|name| !UNSAFE_CRATES.contains(&name.as_str())) {
+        let manifest = fs::read_to_string(crates().join(name).join("Cargo.toml")).unwrap();
+        assert!(
+            manifest.contains("[lints]\nworkspace = true\n"),
+            "`{name}` does not take the workspace's lints"
+        );
+        let mut pending = vec![crates().join(name)];
+        while let Some(directory) = pending.pop() {
+            for entry in fs::read_dir(directory).unwrap().flatten() {
+                let path = entry.path();
+                if path.is_dir() {
+                    pending.push(path);
+                } else if path.extension().is_some_and(|extension| extension == "rs") {
+                    let text = fs::read_to_string(&path).unwrap();
+                    assert_eq!(unsafe_in(&text), None, "{}", path.display());
+                }
             }
         }
     }
+}
+
+/// The first line with unsafe code, or with a lint level for it in an attribute (`allow`, `expect` and the like).
+fn unsafe_in(text: &str) -> Option<&str> {
+    let opens = |line: &str, word: &str| {
+        line.match_indices(word).any(|(at, _)| {
+            let before = line[..at].chars().next_back();
+            let after = line[at + word.len()..].trim_start();
+            let is_word = !before.is_some_and(|c| c.is_alphanumeric() || matches!(c, '_' | '"' | '`'));
+            let is_code =
+                ["{", "(", "fn ", "impl", "extern", "trait "].iter().any(|next| after.starts_with(next));
+            is_word && (is_code || after.is_empty())
+        })
+    };
+    let is_unsafe = |line: &&str| {
+        let code = line.split("//").next().unwrap_or_default();
+        opens(code, "unsafe") || code.contains(concat!("unsafe", "_code"))
+    };
+    text.lines().find(is_unsafe)
+}
+
+#[test]
+fn unsafe_is_found_however_it_is_written() {
+    let word = "unsafe";
+    for rest in
+        [" {", " fn f() {}", " impl Send for S {}", " extern \"C\" {}", " trait T {}", "{", "(no_mangle)"]
+    {
+        let line = format!("    {word}{rest}");
+        assert_eq!(unsafe_in(&format!("fn f() {{\n{line}\n}}")), Some(line.as_str()));
+    }
+    for level in ["allow", "expect", "warn"] {
+        let line = format!("#![{level}(dead_code, {word}_code, reason = \"x\")]");
+        assert_eq!(unsafe_in(&line), Some(line.as_str()));
+    }
+    assert_eq!(unsafe_in(&format!("// {word} {{\nlet not_{word} = 1;\nfn is_{word}() {{}}")), None);
+}
+
+#[test]
+fn no_files_use_each_other_in_a_circle() {
+    let mut found = BTreeMap::new();
+    for name in names() {
+        for circle in circles::Sources::read(&crates().join(&name).join("src")).circles() {
+            found.insert((name.clone(), circle), ());
+        }
+    }
+    for (name, files, reason) in CIRCLES {
+        let files: BTreeSet<String> = files.iter().map(|file| (*file).to_owned()).collect();
+        let known = found.remove(&(name.to_owned(), files));
+        assert!(known.is_some(), "the circle of `{name}` in CIRCLES is gone: {reason}");
+    }
+    let left: Vec<String> = found.keys().map(|(name, files)| format!("`{name}`: {files:?}")).collect();
+    assert!(left.is_empty(), "files that use each other: {left:#?}");
 }

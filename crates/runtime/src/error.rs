@@ -1,11 +1,11 @@
 //! Why a runtime could not be loaded or prepared.
 
+use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
 use crate::PackageList;
 use crate::command::CommandError;
-use crate::python::Rejected;
 
 /// Why there is no usable runtime.
 #[derive(Debug, thiserror::Error)]
@@ -185,6 +185,50 @@ impl SetupError {
     /// For `map_err`: a helper program failed.
     pub(crate) fn command(action: &'static str) -> impl FnOnce(CommandError) -> Self {
         move |source| Self::Command { action, source }
+    }
+}
+
+/// A candidate that cannot be used.
+#[derive(Debug)]
+pub struct Rejected {
+    /// The name or path that was tried.
+    pub candidate: PathBuf,
+    /// Why not.
+    pub rejection: Rejection,
+}
+
+/// Why an interpreter cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Rejection {
+    /// No such program in `PATH`.
+    #[error("not found")]
+    NotFound,
+    /// It does not run, or does not answer like Python.
+    #[error("does not run: {0}")]
+    DoesNotRun(String),
+    /// PyPy and others, for which there are no wheels.
+    #[error("is {0}, not CPython")]
+    NotCPython(String),
+    /// Older or newer than the lock knows.
+    #[error("is Python {0}.{1}, but 3.11 to 3.14 is needed")]
+    Version(u8, u8),
+    /// The build without the global lock, for which there are other wheels.
+    #[error("is a free-threaded build, for which no packages are pinned")]
+    FreeThreaded,
+    /// Debian and Ubuntu part this from the interpreter.
+    #[error("has no `{module}` module (hint: `apt-get install python3.{minor}-venv`, or python3-venv)")]
+    NoVenv {
+        /// `venv` or `ensurepip`.
+        module: &'static str,
+        /// The interpreter's minor version.
+        minor: u8,
+    },
+}
+
+impl fmt::Display for Rejected {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "`{}` {}", self.candidate.display(), self.rejection)
     }
 }
 

@@ -18,14 +18,17 @@
 //! side by side.
 
 mod command;
+mod digest;
 mod elf;
 mod error;
+mod inputs;
 mod libraries;
 mod list;
 mod loaded;
 mod lock;
 mod manifest;
 mod packages;
+mod progress;
 mod python;
 mod setup;
 mod smoke;
@@ -34,12 +37,13 @@ mod system_files;
 mod tree;
 
 pub use command::CommandError;
-pub use error::{LoadError, SetupError};
+pub use error::{LoadError, Rejected, Rejection, SetupError};
 pub use list::{Cost, PackageList};
 pub use loaded::Runtime;
 pub use manifest::Package;
-pub use python::{NEWEST_PYTHON, Rejected, Rejection};
-pub use setup::{Progress, SetupOptions, Silent, setup};
+pub use progress::{Progress, Silent};
+pub use python::NEWEST_PYTHON;
+pub use setup::{SetupOptions, setup};
 
 /// Raised whenever the tree that the same inputs give changes; older trees are then no longer used.
 pub const BUILDER_VERSION: u32 = 2;

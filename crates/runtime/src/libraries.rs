@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 
 use crate::elf::{Needed, is_elf, loader_of, needed_by};
 use crate::error::SetupError;
+use crate::progress::Progress;
 use crate::python::Interpreter;
-use crate::setup::Progress;
 use crate::{stdlib, tree};
 
 /// Loaded by name while the process runs, so nothing shows the need: ending a thread, looking up users

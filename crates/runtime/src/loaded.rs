@@ -6,7 +6,8 @@ use std::time::SystemTime;
 
 use crate::PackageList;
 use crate::error::LoadError;
-use crate::manifest::{MANIFEST_NAME, Manifest, Package, ROOTFS_NAME, list_packages, program_env};
+use crate::inputs::program_env;
+use crate::manifest::{MANIFEST_NAME, Manifest, Package, ROOTFS_NAME, list_packages};
 
 /// Directories that a sandbox mounts over; they must exist, for the tree is read-only when they are needed.
 const MOUNT_POINTS: [&str; 4] = ["proc", "dev", "sys", "tmp"];

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use rustix::fs::OFlags;
 
 use crate::error::SetupError;
-use crate::setup::Progress;
+use crate::progress::Progress;
 
 /// Longest wait for another set-up: ten times what one takes, for a slow network.
 pub(crate) const WAIT_MAX: Duration = Duration::from_secs(30 * 60);

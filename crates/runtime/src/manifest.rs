@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use crate::inputs::inputs_sha256;
 use crate::{BUILDER_VERSION, PackageList};
 
 /// The file's name, beside the tree.
@@ -76,34 +77,13 @@ impl Manifest {
     pub(crate) fn is_current(&self) -> bool {
         self.schema_version == SCHEMA_VERSION
             && self.builder_version == BUILDER_VERSION
-            && self.list().is_some_and(|list| self.inputs_sha256 == crate::setup::inputs_sha256(list))
+            && self.list().is_some_and(|list| self.inputs_sha256 == inputs_sha256(list))
     }
 
     /// The list of packages, if this version of the program knows it.
     pub(crate) fn list(&self) -> Option<PackageList> {
         self.packages_list.parse().ok()
     }
-}
-
-/// The environment that programs get in every sandbox, before what the request adds.
-pub(crate) fn program_env() -> BTreeMap<String, String> {
-    let pairs = [
-        ("PATH", "/usr/bin"),
-        ("HOME", "/tmp"),
-        ("TMPDIR", "/tmp"),
-        ("LANG", "C.UTF-8"),
-        // There is no display; the others would be tried first.
-        ("MPLBACKEND", "Agg"),
-        // The agent puts the prepared font cache there.
-        ("MPLCONFIGDIR", "/tmp/.matplotlib"),
-        ("XDG_CACHE_HOME", "/tmp/.cache"),
-        // pandas imports pyarrow where it is, whose allocator would start a thread at once: a template must have one
-        // thread alone, and a program of one needs no other to give memory back.
-        ("JE_ARROW_MALLOC_CONF", "background_thread:false"),
-        // Modules beside the program are used once, and their caches would be taken for output files.
-        ("PYTHONDONTWRITEBYTECODE", "1"),
-    ];
-    pairs.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
 /// The packages whose metadata is in a directory, sorted by name. Directories of another form are passed
@@ -139,12 +119,12 @@ pub(crate) mod tests {
             id: "cpython-3.11.7-0123456789ab".into(),
             builder_version: BUILDER_VERSION,
             packages_list: list.name().into(),
-            inputs_sha256: crate::setup::inputs_sha256(list),
+            inputs_sha256: inputs_sha256(list),
             python: PythonVersion { implementation: "CPython".into(), major: 3, minor: 11, micro: 7 },
             machine: "x86_64".into(),
             interpreter: "/usr/bin/python3".into(),
             site_packages: "/usr/lib/python3.11/site-packages".into(),
-            env: program_env(),
+            env: crate::inputs::program_env(),
             packages: vec![Package { name: "numpy".into(), version: "2.0".into() }],
             size_bytes: 1,
             entries_count: 2,

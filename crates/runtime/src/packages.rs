@@ -8,8 +8,8 @@ use std::process::Command;
 use crate::PackageList;
 use crate::command::{command, run};
 use crate::error::SetupError;
+use crate::progress::Progress;
 use crate::python::Interpreter;
-use crate::setup::Progress;
 use crate::tree;
 
 /// Arguments of every pip call: no wheel that is not in the lock, nothing built from source (that would run

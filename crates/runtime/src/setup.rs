@@ -11,26 +11,17 @@ use std::fs;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-use sha2::{Digest, Sha256};
-
 use crate::command::{command, run};
+use crate::digest::sha256_hex;
 use crate::error::SetupError;
+use crate::inputs::{FONT_HOOKS, FONTS, inputs_sha256, program_env};
 use crate::loaded::{Runtime, prefer, runtimes_dir};
 use crate::lock::{self, WAIT_MAX};
-use crate::manifest::{
-    MANIFEST_NAME, Manifest, PythonVersion, ROOTFS_NAME, SCHEMA_VERSION, list_packages, program_env,
-};
+use crate::manifest::{MANIFEST_NAME, Manifest, PythonVersion, ROOTFS_NAME, SCHEMA_VERSION, list_packages};
 use crate::packages::Installer;
+use crate::progress::Progress;
 use crate::python::Interpreter;
 use crate::{BUILDER_VERSION, PackageList, libraries, python, smoke, stdlib, system_files, tree};
-
-/// Prepares matplotlib and the fonts; see the file.
-const FONTS: &str = include_str!("../../../runtime/build/fonts.py");
-/// What it appends to modules of matplotlib, by the names that it opens.
-const FONT_HOOKS: [(&str, &str); 2] = [
-    ("font_hook.py", include_str!("../../../runtime/build/font_hook.py")),
-    ("mathtext_hook.py", include_str!("../../../runtime/build/mathtext_hook.py")),
-];
 
 /// The part of a work directory that does not become part of the runtime.
 const SCRATCH_NAME: &str = "scratch";
@@ -48,23 +39,6 @@ pub struct SetupOptions {
     /// Builds again also when a finished runtime is there, from the beginning. The service must not be running
     /// then: its sandboxes would lose the tree under their feet.
     pub force: bool,
-}
-
-/// Hears how far the set-up is.
-pub trait Progress {
-    /// A step begins: the `index`th (from 1) of `total`.
-    fn step(&mut self, index: usize, total: usize, name: &str);
-    /// A remark about the step that runs.
-    fn detail(&mut self, text: &str);
-}
-
-/// A [`Progress`] that nobody hears.
-#[derive(Debug, Default, Clone, Copy)]
-pub struct Silent;
-
-impl Progress for Silent {
-    fn step(&mut self, _index: usize, _total: usize, _name: &str) {}
-    fn detail(&mut self, _text: &str) {}
 }
 
 /// Makes the runtime ready and returns it. At once when it is ready already; from where it was when a set-up
@@ -133,17 +107,6 @@ fn announce(list: PackageList, directory: &Path, python: &Interpreter, progress:
     progress.detail(&format!("into {}", directory.display()));
 }
 
-/// The digest of what every tree with this list is made from beside the interpreter: the lock, our own texts, the
-/// environment.
-pub(crate) fn inputs_sha256(list: PackageList) -> String {
-    let mut texts = vec![list.lock().to_owned(), FONTS.to_owned()];
-    texts.extend(FONT_HOOKS.map(|(_, text)| text.to_owned()));
-    texts.extend(stdlib::TEXTS.map(str::to_owned));
-    texts.extend(system_files::TEXTS.map(|(_, text)| text.to_owned()));
-    texts.extend(program_env().iter().map(|(name, value)| format!("{name}={value}")));
-    sha256_hex(texts.join("\0").as_bytes())
-}
-
 /// Names the runtime by all that it is made from.
 fn runtime_id(python: &Interpreter, list: PackageList) -> Result<String, SetupError> {
     let executable = fs::read(&python.executable).map_err(SetupError::file("read", &python.executable))?;
@@ -156,11 +119,6 @@ fn runtime_id(python: &Interpreter, list: PackageList) -> Result<String, SetupEr
         inputs_sha256(list)
     );
     Ok(format!("cpython-{version}-{list}-{}", &sha256_hex(inputs.as_bytes())[..12]))
-}
-
-/// SHA-256 in hexadecimal.
-pub(crate) fn sha256_hex(data: &[u8]) -> String {
-    Sha256::digest(data).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Makes the directory of the runtimes, and those above it, readable for all and writable for us alone, whatever the
@@ -360,6 +318,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
+    use crate::Silent;
 
     #[test]
     fn an_interrupted_run_goes_on_where_it_was() {

@@ -12,7 +12,7 @@ use std::process::Command;
 use crate::command::{command, run};
 use crate::error::SetupError;
 use crate::manifest::Manifest;
-use crate::setup::Progress;
+use crate::progress::Progress;
 
 /// What runs inside; see the file.
 const SMOKE: &str = include_str!("../../../runtime/build/smoke.py");

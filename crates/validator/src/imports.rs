@@ -10,9 +10,9 @@ use ruff_python_ast::{self as ast, Expr, Stmt};
 use ruff_text_size::{Ranged, TextSize};
 
 use crate::fold;
-use crate::inspect::Remark;
 use crate::modules;
 use crate::policy::Policy;
+use crate::remark::Remark;
 use crate::report::FindingCode;
 
 /// Functions that import the module named by their first argument.

@@ -10,15 +10,8 @@ use crate::imports::Imports;
 use crate::modules;
 use crate::patterns::{self, Loops};
 use crate::policy::Policy;
+use crate::remark::Remark;
 use crate::report::FindingCode;
-
-/// A finding before its place is known as line and column.
-#[derive(Debug, Clone)]
-pub(crate) struct Remark {
-    pub(crate) at: TextSize,
-    pub(crate) code: FindingCode,
-    pub(crate) message: String,
-}
 
 /// What the walk found.
 #[derive(Debug)]

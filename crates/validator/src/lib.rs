@@ -24,6 +24,7 @@ mod mistakes;
 mod modules;
 mod patterns;
 mod policy;
+mod remark;
 mod report;
 mod semantics;
 mod source;

@@ -4,7 +4,7 @@
 use ruff_python_ast::{self as ast, Expr, Number, Stmt};
 use ruff_text_size::TextSize;
 
-use crate::inspect::Remark;
+use crate::remark::Remark;
 use crate::report::FindingCode;
 
 /// Whether an attribute of this name belongs to the walks by which a program gets from any object to the rest of

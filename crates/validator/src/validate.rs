@@ -7,11 +7,12 @@ use ruff_python_parser::{Mode, ParseOptions, Parsed};
 use ruff_text_size::TextSize;
 
 use crate::cpython::tokens::{BRACKETS_MAX, INDENTS_MAX};
-use crate::cpython::{Worded, explain, tokens};
+use crate::cpython::{Worded, cursor, explain, tokens};
 use crate::depth::{self, DEPTH_MAX, TooDeep};
-use crate::inspect::{self, Remark};
+use crate::inspect;
 use crate::mistakes;
 use crate::policy::Policy;
+use crate::remark::Remark;
 use crate::report::{Finding, FindingCode, LastExpression, Report, tidy};
 use crate::semantics;
 use crate::source::Source;
@@ -119,7 +120,7 @@ fn deep(too_deep: TooDeep, text: &str, python: (u8, u8)) -> (TextSize, String) {
             let mut ends = scan.tokens.iter().filter(|token| token.kind == tokens::Kind::Newline);
             let before = if lines_before == 0 { None } else { ends.nth(lines_before - 1) };
             let message = format!("nested too deeply (at most {DEPTH_MAX} levels; interpreters take fewer)");
-            (before.map(|end| tokens::offset(end.end)), message)
+            (before.map(|end| cursor::offset(end.end)), message)
         }
     };
     // The interpreter's tokenizer stops where the interpreter would; a tree that is too deep is told by its line.

@@ -6,7 +6,8 @@ use std::time::{Duration, SystemTime};
 use jiff::Timestamp;
 
 use super::layout::{self, Layout};
-use super::objects::{self, Looked, ObjectName};
+use super::object_name::ObjectName;
+use super::objects::{self, Looked};
 use super::soonest::Soonest;
 use super::temp;
 use super::usage::{SHARDS, UsageFile};

@@ -27,6 +27,7 @@ mod config;
 mod health;
 mod keys;
 mod layout;
+mod object_name;
 mod objects;
 mod room;
 mod soonest;

@@ -6,7 +6,8 @@ use std::os::fd::AsFd as _;
 use std::time::SystemTime;
 
 use super::layout::{self, Layout};
-use super::objects::{self, Looked, ObjectName};
+use super::object_name::ObjectName;
+use super::objects::{self, Looked};
 use super::usage::UsageFile;
 
 /// Most objects that are listed, about 100 bytes each. One look at all files serves as many removals.
@@ -80,7 +81,7 @@ mod tests {
         let count = LISTED_MAX as u64 + 3;
         // In neither order.
         for number in (0..count).map(|number| number * 7 % count) {
-            let mut name = [0; objects::NAME_BYTES];
+            let mut name = [0; crate::local::object_name::NAME_BYTES];
             name[..8].copy_from_slice(&number.to_be_bytes());
             soonest.note(at(number), ObjectName::new(&name));
         }

@@ -13,7 +13,8 @@ use sha2::{Digest as _, Sha256};
 use super::config::{LocalConfig, OpenError};
 use super::keys::{Keys, Rotated};
 use super::layout::Layout;
-use super::objects::{self, Keeper, NAME_BYTES, ObjectName};
+use super::object_name::{NAME_BYTES, ObjectName, hex};
+use super::objects::{self, Keeper};
 use super::room::Room;
 use super::soonest::Soonest;
 use super::steps::{Step, Steps};
@@ -161,7 +162,7 @@ impl LocalStore {
             return Err(LinkError::Expired { expired_at: claims.expires_at });
         }
         let name = ObjectName::new(&claims.object);
-        let sha256 = objects::hex(&claims.digest);
+        let sha256 = hex(&claims.digest);
         let (file, metadata) = self
             .blocking(move |inner| objects::open(&inner.layout, &name))
             .await
@@ -240,7 +241,7 @@ impl Inner {
         self.due_s.fetch_min(due_s(expires_at.into()), Ordering::Relaxed);
         let claims = Claims::new(object, digest, expires_at, &file.path, &file.media_type);
         let token = self.keys.ring(&self.layout).sign(&claims);
-        let (sha256, size_bytes) = (objects::hex(&digest), file.content.len() as u64);
+        let (sha256, size_bytes) = (hex(&digest), file.content.len() as u64);
         tracing::debug!(request_id = file.request_id, sha256, size_bytes, "stored a file");
         let url = Link::Relative(format!("{FILES_ROUTE}{token}"));
         Ok(StoredFile { sha256, size_bytes, url, expires_at: claims.expires_at })

@@ -100,7 +100,7 @@ fn sweep_one(layout: &Layout, name: &str) -> io::Result<bool> {
 fn random_name() -> io::Result<String> {
     let mut bytes = [0; NAME_RANDOM_BYTES];
     getrandom::fill(&mut bytes).map_err(io::Error::other)?;
-    Ok(super::objects::hex(&bytes))
+    Ok(super::object_name::hex(&bytes))
 }
 
 fn is_temp_name(name: &str) -> bool {

@@ -22,7 +22,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use jiff::Timestamp;
 use sha2::Sha256;
 
-use super::objects::NAME_BYTES;
+use super::object_name::NAME_BYTES;
 use crate::names::{file_name_of, header_safe_media_type};
 
 /// Length of a link key in bytes: the block of security that SHA-256 gives (RFC 2104 section 3).

@@ -17,7 +17,7 @@ use rustix::fs::{AtFlags, FileType, OFlags};
 use rustix::io::Errno;
 
 use super::layout::{self, FILE_MODE, Layout, StoreLock};
-use super::objects::ObjectName;
+use super::object_name::ObjectName;
 
 /// Directories of objects: the first byte of the name.
 pub(super) const SHARDS: usize = 256;

@@ -3,7 +3,8 @@
 use ruff_text_size::{TextRange, TextSize};
 
 use super::Worded;
-use super::tokens::{Kind, Token, offset};
+use super::cursor::offset;
+use super::tokens::{Kind, Token};
 
 /// A program's tokens, with a place to look from.
 pub(super) struct Context<'s> {

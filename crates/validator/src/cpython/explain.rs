@@ -11,8 +11,9 @@ use ruff_python_parser::{
 use ruff_text_size::{Ranged, TextRange, TextSize};
 
 use super::context::Context;
+use super::cursor::offset;
 use super::targets::Target;
-use super::tokens::{CUT, Fault, Kind, Open, TABS_MIXED, UNINDENT, offset, scan};
+use super::tokens::{CUT, Fault, Kind, Open, TABS_MIXED, UNINDENT, scan};
 use super::{Worded, escapes, fstring, targets};
 
 /// The error that CPython reports for a program that does not parse. `parsed` must have an error.

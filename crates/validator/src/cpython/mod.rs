@@ -13,6 +13,7 @@
 //! `Python/symtable.c`, `Python/compile.c`. Compared with the real interpreter in `tests/wording.rs`.
 
 mod context;
+pub(crate) mod cursor;
 mod escapes;
 pub(crate) mod explain;
 mod fstring;

@@ -1,7 +1,7 @@
 //! Number literals as CPython's tokenizer reads them, with its errors.
 
 use super::Worded;
-use super::tokens::{Cursor, offset};
+use super::cursor::{Cursor, offset};
 
 /// Reads a number that starts with a digit.
 pub(super) fn scan(cursor: &mut Cursor<'_>) -> Result<(), Worded> {

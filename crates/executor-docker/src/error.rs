@@ -1,0 +1,216 @@
+//! What can be wrong with the engine.
+
+use executor::error_chain;
+use std::io;
+use std::path::PathBuf;
+
+/// Bytes of an engine's own words that are passed on: Podman repeats a whole seccomp profile.
+const WORDS_BYTES_MAX: usize = 600;
+
+/// Why the engine cannot be used. Each text says what fixes it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EngineError {
+    /// Nothing listens there, and never did.
+    #[error(
+        "there is no Docker engine at {address} (hint: install it with `apt-get install docker.io` and start it with \
+         `systemctl start docker`, or name another in DOCKER_HOST)"
+    )]
+    Missing {
+        /// Where.
+        address: String,
+    },
+    /// Something listened there once.
+    #[error("the Docker engine at {address} does not answer (hint: start it with `systemctl start docker`)")]
+    Stopped {
+        /// Where.
+        address: String,
+        /// What connecting gave.
+        source: io::Error,
+    },
+    /// We may not.
+    #[error(
+        "the Docker engine at {address} refuses this user (hint: `usermod -aG docker USER` and log in again, or use a \
+         rootless engine by DOCKER_HOST)"
+    )]
+    Refused {
+        /// Where.
+        address: String,
+    },
+    /// An address that is not understood.
+    #[error("DOCKER_HOST = `{address}` is not understood (hint: unix:///path/to/socket, or tcp://host:port)")]
+    Address {
+        /// As given.
+        address: String,
+    },
+    /// An address that only ssh(1) can reach.
+    #[error(
+        "DOCKER_HOST = `{address}` is not supported (hint: forward the engine's socket, `ssh -N -L \
+         $XDG_RUNTIME_DIR/engine.sock:/var/run/docker.sock USER@HOST`, and name it: \
+         DOCKER_HOST=unix://$XDG_RUNTIME_DIR/engine.sock)"
+    )]
+    Ssh {
+        /// As given.
+        address: String,
+    },
+    /// The engine wants TLS.
+    #[error(
+        "the Docker engine at {address} wants TLS (hint: set DOCKER_TLS_VERIFY to true and DOCKER_CERT_PATH to the \
+         directory with ca.pem, cert.pem and key.pem)"
+    )]
+    WantsTls {
+        /// Where.
+        address: String,
+    },
+    /// One of our files for TLS.
+    #[error(
+        "failed to read {path} for TLS with the Docker engine (hint: DOCKER_CERT_PATH must be a directory with ca.pem, \
+         cert.pem and key.pem that this user may read)"
+    )]
+    Certificate {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// One side does not trust the other.
+    #[error("TLS with the Docker engine at {address} failed: {words} (hint: {hint})")]
+    Tls {
+        /// Where.
+        address: String,
+        /// What failed.
+        words: String,
+        /// What fixes it.
+        hint: &'static str,
+    },
+    /// The engine's disk.
+    #[error(
+        "the Docker engine failed to {step} because its disk is full (hint: make room below its `Docker Root Dir`, see \
+         `docker info`, such as by `docker system prune`): {words}"
+    )]
+    DiskFull {
+        /// What was asked, in the infinitive.
+        step: &'static str,
+        /// Its answer.
+        words: String,
+    },
+    /// The engine drops limits that it is asked for.
+    #[error("the Docker engine does not enforce the limits of {missing} (hint: {hint})")]
+    Unlimited {
+        /// Which limits.
+        missing: String,
+        /// What fixes it.
+        hint: &'static str,
+    },
+    /// The engine answered with an error.
+    #[error("the Docker engine failed to {step}")]
+    Api {
+        /// What was asked, in the infinitive.
+        step: &'static str,
+        /// Its answer.
+        #[source]
+        source: bollard::errors::Error,
+    },
+    /// There is no such image.
+    #[error("the engine has no image `{image}` (hint: make it with `python-sandbox image build`)")]
+    ImageMissing {
+        /// Its name.
+        image: String,
+    },
+    /// An image that is none of ours.
+    #[error(
+        "the image `{image}` is no sandbox image: it lacks the label {label} (hint: make one with `python-sandbox \
+         image build`, or name another in DOCKER_IMAGE)"
+    )]
+    ImageForeign {
+        /// Its name.
+        image: String,
+        /// What it lacks.
+        label: String,
+    },
+    /// An image of another version of this program.
+    #[error(
+        "the image `{image}` holds the guest agent of another version (hint: make it again with `python-sandbox image \
+         build`)"
+    )]
+    ImageOutdated {
+        /// Its name.
+        image: String,
+    },
+    /// The engine does not know the runtime.
+    #[error(
+        "the engine has no runtime `{runtime}`, only {known} (hint: install it, and add it under `runtimes` in \
+         /etc/docker/daemon.json)"
+    )]
+    RuntimeMissing {
+        /// Its name.
+        runtime: String,
+        /// What there is.
+        known: String,
+    },
+}
+
+impl EngineError {
+    /// An answer of the engine to a step.
+    pub(crate) fn at(step: &'static str) -> impl FnOnce(bollard::errors::Error) -> Self {
+        move |mut source| {
+            if let bollard::errors::Error::DockerResponseServerError { message, .. } = &mut source {
+                shorten(message);
+            }
+            let words = error_chain(&source);
+            if is_disk_full(&words) { Self::DiskFull { step, words } } else { Self::Api { step, source } }
+        }
+    }
+}
+
+/// Leaves out the middle: both what was done and why it failed matter.
+fn shorten(message: &mut String) {
+    if message.len() > WORDS_BYTES_MAX {
+        let begin = message.floor_char_boundary(WORDS_BYTES_MAX / 2);
+        let end = message.ceil_char_boundary(message.len() - WORDS_BYTES_MAX / 2);
+        message.replace_range(begin..end, " ... ");
+    }
+}
+
+/// ENOSPC and EDQUOT in the words of an engine. The kernel says the first of control groups too, of which it has a
+/// limited number.
+fn is_disk_full(words: &str) -> bool {
+    ["no space left on device", "disk quota exceeded"].iter().any(|text| words.contains(text))
+        && !words.contains("cgroup")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_known_by_the_engines_words() {
+        let at = |message: &str| {
+            let answer = bollard::errors::Error::DockerResponseServerError {
+                status_code: 500,
+                message: message.to_owned(),
+            };
+            EngineError::at("make a container")(answer).to_string()
+        };
+        for words in [
+            "mkdir /var/lib/docker/overlay2/719a55fc-init: no space left on device",
+            "write /var/lib/docker/containers/9c73/.tmp-config.v2.json1: no space left on device",
+            "Error processing tar file(exit status 1): write /usr/lib/a.ttf: no space left on device",
+            "open /var/lib/docker/overlay2/x: disk quota exceeded",
+        ] {
+            let reason = at(words);
+            assert!(reason.contains("disk is full") && reason.contains("docker system prune"), "{reason}");
+            assert!(reason.contains(words), "{reason}");
+        }
+        for words in ["mkdir /sys/fs/cgroup/memory/docker/9c73: no space left on device", "no such image"] {
+            assert!(!at(words).contains("disk is full"), "{words}");
+        }
+    }
+
+    #[test]
+    fn an_engine_that_says_too_much_is_cut_in_the_middle() {
+        let mut words = format!("open {}é: file name too long", "é".repeat(9000));
+        shorten(&mut words);
+        assert!(words.len() < 700 && words.starts_with("open é") && words.ends_with("too long"), "{words}");
+    }
+}
