@@ -1,9 +1,9 @@
 //! The address that links are made with.
 
-use crate::authority::Authority;
 use http::HeaderMap;
 use http::header;
 use std::net::SocketAddr;
+use support::authority::Authority;
 
 /// The base of absolute links: the setting, else what the client called us, else where we listen.
 ///

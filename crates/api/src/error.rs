@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 use service::{ExecuteError, Finding, InvalidField};
-use storage::{one_line, plain_lines};
+use support::{one_line, plain_lines};
 use utoipa::ToSchema;
 
 /// Stable words for programs. Part of the contract: add, never rename.

@@ -5,7 +5,6 @@
 //! ours. Addresses are safe: a browser that was given one has asked no DNS. `Origin` says which site's page sends a request; that
 //! of a `POST` must be this service itself or one of `CORS_ORIGINS`.
 
-use crate::authority::{Authority, Host};
 use crate::error::{ApiError, ErrorCode};
 use axum::extract::{Request, State};
 use axum::middleware::Next;
@@ -13,6 +12,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, Method, Uri, Version, header};
 use std::net::IpAddr;
 use std::sync::Arc;
+use support::authority::{Authority, Host};
 
 /// The rules, made once.
 #[derive(Debug)]

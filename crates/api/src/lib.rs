@@ -21,7 +21,6 @@
 //! ```
 //! [`ExecuteResponse::new`] gives the same answer without HTTP, for `run --json`.
 
-mod authority;
 mod base64_text;
 mod base_url;
 mod body;

@@ -213,7 +213,7 @@ const FIELDS: &str = "code, timeout, stdin, files, env, executor";
 
 /// A client's own word, made harmless for logs and terminals.
 fn shorten(text: &str) -> String {
-    text.chars().filter(|&c| storage::shows_itself(c)).take(QUOTED_CHARS_MAX).collect()
+    text.chars().filter(|&c| support::shows_itself(c)).take(QUOTED_CHARS_MAX).collect()
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use super::error::{CaseError, ClientError, beginning};
 use rustix::net::RecvFlags;
 use serde_json::Value;
 use std::time::Duration;
+use support::authority::Authority;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -33,11 +34,13 @@ impl Address {
         let wrong = || ClientError::Address(base.to_owned());
         let rest = base.strip_prefix("http://").ok_or_else(wrong)?;
         let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
-        if authority.is_empty() || rest.contains(|c: char| c.is_whitespace() || c.is_control()) {
+        if path.contains(|c: char| c.is_whitespace() || c.is_control()) {
             return Err(wrong());
         }
-        let has_port = authority.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
-        let authority = if has_port { authority.to_owned() } else { format!("{authority}:80") };
+        let authority = match Authority::parse(authority).ok_or_else(wrong)?.port {
+            Some(_) => authority.to_owned(),
+            None => format!("{}:80", authority.trim_end_matches(':')),
+        };
         let prefix = path.trim_end_matches('/');
         let prefix = if prefix.is_empty() { String::new() } else { format!("/{prefix}") };
         Ok(Self { authority, prefix })

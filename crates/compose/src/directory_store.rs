@@ -5,13 +5,19 @@
 //! of a directory is refused.
 
 use async_trait::async_trait;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use std::fs::{self, File};
 use std::io::{self, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 use storage::{CleanError, Cleaned, Link, NewFile, PutError, Store, StoreHealth, StoredFile};
 
 /// How long the link of a saved file is said to live: it is a plain file, so "for ever" in whole years.
 const LIFETIME_S: i64 = 100 * 365 * 24 * 3600;
+
+/// What the path of an address has percent-encoded: all but unreserved characters (RFC 3986, 2.3) and the slash.
+const NOT_IN_A_PATH: AsciiSet =
+    NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// See the module.
 #[derive(Debug)]
@@ -73,7 +79,7 @@ impl Store for DirectoryStore {
             .checked_add(jiff::SignedDuration::from_secs(LIFETIME_S))
             .unwrap_or(jiff::Timestamp::MAX);
         Ok(StoredFile {
-            sha256: sha256_hex(&file.content),
+            sha256: support::sha256_hex(&file.content),
             size_bytes: file.content.len() as u64,
             url: Link::Absolute(file_url(&path)),
             expires_at,
@@ -89,23 +95,8 @@ impl Store for DirectoryStore {
     }
 }
 
-fn sha256_hex(content: &[u8]) -> String {
-    use sha2::Digest;
-    sha2::Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// `file://` with everything but plain characters percent-encoded (RFC 3986, 2.1 and 2.3).
 fn file_url(path: &Path) -> String {
-    use std::os::unix::ffi::OsStrExt;
-    let mut url = String::from("file://");
-    for &byte in path.as_os_str().as_bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'-' | b'.' | b'_' | b'~') {
-            url.push(char::from(byte));
-        } else {
-            url.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    url
+    format!("file://{}", percent_encode(path.as_os_str().as_bytes(), &NOT_IN_A_PATH))
 }
 
 #[cfg(test)]

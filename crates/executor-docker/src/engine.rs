@@ -6,10 +6,10 @@ use crate::tls;
 use bollard::query_parameters::RemoveContainerOptionsBuilder;
 use bollard::{API_DEFAULT_VERSION, Docker};
 use std::io;
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
+use support::authority::{Authority, Host};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
 
@@ -82,7 +82,7 @@ impl Engine {
     }
 
     async fn known(&self) -> Result<Known, EngineError> {
-        if let Some(known) = self.known.lock().unwrap_or_else(PoisonError::into_inner).clone() {
+        if let Some(known) = support::lock(&self.known).clone() {
             return Ok(known);
         }
         self.look().await?;
@@ -97,7 +97,7 @@ impl Engine {
             Ok(known) => known.map_err(|error| self.explain("say its version", error))?,
             Err(_elapsed) => return Err(self.silent()),
         };
-        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = Some(known.clone());
+        *support::lock(&self.known) = Some(known.clone());
         Ok(known)
     }
 
@@ -121,7 +121,7 @@ impl Engine {
     /// # Errors
     /// Why not.
     pub(crate) async fn ping(&self) -> Result<(), EngineError> {
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let known = support::lock(&self.known).clone();
         // Asked several times a second: a socket of its own each time would be most of the price.
         let ping = async {
             let Some(known) = known else { return self.look().await };
@@ -135,7 +135,7 @@ impl Engine {
         };
         if answer.is_err() {
             // Another engine may come back, which speaks another version.
-            self.known.lock().unwrap_or_else(PoisonError::into_inner).take();
+            support::lock(&self.known).take();
         }
         answer
     }
@@ -223,18 +223,21 @@ async fn sign_of_life(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> io::Re
     stream.read_u8().await.map(drop)
 }
 
-/// A host and port, with the usual port where none is given.
-fn with_port(authority: &str, port: u16) -> String {
-    let authority = authority.trim_end_matches('/');
-    // The last colon of a bare IPv6 address, `[::1]`, is none before a port.
-    let given = authority.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
-    if given { authority.to_owned() } else { format!("{authority}:{port}") }
+/// A host and port, with the usual port where none is given. What is neither stays as it is: connecting says what is wrong.
+fn with_port(text: &str, port: u16) -> String {
+    let text = text.trim_end_matches('/');
+    match Authority::parse(text) {
+        Some(Authority { port: None, .. }) => format!("{}:{port}", text.trim_end_matches(':')),
+        _ => text.to_owned(),
+    }
 }
 
-fn is_loopback(authority: &str) -> bool {
-    let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
-    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
-    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+fn is_loopback(text: &str) -> bool {
+    match Authority::parse(text).map(|authority| authority.host) {
+        Some(Host::Address(address)) => address.is_loopback(),
+        Some(Host::Name(name)) => name == "localhost",
+        Some(Host::Number(_)) | None => false,
+    }
 }
 
 /// The system's engine, or the user's own where only that is there.

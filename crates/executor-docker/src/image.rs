@@ -15,7 +15,6 @@ use bollard::models::{ContainerCreateBody, CreateImageInfo, HostConfig, ImageCon
 use bollard::query_parameters::{CreateImageOptionsBuilder, DownloadFromContainerOptionsBuilder};
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
-use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::fs;
 use std::io::{self, Read, Write};
@@ -104,11 +103,7 @@ pub enum BuildError {
 
 /// The agent's digest: image and service must have the same.
 fn agent_digest() -> String {
-    digest(agent_image::AGENT)
-}
-
-fn digest(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    support::sha256_hex(agent_image::AGENT)
 }
 
 /// The digest of an image's agent as its label says, where it has that label.
@@ -177,7 +172,7 @@ fn digest_of_first(archive: &[u8]) -> String {
             .take(longest)
             .read_to_end(&mut bytes)
             .ok()?;
-        Some(digest(&bytes))
+        Some(support::sha256_hex(&bytes))
     };
     first().unwrap_or_default()
 }

@@ -19,7 +19,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 /// The label with the service's name.
@@ -88,9 +88,7 @@ pub(crate) fn labels(owner: &str, flavour: Flavour) -> HashMap<String, String> {
 
 /// A number that no other service has.
 pub(crate) fn random() -> io::Result<u64> {
-    let mut random = [0u8; 8];
-    rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty())?;
-    Ok(u64::from_le_bytes(random))
+    support::random_bytes().map(u64::from_le_bytes)
 }
 
 /// Makes the directory of the services' files, for this user alone: who can open a file there can hold its lock, and so
@@ -150,7 +148,8 @@ impl Owner {
         paths
             .filter_map(|path| {
                 let file = open_service(&path)?;
-                flock(&file, FlockOperation::NonBlockingLockExclusive).ok()?;
+                let is_dead = support::try_take(&file).unwrap_or(false);
+                is_dead.then_some(())?;
                 Some((path.file_name()?.to_str()?.to_owned(), path, file))
             })
             .collect()
@@ -228,7 +227,7 @@ impl Owner {
     }
 
     fn late(&self) -> MutexGuard<'_, Late> {
-        self.late.lock().unwrap_or_else(PoisonError::into_inner)
+        support::lock(&self.late)
     }
 }
 

@@ -12,7 +12,6 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
-use sha2::{Digest, Sha256};
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
@@ -33,8 +32,7 @@ const INFO_ROOTLESS: &str = r#"{"KernelVersion":"6.1.0","NCPU":2,"MemoryLimit":f
 
 /// Answers one request after the other as an engine that says `info` of itself and has no room for anything.
 async fn answer(mut stream: impl AsyncRead + AsyncWrite + Unpin, info: &'static str) {
-    let digest: String =
-        Sha256::digest(agent_image::AGENT).iter().map(|byte| format!("{byte:02x}")).collect();
+    let digest: String = ::support::sha256_hex(agent_image::AGENT);
     let mut head = Vec::new();
     while stream.read_buf(&mut head).await.is_ok_and(|length| length > 0) {
         let Some(end) = head.windows(4).position(|bytes| bytes == b"\r\n\r\n") else { continue };

@@ -14,7 +14,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::mpsc::{self, Sender};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// Time for a killed cell's first process to be gone.
@@ -246,7 +246,7 @@ impl Remover {
                 let receiver = Arc::clone(&receiver);
                 std::thread::Builder::new().name("cell-remover".to_owned()).spawn(move || {
                     loop {
-                        let next = receiver.lock().unwrap_or_else(PoisonError::into_inner).recv();
+                        let next = support::lock(&receiver).recv();
                         let Ok(cell) = next else { return };
                         cell.remove();
                     }
@@ -258,7 +258,7 @@ impl Remover {
 
     /// Hands a cell over. Never blocks, except after [`Remover::finish`], when it removes at once.
     pub(crate) fn remove(&self, cell: Cell) {
-        let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        let queue = support::lock(&self.queue);
         match queue.as_ref() {
             Some(sender) => {
                 if let Err(mpsc::SendError(cell)) = sender.send(cell) {
@@ -271,8 +271,8 @@ impl Remover {
 
     /// Blocks until everything that was handed over is gone.
     pub(crate) fn finish(&self) {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        support::lock(&self.queue).take();
+        let threads = std::mem::take(&mut *support::lock(&self.threads));
         for thread in threads {
             if thread.join().is_err() {
                 tracing::error!("a thread that removes sandboxes panicked");

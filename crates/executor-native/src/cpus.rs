@@ -3,7 +3,7 @@
 //! A program that may use one CPU shall also *see* one: numeric libraries size their thread pools by the
 //! affinity mask. So each program is pinned to as many CPUs as its quota is worth, the least busy ones.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 /// How many programs run on each CPU.
 #[derive(Debug)]
@@ -33,7 +33,7 @@ impl Cpus {
 
     /// Takes the `count` least busy CPUs; none, which means all, when that is every CPU.
     pub(crate) fn share(self: &Arc<Self>, count: u32) -> Share {
-        let mut load = self.load.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut load = support::lock(&self.load);
         let count = usize::try_from(count).unwrap_or(usize::MAX);
         let mut numbers = Vec::new();
         if count < load.len() {
@@ -49,7 +49,7 @@ impl Cpus {
 
 impl Drop for Share {
     fn drop(&mut self) {
-        let mut load = self.cpus.load.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut load = support::lock(&self.cpus.load);
         for entry in load.iter_mut().filter(|entry| self.numbers.contains(&entry.0)) {
             entry.1 = entry.1.saturating_sub(1);
         }

@@ -5,7 +5,7 @@
 
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 /// First uid of programs. Beyond what systemd hands out (its container range ends at 0x6FFFFFFF, uid ranges of
 /// systemd.io/UIDS-GIDS) and below the sign bit: these ids own nothing.
@@ -40,7 +40,7 @@ pub(crate) struct User {
 impl Users {
     /// Takes the next one that is free; `None` when all are taken.
     pub(crate) fn take(self: &Arc<Self>) -> Option<User> {
-        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut taken = support::lock(&self.taken);
         for _ in 0..UID_COUNT {
             let number = self.shuffled(taken.next);
             taken.next = (taken.next + 1) % UID_COUNT;
@@ -73,7 +73,7 @@ impl User {
 
 impl Drop for User {
     fn drop(&mut self) {
-        self.users.taken.lock().unwrap_or_else(PoisonError::into_inner).numbers.remove(&self.number);
+        support::lock(&self.users.taken).numbers.remove(&self.number);
     }
 }
 

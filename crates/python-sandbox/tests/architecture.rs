@@ -15,27 +15,27 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Which crates of the workspace each crate depends on outside of its tests.
-const ARROWS: [(&str, &[&str]); 26] = [
+const ARROWS: [(&str, &[&str]); 27] = [
     ("protocol", &[]),
     ("validator", &[]),
     ("cgroup", &[]),
     ("seccomp", &[]),
     ("confine", &["seccomp"]),
     ("ownership", &[]),
-    ("storage", &["ownership"]),
-    ("runtime", &["ownership"]),
+    ("storage", &["ownership", "support"]),
+    ("runtime", &["ownership", "support"]),
     ("testkit", &[]),
     ("agent-image", &[]),
     ("agent", &["confine", "protocol", "seccomp"]),
     ("launcher", &["agent", "confine", "protocol", "seccomp"]),
     ("template", &["confine"]),
     ("executor", &["protocol"]),
-    ("executor-docker", &["agent-image", "executor", "ownership", "protocol", "seccomp"]),
-    ("executor-native", &["agent-image", "cgroup", "confine", "executor", "launcher", "protocol"]),
-    ("service", &["executor", "storage", "validator"]),
-    ("api", &["explain", "service", "storage"]),
-    ("explain", &["executor", "storage"]),
-    ("settings", &["executor", "ownership", "runtime"]),
+    ("executor-docker", &["agent-image", "executor", "ownership", "protocol", "seccomp", "support"]),
+    ("executor-native", &["agent-image", "cgroup", "confine", "executor", "launcher", "protocol", "support"]),
+    ("service", &["executor", "storage", "support", "validator"]),
+    ("api", &["explain", "service", "storage", "support"]),
+    ("explain", &["executor", "support"]),
+    ("settings", &["executor", "ownership", "runtime", "support"]),
     (
         "compose",
         &[
@@ -48,13 +48,18 @@ const ARROWS: [(&str, &[&str]); 26] = [
             "service",
             "settings",
             "storage",
+            "support",
             "validator",
         ],
     ),
+    ("support", &[]),
     ("terminal", &[]),
     ("host-traces", &[]),
     ("doctor", &["compose", "confine", "executor", "host-traces", "runtime", "settings", "terminal"]),
-    ("bench", &["compose", "executor", "host-traces", "runtime", "settings", "terminal", "validator"]),
+    (
+        "bench",
+        &["compose", "executor", "host-traces", "runtime", "settings", "support", "terminal", "validator"],
+    ),
     (
         "python-sandbox",
         &[
@@ -69,7 +74,7 @@ const ARROWS: [(&str, &[&str]); 26] = [
             "seccomp",
             "service",
             "settings",
-            "storage",
+            "support",
             "terminal",
         ],
     ),

@@ -92,11 +92,7 @@ pub(crate) fn run(command: &mut Command) -> Result<String, CommandError> {
 
 /// The end of a text, at most this number of bytes, cut at a character.
 fn tail(text: &str, bytes_max: usize) -> &str {
-    let mut start = text.len().saturating_sub(bytes_max);
-    while !text.is_char_boundary(start) {
-        start += 1;
-    }
-    &text[start..]
+    &text[text.ceil_char_boundary(text.len().saturating_sub(bytes_max))..]
 }
 
 #[cfg(test)]

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::digest::sha256_hex;
 use crate::{PackageList, stdlib, system_files};
+use support::sha256_hex;
 
 /// Prepares matplotlib and the fonts; see the file.
 pub(crate) const FONTS: &str = include_str!("../../../runtime/build/fonts.py");

@@ -18,7 +18,6 @@
 //! side by side.
 
 mod command;
-mod digest;
 mod elf;
 mod error;
 mod inputs;

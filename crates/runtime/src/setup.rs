@@ -12,7 +12,6 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use crate::command::{command, run};
-use crate::digest::sha256_hex;
 use crate::error::SetupError;
 use crate::inputs::{FONT_HOOKS, FONTS, inputs_sha256, program_env};
 use crate::loaded::{Runtime, prefer, runtimes_dir};
@@ -22,6 +21,7 @@ use crate::packages::Installer;
 use crate::progress::Progress;
 use crate::python::Interpreter;
 use crate::{BUILDER_VERSION, PackageList, libraries, python, smoke, stdlib, system_files, tree};
+use support::sha256_hex;
 
 /// The part of a work directory that does not become part of the runtime.
 const SCRATCH_NAME: &str = "scratch";

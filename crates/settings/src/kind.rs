@@ -2,6 +2,7 @@
 
 use secrecy::SecretString;
 use std::path::PathBuf;
+use support::authority::Authority;
 
 /// Executors that the settings know by name, in the order in which they are listed.
 pub(crate) const PROVIDERS: &[&str] = &["native", "docker", "gvisor", "kata", "firecracker"];
@@ -399,20 +400,9 @@ fn url(text: &str) -> Result<String, Refusal> {
     }
 }
 
-/// `host`, `host:port`, `1.2.3.4:port`, `[v6]:port`.
-fn authority_is_good(authority: &str) -> bool {
-    let bracketed = authority.strip_prefix('[').and_then(|rest| rest.split_once(']'));
-    let (host_is_good, rest) = match bracketed {
-        Some((host, rest)) => (host.parse::<std::net::Ipv6Addr>().is_ok(), rest),
-        None => {
-            let (host, rest) = authority.split_at(authority.find(':').unwrap_or(authority.len()));
-            let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
-            (!host.is_empty() && host.bytes().all(plain), rest)
-        }
-    };
-    let port_is_good =
-        rest.is_empty() || rest.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok());
-    host_is_good && port_is_good
+/// A host and perhaps a port. A colon without a port is refused: in a setting it is a slip.
+fn authority_is_good(text: &str) -> bool {
+    Authority::parse(text).is_some() && !text.ends_with(':')
 }
 
 #[cfg(test)]

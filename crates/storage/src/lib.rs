@@ -20,7 +20,6 @@ mod clock;
 mod local;
 mod names;
 mod store;
-mod text;
 
 pub use clock::{Clock, SystemClock};
 pub use local::{
@@ -30,4 +29,3 @@ pub use names::{
     FILE_NAME_BYTES_MAX, MEDIA_TYPE_UNKNOWN, content_disposition, download_name, media_type_for,
 };
 pub use store::{CleanError, Cleaned, Link, NewFile, PutError, Store, StoreHealth, StoredFile};
-pub use text::{one_line, plain_lines, shows_itself};

@@ -1,11 +1,25 @@
 //! Names that programs chose, made fit for headers: hostile in, harmless out.
 
-use std::fmt::Write as _;
-
-use crate::text::shows_itself;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use support::shows_itself;
 
 /// The longest file name that is kept, in bytes: what Linux file systems allow (NAME_MAX).
 pub const FILE_NAME_BYTES_MAX: usize = 255;
+
+/// What is no `attr-char` of RFC 8187, section 3.2.1.
+const NO_ATTR_CHAR: AsciiSet = NON_ALPHANUMERIC
+    .remove(b'!')
+    .remove(b'#')
+    .remove(b'$')
+    .remove(b'&')
+    .remove(b'+')
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'^')
+    .remove(b'_')
+    .remove(b'`')
+    .remove(b'|')
+    .remove(b'~');
 
 /// The media type of content that nobody knows better about.
 pub const MEDIA_TYPE_UNKNOWN: &str = "application/octet-stream";
@@ -34,7 +48,10 @@ pub fn content_disposition(file_name: &str) -> String {
     // A percent sign is legal in `filename`, but some clients decode it (RFC 6266 appendix D).
     let ascii: String =
         name.chars().map(|c| if is_plain_ascii(c) && !matches!(c, '"' | '%') { c } else { '_' }).collect();
-    format!("attachment; filename=\"{ascii}\"; filename*=UTF-8''{}", percent_encoded(&name))
+    format!(
+        "attachment; filename=\"{ascii}\"; filename*=UTF-8''{}",
+        utf8_percent_encode(&name, &NO_ATTR_CHAR)
+    )
 }
 
 /// The media type that belongs to the extension of `path`, or [`MEDIA_TYPE_UNKNOWN`].
@@ -117,20 +134,6 @@ fn is_device(name: &str) -> bool {
 
 fn is_plain_ascii(c: char) -> bool {
     c == ' ' || c.is_ascii_graphic()
-}
-
-/// `ext-value` of RFC 8187 section 3.2.1: every byte that is no `attr-char` as `%XX`.
-fn percent_encoded(name: &str) -> String {
-    let mut encoded = String::with_capacity(name.len() * 3);
-    for byte in name.bytes() {
-        if byte.is_ascii_alphanumeric() || b"!#$&+-.^_`|~".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            // Writing to a string cannot fail.
-            let _ = write!(encoded, "%{byte:02X}");
-        }
-    }
-    encoded
 }
 
 /// The longest beginning of `text` of at most `bytes_max` bytes that ends between characters.

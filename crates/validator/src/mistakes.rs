@@ -45,10 +45,7 @@ const TABLE: &[Check] = &[
 
 /// Adds the hint to an error of `text`, if there is one.
 pub(crate) fn add_hint(worded: &mut Worded, text: &str, python: (u8, u8)) {
-    let mut at = worded.at.to_usize().min(text.len());
-    while !text.is_char_boundary(at) {
-        at -= 1;
-    }
+    let at = text.floor_char_boundary(worded.at.to_usize());
     let line_start = text[..at].rfind(['\n', '\r']).map_or(0, |end| end + 1);
     let line = text[line_start..].split(['\n', '\r']).next().unwrap_or_default();
     let failure = Failure { text, at, message: &worded.message, python, line_start, line };

@@ -26,10 +26,7 @@ impl<'s> Source<'s> {
 
     /// Line (from 1) and column (from 0, in characters) of a byte offset. Offsets past the end are at the end.
     pub(crate) fn place(&self, offset: TextSize) -> (u32, u32) {
-        let mut at = offset.to_usize().min(self.text.len());
-        while !self.text.is_char_boundary(at) {
-            at -= 1;
-        }
+        let at = self.text.floor_char_boundary(offset.to_usize());
         let place = self.index.line_column(TextSize::try_from(at).unwrap_or(offset), self.text);
         (to_u32(place.line.get()), to_u32(place.column.to_zero_indexed()))
     }

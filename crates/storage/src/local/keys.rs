@@ -228,9 +228,7 @@ fn stamps(layout: &Layout) -> [Option<Stamp>; 2] {
 }
 
 fn new_key() -> io::Result<[u8; KEY_BYTES]> {
-    let mut bytes = [0; KEY_BYTES];
-    getrandom::fill(&mut bytes).map_err(io::Error::other)?;
-    Ok(bytes)
+    support::random_bytes()
 }
 
 /// Makes a file that is whole under its name or not there at all, and that a power cut cannot take back: links are given

@@ -1,5 +1,7 @@
 //! Names of stored objects: random, and never a path.
 
+use support::{hex, is_hex};
+
 /// Length of an object's name in bytes, before it is written in hexadecimal.
 pub(super) const NAME_BYTES: usize = 32;
 
@@ -38,20 +40,6 @@ impl ObjectName {
     }
 }
 
-/// `bytes` in lowercase hexadecimal.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    bytes
-        .iter()
-        .flat_map(|byte| [byte >> 4, byte & 0xF])
-        .map(|digit| char::from(DIGITS[usize::from(digit)]))
-        .collect()
-}
-
-fn is_hex(text: &str) -> bool {
-    text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -71,10 +59,5 @@ mod tests {
         ] {
             assert_eq!(ObjectName::parse(shard, bad), None);
         }
-    }
-
-    #[test]
-    fn hex_is_lowercase_and_whole() {
-        assert_eq!(hex(&[0x00, 0x0F, 0xF0, 0xFF, 0x5A]), "000ff0ff5a");
     }
 }

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
@@ -13,7 +13,7 @@ use sha2::{Digest as _, Sha256};
 use super::config::{LocalConfig, OpenError};
 use super::keys::{Keys, Rotated};
 use super::layout::Layout;
-use super::object_name::{NAME_BYTES, ObjectName, hex};
+use super::object_name::{NAME_BYTES, ObjectName};
 use super::objects::{self, Keeper};
 use super::room::Room;
 use super::soonest::Soonest;
@@ -162,7 +162,7 @@ impl LocalStore {
             return Err(LinkError::Expired { expired_at: claims.expires_at });
         }
         let name = ObjectName::new(&claims.object);
-        let sha256 = hex(&claims.digest);
+        let sha256 = support::hex(&claims.digest);
         let (file, metadata) = self
             .blocking(move |inner| objects::open(&inner.layout, &name))
             .await
@@ -210,7 +210,7 @@ impl Store for LocalStore {
 
     async fn clean(&self) -> Result<Cleaned, CleanError> {
         self.blocking(|inner| {
-            let mut soonest = inner.soonest.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut soonest = support::lock(&inner.soonest);
             inner.clean(&mut soonest)
         })
         .await
@@ -227,8 +227,7 @@ impl Inner {
 
     fn put(&self, file: &NewFile) -> Result<StoredFile, PutError> {
         let digest: [u8; DIGEST_BYTES] = Sha256::digest(&file.content).into();
-        let mut object = [0; NAME_BYTES];
-        self.steps.run(Step::CreateTemp, || getrandom::fill(&mut object).map_err(io::Error::other))?;
+        let object: [u8; NAME_BYTES] = self.steps.run(Step::CreateTemp, support::random_bytes)?;
         let name = ObjectName::new(&object);
         let keep = || {
             let expiry = || whole_seconds(later(self.clock.now(), self.config.link_lifetime));
@@ -241,7 +240,7 @@ impl Inner {
         self.due_s.fetch_min(due_s(expires_at.into()), Ordering::Relaxed);
         let claims = Claims::new(object, digest, expires_at, &file.path, &file.media_type);
         let token = self.keys.ring(&self.layout).sign(&claims);
-        let (sha256, size_bytes) = (hex(&digest), file.content.len() as u64);
+        let (sha256, size_bytes) = (support::hex(&digest), file.content.len() as u64);
         tracing::debug!(request_id = file.request_id, sha256, size_bytes, "stored a file");
         let url = Link::Relative(format!("{FILES_ROUTE}{token}"));
         Ok(StoredFile { sha256, size_bytes, url, expires_at: claims.expires_at })
@@ -264,7 +263,7 @@ impl Inner {
     /// may be over: a full store costs a put no such look, whether it is refused or takes the place of what has ended.
     fn make_room(&self) -> bool {
         let Self { layout, usage, clock, config, due_s, .. } = self;
-        let mut soonest = self.soonest.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut soonest = support::lock(&self.soonest);
         let now = clock.now();
         let removed = soonest.remove_over(layout, usage, clean::bounds(now, config.retention));
         if now.as_second() < due_s.load(Ordering::Relaxed) {

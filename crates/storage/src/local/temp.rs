@@ -6,8 +6,8 @@ use std::fs::File;
 use std::io;
 use std::os::fd::BorrowedFd;
 
-use rustix::fs::{FlockOperation, Mode, OFlags};
-use rustix::io::{Errno, retry_on_intr};
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
 
 use super::layout::{self, FILE_MODE, Layout, StoreLock};
 
@@ -28,11 +28,13 @@ impl<'a> TempFile<'a> {
     /// as soon as this returns.
     pub(super) fn create(layout: &'a Layout, _lock: &StoreLock) -> io::Result<Self> {
         let dir = layout.temp();
-        let name = random_name()?;
+        let name = support::hex(&support::random_bytes::<NAME_RANDOM_BYTES>()?);
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let fd = rustix::fs::openat(dir, &name, flags, FILE_MODE)?;
         let temp = Self { dir, name, file: File::from(fd), published: false };
-        retry_on_intr(|| rustix::fs::flock(&temp.file, FlockOperation::NonBlockingLockExclusive))?;
+        if !support::try_take(&temp.file)? {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
         Ok(temp)
     }
 
@@ -89,22 +91,12 @@ fn sweep_one(layout: &Layout, name: &str) -> io::Result<bool> {
         Err(Errno::NOENT) => return Ok(false),
         Err(error) => return Err(error.into()),
     };
-    match retry_on_intr(|| rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive)) {
-        // Names are never used twice, so the name still means the file that is locked, or nothing.
-        Ok(()) => layout::remove_file(layout.temp(), name),
-        Err(Errno::WOULDBLOCK) => Ok(false),
-        Err(error) => Err(error.into()),
-    }
-}
-
-fn random_name() -> io::Result<String> {
-    let mut bytes = [0; NAME_RANDOM_BYTES];
-    getrandom::fill(&mut bytes).map_err(io::Error::other)?;
-    Ok(super::object_name::hex(&bytes))
+    // Names are never used twice, so the name still means the file that is locked, or nothing.
+    if support::try_take(&File::from(file))? { layout::remove_file(layout.temp(), name) } else { Ok(false) }
 }
 
 fn is_temp_name(name: &str) -> bool {
-    name.len() == NAME_RANDOM_BYTES * 2 && name.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+    name.len() == NAME_RANDOM_BYTES * 2 && support::is_hex(name)
 }
 
 #[cfg(test)]

@@ -8,14 +8,16 @@ const NAME_BYTES_MAX: usize = 253;
 
 /// A host and, where it was given, a port.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Authority {
-    pub(crate) host: Host,
-    pub(crate) port: Option<u16>,
+pub struct Authority {
+    /// The host.
+    pub host: Host,
+    /// The port, where one was given; `host:` gives none.
+    pub port: Option<u16>,
 }
 
 /// Who is meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Host {
+pub enum Host {
     /// An address.
     Address(IpAddr),
     /// Digits at the end, which no name of the DNS has there: an address in an old form, such as `127.1` (WHATWG URL, "ends
@@ -27,7 +29,8 @@ pub(crate) enum Host {
 
 impl Authority {
     /// Reads a text; `None` when it is nothing else than this.
-    pub(crate) fn parse(text: &str) -> Option<Self> {
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
         let (host, port) = match text.strip_prefix('[') {
             Some(rest) => {
                 let (address, rest) = rest.split_once(']')?;
@@ -51,7 +54,8 @@ impl Authority {
 
 impl Host {
     /// Reads a name or an IPv4 address.
-    pub(crate) fn parse(text: &str) -> Option<Self> {
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
         if let Ok(address) = text.parse::<Ipv4Addr>() {
             return Some(Self::Address(address.into()));
         }

@@ -1,0 +1,17 @@
+//! Small rules that several crates need and that must not differ between them. Nothing here knows what the service does.
+//!
+//! To cut a text at a character, use `str::floor_char_boundary` and `str::ceil_char_boundary`; to percent-encode, the crate
+//! `percent-encoding`.
+
+pub mod authority;
+mod digest;
+mod lease;
+mod mutex;
+mod random;
+mod text;
+
+pub use digest::{hex, is_hex, sha256_hex};
+pub use lease::try_take;
+pub use mutex::lock;
+pub use random::random_bytes;
+pub use text::{one_line, plain_lines, shows_itself};
