@@ -11,10 +11,17 @@ import uuid
 
 import numpy
 
-# Every line must differ between two runs.
-print(random.random(), random.getrandbits(64))
-print(random.Random().random(), random.SystemRandom().random())
-print(numpy.random.random(), numpy.random.default_rng().random(), numpy.random.RandomState().random_sample())
-print(secrets.token_hex(8), uuid.uuid4())
-print(uuid.uuid1().hex[:8], ssl.RAND_bytes(8).hex())
-print(tempfile.mktemp(), next(tempfile._get_candidate_names()))
+# Every line must differ between two runs: one source of random numbers a line.
+print(random.random())
+print(random.getrandbits(64))
+print(random.Random().random())
+print(random.SystemRandom().random())
+print(numpy.random.random())
+print(numpy.random.default_rng().random())
+print(numpy.random.RandomState().random_sample())
+print(secrets.token_hex(8))
+print(uuid.uuid4())
+print(uuid.uuid1().hex[:8])
+print(ssl.RAND_bytes(8).hex())
+print(tempfile.mktemp())
+print(next(tempfile._get_candidate_names()))

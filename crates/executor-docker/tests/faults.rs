@@ -141,7 +141,7 @@ fn certificates(directory: &Path) -> Option<()> {
             openssl x509 -req -in request -CA ca.pem -CAkey ca-key.pem -CAcreateserial -days 2 -extfile extensions -out $cert
         done"#;
     let made = Command::new("sh").args(["-euc", script]).current_dir(directory).output().unwrap();
-    if made.status.success() { Some(()) } else { support::skip(&String::from_utf8_lossy(&made.stderr)) }
+    if made.status.success() { Some(()) } else { testkit::skip(String::from_utf8_lossy(&made.stderr)) }
 }
 
 /// An engine behind TLS at a port of its own, which lets in whom its authority has signed.

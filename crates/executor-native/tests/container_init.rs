@@ -28,7 +28,7 @@ impl EventSink for Prints {
 fn start(agent: &std::path::Path) -> Option<Child> {
     let config = support::config()?;
     if Command::new("bwrap").arg("--version").stdout(Stdio::null()).as_std_mut().status().is_err() {
-        return support::skip("bubblewrap (apt-get install bubblewrap)");
+        return testkit::skip("bubblewrap (apt-get install bubblewrap)");
     }
     let child = Command::new("bwrap")
         .args(["--unshare-all", "--as-pid-1", "--die-with-parent", "--ro-bind"])

@@ -167,7 +167,7 @@ async fn an_import_reaches_nothing_and_outlives_nothing() {
     let planted = match Planted::new(directory.path(), &config.rootfs, "probing", &probing_module()) {
         Ok(planted) => planted,
         Err(error) => {
-            return support::skip(&format!("an overlay of the runtime: {error}")).unwrap_or_default();
+            return testkit::skip(format_args!("an overlay of the runtime: {error}"));
         }
     };
     let probing = TemplateSpec { name: "probing".to_owned(), preload: vec!["probing".to_owned()] };

@@ -1,7 +1,6 @@
 //! The check on real directories. What belongs to another user takes root to make.
 
 #![allow(clippy::unwrap_used, reason = "a test that fails may panic where it stands")]
-#![allow(clippy::print_stderr, reason = "a skip must be seen")]
 
 use super::*;
 use std::fs::{self, Permissions};
@@ -11,13 +10,9 @@ use std::path::PathBuf;
 /// Nobody: owns nothing on any host.
 const OTHER: u32 = 65_534;
 
-/// Whether other users' files can be made; says loudly when not.
+/// Whether other users' files can be made; skips the test when not.
 fn is_root() -> bool {
-    let is = rustix::process::geteuid().is_root();
-    if !is {
-        eprintln!("SKIPPED: files of other users take root to make");
-    }
-    is
+    rustix::process::geteuid().is_root() || testkit::skip("files of other users take root to make")
 }
 
 fn place() -> (tempfile::TempDir, PathBuf) {
@@ -144,8 +139,7 @@ fn an_access_list_is_refused_where_the_mode_lets_the_group_write() {
     }
     let flags = rustix::fs::XattrFlags::empty();
     if rustix::fs::setxattr(&file, "system.posix_acl_access", &list, flags).is_err() {
-        eprintln!("SKIPPED: the file system has no access control lists");
-        return;
+        return testkit::skip("the file system has no access control lists");
     }
     assert_eq!(cause(&file), Some((file, Cause::AccessList)));
 }
@@ -168,8 +162,7 @@ fn in_own_namespace(name: &str, variable: &str, script: &str) -> Option<String> 
     let said = String::from_utf8_lossy(&ran.stdout).into_owned();
     let is_run = ran.status.success() && said.contains("1 passed");
     if !is_run && said.is_empty() {
-        eprintln!("SKIPPED: {}", String::from_utf8_lossy(&ran.stderr));
-        return None;
+        return testkit::skip(String::from_utf8_lossy(&ran.stderr));
     }
     assert!(is_run, "{said} {}", String::from_utf8_lossy(&ran.stderr));
     Some(said)

@@ -93,8 +93,8 @@ fn check_hostile(server: &Server, program: &Program, validator_on: bool) -> Vec<
         return vec![format!("status {status}: {}", seen.stderr)];
     }
     let mut wrong = program.judge_hostile(&seen);
-    if program.differs_when_repeated() && run(server, program).1.stdout == seen.stdout {
-        wrong.push("two runs printed the same".to_owned());
+    if program.differs_when_repeated() {
+        wrong.extend(program.judge_repeated(&seen, &run(server, program).1));
     }
     if let Some(next) = program.then()
         && !(validator_on && next.needs_validator_off())

@@ -96,7 +96,7 @@ fn what_an_import_starts_ends_with_the_service(before: &Traces) {
     let planted = match Planted::new(directory.path(), &runtime.rootfs, "leaving", LEAVING_MODULE) {
         Ok(planted) => planted,
         Err(error) => {
-            return support::skip(&format!("an overlay of the runtime: {error}")).unwrap_or_default();
+            return testkit::skip(format_args!("an overlay of the runtime: {error}"));
         }
     };
     let rootfs = planted.rootfs.to_str().unwrap();

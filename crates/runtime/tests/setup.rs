@@ -29,10 +29,9 @@ impl Progress for Recorder {
 #[test]
 fn a_runtime_is_prepared_once_and_then_found() {
     let Some(data) = data_dir() else {
-        println!(
-            "SKIPPED: set PYTHON_SANDBOX_TEST_DATA (a directory that is kept) or REQUIRE_ALL to prepare a real runtime"
+        return testkit::skip(
+            "set PYTHON_SANDBOX_TEST_DATA (a directory that is kept) or REQUIRE_ALL to prepare a real runtime",
         );
-        return;
     };
     let options = SetupOptions { data_dir: data.path.clone(), python: None, packages: None, force: false };
     let mut recorder = Recorder::default();

@@ -164,10 +164,28 @@ impl Program {
         self.value("then").map(|name| Self::read(&self.path.with_file_name(name)))
     }
 
-    /// Two runs must print different things.
+    /// Whether the program must run twice, for [`Self::judge_repeated`].
     #[must_use]
     pub fn differs_when_repeated(&self) -> bool {
         self.value("repeat") == Some("differs")
+    }
+
+    /// What is wrong with two runs of a program that must print something else on every line each time.
+    #[must_use]
+    pub fn judge_repeated(&self, first: &Observation, second: &Observation) -> Vec<String> {
+        let mut wrong: Vec<_> =
+            self.judge_hostile(second).into_iter().map(|text| format!("repeated: {text}")).collect();
+        let (first, second): (Vec<_>, Vec<_>) =
+            (first.stdout.lines().collect(), second.stdout.lines().collect());
+        if first.is_empty() || first.len() != second.len() {
+            wrong.push(format!("two runs printed {} and {} lines", first.len(), second.len()));
+        }
+        for (number, (line, _)) in
+            first.iter().zip(&second).enumerate().filter(|(_, (line, other))| line == other)
+        {
+            wrong.push(format!("two runs printed `{}` on line {}", shorten(line), number + 1));
+        }
+        wrong
     }
 
     /// What is wrong with the observation of a benign program; empty when it is as it must be.
@@ -322,7 +340,10 @@ pub async fn failures(executor: &str, mut observe: impl AsyncFnMut(&Program) -> 
     }
     for program in hostile().into_iter().filter(chosen) {
         let seen = observe(&program).await;
-        let wrong = program.judge_hostile(&seen);
+        let mut wrong = program.judge_hostile(&seen);
+        if program.differs_when_repeated() {
+            wrong.extend(program.judge_repeated(&seen, &observe(&program).await));
+        }
         if !wrong.is_empty() {
             failures.push(format!("{} [{:.1}s]: {}", program.name, seen.elapsed_s, wrong.join("\n    ")));
         }
@@ -334,4 +355,28 @@ pub async fn failures(executor: &str, mut observe: impl AsyncFnMut(&Program) -> 
         }
     }
     failures
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_line_of_a_repeated_program_is_judged() {
+        let programs = hostile();
+        let mut repeated = programs.iter().filter(|program| program.differs_when_repeated());
+        let program = repeated.next().expect("the corpus has a program that runs twice");
+        let printed = |stdout: &str| Observation {
+            success: true,
+            kind: "exited".to_owned(),
+            stdout: stdout.to_owned(),
+            ..Observation::default()
+        };
+        let judged = |first, second| program.judge_repeated(&printed(first), &printed(second));
+        assert_eq!(judged("1\n2\n", "3\n4\n"), [""; 0]);
+        assert_eq!(judged("1\n2\n", "3\n2\n"), ["two runs printed `2` on line 2"]);
+        assert_eq!(judged("", ""), ["two runs printed 0 and 0 lines"]);
+        assert_eq!(judged("1\n2\n", "3\n"), ["two runs printed 2 and 1 lines"]);
+        assert!(!judged("1\n", "BREACH\n").is_empty());
+    }
 }

@@ -1,7 +1,7 @@
 //! An executor on the engine that DOCKER_HOST names, with the sandbox image built from the prepared runtime, or a loud
 //! skip. `make test` starts such an engine.
 
-#![allow(dead_code, clippy::print_stderr, clippy::unwrap_used, reason = "each test file uses its part")]
+#![allow(dead_code, clippy::unwrap_used, reason = "each test file uses its part")]
 
 use executor::{
     Control, ExecLimits, ExecRequest, Executor, Freshness, Hints, PoolSize, SandboxLimits, TemplateSpec,
@@ -66,7 +66,7 @@ pub(crate) async fn build_image() -> Result<(), String> {
 /// A healthy executor, or a loud skip.
 pub(crate) async fn executor(flavour: Flavour, state_dir: &Path) -> Option<DockerExecutor> {
     if host().is_none() {
-        return skip("DOCKER_HOST names no engine for the tests (`make test` starts one)");
+        return testkit::skip("DOCKER_HOST names no engine for the tests (`make test` starts one)");
     }
     let executor = DockerExecutor::new(config(flavour, state_dir)).unwrap();
     let mut health = executor.health().await;
@@ -76,15 +76,8 @@ pub(crate) async fn executor(flavour: Flavour, state_dir: &Path) -> Option<Docke
     }
     match health.reason {
         None => Some(executor),
-        Some(reason) => skip(&reason),
+        Some(reason) => testkit::skip(&reason),
     }
-}
-
-/// Skips loudly, or fails where nothing may be missing.
-pub(crate) fn skip<T>(why: &str) -> Option<T> {
-    assert!(std::env::var_os("REQUIRE_ALL").is_none(), "a component is missing: {why}");
-    eprintln!("SKIPPED: {why}");
-    None
 }
 
 /// Runs one program in a fresh sandbox.

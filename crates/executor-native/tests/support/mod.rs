@@ -1,6 +1,6 @@
 //! A native executor on this host, or a loud skip.
 
-#![allow(dead_code, clippy::print_stderr, reason = "each test file uses its part; a skip is loud")]
+#![allow(dead_code, reason = "each test file uses its part")]
 
 use executor::{PoolSize, SandboxLimits};
 use executor_native::{NativeConfig, NativeExecutor, TemplateSpec, Totals};
@@ -48,7 +48,7 @@ pub(crate) fn config() -> Option<NativeConfig> {
             fail_cell_at: None,
             fail_program_at: None,
         }),
-        Err(error) => skip(&error.to_string()),
+        Err(error) => testkit::skip(&error),
     }
 }
 
@@ -61,7 +61,7 @@ pub(crate) fn config_in_memory() -> Option<NativeConfig> {
 pub(crate) async fn native() -> Option<NativeExecutor> {
     match NativeExecutor::start(config()?).await {
         Ok(native) => Some(native),
-        Err(error) => skip(&error.to_string()),
+        Err(error) => testkit::skip(&error),
     }
 }
 
@@ -75,7 +75,7 @@ pub(crate) async fn native_with_science() -> Option<NativeExecutor> {
     config.templates.get_or_insert_default().push(science);
     match NativeExecutor::start(config).await {
         Ok(native) => Some(native),
-        Err(error) => skip(&error.to_string()),
+        Err(error) => testkit::skip(&error),
     }
 }
 
@@ -92,11 +92,4 @@ pub(crate) fn launcher(native: &NativeExecutor) -> u32 {
         [launcher] => launcher,
         ref others => panic!("the monitor {monitor} has the children {others:?}"),
     }
-}
-
-/// Skips loudly, or fails where nothing may be missing.
-pub(crate) fn skip<T>(why: &str) -> Option<T> {
-    assert!(std::env::var_os("REQUIRE_ALL").is_none(), "a component is missing: {why}");
-    eprintln!("SKIPPED: {why} (get it with `python-sandbox setup`)");
-    None
 }

@@ -130,8 +130,7 @@ fn doctor_proves_every_wall_beside_a_working_service() {
         return;
     }
     if !is_root() {
-        crate::support::skip("these tests are not root's");
-        return;
+        return testkit::skip("these tests are not root's");
     }
     let (code, findings) = doctor(&Launch::new());
     let wrong: Vec<_> = findings.iter().filter(|finding| finding["state"] != "proved").collect();

@@ -1,7 +1,7 @@
 //! Orders come only from where nobody else can write: settings files, the data directory, the runtime. Making files of
 //! another user takes root.
 
-use crate::support::{Launch, command, is_root, runtime_is_prepared, skip};
+use crate::support::{Launch, command, is_root, runtime_is_prepared};
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
@@ -28,8 +28,7 @@ fn said(output: &Output) -> String {
 
 fn ready() -> bool {
     if !is_root() {
-        skip("files of another user take root to make");
-        return false;
+        return testkit::skip("files of another user take root to make");
     }
     true
 }

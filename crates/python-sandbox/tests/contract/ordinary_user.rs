@@ -5,7 +5,7 @@ use crate::answers::check_shape;
 use crate::command_line::doctor;
 use crate::errors::check_error;
 use crate::rights::check_every_thread;
-use crate::support::{Launch, Server, command, is_root, runtime_is_prepared, skip};
+use crate::support::{Launch, Server, command, is_root, runtime_is_prepared};
 use confine::NESTED_SERVICE_CAPABILITIES;
 use serde_json::json;
 use std::path::PathBuf;
@@ -29,8 +29,7 @@ impl User {
             return None;
         }
         if !is_root() {
-            skip("making a user needs root");
-            return None;
+            return testkit::skip("making a user needs root");
         }
         let _one = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         // An id that nobody had before: groups of an earlier user of the same id may be there.
@@ -39,8 +38,7 @@ impl User {
         let wanted = uid.to_string();
         let made = ["useradd", "--no-log-init", "--no-create-home", "--user-group", "--uid", &wanted, &name];
         if let Err(error) = command(&made) {
-            skip(&error);
-            return None;
+            return testkit::skip(&error);
         }
         let gid = command(&["id", "-g", &name]).expect("the user was made");
         Some(Self { gid: gid.trim().parse().expect("a number"), name, uid, groups: Vec::new() })
@@ -148,8 +146,7 @@ fn with_delegated_control_groups_an_ordinary_user_serves() {
 #[test]
 fn root_of_another_user_namespace_serves_as_an_ordinary_user() {
     if !is_root() {
-        skip("root is wanted, for which the runtime and the groups are");
-        return;
+        return testkit::skip("root is wanted, for which the runtime and the groups are");
     }
     let inside = ["unshare", "--user", "--map-root-user"];
     // As `PrivateUsers=yes` makes of root.
@@ -163,8 +160,7 @@ fn root_of_another_user_namespace_serves_as_an_ordinary_user() {
 #[test]
 fn delegated_groups_have_the_limits_that_root_gives_and_it_is_said_where_there_is_none() {
     if std::path::Path::new("/sys/fs/cgroup/cgroup.controllers").exists() {
-        skip("on cgroup v2 systemd delegates, and sets the limits");
-        return;
+        return testkit::does_not_apply("on cgroup v2 systemd delegates, and sets the limits");
     }
     let Some(mut user) = User::new(7) else { return };
     let said = user.delegate_with(&["--memory-max", "64m", "--pids-max", "50", "--cpu-quota", "50000"]);

@@ -144,8 +144,7 @@ fn the_native_executors_limits() {
 #[test]
 fn the_groups_are_made_below_the_parent_that_is_set_with_or_without_a_slash() {
     if !crate::support::is_root() {
-        crate::support::skip("groups at the top of the hierarchies are root's to make");
-        return;
+        return testkit::skip("groups at the top of the hierarchies are root's to make");
     }
     for slash in ["/", ""] {
         let name = format!("sandbox-contract-{}", std::process::id());

@@ -7,7 +7,7 @@
 //! ```
 
 #![allow(dead_code, unused_imports, unreachable_pub, reason = "each test target uses its part")]
-#![allow(clippy::print_stderr, reason = "a skip must be seen")]
+#![allow(clippy::print_stderr, reason = "the log of a service whose test failed must be seen")]
 
 mod http;
 mod launch;
@@ -25,16 +25,8 @@ use std::time::{Duration, Instant};
 pub fn runtime_is_prepared() -> bool {
     match runtime::Runtime::load(&testkit::data_dir()) {
         Ok(_) => true,
-        Err(error) => skip(&error.to_string()).is_some(),
+        Err(error) => testkit::skip(&error),
     }
-}
-
-/// Skips loudly, or fails where nothing may be missing.
-pub fn skip(why: &str) -> Option<()> {
-    let required = std::env::var_os("REQUIRE_ALL").is_some_and(|value| !value.is_empty());
-    assert!(!required, "a component is missing: {why}");
-    eprintln!("SKIPPED: {why}");
-    None
 }
 
 /// Whether these tests are root's, as some of them must be.
