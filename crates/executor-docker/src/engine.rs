@@ -298,13 +298,13 @@ mod tests {
         }
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn an_engine_that_says_nothing_is_noticed_within_a_second() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("docker.sock");
         let _listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
-        let begun = std::time::Instant::now();
+        let begun = tokio::time::Instant::now();
         assert!(reason(&format!("unix://{}", path.display())).await.contains("does not answer"));
-        assert!(begun.elapsed() < Duration::from_secs(1));
+        assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
     }
 }

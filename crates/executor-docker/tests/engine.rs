@@ -196,9 +196,8 @@ async fn an_engine_that_stops_under_load_costs_only_the_programs_inside() {
     assert!(lost <= 1, "{names:?}");
     assert!(names.iter().any(|name| matches!(name, Ok("docker"))), "docker took programs before");
     assert!(names.iter().any(|name| matches!(name, Ok("memory"))), "the fallback took over");
-    let begun = Instant::now();
+    // How soon an engine is left is tested with a clock that stands still, in the engine's and the chain's own tests.
     assert_eq!(run_on(&chain, "print(3)").await.unwrap().0, "memory");
-    assert!(begun.elapsed() < Duration::from_secs(1), "left within a second");
 
     door.open();
     let begun = Instant::now();

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 use support::{Launch, Server};
 
@@ -125,14 +125,15 @@ fn killed_service_leaves_no_container(host: &str) {
             // Its service is killed under it.
             let _ = support::try_send("POST", &running.url("/execute"), &headers, Some(body.as_bytes()));
         });
-        std::thread::sleep(Duration::from_secs(2));
+        let is_running = || server.get("/health").json["load"]["running"] == 1;
+        assert!(support::wait_until(Duration::from_secs(30), is_running), "the program does not run");
         assert!(!containers_of(host).is_empty());
         kill_process(Pid::from_child(&server.child), Signal::KILL).unwrap();
     });
     server.child.wait().unwrap();
     let next = launch(host, "docker").in_dir(&dir).start().unwrap();
     assert_eq!(next.execute(json!({ "code": "print(1)" })).json["stdout"], "1\n");
-    // The engine may still be making one that the killed service asked for.
+    // The engine may still be making one that the killed service asked for: nothing shows when it is through with that.
     std::thread::sleep(Duration::from_secs(3));
     next.stop();
     assert_none_left(host, "after SIGKILL and a new start");
@@ -193,11 +194,12 @@ impl Drop for OwnEngine {
 }
 
 /// One client's answers, one after the other, until it is told to end.
-fn answers(server: &Server, end: &AtomicBool) -> Vec<(u16, Value)> {
+fn answers(server: &Server, count: &AtomicUsize, end: &AtomicBool) -> Vec<(u16, Value)> {
     let mut answers = Vec::new();
     while !end.load(Ordering::Relaxed) {
         let answer = server.execute(json!({ "code": "print(2)" }));
         answers.push((answer.status, answer.json));
+        count.fetch_add(1, Ordering::Relaxed);
     }
     answers
 }
@@ -216,15 +218,17 @@ fn an_engine_that_is_stopped_under_load_costs_only_the_programs_inside() {
     let launch = launch(&own.host, "docker").set("EXECUTOR_FALLBACK_PROVIDERS", "native");
     let Some(server) = launch.set("MAX_CONCURRENT", "8").start() else { return };
     assert_eq!(executor_of_one(&server), "docker");
-    let end = AtomicBool::new(false);
+    let (count, end) = (AtomicUsize::new(0), AtomicBool::new(false));
     let (inside, answers) = std::thread::scope(|scope| {
         let inside = scope.spawn(|| {
             server.execute(
                 json!({ "code": "import time\ntime.sleep(60)", "timeout": 30, "executor": "docker" }),
             )
         });
-        let clients: Vec<_> = (0..3).map(|_| scope.spawn(|| answers(&server, &end))).collect();
-        std::thread::sleep(Duration::from_secs(3));
+        let clients: Vec<_> = (0..3).map(|_| scope.spawn(|| answers(&server, &count, &end))).collect();
+        // Each client has had an answer, and the long program has its place: it was the first to ask for one.
+        let is_under_load = || count.load(Ordering::Relaxed) >= 6;
+        assert!(support::wait_until(Duration::from_secs(60), is_under_load), "no answers");
         own.stop();
         let inside = inside.join().unwrap();
         assert!(support::wait_until(Duration::from_secs(10), || executor_of_one(&server) == "native"));

@@ -34,9 +34,11 @@ fn a_client_that_goes_away_takes_its_program_with_it() {
     stream.write_all(format!("{head}{body}").as_bytes()).expect("sent");
     assert!(wait_until(Duration::from_secs(10), || !processes_with(&marker).is_empty()), "the program runs");
     drop(stream);
-    let since = Instant::now();
-    let ended = wait_until(Duration::from_secs(5), || processes_with(&marker).is_empty());
-    assert!(ended && since.elapsed() < Duration::from_secs(2), "{:?}", since.elapsed());
+    // By itself it would sleep for 25 seconds.
+    assert!(
+        wait_until(Duration::from_secs(10), || processes_with(&marker).is_empty()),
+        "the program goes on"
+    );
     assert!(server.log_line(&["gone-1", "499", "client_gone"]).is_some());
     wait_for_load_of(server);
 }
@@ -105,7 +107,8 @@ fn a_slow_head_is_cut_and_harms_nobody() {
         assert_eq!(server.get("/health").status, 200);
         let mut rest = Vec::new();
         let _ = slow.read_to_end(&mut rest);
-        assert!((28..36).contains(&since.elapsed().as_secs()), "{:?}", since.elapsed());
+        // Not at once, and while bytes still came.
+        assert!((28..40).contains(&since.elapsed().as_secs()), "{:?}", since.elapsed());
     });
 }
 
@@ -257,13 +260,12 @@ fn a_second_signal_stops_at_once() {
     std::thread::scope(|scope| {
         let first = scope.spawn(|| server.try_execute(&body));
         wait_for_load(&server, "running", 1);
-        let since = Instant::now();
         server.signal(Signal::TERM);
         assert!(server.log_line(&["a second signal stops at once"]).is_some());
         server.signal(Signal::TERM);
         assert!(first.join().expect("no panic").is_err(), "there is nobody left to answer");
-        assert!(since.elapsed() < Duration::from_secs(3), "{:?}", since.elapsed());
     });
+    // With the program still running: its end would be an answer, and another exit code.
     assert_eq!(server.wait().code(), Some(2));
     // What it had no time to remove, the next start removes.
     let Some(next) = Server::start(&[]) else { return };
