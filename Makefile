@@ -13,7 +13,7 @@ PREFIX ?= /usr/local
 IMAGE_ARGS ?=
 SANDBOX_IMAGE_ARGS ?=
 
-.PHONY: help run prerequisites build install images test test-long lint generate
+.PHONY: help run prerequisites build install images test test-long fuzz fuzz-long lint generate
 
 help: ## Lists these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -47,6 +47,12 @@ test: ## Everything: format, lints, all tests, the API against its own descripti
 
 test-long: ## The slow stages: most of CPython's own tests, some of numpy's and pandas's, more stock hosts
 	@PROFILE=$(PROFILE) scripts/test long
+
+fuzz: ## Runs each fuzz target for FUZZ_SECONDS, 10 unless set
+	@scripts/fuzz
+
+fuzz-long: ## Runs each fuzz target for an hour
+	@FUZZ_SECONDS=3600 scripts/fuzz
 
 lint: ## Only format and clippy
 	cargo fmt --all --check

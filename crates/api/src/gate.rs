@@ -94,7 +94,7 @@ impl Gate {
         }
     }
 
-    fn check(
+    pub(crate) fn check(
         &self,
         method: &Method,
         uri: &Uri,

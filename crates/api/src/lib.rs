@@ -27,6 +27,8 @@ mod body;
 mod error;
 mod execute;
 mod files;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod gate;
 mod health;
 mod openapi;

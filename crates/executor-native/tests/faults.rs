@@ -10,7 +10,7 @@ use executor::{
     Control, ExecRequest, ExecResult, Executor, ExecutorError, Freshness, Hints, OutcomeKind, PoolSize,
 };
 use executor_native::{NativeExecutor, StartError};
-use host_traces::Traces;
+use host_traces::{Scope, Traces};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 

@@ -37,6 +37,9 @@ mod way;
 #[cfg(test)]
 mod tests;
 
+#[cfg(fuzzing)]
+pub mod fuzzing;
+
 pub use error::{Cause, Refusal};
 pub use tree::check_tree;
 pub use way::Found;

@@ -172,6 +172,28 @@ fn read(at: &Path, table: &str) -> Result<String, Refusal> {
     }
 }
 
+/// Three tables, parted by NUL: mountinfo, utab and fstab. Users name devices, mount points and labels in them.
+///
+/// # Panics
+/// When a FUSE mount is trusted that is not root's.
+#[cfg(fuzzing)]
+pub fn fuzz(text: &str) {
+    let mut parts = text.splitn(3, '\0').map(str::to_owned);
+    let mut next = || parts.next().unwrap_or_default();
+    let tables = Tables { mountinfo: next(), utab: next(), fstab: next() };
+    // Root, which every process trusts.
+    let trusted = Trusted::user(0);
+    for mount in tables.mounts() {
+        let cause = tables.cause_against(&mount, &trusted);
+        if mount.kind == "fuse" && option(mount.super_options, "user_id") != Some("0") {
+            assert!(
+                cause.is_some()
+                    || option(mount.super_options, "user_id").is_some_and(|uid| uid.parse() == Ok(0))
+            );
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -13,7 +13,7 @@ impl Trusted {
     }
 
     /// Root and this user.
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(crate) fn user(uid: u32) -> Self {
         Self { uid }
     }

@@ -73,6 +73,30 @@ fn parse_line(line: &str) -> Option<Needed> {
     Some(Needed::Found { name: name.to_owned(), path: PathBuf::from(path) })
 }
 
+/// A file that may be an ELF executable.
+///
+/// # Panics
+/// When its loader has no absolute path.
+#[cfg(fuzzing)]
+pub fn fuzz_loader(data: &[u8]) {
+    if let Some(loader) = parse_loader(data) {
+        assert!(loader.is_absolute(), "{}", loader.display());
+    }
+}
+
+/// The loader's list of libraries.
+///
+/// # Panics
+/// When a library that is found has no absolute path.
+#[cfg(fuzzing)]
+pub fn fuzz_list(answer: &str) {
+    for needed in parse_list(answer) {
+        if let Needed::Found { path, .. } = needed {
+            assert!(path.is_absolute(), "{}", path.display());
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

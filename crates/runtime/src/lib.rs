@@ -35,6 +35,9 @@ mod stdlib;
 mod system_files;
 mod tree;
 
+#[cfg(fuzzing)]
+pub mod fuzzing;
+
 pub use command::CommandError;
 pub use error::{LoadError, Rejected, Rejection, SetupError};
 pub use list::{Cost, PackageList};

@@ -21,6 +21,9 @@ mod local;
 mod names;
 mod store;
 
+#[cfg(fuzzing)]
+pub mod fuzzing;
+
 pub use clock::{Clock, SystemClock};
 pub use local::{
     Download, FILES_ROUTE, LIFETIME_MAX, LIFETIME_MIN, LinkError, LocalConfig, LocalStore, OpenError, Rotated,

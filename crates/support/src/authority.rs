@@ -56,10 +56,10 @@ impl Host {
     /// Reads a name or an IPv4 address.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        if let Ok(address) = text.parse::<Ipv4Addr>() {
+        let name = text.strip_suffix('.').unwrap_or(text).to_ascii_lowercase();
+        if let Ok(address) = name.parse::<Ipv4Addr>() {
             return Some(Self::Address(address.into()));
         }
-        let name = text.strip_suffix('.').unwrap_or(text).to_ascii_lowercase();
         let good = |label: &str| {
             !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
         };
@@ -127,6 +127,7 @@ mod tests {
         let host = |text: &str| Authority::parse(text).unwrap().host;
         assert_eq!(host("Example.ORG.:80"), Host::Name("example.org".into()));
         assert_eq!(host("127.0.0.1"), Host::Address(Ipv4Addr::LOCALHOST.into()));
+        assert_eq!(host("127.0.0.1."), Host::Address(Ipv4Addr::LOCALHOST.into()));
         assert_eq!(host("[::1]:1"), Host::Address(Ipv6Addr::LOCALHOST.into()));
         for number in ["127.1", "2130706433", "0x7f.1", "0x7f000001", "a.0x", "1.2.3.4.5", "127.0.0.01"] {
             assert!(matches!(host(number), Host::Number(_)), "{number}");

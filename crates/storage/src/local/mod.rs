@@ -37,6 +37,9 @@ mod temp;
 mod token;
 mod usage;
 
+#[cfg(fuzzing)]
+pub(crate) use token::fuzz as fuzz_link_token;
+
 pub use config::{LIFETIME_MAX, LIFETIME_MIN, LocalConfig, OpenError};
 pub use keys::Rotated;
 pub use store::{Download, FILES_ROUTE, LinkError, LocalStore};

@@ -155,6 +155,18 @@ impl fmt::Debug for LinkKey {
     }
 }
 
+/// See [`crate::fuzzing::link_token`].
+#[cfg(fuzzing)]
+pub(crate) fn fuzz(bytes: &[u8]) {
+    let key = LinkKey::new([0xA5; KEY_BYTES]);
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        assert_eq!(key.verify(text), None, "a forged signature");
+    }
+    let Some(claims) = Claims::from_bytes(bytes) else { return };
+    assert_eq!(claims.to_bytes(), bytes, "two texts for one token");
+    assert_eq!(key.verify(&key.sign(&claims)), Some(claims));
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

@@ -1,0 +1,7 @@
+//! Fuzzes the tables of mounts: mountinfo, utab and fstab, parted by NUL.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|text: &str| {
+    ownership::fuzzing::mount_tables(text);
+});

@@ -1,0 +1,13 @@
+//! Fuzzes the note that the runner in a sandbox leaves about exceptions: hostile, as all that comes from there.
+
+#![no_main]
+
+use executor::note::Note;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    for record in Note::parse(data).records() {
+        for text in [&record.type_name, &record.module, &record.file, &record.text, &record.summary()] {
+            assert!(!text.contains(char::is_control), "{text:?}");
+        }
+    }
+});
