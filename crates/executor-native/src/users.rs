@@ -13,7 +13,7 @@ const UID_FIRST: u32 = 0x7000_0000;
 /// Ids there are: more than sandboxes fit on any host at once.
 const UID_COUNT: u32 = 1 << UID_BITS;
 const UID_BITS: u32 = 16;
-/// Rounds of [`shuffled`]: with four nothing of the order shows (Luby and Rackoff, 1988).
+/// Rounds of [`Users::shuffled`]: with four nothing of the order shows (Luby and Rackoff, 1988).
 const ROUNDS: u32 = 4;
 
 /// All of them. One that was used comes round again as late as possible.

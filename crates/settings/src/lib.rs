@@ -1,6 +1,6 @@
 //! Settings: one table, four sources, one checked struct.
 //!
-//! Command line over environment over `.env` over TOML file over default. [`resolve`] checks every value by the
+//! Command line over environment over `.env` over TOML file over default. [`resolve()`] checks every value by the
 //! table's rules and reports all problems at once; [`Settings`] is what the rest of the program sees. Names of executors
 //! and stores are words here; the crate `compose` knows what they stand for.
 

@@ -1,6 +1,6 @@
 //! Collects what was set where: command line, environment, `.env`, TOML file.
 //!
-//! Nothing is judged here but names and whose a file is; values stay text until [`super::resolve`] checks them. Files of
+//! Nothing is judged here but names and whose a file is; values stay text until [`super::resolve()`] checks them. Files of
 //! the working directory are orders of whoever can write there, and a program may be started anywhere: they are read only
 //! where nobody but root and this user can change them, else the start stops. A file that is named on the command line
 //! is trusted for that, and a warning says who can change it.

@@ -2,7 +2,7 @@
 //!
 //! - [`corpus`]: reads the programs of `corpus/` with their headers and judges what came of them.
 //! - [`planted`]: a runtime with a module of the test's own.
-//! - [`skip`], [`does_not_apply`]: how a test says that it cannot run here.
+//! - [`skip()`], [`does_not_apply`]: how a test says that it cannot run here.
 
 pub mod corpus;
 pub mod planted;

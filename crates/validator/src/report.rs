@@ -17,7 +17,7 @@ pub struct Report {
     /// Dotted names of the modules that the program imports, as far as the text shows: `import` and `from`
     /// statements, and `__import__` and its kin with a constant name. Relative imports are not in it.
     pub imports: BTreeSet<String>,
-    /// Decision points; see [`crate::validate`] for what counts.
+    /// Decision points; see [`crate::validate()`] for what counts.
     pub complexity: u32,
     /// What the last statement is, where it is an expression whose value a notebook would show and a script does not.
     pub last_expression: Option<LastExpression>,

@@ -2,7 +2,7 @@
 //!
 //! [`ProgramSpec`] says what is wanted; [`spawn`] forks and lets the child apply the ordered [`Step`]s that this
 //! needs, one by one (`child`). A step that fails goes back through a pipe as its number and the
-//! errno, so the parent can name it. `adopt` has the same done by a template.
+//! errno, so the parent can name it. [`crate::adopt()`] has the same done by a template.
 
 use super::clone::{Cloned, Namespaces, SingleThreaded};
 use super::landlock_rules::LandlockRules;
