@@ -2,7 +2,8 @@
 
 #![no_main]
 
-use storage::{FILE_NAME_BYTES_MAX, content_disposition, download_name, media_type_for, one_line};
+use storage::{FILE_NAME_BYTES_MAX, content_disposition, download_name, media_type_for};
+use support::one_line;
 
 libfuzzer_sys::fuzz_target!(|text: &str| {
     let name = download_name(text);

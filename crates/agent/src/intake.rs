@@ -1,7 +1,7 @@
 //! Receives one execution: its limits, source, standard input and input files.
 
 use crate::Channel;
-use crate::supervise::disk_state;
+use crate::disk::disk_state;
 use protocol::{Begin, ExecHeader, HostMessage, InputCause, InputRefusal};
 use rustix::fs::{AtFlags, Gid, Mode, OFlags, Stat, Timespec, Timestamps, Uid};
 use rustix::io::Errno;

@@ -19,6 +19,7 @@ mod channel;
 mod collect;
 mod config;
 mod counters;
+mod disk;
 mod idle;
 mod intake;
 mod interpreter;

@@ -3,6 +3,7 @@
 
 use crate::Channel;
 use crate::counters;
+use crate::disk::disk_state;
 use crate::idle;
 use crate::intake::{Order, out_of_order};
 use crate::interpreter::Interpreter;
@@ -11,8 +12,8 @@ use crate::streams::{Captured, Kept};
 use crate::tasks::TaskLimit;
 use confine::{ChildSignal, Children, Listener, Reaped, kill_all, reap};
 use protocol::{
-    Counters, DENIED_CALLS_MAX, DeniedCall, DiskState, EndReason, ExecHeader, GuestMessage, HostMessage,
-    OutputStream, Report, WaitStatus,
+    Counters, DENIED_CALLS_MAX, DeniedCall, EndReason, ExecHeader, GuestMessage, HostMessage, OutputStream,
+    Report, WaitStatus,
 };
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
@@ -457,17 +458,6 @@ fn note_name(denied: &mut Vec<DeniedCall>, name: String) {
         denied.remove(0);
     }
     denied.push(DeniedCall { name, count: 1 });
-}
-
-/// How full the writable file system is.
-pub(crate) fn disk_state() -> DiskState {
-    let Ok(state) = rustix::fs::statvfs("/tmp") else { return DiskState::default() };
-    DiskState {
-        bytes_max: state.f_blocks * state.f_frsize,
-        bytes_used: (state.f_blocks - state.f_bfree) * state.f_frsize,
-        inodes_max: state.f_files,
-        inodes_used: state.f_files - state.f_ffree,
-    }
 }
 
 #[cfg(test)]

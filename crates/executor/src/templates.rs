@@ -165,7 +165,7 @@ mod tests {
     #[test]
     fn a_program_with_an_environment_starts_lean() {
         let imports = ["pandas".to_owned()].into();
-        let hints = Hints { imports, sets_environment: true, ..Hints::default() };
+        let hints = Hints { imports, sets_environment: true };
         assert_eq!(templates().choose(&hints), 0);
     }
 
