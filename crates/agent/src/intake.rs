@@ -82,15 +82,17 @@ pub(crate) fn refuse(error: io::Error, path: &str) -> NoOrder {
 }
 
 /// Receives the input of the execution that `begin` announces and puts its files into `directory`. Nothing of a program runs
-/// meanwhile, so nobody races the writing. `found` are the files that lie there already: those of executions before, which this
-/// one may replace.
+/// meanwhile, so nobody races the writing. `found` are the files that executions before have left, which this one may replace;
+/// `None` for the first.
 pub(crate) fn receive(
     channel: &mut Channel,
     begin: Begin,
     directory: &OwnedFd,
     owner: Option<u32>,
-    mut found: Inputs,
+    found: Option<Inputs>,
 ) -> Result<Order, NoOrder> {
+    let is_later = found.is_some();
+    let mut found = found.unwrap_or_default();
     let Begin { id, mode: protocol::Mode::Script, keep, header } = begin;
     let mut order = Order { id, keep, header, code: Vec::new(), stdin: Vec::new(), inputs: Inputs::new() };
     let mut open: Option<Open> = None;
@@ -100,11 +102,9 @@ pub(crate) fn receive(
             HostMessage::Stdin { data } => append(&mut order.stdin, data, STDIN_BYTES_MAX)?,
             HostMessage::InputFile { path, size_bytes } => {
                 finish(open.take(), &mut order.inputs)?;
-                if found.remove(path).is_some() {
-                    // One that cannot be removed is in the way of the new one, which says so.
-                    let _ = remove(directory, path);
-                }
-                let file = create(directory, path, owner).map_err(|error| refuse(error, path))?;
+                found.remove(path);
+                let replace = is_later && !order.inputs.contains_key(path);
+                let file = create(directory, path, owner, replace).map_err(|error| refuse(error, path))?;
                 open = Some(Open { file, path: path.to_owned(), rest: size_bytes });
             }
             HostMessage::InputData { data } => match &mut open {
@@ -174,20 +174,15 @@ pub(crate) fn write_all(file: &OwnedFd, mut data: &[u8]) -> io::Result<()> {
 const DIRECTORY: OFlags =
     OFlags::DIRECTORY.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC).union(OFlags::RDONLY);
 
-/// The directories above a file and its name; an error for a path that leaves the directory it is relative to.
-fn split(path: &str) -> io::Result<(Vec<&str>, &str)> {
+/// Creates an input file and the directories above it, below `directory`. With `replace` it may take the place of anything but a
+/// directory.
+fn create(directory: &OwnedFd, path: &str, owner: Option<u32>, replace: bool) -> io::Result<OwnedFd> {
     let invalid = || io::Error::new(io::ErrorKind::InvalidInput, "an input path that leaves the directory");
     let mut parts: Vec<_> = path.split('/').collect();
     if parts.iter().any(|part| matches!(*part, "" | "." | "..") || part.contains('\0')) {
         return Err(invalid());
     }
     let name = parts.pop().ok_or_else(invalid)?;
-    Ok((parts, name))
-}
-
-/// Creates an input file and the directories above it, below `directory`.
-fn create(directory: &OwnedFd, path: &str, owner: Option<u32>) -> io::Result<OwnedFd> {
-    let (parts, name) = split(path)?;
     let mut parent = directory.try_clone()?;
     for part in parts {
         match rustix::fs::mkdirat(&parent, part, Mode::from_raw_mode(0o755)) {
@@ -198,19 +193,17 @@ fn create(directory: &OwnedFd, path: &str, owner: Option<u32>) -> io::Result<Own
         give(&parent, owner)?;
     }
     let flags = OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::WRONLY;
-    let file = rustix::fs::openat(&parent, name, flags, Mode::from_raw_mode(0o644))?;
+    let open = || rustix::fs::openat(&parent, name, flags, Mode::from_raw_mode(0o644));
+    let file = match open() {
+        Err(Errno::EXIST) if replace => {
+            // Removes a link itself, not what it leads to.
+            rustix::fs::unlinkat(&parent, name, AtFlags::empty())?;
+            open()?
+        }
+        other => other?,
+    };
     give(&file, owner)?;
     Ok(file)
-}
-
-/// Removes a file below `directory`, through no link.
-fn remove(directory: &OwnedFd, path: &str) -> io::Result<()> {
-    let (parts, name) = split(path)?;
-    let mut parent = directory.try_clone()?;
-    for part in parts {
-        parent = rustix::fs::openat(&parent, part, DIRECTORY, Mode::empty())?;
-    }
-    Ok(rustix::fs::unlinkat(&parent, name, AtFlags::empty())?)
 }
 
 /// Makes the program's user the owner.

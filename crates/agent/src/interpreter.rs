@@ -118,16 +118,6 @@ pub enum Origin {
     NoTemplate,
 }
 
-impl Origin {
-    /// What an interpreter that is started in this sandbox imports.
-    pub(crate) fn preload(&self) -> Vec<String> {
-        match self {
-            Self::Started { preload } => preload.clone(),
-            Self::Template { .. } | Self::NoTemplate => Vec::new(),
-        }
-    }
-}
-
 /// An interpreter that waits for its program, and our ends of its pipes.
 #[derive(Debug)]
 pub(crate) struct Interpreter {

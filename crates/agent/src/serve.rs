@@ -1,6 +1,6 @@
 //! A sandbox's life as the agent sees it: ready, one execution after the other, end.
 
-use crate::intake::{Inputs, NoOrder, out_of_order};
+use crate::intake::{NoOrder, out_of_order};
 use crate::interpreter::{self, Filter, Origin, Walls};
 use crate::{Channel, OUTPUT_DIRECTORY, ProgramConfig, collect, intake, room, supervise};
 use confine::{ChildSignal, SingleThreaded};
@@ -71,8 +71,6 @@ fn serve_executions(context: &Context<'_>, channel: &mut Channel, origin: Origin
     let mut output = prepare_tmp(place.user).map_err(at(PREPARE))?;
     room::prepare(place.user).map_err(at(PREPARE))?;
     let walls = Walls::new(config, filter).map_err(at(PREPARE))?;
-    // Those of later executions are started: the way to a template is closed before a program comes.
-    let preload = origin.preload();
     let prepare = |origin| interpreter::prepare(proof, config, &walls, place.user, &place.cpus, origin);
     let first = prepare(origin).map_err(at(START))?;
     let interpreter = first.origin.clone();
@@ -83,12 +81,14 @@ fn serve_executions(context: &Context<'_>, channel: &mut Channel, origin: Origin
     loop {
         let begin = next_execution(channel).map_err(at(RECEIVE))?;
         let (mut interpreter, found) = match waiting.take() {
-            Some(interpreter) => (interpreter, Inputs::new()),
+            Some(interpreter) => (interpreter, None),
             None => {
                 output = open_output(place.user).map_err(at(PREPARE))?;
-                let preload = preload.clone();
+                // Started, as the way to a template is closed before a program comes; and it imports nothing before its
+                // program, as packages read files that a program before may have left in their home directory.
+                let preload = Vec::new();
                 let interpreter = prepare(Origin::Started { preload }).map_err(at(START))?;
-                (interpreter, collect::present(&output))
+                (interpreter, Some(collect::present(&output)))
             }
         };
         let mut order = match intake::receive(channel, begin, &output, place.user, found) {

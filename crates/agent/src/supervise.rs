@@ -52,6 +52,10 @@ pub(crate) fn supervise(
     let mut run = Run::new(interpreter, order, user, tasks_max);
     let outcome = run.until_end(channel, children);
     run.end_all(children);
+    if outcome.is_err() {
+        // Whoever hears of the failure must hear first that the program had begun.
+        let _ = run.note_start(channel);
+    }
     outcome?;
     run.finish(channel)
 }

@@ -4,8 +4,8 @@
 
 mod support;
 
-use executor::Executor;
-use executor_docker::Flavour;
+use executor::{Control, ExecRequest, Executor, Freshness, Hints, InputFile, OutcomeKind};
+use executor_docker::{DockerExecutor, Flavour};
 
 async fn conforms(flavour: Flavour) {
     let state = tempfile::tempdir().unwrap();
@@ -24,4 +24,28 @@ async fn docker_conforms() {
 #[tokio::test(flavor = "multi_thread")]
 async fn gvisor_conforms() {
     conforms(Flavour::Gvisor).await;
+}
+
+/// The interpreter that waits is killed while its agent, which lives, writes the files.
+#[tokio::test(flavor = "multi_thread")]
+async fn input_files_that_take_the_memory_are_out_of_memory() {
+    let state = tempfile::tempdir().unwrap();
+    if support::executor(Flavour::Docker, state.path()).await.is_none() {
+        return;
+    }
+    let mut config = support::config(Flavour::Docker, state.path());
+    (config.limits.memory_bytes, config.memory_swap_bytes) = (64 << 20, 64 << 20);
+    config.limits.disk_bytes = 512 << 20;
+    let executor = DockerExecutor::new(config).unwrap();
+    let content = vec![0; 200 << 20].into();
+    let request = ExecRequest {
+        code: "print('ran')".into(),
+        files: vec![InputFile { path: "large".into(), content }],
+        ..ExecRequest::default()
+    };
+    let sandbox = executor.create(&Hints::default(), Freshness::Any).await.unwrap();
+    let result = sandbox.answer_once(&request, &Control::default()).await.unwrap();
+    executor.shut_down().await;
+    assert_eq!((result.kind(), result.verdict.exit_code), (OutcomeKind::OutOfMemory, 137), "{result:?}");
+    assert_eq!(result.stdout.text, "");
 }

@@ -429,7 +429,7 @@ async fn a_path_that_cannot_be_is_the_requests_fault(
     }
 }
 
-/// Steers the program when it has printed something.
+/// Steers the program when it has printed something the first time.
 struct OnOutput<F: Fn() + Send>(F, Vec<String>);
 
 impl<F: Fn() + Send> EventSink for OnOutput<F> {
@@ -437,7 +437,9 @@ impl<F: Fn() + Send> EventSink for OnOutput<F> {
         let name = match event {
             Event::Started => "started".to_owned(),
             Event::Output { data, .. } => {
-                (self.0)();
+                if self.1.len() == 1 {
+                    (self.0)();
+                }
                 String::from_utf8_lossy(data).into_owned()
             }
             Event::File(file) => file.path,
@@ -466,7 +468,7 @@ async fn events_come_as_they_happen(executor: &dyn Executor) -> Result<(), Strin
 
 async fn an_interrupt_is_a_keyboard_interrupt(executor: &dyn Executor) -> Result<(), String> {
     let request = request(
-        "import time\ntry:\n    print('on', flush=True)\n    time.sleep(20)\nexcept KeyboardInterrupt:\n    print('stopped')",
+        "import time\ntry:\n    print('on', flush=True)\n    while True: time.sleep(0.05)\nexcept KeyboardInterrupt:\n    print('stopped')",
     );
     let control = Control::default();
     let mut sink = OnOutput(|| control.interrupt(), Vec::new());
@@ -485,6 +487,7 @@ x = 1
 open('first', 'w').write('1')
 open('both', 'w').write('1')
 os.makedirs('/tmp/kept/deep')
+os.symlink('/tmp/kept', 'sent')
 if os.fork() == 0:
     os.setsid()
     while True:
@@ -511,6 +514,7 @@ print(open('first').read(), open('sent').read(), os.path.isdir('/tmp/kept/deep')
         let both = format!("1{}", "2".repeat(round + 1));
         let right = first.stdout.text == "one\n"
             && first.files.len() == 2
+            && first.skipped.iter().any(|entry| entry.path == "sent")
             && second.success()
             && second.stdout.text == "1 new True /tmp/output\n"
             && second

@@ -41,7 +41,7 @@ impl FileReceiver {
 
     pub(crate) fn add(&mut self, data: &[u8]) -> Result<(), GuestError> {
         match &mut self.open {
-            Some((_, size, content)) if (content.len() + data.len()) as u64 <= *size => {
+            Some((_, size, content)) if !data.is_empty() && (content.len() + data.len()) as u64 <= *size => {
                 content.extend_from_slice(data);
                 Ok(())
             }

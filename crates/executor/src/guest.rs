@@ -8,9 +8,9 @@ use crate::control::Control;
 use crate::files::FileReceiver;
 use crate::{Event, EventSink, ExecLimits, ExecRequest, SkippedFile};
 use protocol::{
-    Begin, CHUNK_BYTES_MAX, DENIED_CALLS_MAX, Decoder, ExecHeader, FrameError, GuestMessage, HostMessage,
-    InputRefusal, InterpreterOrigin, Mode, NOTE_BYTES_MAX, OutputStream, PATH_BYTES_MAX, PROTOCOL_VERSION,
-    Report, append, encode,
+    Begin, CHUNK_BYTES_MAX, DENIED_CALLS_MAX, Decoder, EndReason, ExecHeader, FrameError, GuestMessage,
+    HostMessage, InputRefusal, InterpreterOrigin, Mode, NOTE_BYTES_MAX, OutputStream, PATH_BYTES_MAX,
+    PROTOCOL_VERSION, Report, append, encode,
 };
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -98,7 +98,7 @@ impl Progress {
     #[must_use]
     pub fn may_have_run(&self, error: &GuestError, is_lossless: bool) -> bool {
         match error {
-            _ if self.started => true,
+            _ if self.started || self.report.is_some() => true,
             _ if !self.sent => false,
             // The agent looks for a start before it says that it failed.
             GuestError::Fault { .. } | GuestError::InputRefused(_) => false,
@@ -167,6 +167,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Guest<S> {
         events: &mut dyn EventSink,
     ) -> (Progress, Result<(), GuestError>) {
         let mut progress = Progress::default();
+        if !self.decoder.is_empty() {
+            return (progress, Err(GuestError::Violation("a message between two executions")));
+        }
         let sent = AtomicBool::new(false);
         let (mut reader, mut writer) = tokio::io::split(&mut self.stream);
         let write = async {
@@ -240,7 +243,11 @@ async fn send_request<W: AsyncWrite + Unpin>(
     }
     append(&mut batch, &HostMessage::Start)?;
     sent.store(true, Ordering::Relaxed);
-    writer.write_all(&batch).await?;
+    if let Err(error) = writer.write_all(&batch).await {
+        // The order to start is last in it, so it did not arrive whole.
+        sent.store(false, Ordering::Relaxed);
+        return Err(error.into());
+    }
     writer.flush().await?;
     Ok(())
 }
@@ -279,7 +286,7 @@ struct Receiver<'a> {
     /// Bytes of stdout and stderr.
     output_bytes: [u64; 2],
     /// What the interpreter printed before the program began.
-    held: Vec<(OutputStream, Vec<u8>)>,
+    held: [Vec<u8>; 2],
     skipped: usize,
     skipped_more: u64,
 }
@@ -299,7 +306,7 @@ impl<'a> Receiver<'a> {
             phase: Phase::Sending,
             files: FileReceiver::new(limits),
             output_bytes: [0; 2],
-            held: Vec::new(),
+            held: [Vec::new(), Vec::new()],
             skipped: 0,
             skipped_more: 0,
         }
@@ -358,13 +365,17 @@ impl<'a> Receiver<'a> {
             }
             (Phase::Starting, GuestMessage::Output { stream, data }) => {
                 self.count(stream, data)?;
-                self.held.push((stream, data.to_vec()));
+                self.held[usize::from(stream == OutputStream::Stderr)].extend_from_slice(data);
             }
             (Phase::Running, GuestMessage::Output { stream, data }) => {
                 self.count(stream, data)?;
                 self.events.take(Event::Output { stream, data });
             }
-            (Phase::Starting | Phase::Running, GuestMessage::Ended(report)) if report.id == self.id => {
+            (Phase::Starting | Phase::Running, GuestMessage::Ended(report))
+                // Only who cancels it ends an execution before its start.
+                if report.id == self.id
+                    && (self.progress.started || report.reason == EndReason::Cancelled) =>
+            {
                 if !is_bounded(&report) {
                     return Err(GuestError::Violation("a report with more than it may hold"));
                 }
@@ -395,6 +406,10 @@ impl<'a> Receiver<'a> {
     }
 
     fn count(&mut self, stream: OutputStream, data: &[u8]) -> Result<(), GuestError> {
+        // The agent sends none, and without content nothing would bound how many come.
+        if data.is_empty() {
+            return Err(GuestError::Violation("output without content"));
+        }
         let bytes = &mut self.output_bytes[usize::from(stream == OutputStream::Stderr)];
         *bytes += data.len() as u64;
         if *bytes > self.limits.output_bytes_max {
@@ -405,8 +420,11 @@ impl<'a> Receiver<'a> {
 
     /// Passes on what the interpreter printed before the program began.
     fn let_go(&mut self) {
-        for (stream, data) in std::mem::take(&mut self.held) {
-            self.events.take(Event::Output { stream, data: &data });
+        let streams = [OutputStream::Stdout, OutputStream::Stderr];
+        for (stream, data) in streams.into_iter().zip(std::mem::take(&mut self.held)) {
+            if !data.is_empty() {
+                self.events.take(Event::Output { stream, data: &data });
+            }
         }
     }
 
@@ -442,7 +460,10 @@ fn is_bounded(report: &Report) -> bool {
 /// A path from a guest, bounded.
 fn bounded_path(mut text: String) -> String {
     let end = text.floor_char_boundary(PATH_BYTES_MAX);
-    text.truncate(end);
+    if end < text.len() {
+        text.truncate(end);
+        text.shrink_to_fit();
+    }
     text
 }
 
@@ -457,7 +478,7 @@ mod tests {
     use super::*;
     use crate::events::Collected;
     use crate::{Captured, Ending, ExecLimits, ExecResult, Usage, verdict};
-    use protocol::{DeniedCall, DiskState, EndReason, InputCause, SkipReason, WaitStatus};
+    use protocol::{DeniedCall, DiskState, InputCause, SkipReason, WaitStatus};
     use tokio::io::duplex;
 
     const STARTED: [GuestMessage<'static>; 2] =
@@ -639,6 +660,10 @@ mod tests {
             vec![GuestMessage::Accepted { id: 2 }],
             vec![stdout(b"x")],
             vec![ended()],
+            vec![GuestMessage::Accepted { id: 1 }, ended()],
+            vec![GuestMessage::Accepted { id: 1 }, stdout(b"")],
+            with([stdout(b"")]),
+            with_end(vec![file("a", 1), data(0)]),
             with([GuestMessage::Started { id: 1 }]),
             with([stdout(&[0; 5])]),
             with([stdout(&[0; 3]), stdout(&[0; 2])]),

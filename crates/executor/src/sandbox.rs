@@ -22,6 +22,8 @@ pub struct Sandbox {
     executions: u64,
     /// What was counted up to the end of the last one.
     before: Counts,
+    /// Nothing went wrong so far, and the last execution left the agent waiting for another.
+    is_usable: bool,
 }
 
 /// How an execution ended. What it printed and left went to the events.
@@ -55,7 +57,9 @@ impl Sandbox {
             Ok(origin) => {
                 let backing = Box::new(backing);
                 let before = Counts::default();
-                Ok((Self { executor, guest, backing, limits, executions: 0, before }, origin))
+                let sandbox =
+                    Self { executor, guest, backing, limits, executions: 0, before, is_usable: true };
+                Ok((sandbox, origin))
             }
             Err(error) => {
                 let source = with_stderr(error, &backing.stderr());
@@ -64,14 +68,15 @@ impl Sandbox {
         }
     }
 
-    /// Whether its agent lives, as far as can be told without waiting.
+    /// Whether it can serve an execution, as far as can be told without waiting.
     #[must_use]
     pub fn is_alive(&self) -> bool {
-        self.backing.is_alive()
+        self.is_usable && self.backing.is_alive()
     }
 
-    /// Runs one program. Another may follow, which finds the files of this one and nothing else. When `control` cancels, the
-    /// program is ended and the verdict says so. Dropping the future ends the program; the sandbox is not usable then.
+    /// Runs one program. Another may follow if [`Sandbox::is_alive`] says so, which finds the files of this one and nothing else.
+    /// When `control` cancels, the program is ended and the verdict says so. A sandbox whose future is dropped is not usable any
+    /// more; the program ends with the sandbox.
     ///
     /// # Errors
     /// Never the program's fault. [`ExecutorError::kind`] says whose it is, and [`ExecutorError::program_started`] whether
@@ -134,8 +139,12 @@ impl Sandbox {
         events: &mut dyn EventSink,
     ) -> Result<Ending, ExecutorError> {
         let begun = Instant::now();
+        if !std::mem::take(&mut self.is_usable) {
+            let error = "an execution before has used it up";
+            return Err(ExecutorError::in_sandbox(self.executor, "run the program", false, error));
+        }
         // What was dead before did not die of this request.
-        let was_alive = self.is_alive();
+        let was_alive = self.backing.is_alive();
         self.executions += 1;
         let first = self.executions == 1;
         let scope =
@@ -149,6 +158,7 @@ impl Sandbox {
         let elapsed = begun.elapsed();
         let verdict = match (&progress.report, result) {
             (Some(report), Ok(())) => {
+                self.is_usable = keep;
                 let (exec, sandbox) = (&request.limits, &self.limits);
                 verdict::judge(&Facts { report, evidence, exec, sandbox })
             }
@@ -157,7 +167,7 @@ impl Sandbox {
             }
             (None, Ok(())) => {
                 let error = GuestError::Violation("an end without a report");
-                return Err(self.failed(&progress, error));
+                return Err(self.failed(&progress, error, was_alive));
             }
         };
         Ok(ending(verdict, &progress, evidence, elapsed))
@@ -174,11 +184,12 @@ impl Sandbox {
         was_alive: bool,
     ) -> Result<Verdict, ExecutorError> {
         let lost = matches!(error, GuestError::Gone | GuestError::Io(_));
-        let may_have_run = progress.accepted || progress.started;
-        // One that lived when its request came and died before the start may have died of the files in it.
-        let unstarted = !may_have_run && was_alive && (lost || matches!(error, GuestError::Fault { .. }));
+        let may_have_run = progress.may_have_run(&error, self.backing.is_lossless());
+        // One that lived when its request came and died before the start may have died of the files in it, or its interpreter
+        // did.
+        let unstarted = !progress.started && was_alive && (lost || matches!(error, GuestError::Fault { .. }));
         let death = match evidence.oom_kills {
-            0 if (lost && may_have_run) || unstarted => self.backing.post_mortem().await,
+            0 if (lost && progress.started) || unstarted => self.backing.post_mortem().await,
             0 => None,
             _ => Some(Death::OutOfMemory),
         };
@@ -190,10 +201,14 @@ impl Sandbox {
             if let Some(verdict) = refusal::judge(&unstarted) {
                 return Ok(verdict);
             }
+            // The files of executions before are in the way: that is no error of the sandbox's.
+            if killed_for_memory && self.executions > 1 {
+                return Ok(verdict::memory_exceeded(verdict::Killed::Program, evidence, exec, sandbox));
+            }
         }
         match death {
             // It took so much that the kernel killed the agent too.
-            Some(Death::OutOfMemory) if lost && may_have_run => {
+            Some(Death::OutOfMemory) if lost && was_alive && may_have_run => {
                 Ok(verdict::memory_exceeded(verdict::Killed::Program, evidence, exec, sandbox))
             }
             Some(Death::Kernel) if progress.started => Ok(verdict::kernel_ended(evidence, exec, sandbox)),
@@ -204,13 +219,14 @@ impl Sandbox {
             {
                 Ok(verdict::timed_out(elapsed, evidence, exec, sandbox))
             }
-            _ => Err(self.failed(progress, error)),
+            _ => Err(self.failed(progress, error, was_alive)),
         }
     }
 
-    fn failed(&self, progress: &Progress, error: GuestError) -> ExecutorError {
+    fn failed(&self, progress: &Progress, error: GuestError, was_alive: bool) -> ExecutorError {
         let step = if progress.report.is_some() { "collect the output files" } else { "run the program" };
-        let started = progress.may_have_run(&error, self.backing.is_lossless());
+        let started =
+            progress.started || (was_alive && progress.may_have_run(&error, self.backing.is_lossless()));
         let kind = refusal::kind_of(&error);
         let source = with_stderr(error, &self.backing.stderr());
         ExecutorError { kind, ..ExecutorError::in_sandbox(self.executor, step, started, source) }
@@ -243,5 +259,41 @@ fn ending(verdict: Verdict, progress: &Progress, evidence: Evidence, elapsed: Du
         usage,
         stdout_bytes: report.map(|report| report.stdout_bytes),
         stderr_bytes: report.map(|report| report.stderr_bytes),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::memory::{MemoryExecutor, Script};
+    use crate::{Executor, Freshness, Hints};
+
+    async fn sandbox(script: Script) -> Sandbox {
+        let executor = MemoryExecutor::named("memory", script);
+        executor.create(&Hints::default(), Freshness::Any).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn executions_follow_each_other_until_one_fails() {
+        let (request, control) = (ExecRequest { code: "x".into(), ..Default::default() }, Control::default());
+        let mut sound = sandbox(Script::Echo).await;
+        for _ in 0..3 {
+            let answer = sound.answer(&request, &control).await.unwrap();
+            assert_eq!(answer.stdout.text, "x");
+            assert!(sound.is_alive());
+        }
+        let mut broken = sandbox(Script::FailAfterStart).await;
+        assert!(broken.answer(&request, &control).await.unwrap_err().program_started);
+        assert!(!broken.is_alive(), "nobody knows what is left on its stream");
+        assert!(!broken.answer(&request, &control).await.unwrap_err().program_started);
+    }
+
+    #[tokio::test]
+    async fn a_sandbox_whose_execution_was_dropped_runs_nothing_more() {
+        let (request, control) = (ExecRequest::default(), Control::default());
+        let mut sandbox = sandbox(Script::Sleep).await;
+        let dropped = tokio::time::timeout(Duration::from_millis(20), sandbox.answer(&request, &control));
+        assert!(dropped.await.is_err());
+        assert!(!sandbox.is_alive() && sandbox.answer(&request, &control).await.is_err());
     }
 }

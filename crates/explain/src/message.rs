@@ -60,11 +60,11 @@ pub(crate) fn hint(verdict: &Verdict, names: &SettingNames) -> Option<String> {
         Cause::Timeout { waited_after: None } => {
             "make it do less work, or send a larger `timeout` (at most MAX_TIMEOUT seconds)".to_owned()
         }
-        Cause::OutOfMemory { shared: Some(_), .. } => format!(
+        Cause::OutOfMemory { killed: Killed::Program | Killed::Process, shared: Some(_), .. } => format!(
             "run it again when fewer programs run, lower MAX_CONCURRENT{}",
             or_raise(names.memory_total)
         ),
-        Cause::OutOfMemory { killed, shared: None, .. } => {
+        Cause::OutOfMemory { killed, .. } => {
             let less = match killed {
                 Killed::Inputs => "send less in `files`",
                 Killed::Program | Killed::Process => "work on smaller pieces of the data",

@@ -42,18 +42,30 @@ pub fn encode<T: Serialize>(message: &T) -> Result<Vec<u8>, FrameError> {
 ///
 /// # Errors
 /// [`FrameError::TooLong`] when the message does not fit into one frame: the caller must send bulk data in chunks. `batch` is
-/// not usable then.
+/// as it was then.
 pub fn append<T: Serialize>(batch: &mut Vec<u8>, message: &T) -> Result<(), FrameError> {
     let start = batch.len();
     batch.extend_from_slice(&[0; LENGTH_BYTES]);
-    *batch = postcard::to_extend(message, std::mem::take(batch))
-        .map_err(|_| FrameError::Malformed { length: 0 })?;
+    if postcard::to_extend(message, Behind(batch)).is_err() {
+        batch.truncate(start);
+        return Err(FrameError::Malformed { length: 0 });
+    }
     let length = batch.len() - start - LENGTH_BYTES;
     let Some(prefix) = u32::try_from(length).ok().filter(|_| length <= FRAME_BYTES_MAX) else {
+        batch.truncate(start);
         return Err(FrameError::TooLong { length, max: FRAME_BYTES_MAX });
     };
     batch[start..start + LENGTH_BYTES].copy_from_slice(&prefix.to_le_bytes());
     Ok(())
+}
+
+/// What is encoded goes behind what is there: postcard alone takes a buffer whole, and keeps it after an error.
+struct Behind<'a>(&'a mut Vec<u8>);
+
+impl Extend<u8> for Behind<'_> {
+    fn extend<T: IntoIterator<Item = u8>>(&mut self, bytes: T) {
+        self.0.extend(bytes);
+    }
 }
 
 /// Collects bytes from a stream and hands out whole messages.
@@ -213,10 +225,10 @@ mod tests {
         let single = |message: &HostMessage| encode(message).unwrap();
         assert_eq!(batch, [single(&HostMessage::Start), single(&HostMessage::Stdin { data: b"x" })].concat());
         let long = vec![0; FRAME_BYTES_MAX];
-        assert!(matches!(
-            append(&mut batch, &HostMessage::Stdin { data: &long }),
-            Err(FrameError::TooLong { .. })
-        ));
+        let before = batch.clone();
+        let refused = append(&mut batch, &HostMessage::Stdin { data: &long });
+        assert!(matches!(refused, Err(FrameError::TooLong { .. })));
+        assert_eq!(batch, before, "what was there is not lost");
     }
 
     proptest! {
