@@ -5,7 +5,7 @@
 //!
 //! - The static executable of this crate (`init`): first process of a container or a microVM, over its standard input
 //!   and output.
-//! - Crate `launcher`: its clone becomes the first process of a cell, and calls [`serve`].
+//! - Crate `launcher`: its clone becomes the first process of a cell, and calls [`serve()`].
 //!
 //! ```text
 //! main / launcher ──> serve ──> interpreter gets it behind the walls: started here, or forked from a template
