@@ -6,7 +6,7 @@ use crate::hint;
 use crate::sandbox;
 use crate::start::{self, NativeConfig, PROVIDER};
 use async_trait::async_trait;
-use executor::guest::GuestError;
+use executor::GuestError;
 use executor::{
     Control, ExecRequest, Executor, ExecutorError, Freshness, Health, Hints, Maker, Pool, Protection,
     Sandbox, error_chain,

@@ -1,6 +1,6 @@
 //! Output files from a guest, within the limits that the host asked for.
 
-use crate::guest::GuestError;
+use crate::GuestError;
 use crate::{ExecLimits, OutputFile};
 use bytes::Bytes;
 use protocol::PATH_BYTES_MAX;

@@ -6,13 +6,13 @@
 
 use crate::control::Control;
 use crate::files::FileReceiver;
+use crate::guest_error::GuestError;
 use crate::{Event, EventSink, ExecLimits, ExecRequest, SkippedFile};
 use protocol::{
-    Begin, CHUNK_BYTES_MAX, DENIED_CALLS_MAX, Decoder, EndReason, ExecHeader, FrameError, GuestMessage,
-    HostMessage, InputRefusal, InterpreterOrigin, Mode, NOTE_BYTES_MAX, OutputStream, PATH_BYTES_MAX,
-    PROTOCOL_VERSION, Report, append, encode,
+    Begin, CHUNK_BYTES_MAX, DENIED_CALLS_MAX, Decoder, EndReason, ExecHeader, GuestMessage, HostMessage,
+    InputRefusal, InterpreterOrigin, Mode, NOTE_BYTES_MAX, OutputStream, PATH_BYTES_MAX, PROTOCOL_VERSION,
+    Report, append, encode,
 };
-use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -31,53 +31,6 @@ pub const SKIPPED_MAX: usize = 100;
 const READ_BYTES: usize = 64 * 1024;
 /// Bytes of the name of a system call: the longest has 23.
 const CALL_NAME_BYTES_MAX: usize = 64;
-
-/// Why a guest gave no complete answer.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum GuestError {
-    /// The stream broke.
-    #[error("failed to talk to the guest agent")]
-    Io(#[from] io::Error),
-    /// Bytes that are no message.
-    #[error("the guest agent sent an invalid frame")]
-    Frame(#[from] FrameError),
-    /// A message out of order or out of bounds.
-    #[error("the guest agent broke the protocol: {0}")]
-    Violation(&'static str),
-    /// The stream ended early.
-    #[error("the guest agent went away")]
-    Gone,
-    /// Nothing came in time.
-    #[error("the guest agent did not {step} within {waited_ms} ms")]
-    TooLate {
-        /// What was waited for, in the infinitive.
-        step: &'static str,
-        /// How long, in milliseconds.
-        waited_ms: u128,
-    },
-    /// The agent speaks another protocol.
-    #[error(
-        "the guest agent has protocol version {theirs}, expected {ours} (hint: rebuild the sandbox image)"
-    )]
-    Version {
-        /// The agent's.
-        theirs: u32,
-        /// Ours.
-        ours: u32,
-    },
-    /// The agent failed at one of its own steps.
-    #[error("the guest agent failed to {step}: {detail}")]
-    Fault {
-        /// The step.
-        step: String,
-        /// The operating system's message.
-        detail: String,
-    },
-    /// An input file could not be put into the sandbox, for what it is.
-    #[error("the guest agent refused an input file: {:?}", .0.cause)]
-    InputRefused(InputRefusal),
-}
 
 /// How far an execution got.
 #[derive(Debug, Default)]

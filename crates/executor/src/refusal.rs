@@ -2,7 +2,7 @@
 //!
 //! Nothing of the program has run then, so all that the agent says is its own word.
 
-use crate::guest::GuestError;
+use crate::GuestError;
 use crate::verdict::{self, Killed, Limit, LimitHit, Verdict};
 use crate::{Evidence, ExecLimits, ExecRequest, RunErrorKind, SandboxLimits};
 use protocol::{InputCause, InputRefusal};

@@ -1,5 +1,6 @@
 //! What comes out of a sandbox.
 
+use crate::PeakScope;
 use crate::verdict::{OutcomeKind, Verdict};
 use bytes::Bytes;
 use protocol::SkipReason;
@@ -76,16 +77,6 @@ pub struct Usage {
     pub memory_peak_scope: PeakScope,
     /// Most processes and threads at once in the sandbox so far, where the kernel counts them.
     pub pids_peak: Option<u64>,
-}
-
-/// What a peak of memory was measured over.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
-pub enum PeakScope {
-    /// This execution.
-    #[default]
-    Execution,
-    /// The sandbox up to the end of this execution: the kernel could not reset the peak after the execution before.
-    Sandbox,
 }
 
 /// A file that the program left.

@@ -1,12 +1,15 @@
 //! A sandbox and the executions in it: the one piece of code that runs a program and judges its end, for every executor.
 
-use crate::backing::{Backing, Counts, Death, Evidence, Stream};
+use crate::GuestError;
+use crate::backing::{Backing, Death, Stream};
 use crate::control::Control;
+use crate::counts::{Counts, Evidence, PeakScope};
+use crate::ending::Ending;
 use crate::events::{Collected, EventSink};
-use crate::guest::{Guest, GuestError, Order, Progress};
+use crate::guest::{Guest, Order, Progress};
 use crate::refusal::{self, InputNeeds, Unstarted};
 use crate::verdict::{self, Facts, Verdict};
-use crate::{ExecRequest, ExecResult, ExecutorError, PeakScope, SandboxLimits, Usage};
+use crate::{ExecRequest, ExecResult, ExecutorError, SandboxLimits, Usage};
 use protocol::InterpreterOrigin;
 use std::time::{Duration, Instant};
 
@@ -24,19 +27,6 @@ pub struct Sandbox {
     before: Counts,
     /// Nothing went wrong so far, and the last execution left the agent waiting for another.
     is_usable: bool,
-}
-
-/// How an execution ended. What it printed and left went to the events.
-#[derive(Debug, Clone)]
-pub struct Ending {
-    /// How, and why.
-    pub verdict: Verdict,
-    /// What it used.
-    pub usage: Usage,
-    /// Bytes that it wrote to stdout, kept or not; `None` where the agent was lost before it could tell.
-    pub stdout_bytes: Option<u64>,
-    /// The same of stderr.
-    pub stderr_bytes: Option<u64>,
 }
 
 impl Sandbox {
