@@ -2,8 +2,9 @@
 
 use crate::Channel;
 use crate::disk::disk_state;
+use crate::open::{DIRECTORY, NEW_FILE};
 use protocol::{Begin, ExecHeader, HostMessage, InputCause, InputRefusal};
-use rustix::fs::{AtFlags, Gid, Mode, OFlags, Stat, Timespec, Timestamps, Uid};
+use rustix::fs::{AtFlags, Gid, Mode, Stat, Timespec, Timestamps, Uid};
 use rustix::io::Errno;
 use std::collections::HashMap;
 use std::io;
@@ -171,9 +172,6 @@ pub(crate) fn write_all(file: &OwnedFd, mut data: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-const DIRECTORY: OFlags =
-    OFlags::DIRECTORY.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC).union(OFlags::RDONLY);
-
 /// Creates an input file and the directories above it, below `directory`. With `replace` it may take the place of anything but a
 /// directory.
 fn create(directory: &OwnedFd, path: &str, owner: Option<u32>, replace: bool) -> io::Result<OwnedFd> {
@@ -192,8 +190,7 @@ fn create(directory: &OwnedFd, path: &str, owner: Option<u32>, replace: bool) ->
         parent = rustix::fs::openat(&parent, part, DIRECTORY, Mode::empty())?;
         give(&parent, owner)?;
     }
-    let flags = OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::WRONLY;
-    let open = || rustix::fs::openat(&parent, name, flags, Mode::from_raw_mode(0o644));
+    let open = || rustix::fs::openat(&parent, name, NEW_FILE, Mode::from_raw_mode(0o644));
     let file = match open() {
         Err(Errno::EXIST) if replace => {
             // Removes a link itself, not what it leads to.

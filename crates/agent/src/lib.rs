@@ -24,6 +24,7 @@ mod idle;
 mod intake;
 mod interpreter;
 mod locks;
+mod open;
 mod room;
 mod serve;
 mod streams;

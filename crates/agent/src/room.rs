@@ -4,7 +4,8 @@
 //! every executor has it, and none pays for a mount. All of it belongs to the agent where that has a user of its own.
 //! Where it has not (in a user namespace) a program can change what it itself sees here, and nothing else.
 
-use rustix::fs::{AtFlags, CWD, Mode, OFlags};
+use crate::open::{DIRECTORY, NEW_FILE};
+use rustix::fs::{AtFlags, CWD, Mode};
 use std::io;
 
 /// Where it lies. The runtime's `/run/program` and `/run/sandbox` point here, its `/etc/passwd` and `/etc/group` to the latter.
@@ -12,11 +13,6 @@ const ROOM: &str = "/tmp/.sandbox";
 /// Of the program, `main.py`, as `runtime/runner/program.py` names it.
 const PROGRAM_DIRECTORY: &str = "/tmp/.sandbox/program";
 const NAMES_DIRECTORY: &str = "/tmp/.sandbox/sandbox";
-
-const DIRECTORY: OFlags =
-    OFlags::DIRECTORY.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC).union(OFlags::RDONLY);
-const NEW_FILE: OFlags =
-    OFlags::CREATE.union(OFlags::EXCL).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC).union(OFlags::WRONLY);
 
 /// Makes the directories and names the user.
 ///

@@ -2,10 +2,11 @@
 
 use crate::intake::{NoOrder, out_of_order};
 use crate::interpreter::{self, Filter, Origin, Walls};
+use crate::open::DIRECTORY;
 use crate::{Channel, OUTPUT_DIRECTORY, ProgramConfig, collect, intake, room, supervise};
 use confine::{ChildSignal, SingleThreaded};
 use protocol::{Begin, GuestMessage, HostMessage, PROTOCOL_VERSION};
-use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Uid};
+use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, Uid};
 use std::io;
 use std::os::fd::OwnedFd;
 
@@ -131,14 +132,13 @@ fn next_execution(channel: &mut Channel) -> io::Result<Begin> {
     }
 }
 
-/// The working directory of a later execution, which a program before it may have removed.
+/// The working directory, made if it is not there: before the first execution, and where a program has removed it.
 fn open_output(owner: Option<u32>) -> io::Result<OwnedFd> {
-    match rustix::fs::mkdir(OUTPUT_DIRECTORY, Mode::from_raw_mode(0o755)) {
+    match rustix::fs::mkdirat(CWD, OUTPUT_DIRECTORY, Mode::from_raw_mode(0o755)) {
         Err(rustix::io::Errno::EXIST) => {}
         other => other?,
     }
-    let flags = OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::RDONLY;
-    let output = rustix::fs::open(OUTPUT_DIRECTORY, flags, Mode::empty())?;
+    let output = rustix::fs::open(OUTPUT_DIRECTORY, DIRECTORY, Mode::empty())?;
     intake::give(&output, owner)?;
     Ok(output)
 }
@@ -148,19 +148,11 @@ fn open_output(owner: Option<u32>) -> io::Result<OwnedFd> {
 /// # Errors
 /// What the kernel says.
 pub fn prepare_tmp(owner: Option<u32>) -> io::Result<OwnedFd> {
-    let flags = OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::RDONLY;
-    let tmp = rustix::fs::open("/tmp", flags, Mode::empty())?;
-    if let Ok(skeleton) = rustix::fs::open(SKELETON, flags, Mode::empty()) {
+    let tmp = rustix::fs::open("/tmp", DIRECTORY, Mode::empty())?;
+    if let Ok(skeleton) = rustix::fs::open(SKELETON, DIRECTORY, Mode::empty()) {
         link_skeleton(&skeleton, SKELETON, &tmp, owner, 0)?;
     }
-    match rustix::fs::mkdirat(&tmp, "output", Mode::from_raw_mode(0o755)) {
-        Err(rustix::io::Errno::EXIST) => {}
-        other => other?,
-    }
-    debug_assert_eq!(OUTPUT_DIRECTORY, "/tmp/output");
-    let output = rustix::fs::openat(&tmp, "output", flags, Mode::empty())?;
-    intake::give(&output, owner)?;
-    Ok(output)
+    open_output(owner)
 }
 
 /// Makes the skeleton's directories and links its files: a program may write beside them, not into them.
@@ -191,12 +183,11 @@ fn link_skeleton(
         if depth >= SKELETON_DEPTH_MAX {
             continue;
         }
-        let flags = OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::RDONLY;
         rustix::fs::mkdirat(to, name, Mode::from_raw_mode(0o755))?;
-        let child = rustix::fs::openat(to, name, flags, Mode::empty())?;
+        let child = rustix::fs::openat(to, name, DIRECTORY, Mode::empty())?;
         intake::give(&child, owner)?;
         link_skeleton(
-            &rustix::fs::openat(from, name, flags, Mode::empty())?,
+            &rustix::fs::openat(from, name, DIRECTORY, Mode::empty())?,
             &source,
             &child,
             owner,

@@ -3,7 +3,7 @@
 use protocol::Counters;
 use std::time::Duration;
 
-/// What the kernel has counted in a sandbox since it was made.
+/// What the kernel has counted in a sandbox since it was made, or of one execution in it ([`Counts::since`]).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
     /// User and system time of everything in it; zero where the executor cannot tell.
@@ -38,35 +38,18 @@ impl Counts {
         }
     }
 
-    /// What happened since `before`. A peak has no difference: `memory_peak_scope` says what it is of.
+    /// What happened since `before`. A peak has no difference: it stays as it is.
     #[must_use]
-    pub fn since(&self, before: &Self, memory_peak_scope: PeakScope) -> Evidence {
+    pub fn since(&self, before: &Self) -> Self {
         let oom_kills = self.oom_kills.saturating_sub(before.oom_kills);
-        Evidence {
+        Self {
             cpu_time: self.cpu_time.saturating_sub(before.cpu_time),
             oom_kills,
             memory_shared: self.memory_shared.filter(|_| oom_kills > 0),
-            memory_bytes_peak: self.memory_bytes_peak,
-            file_cache_bytes: self.file_cache_bytes,
             pids_limit_hits: self.pids_limit_hits.saturating_sub(before.pids_limit_hits),
-            pids_peak: self.pids_peak,
-            memory_peak_scope,
+            ..*self
         }
     }
-}
-
-/// What the kernel counted of one execution. The fields are those of [`Counts`].
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[allow(missing_docs, reason = "the fields of `Counts`, over one execution")]
-pub struct Evidence {
-    pub cpu_time: Duration,
-    pub oom_kills: u64,
-    pub memory_shared: Option<SharedMemory>,
-    pub memory_bytes_peak: Option<u64>,
-    pub file_cache_bytes: u64,
-    pub pids_limit_hits: u64,
-    pub pids_peak: Option<u64>,
-    pub memory_peak_scope: PeakScope,
 }
 
 /// Memory that sandboxes have together.
@@ -95,14 +78,11 @@ mod tests {
         let shared = Some(SharedMemory { bytes_max: None });
         let before = Counts { oom_kills: 1, pids_limit_hits: 4, memory_shared: shared, ..Counts::default() };
         let after = Counts { pids_limit_hits: 6, cpu_time: Duration::from_secs(1), ..before };
-        let evidence = after.since(&before, PeakScope::Sandbox);
+        let evidence = after.since(&before);
         assert_eq!((evidence.oom_kills, evidence.memory_shared, evidence.pids_limit_hits), (0, None, 2));
-        assert_eq!(
-            (evidence.cpu_time, evidence.memory_peak_scope),
-            (Duration::from_secs(1), PeakScope::Sandbox)
-        );
+        assert_eq!(evidence.cpu_time, Duration::from_secs(1));
         let killed = Counts { oom_kills: 2, ..after };
-        assert_eq!(killed.since(&after, PeakScope::Execution).memory_shared, shared);
+        assert_eq!(killed.since(&after).memory_shared, shared);
     }
 
     #[test]

@@ -21,7 +21,7 @@ pub enum Event<'a> {
     File(OutputFile),
     /// An entry of the output directory that is not returned.
     Skipped(SkippedFile),
-    /// So many more such entries.
+    /// The number of such entries that are not listed.
     SkippedMore(u64),
 }
 

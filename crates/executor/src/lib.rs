@@ -32,7 +32,7 @@ pub mod verdict;
 pub use backing::{Backing, Death, Stream};
 pub use chain::{Chain, ChainError, ChainStatus, ProviderStatus};
 pub use control::Control;
-pub use counts::{Counts, Evidence, PeakScope, SharedMemory};
+pub use counts::{Counts, PeakScope, SharedMemory};
 pub use ending::Ending;
 pub use events::{Collected, Event, EventSink};
 pub use files::is_plain_path;

@@ -4,7 +4,7 @@
 
 use crate::GuestError;
 use crate::verdict::{self, Killed, Limit, LimitHit, Verdict};
-use crate::{Evidence, ExecLimits, ExecRequest, RunErrorKind, SandboxLimits};
+use crate::{Counts, ExecLimits, ExecRequest, RunErrorKind, SandboxLimits};
 use protocol::{InputCause, InputRefusal};
 use std::collections::HashSet;
 
@@ -41,7 +41,7 @@ pub(crate) struct Unstarted<'a> {
     /// Whether the kernel killed something in the sandbox for memory since its request came.
     pub(crate) killed_for_memory: bool,
     /// What was counted.
-    pub(crate) evidence: Evidence,
+    pub(crate) evidence: Counts,
     /// What the request brought along.
     pub(crate) needs: InputNeeds,
     /// What the execution was allowed.
@@ -111,7 +111,7 @@ mod tests {
 
     fn verdict(error: &GuestError, killed_for_memory: bool, bytes: u64) -> Option<Verdict> {
         let needs = InputNeeds { bytes, entries: 9 };
-        let (evidence, exec) = (Evidence::default(), &ExecLimits::default());
+        let (evidence, exec) = (Counts::default(), &ExecLimits::default());
         judge(&Unstarted { error, killed_for_memory, evidence, needs, exec, sandbox: &SANDBOX })
     }
 

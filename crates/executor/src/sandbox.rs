@@ -3,7 +3,7 @@
 use crate::GuestError;
 use crate::backing::{Backing, Death, Stream};
 use crate::control::Control;
-use crate::counts::{Counts, Evidence, PeakScope};
+use crate::counts::{Counts, PeakScope};
 use crate::ending::Ending;
 use crate::events::{Collected, EventSink};
 use crate::guest::{Guest, Order, Progress};
@@ -143,7 +143,7 @@ impl Sandbox {
         let (progress, result) = self.guest.execute(order, control, events).await;
         let reported = progress.report.as_ref().and_then(|report| report.counters.as_ref());
         let counts = self.backing.counts(reported);
-        let evidence = counts.since(&self.before, scope);
+        let evidence = counts.since(&self.before);
         self.before = counts;
         let elapsed = begun.elapsed();
         let verdict = match (&progress.report, result) {
@@ -160,7 +160,7 @@ impl Sandbox {
                 return Err(self.failed(&progress, error, was_alive));
             }
         };
-        Ok(ending(verdict, &progress, evidence, elapsed))
+        Ok(ending(verdict, &progress, evidence, scope, elapsed))
     }
 
     /// The guest gave no whole answer. Where a limit of the sandbox is the cause, that is the verdict.
@@ -169,12 +169,11 @@ impl Sandbox {
         request: &ExecRequest,
         progress: &Progress,
         error: GuestError,
-        evidence: Evidence,
+        evidence: Counts,
         elapsed: Duration,
         was_alive: bool,
     ) -> Result<Verdict, ExecutorError> {
         let lost = matches!(error, GuestError::Gone | GuestError::Io(_));
-        let may_have_run = progress.may_have_run(&error, self.backing.is_lossless());
         // One that lived when its request came and died before the start may have died of the files in it, or its interpreter
         // did.
         let unstarted = !progress.started && was_alive && (lost || matches!(error, GuestError::Fault { .. }));
@@ -198,7 +197,7 @@ impl Sandbox {
         }
         match death {
             // It took so much that the kernel killed the agent too.
-            Some(Death::OutOfMemory) if lost && was_alive && may_have_run => {
+            Some(Death::OutOfMemory) if lost && self.may_have_run(progress, &error, was_alive) => {
                 Ok(verdict::memory_exceeded(verdict::Killed::Program, evidence, exec, sandbox))
             }
             Some(Death::Kernel) if progress.started => Ok(verdict::kernel_ended(evidence, exec, sandbox)),
@@ -213,10 +212,13 @@ impl Sandbox {
         }
     }
 
+    fn may_have_run(&self, progress: &Progress, error: &GuestError, was_alive: bool) -> bool {
+        progress.started || (was_alive && progress.may_have_run(error, self.backing.is_lossless()))
+    }
+
     fn failed(&self, progress: &Progress, error: GuestError, was_alive: bool) -> ExecutorError {
         let step = if progress.report.is_some() { "collect the output files" } else { "run the program" };
-        let started =
-            progress.started || (was_alive && progress.may_have_run(&error, self.backing.is_lossless()));
+        let started = self.may_have_run(progress, &error, was_alive);
         let kind = refusal::kind_of(&error);
         let source = with_stderr(error, &self.backing.stderr());
         ExecutorError { kind, ..ExecutorError::in_sandbox(self.executor, step, started, source) }
@@ -229,7 +231,13 @@ fn with_stderr(error: GuestError, stderr: &str) -> Box<dyn std::error::Error + S
 }
 
 /// `elapsed` and what was counted stand in where the agent was lost before its report.
-fn ending(verdict: Verdict, progress: &Progress, evidence: Evidence, elapsed: Duration) -> Ending {
+fn ending(
+    verdict: Verdict,
+    progress: &Progress,
+    evidence: Counts,
+    memory_peak_scope: PeakScope,
+    elapsed: Duration,
+) -> Ending {
     let report = progress.report.as_ref();
     let usage = Usage {
         wall_time: report.map_or(elapsed, |report| Duration::from_micros(report.wall_time_us)),
@@ -241,7 +249,7 @@ fn ending(verdict: Verdict, progress: &Progress, evidence: Evidence, elapsed: Du
             .map(|peak| peak.saturating_sub(evidence.file_cache_bytes))
             .or(report.map(|report| report.resident_bytes_peak))
             .unwrap_or(0),
-        memory_peak_scope: evidence.memory_peak_scope,
+        memory_peak_scope,
         pids_peak: evidence.pids_peak,
     };
     Ending {

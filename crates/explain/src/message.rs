@@ -220,7 +220,7 @@ fn shorten(text: &str, characters_max: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use executor::{Evidence, ExecLimits, LimitHit, SandboxLimits};
+    use executor::{Counts, ExecLimits, LimitHit, SandboxLimits};
 
     const SANDBOX: SandboxLimits = SandboxLimits {
         memory_bytes: 128,
@@ -238,7 +238,7 @@ mod tests {
             limit: limit.map(|(limit, value)| LimitHit { limit, value, used: None }),
             note: Note::default(),
             denied: Vec::new(),
-            evidence: Evidence::default(),
+            evidence: Counts::default(),
             exec: ExecLimits::default(),
             sandbox: SANDBOX,
         }

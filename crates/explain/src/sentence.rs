@@ -51,7 +51,7 @@ mod tests {
     use super::*;
     use crate::outcome;
     use executor::note::Note;
-    use executor::{Cause, Evidence, ExecLimits, SandboxLimits};
+    use executor::{Cause, Counts, ExecLimits, SandboxLimits};
 
     fn verdict(cause: Cause, exit_code: i32, note: &str) -> Verdict {
         let sandbox = SandboxLimits {
@@ -68,7 +68,7 @@ mod tests {
             limit: None,
             note: Note::parse(note.as_bytes()),
             denied: Vec::new(),
-            evidence: Evidence::default(),
+            evidence: Counts::default(),
             exec: ExecLimits { wall_time: std::time::Duration::from_secs(1), ..ExecLimits::default() },
             sandbox,
         }

@@ -24,7 +24,7 @@ const ARROWS: [(&str, &[&str]); 27] = [
     ("ownership", &[]),
     ("support", &[]),
     ("terminal", &[]),
-    ("host-traces", &[]),
+    ("host-traces", &["cgroup"]),
     ("testkit", &[]),
     ("agent-image", &[]),
     ("storage", &["ownership", "support"]),
