@@ -1,6 +1,6 @@
 """Checks the headers of every program of the corpus, and that each compiles; prints counts. See README.md for the format.
 
-Needs nothing but the standard library. Leaves with 1 when anything is wrong, so that CI can use it.
+Needs only the standard library. Exits with 1 if there is a problem, so that CI can use it.
 """
 
 import base64
@@ -24,7 +24,7 @@ EXECUTORS = {"native", "docker", "gvisor", "kata", "firecracker"}
 FORBIDDEN = {"os", "subprocess", "socket", "sys", "importlib", "ctypes", "multiprocessing", "threading", "builtins"}
 TIMEOUT_MAX_S = 30
 CODE_CHARS_MAX = 50_000
-# What a key may be followed by, and whether it may stand more than once.
+# The allowed values of each key, and whether it may be repeated.
 COMMON = {"timeout": False, "stdin": False, "executors": False}
 BENIGN = COMMON | {"files": False, "forbidden": False, "stderr": False}
 HOSTILE = COMMON | {
@@ -38,7 +38,7 @@ HOSTILE = COMMON | {
 
 
 class Problem(Exception):
-    """A header that the harness could not use."""
+    """An invalid header."""
 
 
 def parse(text):
@@ -68,19 +68,19 @@ def names(value):
 
 
 def one_of(value, allowed):
-    """Refuses a value that is not among the allowed."""
+    """Rejects a value that is not allowed."""
     if value not in allowed:
         raise Problem(f"{value!r} is none of {', '.join(sorted(allowed))}")
 
 
 def number(value, low, high):
-    """Refuses what is not a whole number within the bounds."""
+    """Rejects a value that is not a whole number within the bounds."""
     if not value.isdigit() or not low <= int(value) <= high:
         raise Problem(f"{value!r} is not a number from {low} to {high}")
 
 
 def check_value(key, value, path):
-    """Refuses a value that its key does not take."""
+    """Rejects a value that its key does not accept."""
     if key == "class":
         one_of(value, {path.parent.name} & CLASSES)
     elif key == "validator":
@@ -138,7 +138,7 @@ def imports_forbidden(code):
 
 
 def check_consistency(header, path, text):
-    """What one line of a header says must fit the other lines and the program."""
+    """Checks a header's lines against each other and the program."""
     values = dict(header)
     if path.parent.name == "benign":
         if not path.with_suffix(".out").is_file():

@@ -1,14 +1,14 @@
-# Boots a guest, gives it commands and ends it. Sourced by scripts/stock-hosts, which sets `work` to a directory of its own.
+# Boots a guest, runs commands in it and ends it. Sourced by scripts/stock-hosts, which sets `work` to a private directory.
 #
-#   guest_boot DIRECTORY SEED     DIRECTORY as hosts/image made it, SEED the disk with what is tried
+#   guest_boot DIRECTORY SEED     DIRECTORY from hosts/image, SEED the disk with everything under test
 #   guest USER COMMAND            runs it in a login session of the user
-#   guest_end                     ends it; also when nothing runs
+#   guest_end                     ends it; does nothing if none runs
 #
-# QEMU emulates the processor: that works on every machine, in virtual ones too. STOCK_HOSTS_ACCELERATOR=kvm is faster where it
-# works. The guest sees no network but a port of loopback that leads to its sshd.
+# QEMU emulates the processor, which works on every machine, also in virtual ones. STOCK_HOSTS_ACCELERATOR=kvm is faster
+# where it works. The guest has no network; a port on the host's loopback leads to its sshd.
 # shellcheck shell=bash disable=SC2154 # `work` is the caller's
 
-# Longest time for a start in seconds. It takes 40 on two idle cores.
+# Longest boot time in seconds. It takes 40 on two idle cores.
 guest_start_max=${STOCK_HOSTS_START_MAX:-240}
 guest_pid=
 
@@ -23,7 +23,7 @@ guest_boot() { # directory, seed
     local accelerator=${STOCK_HOSTS_ACCELERATOR:-tcg,thread=multi,tb-size=1024} deadline
     guest_port=$(free_port)
     guest_console=$work/console
-    # Writes to the disk go to a file without a name that ends with QEMU, and QEMU ends with this shell, even by SIGKILL.
+    # Writes to the disk go to an unnamed file that ends with QEMU, and QEMU ends with this shell, even on SIGKILL.
     TMPDIR=$work setpriv --pdeathsig KILL nice -n 5 qemu-system-x86_64 -accel "$accelerator" -cpu max -smp 2 -m 3G -nodefaults -no-reboot -display none \
         -monitor none -serial "file:$guest_console" -device virtio-rng-pci -kernel "$1/vmlinuz" -initrd "$1/initrd" \
         -append 'console=ttyS0 loglevel=5 panic=1 mitigations=off random.trust_cpu=on systemd.show_status=0 net.ifnames=0'" ${STOCK_HOSTS_KERNEL_ARGUMENTS:-}" \
@@ -34,7 +34,7 @@ guest_boot() { # directory, seed
     deadline=$((SECONDS + guest_start_max))
     while ! guest root true 2>"$work/ssh"; do
         if ! kill -0 "$guest_pid" 2>/dev/null || [ "$SECONDS" -ge "$deadline" ]; then
-            echo "the guest did not start: $(cat "$work/ssh")" >&2
+            echo "the guest did not boot: $(cat "$work/ssh")" >&2
             return 1
         fi
         sleep 1
@@ -48,7 +48,7 @@ guest() { # user, command
         -o ControlMaster=auto -o ControlPath="$work/$1.ssh" -o ControlPersist=yes "$1@127.0.0.1" "$2"
 }
 
-# CPU time that the guest has used, in seconds: on a machine with other work it says more than the time that passed.
+# CPU time that the guest has used, in seconds: on a busy machine it says more than elapsed time.
 guest_cpu() {
     local stat fields
     stat=$(cat "/proc/${guest_pid:-0}/stat" 2>/dev/null) || { echo 0; return; }

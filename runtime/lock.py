@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
-"""Makes the lock of each list (`packages-minimal.in`, `packages-full.in`): every package that it needs, pinned, with the
+"""Writes the lock of each list (`packages-minimal.in`, `packages-full.in`): every required package, pinned, with the
 digest of each wheel.
 
-    python3 runtime/lock.py            write the locks (newest versions that fit every target)
-    python3 runtime/lock.py --check    exit 1 when a lock is not what its list gives today
+    python3 runtime/lock.py            write the locks (newest versions available for every target)
+    python3 runtime/lock.py --check    exit 1 if a lock is out of date with its list
 
-Needs CPython 3.11 with `venv`, and the network. Only metadata is fetched, no wheel. Every target and both lists get the same
-versions: the oldest interpreter is resolved first for the list `full`, and what it gets binds the others. pip judges environment markers by
-the interpreter that runs it, so a package that only some versions need would go unseen: the lock is refused when the targets
-disagree about the set.
+Needs CPython 3.11 with `venv`, and the network. Only metadata is fetched, no wheel. Every target and both lists get the
+same versions: the oldest interpreter is resolved first for the list `full`, and its result constrains the others. pip
+evaluates environment markers for the interpreter that runs it, so a package that only some versions need would be missed:
+if the sets of the targets differ, no lock is written.
 """
 
 import argparse
@@ -20,13 +20,13 @@ import tempfile
 import venv
 
 HERE = pathlib.Path(__file__).resolve().parent
-# `full` first: it has all of the other.
+# `full` first: it contains the other.
 LISTS = ["full", "minimal"]
 
-# Oldest first: its answer binds the rest. A version marked optional may lack wheels.
+# Oldest first: its result constrains the rest. A version marked optional may lack wheels.
 PYTHON_VERSIONS = ["3.11", "3.12", "3.13", "3.14"]
 MACHINES = ["x86_64", "aarch64"]
-# glibc 2.28 (Debian 10, RHEL 8) is the oldest that current wheels of the scientific stack are built for.
+# glibc 2.28 (Debian 10, RHEL 8) is the oldest for which current wheels of the scientific stack are built.
 GLIBC_MINOR_MAX = 28
 GLIBC_MINOR_MIN = 17
 
@@ -37,7 +37,7 @@ HEADER = """\
 
 
 def platforms(machine):
-    """The wheel platform tags that fit, best first."""
+    """The acceptable wheel platform tags, best first."""
     tags = [f"manylinux_2_{minor}_{machine}" for minor in range(GLIBC_MINOR_MAX, GLIBC_MINOR_MIN - 1, -1)]
     return [*tags, f"manylinux2014_{machine}"]
 
@@ -63,7 +63,7 @@ def resolve(pip, requirements, constraints, version, machine):
 
 
 def resolve_all(pip, requirements, pins):
-    """One set of versions for every target, with all digests. The file `pins` binds them; the first target writes it."""
+    """One set of versions for every target, with all digests. The file `pins` constrains them; the first target writes it."""
     merged = {}
     for version in PYTHON_VERSIONS:
         for machine in MACHINES:
@@ -98,7 +98,7 @@ def main():
         work = pathlib.Path(directory)
         venv.create(work / "venv", with_pip=True)
         pip = str(work / "venv" / "bin" / "pip")
-        # The reports of --dry-run without downloads need a newer pip than some interpreters bring.
+        # The reports of --dry-run without downloads need a newer pip than some interpreters include.
         subprocess.run([pip, "install", "--quiet", "--upgrade", "pip"], check=True)
         pins = work / "pins.txt"
         texts = {name: render(name, resolve_all(pip, HERE / f"packages-{name}.in", pins)) for name in LISTS}
@@ -107,7 +107,7 @@ def main():
         if not options.check:
             lock.write_text(text)
         elif lock.read_text() != text:
-            raise SystemExit(f"{lock.name} is not what its list gives today (hint: python3 runtime/lock.py)")
+            raise SystemExit(f"{lock.name} is out of date with its list (hint: python3 runtime/lock.py)")
 
 
 if __name__ == "__main__":

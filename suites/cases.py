@@ -1,9 +1,9 @@
-"""Runs one module of tests and writes down the outcome of each case; the program that `comparison.py` sends.
+"""Runs one test module and records the outcome of each case; the program that `comparison.py` sends.
 
-The same text runs inside of a sandbox and outside of it. `job.json` in the working directory says what to run;
+The same text runs inside and outside of a sandbox. `job.json` in the working directory defines what to run;
 `outcomes.jsonl` beside it gets a line when a case begins (`begin`) and one when it ends (`id`, `outcome`, `words`).
-A child runs the cases and this process watches it: a case that hangs or takes the child down is written down, and
-a new child goes on behind it.
+A child runs the cases and this process watches it: a case that hangs or crashes the child is recorded, and
+a new child continues after it.
 """
 
 import json
@@ -14,22 +14,22 @@ import time
 
 HERE = os.getcwd()
 OUTCOMES = os.path.join(HERE, "outcomes.jsonl")
-# A case that takes longer hangs, and so does a set-up.
+# A case or a set-up that takes longer counts as a hang.
 CASE_MAX_S = 40
 WORDS_MAX = 300
-# Worst first: what a case that ran several times, or has parts, is said to have become.
+# Worst first: the outcome of a case that ran several times or has subtests.
 RANKS = ["hang", "crash", "error", "fail", "unexpected", "xfail", "skip", "pass"]
 
 
 def write(**record):
-    """One line of the record, at once: whoever writes may be killed the next moment."""
+    """Writes one line of the record immediately: this process may be killed the next moment."""
     descriptor = os.open(OUTCOMES, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     os.write(descriptor, json.dumps(record).encode() + b"\n")
     os.close(descriptor)
 
 
 def read():
-    """What has been written so far."""
+    """The record so far."""
     try:
         with open(OUTCOMES, "rb") as file:
             return [json.loads(line) for line in file]
@@ -38,23 +38,23 @@ def read():
 
 
 def run_unittest(job, done):
-    """In the child: runs what is not done yet of a module of CPython's tests."""
+    """In the child: runs the remaining cases of a module of CPython's tests."""
     import re
     import traceback
     import unittest
 
     def said(error):
-        """An exception, and the line that raised it, which tells refused calls apart."""
+        """An exception, and the line that raised it, which distinguishes blocked calls."""
         frames = traceback.extract_tb(error[2])
         line = (frames[-1].line or "").strip() if frames else ""
         return "%s: %s | %s" % (error[0].__name__, str(error[1])[: WORDS_MAX // 2], line)
 
     class Record(unittest.TestResult):
-        """Writes each outcome down as it comes."""
+        """Records each outcome as it occurs."""
 
         def startTest(self, test):
             super().startTest(test)
-            # Asked once: some tests have an `id` of their own in the end.
+            # Read once: some tests override `id` later.
             self.outcome, self.words, self.id = None, "", test.id()
             write(begin=self.id)
 
@@ -65,7 +65,7 @@ def run_unittest(job, done):
         def note(self, outcome, test, words):
             words = " ".join(words.split())[:WORDS_MAX]
             if not isinstance(test, unittest.TestCase):
-                # The set-up of a class or module, which stands for all of its cases.
+                # The set-up of a class or module, which represents all of its cases.
                 write(id=test.id(), outcome=outcome, words=words)
             elif self.outcome is None or RANKS.index(outcome) < RANKS.index(self.outcome):
                 self.outcome, self.words = outcome, words
@@ -90,7 +90,7 @@ def run_unittest(job, done):
             self.note("unexpected", test, "")
 
     def rest(suite):
-        """The suite without the cases that are done, its classes still together, for they share their set-up."""
+        """The suite without the finished cases, with its classes kept together, since they share their set-up."""
         left = unittest.TestSuite()
         for part in suite:
             if isinstance(part, unittest.TestSuite):
@@ -108,7 +108,7 @@ def run_unittest(job, done):
 
     from test import support
 
-    # Neither network nor terminal, sound or display; nothing that fills a disk or takes minutes of a core.
+    # No network, terminal, sound or display; nothing that fills a disk or needs minutes of CPU time.
     support.use_resources = ["decimal", "subprocess", "tzdata"]
     support.verbose = False
     random.seed(1)
@@ -122,14 +122,14 @@ def run_unittest(job, done):
 
 
 def run_pytest(job, done):
-    """In the child: runs what is not done yet of a file of a package's tests."""
+    """In the child: runs the remaining cases of a file of a package's tests."""
     import pytest
 
     class Record:
-        """Writes each outcome down as it comes."""
+        """Records each outcome as it occurs."""
 
         def pytest_collection_modifyitems(self, config, items):
-            # Of many parametrised cases every nth, so that all kinds are seen in little time.
+            # Of many parametrised cases every nth, so that all kinds are covered in little time.
             chosen = items[:: job["step"]]
             items[:] = [i for i in chosen if i.nodeid not in done and (job["only"] is None or i.nodeid in job["only"])]
 
@@ -163,7 +163,7 @@ def run_pytest(job, done):
 
 
 def run(job, done):
-    """In the child: runs what is not done yet."""
+    """In the child: runs the remaining cases."""
     work = os.path.join(os.environ.get("TMPDIR", "/tmp"), "w%d" % os.getpid())
     os.mkdir(work)
     os.chdir(work)
@@ -171,7 +171,7 @@ def run(job, done):
 
 
 def state(records):
-    """The cases that are done, and the one that runs."""
+    """The finished cases, and the running one."""
     done, running = set(), None
     for entry in records:
         if "begin" in entry:
@@ -183,7 +183,7 @@ def state(records):
 
 
 def watch(child, end):
-    """Waits for the child: None when it ended by itself, else `hang` or `time` after it was killed."""
+    """Waits for the child: None if it ended by itself, else `hang` or `time` after it was killed."""
     size, since = -1, time.monotonic()
     while True:
         if os.waitpid(child, os.WNOHANG)[0] == child:
@@ -226,7 +226,7 @@ def main():
         try:
             os.setpgid(child, child)
         except OSError:
-            # It has done so itself, and may have started another program already.
+            # It has already done so itself, and may have started another program.
             pass
         ended = watch(child, end)
         records = read()
@@ -240,7 +240,7 @@ def main():
         if running:
             write(id=running, outcome=what, words="")
         else:
-            # Between cases: a set-up, or the import of the module. There is no way around it.
+            # Between cases: a set-up, or the import of the module. It cannot be skipped.
             write(id=job["module"] + ".<set-up>", outcome=what, words="")
             return
 

@@ -1,6 +1,6 @@
-"""Runs modules of tests on both sides of the wall, and compares and reports the outcomes case by case.
+"""Runs test modules inside and outside of a sandbox, and compares and reports the outcomes case by case.
 
-What runs is `cases.py`; `cpython.py` and `packages.py` say which modules, and in which trees.
+The program is `cases.py`; `cpython.py` and `packages.py` choose the modules and trees.
 """
 
 import json
@@ -15,15 +15,15 @@ from pathlib import Path
 
 from service import HERE, in_parallel
 
-# The most time for one module. Those that need more are cut, at the same length on both sides.
+# Maximum time for one module. Longer ones are cut off, at the same point on both sides.
 MODULE_MAX_S = 240
-# Modules at once. Most of them wait more than they compute.
+# Concurrent modules. Most of them wait more than they compute.
 AT_ONCE = 2 * (os.cpu_count() or 1)
-# How often a case that differs is run again before it counts: time and load decide about some.
+# How often a case that differs is repeated before it counts: some depend on time and load.
 REPEATS = 2
-# Modules between two words about how far it is.
+# Modules between two progress messages.
 PROGRESS_EVERY = 50
-# The limits inside, high enough to stay out of the way of tests.
+# The limits inside, high enough not to affect tests.
 SETTINGS = {
     "NATIVE_MEMORY": "2g",
     "NATIVE_TMP_SIZE": "1g",
@@ -37,14 +37,14 @@ SETTINGS = {
 
 
 class Outside:
-    """A command that runs a program without any wall of ours."""
+    """A command that runs a program without our protections."""
 
     def __init__(self, command, env, user=None):
         self.command, self.env, self.user = command, env, user
 
     def run(self, code, job, time_max_s):
-        """Runs one program; the text of its outcomes."""
-        # A short path: sockets have names of at most 107 bytes.
+        """Runs one program; returns the record of its outcomes."""
+        # A short path: names of sockets have at most 107 bytes.
         with tempfile.TemporaryDirectory(prefix="ps-", dir="/tmp") as folder:
             work = Path(folder)
             (work / "main.py").write_text(code)
@@ -63,7 +63,7 @@ class Outside:
                 start_new_session=True,
             )
             process.stdin.close()
-            # What is left over may hold the pipe open for ever, so nobody waits for its end.
+            # Leftover processes may hold the pipe open for ever, so do not wait for end of file.
             threading.Thread(target=_drain, args=(process.stdout,), daemon=True).start()
             try:
                 process.wait(time_max_s)
@@ -85,7 +85,7 @@ def _drain(pipe):
 
 
 def end_group(process):
-    """Ends the program and what it has left in its session's first group."""
+    """Kills the program and its leftovers in its session's first process group."""
     try:
         os.killpg(process.pid, signal.SIGKILL)
     except (ProcessLookupError, PermissionError):
@@ -116,7 +116,7 @@ class Comparison:
         return outcomes(module, self.outside.run(self.code, job, MODULE_MAX_S + 60), "")
 
     def both(self, module):
-        """A module's outcomes on both sides, once those that differ were run again."""
+        """A module's outcomes on both sides, after repeating those that differ."""
         begun = time.monotonic()
         inside, outside = self.inside(module, None), self.without_walls(module, None)
         unsteady = 0
@@ -147,7 +147,7 @@ ABSENT = ("absent", "")
 
 
 def outcomes(module, text, words):
-    """What the record of `cases.py` says; a module without an end has the entry that says so."""
+    """Parses the record of `cases.py`; a module that did not finish gets an entry for that."""
     found, ended = {}, False
     for line in text.splitlines():
         try:
@@ -163,7 +163,7 @@ def outcomes(module, text, words):
 
 
 def cause(module, name, inside):
-    """What stands for a case that did not run: the set-up of its class or module, when that is what failed."""
+    """The entry that represents a case that did not run: the set-up of its class or module, if that failed."""
     if name not in inside:
         case_class = name.rsplit(".", 1)[0]
         for set_up in (f"setUpClass ({case_class})", f"setUpModule ({module})", f"{module}.<set-up>", f"{module}.<end>", module):
@@ -183,13 +183,13 @@ def compare(service, outside, modules, expected, **job):
 
 
 def add_arguments(parser):
-    """What both suites understand on the command line."""
+    """The command line options of both suites."""
     parser.add_argument("--list", action="store_true", help="print what the list of expected differences lacks")
     parser.add_argument("--record", type=Path, help="write all outcomes to this file, as JSON")
 
 
 def report(results, expected, arguments):
-    """Prints the numbers and what is wrong; the exit code."""
+    """Prints the numbers and the failures; returns the exit code."""
     kinds, reasons, missing, names, unsteady = Counter(), Counter(), {}, set(), 0
     for module, inside, outside, changing, seconds in results:
         names |= inside.keys() | outside.keys()
@@ -209,7 +209,7 @@ def report(results, expected, arguments):
     if arguments.record:
         arguments.record.write_text(json.dumps(results))
     if arguments.list:
-        # By what was said: cases of one cause stand together.
+        # Sorted by message, so that cases with the same cause are together.
         for name, (one, other, _) in sorted(missing.items(), key=lambda entry: (entry[1][0][1], entry[0])):
             print(f"{one[0]} {name}  # outside: {other[0]}; {one[1] or other[1]}")
         return 0
@@ -217,7 +217,7 @@ def report(results, expected, arguments):
         more = f" ({len(cases)} cases)" if len(cases) > 1 else ""
         print(f"UNEXPLAINED {name}{more}\n    inside  {one[0]}: {one[1]}\n    outside {other[0]}: {other[1]}")
     for entry in stale:
-        print(f"STALE {expected.path.name}:{entry.number}: `{entry.text}` explains nothing any more: remove it")
+        print(f"STALE {expected.path.name}:{entry.number}: `{entry.text}` no longer matches a difference: remove it")
     slowest = sorted(results, key=lambda result: -result[4])[:8]
     print("slowest:", ", ".join(f"{module} {seconds:.0f} s" for module, *_, seconds in slowest))
     for reason, count in reasons.most_common():

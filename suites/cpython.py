@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Runs CPython's own regression tests inside of a sandbox and outside of it, and compares them case by case.
+"""Runs CPython's own regression tests inside and outside of a sandbox, and compares them case by case.
 
     suites/cpython.py BINARY [near|all] [--list] [MODULE ...]
 
 Inside is the native executor, through `POST /execute`, with raised limits; outside is the interpreter that the runtime
-was built from, as an ordinary user. Each module is one program (`cases.py`). Differences that are meant are in
-`expected/cpython.txt`; any other makes this leave with 1, and so does an entry of that list that no longer differs.
-`--list` prints the differences that the list lacks as its entries, ready for a reason.
+was built from, as an ordinary user. Each module is one program (`cases.py`). Intended differences are in
+`expected/cpython.txt`; any other makes this exit with 1, and so does an entry of that list that no longer differs.
+`--list` prints entries for the differences that the list lacks, to be completed with a reason.
 """
 
 import argparse
@@ -20,22 +20,22 @@ from pathlib import Path
 from comparison import AT_ONCE, SETTINGS, Outside, add_arguments, compare, report
 from service import HERE, Expected, Missing, Runtime, Service, skip_or_fail
 
-# Compiled parts of the tests, which lie beside those of the standard library.
+# Compiled parts of the tests, which are beside those of the standard library.
 TEST_LIBRARIES = ("_test", "_ctypes_test", "_xxtestfuzz", "xxlimited")
-# Without privileges, but known to the system by name.
+# Without privileges, but with an entry in the system's user list.
 ORDINARY_USER = "nobody"
 
 
 def standard_library(interpreter):
-    """Where the interpreter's standard library is."""
+    """The directory of the interpreter's standard library."""
     command = [interpreter, "-I", "-c", "import os; print(os.path.dirname(os.__file__))"]
     return Path(subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip())
 
 
 def tests_of(interpreter, runtime):
-    """The `test` package of the interpreter; its absence is explained."""
+    """The interpreter's `test` package; raises an explanation if it is missing."""
     library = standard_library(interpreter)
-    # Debian's package without the tests has the part that other packages' tests use.
+    # Debian's package without the tests still has the part that other packages' tests use.
     if (library / "test/test_io.py").is_file() or (library / "test/test_io").is_dir():
         return library
     hint = f"`apt-get install lib{runtime.name}-testsuite`" if str(library).startswith("/usr/lib/") else "install them with the interpreter"
@@ -43,7 +43,7 @@ def tests_of(interpreter, runtime):
 
 
 def add_tests(runtime, library, rootfs):
-    """Puts the tests into a copy of the runtime's tree, and takes the packages out: the interpreter outside has none."""
+    """Adds the tests to a copy of the runtime's tree, and removes the packages: the interpreter outside has none."""
     target = runtime.library(rootfs)
     # The time zones are in a package too.
     zones = rootfs / "usr/share/zoneinfo"
@@ -61,7 +61,7 @@ def add_tests(runtime, library, rootfs):
 
 
 def read_modules(path, library):
-    """The modules of each group of the file that this version has: `near` and `all`."""
+    """The modules of each group in the file that exist in this version: `near` and `all`."""
     groups, group = {"near": [], "not": []}, None
     for line in path.read_text().splitlines():
         if line.startswith("["):
@@ -70,14 +70,14 @@ def read_modules(path, library):
             group.extend(line.split())
 
     def modules(name):
-        """The modules below a name, none when this version does not have it."""
+        """The modules below a name; none if this version does not have it."""
         full = name if name.startswith("unittest.") else f"test.{name}"
         path = library / full.replace(".", "/")
         if path.with_suffix(".py").is_file():
             return [full]
         found = [f"{full}.{p.stem}" for p in sorted(path.glob("test_*.py"))]
         found += [m for p in sorted(path.glob("test_*/")) if p.is_dir() for m in modules(f"{full.removeprefix('test.')}.{p.name}")]
-        # Tests that stand in the package itself.
+        # Tests in the package itself.
         return found or ([full] if (path / "__init__.py").is_file() else [])
 
     left_out = {module for name in groups["not"] for module in modules(name)}
@@ -87,8 +87,8 @@ def read_modules(path, library):
     return {"near": near, "all": list(dict.fromkeys(near + every))}
 
 
-# In a mount namespace of its own: "$2", which may lie in "$1" that is closed to other users, is shown, and the packages
-# of the machine, in "$3" with spaces between, are hidden, for inside has none.
+# In a new mount namespace: "$2", which may be below "$1" that is closed to other users, is made accessible, and the
+# machine's packages, in "$3" separated by spaces, are hidden, since the sandbox has none.
 ARRANGE = """
 mount --make-rprivate /
 if [ -n "$1" ]; then
@@ -103,7 +103,7 @@ PACKAGES = "import os, site; print(*filter(os.path.isdir, site.getsitepackages()
 
 
 def outside_command(interpreter, runtime):
-    """The interpreter of the machine, as a user without privileges who has an entry in the list of users."""
+    """The machine's interpreter, as a user without privileges who has an entry in the system's user list."""
     user = pwd.getpwnam(ORDINARY_USER) if os.getuid() == 0 else None
     command = [str(interpreter)]
     if user:
@@ -121,7 +121,7 @@ def outside_command(interpreter, runtime):
     return Outside(command, env, user)
 
 
-# Those that take longer than half a minute.
+# Modules that take longer than half a minute.
 LONG = {
     "test.test_subprocess", "test.test_io", "test.test_signal", "test.test_asyncio.test_subprocess", "test.test_threading",
     "test.test_pickle", "test.test_tarfile", "test.test_zipfile", "test.test_multiprocessing_main_handling",
@@ -146,12 +146,12 @@ def main():
     except Missing as missing:
         return skip_or_fail(missing)
     modules = arguments.modules or read_modules(HERE / "cpython-modules.txt", library)[arguments.group]
-    # The longest first, as far as is known: they would be alone at the end.
+    # The longest known ones first, or they would run alone at the end.
     modules = sorted(modules, key=lambda module: (module not in LONG, modules.index(module)))
     expected = Expected(HERE / "expected/cpython.txt")
     print(f"{len(modules)} modules of the tests of {interpreter}, {AT_ONCE} at once")
     with Service(arguments.binary, RUNTIME_ROOTFS=str(rootfs), NATIVE_TEMPLATES="", **SETTINGS) as service:
-        # To see that they still hang takes longer than all others together.
+        # Checking that they still hang takes longer than all others together.
         hanging = [entry.regex for entry in expected.entries if entry.whats == {"hang"} and arguments.group == "near"]
         results = compare(service, outside, modules, expected, kind="unittest", without=hanging)
     return report(results, expected, arguments)

@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""Runs ordinary programs inside of a sandbox and outside of it, and compares what comes of them.
+"""Runs ordinary programs inside and outside of a sandbox, and compares the results.
 
     suites/differential.py BINARY [--list] [NAME ...]
 
-Each program of `programs/` and of the benign corpus is sent to `POST /execute` as it is, and runs as a file `main.py`
-under the same interpreter with the same packages, outside: in bubblewrap, with the same tree as `/` but none of our
-walls, runner or templates. Exit code, both streams and the output files must be the same, byte for byte but for what
-cannot be (addresses, process ids, names of temporary files, the time of day, the directory of main.py). Differences
-that are meant are in `expected/differential.txt`. NAME: only programs whose name contains it.
+Each program of `programs/` and of the benign corpus is sent to `POST /execute`, and also runs as a file `main.py`
+under the same interpreter with the same packages outside: in bubblewrap, with the same tree as `/` but without our
+protections, runner and templates. Exit code, both streams and the output files must be equal byte for byte, except for
+unavoidable differences (addresses, process ids, names of temporary files, the time of day, the directory of main.py).
+Intended differences are in `expected/differential.txt`. NAME: only programs whose name contains it.
 """
 
 import argparse
@@ -29,15 +29,15 @@ from pathlib import Path
 from service import HERE, Expected, Missing, Refused, Runtime, Service, bubblewrap, check_bubblewrap, in_parallel, skip_or_fail
 
 sys.path.insert(0, str(HERE.parent / "corpus"))
-from check import parse, unescape  # noqa: E402 - the corpus is no package
+from check import parse, unescape  # noqa: E402 - the corpus is not a package
 
 PROGRAM_MAX_S = 30
 AT_ONCE = os.cpu_count() or 1
-# A program that differs is run again: time and load decide about some.
+# A program that differs is repeated: some depend on time and load.
 REPEATS = 2
-# Lines of one difference that are shown.
+# Maximum lines of one difference to show.
 DIFF_LINES_MAX = 40
-# Characters of a line that are shown.
+# Maximum characters of a line to show.
 LINE_CHARS_MAX = 160
 SETTINGS = {"NATIVE_MEMORY": "512m", "MAX_TIMEOUT": "60", "MAX_FILE_COUNT": "100"}
 
@@ -58,7 +58,7 @@ class Program:
 
 
 class Result:
-    """What came of a program."""
+    """The result of a program."""
 
     def __init__(self, exit_code, stdout, stderr, files):
         self.parts = {"exit_code": f"{exit_code}", "stdout": plain(stdout), "stderr": plain(stderr)}
@@ -70,7 +70,7 @@ class Result:
 
 
 TODAY = time.strftime("%Y-%m-%d", time.gmtime())
-# What two runs of one program cannot have in common, and what stands for it.
+# Parts that always differ between two runs of one program, with their placeholders.
 ALWAYS_DIFFERENT = [
     (r"(?<![\w.])(/[\w.-]+)*/main\.py\b", "main.py"),
     (r"\b0x[0-9a-fA-F]{6,16}\b", "ADDRESS"),
@@ -86,7 +86,7 @@ ALWAYS_DIFFERENT = [
 
 
 def plain(data):
-    """Text without what always differs."""
+    """Text with placeholders for parts that always differ."""
     text = data.decode(errors="replace") if isinstance(data, bytes) else data
     for pattern, instead in ALWAYS_DIFFERENT:
         text = re.sub(pattern, instead, text)
@@ -94,7 +94,7 @@ def plain(data):
 
 
 def content(path, data):
-    """What a file holds, in a form that two runs have in common: archives are opened, since they hold times."""
+    """A file's content in a comparable form: archives are unpacked, since they contain times."""
     try:
         if zipfile.is_zipfile(io.BytesIO(data)):
             with zipfile.ZipFile(io.BytesIO(data)) as archive:
@@ -108,12 +108,12 @@ def content(path, data):
                     for member in archive
                 }
     except (OSError, EOFError, zipfile.BadZipFile, tarfile.TarError):
-        # Not whole: then its bytes are compared.
+        # Truncated: compare its bytes.
         pass
     if path.endswith(".pdf"):
         return plain(data.decode("latin-1"))
     if path.endswith(".svg"):
-        # matplotlib makes the ids of its parts from random numbers.
+        # matplotlib creates the ids of its elements from random numbers.
         data = re.sub(rb'([#"])[mpC]\w{9,12}(?=[")_])', rb"\1ID", data)
     try:
         return plain(data.decode()) if path.endswith((".txt", ".log", ".csv", ".svg", ".xml", ".md")) else data
@@ -128,7 +128,7 @@ class Sides:
         self.service, self.runtime = service, runtime
 
     def inside(self, program):
-        """As submitted."""
+        """As submitted to the service."""
         try:
             answer = self.service.execute(program.code, PROGRAM_MAX_S, program.stdin, program.files, program.env)
         except Refused as refused:
@@ -156,7 +156,7 @@ class Sides:
             return Result(code, stdout, stderr, files)
 
     def compare(self, program):
-        """The last pair of results, and how often it took until they were the same; None when they never were."""
+        """The last pair of results, and the number of runs until they were equal; None if they never were."""
         for attempt in range(1 + REPEATS):
             inside, outside = self.inside(program), self.outside(program)
             if not inside.differences(outside):
@@ -165,7 +165,7 @@ class Sides:
 
 
 def shortened(line):
-    """A line that may be long, such as the bytes of a file: its begin, and what tells it from others."""
+    """A line that may be long, such as the bytes of a file: its beginning, length and digest."""
     if len(line) <= LINE_CHARS_MAX:
         return line
     digest = hashlib.sha256(line.encode(errors="surrogatepass")).hexdigest()[:8]
@@ -173,7 +173,7 @@ def shortened(line):
 
 
 def show(program, inside, outside, part):
-    """A difference for people."""
+    """Prints a difference."""
     was, now = ([shortened(line) for line in result.parts[part].split("\n")] for result in (outside, inside))
     lines = list(difflib.unified_diff(was, now, f"{program.name} {part} outside", "inside", "", n=2, lineterm=""))
     for line in lines[:DIFF_LINES_MAX]:
@@ -220,7 +220,7 @@ def main():
                     show(program, inside, outside, part)
     stale = expected.stale(cases, not arguments.names)
     for entry in stale:
-        print(f"STALE {expected.path.name}:{entry.number}: `{entry.text}` explains nothing any more: remove it")
+        print(f"STALE {expected.path.name}:{entry.number}: `{entry.text}` no longer matches a difference: remove it")
     if unsteady:
         print("not the same each time:", ", ".join(unsteady))
     print(

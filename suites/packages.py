@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Runs a part of numpy's and pandas's own tests inside of a sandbox and outside of it, and compares them case by case.
+"""Runs a part of numpy's and pandas's own tests inside and outside of a sandbox, and compares them case by case.
 
     suites/packages.py BINARY [--list] [FILE ...]
 
-The tests come out of the wheels that the runtime was made from, whose tree lacks them; pytest and hypothesis, which they
-need, are downloaded. Inside is the native executor, through `POST /execute`, with raised limits and the usual templates;
-outside is the same tree in bubblewrap. Which files, and of how many cases one, is in `packages.txt`; differences that
-are meant are in `expected/packages.txt`.
+The tests come from the wheels that the runtime was built from, since its tree lacks them; pytest and hypothesis, which
+they need, are downloaded. Inside is the native executor, through `POST /execute`, with raised limits and the default
+templates; outside is the same tree in bubblewrap. The files are listed in `packages.txt`; intended differences are in
+`expected/packages.txt`.
 """
 
 import argparse
@@ -28,7 +28,7 @@ STEP = 5
 
 
 def wheel_of(runtime, name, folder):
-    """The wheel of a package in the runtime's version: the one that `setup` used, or downloaded again."""
+    """The wheel of a package in the runtime's version: the one that `setup` used, or a new download."""
     version = runtime.package_versions[name]
     cache = runtime.rootfs.parent.parent / "wheels"
     for place in (cache, folder):
@@ -43,14 +43,14 @@ def wheel_of(runtime, name, folder):
 
 
 def add_tests(runtime, interpreter, rootfs):
-    """Puts the tests and what runs them into a copy of the runtime's tree."""
+    """Adds the tests and their tools to a copy of the runtime's tree."""
     target = rootfs / runtime.packages.relative_to(runtime.rootfs)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         for name in PACKAGES:
             with zipfile.ZipFile(wheel_of(runtime, name, folder)) as wheel:
                 for member in wheel.namelist():
-                    # Only what is not there: the rest is shared with the runtime by hard links.
+                    # Only missing files: the rest is shared with the runtime by hard links.
                     if not member.endswith("/") and not (target / member).exists() and ".dist-info/" not in member:
                         wheel.extract(member, target)
         command = [interpreter, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--target", folder / "tools"]
@@ -59,7 +59,7 @@ def add_tests(runtime, interpreter, rootfs):
         for path in (folder / "tools").iterdir():
             if not (target / path.name).exists():
                 shutil.move(path, target / path.name)
-    # Programs cannot write compiled files, and each would compile the tools again.
+    # Programs cannot write compiled files, so each would compile the tools again.
     subprocess.run([interpreter, "-m", "compileall", "-q", "-j", "0", target / "_pytest", target / "hypothesis"], check=False)
 
 

@@ -1,4 +1,4 @@
-"""A running service and the prepared runtime, as the suites beside this file need them. Standard library alone."""
+"""A running service and the prepared runtime, for the suites beside this file. Needs only the standard library."""
 
 import base64
 import hashlib
@@ -17,22 +17,22 @@ import urllib.request
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-# Longest wait for a service to say where it listens. The first start of templates takes seconds on a busy machine.
+# Longest wait for a service to become ready. The first start of templates takes seconds on a busy machine.
 START_MAX_S = 60
-# Longest wait for the answer of a request beyond the time of its program.
+# Longest wait for an answer, in addition to the program's own time.
 ANSWER_MAX_S = 60
 
-# A shell ignores Ctrl-C for what it starts in the background, and programs outside would inherit that. What is handled here is
-# as always for them.
+# A shell ignores SIGINT in background processes, and programs outside would inherit that. A signal with
+# a handler is reset to its default in them (execve(2)).
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class Missing(Exception):
-    """Something that this machine lacks; the text says how to get it."""
+    """A component that this machine lacks; the text says how to get it."""
 
 
 def skip_or_fail(missing):
-    """What a stage does that cannot run: a failure where everything is required, else a skip that cannot be overlooked."""
+    """Reports a stage that cannot run: as a failure if everything is required, else as a visible skip."""
     if os.environ.get("REQUIRE_ALL"):
         print(f"FAILED: {missing}", file=sys.stderr)
         return 1
@@ -41,14 +41,14 @@ def skip_or_fail(missing):
 
 
 class Runtime:
-    """The tree that `setup` made, with what its manifest says."""
+    """The tree that `setup` prepared, with its manifest."""
 
     def __init__(self, binary):
-        # It says which of several trees this binary uses, and makes nothing when that one is there.
+        # Prints which of several trees this binary uses, and does nothing if it exists.
         said = subprocess.run([binary, "setup"], check=True, capture_output=True, text=True)
         found = re.search(r" in (\S.*/rootfs)$", said.stdout + said.stderr, re.M)
         if not found:
-            raise Missing(f"`{binary} setup` does not say where the runtime is: {said.stdout}{said.stderr}")
+            raise Missing(f"`{binary} setup` does not print the path of the runtime: {said.stdout}{said.stderr}")
         self.rootfs = Path(found[1]).resolve()
         manifest = json.loads((self.rootfs.parent / "runtime.json").read_text())
         self.id, self.env = manifest["id"], manifest["env"]
@@ -59,7 +59,7 @@ class Runtime:
 
     @property
     def name(self):
-        """`python3.X`, as the interpreter and its library are called."""
+        """`python3.X`, the name of the interpreter and its library."""
         return "python%d.%d" % self.version[:2]
 
     def library(self, rootfs=None):
@@ -71,7 +71,7 @@ class Runtime:
         raise Missing(f"no standard library in {rootfs or self.rootfs}")
 
     def host_interpreter(self):
-        """The interpreter of this machine that the tree was built from: the executable with the same bytes."""
+        """The interpreter of this machine that the tree was built from: the executable with the same digest."""
         wanted = _digest(self.rootfs / "usr/bin" / self.name)
         names = ["python3.13", "python3.12", "python3.11", "python3.14", "python3"]
         places = [Path(folder) / name for name in names for folder in os.get_exec_path()]
@@ -86,8 +86,8 @@ class Runtime:
         raise Missing(f"the interpreter that {self.rootfs} was built from is not in PATH: run `python-sandbox setup --force`")
 
     def copy(self, name, key, fill):
-        """A copy of the tree, by hard links, that `fill` puts more into; made once for each `key`."""
-        # Beside the runtimes and not among them: `setup` looks at what is there.
+        """A copy of the tree by hard links, to which `fill` adds files; created once for each `key`."""
+        # Not among the runtimes, since `setup` scans those.
         parent = self.rootfs.parent.parent.parent / "suites"
         key = hashlib.sha256(f"{self.id} {self.rootfs.stat().st_ctime_ns} {key}".encode()).hexdigest()
         target, mark = parent / name / "rootfs", parent / name / "made-from"
@@ -101,15 +101,15 @@ class Runtime:
 
 
 def bubblewrap(rootfs, runtime, work, env):
-    """The command that starts the interpreter of a tree with `work` as working directory, and none of our walls."""
+    """The command that starts the interpreter of a tree with `work` as working directory, without our protections."""
     start = ["bwrap", "--die-with-parent", "--unshare-all", "--uid", "1000", "--gid", "1000", "--hostname", "sandbox"]
     start += ["--ro-bind", str(rootfs), "/", "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--clearenv"]
-    # As the agent does: directories of its own, links to the files.
+    # As the agent does: new directories, links to the files.
     for entry in sorted(runtime.skel.rglob("*")):
         place = entry.relative_to(runtime.skel)
         source = f"/usr/share/python-sandbox/skel/{place}"
         start += ["--dir", f"/tmp/{place}"] if entry.is_dir() else ["--symlink", source, f"/tmp/{place}"]
-    # The names of users, which the agent writes for each sandbox.
+    # The user and group lists, which the agent writes for each sandbox.
     for name in ["passwd", "group"]:
         source = f"{rootfs}/usr/share/python-sandbox/{name}"
         if os.path.exists(source):
@@ -121,13 +121,13 @@ def bubblewrap(rootfs, runtime, work, env):
 
 
 def check_bubblewrap(rootfs, runtime):
-    """Explains why nothing can be run outside."""
+    """Checks that programs can be run outside, or raises the reason."""
     if not shutil.which("bwrap"):
         raise Missing("bubblewrap is missing: `apt-get install bubblewrap`")
     with tempfile.TemporaryDirectory() as folder:
         trial = subprocess.run([*bubblewrap(rootfs, runtime, folder, {}), "-c", ""], capture_output=True, text=True)
     if trial.returncode != 0:
-        raise Missing(f"bubblewrap makes no container here: {trial.stderr.strip()}")
+        raise Missing(f"bubblewrap cannot create a container here: {trial.stderr.strip()}")
 
 
 def _digest(path):
@@ -145,7 +145,7 @@ def _link(source, target, follow_symlinks=True):
 
 
 class Refused(Exception):
-    """The service did not run a program, since its validator found something in it."""
+    """The service did not run a program, since its validator rejected it."""
 
 
 class Service:
@@ -166,7 +166,7 @@ class Service:
         self.url = None
 
     def __enter__(self):
-        # Whoever ends the suite ends the service too.
+        # The service ends with the suite.
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
         end = time.monotonic() + START_MAX_S
         while time.monotonic() < end and self._process.poll() is None:
@@ -183,11 +183,11 @@ class Service:
         self._process.wait()
 
     def log(self):
-        """What the service has logged so far."""
+        """The service's log so far."""
         return Path(self._log.name).read_text(errors="replace")
 
     def execute(self, code, timeout, stdin="", files=None, env=None):
-        """Runs one program; the answer as a dictionary. An answer that is not 200 is an error of the suite."""
+        """Runs one program; returns the answer as a dictionary. Any status other than 200 is an error of the suite."""
         body = {"code": code, "timeout": timeout, "stdin": stdin, "env": env or {}}
         body["files"] = {path: base64.b64encode(data).decode() for path, data in (files or {}).items()}
         headers = {"Content-Type": "application/json"}
@@ -211,11 +211,11 @@ class Service:
 
 
 class Expected:
-    """A list of differences that are meant, as data.
+    """A list of intended differences, as data.
 
-    A line `= REASON` says why the entries below it differ; an entry is `WHAT PATTERN`: what is seen inside
-    (several with `|`), and the name of a case, where `*` stands for any text. `?` before WHAT: it may differ or not,
-    such as where the kernel or chance decides.
+    A line `= REASON` says why the entries below it differ; an entry is `WHAT PATTERN`: the outcome inside
+    (several with `|`), and the name of a case, in which `*` matches any text. `?` before WHAT: it may differ or not,
+    for example if the kernel or chance decides.
     """
 
     def __init__(self, path):
@@ -238,15 +238,15 @@ class Expected:
         return None
 
     def find(self, name, what, words=""):
-        """The same, and the entry counts as true."""
+        """The same, and marks the entry as used."""
         entry = self.explains(name, what, words)
         if entry:
             entry.used = True
         return entry
 
     def stale(self, names, all_were_run):
-        """The entries that explain nothing although a case of that name was run. Of those that go by words alone this
-        cannot be said before all were run."""
+        """The entries that explain nothing although a case of that name was run. For entries that match only by message
+        this is unknown until all were run."""
         unused = [entry for entry in self.entries if not entry.used and not entry.may_agree]
         return [entry for entry in unused if (all_were_run or not entry.words) and any(map(entry.matches, names))]
 
@@ -263,12 +263,12 @@ class _Entry:
         self._compiled = re.compile(self.regex, re.S)
 
     def matches(self, name):
-        """Whether the pattern is about this case."""
+        """Whether the pattern matches this case."""
         return self._compiled.match(name) is not None
 
 
 def in_parallel(count, work, items):
-    """Does `work` for each item, `count` at once; the results in the order of the items. The first exception ends all."""
+    """Runs `work` for each item, `count` concurrently; returns the results in order. The first exception ends all."""
     results, errors, queue, lock = [None] * len(items), [], list(enumerate(items)), threading.Lock()
 
     def serve():

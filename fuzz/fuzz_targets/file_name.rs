@@ -1,4 +1,4 @@
-//! Fuzzes the names that programs give their files, on their way into headers.
+//! Fuzzes the sanitizing of programs' file names for headers.
 
 #![no_main]
 

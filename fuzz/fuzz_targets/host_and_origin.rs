@@ -1,4 +1,4 @@
-//! Fuzzes the headers `Host` and `Origin`, parted by a newline.
+//! Fuzzes the headers `Host` and `Origin`, separated by a newline.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! Fuzzes the tables of mounts: mountinfo, utab and fstab, parted by NUL.
+//! Fuzzes the tables of mounts: mountinfo, utab and fstab, separated by NUL.
 
 #![no_main]
 

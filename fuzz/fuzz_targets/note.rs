@@ -1,4 +1,4 @@
-//! Fuzzes the note that the runner in a sandbox leaves about exceptions: hostile, as all that comes from there.
+//! Fuzzes the note that the runner in a sandbox writes about exceptions: untrusted, like all data from a sandbox.
 
 #![no_main]
 

@@ -1,7 +1,7 @@
 
 # --- python-sandbox: what follows is not CPython's.
-# CPython asks ldconfig, gcc or ld for a library's name, and a sandbox has none of them. Here the libraries lie in one
-# directory, under the names that the loader looks for.
+# CPython runs ldconfig, gcc or ld to find a library's name, and a sandbox has none of them. Here the libraries are in
+# one directory, under the names that the loader uses.
 
 
 def find_library(name):

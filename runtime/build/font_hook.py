@@ -1,8 +1,8 @@
-# Appended by fonts.py to matplotlib/font_manager.py in the tree, as the last thing of that module.
+# Appended by fonts.py to the end of matplotlib/font_manager.py in the tree.
 #
-# Every text falls back to fonts that have the other scripts, whatever family the program, a style or `rcdefaults` asks for:
-# the fallback is no setting, so nothing can reset it. What matplotlib says in its log of a missing family comes once for
-# each family, not with every text that is drawn.
+# Every text falls back to fonts with the other scripts, whatever family the program, a style or `rcdefaults` selects:
+# the fallback is not a setting, so nothing can reset it. matplotlib's log message about a missing family appears once
+# per family, not with every text drawn.
 
 
 def _install_sandbox_fonts():
@@ -18,8 +18,8 @@ def _install_sandbox_fonts():
             found += [font for font in fallbacks if font not in found]
         return found
 
-    # The search looks at every font for each text property. There are hundreds of names for the few fonts here, so it
-    # gets a manager that has only those of the wanted families; with any other it would find nothing.
+    # The search examines every font for each text property. There are hundreds of names for the few fonts here, so it
+    # gets a manager with only those of the wanted families; with any other it would find nothing.
     @functools.wraps(find_font)
     def _findfont_cached(self, prop, fontext, *args):
         fonts = self.ttflist if fontext != "afm" else self.afmlist
@@ -36,7 +36,7 @@ def _install_sandbox_fonts():
             setattr(narrow, "afmlist" if fontext == "afm" else "ttflist", chosen)
             if len(narrowed) >= 64:
                 narrowed.clear()
-            # With the list itself, as a key with the id of one that is gone could name another.
+            # Keeps the list itself, as the id of a freed list could be reused in a key.
             narrowed[key] = narrow, fonts
         return find_font(narrowed[key][0], prop, fontext, *args)
 

@@ -1,10 +1,10 @@
-"""Makes matplotlib ready in the new root file system. Arguments: its path, its package directory, the directory of the hooks.
+"""Prepares matplotlib in the new root file system. Arguments: its path, its package directory, the directory of the hooks.
 
-1. Every text falls back to fonts with the other scripts, whatever family is asked for: `font_hook.py` and `mathtext_hook.py`
-   become the end of two of matplotlib's modules.
-2. A font cache with the paths of the sandbox is put into the skeleton of `/tmp`: the first import need not search. It has the
-   usual names of other systems, each for a font of the same kind.
-3. The fonts also stand below /usr/share/fonts, where Pillow and programs look for them by name or by path.
+1. Every text falls back to fonts with the other scripts, whatever family is selected: `font_hook.py` and `mathtext_hook.py`
+   are appended to two of matplotlib's modules.
+2. A font cache with the paths of the sandbox is put into the skeleton of `/tmp`, so the first import need not search. It
+   maps the usual names of other systems to fonts of the same kind.
+3. The fonts are also linked below /usr/share/fonts, where Pillow and programs find them by name or by path.
 
 Prints the number of font names. Runs in the machine's own interpreter, with the packages of the new tree.
 """
@@ -19,15 +19,15 @@ packages = pathlib.Path(sys.argv[2])
 hooks = pathlib.Path(sys.argv[3])
 
 CJK_FAMILY = "Noto Sans CJK JP"
-# The other scripts, as the package with their fonts spells them; those that DejaVu draws well are left out. All are opened
-# with the first text of each family, which takes 0.1 ms for each.
+# The other scripts, as spelled in the names of their fonts' package; those that DejaVu covers well are left out. All
+# are opened with the first text of each family, which takes 0.1 ms each.
 SCRIPTS = """
 Devanagari Bengali Gurmukhi Gujarati Oriya Tamil Telugu Kannada Malayalam Sinhala Thai Myanmar Khmer Ethiopic Symbols
 """.split()
 EMOJI_FAMILY = "Noto Emoji"
 
-# Names that programs ask for, the usual advice for other systems, and the family that each gets rather than a warning and
-# boxes. The five CJK families of Noto share one set of glyphs and differ only in preferred shapes.
+# Names that programs use, following the usual advice for other systems, and the family that each gets instead of a
+# warning and boxes. The five CJK families of Noto share one set of glyphs and differ only in preferred shapes.
 ALIASES = {
     CJK_FAMILY: """
 Noto Sans CJK SC|Noto Sans CJK TC|Noto Sans CJK HK|Noto Sans CJK KR|Noto Sans SC|Noto Sans TC|Noto Sans HK|Noto Sans JP
@@ -103,7 +103,7 @@ def script_font(name):
 
 
 def append(module, hook):
-    """Makes a hook the end of one of matplotlib's modules, in place of one that stands there."""
+    """Appends a hook to one of matplotlib's modules, replacing an earlier one."""
     path = packages / "matplotlib" / module
     mark = "\n\n# --- python-sandbox: what follows is not matplotlib's.\n"
     text = path.read_text(encoding="utf-8").partition(mark)[0]
@@ -122,7 +122,7 @@ def add_hooks():
 
 
 def write_font_cache():
-    """The cache that matplotlib would make at its first import, with our fonts only and with the sandbox's paths."""
+    """The cache that matplotlib would create on its first import, with our fonts only and with the sandbox's paths."""
     search = font_manager.findSystemFonts
 
     def find_ours(fontpaths=None, fontext="ttf"):
@@ -142,13 +142,13 @@ def write_font_cache():
     for entry in entries:
         if entry["fname"].startswith(str(root)):
             entry["fname"] = "/" + str(pathlib.Path(entry["fname"]).relative_to(root))
-            # Of a font with a range of weights the regular one is drawn.
+            # A font with a range of weights is drawn as regular.
             entry["weight"] = 400
     families = {}
     for entry in entries:
         families.setdefault(entry["name"], []).append(entry)
     for family, members in list(families.items()):
-        # A family of one weight is taken for bold too, without a word in the log.
+        # A family with one weight is used for bold too, without a log message.
         if all(member["fname"].startswith("/") and member["weight"] == 400 for member in members):
             families[family] = members + [{**member, "weight": 700} for member in members]
             entries += families[family][len(members) :]
@@ -163,12 +163,12 @@ def write_font_cache():
 
 
 def link_fonts():
-    """Relative links, as the tree is looked at from outside too."""
+    """Creates relative links, as the tree is also read from outside."""
     fonts = root / "usr/share/fonts"
     wanted = [("truetype/dejavu", path) for path in sorted((data / "fonts/ttf").glob("DejaVu*.ttf"))]
     wanted += [("truetype/noto", path) for path in script_fonts]
     for folder, target in [*wanted, ("opentype/noto", cjk_font)]:
-        # `[wght]` in a name is a pattern to glob.
+        # `[wght]` in a name would be a pattern for glob.
         link = fonts / folder / target.name.replace("[wght]", "-Regular").replace("-Italic-Regular", "-Italic")
         link.parent.mkdir(parents=True, exist_ok=True)
         link.unlink(missing_ok=True)
@@ -177,6 +177,6 @@ def link_fonts():
 
 fonts_count = write_font_cache()
 link_fonts()
-# Last: what the import above read was matplotlib as it came.
+# Last: the import above read the unmodified matplotlib.
 add_hooks()
 print(fonts_count)

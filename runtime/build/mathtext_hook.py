@@ -1,12 +1,12 @@
 # Appended by fonts.py to matplotlib/_mathtext.py in the tree.
 #
-# Text with a formula in it ("温度 $T$") is drawn by another part of matplotlib, which knows no fallback: a letter of a script
-# that the mathematical fonts lack comes from the fonts that have it.
+# Text that contains a formula ("温度 $T$") is drawn by another part of matplotlib, which has no fallback: a letter of a
+# script that the mathematical fonts lack is taken from the fonts that have it.
 
 
 def _install_sandbox_scripts():
     get_glyph = UnicodeFonts._get_glyph
-    # Where the mathematical fonts have letters and symbols of their own.
+    # Ranges in which the mathematical fonts have letters and symbols of their own.
     mathematical = [(0, 0x8FF), (0x1D00, 0x2E7F), (0xD800, 0xF8FF), (0x1D400, 0x1D7FF)]
 
     @functools.wraps(get_glyph)

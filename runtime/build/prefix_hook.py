@@ -1,6 +1,7 @@
-# Puts /usr for the prefix that the interpreter found. It takes the one that it was built with when it cannot tell its own
-# place, which is so when a program starts `python3` by its bare name without PATH. A link in the tree leads from there to the
-# library; programs and tracebacks shall not show it. `sandbox_prefix.pth` imports this where the prefix is not /usr.
+# Replaces the prefix that the interpreter found with /usr. The interpreter uses the one it was built with if it cannot
+# determine its own location, as when a program starts `python3` by its bare name without PATH. A link in the tree leads
+# from there to the library; programs and tracebacks must not show it. `sandbox_prefix.pth` imports this if the prefix
+# is not /usr.
 import sys
 
 _found = sys.prefix.rstrip("/")

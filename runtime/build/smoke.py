@@ -1,6 +1,6 @@
-"""Proves the finished tree from inside: every package loads and works, and mixed text is drawn, with no warning.
+"""Checks the finished tree from inside: every package loads and works, and mixed text is drawn, without warnings.
 
-Runs in the new root file system, read-only but for an empty `/tmp`, with the environment that programs get.
+Runs in the new root file system, read-only except for an empty `/tmp`, with the environment that programs get.
 """
 
 import importlib.metadata
@@ -15,7 +15,7 @@ import warnings
 
 warnings.simplefilter("error")
 
-# What the guest agent does in every sandbox: the skeleton's entries appear in /tmp.
+# As the guest agent does in every sandbox: the skeleton's entries appear in /tmp.
 skeleton = pathlib.Path("/usr/share/python-sandbox/skel")
 for source in skeleton.rglob("*"):
     target = pathlib.Path("/tmp") / source.relative_to(skeleton)
@@ -26,7 +26,7 @@ for source in skeleton.rglob("*"):
 
 
 class Refuse(logging.Handler):
-    """A library that complains in its log has failed too."""
+    """A library that logs a warning has failed, too."""
 
     def emit(self, record):
         raise RuntimeError(record.getMessage())
@@ -62,7 +62,7 @@ def check_standard_library():
     os.environ["TZ"] = "Asia/Tokyo"
     time.tzset()
     assert time.timezone == -9 * 3600
-    # The C library loads libgcc_s only when a thread ends in this way.
+    # The C library loads libgcc_s only when a thread ends this way.
     worker = threading.Thread(target=lambda: None)
     worker.start()
     worker.join()
@@ -135,7 +135,7 @@ def check_documents():
 
 
 def check_full_list():
-    """Of the list `full`: nothing to do where it is not installed."""
+    """For the list `full`: does nothing if it is not installed."""
     if not is_there("sklearn"):
         return
     import networkx
@@ -179,7 +179,7 @@ def check_full_list():
 TEXT = "café 中文 日本語 한국어 αβγ Жук हिन्दी ไทย বাংলা தமிழ் 😀 🚀 ≤ ✓ ★"
 CJK = "Noto Sans CJK JP"
 GENERIC = ["sans-serif", "serif", "monospace", "cursive", "fantasy"]
-# A few of each kind of name, CJK ones first; all are in fonts.py.
+# Some names of each kind, CJK first; all are in fonts.py.
 CJK_NAMES = """
 SimHei|SimSun|KaiTi|FangSong|STSong|STHeiti|STKaiti|Songti SC|Heiti SC|PingFang SC|PingFang TC|PingFang HK|Microsoft YaHei
 Microsoft JhengHei|PMingLiU|MingLiU|Batang|Gulim|Dotum|Malgun Gothic|Noto Sans CJK SC|Noto Sans CJK TC|Noto Sans CJK JP
@@ -198,7 +198,7 @@ def names(text):
 
 
 def draw(plt, text=TEXT, kinds=("png",), **properties):
-    """A figure with the text in every place that has one. A glyph that is missing is a warning, and so an error here."""
+    """A figure with the text in every possible position. A missing glyph is a warning, and so an error here."""
     figure, axes = plt.subplots(figsize=(3, 2))
     axes.set_title(text, **properties)
     axes.set_xlabel(text)
@@ -259,7 +259,7 @@ def check_plots():
 
 
 def check_missing_family(plt):
-    """A family that nobody has is said once, however often it is asked for, and the text is drawn all the same."""
+    """A missing family is reported once, however often it is used, and the text is still drawn."""
     said = []
     handler = logging.Handler()
     handler.emit = lambda record: said.append(record.getMessage())
@@ -275,7 +275,7 @@ def check_missing_family(plt):
 
 
 def check_files():
-    """What ordinary programs look up."""
+    """Databases that ordinary programs use."""
     import ctypes
     import ctypes.util
     import grp
@@ -286,7 +286,7 @@ def check_files():
 
     for name in ["c", "m", "z", "ssl", "crypto", "sqlite3"]:
         found = ctypes.util.find_library(name)
-        # A package of the list may bring its own of the last three, or the interpreter have them inside.
+        # A package of the list may include its own copy of the last three, or the interpreter may have them built in.
         assert found or name in ["ssl", "crypto", "sqlite3", "z"], name
         assert not found or ctypes.CDLL(found), found
     assert ctypes.util.find_library("no-such-library") is None
@@ -296,13 +296,13 @@ def check_files():
     assert (socket.getservbyname("https"), socket.getservbyport(5432)) == (443, "postgresql")
     assert socket.getprotobyname("tcp") == 6
     assert socket.getaddrinfo("127.0.0.1", "http")[0][4] == ("127.0.0.1", 80)
-    # Where the guest agent puts what is each sandbox's own; here there is none.
+    # The guest agent puts each sandbox's own data here; during the build there is none.
     assert os.readlink("/run/program") == "../tmp/.sandbox/program" and os.readlink("/etc/passwd") == "../run/sandbox/passwd"
     fallback = pathlib.Path("/usr/share/python-sandbox")
     assert "sandbox:x:1000:" in (fallback / "passwd").read_text() and (fallback / "group").is_file()
     assert grp and pwd
-    # By its bare name and without PATH an interpreter falls back to the prefix that it was built with. One below /usr finds
-    # itself, one in a user's directory cannot, and every other has a link.
+    # Started by its bare name and without PATH, an interpreter falls back to the prefix it was built with. One below
+    # /usr finds itself, one in a user's directory cannot, and for every other there is a link.
     import importlib.util
 
     if importlib.util.find_spec("sandbox_prefix") is None:

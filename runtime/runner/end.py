@@ -1,15 +1,15 @@
-# The end of a program. CPython waits for threads, runs what is registered with `atexit`, lets go of all modules, and
-# with them of every object, whose end closes files and runs finalizers. The last part touches everything that was ever
-# imported, and in a fork copies it: several times the price of a short program.
+# The end of a program. CPython waits for threads, runs the `atexit` handlers, then releases all modules and with them
+# every object, which closes files and runs finalizers. The last part touches everything that was ever imported, and in
+# a fork copies it: several times the cost of a short program.
 #
-# So what the program made ends here first, in CPython's order. Then, if nothing that could still do something at its
-# end is left, the process leaves at once, as all that CPython would do besides is to free memory. What is left, since a
-# module of a library holds it, is ended one by one: files are closed, finalizers called. The interpreter is taken apart as
-# always only where that is cheap, without packages of a template, or where nothing else stops daemon threads.
+# So the program's own objects are ended here first, in CPython's order. Then, if no object is left whose end could have
+# an effect, the process exits at once, as CPython would only free memory. Objects that remain because a library's
+# module holds them are ended one by one: files are closed, finalizers called. A full interpreter shutdown happens only
+# if it is cheap, without the packages of a template, or if nothing else can stop daemon threads.
 
-# Types of extension modules whose end does something, though they have no finalizer that Python shows.
-# Fewer objects than any package of weight brings: those of the interpreter and what the runner imports.
+# Fewer objects than with any large package: those of the interpreter and the runner's imports.
 _SMALL = 60_000
+# Types of extension modules whose end has an effect, although they have no finalizer visible from Python.
 _ENDING_TYPES = {("sqlite3", "Connection"), ("_gdbm", "gdbm"), ("_dbm", "dbm")}
 
 
@@ -37,7 +37,7 @@ def _finisher():
     default, interrupt = _signal.SIG_DFL, _signal.SIGINT
     built_in = frozenset(vars(builtins))
     bases, namespace_of = type.__dict__["__mro__"].__get__, type.__dict__["__dict__"].__get__
-    # What is here now is never looked at again.
+    # Existing objects are never examined again.
     gc.collect()
     gc.freeze()
     is_small = gc.get_freeze_count() < _SMALL
@@ -77,7 +77,7 @@ def _finisher():
         return good
 
     def flush_again():
-        # What was printed since. Failures were told before.
+        # Flushes what was printed since. Failures were reported before.
         for name in ("stdout", "stderr"):
             try:
                 getattr(sys, name).flush()
@@ -85,15 +85,15 @@ def _finisher():
                 setattr(sys, name, None)
 
     def reset_signals():
-        # Handlers hold on to the program's functions.
+        # Handlers hold references to the program's functions.
         for number in range(1, 65):
             if callable(handler := get_handler(number)) and type(handler) is not builtin_type:
                 set_handler(number, default)
 
     def own_modules():
-        """Names of the program's modules: beside it, or made by it out of nothing."""
+        """Names of the program's modules: located beside it, or created by it dynamically."""
         names, rest = [], len(modules) - known
-        # From the end: even to look at a name copies its page.
+        # From the end: even looking at a name copies its page.
         for name in reversed(modules):
             if rest <= 0:
                 break
@@ -110,7 +110,7 @@ def _finisher():
         return names
 
     def clear(namespace):
-        # As _PyModule_ClearDict(): not what finalizers may need.
+        # Like _PyModule_ClearDict(): keeps what finalizers may need.
         for name in list(namespace):
             if type(name) is str and name[:1] == "_" and name[1:2] != "_":
                 namespace[name] = None
@@ -120,10 +120,10 @@ def _finisher():
 
     def end_objects():
         reset_signals()
-        # While all of it can still be reached: this puts what holds on to something before what it holds on to, so
-        # that the finalizers of the next collection flush a file before they close what is below it.
+        # While everything is still reachable: this orders objects before those they refer to, so that the finalizers of
+        # the next collection flush a file before they close what is below it.
         hidden(collect)
-        # From here on CPython cannot import, and warns without it.
+        # From here on CPython cannot import, and would warn about it.
         modules["warnings"] = None
         for name in ("last_exc", "last_type", "last_value", "last_traceback"):
             if hasattr(sys, name):
@@ -146,7 +146,7 @@ def _finisher():
         hidden(collect)
 
     def may_act(kind):
-        """Whether the end of an object of this type could do something."""
+        """Whether the end of an object of this type could have an effect."""
         for base in bases(kind):
             namespace = namespace_of(base)
             if "__del__" in namespace:
@@ -154,12 +154,12 @@ def _finisher():
         return (kind.__module__, kind.__name__) in _ENDING_TYPES
 
     def left():
-        """What is left whose end could do something; empty for nothing."""
+        """The remaining objects whose end could have an effect; empty if there are none."""
         kinds = {kind for kind in set(map(type, objects())) if may_act(kind)}
         return kinds and [thing for thing in objects() if type(thing) in kinds]
 
     def layer(thing):
-        """Files from the outside in: each writes what it holds to the one below when it is closed."""
+        """Files from the outermost layer inwards: when closed, each writes its buffer to the one below."""
         if isinstance(thing, text_file):
             return 1
         if isinstance(thing, buffered_file):
@@ -175,7 +175,7 @@ def _finisher():
                 else:
                     hidden(thing.__del__)
             except BaseException as error:
-                # CPython is silent about files.
+                # CPython reports nothing for files.
                 if not layer(thing):
                     ignored(type(thing).__del__ if hasattr(type(thing), "__del__") else thing, error)
 
@@ -202,11 +202,11 @@ def _finisher():
             except BaseException as error:
                 ignored(end_one_by_one, error)
         if whole:
-            # Modules of the library may hold what is left, and those end with the rest.
+            # Modules of the library may hold the rest, which ends with them.
             if is_small:
                 unfreeze()
             if interrupted:
-                # Ends the interpreter as that does. It was printed before.
+                # Ends the interpreter as an uncaught KeyboardInterrupt does. It was printed before.
                 sys.excepthook = silent
                 raise KeyboardInterrupt
             sys.exit(code if good else 120)

@@ -1,9 +1,9 @@
-# Variables that CPython reads at its start, and that come later here: with the request.
+# Variables that CPython reads on startup, and that arrive later here: with the request.
 
 
 def _obey(environ):
-    """Does what the interpreter would have done at its start, had these variables been there. The service refuses those
-    for which it is too late (`interpreter_env.rs`)."""
+    """Applies what the interpreter would have applied on startup. The service rejects those variables for which it is too
+    late (`interpreter_env.rs`)."""
     options = environ.get("PYTHONWARNINGS")
     if options:
         import warnings
@@ -30,7 +30,7 @@ def _obey(environ):
         # The encoding is UTF-8 in any case.
         sys.stdin.reconfigure(errors=errors or "strict")
         sys.stdout.reconfigure(errors=errors or "strict")
-    # Last: from here on a module of the program's could be found instead of ours. Its own directory comes before these.
+    # Last: from here on a module of the program could be found instead of ours. Its directory comes before these.
     path = environ.get("PYTHONPATH")
     if path:
         sys.path[:0] = [os.path.abspath(entry) for entry in path.split(":")]

@@ -1,15 +1,15 @@
-# An exception that nobody caught: printed as the interpreter would, and told to the agent, whose verdict can then name
-# it without looking for it in what the program printed.
+# An uncaught exception: printed as the interpreter would, and reported to the agent, so that a verdict can name it
+# without searching the program's output.
 #
-# The note to the agent is lines of fields with tabs between them; crates/executor/src/note.rs reads it:
+# The note to the agent is lines of tab-separated fields; crates/executor/src/note.rs reads it:
 #   role, type, errno, line of main.py, module of the innermost frame, file name of an OSError, first line of the text
 # Roles: raised, note, member (of a group), cause, context, exit (the text of sys.exit), installed (the names of
-# packages, where a module is missing).
+# packages, if a module is missing).
 _RECORDS_MAX, _NOTES_MAX, _TEXT_MAX, _NAMES_MAX = 6, 3, 300, 1200
 
 
 def _origin(error):
-    """The program's line where an exception came from, 0 when it is none of the program's; and the innermost module."""
+    """The program's line where an exception came from, 0 if none; and the innermost module."""
     line, module, frames = 0, "", error.__traceback__
     while frames is not None:
         frame = frames.tb_frame
@@ -62,7 +62,7 @@ def _installed():
 
 
 def _related(error):
-    """Records of an exception, its notes, the members of a group, and what caused it."""
+    """Records of an exception, its notes, the members of a group, and its causes."""
     records, seen, role, missing = [], set(), "raised", isinstance(error, ImportError)
     while error is not None and id(error) not in seen and len(seen) < _RECORDS_MAX:
         seen.add(id(error))
@@ -84,7 +84,7 @@ def _tell(records):
     try:
         _leave_note("\n".join(records()).encode("utf-8", "replace"))
     except BaseException:
-        # Without memory, or by a hostile exception: the verdict does without.
+        # Out of memory, or a hostile exception: the verdict does without the note.
         pass
 
 
@@ -96,7 +96,7 @@ def _write_error(text):
 
 
 def _exit_code(code):
-    """What the interpreter makes of the argument of SystemExit."""
+    """The exit code that the interpreter derives from the argument of SystemExit."""
     if code is None:
         return 0
     if isinstance(code, int):
@@ -130,10 +130,10 @@ def _display(kind, error, frames):
 
 
 def _report(error):
-    """Ends an exception as PyErr_Print() of the interpreter does; gives the exit code."""
+    """Handles an exception as PyErr_Print() of the interpreter does; returns the exit code."""
     frames = error.__traceback__
     while frames is not None and frames.tb_frame.f_globals is globals():
-        # Ours, where they could not be hidden.
+        # Our frames, in case they could not be hidden.
         frames = frames.tb_next
     error.__traceback__ = frames
     _tell(lambda: _related(error))

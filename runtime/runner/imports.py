@@ -1,9 +1,10 @@
-# What changes in modules of others, right after they are imported. Each finder is asked for modules of its own directory
-# alone, so programs that import none of them pay nothing.
+# Changes to other packages' modules, right after they are imported. Each finder only handles the modules of its own
+# directory, so programs that import none of them pay nothing.
 
 
 def _after_import(name, directories, change):
-    """Calls `change` with the module `name` once it is imported, or now if it is. `directories` may hold its package."""
+    """Calls `change` with the module `name` once it is imported, or now if it already is. `directories` may contain its
+    package."""
     if name in sys.modules:
         change(sys.modules[name])
         return
@@ -13,7 +14,7 @@ def _after_import(name, directories, change):
         def find_spec(self, wanted, target=None):
             spec = super().find_spec(wanted, target)
             if wanted == name and spec is not None:
-                # From now on the ordinary finder serves the directory.
+                # From now on the default finder serves the directory.
                 sys.path_importer_cache.pop(self.path, None)
                 loader = spec.loader
                 run = loader.exec_module
@@ -35,13 +36,13 @@ def _after_import(name, directories, change):
 
 def _settle_start_method(context):
     """Makes "fork" the start method of multiprocessing unless the program chooses another: since CPython 3.14 it would be
-    "forkserver", and scipy takes that on older ones when nobody has chosen."""
+    "forkserver", and scipy uses that on older versions when none was chosen."""
     default = context._default_context
     default._default_context = default.get_context("fork")
     get = default.get_start_method
 
     def get_start_method(allow_none=False):
-        # Not None, so that nobody takes it for a question that is open; set_start_method still works once.
+        # Not None, so that callers do not take it as undecided; set_start_method still works once.
         if allow_none and default._actual_context is None:
             return "fork"
         return get(allow_none)
@@ -53,8 +54,8 @@ def _settle_start_method(context):
 
 
 def _save_shown_figures(pyplot):
-    """plt.show() has nobody to show a figure to: it writes the open figures to the working directory of the program and
-    closes them, as a window would be closed. Backends that a program brings itself are left alone."""
+    """plt.show() has no display: it writes the open figures to the working directory of the program and closes them, as a
+    window would be closed. A backend that the program selects is left alone."""
     shown = pyplot.show
     count = 0
 

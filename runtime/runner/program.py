@@ -1,13 +1,13 @@
-# The program: how it is read, and the `__main__` that it runs as.
+# The program: how it is received, and the `__main__` that it runs as.
 
-# The guest agent writes the program here before it starts it. Where the runtime has no link to it, the second name is
-# the only one.
+# The guest agent writes the program here before it starts it. If the runtime has no link to it, only the second name
+# exists.
 _PROGRAM_FILES = ("/run/program/main.py", "/tmp/.sandbox/program/main.py")
 _OUTPUT = "/tmp/output"
 
 
 def _receive():
-    """Waits for the program. Gives its source and its environment."""
+    """Waits for the program. Returns its source and its environment."""
     if os.read(4, 1) != b"1":
         # The agent is gone, and with it the sandbox.
         os._exit(1)
@@ -33,7 +33,7 @@ def _receive():
 
 
 def _prepare():
-    """Waits for the program. Gives its source and the namespace to run it in."""
+    """Waits for the program. Returns its source and the namespace to run it in."""
     source, environment = _receive()
     for name, value in environment:
         os.environ[name] = value
@@ -42,7 +42,7 @@ def _prepare():
     path = _PROGRAM_FILES[0] if os.path.exists(_PROGRAM_FILES[0]) else _PROGRAM_FILES[1]
     main = type(sys)("__main__")
     namespace = vars(main)
-    # As CPython has it; but the text is what was sent, whatever a cookie in it says of its encoding (PEP 263).
+    # As in CPython; but the text is what was sent, whatever encoding (PEP 263) it declares.
     loader = namespace["__loader__"] = _SourceFileLoader("__main__", path)
     loader.get_source = lambda name=None: source
     if sys.version_info < (3, 14):
@@ -54,9 +54,9 @@ def _prepare():
     sys.argv[:] = ["main.py"]
     sys.orig_argv[:] = [sys.executable, "main.py"]
     sys.path.insert(0, _OUTPUT)
-    # Last, so that it hides nothing: here the interpreter itself looks for the lines of `main.py` to show.
+    # Last, so that it hides nothing: the interpreter itself searches here for the lines of `main.py` to show.
     sys.path.append(os.path.dirname(path))
-    # Without a time, so that no other file of the name replaces it.
+    # Without a modification time, so that no other file of that name replaces it.
     lines = _StringIO(source, None).readlines()
     if lines and not lines[-1].endswith("\n"):
         lines[-1] += "\n"
@@ -66,7 +66,7 @@ def _prepare():
 
         time.tzset()
     if "logging" in sys.modules:
-        # It tells the age of the process by this.
+        # It calculates the age of the process from this.
         import time
 
         logging = sys.modules["logging"]
@@ -76,11 +76,11 @@ def _prepare():
 
 
 def _frames_hider():
-    """Makes a function that calls another with no frame of ours to be seen below it.
+    """Makes a function that calls another while all our frames are hidden.
 
-    A frame whose instruction lies before the first that can be traced is passed over by whatever walks the frames
-    (_PyFrame_IsIncomplete, CPython 3.11 and newer), and no traceback shows it. Ours are made to look so during the call,
-    and set right before any of them goes on. Where it cannot be done, the frames show."""
+    A frame whose instruction is before the first traceable one is skipped by everything that walks frames
+    (_PyFrame_IsIncomplete, CPython 3.11 and newer), and no traceback shows it. Ours are changed accordingly during the
+    call, and restored before any of them continues. If that is not possible, the frames are visible."""
     from collections import deque
     from functools import partial
     from itertools import repeat
@@ -95,14 +95,14 @@ def _frames_hider():
         return call_openly
 
     def place(frame):
-        """Where a frame keeps its instruction, and what hides it: found by the value that must be there."""
+        """Where a frame stores its instruction, and the value that hides it: found by the value that must be there."""
         nonlocal numbers
         inner = at(id(frame) + frame_offset).value
         code = id(frame.f_code) + code_size
         for number in numbers:
             cell = at(inner + number * word_size)
             if cell.value == code + frame.f_lasti:
-                # The same in every frame: looked for once, in the trial below.
+                # The same in every frame: searched for once, in the trial below.
                 numbers = (number,)
                 return cell, code - 2
         return None
@@ -115,17 +115,17 @@ def _frames_hider():
             cell, value = found
             cells.append(cell)
             values.append(cell.value)
-            # Before it is hidden: what is hidden is no longer found from above.
+            # Before it is hidden: the frame below a hidden one cannot be found any more.
             frame = frame.f_back
             cell.value = value
 
     def call_hidden(function):
         cells, values = [], []
         try:
-            # One instruction of this frame's: what runs in it is hide(), then the function.
+            # A single instruction of this frame: it runs hide(), then the function.
             deque(map(call, (partial(hide, frame_of_caller(), cells, values), function)), 0)
         finally:
-            # One instruction too: no signal handler comes in between.
+            # Also a single instruction: no signal handler runs in between.
             deque(map(setattr, cells, repeat("value"), values), 0)
 
     at, numbers, frame_of_caller = word.from_address, range(12), sys._getframe

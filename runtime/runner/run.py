@@ -1,8 +1,8 @@
-# Runs the parts in their order.
+# Runs the parts in order.
 
 
 def _run():
-    """Runs the program; gives its exit code and whether Ctrl-C ended it, and holds on to nothing of it."""
+    """Runs the program; returns its exit code and whether Ctrl-C ended it, and keeps no reference to it."""
     source, namespace = _prepare()
     try:
         code = compile(source, "main.py", "exec", dont_inherit=True)
@@ -14,11 +14,11 @@ def _run():
     return 0, False
 
 
-# Asked before anything is imported: a package might open a descriptor.
+# Checked before anything is imported: a package might open a descriptor.
 _forks = _is_template()
 _import(sys.argv[1:])
 _change_imports()
-# Before any fork: what is looked up in each is copied in each.
+# Before any fork: what is looked up in a fork is copied in each.
 _call_hidden = _frames_hider()
 _bind_streams, _leave_note = _make_streams()
 _finish = _finisher()

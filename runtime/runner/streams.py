@@ -1,18 +1,18 @@
-# Standard output and error as `python main.py` has them on pipes, but that nothing printed is lost when the program is
-# killed.
+# Standard output and error as with `python main.py` on pipes, except that no output is lost when the program is killed.
 #
-# CPython keeps up to 8 KiB of output in the memory of the process. These streams do the same, and keep a copy of what
-# waits in memory that the agent shares, where it finds it after the end, however that came. So printing costs what it
-# costs elsewhere, and needs neither `-u` nor a write for each value. What differs from CPython, on purpose:
-# - what waits is written before a fork, not by both sides after it;
-# - it is not lost at os._exit() and a fatal signal; after an exec it comes last;
+# CPython buffers up to 8 KiB of output in the memory of the process. These streams do the same, and keep a copy of the
+# buffered output in memory shared with the agent, which finds it there after the end, whatever its cause. So printing
+# costs what it costs elsewhere, and needs neither `-u` nor a write per value. Deliberate differences from CPython:
+# - buffered output is written before a fork, not by both sides after it;
+# - it is not lost on os._exit() and a fatal signal; after an exec it comes last;
 # - a forked child writes line by line, as the shared copy is its parent's.
 #
-# Layout of each stream's memory, in bytes; that of standard error begins at 65536. crates/agent/src/streams.rs reads it:
-#    0  what waits, in bytes, times two; plus one while it is being written to the pipe
-#    8  what was written to the pipe before that, in bytes
-#   16  length of the note on how the program ended (that of standard error alone)
-#   64  what waits
+# Layout of each stream's memory, in bytes; that of standard error begins at 65536. crates/agent/src/streams.rs reads
+# it:
+#    0  length of the buffered output, times two; plus one while it is being written to the pipe
+#    8  number of bytes written to the pipe before that
+#   16  length of the note on how the program ended (only for standard error)
+#   64  the buffered output
 #   16448  the note
 _WAITING, _NOTE, _STREAM_BYTES, _STREAM_DISTANCE = 64, 64 + 16384, 24576, 65536
 # protocol::NOTE_BYTES_MAX.
@@ -22,7 +22,7 @@ _BUFFER_BYTES = 8192
 
 
 def _make_streams():
-    """Makes both streams and gives a function that binds them to the memory of a sandbox, and one that leaves a note
+    """Makes both streams and returns a function that binds them to the memory of a sandbox, and one that leaves a note
     there."""
     import _thread
     import ctypes
@@ -47,7 +47,7 @@ def _make_streams():
     first_write, first_flush = io.BufferedWriter.write, io.BufferedWriter.flush
 
     def make(number, name, errors, by_line):
-        # One lock, so that the copy stays what the stream holds; taken before a fork, so that no child gets it taken.
+        # One lock, so that the copy matches the stream; taken before a fork, so that no child inherits it locked.
         lock = _thread.RLock()
         waiting = words = None
         flushes = interrupted = 0
@@ -65,7 +65,7 @@ def _make_streams():
                             return written
                     before = flushes
                     written = first_write(self, data)
-                    # A signal handler that printed may have flushed it already.
+                    # A signal handler that printed may already have flushed it.
                     if flushes == before:
                         waiting.write(data)
                         words[0] = (waiting.tell() - _WAITING) * 2 + interrupted
@@ -75,7 +75,7 @@ def _make_streams():
                 nonlocal flushes, interrupted
                 with lock:
                     size = waiting.tell() - _WAITING
-                    # Stays so when an exception comes in between: then the agent counts what got out.
+                    # Stays set if an exception interrupts the write: the agent then counts what was written.
                     interrupted = 1
                     words[0] = size * 2 + 1
                     first_flush(self)
@@ -106,7 +106,7 @@ def _make_streams():
                 try:
                     buffer.flush()
                 except (OSError, ValueError):
-                    # Closed or detached: whoever writes next is told.
+                    # Closed or detached: the next writer gets the error.
                     pass
 
         def in_child():
@@ -158,7 +158,7 @@ def _make_streams():
         os.register_at_fork(before=before_fork, after_in_parent=in_parent, after_in_child=in_child)
 
     def leave_note(data):
-        # How a child ends is no word on how the program did.
+        # A child's end says nothing about the program's.
         if note is not None:
             note(data)
 

@@ -1,4 +1,4 @@
-# The interpreter before it has a program: what it imports, how it waits to be forked, how a fork becomes one of its own.
+# The interpreter before it has a program: its imports, waiting to be forked, and making a fork independent.
 
 
 def _import(names):
@@ -6,7 +6,7 @@ def _import(names):
         try:
             __import__(name)
         except ImportError as error:
-            # A runtime of the operator's own may lack it; the program will be told if it wants it.
+            # An operator's own runtime may lack it; a program that imports it gets the error.
             sys.stderr.write("the template leaves out %s: %s\n" % (name, error))
 
 
@@ -19,20 +19,20 @@ def _is_template():
 
 
 def _serve_forks():
-    """Waits to be forked. Returns in each fork; the template ends in here."""
+    """Waits to be forked. Returns in each fork; the template itself ends in here."""
     import ctypes
     import gc
 
     hook = ctypes.PyDLL("/tmp/template.so")
     system = ctypes.PyDLL(None)
     _end_threads()
-    # A collection in a fork would copy all that it looks at.
+    # A garbage collection in a fork would copy everything it examines.
     gc.collect()
     gc.freeze()
     _compact(system)
     outcome = hook.sandbox_template_serve(3)
     if outcome != 0:
-        # The numbers of crates/confine/src/hook.rs.
+        # The constants of crates/confine/src/hook.rs.
         why = {1: "its socket was closed", 2: "it has grown", 3: "its socket is broken"}
         sys.stderr.write("the template ends: %s\n" % why.get(outcome, outcome))
         os._exit(outcome)
@@ -40,7 +40,7 @@ def _serve_forks():
 
 
 def _end_threads():
-    """A template must have one thread. Numeric libraries end theirs before a fork, and start them when needed."""
+    """A template must have one thread. Numeric libraries end theirs before a fork, and restart them when needed."""
     if len(os.listdir("/proc/self/task")) > 1:
         child = os.fork()
         if child == 0:
@@ -53,7 +53,7 @@ def _end_threads():
 
 
 def _compact(system):
-    """Puts memory that each fork maps again into huge pages: a fork then copies one entry for 512 (Linux 6.1)."""
+    """Moves memory that each fork maps again into huge pages: a fork then copies one entry instead of 512 (Linux 6.1)."""
     import ctypes
 
     madvise = system.madvise
@@ -67,19 +67,19 @@ def _compact(system):
         first = (first + huge - 1) // huge * huge
         end = end // huge * huge
         if rights == "rw-p" and inode == "0" and first < end and "[stack]" not in line:
-            # Refused where the kernel has no huge page to give: then it stays as it is.
+            # Fails if the kernel has no free huge page: then nothing changes.
             madvise(first, end - first, collapse)
 
 
 def _diverge():
-    """Makes this fork different from its siblings. `random` and its users do so by themselves at a fork."""
+    """Makes this fork different from others. `random` and its users do so themselves on a fork."""
     modules = sys.modules
     if "numpy.random" in modules:
-        # All of its state from the system: `seed` would find some by code that touches, and so copies, twice the pages.
+        # All of its state from the system: `seed` would run code that touches, and so copies, twice as many pages.
         words = modules["numpy"].frombuffer(os.urandom(4 * 624), "<u4")
         modules["numpy.random"].set_state(("MT19937", words, 624))
     if "tempfile" in modules:
-        # It tells forks by their pid, and that is the same in every sandbox.
+        # It distinguishes forks by pid, which is the same in every sandbox.
         modules["tempfile"]._name_sequence = None
     if "_ssl" in modules:
         # So does OpenSSL.
@@ -92,5 +92,5 @@ def _diverge():
     if "platform" in modules:
         modules["platform"]._uname_cache = None
     if "threading" in modules:
-        # CPython renews the number of the main thread since 3.12.
+        # CPython itself updates the main thread's id since 3.12.
         modules["threading"].main_thread()._set_native_id()

@@ -1,15 +1,15 @@
-//! The guest agent, the launcher, and what templates load, as bytes.
+//! The guest agent, the launcher and the templates' shared object, as bytes.
 //!
-//! The agent must run where nothing is: in an empty root, in any container, as first process of a microVM. So it
-//! is built as a static executable (see `build.rs`) and every executor carries it in the service's own binary.
+//! The agent must run where nothing else is: in an empty root, in any container, as first process of a microVM. So it
+//! is built as a static executable (see `build.rs`) and embedded in the service's binary.
 
 /// A static executable for the machine that this crate was built for.
 pub const AGENT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/sandbox-agent"));
 
-/// The native executor's launcher, a static executable as well; see `crates/launcher`.
+/// The native executor's launcher, also a static executable; see `crates/launcher`.
 pub const LAUNCHER: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/sandbox-launcher"));
 
-/// A shared object for interpreters of this machine's kind with a GNU C library; see `crates/template`.
+/// A shared object for interpreters of this architecture with a GNU C library; see `crates/template`.
 pub const TEMPLATE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/libsandbox_template.so"));
 
 #[cfg(test)]

@@ -12,13 +12,13 @@ const READ_BYTES: usize = 64 * 1024;
 
 /// A byte stream to the host: one descriptor for both ways, or two.
 ///
-/// Nothing here blocks unless it says so: while a program runs, its deadline comes first.
+/// No method blocks unless it says so: while a program runs, its deadline comes first.
 #[derive(Debug)]
 pub struct Channel {
     input: OwnedFd,
     output: OwnedFd,
     decoder: Decoder,
-    /// Encoded but not yet written. Bounded by what the agent sends: output up to its cap and short messages.
+    /// Encoded but not yet written. Bounded by what the agent sends: output up to its cap, and short messages.
     outgoing: Vec<u8>,
 }
 
@@ -26,7 +26,7 @@ impl Channel {
     /// Takes over the stream.
     ///
     /// # Errors
-    /// fcntl(2).
+    /// From fcntl(2).
     pub fn new(input: OwnedFd, output: OwnedFd) -> io::Result<Self> {
         for descriptor in [&input, &output] {
             let flags = rustix::fs::fcntl_getfl(descriptor)?;
@@ -40,12 +40,12 @@ impl Channel {
         self.input.as_fd()
     }
 
-    /// The descriptor to poll for writing, when something waits to be written.
+    /// The descriptor to poll for writing; `None` when nothing is pending.
     pub(crate) fn output(&self) -> Option<BorrowedFd<'_>> {
         (!self.outgoing.is_empty()).then(|| self.output.as_fd())
     }
 
-    /// Queues a message and writes what goes at once.
+    /// Queues a message and writes as much as possible without blocking.
     ///
     /// # Errors
     /// The stream is broken, or the message is too long for a frame.
@@ -54,7 +54,7 @@ impl Channel {
         self.write_some()
     }
 
-    /// Writes as much as the stream takes now.
+    /// Writes as much as the stream accepts without blocking.
     pub(crate) fn write_some(&mut self) -> io::Result<()> {
         let mut written = 0;
         while written < self.outgoing.len() {
@@ -84,10 +84,10 @@ impl Channel {
         Ok(())
     }
 
-    /// Takes a message that has already arrived, without waiting. Bulk data in it borrows from the channel.
+    /// Returns a message that has already arrived, without blocking. Bulk data in it borrows from the channel.
     ///
     /// # Errors
-    /// `UnexpectedEof` when the host is gone, `InvalidData` when what it sends is not a message.
+    /// `UnexpectedEof` when the host is gone, `InvalidData` when the bytes are not a message.
     pub(crate) fn try_receive(&mut self) -> io::Result<Option<HostMessage<'_>>> {
         while !self.decoder.is_ready().map_err(invalid)? {
             if !self.read_some()? {
@@ -100,7 +100,7 @@ impl Channel {
     /// Blocks until a message arrives.
     ///
     /// # Errors
-    /// As [`Channel::try_receive`].
+    /// See [`Channel::try_receive`].
     pub(crate) fn receive(&mut self) -> io::Result<HostMessage<'_>> {
         while !self.decoder.is_ready().map_err(invalid)? {
             if !self.read_some()? {
@@ -114,7 +114,7 @@ impl Channel {
         self.decoder.next_message().map_err(invalid)?.ok_or_else(|| io::ErrorKind::InvalidData.into())
     }
 
-    /// Reads what there is; false when there is nothing now.
+    /// Reads what has arrived; false if there is nothing.
     fn read_some(&mut self) -> io::Result<bool> {
         match rustix::io::read(&self.input, spare_capacity(self.decoder.room(READ_BYTES))) {
             Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),

@@ -1,8 +1,8 @@
-//! Collects the output files when nobody can race it any more.
+//! Collects the output files once no process can race with it.
 //!
-//! The program shaped every name and every file here. So nothing is opened by a path: each entry is opened
-//! relative to its directory's descriptor, without following links, and is looked at again after it is open.
-//! What is not a regular file is not opened at all: a FIFO would block, a device could answer.
+//! Every name and file here was made by the program. So nothing is opened by its full path: each entry is opened
+//! relative to its directory's descriptor, without following links, and is checked again after it is open. Only regular
+//! files are opened: opening a FIFO would block, and a device could respond.
 
 use crate::Channel;
 use crate::intake::{Inputs, Version};
@@ -14,23 +14,23 @@ use std::ffi::CString;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
-/// Directories below the output directory.
+/// Most levels of directories below the output directory.
 const DEPTH_MAX: usize = 32;
-/// Entries that are reported as skipped; the host asks for no more.
+/// Most entries reported as skipped; the host accepts no more.
 const SKIPPED_MAX: usize = 100;
-/// Files outside of the output directory that are mentioned, and how far they are looked for.
+/// Most files outside the output directory that are reported, and how far they are searched for.
 const ELSEWHERE_MAX: usize = 10;
 const ELSEWHERE_DEPTH_MAX: usize = 2;
 const ELSEWHERE_ENTRIES_MAX: usize = 1000;
-/// Entries that are looked at. The file system's inodes bound them too; this bounds the time.
+/// Most entries examined. The file system's inodes bound them too; this bounds the time.
 const ENTRIES_MAX: usize = 100_000;
-/// Bytes of paths of files that might be sent. The agent lives in the program's memory limit, and a full `/tmp` may
-/// have left it little: thousands of the longest paths would cost a program that ended well its answer.
+/// Bytes of paths of files that might be sent. The agent shares the program's memory limit, and a full `/tmp` may have
+/// left it little: thousands of very long paths would cost a program that ended normally its response.
 const PATHS_BYTES_MAX: usize = 4 * 1024 * 1024;
 
-/// Sends every output file below `/tmp/output`, in the order of their paths, and says what is left out and why.
-/// Input files that the program left as they were are not output. Gives the number of entries that were left out without
-/// a word, as there were too many.
+/// Sends every output file below `/tmp/output`, ordered by path, and reports what is left out and why. Input files that
+/// the program left unchanged are not output. Returns the number of entries left out without a report because there
+/// were too many.
 ///
 /// # Errors
 /// Only when the host is gone.
@@ -52,14 +52,14 @@ pub(crate) fn collect(channel: &mut Channel, header: &ExecHeader, inputs: &Input
     send_files(channel, header, &directory, found)
 }
 
-/// The files that lie in the output directory before an execution: those of executions before.
+/// The files in the output directory before an execution: those of earlier executions.
 pub(crate) fn present(directory: &OwnedFd) -> Inputs {
     let mut found = Found::default();
     walk(directory, "", 0, &mut found);
     found.files.into_iter().map(|file| (file.path, file.version)).collect()
 }
 
-/// What the walk found.
+/// The result of the walk.
 #[derive(Default)]
 struct Found {
     files: Vec<Candidate>,
@@ -69,7 +69,7 @@ struct Found {
     paths_bytes: usize,
 }
 
-/// A regular file. Not held open: there may be more than descriptors, and nothing changes any more.
+/// A regular file. Not kept open: there may be more files than descriptors, and nothing changes any more.
 struct Candidate {
     path: String,
     identity: (u64, u64),
@@ -86,7 +86,7 @@ impl Found {
         }
     }
 
-    /// A file that has more names than were found in the output directory has one elsewhere.
+    /// Skips files with more names than were found in the output directory: they have one elsewhere.
     fn skip_links_to_elsewhere(&mut self) {
         let mut names: HashMap<(u64, u64), u64> = HashMap::new();
         for file in &self.files {
@@ -134,7 +134,7 @@ fn kind_of(status: &Stat) -> Kind {
     }
 }
 
-/// Opens an entry beneath a directory: no link is followed on any part, no mount is crossed, nothing blocks.
+/// Opens an entry beneath a directory: follows no link anywhere in the path, crosses no mount, never blocks.
 fn open_beneath(directory: impl AsFd, path: impl Arg + Copy, extra: OFlags) -> rustix::io::Result<OwnedFd> {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK | extra;
     let resolve = ResolveFlags::BENEATH
@@ -142,7 +142,7 @@ fn open_beneath(directory: impl AsFd, path: impl Arg + Copy, extra: OFlags) -> r
         | ResolveFlags::NO_MAGICLINKS
         | ResolveFlags::NO_XDEV;
     match rustix::fs::openat2(&directory, path, flags, Mode::empty(), resolve) {
-        // A guest kernel without openat2(2): every directory on the way was seen to be one, and all that could
+        // A guest kernel without openat2(2): every parent was checked to be a directory, and everything that could
         // change it is dead.
         Err(rustix::io::Errno::NOSYS) => rustix::fs::openat(&directory, path, flags, Mode::empty()),
         other => other,
@@ -205,7 +205,7 @@ fn join(prefix: &str, name: &str) -> String {
     if prefix.is_empty() { name.to_owned() } else { format!("{prefix}/{name}") }
 }
 
-/// Sends the files within the limits. Sizes are those of the open file, and what is read is what counts.
+/// Sends the files within the limits. Sizes are those of the open file; the bytes actually read count.
 fn send_files(
     channel: &mut Channel,
     header: &ExecHeader,
@@ -254,8 +254,8 @@ fn send_files(
     Ok(found.skipped_more)
 }
 
-/// Files that were left in `/tmp` beside the output directory: whoever wrote a result there should hear that it was not
-/// returned. Not what the runtime or the standard library leaves: hidden entries, and names that `tempfile` makes.
+/// Files left in `/tmp` outside the output directory: a program that wrote a result there should learn that it was not
+/// returned. Excludes what the runtime or the standard library leaves: hidden entries, and names that `tempfile` makes.
 fn find_elsewhere(found: &mut Found) {
     let Ok(tmp) =
         rustix::fs::open("/tmp", OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::RDONLY, Mode::empty())
@@ -293,7 +293,7 @@ fn list_elsewhere(directory: &OwnedFd, prefix: &str, depth: usize, paths: &mut V
     }
 }
 
-/// Names of Python's `tempfile` and `multiprocessing`, and of what Python compiles.
+/// Names made by Python's `tempfile` and `multiprocessing`, and Python's bytecode cache.
 fn is_temporary(name: &str) -> bool {
     let random = |rest: &str| rest.len() >= 8 && rest.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
     let stem = name.split('.').next().unwrap_or(name);

@@ -1,24 +1,24 @@
-//! What the sandbox's own control group counted.
+//! The counters of the sandbox's own cgroup.
 //!
-//! A container shows its group below `/sys/fs/cgroup`, read-only; a cell of the native executor has no `/sys` and its
-//! host counts itself. Version 2 has all files in one directory, version 1 a directory for each controller.
+//! A container shows its cgroup below `/sys/fs/cgroup`, read-only; a native sandbox has no `/sys`, and its host reads
+//! the counters. cgroup v2 has all files in one directory, v1 one directory per controller.
 
 use protocol::Counters;
 use std::fs;
 
 const ROOT: &str = "/sys/fs/cgroup";
 
-/// Reads them; `None` where there is no control group to be seen.
+/// Reads them; `None` if no cgroup is visible.
 pub(crate) fn read() -> Option<Counters> {
     read_by(|file| fs::read_to_string(format!("{ROOT}/{file}")).ok())
 }
 
-/// Reads them by what gives the text of a file below [`ROOT`].
+/// Reads them with a function that returns the text of a file below [`ROOT`].
 fn read_by(text: impl Fn(&str) -> Option<String>) -> Option<Counters> {
     let number = |file: &str| text(file)?.trim().parse().ok();
     let refused = |file: &str| text(file).and_then(|events| field(&events, "max ")).unwrap_or(0);
-    // Not in the hierarchy's root, which a container sees whose runtime made it no namespace of control groups: those
-    // would be the host's.
+    // Not in the root of the hierarchy, which a container without a cgroup namespace sees: those counters would be the
+    // host's.
     if let Some(events) = text("memory.events") {
         let stat = text("memory.stat").unwrap_or_default();
         return Some(Counters {
@@ -40,12 +40,12 @@ fn read_by(text: impl Fn(&str) -> Option<String>) -> Option<Counters> {
     })
 }
 
-/// Not `cache` or `file`: those count files of tmpfs as well, and they are the program's.
+/// Not `cache` or `file`: those include files of tmpfs, which are the program's.
 fn file_cache(stat: &str) -> u64 {
     field(stat, "inactive_file ").unwrap_or(0) + field(stat, "active_file ").unwrap_or(0)
 }
 
-/// The number behind a name at the beginning of a line.
+/// The number after a name at the beginning of a line.
 fn field(lines: &str, name: &str) -> Option<u64> {
     lines.lines().find_map(|line| line.strip_prefix(name))?.trim().parse().ok()
 }
@@ -68,7 +68,7 @@ mod tests {
 
     #[test]
     fn both_versions_are_read() {
-        // As Linux 6.12 has them; `max` of memory is no refused fork.
+        // As in Linux 6.12; the `max` of memory is not a failed fork.
         let version_2 = read_files(&[
             ("memory.events", "low 0\nhigh 0\nmax 9\noom 3\noom_kill 2\noom_group_kill 0\n"),
             ("memory.peak", "134217728\n"),

@@ -1,8 +1,8 @@
-//! How full the writable file system of a sandbox is.
+//! Usage of a sandbox's writable file system.
 
 use protocol::DiskState;
 
-/// How full the writable file system is.
+/// Reads the size and usage of the writable file system.
 pub(crate) fn disk_state() -> DiskState {
     let Ok(state) = rustix::fs::statvfs("/tmp") else { return DiskState::default() };
     DiskState {

@@ -1,4 +1,4 @@
-//! Receives one execution: its limits, source, standard input and input files.
+//! Receives the input of one execution: limits, source, standard input and input files.
 
 use crate::Channel;
 use crate::disk::disk_state;
@@ -10,12 +10,12 @@ use std::collections::HashMap;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
-/// Bytes of source that are taken; the service's own bound is far lower.
+/// Longest accepted source in bytes; the service's own limit is far lower.
 const CODE_BYTES_MAX: usize = 16 * 1024 * 1024;
-/// Bytes of standard input that are taken; the service's own bound is far lower.
+/// Longest accepted standard input in bytes; the service's own limit is far lower.
 const STDIN_BYTES_MAX: usize = 64 * 1024 * 1024;
 
-/// How long ago input files seem to be written, in seconds: whatever the program writes to them is newer, however
+/// How old the modification times of input files are, in seconds: whatever the program writes to them is newer, however
 /// coarse the file system's clock is.
 const INPUT_AGE_S: i64 = 10;
 
@@ -31,10 +31,10 @@ pub(crate) struct Order {
     pub(crate) inputs: Inputs,
 }
 
-/// The input files as they were put there, by path. What the program leaves unchanged is not its output.
+/// The input files as they were written, by path. Files that the program leaves unchanged are not output.
 pub(crate) type Inputs = HashMap<String, Version>;
 
-/// Tells whether a file was written since.
+/// Detects whether a file was written since.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Version {
     inode: u64,
@@ -54,11 +54,11 @@ impl Version {
     }
 }
 
-/// Why there is no order.
+/// Why an execution's input was not accepted.
 pub(crate) enum NoOrder {
-    /// The host is gone or unintelligible, or the sandbox is broken.
+    /// The host is gone or violates the protocol, or the sandbox is broken.
     Broken(io::Error),
-    /// An input file cannot be put here, for what it is.
+    /// An input file cannot be created: the request's fault.
     Refused(InputRefusal),
 }
 
@@ -68,7 +68,7 @@ impl From<io::Error> for NoOrder {
     }
 }
 
-/// Tells what is wrong with an input file from what is wrong with the sandbox.
+/// Tells an invalid input file from a broken sandbox.
 pub(crate) fn refuse(error: io::Error, path: &str) -> NoOrder {
     let cause = match error.raw_os_error().map(Errno::from_raw_os_error) {
         Some(Errno::NOSPC | Errno::DQUOT | Errno::FBIG) => InputCause::NoRoom,
@@ -82,9 +82,9 @@ pub(crate) fn refuse(error: io::Error, path: &str) -> NoOrder {
     NoOrder::Refused(InputRefusal { cause, path: path.to_owned(), disk: disk_state() })
 }
 
-/// Receives the input of the execution that `begin` announces and puts its files into `directory`. Nothing of a program runs
-/// meanwhile, so nobody races the writing. `found` are the files that executions before have left, which this one may replace;
-/// `None` for the first.
+/// Receives the input of the execution that `begin` announces and writes its files into `directory`. No program runs
+/// meanwhile, so nothing races with the writes. `found` are the files left by earlier executions, which this one may
+/// replace; `None` for the first.
 pub(crate) fn receive(
     channel: &mut Channel,
     begin: Begin,
@@ -123,7 +123,7 @@ pub(crate) fn receive(
             HostMessage::Cancel { id } if id == order.id => {
                 return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
             }
-            // Of an execution that has ended meanwhile.
+            // For an execution that has already ended.
             HostMessage::Cancel { id } | HostMessage::Interrupt { id } if id < order.id => {}
             _ => return Err(out_of_order().into()),
         }
@@ -134,7 +134,7 @@ pub(crate) fn out_of_order() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, "a message out of order")
 }
 
-/// An input file that is being written.
+/// An input file being written.
 struct Open {
     file: OwnedFd,
     path: String,
@@ -155,7 +155,7 @@ fn finish(open: Option<Open>, inputs: &mut Inputs) -> io::Result<()> {
 
 fn append(to: &mut Vec<u8>, data: &[u8], bytes_max: usize) -> io::Result<()> {
     if to.len() + data.len() > bytes_max {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, "more input than the agent takes"));
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "input exceeds the agent's limit"));
     }
     to.extend_from_slice(data);
     Ok(())
@@ -175,7 +175,7 @@ pub(crate) fn write_all(file: &OwnedFd, mut data: &[u8]) -> io::Result<()> {
 /// Creates an input file and the directories above it, below `directory`. With `replace` it may take the place of anything but a
 /// directory.
 fn create(directory: &OwnedFd, path: &str, owner: Option<u32>, replace: bool) -> io::Result<OwnedFd> {
-    let invalid = || io::Error::new(io::ErrorKind::InvalidInput, "an input path that leaves the directory");
+    let invalid = || io::Error::new(io::ErrorKind::InvalidInput, "input path leaves the directory");
     let mut parts: Vec<_> = path.split('/').collect();
     if parts.iter().any(|part| matches!(*part, "" | "." | "..") || part.contains('\0')) {
         return Err(invalid());
@@ -193,7 +193,7 @@ fn create(directory: &OwnedFd, path: &str, owner: Option<u32>, replace: bool) ->
     let open = || rustix::fs::openat(&parent, name, NEW_FILE, Mode::from_raw_mode(0o644));
     let file = match open() {
         Err(Errno::EXIST) if replace => {
-            // Removes a link itself, not what it leads to.
+            // Removes a link itself, not its target.
             rustix::fs::unlinkat(&parent, name, AtFlags::empty())?;
             open()?
         }
@@ -203,7 +203,7 @@ fn create(directory: &OwnedFd, path: &str, owner: Option<u32>, replace: bool) ->
     Ok(file)
 }
 
-/// Makes the program's user the owner.
+/// Makes the program's user the owner of the file.
 pub(crate) fn give(file: impl AsFd, owner: Option<u32>) -> io::Result<()> {
     if let Some(id) = owner {
         rustix::fs::fchown(file, Some(Uid::from_raw(id)), Some(Gid::from_raw(id)))?;

@@ -1,4 +1,4 @@
-//! Gets the interpreter for one program: started here, or forked from a template.
+//! Provides the interpreter for one program: started here, or forked from a template.
 
 use crate::OUTPUT_DIRECTORY;
 use crate::ProgramConfig;
@@ -22,7 +22,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
-/// The Python that runs a program inside an interpreter; the head comment of its first part says how.
+/// The Python code that runs a program inside an interpreter; the head comment of its first part explains how.
 const RUNNER: &str = concat!(
     include_str!("../../../runtime/runner/start.py"),
     include_str!("../../../runtime/runner/template.py"),
@@ -35,32 +35,32 @@ const RUNNER: &str = concat!(
     include_str!("../../../runtime/runner/run.py"),
 );
 
-/// Time for a template to fork: a millisecond, or the time it still needs for its imports.
+/// Time for a template to fork: a millisecond, or as long as it still needs for its imports.
 const TEMPLATE_TIME_MAX: Duration = Duration::from_secs(10);
 
-/// Open files of one process.
+/// Open files per process.
 const FILES_MAX: u64 = 1024;
-/// Stack of the main thread in bytes: the usual 8 MiB, on which CPython's recursion limits are tuned.
+/// Stack of the main thread in bytes: the usual 8 MiB, for which CPython's recursion limits are tuned.
 const STACK_BYTES: u64 = 8 * 1024 * 1024;
 /// Locked memory in bytes: enough for a key, useless for an attack.
 const LOCKED_BYTES: u64 = 64 * 1024;
-/// Largest core dump in bytes. Not 0: where `kernel.core_pattern` is a pipe, the kernel looks at no limit but 1,
-/// which it takes for "start no handler" (fs/coredump.c). A file that small is never written.
+/// Largest core dump in bytes. Not 0: where `kernel.core_pattern` is a pipe, the kernel ignores every limit but 1,
+/// which means "start no handler" (fs/coredump.c). A file that small is never written.
 const CORE_BYTES: u64 = 1;
-/// Queued signals of the user.
+/// Queued signals per user.
 const SIGNALS_MAX: u64 = 1024;
 
-/// The filter of a program's system calls, compiled once: the launcher's cells inherit it with their memory.
+/// The seccomp filter of a program, compiled once: the launcher's sandboxes inherit it with their memory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Filter {
     instructions: Option<Vec<Insn>>,
 }
 
 impl Filter {
-    /// Compiles the policy for this machine, if `config` wants it.
+    /// Compiles the policy for this machine, if `config` enables it.
     ///
     /// # Errors
-    /// Never with the policy that is built in.
+    /// Never with the built-in policy.
     pub fn new(config: &ProgramConfig) -> io::Result<Self> {
         if !config.seccomp {
             return Ok(Self { instructions: None });
@@ -70,20 +70,20 @@ impl Filter {
         Ok(Self { instructions: Some(program.instructions().to_vec()) })
     }
 
-    /// One that is compiled already; nothing for none.
+    /// A filter that is already compiled; no filter if empty.
     #[must_use]
     pub fn of(instructions: Vec<Insn>) -> Self {
         Self { instructions: Some(instructions).filter(|instructions| !instructions.is_empty()) }
     }
 
-    /// Its instructions.
+    /// The compiled filter; `None` if filtering is off.
     #[must_use]
     pub fn instructions(&self) -> Option<&Vec<Insn>> {
         self.instructions.as_ref()
     }
 }
 
-/// What a program is started behind.
+/// The program's isolation.
 #[derive(Debug)]
 pub(crate) struct Walls<'a> {
     filter: &'a Filter,
@@ -91,7 +91,7 @@ pub(crate) struct Walls<'a> {
 }
 
 impl<'a> Walls<'a> {
-    /// Makes the landlock rules. Call it inside the sandbox: they name its directories.
+    /// Creates the Landlock rules. Call it inside the sandbox: the rules name its directories.
     pub(crate) fn new(config: &ProgramConfig, filter: &'a Filter) -> io::Result<Self> {
         let landlock =
             config.landlock.then(LandlockRules::for_program).transpose().map_err(io::Error::other)?;
@@ -102,19 +102,19 @@ impl<'a> Walls<'a> {
 /// Where a sandbox's interpreter comes from.
 #[derive(Debug)]
 pub enum Origin {
-    /// It is started in the sandbox, and imports these modules before it waits.
+    /// Started in the sandbox; imports these modules before it waits for the program.
     Started {
-        /// Modules.
+        /// Modules to import.
         preload: Vec<String>,
     },
-    /// A template forks it into this cell; where that gives none, it is started.
+    /// Forked into this sandbox by a template, or started if that fails.
     Template {
-        /// Requests go here.
+        /// The template's socket.
         socket: OwnedFd,
-        /// The cell's control groups.
+        /// The sandbox's cgroups.
         groups: CellGroups,
     },
-    /// A template was asked for and does not run: the interpreter is started.
+    /// A template was asked for but is not running: the interpreter is started.
     NoTemplate,
 }
 
@@ -126,14 +126,14 @@ pub(crate) struct Interpreter {
     pub(crate) stdin: Option<OwnedFd>,
     pub(crate) stdout: OwnedFd,
     pub(crate) stderr: OwnedFd,
-    /// A byte to it: the program is there. A byte from it: the first instruction is about to run.
+    /// A byte sent to it: the program is ready. A byte from it: the first instruction is about to run.
     pub(crate) control: OwnedFd,
     program: OwnedFd,
-    /// What the interpreter's streams keep where we find it.
+    /// Memory shared with the interpreter's streams.
     pub(crate) kept: Kept,
 }
 
-/// Gets an interpreter behind the walls that waits for its program.
+/// Starts an isolated interpreter that waits for a program.
 pub(crate) fn prepare(
     proof: &SingleThreaded,
     config: &ProgramConfig,
@@ -147,8 +147,8 @@ pub(crate) fn prepare(
     let (stdout, stdout_writer) = pipe()?;
     let (stderr, stderr_writer) = pipe()?;
     for end in [&stdin_reader, &stdout_writer, &stderr_writer] {
-        // Else the program cannot open /dev/stdin and its kin: to open a pipe by name takes the right to its inode. Where
-        // that cannot be given, such as in gVisor, it has the open descriptors.
+        // Otherwise the program cannot open /dev/stdin and the like: opening a pipe by name needs permission on its
+        // inode. Where the owner cannot be changed, such as in gVisor, the program still has the open descriptors.
         let _ = give(end, user);
     }
     let (control, their_control) =
@@ -196,20 +196,20 @@ fn start(
     let instead = match origin {
         Origin::Started { .. } => InterpreterOrigin::Started,
         Origin::NoTemplate => {
-            let reason = "it ended a moment ago and is not started again yet".to_owned();
+            let reason = "it ended recently and has not been restarted yet".to_owned();
             InterpreterOrigin::StartedInstead { reason }
         }
-        // The way to the template is closed at the end of this arm, long before a program comes.
+        // The socket to the template is closed at the end of this arm, long before a program arrives.
         Origin::Template { socket, groups } => {
             let namespaces = CellNamespaces::of_this_process()?;
             match confine::adopt(socket.as_fd(), &namespaces, &groups, spec, TEMPLATE_TIME_MAX) {
                 Ok(process) => return Ok((process, InterpreterOrigin::Forked)),
                 Err(AdoptError::Refused(refused)) => return Err(refused),
-                // The host hears of it by the origin, and has the template replaced.
+                // The host is notified by the origin, and has the template replaced.
                 Err(AdoptError::NoTemplate { step, source }) => {
                     InterpreterOrigin::StartedInstead { reason: format!("{step}: {source}") }
                 }
-                // So does it of the failed cell.
+                // It is notified of the failed sandbox, too.
                 Err(error @ AdoptError::Stuck) => {
                     return Err(Refused { step: "adopt the interpreter", source: io::Error::other(error) });
                 }
@@ -220,7 +220,7 @@ fn start(
 }
 
 impl Interpreter {
-    /// Lets it run its program.
+    /// Hands over the program and lets it run.
     pub(crate) fn hand_over(&mut self, order: &Order) -> io::Result<()> {
         room::write_program(&order.code);
         write_all(&self.program, &program_bytes(order)?)?;
@@ -229,18 +229,18 @@ impl Interpreter {
             self.stdin = None;
         }
         match rustix::io::write(&self.control, b"1") {
-            // EPIPE: it is dead, which the reader of its status knows better.
+            // EPIPE: the interpreter is dead, which its wait status will report.
             Ok(_) | Err(rustix::io::Errno::PIPE) => Ok(()),
             Err(errno) => Err(errno.into()),
         }
     }
 }
 
-/// A template: the same interpreter with the same text, without a user of its own, behind landlock and a filter that its
-/// forks can still pass. Replaces this process.
+/// Becomes a template: the same interpreter with the same code, without a user of its own, restricted by Landlock and
+/// by a filter that still allows what its forks must do. Replaces this process.
 ///
 /// # Errors
-/// The step that failed; it returns for nothing else.
+/// The step that failed; it returns only on failure.
 pub fn become_template(
     config: &ProgramConfig,
     preload: &[String],
@@ -268,7 +268,8 @@ pub fn become_template(
     Err(confine::replace_this_process(&spec).into())
 }
 
-/// The program as the runner reads it: the number of variables, each with its length in front, then the source.
+/// The program in the runner's format: the number of variables, each name and value prefixed with its length, then the
+/// source.
 fn program_bytes(order: &Order) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::with_capacity(order.code.len() + 64);
     let length = |length: usize| u32::try_from(length).map(u32::to_le_bytes).map_err(io::Error::other);
@@ -287,8 +288,8 @@ fn c_string(text: &str) -> io::Result<CString> {
     CString::new(text).map_err(io::Error::from)
 }
 
-/// `-I`: neither the environment nor the working directory shapes the interpreter. `-B`: nothing to write
-/// bytecode to.
+/// `-I`: neither the environment nor the working directory affects the interpreter. `-B`: there is nowhere to write
+/// bytecode.
 fn arguments(interpreter: &str, preload: &[String]) -> io::Result<Vec<CString>> {
     let own = [interpreter, "-I", "-B", "-X", "utf8", "-c", RUNNER];
     own.into_iter().chain(preload.iter().map(String::as_str)).map(c_string).collect()

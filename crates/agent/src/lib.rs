@@ -1,19 +1,19 @@
-//! The guest agent: first process of every sandbox.
+//! The guest agent: the first process of every sandbox.
 //!
-//! It runs the interpreter, streams its output, ends it on time, measures it, and collects the output files
-//! when nothing of the program lives any more. There are two ways in:
+//! It runs the interpreter, streams its output, enforces the deadline, measures the program, and collects the output
+//! files once every process of the program is dead. It is started in one of two ways:
 //!
 //! - The static executable of this crate (`init`): first process of a container or a microVM, over its standard input
 //!   and output.
 //! - Crate `launcher`: its clone becomes the first process of a cell, and calls [`serve()`].
 //!
 //! ```text
-//! main / launcher ──> serve ──> interpreter gets it behind the walls: started here, or forked from a template
-//!                       ├─────> intake     what shall be run
-//!                       ├─────> supervise  time, refused calls, end; streams: output
+//! main / launcher ──> serve ──> interpreter an isolated interpreter: started here, or forked from a template
+//!                       ├─────> intake     receives the execution's input
+//!                       ├─────> supervise  deadline, blocked system calls, end; streams: output
 //!                       └─────> collect    output files
 //! ```
-//! The agent is single-threaded, from its first to its last instruction: it forks.
+//! The agent forks, so it is single-threaded from its first instruction to its last.
 
 mod channel;
 mod collect;
@@ -36,5 +36,5 @@ pub use config::ProgramConfig;
 pub use interpreter::{Filter, Origin, become_template};
 pub use serve::{Context, Place, prepare_tmp, serve};
 
-/// Where programs write what is returned. Empty at the start, and their working directory.
+/// The program's working directory, empty at the start. Files written here are returned.
 pub const OUTPUT_DIRECTORY: &str = "/tmp/output";

@@ -1,40 +1,40 @@
 //! Bounds the record locks of a sandbox.
 //!
-//! A record lock (fcntl(2), F_SETLK) is some 200 bytes of kernel memory that no control group counts, and no resource
-//! limit bounds (RLIMIT_LOCKS has had no effect since Linux 2.4.25). So the filter of system calls asks the agent for each
-//! (`ask` in `seccomp/data/seccomp.policy`). The agent cannot see what a call does, only that it is made: it assumes the
-//! worst, and counts what is really held when that assumption reaches the bound.
+//! A record lock (fcntl(2), F_SETLK) takes some 200 bytes of kernel memory that no cgroup counts and no resource limit
+//! bounds (RLIMIT_LOCKS has had no effect since Linux 2.4.25). So the seccomp filter asks the agent about each one
+//! (`ask` in `seccomp/data/seccomp.policy`). The agent cannot see what a call does, only that it is made: it assumes
+//! the worst, and counts the locks actually held when that assumption reaches the bound.
 //!
-//! Where locks are to be found: a record lock belongs to a table of descriptors and is gone with the first descriptor of
-//! its file that is closed there, so while one is held its process has a descriptor that shows it
-//! (proc_pid_fdinfo(5), "lock"). The filter refuses threads with a table of their own, which would show nowhere, and processes
-//! that share one, to which it could be handed while we count.
+//! Where locks are visible: a record lock belongs to a descriptor table and is released when the first descriptor of
+//! its file is closed there. So while a lock is held, its process has a descriptor that shows it (proc_pid_fdinfo(5),
+//! "lock"). The filter blocks threads with a descriptor table of their own, which would be visible nowhere, and
+//! processes that share a table, to which the lock could be passed during the count.
 
 use std::collections::HashSet;
 use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// Record locks that the processes of a sandbox may hold together: sqlite3 holds five for each database, and 1,024 cost the
+/// Record locks that the processes of a sandbox may hold together: sqlite3 holds five per database, and 1,024 cost the
 /// host 0.2 MB.
 const LOCKS_MAX: u64 = 1024;
-/// What one call can add at most: a lock in the middle of another one makes three of it.
+/// Most locks that one call can add: a lock in the middle of another splits it into three.
 const ADDED_BY_A_CALL_MAX: u64 = 2;
-/// After a count that reached the bound, every call is refused for this many times what the count took: a program that
-/// asks on and on does not keep the agent counting.
+/// After a count that reached the bound, every call is refused for this multiple of the time the count took, so a
+/// program that keeps asking cannot keep the agent counting.
 const PAUSE_FACTOR: u32 = 4;
 
 /// The record locks of one sandbox.
 #[derive(Debug, Default)]
 pub(crate) struct Locks {
-    /// At most as many are held.
+    /// Upper bound of the locks held.
     held_at_most: u64,
     /// Until then every call is refused.
     full_until: Option<Instant>,
 }
 
 impl Locks {
-    /// Whether one more call may run. `count` gives how many locks are held, `None` where it cannot be known.
+    /// Whether one more call may run. `count` returns the number of locks held, `None` if unknown.
     pub(crate) fn allow(&mut self, count: impl FnOnce() -> Option<u64>) -> bool {
         if self.held_at_most + ADDED_BY_A_CALL_MAX <= LOCKS_MAX {
             self.held_at_most += ADDED_BY_A_CALL_MAX;
@@ -62,12 +62,12 @@ fn pause(count_took: Duration) -> Duration {
     count_took * PAUSE_FACTOR
 }
 
-/// Longest count: some 30,000 descriptors. Until it ends nobody watches the program's time.
+/// Longest count: enough for some 30,000 descriptors. The program's deadline is not checked meanwhile.
 const COUNT_TIME_MAX: Duration = Duration::from_millis(100);
 
-/// Record locks of all processes in sight but this one, and those that calls which were let run may still add; `None` when
-/// that cannot be known: when a process does not show its descriptors, as one that executes an unreadable file, or when there
-/// are too many. Call it with the program's user (`confine::with_file_rights_of`).
+/// Record locks of all visible processes except this one, plus those that allowed calls may still add. `None` if
+/// unknown: a process does not show its descriptors, as when it executes an unreadable file, or there are too many.
+/// Call it as the program's user (`confine::with_file_rights_of`).
 pub(crate) fn held() -> Option<u64> {
     let until = Instant::now() + COUNT_TIME_MAX;
     let own = std::process::id().to_string();
@@ -87,14 +87,14 @@ pub(crate) fn held() -> Option<u64> {
     Some(held + (ADDED_BY_A_CALL_MAX * tasks).min(LOCKS_MAX / 2))
 }
 
-/// What one process has.
+/// Counts of one process.
 #[derive(Default)]
 struct OfProcess {
     locks: u64,
     tasks: u64,
 }
 
-/// By the directory of its threads: all share one table of descriptors, which the first thread no longer shows when it has
+/// Counts by the directory of its threads: all share one descriptor table, which the first thread no longer shows if it
 /// ended before the others.
 fn of_process(directory: &str, until: Instant) -> Option<OfProcess> {
     let mut found = OfProcess::default();
@@ -126,21 +126,21 @@ fn of_process(directory: &str, until: Instant) -> Option<OfProcess> {
             }
             match descriptor.and_then(|descriptor| fs::read_to_string(descriptor.path())) {
                 Ok(text) => locks.extend(locks_of(&text).map(str::to_owned)),
-                // Closed just now, and its locks with it.
+                // Just closed, and its locks released with it.
                 Err(error) if is_gone(&error) => {}
                 Err(_) => return None,
             }
         }
-        // It may have ended meanwhile, and then it showed nothing.
+        // It may have ended meanwhile, in which case it showed nothing.
         is_counted = !is_dead(&path);
         found.locks = found.locks.max(locks.len() as u64);
     }
     Some(found)
 }
 
-/// Whether what was asked for is there no more.
+/// Whether the process or file no longer exists.
 fn is_gone(error: &std::io::Error) -> bool {
-    /// errno of a process that is gone, asm-generic/errno-base.h.
+    /// errno of a process that no longer exists, asm-generic/errno-base.h.
     const ESRCH: i32 = 3;
     error.kind() == std::io::ErrorKind::NotFound || error.raw_os_error() == Some(ESRCH)
 }
@@ -153,7 +153,7 @@ fn is_dead(thread: &Path) -> bool {
         .is_none_or(|(_, fields)| matches!(fields.trim_start().as_bytes().first(), Some(b'Z' | b'X')))
 }
 
-/// The record locks of one descriptor's file, each without its number: each descriptor of a file shows all of them.
+/// The record locks of one descriptor's file, without their numbers: each descriptor of a file shows all of them.
 fn locks_of(fdinfo: &str) -> impl Iterator<Item = &str> {
     let lines = fdinfo.lines().filter_map(|line| line.strip_prefix("lock:"));
     lines.filter_map(|line| line.split_once("POSIX").map(|(_, lock)| lock))
@@ -181,7 +181,7 @@ mod tests {
         for _ in 0..LOCKS_MAX / ADDED_BY_A_CALL_MAX {
             assert!(locks.allow(|| panic!("too early")));
         }
-        assert!(locks.allow(|| Some(0)), "a program that locks and unlocks goes on for ever");
+        assert!(locks.allow(|| Some(0)), "a program that locks and unlocks may run forever");
         assert!(locks.allow(|| panic!("counted just now")));
     }
 
@@ -192,7 +192,7 @@ mod tests {
         locks.full_until = Some(Instant::now() + Duration::from_secs(3600));
         assert!(!locks.allow(|| panic!("within the pause")));
         locks.full_until = None;
-        assert!(!locks.allow(|| None), "what cannot be counted may be anything");
+        assert!(!locks.allow(|| None), "an unknown count may be anything");
         locks.full_until = None;
         assert!(locks.allow(|| Some(1)));
     }

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 const USAGE: &str = "usage: sandbox-agent init INTERPRETER [--uid N] [--cpus N] [--file-bytes N] [--tasks-max N] [--no-seccomp] [--no-notify] [--no-landlock] [--cover-first-process] [--env NAME=VALUE]... [--preload MODULE]...";
 
 fn main() -> ExitCode {
-    // Run from memory its name would be the number of a descriptor.
+    // Run from memory, the process would be named after a descriptor number.
     let _ = rustix::thread::set_name(c"sandbox-agent");
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let result = match arguments.split_first().map(|(mode, rest)| (mode.as_str(), rest)) {
@@ -20,14 +20,14 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => ExitCode::SUCCESS,
         Err(error) => {
-            // Standard error is the only way to be heard when the stream itself is broken.
+            // When the stream itself is broken, standard error is the only channel left.
             let _ = io::Write::write_all(&mut io::stderr(), format!("sandbox-agent: {error}\n").as_bytes());
             ExitCode::FAILURE
         }
     }
 }
 
-/// As first process of a container or microVM: the protocol on standard input and output.
+/// Runs as first process of a container or microVM, with the protocol on standard input and output.
 fn init(arguments: &[String]) -> io::Result<()> {
     let Arguments { config, place, preload, cover } =
         parse(arguments).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, USAGE))?;
@@ -45,7 +45,7 @@ fn init(arguments: &[String]) -> io::Result<()> {
     agent::serve(&context, &mut Channel::new(input, output)?, origin)
 }
 
-/// What `init` is told.
+/// The command line of `init`.
 struct Arguments {
     config: ProgramConfig,
     place: Place,

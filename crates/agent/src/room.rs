@@ -1,23 +1,24 @@
-//! What lies beside a program in its sandbox and is not its own: its file, and the names of its user.
+//! The files beside a program in its sandbox that are not its own: its source file, and the names of its user.
 //!
-//! The runtime has links in `/run` to this place in `/tmp`, the one file system of a sandbox that can be written to: so
-//! every executor has it, and none pays for a mount. All of it belongs to the agent where that has a user of its own.
-//! Where it has not (in a user namespace) a program can change what it itself sees here, and nothing else.
+//! The runtime has links in `/run` to this directory in `/tmp`, the only writable file system of a sandbox: so every
+//! executor has it, and none pays for a mount. All of it belongs to the agent where that has its own user. Where it
+//! does not (in a user namespace), a program can change what it sees here itself, and nothing else.
 
 use crate::open::{DIRECTORY, NEW_FILE};
 use rustix::fs::{AtFlags, CWD, Mode};
 use std::io;
 
-/// Where it lies. The runtime's `/run/program` and `/run/sandbox` point here, its `/etc/passwd` and `/etc/group` to the latter.
+/// The directory. The runtime's `/run/program` and `/run/sandbox` point here, its `/etc/passwd` and `/etc/group` into
+/// the latter.
 const ROOM: &str = "/tmp/.sandbox";
-/// Of the program, `main.py`, as `runtime/runner/program.py` names it.
+/// Directory of the program, `main.py`, as `runtime/runner/program.py` names it.
 const PROGRAM_DIRECTORY: &str = "/tmp/.sandbox/program";
 const NAMES_DIRECTORY: &str = "/tmp/.sandbox/sandbox";
 
 /// Makes the directories and names the user.
 ///
 /// # Errors
-/// What the kernel says; the empty `/tmp` of a sandbox has room for it.
+/// The error from the kernel; the empty `/tmp` of a sandbox has enough space.
 pub(crate) fn prepare(user: Option<u32>) -> io::Result<()> {
     let uid = user.unwrap_or_else(|| rustix::process::getuid().as_raw());
     let gid = user.unwrap_or_else(|| rustix::process::getgid().as_raw());
@@ -41,13 +42,13 @@ pub(crate) fn prepare(user: Option<u32>) -> io::Result<()> {
     close(ROOM)
 }
 
-/// Writes the program where `__file__` says it is, in the place of the one before it in this sandbox. A sandbox that input files
-/// have filled runs it without.
+/// Writes the program to the path in `__file__`, replacing the previous one in this sandbox. If input files have filled
+/// the sandbox, the program runs without it.
 pub(crate) fn write_program(code: &[u8]) {
     let _ = replace_program(code);
 }
 
-/// Through no link: a program before this one could have put one there.
+/// Follows no link: an earlier program could have created one there.
 fn replace_program(code: &[u8]) -> io::Result<()> {
     let mut directory = rustix::fs::openat(CWD, ROOM, DIRECTORY, Mode::empty())?;
     directory = rustix::fs::openat(&directory, "program", DIRECTORY, Mode::empty())?;

@@ -1,4 +1,4 @@
-//! A sandbox's life as the agent sees it: ready, one execution after the other, end.
+//! A sandbox's life cycle in the agent: ready, one execution after another, end.
 
 use crate::intake::{NoOrder, out_of_order};
 use crate::interpreter::{self, Filter, Origin, Walls};
@@ -10,34 +10,34 @@ use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, Uid};
 use std::io;
 use std::os::fd::OwnedFd;
 
-/// Where in the runtime the entries lie that every program finds in its home directory.
+/// Directory in the runtime whose entries every program finds in its home directory.
 const SKELETON: &str = "/usr/share/python-sandbox/skel";
-/// Depth of the skeleton: it is ours and flat.
+/// Depth of the skeleton, which is ours and flat.
 const SKELETON_DEPTH_MAX: usize = 4;
 
-/// Who and where programs run in this sandbox.
+/// As which user and on which CPUs programs run in this sandbox.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
-    /// Uid and gid of programs; `None` to stay who the agent is.
+    /// Uid and gid of programs; `None` for the agent's own.
     pub user: Option<u32>,
     /// CPUs that programs run on; empty for all.
     pub cpus: Vec<u32>,
 }
 
-/// What is the same for every program of a sandbox.
+/// What all programs of a sandbox have in common.
 #[derive(Debug, Clone, Copy)]
 pub struct Context<'a> {
-    /// This process has one thread, so it may fork.
+    /// Proves that this process is single-threaded, so it may fork.
     pub proof: &'a SingleThreaded,
     /// How programs are started.
     pub config: &'a ProgramConfig,
     /// The filter of their system calls.
     pub filter: &'a Filter,
-    /// Who and where they run.
+    /// Their user and CPUs.
     pub place: &'a Place,
 }
 
-/// What failed, in the infinitive, and why.
+/// The step that failed, in the infinitive, and why.
 struct Failed {
     step: &'static str,
     source: io::Error,
@@ -51,11 +51,11 @@ const PREPARE: &str = "prepare the sandbox";
 const START: &str = "start the interpreter";
 const RECEIVE: &str = "receive the program";
 
-/// Gets an interpreter ready and serves executions until the host wants no more. Whatever goes wrong is told to the host as a
-/// `Fault`, as far as it listens.
+/// Prepares an interpreter and serves executions until the host wants no more. Any failure is reported to the host as a
+/// `Fault`, if it still listens.
 ///
 /// # Errors
-/// When the host went away or the sandbox is broken; the caller ends the sandbox in any case.
+/// When the host is gone or the sandbox is broken; the caller ends the sandbox in either case.
 pub fn serve(context: &Context<'_>, channel: &mut Channel, origin: Origin) -> io::Result<()> {
     let Err(Failed { step, source }) = serve_executions(context, channel, origin) else { return Ok(()) };
     if source.kind() != io::ErrorKind::UnexpectedEof {
@@ -85,8 +85,8 @@ fn serve_executions(context: &Context<'_>, channel: &mut Channel, origin: Origin
             Some(interpreter) => (interpreter, None),
             None => {
                 output = open_output(place.user).map_err(at(PREPARE))?;
-                // Started, as the way to a template is closed before a program comes; and it imports nothing before its
-                // program, as packages read files that a program before may have left in their home directory.
+                // Started, since the socket to a template is closed before a program arrives. It preloads nothing,
+                // since packages read files that an earlier program may have left in their home directory.
                 let preload = Vec::new();
                 let interpreter = prepare(Origin::Started { preload }).map_err(at(START))?;
                 (interpreter, Some(collect::present(&output)))
@@ -102,10 +102,11 @@ fn serve_executions(context: &Context<'_>, channel: &mut Channel, origin: Origin
         };
         let (id, keep) = (order.id, order.keep);
         let (header, inputs) = (order.header.clone(), std::mem::take(&mut order.inputs));
-        // In the stream before the program can run: who reads to its end without it knows that nothing ran.
+        // Sent before the program can run: a host that reads to the end of the stream without it knows that nothing
+        // ran.
         channel.send(&GuestMessage::Accepted { id }).map_err(at(RECEIVE))?;
         channel.flush().map_err(at(RECEIVE))?;
-        interpreter.hand_over(&order).map_err(at("hand the program over"))?;
+        interpreter.hand_over(&order).map_err(at("hand over the program"))?;
         let report =
             supervise::supervise(channel, &children, interpreter, order, place.user, config.tasks_max)
                 .map_err(at("run the program"))?;
@@ -125,7 +126,7 @@ fn next_execution(channel: &mut Channel) -> io::Result<Begin> {
     loop {
         match channel.receive()? {
             HostMessage::Begin(begin) => return Ok(begin),
-            // Of an execution that has ended meanwhile.
+            // For an execution that has already ended.
             HostMessage::Cancel { .. } | HostMessage::Interrupt { .. } => {}
             _ => return Err(out_of_order()),
         }
@@ -146,7 +147,7 @@ fn open_output(owner: Option<u32>) -> io::Result<OwnedFd> {
 /// Fills the empty `/tmp`: the output directory, and links to the runtime's skeleton. Returns the output directory.
 ///
 /// # Errors
-/// What the kernel says.
+/// The error from the kernel.
 pub fn prepare_tmp(owner: Option<u32>) -> io::Result<OwnedFd> {
     let tmp = rustix::fs::open("/tmp", DIRECTORY, Mode::empty())?;
     if let Ok(skeleton) = rustix::fs::open(SKELETON, DIRECTORY, Mode::empty()) {
@@ -155,7 +156,7 @@ pub fn prepare_tmp(owner: Option<u32>) -> io::Result<OwnedFd> {
     open_output(owner)
 }
 
-/// Makes the skeleton's directories and links its files: a program may write beside them, not into them.
+/// Creates the skeleton's directories and links its files: a program may write beside them, not into them.
 fn link_skeleton(
     from: &OwnedFd,
     path: &str,

@@ -1,5 +1,5 @@
-//! What a program prints: its beginning is passed on at once, its end is kept, and what it still had in memory when it
-//! died is found there.
+//! Captures a program's output: the head is forwarded at once, the tail is kept, and output still buffered in the
+//! program's memory when it died is recovered from there.
 
 use crate::Channel;
 use protocol::{CHUNK_BYTES_MAX, GuestMessage, NOTE_BYTES_MAX, OutputStream, head_bytes};
@@ -17,8 +17,8 @@ const NOTE_AT: u64 = WAITING_AT + WAITING_BYTES_MAX as u64;
 const STREAM_BYTES: u64 = 24576;
 const STREAM_DISTANCE: u64 = 65536;
 
-/// Memory that the interpreter's streams share with us. The program can write anything to it, and by that only say that
-/// it printed it.
+/// Memory shared with the interpreter's streams. The program can write anything to it, but can thereby only claim to
+/// have printed it.
 #[derive(Debug)]
 pub(crate) struct Kept(OwnedFd);
 
@@ -29,8 +29,8 @@ impl Kept {
         Ok(Self(file))
     }
 
-    /// What waited in the memory of the program when it died. `read` is what came through the pipe: where the program
-    /// was about to write to it, that tells how much of what waited got there.
+    /// Output still buffered in the program's memory when it died. `read` is the number of bytes that came through the
+    /// pipe: if the program was about to write, it tells how much of the buffer was written.
     fn waiting(&self, stream: OutputStream, read: u64) -> Vec<u8> {
         let start = offset(stream);
         let words = self.words(start);
@@ -47,7 +47,7 @@ impl Kept {
         waiting
     }
 
-    /// What the interpreter said of the exception that ended the program.
+    /// The interpreter's note on the exception that ended the program.
     pub(crate) fn note(&self) -> Vec<u8> {
         let start = offset(OutputStream::Stderr);
         let size = usize::try_from(self.words(start)[2]).unwrap_or(usize::MAX).min(NOTE_BYTES_MAX);
@@ -83,22 +83,22 @@ fn offset(stream: OutputStream) -> u64 {
 pub(crate) struct Captured {
     stream: OutputStream,
     pipe: Option<OwnedFd>,
-    /// Bytes that came, kept or not.
+    /// Bytes received, kept or not.
     pub(crate) bytes: u64,
-    /// What may still be passed on at once.
+    /// Bytes of the head that may still be forwarded.
     head_room: u64,
-    /// The last bytes behind those.
+    /// The last bytes after the head.
     tail: VecDeque<u8>,
     tail_bytes_max: usize,
     words: VecDeque<u8>,
     words_bytes_max: usize,
 }
 
-/// Bytes of the last words of an interpreter that did not start.
+/// Longest message kept from an interpreter that did not start, in bytes.
 const WORDS_BYTES_MAX: usize = 2048;
 
 impl Captured {
-    /// `bytes_max` are kept of it.
+    /// Keeps up to `bytes_max` bytes of the stream.
     pub(crate) fn new(stream: OutputStream, pipe: OwnedFd, bytes_max: u64) -> Self {
         let head_room = head_bytes(bytes_max);
         let tail_bytes_max = usize::try_from(bytes_max - head_room).unwrap_or(usize::MAX);
@@ -119,10 +119,10 @@ impl Captured {
         self.pipe.as_ref().map(AsFd::as_fd)
     }
 
-    /// Reads what has come; false when there is nothing. Never waits.
+    /// Reads available output; false if there is none. Never blocks.
     pub(crate) fn read(&mut self, channel: &mut Channel) -> io::Result<bool> {
         let Some(pipe) = &self.pipe else { return Ok(false) };
-        // Not cleared first: most reads bring little, and each page that is touched costs the agent a fault.
+        // Not zeroed first: most reads return little, and each page touched costs the agent a page fault.
         let mut data = Vec::with_capacity(CHUNK_BYTES_MAX);
         match rustix::io::read(pipe, spare_capacity(&mut data)) {
             Ok(0) => self.pipe = None,
@@ -146,7 +146,7 @@ impl Captured {
         self.send(now, channel)
     }
 
-    /// All writers are dead: takes what is left in the pipe and in the memory of the program, and passes the end on.
+    /// Called when all writers are dead: drains the pipe and the program's buffer, and forwards the tail.
     pub(crate) fn finish(&mut self, kept: &Kept, channel: &mut Channel) -> io::Result<()> {
         while self.read(channel)? {}
         self.take(&kept.waiting(self.stream, self.bytes), channel)?;
@@ -161,20 +161,20 @@ impl Captured {
         channel.send(&GuestMessage::Output { stream: self.stream, data })
     }
 
-    /// What came of it last, as text: the words of an interpreter that did not start.
+    /// The last output as text: the message from an interpreter that did not start.
     pub(crate) fn words(&self) -> String {
         let (front, back) = self.words.as_slices();
         String::from_utf8_lossy(&[front, back].concat()).trim().to_owned()
     }
 
-    /// The program begins: what it prints is none of the interpreter's words.
+    /// The program starts: what follows is its output, not the interpreter's.
     pub(crate) fn forget_words(&mut self) {
         self.words = VecDeque::new();
         self.words_bytes_max = 0;
     }
 }
 
-/// Appends `data` to `tail`, of which the last `bytes_max` bytes stay.
+/// Appends `data` to `tail`, keeping the last `bytes_max` bytes.
 fn keep_last(tail: &mut VecDeque<u8>, data: &[u8], bytes_max: usize) {
     let data = &data[data.len().saturating_sub(bytes_max)..];
     let surplus = (tail.len() + data.len()).saturating_sub(bytes_max);
@@ -213,7 +213,7 @@ mod tests {
     fn what_waited_is_found_whole_or_without_what_was_already_written() {
         let found = |words, read| with(words, b"abcdef").waiting(OutputStream::Stdout, read);
         assert_eq!(found([12, 100, 0], 100), b"abcdef");
-        assert_eq!(found([12, 100, 0], 500), b"abcdef", "nothing was being written: others printed that");
+        assert_eq!(found([12, 100, 0], 500), b"abcdef", "not being written: another process printed that");
         assert_eq!(found([13, 100, 0], 100), b"abcdef");
         assert_eq!(found([13, 100, 0], 104), b"ef");
         assert_eq!(found([13, 100, 0], 999), b"");

@@ -1,5 +1,5 @@
-//! Watches one running program: passes its output on, answers its refused calls, ends it on time, and stays until
-//! everything it started is dead.
+//! Supervises one running program: forwards its output, answers its blocked system calls, enforces its deadline, and
+//! returns only when everything it started is dead.
 
 use crate::Channel;
 use crate::counters;
@@ -23,24 +23,27 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-/// Time that the interpreter may take to its first instruction.
+/// How long the interpreter may take to reach the program's first instruction.
 const START_TIME_MAX: Duration = Duration::from_secs(25);
 
-/// The last part of a program's time, in which it is seen whether it works or waits: one in this many, and at most this
-/// long.
+/// The last `1 / LAST_PART` of a program's time, at most `LAST_PART_MAX`, in which it is determined whether the program
+/// works or waits.
 const LAST_PART: u32 = 4;
 const LAST_PART_MAX: Duration = Duration::from_secs(1);
 
-/// Calls that are answered before anything else is looked at: of a program that does nothing else they take a millisecond.
+/// System calls answered in a row before anything else is polled: for a program that does nothing else, this takes a
+/// millisecond.
 const CALLS_AT_ONCE_MAX: usize = 64;
 
 /// Time for killed processes to die before they are killed again.
 const KILL_AGAIN_AFTER: Timespec = Timespec { tv_sec: 0, tv_nsec: 10_000_000 };
 
-/// Runs to the program's end. The report is complete and everything the program started is dead and reaped.
+/// Runs until the program ends. On return the report is complete, and everything the program started is dead and
+/// reaped.
 ///
 /// # Errors
-/// Only when the host is gone or unintelligible, or the interpreter never started: our fault, not the program's.
+/// Only when the host is gone or violates the protocol, or the interpreter never started: an internal error, not the
+/// program's.
 pub(crate) fn supervise(
     channel: &mut Channel,
     children: &ChildSignal,
@@ -53,7 +56,7 @@ pub(crate) fn supervise(
     let outcome = run.until_end(channel, children);
     run.end_all(children);
     if outcome.is_err() {
-        // Whoever hears of the failure must hear first that the program had begun.
+        // The host must learn that the program had started before it learns of the failure.
         let _ = run.note_start(channel);
     }
     outcome?;
@@ -74,13 +77,13 @@ struct Run {
     kept: Kept,
     denied: Vec<DeniedCall>,
     locks: Locks,
-    /// The program's user, where it is not the agent's.
+    /// The program's user, if different from the agent's.
     user: Option<u32>,
     begun: Instant,
     started: Option<Instant>,
-    /// The host asked for SIGINT before the program had started.
+    /// The host requested SIGINT before the program started.
     is_interrupted: bool,
-    /// CPU time that was used when the last part of the program's time began.
+    /// The CPU time used when the last part of the program's time began, and when it was read.
     used: Option<(Instant, u64)>,
     waited: bool,
     killed_itself: bool,
@@ -92,7 +95,7 @@ struct Run {
     resident_bytes_peak: u64,
 }
 
-/// What a polled descriptor is for.
+/// What a polled descriptor stands for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Source {
     Host,
@@ -141,18 +144,19 @@ impl Run {
     fn signal(&self, signal: Signal) {
         let _ = match &self.pidfd {
             Some(pidfd) => rustix::process::pidfd_send_signal(pidfd, signal),
-            // Until it is reaped its number is its own.
+            // The pid cannot be reused before it is reaped.
             None if self.status.is_none() => rustix::process::kill_process(self.pid, signal),
             None => Ok(()),
         };
     }
 
-    /// Kills everything the program started and takes it. Again and again: in gVisor a process that is just being born
-    /// when its parent is killed lives on (seen with release 20221128), and a wait without end for it would cost the
-    /// answer. Linux lets none be born to a parent with a signal waiting (kernel/fork.c, copy_process()).
+    /// Kills and reaps everything the program started. Repeatedly: in gVisor a process that is being forked while its
+    /// parent is killed survives (seen with release 20221128), and waiting for it forever would cost the response.
+    /// Linux forks no child for a parent with a pending signal (kernel/fork.c, copy_process()).
     fn end_all(&mut self, children: &ChildSignal) {
         loop {
-            // kill_all is for a pid namespace of our own; where the agent is not its first process, this must do.
+            // kill_all needs a pid namespace of our own; where the agent is not its first process, this signal must
+            // suffice.
             self.signal(Signal::KILL);
             kill_all();
             loop {
@@ -168,9 +172,9 @@ impl Run {
         }
     }
 
-    /// Returns when the program's first process is dead, or has to die.
+    /// Returns when the program's first process is dead, or must be killed.
     fn until_end(&mut self, channel: &mut Channel, children: &ChildSignal) -> io::Result<()> {
-        // What came together with the program was read with it, and no poll tells of it.
+        // Messages that arrived together with the program are already read, so poll does not report them.
         if self.is_cancelled(channel)? {
             self.reason = EndReason::Cancelled;
             return Ok(());
@@ -200,10 +204,10 @@ impl Run {
                     Source::Stdin => self.feed_stdin(),
                     Source::Stdout => drop(self.stdout.read(channel)?),
                     Source::Stderr => drop(self.stderr.read(channel)?),
-                    // One that asks for locks mostly asks for more.
+                    // A program that asks for one lock usually asks for more.
                     Source::Denied => drop((0..CALLS_AT_ONCE_MAX).take_while(|_| self.answer_call()).count()),
                     Source::Children => {
-                        // The byte in the start pipe is older than the death: take it first.
+                        // The byte in the start pipe is older than the death: read it first.
                         self.note_start(channel)?;
                         children.clear();
                         while let Children::Dead(child) = reap() {
@@ -225,13 +229,13 @@ impl Run {
         Ok(())
     }
 
-    /// Follows what the host says. True when it wants the program to end; an error when the host is gone.
+    /// Handles messages from the host. True when it wants the program to end; an error when the host is gone.
     fn is_cancelled(&mut self, channel: &mut Channel) -> io::Result<bool> {
         while let Some(message) = channel.try_receive()? {
             match message {
                 HostMessage::Cancel { id } if id == self.id => return Ok(true),
                 HostMessage::Interrupt { id } if id == self.id => self.interrupt(),
-                // Of an execution that has ended meanwhile.
+                // For an execution that has already ended.
                 HostMessage::Cancel { id } | HostMessage::Interrupt { id } if id < self.id => {}
                 _ => return Err(out_of_order()),
             }
@@ -239,7 +243,8 @@ impl Run {
         Ok(false)
     }
 
-    /// Sends SIGINT to the program's first process, once the program has started: before, it is not the program's.
+    /// Sends SIGINT to the program's first process, but not before the program has started: until then the process runs
+    /// only our code.
     fn interrupt(&mut self) {
         if self.started.is_none() {
             self.is_interrupted = true;
@@ -248,7 +253,7 @@ impl Run {
         self.signal(Signal::INT);
     }
 
-    /// Time until the deadline; `None` when it is over.
+    /// Time until the deadline; `None` once it has passed.
     fn time_left(&self) -> Option<Duration> {
         let deadline = match self.started {
             Some(started) => started + Duration::from_millis(self.header.wall_time_ms_max),
@@ -257,7 +262,7 @@ impl Run {
         deadline.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())
     }
 
-    /// Reads the CPU time when the last part of the program's time begins; gives the time to wait.
+    /// Reads the CPU time when the last part of the program's time begins; returns how long to wait.
     fn look_at_cpu_time(&mut self, left: Duration) -> Duration {
         if self.started.is_none() || self.used.is_some() {
             return left;
@@ -270,7 +275,7 @@ impl Run {
         left
     }
 
-    /// The time is over: tells from that reading whether the program did something.
+    /// Called at the deadline: determines from that reading whether the program was working.
     fn note_waiting(&mut self) {
         if let Some((since, before)) = self.used
             && let Some(after) = idle::cpu_ticks()
@@ -351,7 +356,7 @@ impl Run {
                 self.stdin_rest.drain(..length);
             }
             Err(Errno::AGAIN | Errno::INTR) => {}
-            // EPIPE: the program closed its standard input. Its right.
+            // EPIPE: the program closed its standard input, which it may do.
             Err(_) => self.stdin_rest.clear(),
         }
         if self.stdin_rest.is_empty() {
@@ -359,14 +364,14 @@ impl Run {
         }
     }
 
-    /// Answers one call that waits for an answer; false where there is none.
+    /// Answers one pending system call notification; false if there is none.
     fn answer_call(&mut self) -> bool {
         let Some(listener) = &self.listener else { return false };
-        // Look again first: older kernels let `receive` wait for ever when nobody is left who could make a call.
+        // Poll again first: on older kernels `receive` blocks forever when no process is left that could make a call.
         let mut polled = [PollFd::new(listener, PollFlags::IN)];
         let now = Timespec { tv_sec: 0, tv_nsec: 0 };
         if poll(&mut polled, Some(&now)).is_err() || !polled[0].revents().contains(PollFlags::IN) {
-            // A listener whose filter has no process left polls as hung up for ever (seccomp_unotify(2)).
+            // The listener of a filter without processes polls as hung up forever (seccomp_unotify(2)).
             if polled[0].revents().contains(PollFlags::HUP) {
                 self.listener = None;
             }
@@ -374,7 +379,7 @@ impl Run {
         }
         let Some(notification) = listener.receive() else { return false };
         if let Some(target) = notification.kills() {
-            // Itself, its group or all: the first process leads its session.
+            // Itself, its group or all processes: the first process is the session leader.
             let own = self.pid.as_raw_nonzero().get();
             self.killed_itself |= listener.let_run(notification) && [own, 0, -1, -own].contains(&target);
         } else if notification.locks() {
@@ -394,7 +399,7 @@ impl Run {
     fn note_reaped(&mut self, child: &Reaped) {
         self.cpu_time += child.cpu_time;
         self.resident_bytes_peak = self.resident_bytes_peak.max(child.resident_bytes_peak);
-        // Once only: its number is free now, and a child of what it left could come to bear it.
+        // Only once: the pid is free now, and an orphaned descendant of the program could get it.
         if child.pid == self.pid && self.status.is_none() {
             self.ended = Some(Instant::now());
             self.status = match (child.exit_code, child.signal) {
@@ -405,14 +410,14 @@ impl Run {
         }
     }
 
-    /// Everything is dead: takes what is left in the pipes and draws the report.
+    /// Called when everything is dead: drains the pipes and makes the report.
     fn finish(mut self, channel: &mut Channel) -> io::Result<Report> {
         self.note_start(channel)?;
         for stream in [&mut self.stdout, &mut self.stderr] {
             stream.finish(&self.kept, channel)?;
         }
         let ended = self.ended.unwrap_or_else(Instant::now);
-        // Cancelled before its first instruction is an end like any other; to end by itself there is our fault.
+        // Being cancelled before the first instruction is a normal end; exiting before it is an internal error.
         let started = match (self.started, self.reason) {
             (Some(started), _) => started,
             (None, EndReason::Cancelled) => ended,
@@ -422,7 +427,7 @@ impl Run {
         let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         Ok(Report {
             id: self.id,
-            // Killed by us between its end and our notice, or by kill_all.
+            // Killed by us after it ended but before it was reaped, or by kill_all.
             status: self.status.unwrap_or(WaitStatus::Signaled(9)),
             reason: self.reason,
             wall_time_us: micros(ended.saturating_duration_since(started)),
@@ -450,7 +455,7 @@ impl Run {
     }
 }
 
-/// Counts a refused call and moves it to the end: the latest is last.
+/// Counts a blocked system call and moves it to the end: the latest is last.
 fn note_name(denied: &mut Vec<DeniedCall>, name: String) {
     if let Some(index) = denied.iter().position(|call| call.name == name) {
         let mut call = denied.remove(index);

@@ -1,16 +1,16 @@
-//! The process limit where no control group counts the program alone: in gVisor, whose own kernel counts.
+//! The process limit where no cgroup counts the program alone: in gVisor, which counts in its own kernel.
 //!
-//! Nobody refuses the one too many there, so the program is ended when it has it. It is seen a moment late; until then
-//! the limits around gVisor's kernel hold.
+//! Nothing blocks the fork that exceeds the limit there, so the agent polls and ends the program. It notices a moment
+//! late; until then the limits on gVisor itself hold.
 
 use std::time::{Duration, Instant};
 
-/// Time between two looks.
+/// Time between two polls.
 const LOOK_INTERVAL: Duration = Duration::from_millis(20);
-/// The agent is no process of the program's.
+/// The agent is not one of the program's processes.
 const OWN_TASKS: u64 = 1;
 
-/// How many processes and threads a program may have and has had.
+/// The limit on a program's processes and threads, and the most seen.
 #[derive(Debug)]
 pub(crate) struct TaskLimit {
     max: u64,
@@ -23,12 +23,12 @@ impl TaskLimit {
         Self { max: max.into(), peak: 0, next_look: Instant::now() }
     }
 
-    /// Time until the next look.
+    /// Time until the next poll.
     pub(crate) fn pause(&self) -> Duration {
         self.next_look.saturating_duration_since(Instant::now())
     }
 
-    /// Looks when it is time to: whether there are too many.
+    /// Polls if a poll is due; whether the limit is exceeded.
     pub(crate) fn is_exceeded(&mut self) -> bool {
         if self.pause().is_zero() {
             self.next_look = Instant::now() + LOOK_INTERVAL;
@@ -37,12 +37,12 @@ impl TaskLimit {
         self.peak > self.max
     }
 
-    /// Notes how many tasks the sandbox has.
+    /// Records how many tasks the sandbox has.
     fn note(&mut self, tasks: u64) {
         self.peak = self.peak.max(tasks.saturating_sub(OWN_TASKS));
     }
 
-    /// Most at once that were seen, the agent included, as a control group counts.
+    /// Most tasks seen at once, including the agent, as a cgroup counts.
     pub(crate) fn peak(&self) -> u64 {
         self.peak + OWN_TASKS
     }

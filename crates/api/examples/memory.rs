@@ -1,4 +1,4 @@
-//! The service over an executor that runs nothing: for looking at the pages and for testing the API's contract.
+//! The service over an executor that runs nothing: for viewing the pages and testing the API's contract.
 //!
 //! ```text
 //! cargo run -p api --example memory -- 8000 [echo|sleep|broken]

@@ -1,14 +1,12 @@
-//! Base64 as clients send it. Accepted is whatever can mean one thing only: white space anywhere (MIME breaks lines,
-//! heredocs end with one), the standard alphabet and the URL-safe one, padding or none. What is left is an error with
-//! its place. Pure.
+//! Base64 as clients send it. Everything unambiguous is accepted: white space anywhere (MIME breaks lines, heredocs end with a
+//! newline), the standard and the URL-safe alphabet, with or without padding. Anything else is an error with its position. Pure.
 
 use base64::Engine;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
 /// What is accepted, for errors.
-pub(crate) const ALLOWED: &str =
-    "base64 (RFC 4648, section 4 or 5), padding and white space as the sender likes";
+pub(crate) const ALLOWED: &str = "base64 (RFC 4648, section 4 or 5), optional padding and white space";
 
 /// After [`clean`]: one alphabet and no padding.
 const PLAIN: GeneralPurpose = GeneralPurpose::new(
@@ -16,17 +14,17 @@ const PLAIN: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::RequireNone),
 );
 
-/// Characters in a group, and bytes that it stands for.
+/// Characters in a group, and the bytes that they encode.
 const GROUP_CHARS: usize = 4;
 
-/// Decodes; the error is the end of a sentence that begins with the content. Repeats nothing of it: it may be a secret.
+/// Decodes; the error is the end of a sentence that begins with the content. Repeats none of it: it may be a secret.
 pub(crate) fn decode(text: String) -> Result<Vec<u8>, String> {
     let plain = clean(text)?;
     if plain.len() % GROUP_CHARS == 1 {
         return Err(format!("ends after {} characters of base64, in the middle of a byte", plain.len()));
     }
     PLAIN.decode(plain.as_bytes()).map_err(|_| {
-        // Everything else was looked at before.
+        // Everything else was checked before.
         let place = plain.len();
         format!("has bits behind its last byte, in character {place} of its base64: it is cut or damaged")
     })
@@ -58,7 +56,7 @@ fn clean(text: String) -> Result<String, String> {
             _ if text.starts_with("data:") && text.contains(',') => {
                 return Err("begins with `data:`: send only what follows the comma".to_owned());
             }
-            _ => return Err(format!("has no character of base64 at character {place}")),
+            _ => return Err(format!("is invalid at character {place}")),
         }
     }
     check_padding(plain.len(), padding)?;

@@ -1,4 +1,4 @@
-//! Reads a request's body: only JSON, only so large, only so long, and only so much of all bodies together.
+//! Reads a request's body: JSON only, with a limit on its size, its time, and the memory of all bodies together.
 
 use crate::error::{ApiError, ErrorCode};
 use axum::body::Body;
@@ -12,15 +12,15 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 /// The unit in which body memory is counted, in bytes: a semaphore counts in 32 bits.
 const UNIT_BYTES: usize = 1024;
 
-/// `Retry-After` when the memory for bodies is taken, in seconds: an upload is over soon.
+/// `Retry-After` if the memory for bodies is taken, in seconds: an upload is over soon.
 const RETRY_AFTER_S: u64 = 2;
 
-/// Bounds on bodies.
+/// Limits on bodies.
 #[derive(Debug, Clone)]
 pub struct BodyLimits {
-    /// Bytes of one body (`MAX_BODY_SIZE`); 413 over it.
+    /// Maximum size of one body in bytes (`MAX_BODY_SIZE`); 413 over it.
     pub bytes_max: usize,
-    /// Longest time for one body to come in; 408 over it. It is the wall against clients that send a byte a second.
+    /// Timeout for receiving one body; 408 over it. Protects against clients that send a byte a second.
     pub time_max: Duration,
     /// Bytes of all bodies in memory together, from their first byte until the answer; 503 over it.
     pub total_bytes_max: usize,
@@ -44,7 +44,7 @@ pub(crate) struct BodyReader {
     units: Arc<Semaphore>,
 }
 
-/// A body and the memory that it was granted. Keep it as long as anything made from the body lives.
+/// A body and its reserved memory. Keep it as long as anything made from the body lives.
 #[derive(Debug)]
 pub(crate) struct GrantedBody {
     pub(crate) bytes: Bytes,
@@ -73,7 +73,7 @@ impl BodyReader {
             Ok(read) => read,
             Err(_elapsed) => {
                 let message =
-                    format!("the body did not come within {} seconds", self.limits.time_max.as_secs());
+                    format!("the body did not arrive within {} seconds", self.limits.time_max.as_secs());
                 Err(ApiError::new(ErrorCode::RequestTimeout, message))
             }
         }
@@ -84,8 +84,8 @@ impl BodyReader {
         let mut grant: Option<OwnedSemaphorePermit> = None;
         while let Some(frame) = body.frame().await {
             let frame = frame.map_err(|error| {
-                tracing::debug!(%error, "a body broke off");
-                ApiError::new(ErrorCode::BadRequest, "the body broke off")
+                tracing::debug!(%error, "a connection closed before the body was complete");
+                ApiError::new(ErrorCode::BadRequest, "the connection closed before the body was complete")
             })?;
             let Ok(data) = frame.into_data() else { continue };
             if bytes.len() + data.len() > self.limits.bytes_max {
@@ -97,12 +97,11 @@ impl BodyReader {
         Ok(GrantedBody { bytes: bytes.freeze(), grant })
     }
 
-    /// Grants memory for `bytes` in all. Never waits: two half-read bodies that wait for each other's memory
-    /// would wait for ever.
+    /// Reserves memory for `bytes` in total. Never waits: two half-read bodies that wait for each other's memory would wait for ever.
     fn grow(&self, grant: &mut Option<OwnedSemaphorePermit>, bytes: usize) -> Result<(), ApiError> {
         let granted = grant.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
         let missing = bytes.div_ceil(UNIT_BYTES).saturating_sub(granted);
-        let busy = || ApiError::busy("the service reads too many large requests at once", RETRY_AFTER_S);
+        let busy = || ApiError::busy("the service is reading too many large requests", RETRY_AFTER_S);
         let missing = u32::try_from(missing).map_err(|_| busy())?;
         if missing == 0 {
             return Ok(());
@@ -130,8 +129,7 @@ fn is_json(headers: &HeaderMap) -> bool {
     essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
 }
 
-/// The coding of a body that is not as it is (RFC 9110, 8.4): nothing here undoes it, and a bound on what comes out would be one
-/// more way in.
+/// The content coding of an encoded body (RFC 9110, 8.4): nothing here decodes it, and decompression would need its own limit.
 fn coding(headers: &HeaderMap) -> Option<String> {
     let lines = headers.get_all(header::CONTENT_ENCODING).iter();
     let codings = lines.flat_map(|line| line.as_bytes().split(|&b| b == b','));
@@ -140,7 +138,7 @@ fn coding(headers: &HeaderMap) -> Option<String> {
         .filter(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case(b"identity"));
     let is_token =
         |coding: &&[u8]| coding.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
-    // What is no token is not repeated.
+    // Invalid tokens are not repeated.
     other.next().map(|coding| {
         let known = Some(coding).filter(is_token).map(|coding| String::from_utf8_lossy(coding).into_owned());
         known.map_or_else(|| "of another kind".to_owned(), |coding| format!("`{coding}`"))

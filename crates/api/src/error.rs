@@ -1,8 +1,8 @@
 //! Errors as HTTP: the only place that knows status codes.
 //!
-//! A handler returns an [`ApiError`]; as a response it is a status and headers, with the error beside it. The
-//! outermost layer ([`crate::trace`]) turns it into the body, because it alone knows the request's id. It does the
-//! same with every error that something else made (a router, a panic), so that each error body has one shape.
+//! A handler returns an [`ApiError`]; as a response it is a status and headers, with the error attached. The outermost layer
+//! ([`crate::trace`]) turns it into the body, because only that layer knows the request's id. It does the same with every error
+//! from another source (a router, a panic), so that all error bodies have one shape.
 
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
@@ -12,13 +12,13 @@ use service::{ExecuteError, Finding, InvalidField};
 use support::{one_line, plain_lines};
 use utoipa::ToSchema;
 
-/// Stable words for programs. Part of the contract: add, never rename.
+/// Stable error codes for programs. Part of the contract: add, never rename.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ErrorCode {
     /// 400: the validator rejected the program.
     ValidationFailed,
-    /// 400: not HTTP as this service reads it, or `Host` is missing, doubled or malformed.
+    /// 400: not HTTP as this service reads it, or `Host` is missing, duplicated or malformed.
     BadRequest,
     /// 403: the link was not made by this service, or was changed.
     LinkInvalid,
@@ -28,7 +28,7 @@ pub enum ErrorCode {
     NotFound,
     /// 405: the path has other methods, named by `Allow`.
     MethodNotAllowed,
-    /// 408: the body came too slowly.
+    /// 408: the body arrived too slowly.
     RequestTimeout,
     /// 410: the link expired, or its file was removed.
     LinkExpired,
@@ -36,13 +36,13 @@ pub enum ErrorCode {
     BodyTooLarge,
     /// 415: the body is not declared as JSON, or is compressed.
     UnsupportedMediaType,
-    /// 421: `Host` is no name of this service.
+    /// 421: `Host` is not a name of this service.
     HostNotAllowed,
     /// 422: not JSON, or a field is missing, unknown or out of bounds.
     InvalidRequest,
-    /// 500: our fault; the log has the detail under the same request id.
+    /// 500: an internal error; the log has the details under the same request id.
     Internal,
-    /// 503: as many programs run and wait as are allowed.
+    /// 503: the concurrency limit is reached and the queue is full.
     Busy,
     /// 503: no executor is usable.
     ExecutorUnavailable,
@@ -51,7 +51,7 @@ pub enum ErrorCode {
 }
 
 impl ErrorCode {
-    /// The word as bodies and logs have it.
+    /// The code as in bodies and logs.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -91,7 +91,7 @@ impl ErrorCode {
         }
     }
 
-    /// The code for an error that something else than a handler made.
+    /// The code of an error that no handler made.
     fn of_status(status: StatusCode) -> Self {
         match status {
             StatusCode::NOT_FOUND => Self::NotFound,
@@ -106,7 +106,7 @@ impl ErrorCode {
     }
 }
 
-/// An error on its way to the client. Boxed: handlers return it beside small things.
+/// An error on its way to the client. Boxed: handlers return it beside small values.
 #[derive(Debug, Clone)]
 pub struct ApiError(Box<Explained>);
 
@@ -118,7 +118,7 @@ struct Explained {
     details: Option<Details>,
     violations: Option<Vec<FindingBody>>,
     retry_after_s: Option<u64>,
-    /// The coding was wrong: names the one that is right.
+    /// The content coding is not supported: names the supported one.
     names_coding: bool,
 }
 
@@ -142,20 +142,20 @@ impl ApiError {
     #[must_use]
     pub fn coded(coding: &str) -> Self {
         let message = format!(
-            "the body has the `Content-Encoding` {coding}, which is not read: send it as it is, without that header"
+            "the body has the `Content-Encoding` {coding}, which is not supported: send it unencoded, without that header"
         );
         let mut error = Self::new(ErrorCode::UnsupportedMediaType, message);
         error.0.names_coding = true;
         error
     }
 
-    /// Our fault. The detail belongs into the log, not here.
+    /// An internal error. The details belong in the log, not here.
     #[must_use]
     pub fn internal() -> Self {
-        Self::new(ErrorCode::Internal, "the service failed; the log has the detail under this request id")
+        Self::new(ErrorCode::Internal, "internal error; the log has the details under this request id")
     }
 
-    /// A field that is not as it must be.
+    /// An invalid field.
     #[must_use]
     pub fn invalid(field: InvalidField) -> Self {
         let InvalidField { field, problem, allowed } = field;
@@ -166,7 +166,7 @@ impl ApiError {
         error
     }
 
-    /// Too much at once; come back in `retry_after_s` seconds.
+    /// Too much load; retry in `retry_after_s` seconds.
     #[must_use]
     pub fn busy(message: &str, retry_after_s: u64) -> Self {
         Self::unavailable(ErrorCode::Busy, message, retry_after_s)
@@ -213,7 +213,7 @@ impl From<ExecuteError> for ApiError {
                 error
             }
             ExecuteError::Busy { retry_after_s } => {
-                Self::busy("the service is busy and its waiting line is full", retry_after_s)
+                Self::busy("the service is busy and its queue is full", retry_after_s)
             }
             ExecuteError::ShuttingDown { retry_after_s } => {
                 Self::unavailable(ErrorCode::ShuttingDown, "the service is stopping", retry_after_s)
@@ -238,12 +238,12 @@ impl From<ExecuteError> for ApiError {
             }
             ExecuteError::Executor(_) => {
                 tracing::error!(error = %error.chain(), "an executor failed while a program may have run");
-                let message = "the executor failed while the program ran: it may have done a part of its work, and is not run \
-                               again; the log has the detail under this request id";
+                let message = "the executor failed while the program ran: it may have done part of its work, and is not run \
+                               again; the log has the details under this request id";
                 Self::new(ErrorCode::Internal, message)
             }
             error => {
-                tracing::error!(error = %error.chain(), "a program was not executed");
+                tracing::error!(error = %error.chain(), "failed to execute a program");
                 Self::internal()
             }
         }
@@ -257,7 +257,7 @@ impl IntoResponse for ApiError {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         if self.0.names_coding {
-            // RFC 9110, 15.5.16: so a client tells this 415 from the other.
+            // RFC 9110, 15.5.16: it lets a client tell this 415 from the other one.
             response.headers_mut().insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         }
         response.extensions_mut().insert(self);
@@ -265,11 +265,11 @@ impl IntoResponse for ApiError {
     }
 }
 
-/// Marks a response with an error status whose body is already what the contract says: that of `/health`.
+/// Marks a response with an error status whose body already follows the contract: that of `/health`.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Complete;
 
-/// Gives an error response its body and returns the error's word for the log; leaves other responses alone.
+/// Gives an error response its body and returns the error's code for the log; leaves other responses alone.
 pub(crate) fn complete(response: Response, request_id: &str) -> (Response, Option<ErrorCode>) {
     let status = response.status();
     if !(status.is_client_error() || status.is_server_error())
@@ -283,14 +283,14 @@ pub(crate) fn complete(response: Response, request_id: &str) -> (Response, Optio
         ApiError::new(ErrorCode::of_status(status), words)
     });
     let code = error.0.code;
-    // A struct of text and numbers: there is nothing in it that JSON cannot hold.
+    // A struct of text and numbers: JSON can represent all of it.
     let body = serde_json::to_vec(&error.into_body(request_id)).unwrap_or_default();
     parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     parts.headers.remove(header::CONTENT_LENGTH);
     (Response::from_parts(parts, Body::from(body)), Some(code))
 }
 
-/// Every error's body: the seven fields of an answer, then what explains it.
+/// The body of every error: the seven fields of an answer, then the explanation.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ErrorBody {
     /// Always false.
@@ -324,10 +324,10 @@ pub struct ErrorBody {
     violations: Option<Vec<FindingBody>>,
 }
 
-/// What is wrong with a request.
+/// The invalid part of a request.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Details {
-    /// The field; `body` when the whole is not JSON.
+    /// The field; `body` if the whole body is not a JSON object.
     #[schema(example = "timeout")]
     field: String,
     /// What is wrong with it.
@@ -338,7 +338,7 @@ pub struct Details {
     allowed: String,
 }
 
-/// One remark of the validator.
+/// One finding of the validator.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct FindingBody {
     /// Line, from 1.

@@ -14,12 +14,12 @@ use axum::{Extension, Json};
 use http::HeaderMap;
 use service::{ExecuteCommand, Principal, RequestContext};
 
-/// Bodies up to this many bytes are parsed where they are read: handing them to another thread costs more.
+/// Bodies up to this many bytes are parsed in place: handing them to another thread costs more.
 const PARSE_INLINE_BYTES_MAX: usize = 128 * 1024;
 
 /// Validates and runs one program in a fresh sandbox; answers when it ends.
 ///
-/// Every program that was run is a 200, whatever became of it: see `success` and `outcome`. A client that closes
+/// Every program that was run is a 200, however it ended: see `success` and `outcome`. A client that closes
 /// the connection ends its program.
 #[utoipa::path(
     post,
@@ -30,17 +30,17 @@ const PARSE_INLINE_BYTES_MAX: usize = 128 * 1024;
     responses(
         (status = 200, description = "The program was run.", body = ExecuteResponse,
          headers(("x-request-id" = String, description = "The request's id."))),
-        (status = 400, description = "The validator rejected the program, the body broke off, or `Host` is missing, doubled or malformed.",
+        (status = 400, description = "The validator rejected the program, the body is incomplete, or `Host` is missing, duplicated or malformed.",
          body = ErrorBody),
-        (status = 403, description = "A page of another site sent it: `Origin` is neither this service nor in CORS_ORIGINS.",
+        (status = 403, description = "A page of another site sent the request: `Origin` is neither this service nor in CORS_ORIGINS.",
          body = ErrorBody),
-        (status = 408, description = "The body came too slowly.", body = ErrorBody),
+        (status = 408, description = "The body arrived too slowly.", body = ErrorBody),
         (status = 413, description = "The body is larger than the service reads.", body = ErrorBody),
         (status = 415, description = "The body is not declared as JSON, or has a `Content-Encoding`.", body = ErrorBody,
-         headers(("accept-encoding" = String, description = "`identity`, where the coding was wrong."))),
+         headers(("accept-encoding" = String, description = "`identity`, if the content coding is not supported."))),
         (status = 422, description = "Not JSON, or a field is missing, unknown or out of bounds.", body = ErrorBody),
-        (status = 500, description = "The service failed; the log has the detail.", body = ErrorBody),
-        (status = 503, description = "Busy, stopping, or no executor is usable.", body = ErrorBody,
+        (status = 500, description = "Internal error; the log has the details.", body = ErrorBody),
+        (status = 503, description = "Busy, shutting down, or no executor is usable.", body = ErrorBody,
          headers(("retry-after" = u64, description = "Seconds to wait before the next try."))),
     )
 )]
@@ -65,7 +65,7 @@ async fn parse(bytes: bytes::Bytes) -> Result<ExecuteCommand, ApiError> {
         return request::parse(&bytes);
     }
     tokio::task::spawn_blocking(move || request::parse(&bytes)).await.unwrap_or_else(|error| {
-        tracing::error!(%error, "a body was not parsed");
+        tracing::error!(%error, "failed to parse a body");
         Err(ApiError::internal())
     })
 }

@@ -11,16 +11,16 @@ use storage::{Download, LinkError, content_disposition};
 use tokio::io::AsyncReadExt;
 use tokio_util::io::ReaderStream;
 
-/// Bytes read from the disk at once: few system calls, little memory per download.
+/// Size of a read from the disk: few system calls, little memory per download.
 const CHUNK_BYTES: usize = 64 * 1024;
 
-/// Whatever a program wrote must not run under this origin, should a browser show it after all.
+/// A program's file must not run under this origin if a browser shows it after all.
 const CSP_FILE: HeaderValue = HeaderValue::from_static("default-src 'none'; sandbox; frame-ancestors 'none'");
 
-/// The browser that followed the link may keep the file, nothing between here and there may.
+/// The browser that followed the link may keep the file, shared caches may not.
 const CACHE_FILE: HeaderValue = HeaderValue::from_static("private, max-age=3600, immutable");
 
-/// Downloads an output file. The token is the right to it: a signed link that expires.
+/// Downloads an output file. The token grants access: a signed link that expires.
 #[utoipa::path(
     get,
     path = "/files/{token}",
@@ -36,9 +36,9 @@ const CACHE_FILE: HeaderValue = HeaderValue::from_static("private, max-age=3600,
                  ("etag" = String, description = "SHA-256 of the content."))),
         (status = 304, description = "The client has this content."),
         (status = 403, description = "The link was not made by this service, or was changed.", body = ErrorBody),
-        (status = 404, description = "This service keeps no files itself.", body = ErrorBody),
+        (status = 404, description = "This service stores no files itself.", body = ErrorBody),
         (status = 410, description = "The link expired, or the file was removed.", body = ErrorBody),
-        (status = 500, description = "The service failed.", body = ErrorBody),
+        (status = 500, description = "Internal error.", body = ErrorBody),
     )
 )]
 pub(crate) async fn download(
@@ -48,7 +48,7 @@ pub(crate) async fn download(
     token: Result<Path<String>, PathRejection>,
 ) -> Result<Response, ApiError> {
     let Some(store) = &state.api.local_files else {
-        return Err(ApiError::new(ErrorCode::NotFound, "this service keeps no files itself"));
+        return Err(ApiError::new(ErrorCode::NotFound, "this service stores no files itself"));
     };
     let invalid =
         || ApiError::new(ErrorCode::LinkInvalid, "the link is not valid: use it exactly as it was given");
@@ -82,7 +82,7 @@ fn respond(download: Download, method: &Method, headers: &HeaderMap) -> Response
     } else if method == Method::HEAD {
         Response::new(Body::empty())
     } else {
-        // Never more than was announced, whatever became of the file meanwhile.
+        // Never more than was announced, even if the file has changed.
         let content = download.file.take(download.size_bytes);
         Response::new(Body::from_stream(ReaderStream::with_capacity(content, CHUNK_BYTES)))
     };
@@ -99,12 +99,12 @@ fn respond(download: Download, method: &Method, headers: &HeaderMap) -> Response
     response
 }
 
-/// The store promises values that fit a header; one that did not would be left out, never sent broken.
+/// The store guarantees values that fit a header; an invalid one is left out, never sent broken.
 fn insert(headers: &mut HeaderMap, name: http::HeaderName, value: &str) {
     match HeaderValue::from_str(value) {
         Ok(value) => {
             headers.insert(name, value);
         }
-        Err(error) => tracing::error!(%error, header = name.as_str(), "a header was left out"),
+        Err(error) => tracing::error!(%error, header = name.as_str(), "left out a header"),
     }
 }

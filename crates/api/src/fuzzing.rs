@@ -1,6 +1,6 @@
 //! The parsers of what clients send, for the fuzz targets in `fuzz/`. Exists only with `--cfg fuzzing`.
 //!
-//! Each function panics where a parser breaks a promise.
+//! Each function panics if a parser violates a guarantee.
 
 use crate::gate::Gate;
 use crate::{base64_text, request};
@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderValue, Method, Uri, Version, header};
 use std::net::{IpAddr, Ipv4Addr};
 use support::authority::{Authority, Host};
 
-/// The longest error, printed with its field names: nothing long of the body is repeated in it.
+/// The longest error, printed with its field names: it repeats no long part of the body.
 const ERROR_BYTES_MAX: usize = 4096;
 
 /// The body of `POST /execute`.
@@ -21,7 +21,7 @@ pub fn execute_body(body: &[u8]) {
     }
 }
 
-/// The content of an input file. What comes out, encoded again, means the same; what the standard accepts, we accept.
+/// The content of an input file. Re-encoded output means the same; what the standard accepts, we accept.
 pub fn base64_text(text: &str) {
     let strict = STANDARD.decode(text).ok();
     let ours = base64_text::decode(text.to_owned()).ok();
@@ -45,11 +45,11 @@ pub fn authority(text: &str) {
         }
     };
     let written = port.map_or_else(|| host.clone(), |port| format!("{host}:{port}"));
-    assert_eq!(Authority::parse(&written), Authority::parse(text), "{written} is read otherwise");
+    assert_eq!(Authority::parse(&written), Authority::parse(text), "{written} parses differently");
 }
 
-/// The headers `Host` and `Origin` of a request that changes something, sent to a service for this machine alone, without
-/// settings: whatever they are, no name of the public DNS gets in.
+/// The headers `Host` and `Origin` of a request that changes state, sent to a service for this machine only, without settings:
+/// whatever they are, no name of the public DNS is accepted.
 pub fn host_and_origin(host: &[u8], origin: &[u8]) {
     let (Ok(host), Ok(origin)) = (HeaderValue::from_bytes(host), HeaderValue::from_bytes(origin)) else {
         return;

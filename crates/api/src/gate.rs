@@ -1,9 +1,9 @@
 //! Which names of this service a request may use, and which pages may send one.
 //!
-//! A page of any site can let its own name lead to this machine (DNS rebinding); the browser then takes this service
-//! for that site, lets the page read every answer, and sends the site's name in `Host`. So a name in `Host` must be one of
-//! ours. Addresses are safe: a browser that was given one has asked no DNS. `Origin` says which site's page sends a request; that
-//! of a `POST` must be this service itself or one of `CORS_ORIGINS`.
+//! A page of any site can make its own name resolve to this machine (DNS rebinding); the browser then takes this service for that
+//! site, lets the page read every answer, and sends the site's name in `Host`. So a name in `Host` must be one of ours. Addresses
+//! are safe: a browser that was given one has not used DNS. `Origin` says which site's page sends a request; that of a `POST` must
+//! be this service itself or one of `CORS_ORIGINS`.
 
 use crate::error::{ApiError, ErrorCode};
 use axum::extract::{Request, State};
@@ -23,16 +23,16 @@ pub(crate) struct Gate {
     names: Vec<String>,
     /// Domains whose every name is allowed.
     domains: Vec<String>,
-    /// Names without a dot: those of containers and of the local network. Nobody can have one of them in the public DNS, but on a
-    /// network of others a machine may give itself any, so a service for this machine alone does not take them.
+    /// Names without a dot: those of containers and of the local network. They cannot exist in the public DNS, but on an untrusted
+    /// network a machine may give itself any, so a service for this machine only does not accept them.
     single_labels: bool,
     /// `CORS_ORIGINS` has `*`.
     any_origin: bool,
-    /// Of `CORS_ORIGINS` and `PUBLIC_URL`.
+    /// The origins in `CORS_ORIGINS` and `PUBLIC_URL`.
     origins: Vec<Origin>,
 }
 
-/// Scheme, host and port, the last as the scheme has it where none is given.
+/// Scheme, host and port; the scheme's default port if none is given.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Origin {
     scheme: &'static str,
@@ -41,7 +41,7 @@ struct Origin {
 }
 
 impl Origin {
-    /// Reads `http://host:port`, and what follows after a slash if `with_path`.
+    /// Parses `http://host:port`, and anything after a slash if `with_path`.
     fn parse(text: &str, with_path: bool) -> Option<Self> {
         let (scheme, rest) = text.split_once("://")?;
         let scheme = ["http", "https"].into_iter().find(|known| scheme.eq_ignore_ascii_case(known))?;
@@ -50,7 +50,7 @@ impl Origin {
         Some(Self { scheme, port: authority.port.unwrap_or(default_port(scheme)), host: authority.host })
     }
 
-    /// Whether a request to this authority goes to this origin. The scheme is the proxy's business, so it is not compared.
+    /// Whether a request to this authority goes to this origin. The scheme depends on the proxy, so it is not compared.
     fn is(&self, authority: &Authority) -> bool {
         self.host == authority.host && self.port == authority.port.unwrap_or(default_port(self.scheme))
     }
@@ -102,14 +102,14 @@ impl Gate {
         headers: &HeaderMap,
     ) -> Result<(), ApiError> {
         let host = self.check_host(uri, version, headers)?;
-        // These change nothing, and no other page can read their answers.
+        // These methods change nothing, and no other page can read their answers.
         if matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS) {
             return Ok(());
         }
         self.check_origin(host.as_ref(), headers)
     }
 
-    /// The authority that the request is for; `None` where HTTP/1.0 leaves it out, which no browser speaks.
+    /// The authority that the request is for; `None` if HTTP/1.0 leaves it out, which no browser does.
     fn check_host(
         &self,
         uri: &Uri,
@@ -131,7 +131,7 @@ impl Gate {
                 .ok_or_else(|| malformed("`Host` is not a host name or address, with or without a port"))
         };
         let host = host.map(|host| parse(host.to_str().unwrap_or_default())).transpose()?;
-        // A target with an authority counts instead of `Host` (RFC 9112, 3.2.2); here both must be good.
+        // An authority in the target takes precedence over `Host` (RFC 9112, 3.2.2); here both must be valid.
         let target = uri.authority().map(|authority| parse(authority.as_str())).transpose()?;
         for authority in host.iter().chain(&target) {
             self.check_name(&authority.host)?;
@@ -151,7 +151,7 @@ impl Gate {
             return Ok(());
         }
         let message = format!(
-            "`Host` is `{name}`, which is no name of this service; where it should be one, add it to ALLOWED_HOSTS, or set \
+            "`Host` is `{name}`, which is not a name of this service; if it should be, add it to ALLOWED_HOSTS, or set \
              PUBLIC_URL to the address that clients use"
         );
         Err(ApiError::new(ErrorCode::HostNotAllowed, message))
@@ -167,8 +167,8 @@ impl Gate {
         if self.any_origin || headers.get_all(header::ORIGIN).iter().all(good) {
             return Ok(());
         }
-        let message = "`Origin` is another site than this service: pages of other sites may not send programs; where they \
-                       should, add their origin to CORS_ORIGINS; where it is this service's own address, set PUBLIC_URL to it";
+        let message = "`Origin` is not this service: pages of other sites may not send programs; if they \
+                       should, add their origin to CORS_ORIGINS; if it is this service's own address, set PUBLIC_URL to it";
         Err(ApiError::new(ErrorCode::OriginNotAllowed, message))
     }
 }

@@ -15,8 +15,7 @@ use utoipa::ToSchema;
 /// Readiness of the service.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct HealthResponse {
-    /// `healthy`; `degraded`: work is taken, but the first executor or the store does not work; `unhealthy`: no
-    /// work is taken.
+    /// `healthy`; `degraded`: work is accepted, but the first executor or the store does not work; `unhealthy`: no work is accepted.
     #[schema(example = "healthy")]
     status: &'static str,
     /// The service's version.
@@ -25,9 +24,9 @@ pub struct HealthResponse {
     executor: ExecutorBody,
     /// The store of output files.
     storage: StorageBody,
-    /// How full the service is.
+    /// Current load.
     load: LoadBody,
-    /// True once the service takes no new work.
+    /// True once the service accepts no new work.
     shutting_down: bool,
 }
 
@@ -37,40 +36,40 @@ struct ExecutorBody {
     /// The configured one.
     #[schema(example = "native")]
     provider: String,
-    /// The one that takes the next program; null when none can.
+    /// The executor of the next program; null if there is none.
     #[schema(required = true, example = "native")]
     name: Option<&'static str>,
-    /// Whether one can take the next program.
+    /// Whether an executor can take the next program.
     healthy: bool,
     /// The configured fallbacks, separated by commas.
     #[schema(example = "docker")]
     fallbacks: String,
-    /// Those that this build knows.
+    /// The executors that this build knows.
     available_providers: Vec<String>,
-    /// Those that are in use, in the order in which they are tried.
+    /// The executors in use, in the order in which they are tried.
     active_providers: Vec<&'static str>,
-    /// What each active one says of itself.
+    /// Health of each active executor.
     providers: BTreeMap<&'static str, ProviderBody>,
 }
 
 /// One executor.
 #[derive(Debug, Serialize, ToSchema)]
 struct ProviderBody {
-    /// Whether it makes sandboxes with every protection that the contract promises.
+    /// Whether it makes sandboxes with every protection that the contract guarantees.
     healthy: bool,
     /// What is missing, and the command or setting that fixes it.
     #[schema(required = true)]
     reason: Option<String>,
     /// Each protection on this host.
     protections: BTreeMap<&'static str, ProtectionBody>,
-    /// Sandboxes that wait, ready for use.
+    /// Idle sandboxes, ready for use.
     warm: usize,
 }
 
 /// One protection.
 #[derive(Debug, Serialize, ToSchema)]
 struct ProtectionBody {
-    /// True when it was seen to hold on this host.
+    /// True when it was verified on this host.
     enforced: bool,
     /// How it is enforced, or why not.
     detail: String,
@@ -84,36 +83,36 @@ struct StorageBody {
     /// `local`, `s3`, `r2` or `disabled`.
     #[schema(example = "local")]
     provider: &'static str,
-    /// Whether it takes files; a store that is off is.
+    /// Whether it accepts files; true for a store that is off.
     healthy: bool,
     /// Why not.
     #[schema(required = true)]
     reason: Option<String>,
 }
 
-/// How full the service is.
+/// Current load.
 #[derive(Debug, Serialize, ToSchema)]
 struct LoadBody {
-    /// Programs that run.
+    /// Running programs.
     running: usize,
-    /// Programs that may run at once.
+    /// Maximum number of running programs.
     running_max: usize,
-    /// Requests that wait.
+    /// Queued requests.
     waiting: usize,
-    /// Requests that may wait.
+    /// Maximum number of queued requests.
     waiting_max: usize,
 }
 
-/// Says which executors are usable, with the protections that each really has on this host.
+/// Reports which executors are usable, with the protections that each has in force on this host.
 #[utoipa::path(
     get,
     path = "/health",
     operation_id = "health",
     tag = "service",
     responses(
-        (status = 200, description = "Work is taken.", body = HealthResponse),
-        (status = 500, description = "The service failed.", body = crate::error::ErrorBody),
-        (status = 503, description = "No work is taken.", body = HealthResponse),
+        (status = 200, description = "Work is accepted.", body = HealthResponse),
+        (status = 500, description = "Internal error.", body = crate::error::ErrorBody),
+        (status = 503, description = "No work is accepted.", body = HealthResponse),
     )
 )]
 pub(crate) async fn health(State(state): State<AppState>) -> Response {

@@ -1,4 +1,4 @@
-//! The OpenAPI document: made from the handlers, then given this service's own bounds.
+//! The OpenAPI document: generated from the handlers, then adapted to this service's bounds.
 
 use crate::state::ApiState;
 use bytes::Bytes;
@@ -17,13 +17,13 @@ fn base64_pattern() -> String {
     format!("^{space}(({any}){{4}})*({any}{after_one}(={space}){{0,2}}|({any}){{2}}{after_two}(={space})?)?$")
 }
 
-/// What is the same for every instance.
+/// The parts that are the same for every instance.
 #[derive(OpenApi)]
 #[openapi(
     info(title = "Python Sandbox", description = "Runs untrusted Python in a sandbox and answers over HTTP."),
     tags(
         (name = "programs", description = "Run Python."),
-        (name = "files", description = "Download what programs left."),
+        (name = "files", description = "Download output files."),
         (name = "service", description = "About the service."),
     )
 )]
@@ -36,13 +36,13 @@ pub(crate) struct Document {
 }
 
 impl Document {
-    /// Fits `generated` to this service: its name, version and bounds.
+    /// Adapts `generated` to this service: its name, version and bounds.
     pub(crate) fn new(generated: &utoipa::openapi::OpenApi, state: &ApiState) -> Self {
         // A tree of text and numbers that was made for JSON.
         let mut document = serde_json::to_value(generated).unwrap_or_default();
         set(&mut document, "/info/title", json!(state.info.name));
         set(&mut document, "/info/version", json!(state.info.version));
-        // No licence, contact or server is known here: the document is served where the service is.
+        // No licence, contact or server is known here: the document is served by the service itself.
         if let Some(info) = document.pointer_mut("/info").and_then(Value::as_object_mut) {
             info.remove("license");
             info.remove("contact");
@@ -54,7 +54,7 @@ impl Document {
     }
 }
 
-/// What every path may answer before its handler is asked.
+/// Errors of every path that are returned before its handler is called.
 fn add_answers_of_the_gate(document: &mut Value) {
     let answer = |description: &str| {
         let schema = json!({"$ref": "#/components/schemas/ErrorBody"});
@@ -65,8 +65,8 @@ fn add_answers_of_the_gate(document: &mut Value) {
     for operation in operations.flat_map(|operations| operations.values_mut()) {
         let Some(responses) = operation.get_mut("responses").and_then(Value::as_object_mut) else { continue };
         let missing = [
-            ("400", "`Host` is missing, doubled or malformed."),
-            ("421", "`Host` is no name of this service, see ALLOWED_HOSTS."),
+            ("400", "`Host` is missing, duplicated or malformed."),
+            ("421", "`Host` is not a name of this service, see ALLOWED_HOSTS."),
         ];
         for (status, description) in missing {
             responses.entry(status).or_insert_with(|| answer(description));
@@ -98,7 +98,7 @@ fn set_bounds(document: &mut Value, bounds: &Bounds, executors: &[&str]) {
     }
 }
 
-/// Sets a value below an object that is there.
+/// Sets a value below an existing object.
 fn set(document: &mut Value, pointer: &str, value: Value) {
     if let Some((parent, key)) = pointer.rsplit_once('/')
         && let Some(object) = document.pointer_mut(parent).and_then(Value::as_object_mut)

@@ -1,4 +1,4 @@
-//! `/`, and the documentation pages. Nothing in them comes from another host: they work with no internet.
+//! `/`, and the documentation pages. They load nothing from other hosts: they work without internet access.
 
 use crate::base_url::base_url;
 use crate::error::{ApiError, ErrorCode};
@@ -19,8 +19,8 @@ use utoipa::ToSchema;
 const CSP_PAGE: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; \
      frame-ancestors 'none'";
 
-/// For Swagger UI and ReDoc: their scripts come from files of ours, they make styles as they go, ReDoc searches in
-/// a worker made from a blob. No script in the page itself, nothing from elsewhere.
+/// For Swagger UI and ReDoc: their scripts come from files of ours, they create styles at run time, ReDoc searches in
+/// a worker made from a blob. No inline script, nothing from elsewhere.
 const CSP_DOCS: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
      img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; worker-src blob:; base-uri 'none'; \
      form-action 'none'; frame-ancestors 'none'";
@@ -28,10 +28,10 @@ const CSP_DOCS: &str = "default-src 'none'; script-src 'self'; style-src 'self' 
 /// Assets change only with the build.
 const CACHE_ASSET: &str = "public, max-age=3600";
 
-/// Stands in the page that ReDoc's crate makes, where its script ends.
+/// Placeholder in the page that ReDoc's crate makes, at the end of its script.
 const SCRIPT_END: &str = "Redoc.init(";
 
-/// What the service is.
+/// Name, version and calls of the service.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ServiceInfo {
     /// `APP_NAME`.
@@ -42,9 +42,9 @@ pub struct ServiceInfo {
     /// Always `running`.
     #[schema(example = "running")]
     status: &'static str,
-    /// What can be called: name -> method and path.
+    /// The calls: name -> method and path.
     endpoints: BTreeMap<&'static str, &'static str>,
-    /// What the service does.
+    /// Description of the service.
     description: &'static str,
 }
 
@@ -60,16 +60,16 @@ const ENDPOINTS: [(&str, &str); 7] = [
     ("files", "GET /files/{token}"),
 ];
 
-/// Says what the service is: JSON, or a page where the client prefers HTML.
+/// Describes the service: JSON, or a page if the client prefers HTML.
 #[utoipa::path(
     get,
     path = "/",
     operation_id = "info",
     tag = "service",
     responses(
-        (status = 200, description = "What the service is.",
+        (status = 200, description = "Name, version and calls of the service.",
          content((ServiceInfo = "application/json"), (String = "text/html"))),
-        (status = 500, description = "The service failed.", body = crate::error::ErrorBody),
+        (status = 500, description = "Internal error.", body = crate::error::ErrorBody),
     )
 )]
 pub(crate) async fn root(State(state): State<AppState>, headers: HeaderMap) -> Response {
@@ -91,7 +91,7 @@ pub(crate) async fn root(State(state): State<AppState>, headers: HeaderMap) -> R
     response
 }
 
-/// True when HTML is asked for by name and JSON is not liked as much.
+/// True if HTML is accepted by name and preferred to JSON.
 fn prefers_html(headers: &HeaderMap) -> bool {
     let accept: Vec<&str> =
         headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok()).collect();
@@ -150,7 +150,7 @@ fn escape(text: &str) -> String {
     tag = "service",
     responses(
         (status = 200, description = "This document.", body = inline(serde_json::Value)),
-        (status = 500, description = "The service failed.", body = crate::error::ErrorBody),
+        (status = 500, description = "Internal error.", body = crate::error::ErrorBody),
     )
 )]
 pub(crate) async fn openapi(State(state): State<AppState>) -> Response {
@@ -159,7 +159,7 @@ pub(crate) async fn openapi(State(state): State<AppState>) -> Response {
     (headers, body).into_response()
 }
 
-/// Swagger UI. Its assets are beside it, found relative to the page, so that it works below any prefix of a proxy.
+/// Swagger UI. Its assets have relative addresses, so that it works below any prefix of a proxy.
 pub(crate) async fn docs() -> Result<Response, ApiError> {
     let index = swagger_file("index.html")?;
     let html = String::from_utf8_lossy(&index.bytes)
@@ -168,7 +168,7 @@ pub(crate) async fn docs() -> Result<Response, ApiError> {
     Ok(page(CSP_DOCS, Html(html)))
 }
 
-/// The page's own address has no slash at its end: its relative links would miss otherwise.
+/// The page's own address has no trailing slash: its relative links would break otherwise.
 pub(crate) async fn docs_slash() -> Redirect {
     Redirect::permanent("../docs")
 }
@@ -182,15 +182,15 @@ pub(crate) async fn docs_asset(Path(name): Path<String>) -> Result<Response, Api
 
 fn swagger_file(name: &str) -> Result<utoipa_swagger_ui::SwaggerFile<'static>, ApiError> {
     static CONFIG: LazyLock<Arc<utoipa_swagger_ui::Config<'static>>> = LazyLock::new(|| {
-        // The badge of the validator would ask a server of Swagger's.
+        // The validator's badge would ask a server of Swagger's.
         let config = utoipa_swagger_ui::Config::from("openapi.json").validator_url("none");
         Arc::new(config.try_it_out_enabled(true).display_request_duration(true))
     });
     match utoipa_swagger_ui::serve(name, Arc::clone(&CONFIG)) {
         Ok(Some(file)) => Ok(file),
-        Ok(None) => Err(ApiError::new(ErrorCode::NotFound, "there is no such page")),
+        Ok(None) => Err(ApiError::new(ErrorCode::NotFound, "no such page")),
         Err(error) => {
-            tracing::error!(%error, "Swagger UI was not made");
+            tracing::error!(%error, "failed to make Swagger UI");
             Err(ApiError::internal())
         }
     }
@@ -205,18 +205,18 @@ pub(crate) async fn redoc() -> Response {
     page(CSP_DOCS, Html(PAGE))
 }
 
-/// ReDoc's script, taken once out of the page that its crate makes.
+/// ReDoc's script, extracted once from the page that its crate makes.
 pub(crate) async fn redoc_script() -> Result<Response, ApiError> {
     static SCRIPT: LazyLock<Option<Bytes>> = LazyLock::new(|| {
         let html = Redoc::new("openapi.json").html();
         let (_, rest) = html.split_once("<script>")?;
         let (script, _) = rest.rsplit_once(SCRIPT_END)?;
-        // Its logo, the only thing that it would load from elsewhere.
+        // Its logo, the only resource that it would load from elsewhere.
         let script = script.replace("https://cdn.redoc.ly/redoc/logo-mini.svg", "data:,");
         Some(Bytes::from(script))
     });
     let Some(script) = SCRIPT.clone() else {
-        tracing::error!("ReDoc's page has another shape than expected");
+        tracing::error!("ReDoc's page has an unexpected form");
         return Err(ApiError::internal());
     };
     let headers =

@@ -1,4 +1,4 @@
-//! The body of `POST /execute`, and its way to a command of the service.
+//! The body of `POST /execute`, and its conversion to a command of the service.
 
 use crate::base64_text;
 use crate::error::ApiError;
@@ -8,14 +8,14 @@ use service::{ExecuteCommand, InputFile, InvalidField};
 use std::fmt;
 use utoipa::ToSchema;
 
-/// Entries of `files` or `env` that are read at all, whatever the settings allow: JSON of a few bytes each must
-/// not become many times its size in memory.
+/// Maximum number of entries of `files` or `env` that are read at all, whatever the settings allow: a body of many tiny entries
+/// must not take many times its size in memory.
 const ENTRIES_MAX: usize = 10_000;
 
-/// Characters of a client's own words that an error repeats.
+/// Maximum number of characters of a client's text that an error repeats.
 const QUOTED_CHARS_MAX: usize = 64;
 
-/// A byte order mark in UTF-8, which some senders put in front of a text. RFC 8259, section 8.1: a reader may ignore it.
+/// A byte order mark in UTF-8, which some senders put in front of a text. RFC 8259, section 8.1: a parser may ignore it.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// One program to run. Unknown fields are refused. `null` for a field with a default is the same as leaving it out.
@@ -35,8 +35,8 @@ pub struct ExecuteRequest {
     #[serde(default)]
     #[schema(required = false, default = "", example = "")]
     pub stdin: Option<String>,
-    /// Files put into the working directory first: relative path -> base64 (RFC 4648 section 4 or 5; padding and white
-    /// space as you like). The limits of output files hold for them too.
+    /// Files written to the working directory before the start: relative path -> base64 (RFC 4648 section 4 or 5, with or without
+    /// padding and white space). The limits on output files apply to them too.
     #[serde(default)]
     #[schema(value_type = Option<std::collections::BTreeMap<String, String>>, required = false, default = json!({}),
              example = json!({"data.csv": "YSxiCjEsMgo="}))]
@@ -47,13 +47,13 @@ pub struct ExecuteRequest {
     #[schema(value_type = Option<std::collections::BTreeMap<String, String>>, required = false, default = json!({}),
              example = json!({"MODE": "fast"}))]
     pub env: Option<Entries>,
-    /// The executor to run on, one of the active ones; the first usable one when left out.
+    /// The executor to run on, one of the active ones; by default the first usable one.
     #[serde(default)]
     #[schema(required = false)]
     pub executor: Option<String>,
 }
 
-/// A JSON object of strings, in the order in which it was sent and with names that came twice.
+/// A JSON object of strings, in the order in which it was sent, duplicate names included.
 #[derive(Debug, Default)]
 pub struct Entries(pub Vec<(String, String)>);
 
@@ -82,7 +82,7 @@ impl<'de> Deserialize<'de> for Entries {
     }
 }
 
-/// A whole number or null; `10.0` is one too, as it is for JSON Schema and was for the original service.
+/// A whole number or null; `10.0` is one too, as in JSON Schema.
 fn whole_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
     struct WholeNumber;
     impl Visitor<'_> for WholeNumber {
@@ -110,7 +110,7 @@ fn whole_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64
                 // `as` saturates: a huge number stays out of bounds. There is no checked conversion from floats.
                 #[allow(
                     clippy::cast_possible_truncation,
-                    reason = "whole, and saturation is what is wanted"
+                    reason = "whole, and saturation is the intended result"
                 )]
                 return Ok(Some(number as i64));
             }
@@ -120,10 +120,10 @@ fn whole_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64
     deserializer.deserialize_any(WholeNumber)
 }
 
-/// Reads a body. It is as much work as the body is long: call it where blocking is allowed when that is much.
+/// Parses a body. The work grows with the body: for a large one call it where blocking is allowed.
 pub(crate) fn parse(body: &[u8]) -> Result<ExecuteCommand, ApiError> {
     let body = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body);
-    // An array would pass too: serde takes one for a struct, field by field.
+    // An array would pass too: serde accepts one for a struct, field by field.
     match body.iter().find(|byte| !byte.is_ascii_whitespace()) {
         Some(b'{') => {}
         Some(_) => return Err(ApiError::invalid(not_an_object("is not a JSON object"))),
@@ -142,7 +142,7 @@ impl ExecuteRequest {
     /// The command of the service; its bounds are checked there.
     ///
     /// # Errors
-    /// [`InvalidField`] where the content of a file is not base64.
+    /// [`InvalidField`] if the content of a file is not base64.
     pub fn into_command(self) -> Result<ExecuteCommand, InvalidField> {
         let sent = self.files.unwrap_or_default().0;
         let mut files = Vec::with_capacity(sent.len());
@@ -169,10 +169,10 @@ fn not_an_object(problem: &str) -> InvalidField {
     InvalidField::new("body", problem, "one JSON object in UTF-8")
 }
 
-/// Says which field is wrong and how. Repeats no value: it may be a secret, and errors travel far.
+/// Says which field is invalid and why. Repeats no value: it may be a secret, and errors travel far.
 fn explain(error: &serde_json::Error, field: Option<String>) -> InvalidField {
     let text = error.to_string();
-    // serde_json ends every message with the place.
+    // serde_json ends every message with the position.
     let (message, place) = match text.rfind(" at line ") {
         Some(at) => text.split_at(at),
         None => (text.as_str(), ""),
@@ -189,10 +189,10 @@ fn explain(error: &serde_json::Error, field: Option<String>) -> InvalidField {
         return InvalidField::new(shorten(quoted), "is not a field of this request", FIELDS);
     }
     if message.starts_with("missing field") {
-        return InvalidField::new(quoted, "is missing", "a value for it; it has no default");
+        return InvalidField::new(quoted, "is missing", "a value; it has no default");
     }
     if message.starts_with("duplicate field") {
-        return InvalidField::new(quoted, "is there twice", "each field once");
+        return InvalidField::new(quoted, "is duplicated", "each field once");
     }
     let field = field.filter(|name| name != ".").map_or_else(|| "body".to_owned(), |name| shorten(&name));
     match message.strip_prefix("invalid type: ").and_then(|rest| rest.split_once(", expected ")) {
@@ -205,13 +205,13 @@ fn explain(error: &serde_json::Error, field: Option<String>) -> InvalidField {
         None if message.starts_with("too many entries") => {
             InvalidField::new(field, "has too many entries", format!("at most {ENTRIES_MAX} entries"))
         }
-        None => InvalidField::new(field, "is not as it must be", "what /openapi.json says of it"),
+        None => InvalidField::new(field, "is invalid", "see /openapi.json"),
     }
 }
 
 const FIELDS: &str = "code, timeout, stdin, files, env, executor";
 
-/// A client's own word, made harmless for logs and terminals.
+/// A client's text, cleaned for logs and terminals.
 fn shorten(text: &str) -> String {
     text.chars().filter(|&c| support::shows_itself(c)).take(QUOTED_CHARS_MAX).collect()
 }

@@ -1,4 +1,4 @@
-//! The answer of `POST /execute`, exactly as the contract (`docs/api.md`) has it.
+//! The answer of `POST /execute`, exactly as in the contract (`docs/api.md`).
 
 use crate::error::FindingBody;
 use explain::{Exception, LimitHit, Outcome};
@@ -7,12 +7,12 @@ use service::{Artifact, Captured, Execution, Skipped, Usage};
 use std::time::Duration;
 use utoipa::ToSchema;
 
-/// What became of a program that was run.
+/// The answer to a program that was run.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ExecuteResponse {
     /// True exactly when the program ended by itself with exit code 0.
     success: bool,
-    /// Standard output up to MAX_OUTPUT_SIZE; bytes that are not UTF-8 are U+FFFD.
+    /// Standard output up to MAX_OUTPUT_SIZE; bytes that are not UTF-8 become U+FFFD.
     #[schema(example = "Hello\n")]
     stdout: String,
     /// Standard error, likewise.
@@ -27,7 +27,7 @@ pub struct ExecuteResponse {
     /// One sentence on what went wrong and what to do; null after success.
     #[schema(required = true)]
     error: Option<String>,
-    /// The `url`s of `artifacts`, same order.
+    /// The `url`s of `artifacts`, in the same order.
     #[schema(example = json!([]))]
     files: Vec<String>,
     /// The request's id, also in the header `x-request-id` and in the service's log.
@@ -38,16 +38,16 @@ pub struct ExecuteResponse {
     executor: String,
     /// How it ended.
     outcome: OutcomeBody,
-    /// What it used.
+    /// Resources it used.
     usage: UsageBody,
-    /// How much it wrote.
+    /// How much output it wrote.
     output: OutputBody,
-    /// Files that it left, sorted by path.
+    /// Its output files, sorted by path.
     artifacts: Vec<ArtifactBody>,
-    /// What it left and is not returned, with the reason. At most 100 are listed; where there are more, the last entry has the reason
-    /// `more`, and `count` says how many others there are.
+    /// Entries that are not returned, with the reason. At most 100 are listed; if there are more, the last entry has the reason
+    /// `more`, and `count` is the number of the others.
     skipped_files: Vec<SkippedBody>,
-    /// What the validator noticed but does not forbid.
+    /// The validator's warnings.
     warnings: Vec<FindingBody>,
 }
 
@@ -64,7 +64,7 @@ struct OutcomeBody {
     /// The signal that ended it, by number.
     #[schema(required = true)]
     signal: Option<u8>,
-    /// The refused system call that ended it, by name.
+    /// The blocked system call that ended it, by name.
     #[schema(required = true)]
     syscall: Option<String>,
     /// What happened; null after success.
@@ -73,14 +73,14 @@ struct OutcomeBody {
     /// What the program's author can do about it.
     #[schema(required = true)]
     hint: Option<String>,
-    /// The exception that ended it, as its interpreter tells it.
+    /// The exception that ended it, as its interpreter reported it.
     #[schema(required = true)]
     exception: Option<ExceptionBody>,
     /// True only where the same program could succeed if sent again.
     retryable: bool,
 }
 
-/// An exception that nobody caught. It is the program's own word.
+/// An uncaught exception. Reported by the program's interpreter, so not trusted.
 #[derive(Debug, Serialize, ToSchema)]
 struct ExceptionBody {
     /// Its qualified name; without the module for built-in exceptions and the program's own.
@@ -89,7 +89,7 @@ struct ExceptionBody {
     type_name: String,
     /// First line of its text.
     message: String,
-    /// The line of the program, from 1, where it came through one.
+    /// The line of the program, from 1, that it passed through, if any.
     #[schema(required = true)]
     line: Option<u32>,
 }
@@ -105,7 +105,7 @@ struct LimitBody {
     /// `milliseconds`, `bytes`, `processes`, `files`.
     #[schema(example = "bytes")]
     unit: &'static str,
-    /// What was used when it was reached, in `unit`, where that was measured.
+    /// The amount used when it was reached, in `unit`, if measured.
     #[schema(required = true)]
     used: Option<u64>,
     /// The setting that raises it.
@@ -113,7 +113,7 @@ struct LimitBody {
     setting: &'static str,
 }
 
-/// What a program used.
+/// Resources that a program used.
 #[derive(Debug, Serialize, ToSchema)]
 struct UsageBody {
     /// Wall-clock milliseconds.
@@ -122,31 +122,31 @@ struct UsageBody {
     /// User and system milliseconds of all its processes, the interpreter's start included.
     #[schema(minimum = 0, example = 1.4)]
     cpu_time_ms: f64,
-    /// Most memory it held at once.
+    /// Peak memory.
     #[schema(example = 9_437_184)]
     memory_peak_bytes: u64,
-    /// Most processes and threads at once, where the kernel counts them.
+    /// Peak number of processes and threads, where the kernel counts them.
     #[schema(required = true)]
     processes_peak: Option<u64>,
 }
 
-/// How much a program wrote.
+/// How much output a program wrote.
 #[derive(Debug, Serialize, ToSchema)]
 struct OutputBody {
     /// Bytes written to stdout, kept or not.
     stdout_bytes: u64,
     /// Bytes written to stderr, kept or not.
     stderr_bytes: u64,
-    /// True when some were dropped.
+    /// True if some were dropped.
     stdout_truncated: bool,
-    /// True when some were dropped.
+    /// True if some were dropped.
     stderr_truncated: bool,
 }
 
-/// A file that a program left.
+/// An output file.
 #[derive(Debug, Serialize, ToSchema)]
 struct ArtifactBody {
-    /// A name to save it under: the last part of its path, made harmless on every system.
+    /// A name to save it under: the last part of its path, made safe on every system.
     #[schema(example = "data.xlsx")]
     name: String,
     /// Its path below the output directory.
@@ -154,7 +154,7 @@ struct ArtifactBody {
     path: String,
     /// Its size.
     size_bytes: u64,
-    /// A guess from its name.
+    /// Guessed from its name.
     #[schema(example = "text/csv")]
     media_type: String,
     /// Digest of its content, 64 hexadecimal digits.
@@ -162,7 +162,7 @@ struct ArtifactBody {
     /// Where it can be downloaded until `expires_at`.
     #[schema(format = "uri")]
     url: String,
-    /// When the link ends, RFC 3339 in UTC.
+    /// When the link expires, RFC 3339 in UTC.
     #[schema(format = "date-time", example = "2026-01-01T05:00:00Z")]
     expires_at: String,
 }
@@ -170,14 +170,14 @@ struct ArtifactBody {
 /// An entry of the output directory that is not returned.
 #[derive(Debug, Serialize, ToSchema)]
 struct SkippedBody {
-    /// Its path; bytes that are not UTF-8 are U+FFFD.
+    /// Its path; bytes that are not UTF-8 become U+FFFD.
     path: String,
     /// `symlink`, `hard_link`, `fifo`, `socket`, `device`, `name_not_utf8`, `too_large`, `total_too_large`,
     /// `too_many`, `too_deep`, `unreadable`, `not_in_output`, `storage_disabled`, `storage_full` or `storage_failed`; or `more` for the
     /// entries that are not listed.
     #[schema(example = "symlink")]
     reason: &'static str,
-    /// With `more`: how many there are.
+    /// With `more`: the number of unlisted entries.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, minimum = 1)]
     count: Option<u64>,
@@ -211,7 +211,7 @@ impl ExecuteResponse {
     }
 }
 
-/// Without the noise that binary fractions add: `scale` is what one unit of the last digit divides.
+/// Rounds off the noise of binary fractions: `scale` is what one unit of the last digit divides.
 fn rounded(value: f64, scale: f64) -> f64 {
     (value * scale).round() / scale
 }
@@ -294,7 +294,7 @@ impl From<Skipped> for SkippedBody {
 
 /// The list, and one entry for what is not in it.
 fn skipped(listed: Vec<Skipped>, more: u64) -> Vec<SkippedBody> {
-    // Clients that know no `count` show the path.
+    // Clients that do not know `count` show the path.
     let rest = (more > 0).then(|| SkippedBody {
         path: format!("(and {more} more)"),
         reason: "more",

@@ -1,4 +1,4 @@
-//! Which path goes where, and the layers around.
+//! The routes, and the layers around them.
 
 use crate::body::BodyReader;
 use crate::error::{ApiError, ErrorCode};
@@ -20,10 +20,10 @@ use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-/// How long a browser may remember what CORS allows.
+/// How long a browser may cache what CORS allows.
 const CORS_AGE_MAX: Duration = Duration::from_secs(600);
 
-/// The service over HTTP. Serve it with [`crate::serve`], which bounds what a connection may do.
+/// The service over HTTP. Serve it with [`crate::serve`], which limits what a connection may do.
 pub fn router(state: ApiState) -> Router {
     let (documented, generated) = OpenApiRouter::with_openapi(Skeleton::openapi())
         .routes(routes!(pages::root))
@@ -46,11 +46,11 @@ pub fn router(state: ApiState) -> Router {
         .route("/docs/{name}", get(pages::docs_asset))
         .route("/redoc", get(pages::redoc))
         .route("/redoc/redoc.standalone.js", get(pages::redoc_script))
-        .fallback(async || ApiError::new(ErrorCode::NotFound, "there is no such path; see /docs"))
+        .fallback(async || ApiError::new(ErrorCode::NotFound, "no such path; see /docs"))
         .method_not_allowed_fallback(async || {
-            ApiError::new(ErrorCode::MethodNotAllowed, "this path does not take this method; see `Allow`")
+            ApiError::new(ErrorCode::MethodNotAllowed, "this path does not support this method; see `Allow`")
         })
-        // Bodies are read in one place only, with a bound of its own.
+        // Bodies are read in one place only, with its own limit.
         .layer(DefaultBodyLimit::disable())
         .layer(CatchPanicLayer::custom(panicked));
     let router = match cors {
@@ -63,7 +63,7 @@ pub fn router(state: ApiState) -> Router {
         .with_state(app)
 }
 
-/// A panic of ours is an answer like any other failure of ours, and a line in the log.
+/// A panic of ours is an internal error for the client, and a line in the log.
 fn panicked(panic: Box<dyn Any + Send>) -> Response {
     let text = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
     tracing::error!(panic = text.unwrap_or("of another type"), "a handler panicked");
@@ -80,7 +80,7 @@ fn cors(origins: &[String]) -> Option<CorsLayer> {
     } else {
         AllowOrigin::list(origins.iter().filter_map(|origin| {
             let value = HeaderValue::from_str(origin.trim_end_matches('/'));
-            value.inspect_err(|error| tracing::warn!(%error, origin, "an origin was left out")).ok()
+            value.inspect_err(|error| tracing::warn!(%error, origin, "left out an origin")).ok()
         }))
     };
     // No credentials, ever: there is no cookie that a page could use.

@@ -1,23 +1,23 @@
-//! Who holds which connection, and which one goes when there is no room.
+//! The open connections, and which one is closed when the limit is reached.
 //!
 //! ```text
 //! state of a connection     waits for        may be closed for a new one
 //! idle                      its client       first: between requests, or before a head is complete, however it trickles
 //! receiving,                its client       where no idle one is left, and only of a peer that holds more than the newcomer
 //!   sending, flushing
-//! working                   the service      never: its program runs or waits for its place
+//! working                   the service      never: its program is running or queued
 //! ```
 //!
-//! An answer is over when its last byte is in the socket (`flushing` before that), so a client that takes it slowly gets it
-//! whole; one that takes nothing for a time is cut by [`crate::stall`].
+//! An answer is over when its last byte is in the socket (`flushing` before that), so a client that reads it slowly gets it
+//! whole; one that reads nothing for a time is cut by [`crate::stall`].
 //!
-//! There are no fixed shares: one peer, such as a reverse proxy, may hold every place while nobody else wants one. When all
-//! are taken, the peer that holds the most gives one up, the one that has waited longest, as long as it holds at least as many as
+//! There are no fixed shares: one peer, such as a reverse proxy, may hold every connection while no other peer wants one. When all
+//! are taken, the peer that holds the most loses one, the one that has waited longest, as long as it holds at least as many as
 //! the newcomer; so each ends with an equal share. Peers are IPv4 addresses and IPv6 networks of 64 bits, which is what one
 //! subscriber has (RFC 6177); the whole of loopback is one peer.
 //!
-//! Loopback always gets in, so that the health check of the host or the container works whatever others do: it has places
-//! of its own besides, and takes one from anybody, itself included.
+//! Loopback always gets in, so that the health check of the host or the container works whatever others do: it has additional
+//! connections of its own, and takes one from any peer, itself included.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -26,7 +26,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// Whoever connects, as far as fairness goes.
+/// A peer, the unit of fairness.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Peer {
     Loopback,
@@ -36,7 +36,7 @@ enum Peer {
 
 impl Peer {
     fn of(address: IpAddr) -> Self {
-        // An IPv4 client of a socket for both families comes as ::ffff:a.b.c.d.
+        // An IPv4 client of a dual-stack socket appears as ::ffff:a.b.c.d.
         match address.to_canonical() {
             address if address.is_loopback() => Self::Loopback,
             IpAddr::V4(address) => Self::V4(address.octets()),
@@ -48,7 +48,7 @@ impl Peer {
     }
 }
 
-/// What a connection waits for.
+/// The state of a connection: what it waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u64)]
 pub(crate) enum State {
@@ -60,14 +60,14 @@ pub(crate) enum State {
     Working = 2,
     /// The client, which takes the answer.
     Sending = 3,
-    /// The client, too: the answer is whole, but not all of it is in the socket.
+    /// The client, too: the answer is complete, but not all of it is in the socket.
     Flushing = 4,
 }
 
-/// States in which the client holds up a request that has begun.
+/// States in which the client delays a request that has begun.
 const IN_REQUEST: [State; 3] = [State::Receiving, State::Sending, State::Flushing];
 
-/// Bits of a state beside its time.
+/// The bits that hold a state, beside its time.
 const STATE_BITS: u32 = 3;
 
 /// One connection.
@@ -77,18 +77,18 @@ pub(crate) struct Seat {
     epoch: Instant,
     /// Milliseconds since `epoch` at which the state began, and the state in the lowest bits.
     now: AtomicU64,
-    /// `now` when this connection was chosen to go.
+    /// `now` when this connection was chosen to be closed.
     chosen: AtomicU64,
     closing: CancellationToken,
 }
 
 impl Seat {
-    /// Says what the connection waits for from now on.
+    /// Records what the connection waits for from now on.
     pub(crate) fn set(&self, state: State) {
         self.now.store(self.begins(state), Ordering::Release);
     }
 
-    /// Says that all bytes handed over so far are in the socket. That ends an answer, unless its body still makes more, or the
+    /// Records that all bytes handed over so far are in the socket. That ends an answer, unless its body still produces more, or the
     /// next request was sent without waiting for it.
     pub(crate) fn flushed(&self) {
         let now = self.now.load(Ordering::Acquire);
@@ -103,12 +103,12 @@ impl Seat {
         (since << STATE_BITS) | state as u64
     }
 
-    /// Ready when the connection was chosen to make room.
+    /// Ready when the connection was chosen to be closed.
     pub(crate) async fn chosen(&self) {
         self.closing.cancelled().await;
     }
 
-    /// Whether nothing came of it since it was chosen. A request that arrived in that very moment is still answered.
+    /// Whether nothing has arrived since it was chosen. A request that arrived at that very moment is still answered.
     pub(crate) fn still_waits(&self) -> bool {
         self.now.load(Ordering::Acquire) == self.chosen.load(Ordering::Acquire)
     }
@@ -132,11 +132,11 @@ fn state_of(now: u64) -> u64 {
     now & ((1 << STATE_BITS) - 1)
 }
 
-/// All connections that are open.
+/// All open connections.
 #[derive(Debug)]
 pub(crate) struct Seats {
     most: usize,
-    /// Places beyond `most` that loopback alone may take.
+    /// Connections beyond `most`, reserved for loopback.
     reserve: usize,
     epoch: Instant,
     table: Mutex<Table>,
@@ -149,7 +149,7 @@ struct Table {
     held: HashMap<Peer, usize>,
 }
 
-/// A place among the connections, given back when dropped.
+/// A slot for a connection, returned on drop.
 #[derive(Debug)]
 pub(crate) struct Taken {
     pub(crate) seat: Arc<Seat>,
@@ -172,8 +172,8 @@ impl Seats {
         support::lock(&self.table)
     }
 
-    /// Takes a place for a connection from `address`, if need be that of another, which is told to close. `None` when
-    /// nobody can be asked to go.
+    /// Takes a slot for a connection from `address`, if need be that of another connection, which is told to close. `None` if no
+    /// connection may be closed.
     pub(crate) fn take(self: &Arc<Self>, address: IpAddr) -> Option<Taken> {
         let peer = Peer::of(address);
         let mut table = self.table();
@@ -212,7 +212,7 @@ impl Seats {
         if is_loopback && table.open.len() < self.most + self.reserve {
             return true;
         }
-        // Whoever sends or takes a byte now and then could hold every place for as long as a body may take.
+        // A peer that sends or reads a byte now and then could hold every slot for as long as a body may take.
         table.close_longest(&IN_REQUEST, |peer, held| is_loopback || (peer != newcomer && held > holds + 1))
     }
 }
@@ -229,7 +229,7 @@ impl Table {
         Some(seat)
     }
 
-    /// Of the connections in one of `states` whose peer `may` give one up: closes the one that has waited longest of the
+    /// Of the connections in one of `states` whose peer `may` lose one: closes the one that has waited longest of the
     /// peer that holds the most. False if there is none.
     fn close_longest(&mut self, states: &[State], may: impl Fn(Peer, usize) -> bool) -> bool {
         let held = |seat: &Seat| self.held.get(&seat.peer).copied().unwrap_or_default();
@@ -289,13 +289,13 @@ mod tests {
         assert!(peer[5].seat.closing.is_cancelled() && closed(&peer) == 1);
         let _second = from(&seats, "192.0.2.3").unwrap();
         assert!(peer[3].seat.closing.is_cancelled() && closed(&peer) == 2);
-        // The two that came are idle: the next takes from them, not from those that work.
+        // The two new ones are idle: the next takes one of them, not one that works.
         let _third = from(&seats, "192.0.2.4").unwrap();
         assert_eq!(closed(&peer), 2);
         assert!(fill_all_working(&seats) && from(&seats, "192.0.2.9").is_none());
     }
 
-    /// Sets whatever is open to work.
+    /// Sets every open connection to work.
     fn fill_all_working(seats: &Seats) -> bool {
         seats.table().open.values().for_each(|seat| seat.set(State::Working));
         true
@@ -343,7 +343,7 @@ mod tests {
                 assert!(from(&seats, "127.0.0.1").is_some(), "{state:?}");
             }
         }
-        // Also against itself, from whatever address of it.
+        // Also from itself, from any of its addresses.
         for state in [State::Idle, State::Receiving, State::Sending, State::Flushing] {
             let seats = seats();
             let mut hog = Vec::new();
@@ -371,7 +371,7 @@ mod tests {
         let seats = seats();
         let first = fill(&seats, "192.0.2.1", State::Idle);
         let second = fill(&seats, "192.0.2.1", State::Idle);
-        // One lock at a time: what `table` gives lives to the end of its statement.
+        // One lock at a time: what `table` returns lives to the end of its statement.
         let counts = || {
             let table = seats.table();
             (table.open.len(), table.held.len())

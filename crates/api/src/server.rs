@@ -1,11 +1,10 @@
-//! The connections: bounded in number, in the time they may take, and in what they may send before the routes
-//! see it.
+//! The connections: limited in number, in the time they may take, and in what they may send before the routes see it.
 //!
 //! ```text
-//! accept -> a seat (seats.rs: who goes when all are taken) -> head within head_time_max -> routes -> answer
+//! accept -> a seat (seats.rs: which one is closed when all are taken) -> head within head_time_max -> routes -> answer
 //!              |                                                                            |
 //!              +-- idle longer than head_time_max: closed      a client that reads nothing for stall_time_max: closed
-//! shutdown -> no new connection, those that are open end after their answer, the rest are cut after drain_time_max
+//! shutdown -> no new connection, open ones end after their answer, the rest are cut after drain_time_max
 //! ```
 
 use crate::seats::{Seats, Taken};
@@ -25,32 +24,31 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// Pause after a failed accept: out of descriptors, trying again at once would only burn a processor. Long enough for the
-/// connection that was told to close.
+/// Pause after a failed accept: out of descriptors, retrying at once would only burn CPU time. Long enough for the connection that
+/// was told to close.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 
-/// What a client reads for which there is no place, since every connection works on a request.
+/// The answer to a client that is refused because every connection is working on a request.
 const NO_PLACE: &[u8] =
     b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 2\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
 
-/// Bounds on connections.
+/// Limits on connections.
 #[derive(Debug, Clone)]
 pub struct ServerLimits {
-    /// Open connections. When all are taken, a new one takes the place of the one that has been idle longest, of the peer
-    /// that holds the most.
+    /// Open connections. When all are taken, a new one replaces the one that has been idle longest, of the peer that holds the most.
     pub connections_max: usize,
-    /// Connections beyond that, for clients on loopback alone.
+    /// Additional connections, reserved for clients on loopback.
     pub loopback_connections_max: usize,
-    /// Longest time until a request's head is complete, counted from the connection's start or the last answer:
+    /// Timeout for a request's head to be complete, counted from the connection's start or the last answer:
     /// it ends slow senders and idle connections alike.
     pub head_time_max: Duration,
     /// Bytes of a request's head, at least 8 KiB; 431 over it.
     pub head_bytes_max: usize,
     /// Header fields of a request; 431 over it.
     pub header_fields_max: usize,
-    /// Longest time in which a client takes nothing of its answer.
+    /// Maximum time in which a client reads nothing of its answer.
     pub stall_time_max: Duration,
-    /// After a shutdown: longest time for open requests to end.
+    /// After a shutdown: maximum time for open requests to end.
     pub drain_time_max: Duration,
 }
 
@@ -95,8 +93,8 @@ pub async fn serve(
                     connections.spawn(connect(stream, taken, router.clone(), limits.clone(), stop.clone()));
                 }
                 None => {
-                    tracing::debug!(peer = %address.ip(), "every connection works on a request; one more was refused");
-                    // The buffer of a new socket has room, so this does not wait; whether it arrives is the client's matter.
+                    tracing::debug!(peer = %address.ip(), "every connection is working on a request; refused one more");
+                    // The buffer of a new socket is empty, so this does not block; whether it arrives depends on the client.
                     let _ = stream.into_std().and_then(|mut stream| stream.write_all(NO_PLACE));
                 }
             },
@@ -111,7 +109,7 @@ pub async fn serve(
     stop.cancel();
     connections.close();
     if tokio::time::timeout(limits.drain_time_max, connections.wait()).await.is_err() {
-        tracing::warn!(open = connections.len(), "connections were cut after the time to drain");
+        tracing::warn!(open = connections.len(), "cut connections after the drain time");
     }
 }
 
@@ -144,7 +142,7 @@ async fn connect(
     let (mut stopping, mut chosen) = (false, false);
     let ended = loop {
         tokio::select! {
-            // First what the client has sent: a request that is there already is answered.
+            // First what the client has sent: a request that has already arrived is answered.
             biased;
             ended = &mut connection => break ended,
             () = stop.cancelled(), if !stopping => {
@@ -154,7 +152,7 @@ async fn connect(
             () = taken.seat.chosen(), if !chosen => {
                 chosen = true;
                 if taken.seat.still_waits() {
-                    tracing::debug!("a connection that waited was closed to make room");
+                    tracing::debug!("closed an idle connection to make room");
                     return;
                 }
                 connection.as_mut().graceful_shutdown();
@@ -162,7 +160,7 @@ async fn connect(
         }
     };
     if let Err(error) = ended {
-        // A client that breaks off or speaks no HTTP is everyday life.
+        // A client that disconnects or does not use HTTP is normal.
         tracing::debug!(%error, "a connection ended with an error");
     }
 }

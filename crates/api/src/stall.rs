@@ -7,12 +7,12 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
-/// A stream whose writes fail once none has made progress for a time. Reads are not touched.
+/// A stream whose writes fail if none makes progress for a time. Reads are not affected.
 #[derive(Debug)]
 pub(crate) struct StallGuard<S> {
     stream: S,
     time_max: Duration,
-    /// Runs while a write waits.
+    /// Runs while a write is pending.
     deadline: Option<Pin<Box<Sleep>>>,
 }
 
@@ -21,7 +21,7 @@ impl<S> StallGuard<S> {
         Self { stream, time_max, deadline: None }
     }
 
-    /// Passes a finished write on and watches one that waits.
+    /// Passes a finished write on, and starts the timer for a pending one.
     fn watch<T>(&mut self, cx: &mut Context<'_>, write: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if write.is_ready() {
             self.deadline = None;

@@ -1,4 +1,4 @@
-//! What the routes work with.
+//! The state of the routes.
 
 use crate::body::{BodyLimits, BodyReader};
 use bytes::Bytes;
@@ -7,20 +7,20 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use storage::LocalStore;
 
-/// Everything that the composition root gives to the routes.
+/// Everything that the composition root passes to the routes.
 #[derive(Debug, Clone)]
 pub struct ApiState {
     /// The use cases.
     pub service: Arc<Service>,
-    /// What the service says of itself.
+    /// Facts about the service.
     pub info: AppInfo,
-    /// The store whose files `/files/{token}` serves; `None` when another one keeps them, or none does.
+    /// The store whose files `/files/{token}` serves; `None` if files are stored elsewhere, or not at all.
     pub local_files: Option<Arc<LocalStore>>,
     /// Base of absolute links (`PUBLIC_URL`), such as `https://sandbox.example`; without it the `Host` header.
     pub public_url: Option<String>,
-    /// Where the service listens: the base of links when a request has no good `Host`.
+    /// The address of the listener: the base of links if a request has no valid `Host`.
     pub bound: SocketAddr,
-    /// Bounds on bodies.
+    /// Limits on bodies.
     pub bodies: BodyLimits,
     /// Origins whose pages may call the service (`CORS_ORIGINS`), such as `https://app.example`; `*` for all,
     /// never with credentials. Empty: none.
@@ -31,7 +31,7 @@ pub struct ApiState {
 }
 
 impl ApiState {
-    /// The default settings around a service that listens on `bound`.
+    /// The default settings for a service that listens on `bound`.
     #[must_use]
     pub fn new(service: Arc<Service>, info: AppInfo, bound: SocketAddr) -> Self {
         Self {
@@ -47,7 +47,7 @@ impl ApiState {
     }
 }
 
-/// What the service says of itself.
+/// Facts about the service.
 #[derive(Debug, Clone)]
 pub struct AppInfo {
     /// `APP_NAME`.
@@ -62,7 +62,7 @@ pub struct AppInfo {
     pub available_providers: Vec<String>,
 }
 
-/// [`ApiState`] with what is made of it once.
+/// [`ApiState`] with what is derived from it once.
 #[derive(Debug, Clone)]
 pub(crate) struct AppState {
     pub(crate) api: Arc<ApiState>,

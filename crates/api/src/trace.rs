@@ -12,13 +12,13 @@ use ulid::Ulid;
 /// The header that carries a request's id, in both directions.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Longest id that is taken from a client.
+/// Maximum length of an id from a client.
 const REQUEST_ID_CHARS_MAX: usize = 64;
 
-/// For answers that are no page: nothing in them may load or run, and nobody may frame them.
+/// For answers that are not pages: nothing in them may load or run, and they may not be framed.
 const CSP_NOTHING: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
 
-/// The id of the request that a handler works on.
+/// The id of the current request.
 #[derive(Debug, Clone)]
 pub(crate) struct RequestId(pub(crate) String);
 
@@ -26,7 +26,7 @@ pub(crate) struct RequestId(pub(crate) String);
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct OutcomeWord(pub(crate) &'static str);
 
-/// The layer. It goes around everything, also around what catches panics.
+/// The layer. It wraps everything, even the layer that catches panics.
 pub(crate) async fn trace(mut request: Request, next: Next) -> Response {
     let id = request_id(request.headers());
     request.extensions_mut().insert(RequestId(id.clone()));
@@ -43,7 +43,7 @@ pub(crate) async fn trace(mut request: Request, next: Next) -> Response {
     .await
 }
 
-/// The client's id where it has a shape that is safe in logs and headers, so that a gateway in front can follow a
+/// The client's id if it is safe in logs and headers, so that a gateway in front can follow a
 /// request; else a fresh one (ULID: sorts by time).
 fn request_id(headers: &HeaderMap) -> String {
     let fit = |id: &&str| {
@@ -62,11 +62,11 @@ fn set_headers(headers: &mut HeaderMap, id: &str) {
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(CSP_NOTHING);
-    // Answers and links are for one client; pages and their assets say otherwise themselves.
+    // Answers and links are for one client; pages and their assets override this.
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
 }
 
-/// One line of the access log. It has the path's template, never the path: that of a file is a right to it.
+/// One line of the access log. It has the path's template, never the path: a file's path grants access to it.
 struct Access {
     method: Method,
     path: String,
@@ -94,7 +94,7 @@ impl Access {
 }
 
 impl Drop for Access {
-    /// The client went away: the handler is dropped with this. 499 is what nginx logs for it.
+    /// The client went away: the handler is dropped with this. 499 is nginx's code for it.
     fn drop(&mut self) {
         if !self.logged {
             self.write(499, "client_gone");

@@ -1,4 +1,4 @@
-//! Bodies, and a stream, that say how far a request is: [`crate::seats`] must know what each connection waits for.
+//! Bodies and a stream that report a request's progress: [`crate::seats`] must know what each connection waits for.
 
 use crate::seats::{Seat, State};
 use hyper::body::{Body, Frame, SizeHint};
@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// A request's body: once it is there, the connection waits for the service.
+/// A request's body: once it has arrived, the connection waits for the service.
 #[derive(Debug)]
 pub(crate) struct Incoming<B> {
     body: B,
@@ -46,7 +46,7 @@ impl<B: Body + Unpin> Body for Incoming<B> {
     }
 }
 
-/// An answer's body: once it is handed over or given up, only the flush is left.
+/// An answer's body: once it is handed over or dropped, only the flush is left.
 #[derive(Debug)]
 pub(crate) struct Outgoing<B> {
     body: B,
@@ -86,8 +86,8 @@ impl<B> Drop for Outgoing<B> {
     }
 }
 
-/// The stream of a connection: once an answer is flushed, the connection waits for the next request. hyper holds what the
-/// socket has no room for, most often the whole body, and flushes the stream only when it holds nothing more.
+/// The stream of a connection: once an answer is flushed, the connection waits for the next request. hyper keeps what does not fit
+/// into the socket, most often the whole body, and flushes the stream only when nothing is left.
 #[derive(Debug)]
 pub(crate) struct Flushed<S> {
     stream: S,

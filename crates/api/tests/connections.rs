@@ -94,7 +94,7 @@ async fn a_head_that_is_too_large_is_refused() {
     assert!(answer.starts_with("HTTP/1.1 431"), "{answer}");
 }
 
-/// Few places, so that they are soon taken.
+/// A low limit, soon reached.
 fn few() -> ServerLimits {
     ServerLimits { connections_max: 4, loopback_connections_max: 1, ..ServerLimits::default() }
 }
@@ -118,7 +118,7 @@ async fn connections_that_wait_stop_nobody_and_are_no_more_than_allowed() {
             let end = stream.read_to_end(&mut answer);
             closed += usize::from(tokio::time::timeout(Duration::from_millis(300), end).await.is_ok());
         }
-        // Four places, of which the last request had one.
+        // Four connections, of which the last request had one.
         assert!((8..=9).contains(&closed), "{text:?}: {closed}");
     }
 }
@@ -149,12 +149,12 @@ async fn an_answer_that_is_taken_slowly_arrives_whole() {
     for _ in 0..12 {
         held.push(send(server.address, "").await);
     }
-    // Places were made, of those that send nothing.
+    // Slots were freed, of connections that send nothing.
     settle_closed(&mut held[0]).await;
     let mut body = vec![0; SIZE];
     slow.read_exact(&mut body).await.expect("the answer is whole");
     assert!(body.iter().all(|byte| *byte == b'a'));
-    // And now its connection waits as any other, and makes room.
+    // Now its connection is idle as any other, and may be closed.
     for _ in 0..12 {
         held.push(send(server.address, "").await);
     }

@@ -25,7 +25,7 @@ async fn the_answer_has_every_field_in_the_contracts_order() {
     played.files = vec![OutputFile { path: "out/data.csv".into(), content: Bytes::from_static(b"a,b\n") }];
     let report = &mut played.report;
     (report.wall_time_us, report.cpu_time_us, report.resident_bytes_peak) = (2100, 1400, 9_437_184);
-    // The agent, which is not the program's, is counted too.
+    // The agent, which is not part of the program, is counted too.
     report.counters = Some(Counters { memory_bytes_peak: None, pids_peak: Some(2), ..Counters::default() });
     let world = World::new(answers(played));
     let answer = world.execute(&json!({"code": "while True: break"})).await;
@@ -489,7 +489,7 @@ impl executor::Executor for Panics {
         _: &executor::Hints,
         _: executor::Freshness,
     ) -> Result<executor::Sandbox, executor::ExecutorError> {
-        panic!("a detail of the inside")
+        panic!("an internal detail")
     }
 
     async fn shut_down(&self) {}
@@ -507,9 +507,9 @@ async fn a_panic_is_a_500_of_the_same_shape() {
         },
     );
     for _ in 0..5 {
-        // More often than there are slots: a panic gives its slot back.
+        // More often than there are slots: a panic returns its slot.
         let answer = world.execute(&json!({"code": "x = 1"})).await;
         error_body(&answer, 500, "internal");
-        assert!(!answer.text().contains("detail of the inside"));
+        assert!(!answer.text().contains("internal detail"));
     }
 }

@@ -1,4 +1,4 @@
-//! What the log says and never says. A binary of its own: the subscriber is the process's.
+//! What the log contains and what it never contains. A separate binary: the subscriber is global to the process.
 #![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
 
 mod common;

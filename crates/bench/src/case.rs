@@ -1,4 +1,4 @@
-//! What a case is: one way to do one thing, measured again and again.
+//! A case: one way to do one thing, measured repeatedly.
 
 use super::error::{CaseError, beginning};
 use async_trait::async_trait;
@@ -8,30 +8,30 @@ use std::time::Duration;
 /// One measurement.
 #[derive(Debug, Clone)]
 pub(super) struct Sample {
-    /// All of it.
+    /// The total.
     pub(super) duration: Duration,
-    /// Its parts in their order, where a case can tell them apart. Always the same names for one case.
+    /// Its parts in order, if the case can distinguish them. Always the same names for one case.
     pub(super) phases: Vec<(&'static str, Duration)>,
 }
 
 impl Sample {
-    /// One without parts.
+    /// A sample without parts.
     pub(super) fn plain(duration: Duration) -> Self {
         Self { duration, phases: Vec::new() }
     }
 }
 
-/// What a case measured in one turn.
+/// The samples of one turn of a case.
 #[derive(Debug)]
 pub(super) struct Turn {
-    /// One, or many where clients work at the same time.
+    /// One, or many if clients work concurrently.
     pub(super) samples: Vec<Sample>,
     /// From the first start to the last end, for the throughput.
     pub(super) elapsed: Duration,
 }
 
 impl Turn {
-    /// One sample, and nothing besides.
+    /// A turn with a single sample.
     pub(super) fn of(sample: Sample) -> Self {
         Self { elapsed: sample.duration, samples: vec![sample] }
     }
@@ -55,31 +55,31 @@ pub(super) struct Alone(pub(super) Box<dyn Worker>);
 
 #[async_trait]
 impl Case for Alone {
-    // It blocks the thread on purpose: the command does nothing else, and moving to another thread costs time.
+    // Blocks the thread on purpose: the command does nothing else, and moving to another thread costs time.
     async fn turn(&mut self) -> Result<Turn, CaseError> {
         Ok(Turn::of(self.0.sample()?))
     }
 }
 
-/// A program whose running is measured.
+/// A program whose execution is measured.
 #[derive(Debug)]
 pub(super) struct Program {
     /// Source.
     pub(super) code: &'static str,
-    /// What it imports, as the validator finds it.
+    /// Its imports, as the validator finds them.
     pub(super) imports: &'static [&'static str],
-    /// What it must print.
+    /// Its expected output.
     pub(super) stdout: &'static str,
 }
 
 impl Program {
-    /// What an executor is told of it.
+    /// The hints for an executor.
     pub(super) fn hints(&self) -> Hints {
         let imports = self.imports.iter().map(|module| (*module).to_owned()).collect();
         Hints { imports, ..Hints::default() }
     }
 
-    /// Checks that it did what it must.
+    /// Checks its result.
     pub(super) fn check(&self, success: bool, stdout: &str, stderr: &str) -> Result<(), CaseError> {
         if success && stdout == self.stdout {
             return Ok(());
@@ -89,10 +89,10 @@ impl Program {
     }
 }
 
-/// The least that a program can do: what is left is the price of running one at all.
+/// A minimal program: its time is the cost of running any program.
 pub(super) static PRINT: Program = Program { code: "print(1)", imports: &[], stdout: "1\n" };
 
-/// What people use a sandbox for.
+/// A typical program.
 pub(super) static PANDAS: Program = Program {
     code: include_str!("programs/pandas_to_excel.py"),
     imports: &["pandas"],

@@ -1,7 +1,7 @@
-//! An HTTP/1.1 client that costs next to nothing, because what the load costs counts in the throughput.
+//! A minimal HTTP/1.1 client, because the cost of the load counts in the throughput.
 //!
-//! One connection that stays open, one request at a time, bodies with a `content-length`: what our service sends.
-//! It knows nothing else, and says so.
+//! One persistent connection, one request at a time, bodies with a `content-length`, as our service sends them.
+//! Anything else is an error.
 
 use super::error::{CaseError, ClientError, beginning};
 use rustix::net::RecvFlags;
@@ -11,17 +11,17 @@ use support::authority::Authority;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// Longest time for one answer: the longest program behind a long line of others.
+/// Longest time for one answer: the longest program after a long queue.
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(120);
-/// Longest head of an answer, in bytes.
+/// Maximum length of an answer's head in bytes.
 const HEAD_BYTES_MAX: usize = 64 * 1024;
 
-/// Where a service is.
+/// The address of a service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Address {
     /// `host:port`.
     authority: String,
-    /// What stands before each path.
+    /// Prefix of each path.
     prefix: String,
 }
 
@@ -29,7 +29,7 @@ impl Address {
     /// Reads `http://host[:port][/path]`.
     ///
     /// # Errors
-    /// Anything else.
+    /// For any other text.
     pub(super) fn parse(base: &str) -> Result<Self, ClientError> {
         let wrong = || ClientError::Address(base.to_owned());
         let rest = base.strip_prefix("http://").ok_or_else(wrong)?;
@@ -51,7 +51,7 @@ impl Address {
         format!("GET {}{path} HTTP/1.1\r\nhost: {}\r\n\r\n", self.prefix, self.authority).into_bytes()
     }
 
-    /// The bytes of a request to run a program: `fields` are those of its body.
+    /// The bytes of a request to run a program, with `fields` as its body.
     pub(super) fn execute(&self, fields: &Value) -> Vec<u8> {
         let body = fields.to_string();
         let head = format!(
@@ -79,7 +79,7 @@ impl Answer {
         if self.status == 200 { Ok(&self.body) } else { Err(self.unexpected()) }
     }
 
-    /// The error that shows this answer.
+    /// An error with this answer.
     pub(super) fn unexpected(&self) -> CaseError {
         CaseError::Answer { status: self.status, body: beginning(&String::from_utf8_lossy(&self.body)) }
     }
@@ -94,7 +94,7 @@ pub(super) struct Client {
 }
 
 impl Client {
-    /// One that connects when it is first used.
+    /// A client that connects on first use.
     pub(super) fn new(address: &Address) -> Self {
         Self { address: address.clone(), stream: None, buffer: Vec::with_capacity(4096) }
     }
@@ -102,7 +102,7 @@ impl Client {
     /// Sends a request and waits for its answer. Never sends it twice.
     ///
     /// # Errors
-    /// When there is no answer; the next call connects again.
+    /// If there is no answer; the next call connects again.
     pub(super) async fn send(&mut self, request: &[u8]) -> Result<Answer, ClientError> {
         let sent = tokio::time::timeout(ANSWER_TIME_MAX, self.try_send(request)).await;
         let result = sent.unwrap_or(Err(ClientError::TooLate { wait_s: ANSWER_TIME_MAX.as_secs() }));
@@ -113,7 +113,7 @@ impl Client {
     }
 
     async fn try_send(&mut self, request: &[u8]) -> Result<Answer, ClientError> {
-        // A service ends connections that were idle for long: noticed before sending, it is no lost request.
+        // A service closes connections that were idle for long: if this is noticed before sending, no request is lost.
         let stream = match self.stream.take() {
             Some(stream) if is_open(&stream) => self.stream.insert(stream),
             _ => {
@@ -141,8 +141,8 @@ impl Client {
     }
 }
 
-/// Whether the other side keeps a connection open, by the kernel: nobody turned our event loop while the client rested,
-/// so what tokio knows of the connection is as old as the last answer.
+/// Whether the peer keeps a connection open, according to the kernel: our event loop did not run while the client was
+/// idle, so tokio's state of the connection is as old as the last answer.
 fn is_open(stream: &TcpStream) -> bool {
     let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
     matches!(rustix::net::recv(stream, &mut [0u8; 1], flags), Err(rustix::io::Errno::WOULDBLOCK))
@@ -159,7 +159,7 @@ struct Head {
 }
 
 impl Head {
-    /// Reads it from the beginning of an answer; `None` when it is not complete.
+    /// Parses it from the beginning of an answer; `None` if it is not complete.
     fn parse(bytes: &[u8]) -> Result<Option<Self>, ClientError> {
         let strange = ClientError::Strange;
         let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") else {
@@ -222,7 +222,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         let server = tokio::spawn(async move {
-            // Two answers on the first connection, the second in two parts; a broken one on the second.
+            // Two answers on the first connection, the second in two parts; a truncated one on the second.
             let (mut first, _) = listener.accept().await.unwrap();
             let mut request = [0; 1024];
             for part in
@@ -244,7 +244,7 @@ mod tests {
         assert_eq!(client.send(&request).await.unwrap().good().unwrap(), b"{}");
         let busy = client.send(&request).await.unwrap();
         assert!(matches!(busy.good(), Err(CaseError::Answer { status: 503, body }) if body == "full"));
-        // The end of the first connection must have arrived before it is looked at.
+        // The end of the first connection must have arrived before it is checked.
         while client.stream.as_ref().is_some_and(is_open) {
             tokio::task::yield_now().await;
         }
@@ -274,7 +274,7 @@ mod tests {
         for _ in 0..2 {
             assert!(client.send(&address.get("/")).await.unwrap().good().is_ok());
             answered.send(()).unwrap();
-            // Blocks the event loop, as a client's does between its turns.
+            // Blocks the event loop, as a client does between its turns.
             is_closed.recv().unwrap();
         }
         server.join().unwrap();

@@ -1,7 +1,7 @@
 //! Services whose programs run in containers: the Docker executor, and gVisor behind the same engine.
 //!
-//! Each is a process of its own with this executor and no fallback, so that no other executor can answer for it. What
-//! is missing, an engine or an image or a runtime, is told in the words of the executor's own health, which name the
+//! Each is a separate process with this executor and no fallback, so that no other executor can answer for it. If an
+//! engine, image or runtime is missing, the reason is the message from the executor's own health, which names the
 //! command that fixes it.
 
 use super::case::{PANDAS, Program};
@@ -14,13 +14,13 @@ use std::time::Duration;
 pub(super) struct Containers {
     /// Its provider's name.
     pub(super) provider: &'static str,
-    /// Rest after a program, in which its container is removed and the next one made, until its interpreter waits.
+    /// Rest after a program, in which its container is removed and the next one is created, until its interpreter is idle.
     rest: Duration,
-    /// The same where that interpreter imports packages first, within the CPU that a container has.
+    /// The same for an interpreter that first imports packages, within a container's CPU limit.
     rest_data: Duration,
 }
 
-/// All of them. The rests are ample: in runs on two cores no program met an empty pool after one.
+/// All of them. The rests are long enough: in runs on two cores no program found an empty pool after one.
 pub(super) static CONTAINERS: [Containers; 2] = [
     Containers {
         provider: "docker",
@@ -37,24 +37,24 @@ pub(super) static CONTAINERS: [Containers; 2] = [
 /// A service with such an executor.
 #[derive(Debug)]
 pub(super) struct Contained {
-    /// Which one.
+    /// The executor.
     pub(super) containers: &'static Containers,
-    /// Where it is; or what is missing.
+    /// Its address, or what is missing.
     pub(super) service: Result<Address, String>,
 }
 
 impl Containers {
-    /// Its case with rests between, without the program's prefix.
+    /// Its case with rests, without the program's prefix.
     pub(super) fn case(&self) -> String {
         format!("http-{}", self.provider)
     }
 
-    /// Its case without.
+    /// Its case without rests.
     pub(super) fn case_without_rests(&self) -> String {
         format!("http-{}-x1", self.provider)
     }
 
-    /// Whether a case that somebody names asks its service.
+    /// Whether the named case uses its service.
     pub(super) fn has(&self, case: &str) -> bool {
         let case = case.strip_prefix("pandas-").unwrap_or(case);
         case == self.case() || case == self.case_without_rests()
@@ -65,15 +65,15 @@ impl Containers {
         if program.imports == PANDAS.imports { self.rest_data } else { self.rest }
     }
 
-    /// What its service is told besides the settings of the command line.
+    /// Settings of its service, in addition to those of the command line.
     pub(super) fn settings(&self) -> Vec<(&'static str, String)> {
         vec![("EXECUTOR_PROVIDER", self.provider.to_owned()), ("EXECUTOR_FALLBACK_PROVIDERS", String::new())]
     }
 
-    /// Asks a service whether it runs programs in these containers.
+    /// Checks that a service runs programs in these containers.
     ///
     /// # Errors
-    /// Why not.
+    /// The reason why not.
     pub(super) async fn check(&self, address: &Address) -> Result<(), String> {
         let health = health(address).await.map_err(|error| executor::error_chain(&error))?;
         self.judge(&health)
@@ -89,7 +89,7 @@ impl Containers {
     }
 }
 
-/// What a service says of itself, also one that runs nothing.
+/// A service's health, also of one that runs nothing.
 async fn health(address: &Address) -> Result<serde_json::Value, CaseError> {
     let answer = Client::new(address).send(&address.get("/health")).await?;
     serde_json::from_slice(&answer.body).map_err(|_| answer.unexpected())
@@ -106,7 +106,7 @@ mod tests {
         let docker = &CONTAINERS[0];
         let health = |name: Option<&str>, reason: Option<&str>| json!({ "executor": { "name": name, "providers": { "docker": { "reason": reason } } } });
         assert_eq!(docker.judge(&health(Some("docker"), None)), Ok(()));
-        let missing = "the engine has no image `x` (hint: make it with `python-sandbox image build`)";
+        let missing = "the engine has no image `x` (hint: build it with `python-sandbox image build`)";
         assert_eq!(docker.judge(&health(None, Some(missing))), Err(missing.to_owned()));
         assert!(docker.judge(&health(Some("native"), Some(missing))).is_err());
         assert!(docker.judge(&json!({})).is_err());

@@ -1,8 +1,8 @@
-//! The peers that are containers: `docker run` of the sandbox image, with the engine's own runtime and with gVisor's.
+//! The container peers: `docker run` of the sandbox image, with the engine's own runtime and with gVisor's.
 //!
-//! They ask the engine that our executors ask, for the same image, and give each container the limits and the walls
-//! that ours have and that the command line has words for. They keep the seccomp profile of the engine, and they have no
-//! limit of CPU, which could only make them slower.
+//! They use the same engine and image as our executors, and give each container the limits and protections that ours have,
+//! as far as the command line has options for them. They keep the engine's seccomp profile, and have no
+//! CPU limit, which could only make them slower.
 
 use super::error::{CaseError, beginning};
 use super::host::{FLAGS, HostCommand};
@@ -10,12 +10,12 @@ use super::installed::{Found, ask_with, find_program};
 use settings::DockerSettings;
 use std::ffi::OsString;
 
-/// Variables that the engine's client may read; which engine it asks is ours to say.
+/// Variables that are passed to the engine's client; the choice of engine is ours.
 const VARIABLES: [&str; 3] = ["PATH", "HOME", "DOCKER_CONFIG"];
-/// Processes of the container beside the program: our agent has one, gVisor's kernel many.
+/// Processes of the container in addition to the program: our agent is one, gVisor's kernel has many.
 const PIDS_BESIDE: u32 = 201;
 
-/// Who the program is: nobody.
+/// The program's user id: nobody.
 const USER: u32 = 65_534;
 
 /// A way to `docker run`.
@@ -26,7 +26,7 @@ pub(super) struct DockerRun<'a> {
 }
 
 impl<'a> DockerRun<'a> {
-    /// With the engine and the image of these settings.
+    /// With the engine and the image from these settings.
     pub(super) fn new(docker: &'a DockerSettings) -> Self {
         let own = VARIABLES.iter().filter_map(|name| Some(((*name).to_owned(), std::env::var_os(name)?)));
         let host = compose::engine_address(&docker.engine);
@@ -37,7 +37,7 @@ impl<'a> DockerRun<'a> {
         Self { docker, env }
     }
 
-    /// Programs in containers of a runtime of the engine; `None` for its own.
+    /// Programs in containers of one of the engine's runtimes; `None` for its default.
     ///
     /// # Errors
     /// Without the client, the engine or the image.
@@ -59,12 +59,12 @@ impl<'a> DockerRun<'a> {
     }
 }
 
-/// The engine has no such image; the client does not know how to make it.
+/// Adds a hint if the engine has no such image.
 fn with_hint(error: CaseError) -> CaseError {
     match error {
         CaseError::Unfit { program, said } => CaseError::Unfit {
             program,
-            said: format!("{said} (hint: make the image with `python-sandbox image build`)"),
+            said: format!("{said} (hint: build the image with `python-sandbox image build`)"),
         },
         other => other,
     }

@@ -1,4 +1,4 @@
-//! Why a case has no figure, or a request no answer.
+//! Why a case has no figure, or a request has no answer.
 
 use executor::ExecutorError;
 use std::io;
@@ -6,7 +6,7 @@ use std::io;
 /// Why a case has no figure.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum CaseError {
-    /// The program is not there or cannot be started.
+    /// The program does not exist or cannot be started.
     #[error("failed to start `{program}`")]
     Start {
         /// Its path or name.
@@ -14,46 +14,46 @@ pub(super) enum CaseError {
         #[source]
         source: io::Error,
     },
-    /// A command that was asked what it is ended badly.
+    /// A command that was asked for its version failed.
     #[error("`{program}` does not work here: {said}")]
     Unfit {
         /// Its name.
         program: String,
-        /// What it said.
+        /// Its output.
         said: String,
     },
-    /// The program ran and did not print what it must: then its time says nothing.
+    /// The program did not print the expected output, so its time is meaningless.
     #[error("the program did not print {wanted:?} but {got:?}, and on standard error {stderr:?}")]
     Wrong {
-        /// What it must print.
+        /// The expected output.
         wanted: &'static str,
-        /// What it printed.
+        /// Its output.
         got: String,
-        /// Why, perhaps.
+        /// Its standard error, which may show the reason.
         stderr: String,
     },
-    /// The process that forks for the floor is gone or says nonsense.
+    /// The process that forks for the floor is gone or sends invalid output.
     #[error("the floor's interpreter failed: {0}")]
     Floor(String),
-    /// The executor's fault.
+    /// The executor failed.
     #[error(transparent)]
     Executor(#[from] ExecutorError),
     /// No answer.
-    #[error("failed to ask the service")]
+    #[error("failed to send a request to the service")]
     Http(#[from] ClientError),
-    /// An answer that is not the one that is measured.
+    /// An unexpected answer.
     #[error("the service answered with status {status}: {body}")]
     Answer {
         /// Its status.
         status: u16,
-        /// Its beginning.
+        /// Its first characters.
         body: String,
     },
-    /// The program to judge is not accepted: rejecting is other work.
+    /// The program to validate was rejected: rejecting is different work.
     #[error("the validator rejected its program: {0}")]
     Rejected(String),
     /// A client of ours panicked.
-    #[error("a client ended badly")]
+    #[error("a client failed")]
     Client,
 }
 
@@ -61,26 +61,26 @@ pub(super) enum CaseError {
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ClientError {
     /// Not `http://host[:port][/path]`.
-    #[error("`{0}` is no address of a service: http://HOST:PORT is wanted, without TLS")]
+    #[error("`{0}` is not an address of a service: expected http://HOST:PORT, without TLS")]
     Address(String),
     /// The connection.
     #[error(transparent)]
     Io(#[from] io::Error),
-    /// It was closed in the middle.
+    /// It was closed before the answer was complete.
     #[error("the service closed the connection before its answer was complete")]
     Closed,
-    /// Nothing came.
+    /// No answer in time.
     #[error("the service did not answer within {wait_s} s")]
     TooLate {
-        /// How long it had, in seconds.
+        /// The time limit in seconds.
         wait_s: u64,
     },
-    /// Not what a service of ours sends.
+    /// Not an answer of our service.
     #[error("the answer is not understood: {0}")]
     Strange(&'static str),
 }
 
-/// Enough of a text to see what went wrong.
+/// The beginning of a text, enough to see what went wrong.
 pub(super) fn beginning(text: &str) -> String {
     text.chars().take(300).collect()
 }

@@ -1,7 +1,7 @@
-//! The floor: bare forks of the same interpreter, and a program inside one that is warm already.
+//! The floor: bare forks of the same interpreter, and a program inside a warm one.
 //!
-//! A process imports what a template imports and then forks as often as it is told; it takes the times itself, so
-//! that neither we nor the pipe to it count. Whatever a sandbox costs beyond that is the price of its walls.
+//! A process imports what a template imports and then forks as often as requested; it measures the times itself, so
+//! that neither this process nor the pipe to it count. Whatever a sandbox costs beyond that is the cost of isolation.
 
 use super::case::{Case, Program, Sample, Turn};
 use super::error::{CaseError, beginning};
@@ -17,29 +17,29 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-/// What the process runs.
+/// The program of the process.
 const FLOOR: &str = include_str!("programs/floor.py");
-/// What the data template has besides the common modules: the setting's default.
+/// The modules of the data template besides the common ones: the setting's default.
 pub(super) const DATA_MODULES: [&str; 5] = ["numpy", "pandas", "openpyxl", "xlsxwriter", "matplotlib.pyplot"];
-/// Settings of numeric libraries that give them the threads which they have in a sandbox with one CPU.
+/// Variables that limit numeric libraries to the number of threads that they have in a sandbox with one CPU.
 const ONE_THREAD: [&str; 4] =
     ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"];
 /// Variables that name a directory where packages may write.
 const DIRECTORIES: [&str; 4] = ["HOME", "TMPDIR", "MPLCONFIGDIR", "XDG_CACHE_HOME"];
-/// Where the runtime keeps matplotlib's prepared font cache; building one takes seconds.
+/// matplotlib's prepared font cache in the runtime; building one takes seconds.
 const FONT_CACHE: &str = "usr/share/python-sandbox/skel/.matplotlib";
 
 /// How to start a process that forks.
 #[derive(Debug)]
 pub(super) struct FloorSpec {
     command: HostCommand,
-    /// The program, how it treats its memory, and what it imports.
+    /// The program, its memory mode, and the modules to import.
     arguments: Vec<String>,
     directory: Arc<TempDir>,
 }
 
 impl FloorSpec {
-    /// With the modules of every template and `more`. `compact` is the way of the sandbox's templates.
+    /// With the modules of every template and `more`. `compact` does the same to memory as the sandbox's templates.
     pub(super) fn new(
         command: &HostCommand,
         runtime: &Runtime,
@@ -59,7 +59,7 @@ impl FloorSpec {
     }
 }
 
-/// Copies the files of a directory, as far as that goes: without them the start is slower and nothing else.
+/// Copies the files of a directory as far as possible: without them only the start is slower.
 fn copy_files(from: &Path, to: &Path) {
     for entry in std::fs::read_dir(from).into_iter().flatten().flatten() {
         let _ = std::fs::copy(entry.path(), to.join(entry.file_name()));
@@ -78,12 +78,12 @@ impl FloorProcess {
     fn start(spec: &FloorSpec) -> Result<Self, CaseError> {
         let mut child = spec.command.spawn(&spec.arguments, spec.directory.path())?;
         let (Some(stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
-            return Err(CaseError::Floor("it has no streams".to_owned()));
+            return Err(CaseError::Floor("no pipes to its process".to_owned()));
         };
         let mut process = Self { child, stdin, stdout: BufReader::new(stdout) };
         match process.line()?.trim() {
             "ready" => Ok(process),
-            other => Err(CaseError::Floor(format!("it said {:?}", beginning(other)))),
+            other => Err(CaseError::Floor(format!("unexpected output {:?}", beginning(other)))),
         }
     }
 
@@ -100,7 +100,7 @@ impl FloorProcess {
     fn line(&mut self) -> Result<String, CaseError> {
         let mut line = String::new();
         match self.stdout.read_line(&mut line) {
-            Ok(0) => Err(CaseError::Floor("it ended".to_owned())),
+            Ok(0) => Err(CaseError::Floor("its process ended".to_owned())),
             Ok(_) => Ok(line),
             Err(error) => Err(CaseError::Floor(error.to_string())),
         }
@@ -114,7 +114,7 @@ impl Drop for FloorProcess {
     }
 }
 
-/// Processes that are started by the first turn: a run without this case does not pay for them.
+/// Processes that the first turn starts: a run without this case does not pay for them.
 #[derive(Debug)]
 struct Processes {
     spec: Arc<FloorSpec>,
@@ -131,7 +131,7 @@ impl Processes {
     }
 }
 
-/// Forks, exits and waits: in one process or in many at the same time.
+/// Fork, exit and wait, in one process or in several concurrently.
 #[derive(Debug)]
 pub(super) struct Forks {
     processes: Processes,
@@ -139,7 +139,7 @@ pub(super) struct Forks {
 }
 
 impl Forks {
-    /// `each` forks in each of `count` processes a turn.
+    /// `each` forks in each of `count` processes per turn.
     pub(super) fn new(spec: &Arc<FloorSpec>, count: usize, each: usize) -> Self {
         Self { processes: Processes { spec: Arc::clone(spec), count, started: Vec::new() }, each }
     }
@@ -161,7 +161,7 @@ impl Case for Forks {
         }
         let elapsed = begun.elapsed();
         match samples.pop() {
-            // The way to the process and back is no part of one fork.
+            // The communication with the process does not count.
             Some(sample) if alone => Ok(Turn::of(sample)),
             Some(sample) => {
                 samples.push(sample);
@@ -172,7 +172,7 @@ impl Case for Forks {
     }
 }
 
-/// A program's own time in a fork of an interpreter that has imported what it needs; the fork is not counted.
+/// A program's own time in a fork of an interpreter that has imported its modules; the fork does not count.
 #[derive(Debug)]
 pub(super) struct Warm {
     processes: Processes,
@@ -190,11 +190,11 @@ impl Warm {
 impl Case for Warm {
     async fn turn(&mut self) -> Result<Turn, CaseError> {
         let Some(process) = self.processes.get()?.first_mut() else {
-            return Err(CaseError::Floor("there is none".to_owned()));
+            return Err(CaseError::Floor("there is no process".to_owned()));
         };
         process.ask(&json!(self.program.code))?;
         let Some((nanos, stdout)) = process.answer::<Option<(u64, String)>>()? else {
-            return Err(CaseError::Floor("the program failed in it".to_owned()));
+            return Err(CaseError::Floor("the program failed".to_owned()));
         };
         self.program.check(true, &stdout, "")?;
         Ok(Turn::of(Sample::plain(Duration::from_nanos(nanos))))
@@ -206,7 +206,7 @@ mod tests {
     use super::*;
     use crate::case::PRINT;
 
-    /// The machine's own interpreter: what is tested is the way to it and back.
+    /// The machine's own interpreter: the test covers the communication with it.
     fn spec(modules: &[&str]) -> Arc<FloorSpec> {
         let directory = Arc::new(tempfile::tempdir().expect("a temporary directory"));
         let command = HostCommand::of_machine();

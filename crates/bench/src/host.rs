@@ -1,4 +1,4 @@
-//! Commands of the host that run Python: a plain process of the runtime's interpreter, and how each one is timed.
+//! Commands of the host that run Python, such as a plain process of the runtime's interpreter, and their timing.
 
 use super::case::{Program, Sample, Worker};
 use super::error::CaseError;
@@ -11,26 +11,26 @@ use std::sync::Arc;
 use std::time::Instant;
 use tempfile::TempDir;
 
-/// Where a tree keeps its shared libraries, the interpreter's own among them.
+/// Directories of a tree's shared libraries, including the interpreter's.
 const LIBRARY_DIRS: [&str; 5] =
     ["usr/lib/x86_64-linux-gnu", "usr/lib/aarch64-linux-gnu", "usr/lib64", "usr/lib", "usr/local/lib"];
 
-/// Says where the interpreter's modules come from and which version it is.
+/// Prints the interpreter's version and the location of its modules.
 const WHO: &str = "import sys, json; print('%d.%d.%d' % sys.version_info[:3]); print(json.__file__)";
 
-/// `-I`: no variable and no directory of the user's counts. `-B`: nothing is written into the runtime's tree.
+/// `-I`: ignore the user's variables and directories. `-B`: write nothing into the runtime's tree.
 pub(super) const FLAGS: [&str; 3] = ["-I", "-B", "-c"];
 
 /// A command of the host that runs Python programs.
 #[derive(Debug, Clone)]
 pub(super) struct HostCommand {
-    /// Program and arguments; the code follows.
+    /// Program and arguments, without the code.
     words: Vec<OsString>,
     env: Vec<(String, OsString)>,
 }
 
 impl HostCommand {
-    /// These words, with nothing in the environment but this.
+    /// This command, with only these variables in its environment.
     pub(super) fn new(words: Vec<OsString>, env: Vec<(String, OsString)>) -> Self {
         Self { words, env }
     }
@@ -41,7 +41,7 @@ impl HostCommand {
         Self::new(["python3"].iter().chain(&FLAGS).map(OsString::from).collect(), vec![path])
     }
 
-    /// Sets a variable, in place of what it was.
+    /// Sets or replaces a variable.
     pub(super) fn set(&mut self, name: &str, value: impl Into<OsString>) {
         self.env.retain(|(known, _)| known != name);
         self.env.push((name.to_owned(), value.into()));
@@ -50,7 +50,7 @@ impl HostCommand {
     fn start(&self, directory: &Path) -> Command {
         let mut command = Command::new(&self.words[0]);
         command.args(&self.words[1..]).env_clear().current_dir(directory);
-        // A key that ends the run is for us alone: what is under way ends in order, and a container is removed.
+        // Its own process group: Ctrl-C reaches only this process, so running commands end in order and containers are removed.
         command.process_group(0);
         command.envs(self.env.iter().map(|(name, value)| (name, value)));
         command
@@ -60,15 +60,15 @@ impl HostCommand {
         CaseError::Start { program: self.words[0].to_string_lossy().into_owned(), source }
     }
 
-    /// Starts a program with arguments in `directory`, with pipes for what it reads and answers. What it says on
-    /// standard error is shown: nobody else would tell why it ended.
+    /// Starts a program with arguments in `directory`, with pipes for its input and output. Its
+    /// standard error is shown, since nothing else would tell why it ended.
     pub(super) fn spawn(&self, arguments: &[String], directory: &Path) -> Result<Child, CaseError> {
         let mut command = self.start(directory);
         command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
         command.spawn().map_err(|source| self.failed(source))
     }
 
-    /// Runs one program in `directory`, gives its success, stdout and stderr.
+    /// Runs one program in `directory`, returns its success, stdout and stderr.
     pub(super) fn run(&self, code: &str, directory: &Path) -> Result<(bool, String, String), CaseError> {
         let output = self
             .start(directory)
@@ -86,15 +86,15 @@ impl HostCommand {
 pub(super) struct HostPython {
     /// How to run it.
     pub(super) command: HostCommand,
-    /// Which one it is, for the report.
+    /// Its description for the report.
     pub(super) which: String,
 }
 
 impl HostPython {
-    /// The runtime's own interpreter with its own tree if it runs outside of its root, else the machine's.
+    /// The runtime's own interpreter with its own tree if that works outside of its root, else the machine's.
     ///
     /// # Errors
-    /// When there is neither.
+    /// If there is neither.
     pub(super) fn find(runtime: &Runtime) -> Result<Self, CaseError> {
         let directory = std::env::temp_dir();
         let own = Self::of_runtime(runtime);
@@ -137,7 +137,7 @@ pub(super) struct HostWorker {
 }
 
 impl HostWorker {
-    /// `directory` is where the program leaves its files.
+    /// `directory` is for the program's files.
     pub(super) fn new(command: &HostCommand, program: &'static Program, directory: &Arc<TempDir>) -> Self {
         Self { command: command.clone(), program, directory: Arc::clone(directory) }
     }

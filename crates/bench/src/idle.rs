@@ -1,8 +1,8 @@
-//! Memory of sandboxes that wait: what a warm pool costs while nobody uses it.
+//! Memory of idle sandboxes: the cost of an unused warm pool.
 //!
-//! Some sandboxes are made and left waiting; the proportional memory of every process below this one is added up with
-//! few of them and with many, and the difference is theirs. So pages that they share with each other and with their
-//! template count once, whoever holds them.
+//! Sandboxes are created and left idle; the proportional memory of every process below this one is added up with
+//! few of them and with many, and the difference is their cost. So pages that they share with each other and with their
+//! template count once.
 
 use super::case::{PANDAS, PRINT, Program};
 use super::error::CaseError;
@@ -12,24 +12,24 @@ use serde::Serialize;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-/// Sandboxes that wait at the first look: the template's pages are shared already then.
+/// Idle sandboxes at the first look: the template's pages are already shared then.
 const FEW: usize = 2;
-/// Sandboxes that are made after it.
+/// Sandboxes that are created after it.
 const MORE: usize = 16;
-/// Time for new processes to come to rest before each look.
+/// Time for new processes to become idle before each look.
 const SETTLE: Duration = Duration::from_millis(300);
 
-/// What one waiting sandbox holds, in MiB of proportional memory (PSS). Page tables and other memory of the kernel
-/// itself are not in it.
+/// Memory of one idle sandbox, in MiB of proportional memory (PSS), without page tables and other memory of the kernel
+/// itself.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(super) struct IdleMemory {
-    /// What waits in it.
+    /// Its kind of interpreter.
     pub(super) sandbox: String,
-    /// How many were made for the figure.
+    /// Number of sandboxes behind the figure.
     pub(super) sandboxes: usize,
-    /// All processes of one: the difference, divided.
+    /// All processes of one sandbox: the difference, divided.
     pub(super) sandbox_mib: f64,
-    /// Its first process alone, the agent: the cell.
+    /// Its first process alone: the agent.
     pub(super) cell_mib: f64,
     /// The interpreter alone.
     pub(super) interpreter_mib: f64,
@@ -51,7 +51,7 @@ async fn of(executor: &dyn Executor, name: &str, program: &Program) -> Result<Id
     Ok(judge(name, &before, &after))
 }
 
-/// Makes this number of further ones and looks at all processes.
+/// Creates this number of further ones and reads all processes.
 async fn grown(
     executor: &dyn Executor,
     program: &Program,
@@ -63,7 +63,7 @@ async fn grown(
     }
     tokio::time::sleep(SETTLE).await;
     let all = descendants(std::process::id());
-    // Those that end meanwhile are gone, and those that may not be looked at are no cells.
+    // Processes that end meanwhile are skipped, and those that may not be inspected are not cells.
     Ok(all.into_iter().filter_map(|process| Some((process, pss_bytes(process.pid)?))).collect())
 }
 
@@ -95,7 +95,7 @@ mod tests {
     fn the_difference_belongs_to_the_new_sandboxes() {
         let process = |pid, parent, mib: u64| (Process { pid, parent }, mib << 20);
         let before = vec![process(2, 1, 50), process(10, 2, 1), process(11, 10, 9)];
-        // Shared pages: each of the old ones has less when there are more.
+        // Shared pages: the share of each old one shrinks as there are more.
         let mut after = vec![process(2, 1, 40), process(10, 2, 1), process(11, 10, 3)];
         for number in 0..u32::try_from(MORE).unwrap() {
             after.extend([process(100 + number, 2, 1), process(200 + number, 100 + number, 2)]);

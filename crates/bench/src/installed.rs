@@ -1,4 +1,4 @@
-//! Programs that are installed on this machine: where they are, what they say of themselves, how they run Python.
+//! Programs that are installed on this machine: their path, their version, how they run Python.
 
 use super::error::{CaseError, beginning};
 use super::host::HostCommand;
@@ -6,21 +6,21 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-/// One that works.
+/// A working program.
 #[derive(Debug, Clone)]
 pub(super) struct Found {
-    /// How to run a program in it.
+    /// The command that runs a program in it.
     pub(super) command: HostCommand,
-    /// What it says that it is.
+    /// The version that it reports.
     pub(super) version: String,
 }
 
-/// What a program says; or why it does not.
+/// A program's output, or why there is none.
 pub(super) fn ask(program: &str, arguments: &[&str]) -> Result<String, CaseError> {
     ask_with(program, arguments, &[])
 }
 
-/// What a program says when it is asked with these variables over our own; or why it does not.
+/// A program's output with these variables added to our own, or why there is none.
 pub(super) fn ask_with(
     program: &str,
     arguments: &[&str],
@@ -37,7 +37,7 @@ pub(super) fn ask_with(
     Err(CaseError::Unfit { program: program.to_owned(), said: beginning(&text(&output.stderr)) })
 }
 
-/// A program's path: the programs' environment has a `PATH` of its own.
+/// A program's path: the programs' environment has a different `PATH`.
 pub(super) fn find_program(name: &str) -> PathBuf {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let found =

@@ -1,12 +1,12 @@
-//! `bench`: what a sandbox costs, beside what the same program costs without one, in one run.
+//! `bench`: the cost of a sandbox, compared with the same program without one, in one run.
 //!
 //! ```text
 //! Parts (interpreter, peers, executors, service) -> suite: Entry per case -> measure: turns ─┐
-//! idle: memory of waiting sandboxes; sleepers; soak ─────────────────────────────────────────┴─> targets -> report
+//! idle: memory of idle sandboxes; sleepers; soak ────────────────────────────────────────────┴─> targets -> report
 //! ```
 //! A new case is one [`suite::Entry`]; a new way to take a sample is one `impl` of [`case::Case`], or of
-//! [`case::Worker`] where it blocks. Every figure stands beside a floor of the same run, because times of two runs on
-//! a shared machine say little about each other.
+//! [`case::Worker`] if it blocks. Every figure is compared with a floor of the same run, because times of two runs on
+//! a shared machine are hardly comparable.
 
 mod case;
 mod client;
@@ -56,17 +56,17 @@ use terminal::exit;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-/// Names that `--only` takes besides those of cases.
+/// Names that `--only` accepts besides those of cases.
 const IDLE_MEMORY: &str = "idle-memory";
 const SLEEPERS: &str = "sleepers";
 const SOAK: &str = "soak";
-/// Requests that may wait at the service: more than there are clients, so that none is turned away.
+/// Length of the service's queue: more than there are clients, so that none is refused.
 const WAITING_MAX: usize = 1024;
 
-/// What is measured and where it is shown.
+/// What to measure, and where to write the report.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Samples of each case. Slow cases take fewer, those of throughput more.
+    /// Samples of each case. Slow cases take fewer, throughput cases more.
     pub samples: usize,
     /// Cases to measure, with those that they are compared with; empty for all.
     pub only: Vec<String>,
@@ -74,16 +74,17 @@ pub struct Options {
     pub json: Option<PathBuf>,
     /// An SVG file for a plot of the cases.
     pub plot: Option<PathBuf>,
-    /// The service to ask, `http://HOST:PORT`; `None` starts one.
+    /// The service to measure, `http://HOST:PORT`; `None` starts one.
     pub url: Option<String>,
-    /// Programs that sleep at the same time in a service of their own; 0 for none.
+    /// Programs that sleep concurrently in a separate service; 0 for none.
     pub sleepers: u32,
-    /// Ordinary and hostile programs that are sent to a service of their own; 0 for none.
+    /// Ordinary and hostile programs that are sent to a separate service; 0 for none.
     pub soak: u32,
 }
 
-/// Measures everything and shows it. `flags` are the settings of the command line, for the services that are started: they are
-/// this very program with the command `serve`. Exit code 0: every case has a figure; 1: one has not; 2: there is no report.
+/// Measures everything and prints the report. `flags` are the settings of the command line, for the services that are
+/// started: this same program with the command `serve`. Exit code 0: every case has a figure; 1: one has none; 2: there is no
+/// report.
 pub async fn run(args: &Options, flags: &[OsString], settings: &Settings) -> ExitCode {
     match try_run(args, flags, settings).await {
         Ok(report) => show(&report, args),
@@ -100,24 +101,24 @@ enum BenchError {
     /// There is no runtime.
     #[error("{}", compose::no_runtime(.0))]
     NoRuntime(LoadError),
-    /// There is nothing to compare with.
+    /// There is no interpreter to compare with.
     #[error("failed to find an interpreter to compare with")]
     NoFloor(#[source] CaseError),
-    /// No directory for the programs' files.
-    #[error("failed to make a temporary directory")]
+    /// There is no directory for the programs' files.
+    #[error("failed to create a temporary directory")]
     Directory(#[source] io::Error),
     /// Signals cannot be watched, so the run could not be stopped cleanly.
     #[error("failed to watch for signals")]
     Signals(#[source] io::Error),
-    /// A name that no case has.
+    /// An unknown case.
     #[error("{0}")]
     UnknownCase(String),
     /// A signal.
-    #[error("stopped by a signal; what was measured is not shown")]
+    #[error("stopped by a signal; no report")]
     Stopped,
 }
 
-/// What every part of a run works with.
+/// The context of a run.
 struct Bench<'a> {
     args: &'a Options,
     /// The settings of the command line, for services.
@@ -127,11 +128,11 @@ struct Bench<'a> {
     stop: &'a CancellationToken,
 }
 
-/// The service that HTTP cases ask.
+/// The service of the HTTP cases.
 struct Service {
     address: Address,
     version: String,
-    /// Ours, unless `--url` named another.
+    /// Our own, unless `--url` names another.
     _process: Option<ServiceProcess>,
 }
 
@@ -159,7 +160,7 @@ async fn try_run(args: &Options, flags: &[OsString], settings: &Settings) -> Res
     };
     let versions = versions(&parts, service.as_ref().ok(), args);
     if versions.build == "debug" {
-        terminal::message("this is a debug build: its figures say nothing about a release");
+        terminal::message("this is a debug build: its figures are not those of a release");
     }
     let entries = suite::entries(&parts, args.samples);
     let measured = match suite::only(entries, &args.only, &[IDLE_MEMORY, SLEEPERS, SOAK]) {
@@ -211,12 +212,12 @@ fn versions(parts: &Parts, service: Option<&Service>, args: &Options) -> Version
 }
 
 impl Bench<'_> {
-    /// Whether a part is wanted: everything is, unless `--only` says otherwise.
+    /// Whether a part is selected: everything is, without `--only`.
     fn wants(&self, part: &str) -> bool {
         self.args.only.is_empty() || self.args.only.iter().any(|name| name == part)
     }
 
-    /// Whether `--only` asks for nothing that needs the service and executors of the cases.
+    /// Whether `--only` selects nothing that needs the service and executors of the cases.
     fn has_cases(&self) -> bool {
         let only = &self.args.only;
         only.is_empty() || only.iter().any(|name| name != SLEEPERS && name != SOAK)
@@ -247,8 +248,8 @@ impl Bench<'_> {
         Ok(Service { address, version, _process: process })
     }
 
-    /// A service for each executor of containers that a case asks for, with where it is. They live as long as their
-    /// processes are kept.
+    /// A service for each container executor that a selected case uses, with its address. They run until their
+    /// processes are dropped.
     async fn start_container_services(&self) -> (Vec<ServiceProcess>, Vec<Contained>) {
         let (mut processes, mut contained) = (Vec::new(), Vec::new());
         for containers in &CONTAINERS {
@@ -274,8 +275,8 @@ impl Bench<'_> {
         Ok((process, address))
     }
 
-    /// Every active executor as it is set, except those of containers, which have cases of their own over HTTP; the
-    /// native one also without a pool, and without templates too.
+    /// Every active executor as configured, except container executors, which have separate cases over HTTP; the
+    /// native one also without a pool, and also without templates.
     async fn start_executors(&self) -> (Vec<Arc<dyn Executor>>, Vec<Candidate>) {
         if !self.has_cases() {
             return (Vec::new(), Vec::new());
@@ -318,7 +319,7 @@ impl Bench<'_> {
         (all, candidates)
     }
 
-    /// Memory of waiting sandboxes, of the native executor that makes them when they are asked for.
+    /// Memory of idle sandboxes, of the native executor without a pool.
     async fn idle(&self, executors: &[Candidate]) -> Vec<Result<idle::IdleMemory, String>> {
         let Some(candidate) = executors.iter().find(|candidate| candidate.how == suite::FORKED) else {
             return vec![Err("no executor forks its interpreters".to_owned())];
@@ -330,7 +331,7 @@ impl Bench<'_> {
     }
 
     async fn sleepers(&self, count: usize) -> Result<Sleepers, String> {
-        terminal::message(&format!("{count} programs sleep"));
+        terminal::message(&format!("{count} sleeping programs"));
         sleepers::raise_file_limit();
         let (process, address) = self.start_service(&sleepers::settings(count))?;
         tokio::select! {
@@ -359,8 +360,8 @@ async fn version(address: &Address) -> Result<String, CaseError> {
     Ok(health["version"].as_str().unwrap_or("unknown").to_owned())
 }
 
-/// A token that fires at SIGINT, SIGTERM and SIGHUP: the run then ends after the turn under way and cleans up. The
-/// processes that it started are in groups of their own, so nobody else ends them.
+/// A token that is cancelled on SIGINT, SIGTERM and SIGHUP: the run then ends after the current turn and cleans up. The
+/// processes that it started are in their own process groups, so nothing else ends them.
 fn stop_on_signal() -> io::Result<CancellationToken> {
     let stop = CancellationToken::new();
     for kind in [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()] {
@@ -374,7 +375,7 @@ fn stop_on_signal() -> io::Result<CancellationToken> {
 }
 
 fn describe(service: &Service, args: &Options) -> String {
-    let whose = if args.url.is_some() { "as --url named it" } else { "a process of its own" };
+    let whose = if args.url.is_some() { "named by --url" } else { "a separate process" };
     format!("{}, {whose}", service.version)
 }
 
@@ -392,7 +393,7 @@ async fn able(executor: &Arc<dyn Executor>) -> Result<Arc<dyn Executor>, String>
     }
 }
 
-/// The tables to standard output, or the JSON alone where `-` asks for it there; and the files that are wanted.
+/// Prints the tables, or only the JSON if the file is `-`, and writes the requested files.
 fn show(report: &Report, args: &Options) -> ExitCode {
     match try_show(report, args) {
         Ok(()) if report.has_failures() => exit::program_failed(),

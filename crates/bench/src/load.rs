@@ -1,6 +1,6 @@
-//! The load: clients of the service that work at the same time, all on one thread.
+//! The load: concurrent clients of the service, all on one thread.
 //!
-//! The service is a process of its own; this thread is all that the load takes from the cores that both share.
+//! The service is a separate process; this thread is all that the load takes from the cores that both share.
 
 use super::case::{Case, Program, Sample, Turn};
 use super::client::{Address, Client};
@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
-/// What of an answer is looked at.
+/// The fields of an answer that are used.
 #[derive(Debug, Deserialize)]
 struct Executed<'a> {
     success: bool,
@@ -24,7 +24,7 @@ struct Executed<'a> {
     execution_time: f64,
 }
 
-/// A number of clients, each of which asks for the same program again and again without a pause.
+/// Clients that each send the same program again and again without a pause.
 #[derive(Debug)]
 pub(super) struct Load {
     orders: mpsc::Sender<oneshot::Sender<Result<Turn, CaseError>>>,
@@ -32,10 +32,10 @@ pub(super) struct Load {
 
 impl Load {
     /// Starts the clients' thread; they connect in the first turn and keep their connections. `each` is the number
-    /// of programs that each one asks for in a turn.
+    /// of programs that each one sends in a turn.
     ///
     /// # Errors
-    /// Without a thread or an event loop.
+    /// If the thread or the event loop cannot be created.
     pub(super) fn new(
         address: &Address,
         program: &'static Program,
@@ -53,7 +53,7 @@ impl Load {
                     clients = back;
                     turn
                 });
-                // Nobody waits any more when the run was stopped.
+                // The receiver is gone if the run was stopped.
                 let _ = order.send(result);
             }
         })?;
@@ -70,7 +70,7 @@ impl Case for Load {
     }
 }
 
-/// One turn of all clients, which come back for the next one.
+/// One turn of all clients; returns them for the next one.
 async fn turn(
     clients: Vec<Client>,
     request: &Arc<[u8]>,
@@ -116,7 +116,7 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
 
-    /// A service of few words: each connection gets this many good answers, then it is busy.
+    /// A minimal service: each connection gets this many successful answers, then it is busy.
     async fn service(good: usize) -> Address {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());

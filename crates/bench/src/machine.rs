@@ -1,4 +1,4 @@
-//! What the figures depend on: the machine, the kernel, what else runs.
+//! The figures' context: the machine, the kernel, the load.
 
 use serde::Serialize;
 use std::fs;
@@ -6,11 +6,11 @@ use std::fs;
 /// A machine.
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct Machine {
-    /// The processor as the kernel names it.
+    /// The processor's name according to the kernel.
     pub(super) cpu: String,
     /// Processors that this process may use.
     pub(super) cores: usize,
-    /// True in a virtual machine, as far as the processor says so.
+    /// True in a virtual machine, if the processor reports it.
     pub(super) virtual_machine: bool,
     /// Memory in bytes.
     pub(super) memory_bytes: u64,
@@ -19,11 +19,11 @@ pub(super) struct Machine {
 }
 
 impl Machine {
-    /// Looks at this one.
+    /// Reads the properties of this machine.
     pub(super) fn detect() -> Self {
         let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
         let uname = rustix::system::uname();
-        // Arm kernels have no model name; the machine is better than nothing.
+        // Arm kernels report no model name; use the architecture.
         let cpu = field(&cpuinfo, "model name").unwrap_or_else(|| uname.machine().to_string_lossy().into());
         Self {
             cpu,
@@ -36,7 +36,7 @@ impl Machine {
     }
 }
 
-/// Processes that ran or waited to run, averaged over one minute (proc_loadavg(5)).
+/// Load average over one minute (proc_loadavg(5)).
 pub(super) fn load_average() -> Option<f64> {
     fs::read_to_string("/proc/loadavg").ok()?.split(' ').next()?.parse().ok()
 }

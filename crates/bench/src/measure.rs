@@ -1,4 +1,4 @@
-//! Takes the samples: cases take turns, so that whatever else the machine does hits all alike.
+//! Takes the samples: cases take turns, so that other load on the machine affects all of them alike.
 
 use super::case::Turn;
 use super::stats::Distribution;
@@ -7,22 +7,22 @@ use serde::Serialize;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
-/// Turns of each case that are dropped: files come into the page cache, connections open.
+/// Warm-up turns of each case that are dropped: they fill the page cache and open connections.
 pub(super) const WARM_UP_TURNS: usize = 2;
 
-/// Least rest after each turn: what was measured cleans up after itself (a sandbox is removed after its answer, and
-/// another takes its place in the pool), and that must not fall into the next case's time.
+/// Shortest rest after each turn, for cleaning up (a sandbox is removed after its answer, and
+/// the pool is refilled), which must not count in the next case's time.
 pub(super) const PAUSE: Duration = Duration::from_millis(10);
-/// Most rest, where a case asks for no more. A turn that took long has more to clean up, so its rest is a quarter of it
+/// Longest rest, unless a case requires more. A long turn has more to clean up, so the rest is a quarter of the turn
 /// within these bounds.
 pub(super) const PAUSE_MAX: Duration = Duration::from_millis(100);
 
 /// A part of the samples of one case.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(super) struct Phase {
-    /// What happened in it.
+    /// Its name.
     pub(super) name: &'static str,
-    /// How long it took.
+    /// Its duration.
     #[serde(flatten)]
     pub(super) distribution: Distribution,
 }
@@ -33,37 +33,37 @@ pub(super) struct Figures {
     /// Latency.
     #[serde(flatten)]
     pub(super) latency: Distribution,
-    /// Samples per second of the time in which the case worked, pauses not counted.
+    /// Samples per second of working time, without rests.
     pub(super) per_second: f64,
-    /// Parts of the latency; empty where a case cannot tell them apart.
+    /// Parts of the latency; empty if the case cannot distinguish them.
     pub(super) phases: Vec<Phase>,
 }
 
-/// What became of one case.
+/// The result of one case.
 #[derive(Debug)]
 pub(super) struct Measured {
     /// The case's name.
     pub(super) name: String,
     /// What one sample is.
     pub(super) what: String,
-    /// The case below which it cannot come.
+    /// The case that is its lower bound.
     pub(super) floor: Option<String>,
     /// Peers that do the same work: their medians are compared with its own.
     pub(super) peers: Vec<String>,
-    /// Its figures, or why there are none.
+    /// Its figures, or why it has none.
     pub(super) result: Result<Figures, NoFigures>,
 }
 
 /// Why a case has no figures.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum NoFigures {
-    /// Something that it needs is not here.
+    /// A requirement is missing here.
     Skipped(String),
-    /// It went wrong.
+    /// It failed.
     Failed(String),
 }
 
-/// Takes all samples; `None` when `stop` fired.
+/// Takes all samples; `None` if `stop` was cancelled.
 pub(super) async fn measure(entries: Vec<Entry>, stop: &CancellationToken) -> Option<Vec<Measured>> {
     let mut running: Vec<Running> = entries.into_iter().map(Running::new).collect();
     for _ in 0..WARM_UP_TURNS {
@@ -88,20 +88,20 @@ pub(super) async fn measure(entries: Vec<Entry>, stop: &CancellationToken) -> Op
     Some(running.into_iter().map(Running::finish).collect())
 }
 
-/// Whether a case that has this number of samples takes a turn in this round: spreads its samples evenly over all rounds,
-/// also when it takes fewer than there are rounds, or many in one turn.
+/// Whether a case with this number of samples takes a turn in this round: spreads its samples evenly over all rounds,
+/// also if it has fewer samples than there are rounds, or takes many in one turn.
 fn is_due(taken: usize, wanted: usize, round: usize, rounds: usize) -> bool {
     taken < wanted && taken * rounds <= round * wanted
 }
 
-/// A case under way.
+/// A running case.
 struct Running {
     entry: Entry,
     turns: Turns,
     failed: Option<String>,
 }
 
-/// What was measured of it so far.
+/// Its samples so far.
 #[derive(Default)]
 struct Turns {
     latencies: Vec<Duration>,
@@ -114,7 +114,7 @@ impl Running {
         Self { entry, turns: Turns::default(), failed: None }
     }
 
-    /// Takes one turn and rests; `None` when `stop` fired. A case that failed takes no more.
+    /// Takes one turn and rests; `None` if `stop` was cancelled. A failed case takes no more turns.
     async fn take_turn(&mut self, keep: bool, stop: &CancellationToken) -> Option<()> {
         if stop.is_cancelled() {
             return None;
@@ -237,7 +237,7 @@ mod tests {
         ];
         let begun = Instant::now();
         let Some(measured) = measure(entries, &CancellationToken::new()).await else { panic!("not stopped") };
-        // Of the two that work: six turns and four, each with the rest that it asked for.
+        // Of the two working ones: six turns and four, each with its required rest.
         assert!(begun.elapsed() >= 10 * REST, "{:?}", begun.elapsed());
         let Ok(figures) = &measured[0].result else { panic!("{:?}", measured[0]) };
         assert_eq!((figures.latency.samples, figures.phases.len()), (4, 1));

@@ -1,6 +1,6 @@
-//! Peers: other ways to keep a program apart that may be installed here, each with its own start of Python.
+//! Peers: other kinds of isolation that may be installed here, each with its own start of Python.
 //!
-//! Each is asked at the start for what it is and for one answer; one that fails is skipped with what it said.
+//! Each is asked at the start for its version and for one run; a failing one is skipped with its message.
 
 use super::case::PRINT;
 use super::docker_run::DockerRun;
@@ -15,11 +15,11 @@ use std::path::Path;
 /// A peer.
 #[derive(Debug, Clone)]
 pub(super) struct Peer {
-    /// Its name, as cases have it.
+    /// Its name in cases.
     pub(super) name: &'static str,
-    /// What one sample of it is.
+    /// Description of one sample.
     pub(super) what: String,
-    /// How to run a program in it, and its version; or why it cannot be measured here.
+    /// The command that runs a program in it, and its version; or why it cannot be measured here.
     pub(super) found: Result<Found, String>,
 }
 
@@ -43,14 +43,14 @@ pub(super) fn find(runtime: &Runtime, docker: &DockerSettings) -> Vec<Peer> {
     ]
 }
 
-/// Lets it run a program once.
+/// Runs one program in it as a check.
 fn prove(found: Found) -> Result<Found, CaseError> {
     let (success, stdout, stderr) = found.command.run(PRINT.code, Path::new("/"))?;
     PRINT.check(success, &stdout, &stderr)?;
     Ok(found)
 }
 
-/// Bubblewrap: namespaces and mounts like ours, but no seccomp filter, control group, landlock or protocol.
+/// Bubblewrap: namespaces and mounts like ours, but no seccomp filter, cgroup, Landlock or protocol.
 fn bubblewrap(runtime: &Runtime) -> Result<Found, CaseError> {
     let said = ask("bwrap", &["--version"])?;
     let mut words: Vec<OsString> =
@@ -63,7 +63,7 @@ fn bubblewrap(runtime: &Runtime) -> Result<Found, CaseError> {
     Ok(Found { command: HostCommand::new(words, env_of(runtime)), version: said.replace("bubblewrap ", "") })
 }
 
-/// gVisor's quick form: its own kernel around one command, without an engine, a network or a limit.
+/// `runsc do`: gVisor's kernel around one command, without an engine, a network or limits.
 fn runsc(runtime: &Runtime) -> Result<Found, CaseError> {
     let said = ask("runsc", &["--version"])?;
     let rootless = if rustix::process::geteuid().is_root() { "--rootless=false" } else { "--rootless=true" };

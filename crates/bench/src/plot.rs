@@ -1,6 +1,6 @@
-//! The plot: a bar for each case up to its median, a whisker on to its 99th percentile, on a logarithmic scale.
+//! The plot: a bar for each case up to its median, a whisker to its 99th percentile, on a logarithmic scale.
 //!
-//! SVG written by hand: a picture of rectangles and words needs no library, and every browser shows it.
+//! SVG without a library: it needs only rectangles and text.
 
 use std::fmt::Write;
 
@@ -11,33 +11,33 @@ pub(super) struct Bar {
     pub(super) name: String,
     /// Its median, milliseconds.
     pub(super) p50_ms: f64,
-    /// Its 99th percentile, where there are enough samples.
+    /// Its 99th percentile, if there are enough samples.
     pub(super) p99_ms: Option<f64>,
-    /// Whose it is, which gives its colour.
+    /// Its group, which determines the colour.
     pub(super) whose: Whose,
 }
 
-/// Whose a case is.
+/// The group of a case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Whose {
-    /// What nothing can come below.
+    /// A lower bound.
     Floor,
     /// Ours.
     Ours,
-    /// Somebody else's.
+    /// Another sandbox.
     Peer,
 }
 
-/// Left of the bars, for the names; right of them, for the figures.
+/// Space left of the bars for the names, and right of them for the figures.
 const NAMES_PX: f64 = 190.0;
 const FIGURES_PX: f64 = 110.0;
 const BARS_PX: f64 = 600.0;
-/// Above the bars: title, legend, scale.
+/// Space above the bars for title, legend and scale.
 const HEAD_PX: f64 = 74.0;
 const ROW_PX: f64 = 20.0;
 const BAR_PX: f64 = 12.0;
 
-/// The picture. `title` stands over it.
+/// The plot, under `title`.
 pub(super) fn svg(title: &str, bars: &[Bar]) -> String {
     let bars: Vec<&Bar> = bars.iter().filter(|bar| bar.p50_ms > 0.0).collect();
     let scale = Scale::of(&bars);
@@ -106,7 +106,7 @@ pub(super) fn svg(title: &str, bars: &[Bar]) -> String {
     svg + "</svg>\n"
 }
 
-/// Milliseconds with as many digits as say something.
+/// Milliseconds with the significant digits.
 fn figure(ms: f64) -> String {
     if ms < 10.0 { format!("{ms:.2}") } else { format!("{ms:.0}") }
 }
@@ -129,11 +129,11 @@ struct Scale {
 }
 
 impl Scale {
-    /// The smallest that has room for all; one decade without bars.
+    /// The smallest scale that contains all bars; one decade without bars.
     fn of(bars: &[&Bar]) -> Self {
         let values = || bars.iter().flat_map(|bar| [Some(bar.p50_ms), bar.p99_ms].into_iter().flatten());
         let power = |found: Option<f64>, round: fn(f64) -> f64| {
-            // Between microseconds and days: a run has nothing beyond.
+            // Between microseconds and days: a run has no values beyond.
             let power = round(found.unwrap_or(1.0).log10()).clamp(-6.0, 9.0);
             (-6..=9).find(|whole| f64::from(*whole) >= power).unwrap_or(0)
         };
@@ -142,14 +142,14 @@ impl Scale {
         Self { first, last: last.max(first + 1) }
     }
 
-    /// Where a value is.
+    /// The position of a value.
     fn x(&self, ms: f64) -> f64 {
         let decades = f64::from(self.last - self.first);
         NAMES_PX + (ms.log10() - f64::from(self.first)) / decades * BARS_PX
     }
 }
 
-/// Text as XML has it.
+/// Text with XML's escapes.
 fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
@@ -170,7 +170,7 @@ mod tests {
         assert_eq!((scale.x(0.1), scale.x(1000.0)), (NAMES_PX, NAMES_PX + BARS_PX));
         assert_eq!(scale.x(10.0), NAMES_PX + BARS_PX / 2.0);
         assert_eq!(Scale::of(&[]).last, Scale::of(&[]).first + 1);
-        // A value on a decade gets a bar that can be seen.
+        // A value on a decade gets a visible bar.
         assert_eq!(Scale::of(&[&bars[0], &bar("c", 0.1, None, Whose::Ours)]).first, -2);
     }
 

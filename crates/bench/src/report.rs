@@ -1,4 +1,4 @@
-//! The report: everything that somebody needs to judge the figures, as tables, as JSON and as a picture.
+//! The report: the figures and their context, as tables, as JSON and as a plot.
 
 use super::idle::IdleMemory;
 use super::machine::Machine;
@@ -19,58 +19,58 @@ const SCHEMA_VERSION: u32 = 2;
 #[derive(Debug, Serialize)]
 pub(super) struct Report {
     schema_version: u32,
-    /// When the run began, UTC.
+    /// Start of the run, UTC.
     date: String,
     machine: Machine,
     versions: Versions,
     method: Method,
     cases: Vec<CaseReport>,
-    /// What one waiting sandbox holds.
+    /// Memory of one idle sandbox.
     idle_memory: Vec<IdleMemory>,
-    /// Many asleep at once, when that was asked for.
+    /// The result of `--sleepers`, if requested.
     sleepers: Option<Sleepers>,
-    /// Many one after the other, when that was asked for.
+    /// The result of `--soak`, if requested.
     soak: Option<Soak>,
     targets: Vec<Target>,
     skipped: Vec<Missing>,
     failed: Vec<Missing>,
 }
 
-/// What was measured.
+/// The measured versions.
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct Versions {
     /// This program.
     pub(super) python_sandbox: String,
-    /// `release` or `debug`; figures of a debug build are worth nothing.
+    /// `release` or `debug`; figures of a debug build are meaningless.
     pub(super) build: &'static str,
     /// Python in the sandbox, with the id of its runtime.
     pub(super) python: String,
     /// Python of the floor.
     pub(super) python_floor: String,
-    /// Each peer that is there.
+    /// Each installed peer.
     pub(super) peers: BTreeMap<&'static str, String>,
-    /// The service that answered over HTTP, when there was one.
+    /// The service that answered over HTTP, if there was one.
     pub(super) service: Option<String>,
 }
 
-/// How it was measured.
+/// The method.
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct Method {
     /// Samples of ordinary cases.
     pub(super) samples: usize,
-    /// Turns of each case before the first sample.
+    /// Warm-up turns of each case.
     pub(super) warm_up_turns: usize,
-    /// Least rest after each turn; a long one gets a quarter of its own time, up to a bound.
+    /// Shortest rest after each turn; a long turn gets a quarter of its own time, up to a bound.
     pub(super) pause_ms: u64,
     /// That bound.
     pub(super) pause_ms_max: u64,
-    /// Where times come from.
+    /// The clock.
     pub(super) clock: &'static str,
-    /// In which order.
+    /// The order of the samples.
     pub(super) order: &'static str,
     /// Load average of one minute before the run.
     pub(super) load_before: Option<f64>,
-    /// The same at its end: mostly the run itself.
+    /// The same at its end: mostly the load of the run itself.
     pub(super) load_after: Option<f64>,
 }
 
@@ -78,11 +78,11 @@ pub(super) struct Method {
 struct CaseReport {
     name: String,
     what: String,
-    /// The case below which it cannot come.
+    /// The case that is its lower bound.
     floor: Option<String>,
-    /// Its median over that case's median.
+    /// Its median divided by that case's median.
     ratio_to_floor: Option<f64>,
-    /// How many times faster it is than each peer that was measured: their medians over its own.
+    /// How many times faster it is than each measured peer: their medians divided by its own.
     times_faster: BTreeMap<String, f64>,
     #[serde(flatten)]
     figures: Figures,
@@ -94,19 +94,19 @@ struct Missing {
     reason: String,
 }
 
-/// What is measured besides the cases; what could not be has the reason.
+/// Measurements besides the cases, or the reason why there is none.
 #[derive(Debug, Default)]
 pub(super) struct Besides {
-    /// Memory of waiting sandboxes.
+    /// Memory of idle sandboxes.
     pub(super) idle: Vec<Result<IdleMemory, String>>,
-    /// Many asleep at once, when that was asked for.
+    /// The result of `--sleepers`, if requested.
     pub(super) sleepers: Option<Result<Sleepers, String>>,
-    /// Many one after the other, when that was asked for.
+    /// The result of `--soak`, if requested.
     pub(super) soak: Option<Result<Soak, String>>,
 }
 
 impl Report {
-    /// Puts a run together.
+    /// Assembles the report of a run.
     pub(super) fn new(
         date: String,
         machine: Machine,
@@ -160,7 +160,7 @@ impl Report {
         }
     }
 
-    /// Whether a case went wrong; one that is skipped did not.
+    /// Whether a case failed; skipped ones did not.
     pub(super) fn has_failures(&self) -> bool {
         !self.failed.is_empty()
     }
@@ -168,17 +168,17 @@ impl Report {
     /// As JSON, with a final newline.
     ///
     /// # Errors
-    /// Never with these types, says serde_json's documentation; it has no way to say so in types.
+    /// Never with these types, according to serde_json's documentation.
     pub(super) fn json(&self) -> serde_json::Result<String> {
         serde_json::to_string_pretty(self).map(|text| text + "\n")
     }
 
-    /// As a picture, in SVG.
+    /// As a plot, in SVG.
     pub(super) fn svg(&self) -> String {
         let whose = |case: &CaseReport| match &case.floor {
             Some(_) => Whose::Ours,
             None if case.name.starts_with("fork-") || case.name == "pandas-warm" => Whose::Floor,
-            // More clients than forks were measured for have no floor.
+            // Client counts without a measured fork rate have no floor.
             None if case.name.starts_with("http-") || case.name == "validator" => Whose::Ours,
             None => Whose::Peer,
         };
@@ -198,7 +198,7 @@ impl Report {
         plot::svg(&title, &bars)
     }
 
-    /// As text: head, table, ratios, where the time goes, memory, targets, what is missing.
+    /// As text: head, table, ratios, phases, memory, targets, skipped and failed cases.
     pub(super) fn text(&self) -> String {
         let mut text = self.head();
         if !self.cases.is_empty() {
@@ -207,7 +207,7 @@ impl Report {
         let parts = [
             ("Times faster than each peer, by p50:", self.faster()),
             ("Where the time goes:", self.phases()),
-            ("Memory of one waiting sandbox, MiB of PSS:", self.memory()),
+            ("Memory of one idle sandbox, MiB of PSS:", self.memory()),
         ];
         for (title, rows) in parts.iter().filter(|(_, rows)| rows.len() > 1) {
             text += &format!("\n{title}\n{}", columns(rows));
@@ -278,7 +278,7 @@ impl Report {
         rows
     }
 
-    /// Our cases against the peers that were measured; a column for each peer, under one name for every program.
+    /// Our cases compared with the measured peers; a column for each peer, with one name for every program.
     fn faster(&self) -> Vec<Vec<String>> {
         let short = |peer: &str| peer.strip_prefix("pandas-").unwrap_or(peer).to_owned();
         let compared = || self.cases.iter().filter(|case| !case.times_faster.is_empty());
@@ -355,8 +355,8 @@ fn time(ms: Option<f64>) -> String {
 fn sleepers_text(found: &Sleepers) -> String {
     let memory = found.pss_mib.map_or_else(String::new, |mib| format!(" {mib:.0} MiB of PSS in all,"));
     let mut text = format!(
-        "\n{} programs asleep at once, each for {} s: {} ended by that time, at most {:.2} s away from it; {} processes \
-         at once,{memory} {:.0} MiB less for the machine; {:.1} s from the first request to the last answer\n",
+        "\n{} sleeping programs, each for {} s: {} ended at their timeout, at most {:.2} s away from it; {} processes \
+         at the peak,{memory} {:.0} MiB less for the machine; {:.1} s from the first request to the last answer\n",
         found.programs,
         found.timeout_s,
         found.timed_out,
@@ -365,7 +365,7 @@ fn sleepers_text(found: &Sleepers) -> String {
         found.machine_mib,
         found.total_s
     );
-    text.extend(found.others.iter().map(|other| format!("  not so: {other}\n")));
+    text.extend(found.others.iter().map(|other| format!("  unexpected: {other}\n")));
     text
 }
 
@@ -374,7 +374,7 @@ fn soak_text(found: &Soak) -> String {
     let outcomes: Vec<String> =
         found.outcomes.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
     let mut text = format!(
-        "\n{} mixed executions: {:.0} per second; {} lost, {} wrong, else {}; service {} after the first fifth, {} at \
+        "\n{} mixed executions: {:.0} per second; {} lost, {} wrong, others {}; service {} after the first fifth, {} at \
          the end; {} leftovers\n",
         found.executions,
         found.per_second,
@@ -385,7 +385,7 @@ fn soak_text(found: &Soak) -> String {
         mib(found.rss_after_mib),
         found.leftovers.len()
     );
-    let shown = found.shown.iter().map(|wrong| format!("  not so: {wrong}\n"));
+    let shown = found.shown.iter().map(|wrong| format!("  unexpected: {wrong}\n"));
     text.extend(shown.chain(found.leftovers.iter().map(|left| format!("  left: {left}\n"))));
     text
 }
@@ -524,7 +524,7 @@ mod tests {
         assert!(text.contains("\ncase    python\nnative     0.4\n"), "{text}");
         assert!(text.contains("\nlean     16       2.50           0.50               2.00\n"), "{text}");
         assert!(
-            text.contains("\n  not so: signal: killed\n") && text.contains("\n  left: process 7\n"),
+            text.contains("\n  unexpected: signal: killed\n") && text.contains("\n  left: process 7\n"),
             "{text}"
         );
         assert!(text.contains("\nTargets:\ntarget") && text.contains("MISSED by 1\n"), "{text}");

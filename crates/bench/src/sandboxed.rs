@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Instant;
 use validator::Policy;
 
-/// Makes a sandbox and runs nothing in it. Removing it is not in the figure: no request waits for it.
+/// Creates a sandbox and runs nothing in it. Removing it does not count: no request waits for it.
 #[derive(Debug)]
 pub(super) struct Create(pub(super) Arc<dyn Executor>);
 
@@ -23,14 +23,14 @@ impl Case for Create {
     }
 }
 
-/// Asks for a sandbox and runs a program in it.
+/// Gets a sandbox and runs a program in it.
 #[derive(Debug)]
 pub(super) struct Run {
-    /// Who makes the sandbox, ahead or now.
+    /// The executor, which creates the sandbox ahead or on demand.
     pub(super) executor: Arc<dyn Executor>,
-    /// What runs in it.
+    /// The program.
     pub(super) program: &'static Program,
-    /// What the program may use.
+    /// The program's limits.
     pub(super) limits: ExecLimits,
 }
 
@@ -53,17 +53,17 @@ impl Case for Run {
     }
 }
 
-/// Judges one program.
+/// Validates one program.
 #[derive(Debug)]
 pub(super) struct Validate {
     code: String,
     policy: Policy,
 }
 
-/// Characters of the program that is judged: the contract's longest.
+/// Characters of the validated program: the contract's maximum.
 pub(super) const VALIDATED_CHARS: usize = 50_000;
 
-/// Ordinary constructs, close together: what has the most to look at in each character.
+/// Dense ordinary constructs: the most work per character.
 const DENSE: &str = "\
 def f(a, b=1, *c, d: int = 2, **e):
     x = [i * j for i in range(a) if i % 2 for j in c if j]
@@ -76,11 +76,11 @@ except (ValueError, KeyError) as error:
 ";
 
 impl Validate {
-    /// Judges by this policy, with room for the program.
+    /// Validates with this policy, extended to accept the program.
     pub(super) fn new(policy: Policy) -> Self {
         let mut code = DENSE.repeat(VALIDATED_CHARS / DENSE.len());
         code.push_str(&"#".repeat(VALIDATED_CHARS - code.len()));
-        // Accepting looks at everything; what a stricter policy rejects it looks at all the same.
+        // Accepting checks everything; a stricter policy that rejects would check as much.
         Self { code, policy: Policy { max_code_length: VALIDATED_CHARS, max_complexity: 0, ..policy } }
     }
 }

@@ -1,4 +1,4 @@
-//! The service under load, as a process of its own.
+//! The service under load, as a separate process.
 
 use runtime::Runtime;
 use rustix::process::{Pid, Signal, kill_process};
@@ -11,15 +11,15 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-/// Longest time for the service to start; its executors prove themselves first.
+/// Longest time for the service to start, including its executors' checks.
 const START_TIME_MAX: Duration = Duration::from_secs(60);
-/// Longest time for the service to stop, before it is killed.
+/// Longest time for the service to stop before it is killed.
 const STOP_TIME_MAX: Duration = Duration::from_secs(20);
-/// What stands before the address in the line that the service prints when it is ready.
+/// The text before the address in the line that the service prints when it is ready.
 const READY_WORDS: &str = " is ready at ";
 
-/// The service as a child process on a free port of loopback, with the settings of this command but for the port and
-/// what a run of its kind needs, and files of its own that go with it. Dropping it stops it.
+/// The service as a child process on a free port on loopback, with the settings of this command except the port and
+/// those that its kind of run needs, and with its own files, which are removed with it. Dropping it stops it.
 #[derive(Debug)]
 pub(super) struct ServiceProcess {
     /// `http://127.0.0.1:PORT`.
@@ -28,28 +28,28 @@ pub(super) struct ServiceProcess {
     _data_dir: TempDir,
 }
 
-/// Why the service is not there.
+/// Why the service is not running.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ServiceError {
-    /// The file system or the process table.
+    /// An operating system call failed.
     #[error("failed to {step}")]
     Io {
-        /// What was tried.
+        /// The step that failed.
         step: &'static str,
         #[source]
         source: io::Error,
     },
-    /// It ended or said nothing.
+    /// It ended, or printed nothing in time.
     #[error("the service did not start: {0}")]
     NotReady(String),
 }
 
 impl ServiceProcess {
     /// Starts the service and waits until it is ready. `flags` are the settings of this command's own line; `more`
-    /// stand over them.
+    /// override them.
     ///
     /// # Errors
-    /// When it does not become ready, with what it said.
+    /// If it does not become ready, with its output.
     pub(super) fn start(
         flags: &[OsString],
         settings: &Settings,
@@ -58,11 +58,11 @@ impl ServiceProcess {
     ) -> Result<Self, ServiceError> {
         let failed = |step| move |source| ServiceError::Io { step, source };
         let program = std::env::current_exe().map_err(failed("find this program"))?;
-        // On the file system of the real one, so that storing a file costs what it costs there.
+        // On the same file system as the real data directory, so that storing a file has the same cost.
         let data_dir = tempfile::Builder::new()
             .prefix("bench-")
             .tempdir_in(&settings.data_dir)
-            .map_err(failed("make a directory for its files"))?;
+            .map_err(failed("create a directory for its files"))?;
         let with = |name: &str, value: &std::ffi::OsStr| {
             let mut pair = OsString::from(format!("{name}="));
             pair.push(value);
@@ -70,7 +70,7 @@ impl ServiceProcess {
         };
         let mut child = Command::new(program)
             .args(flags)
-            // The last value of a name counts.
+            // The last value of a name wins.
             .args(with("DATA_DIR", data_dir.path().as_os_str()))
             .args(with("RUNTIME_ROOTFS", runtime.rootfs.as_os_str()))
             .args(with("LOG_FORMAT", "text".as_ref()))
@@ -80,13 +80,13 @@ impl ServiceProcess {
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
-            // A key that ends the run is for us alone. The service would take our signal after it for a second one, which
-            // means at once, and leave its sandboxes to others.
+            // Its own process group: otherwise Ctrl-C would reach the service too, and it would treat our signal as a second
+            // one, exit at once and leave its sandboxes behind.
             .process_group(0)
             .spawn()
             .map_err(failed("start the service"))?;
         let ready = child.stderr.take().map(watch);
-        // From here on dropping it stops the child.
+        // From here on, dropping it stops the child.
         let mut service = Self { base: String::new(), child, _data_dir: data_dir };
         let said = ready.and_then(|ready| ready.recv_timeout(START_TIME_MAX).ok());
         service.base = match said {
@@ -97,14 +97,14 @@ impl ServiceProcess {
         Ok(service)
     }
 
-    /// Its process.
+    /// Its pid.
     pub(super) fn pid(&self) -> u32 {
         self.child.id()
     }
 }
 
-/// Reads what the service says until its end, so that it never waits for a reader. Gives its address, or all that it
-/// said when it ends without one.
+/// Reads the service's output until it ends, so that it never blocks on the pipe. Returns its address, or all its
+/// output if it ends without one.
 fn watch(stderr: std::process::ChildStderr) -> mpsc::Receiver<Result<String, String>> {
     let (sender, receiver) = mpsc::channel();
     std::thread::spawn(move || {
@@ -117,7 +117,7 @@ fn watch(stderr: std::process::ChildStderr) -> mpsc::Receiver<Result<String, Str
             match base_in(&line) {
                 Some(base) => {
                     is_ready = true;
-                    // Nobody waits any more: then the service is being stopped.
+                    // The receiver is gone: the service is being stopped.
                     let _ = sender.send(Ok(base));
                 }
                 None => said = said + &line + "\n",
@@ -130,7 +130,7 @@ fn watch(stderr: std::process::ChildStderr) -> mpsc::Receiver<Result<String, Str
     receiver
 }
 
-/// The address in the line that says that the service is ready.
+/// The address in the line that reports readiness.
 fn base_in(line: &str) -> Option<String> {
     let (_, rest) = line.split_once(READY_WORDS)?;
     let base = rest.split_whitespace().next()?;
@@ -139,7 +139,7 @@ fn base_in(line: &str) -> Option<String> {
 
 impl Drop for ServiceProcess {
     fn drop(&mut self) {
-        // Asked first: killed, it would leave control groups for the next start to remove.
+        // SIGTERM first: if it is killed, it leaves cgroups for the next start to remove.
         if let Some(pid) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) {
             let _ = kill_process(pid, Signal::TERM);
         }

@@ -1,4 +1,4 @@
-//! Many sandboxes at once, all asleep: none may fail before its time, and each must end when that is over.
+//! Many concurrent sandboxes, all asleep: none may fail before its timeout, and each must end at its timeout.
 
 use super::client::{Address, Answer, Client};
 use super::error::ClientError;
@@ -11,39 +11,39 @@ use tokio::task::JoinSet;
 
 /// The program.
 const SLEEP: &str = "import time\ntime.sleep(1000)\n";
-/// Its time.
+/// Its timeout.
 const TIMEOUT_S: u32 = 20;
-/// When all should sleep and the first has not ended: then their memory is added up.
+/// The moment at which all should sleep and none has ended: then their memory is added up.
 const LOOK_AFTER: Duration = Duration::from_secs(16);
-/// How often processes and memory are looked at.
+/// Interval at which processes and memory are read.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
-/// Kept failures; the rest is counted.
+/// Number of failures that are kept; further ones are only counted.
 const SHOWN_MAX: usize = 5;
 
-/// What became of them.
+/// The result.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub(super) struct Sleepers {
-    /// How many were started.
+    /// Number of programs.
     pub(super) programs: usize,
-    /// Their time in seconds.
+    /// Their timeout in seconds.
     pub(super) timeout_s: u32,
-    /// Most processes of the service at once, itself and those that were there before not counted.
+    /// Peak number of the service's processes, without itself and those that existed before.
     pub(super) processes_most: usize,
-    /// How many ended by their time.
+    /// Number of programs that ended at their timeout.
     pub(super) timed_out: usize,
-    /// How the others ended, the first few.
+    /// How the others ended; the first few.
     pub(super) others: Vec<String>,
-    /// The longest time that one lived beyond its own, in seconds.
+    /// Largest deviation from the timeout, in seconds.
     pub(super) beyond_max_s: f64,
     /// From the first request to the last answer, in seconds.
     pub(super) total_s: f64,
-    /// Memory of the service's processes while all slept, proportional, in MiB.
+    /// Proportional memory (PSS) of the service's processes while all slept, in MiB.
     pub(super) pss_mib: Option<f64>,
-    /// Most memory that the whole machine lacked compared with the beginning, in MiB: the kernel's own is in it.
+    /// Largest drop of the machine's available memory since the beginning, in MiB; includes the kernel's own.
     pub(super) machine_mib: f64,
 }
 
-/// Settings that let this number of programs run at once.
+/// Settings that allow this number of programs to run concurrently.
 pub(super) fn settings(count: usize) -> Vec<(&'static str, String)> {
     vec![
         ("MAX_CONCURRENT", count.to_string()),
@@ -53,15 +53,15 @@ pub(super) fn settings(count: usize) -> Vec<(&'static str, String)> {
     ]
 }
 
-/// Lets this process, and the service that it starts next, have as many open files as they may: each program needs a
-/// connection here, and a few descriptors there. The usual soft limit of 1,024 is meant for programs that use select(2).
+/// Raises the limit on open files of this process, and of the service that it starts next, to the maximum: each program
+/// needs a connection here, and a few descriptors there. The usual soft limit of 1,024 is for programs that use select(2).
 pub(super) fn raise_file_limit() {
     let most = getrlimit(Resource::Nofile).maximum;
-    // Refused, it stays as it is; then the programs that get no connection say so.
+    // If that is refused the limit stays; programs that get no connection then fail with that error.
     let _ = setrlimit(Resource::Nofile, Rlimit { current: most, maximum: most });
 }
 
-/// Lets this number of programs sleep at the service with this pid.
+/// Runs this number of sleeping programs on the service with this pid.
 pub(super) async fn run(address: &Address, pid: u32, count: usize) -> Sleepers {
     let available = || available_bytes().unwrap_or(0);
     let (processes_before, available_before) = (descendants(pid).len(), available());
@@ -98,7 +98,7 @@ pub(super) async fn run(address: &Address, pid: u32, count: usize) -> Sleepers {
     found
 }
 
-/// How long a program lived that its time ended; or how else it ended.
+/// The run time of a program that timed out; or how else it ended.
 fn ended(answer: Result<Answer, ClientError>) -> Result<f64, String> {
     let answer = answer.map_err(|error| executor::error_chain(&error))?;
     let body: Value = answer
@@ -116,7 +116,7 @@ impl Sleepers {
         match ended {
             Ok(lived_s) => {
                 self.timed_out += 1;
-                // A program that ended before its time by the clock of the agent would be wrong as well.
+                // A program that ended too early by the agent's clock would be wrong too.
                 self.beyond_max_s = self.beyond_max_s.max((lived_s - f64::from(self.timeout_s)).abs());
             }
             Err(other) if self.others.len() < SHOWN_MAX => self.others.push(other),
@@ -124,7 +124,7 @@ impl Sleepers {
         }
     }
 
-    /// Programs that ended in another way than by their time.
+    /// Programs that ended other than by timeout.
     pub(super) fn failed(&self) -> usize {
         self.programs - self.timed_out
     }

@@ -1,4 +1,4 @@
-//! Many executions, ordinary and hostile programs mixed: every one must get the answer that it deserves, and
+//! Many executions of ordinary and hostile programs: each must get the expected outcome, and
 //! afterwards nothing may be left of them, in the service's memory or on the host.
 
 use super::client::{Address, Client};
@@ -13,32 +13,32 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-/// Clients that work at the same time.
+/// Concurrent clients.
 const CLIENTS: usize = 16;
-/// Executions before the service's memory is looked at for the first time: caches and arenas are full then.
+/// Executions before the service's memory is first measured: caches and arenas are full then.
 const FIRST_PART: usize = 5;
-/// Time for cells to be removed before its memory is looked at.
+/// Time for cells to be removed before its memory is measured.
 const SETTLE: Duration = Duration::from_secs(1);
-/// Kept wrong answers; the rest is counted.
+/// Number of wrong answers that are kept; further ones are only counted.
 const SHOWN_MAX: usize = 10;
 
-/// A program and what must become of it.
+/// A program and its expected result.
 #[derive(Debug)]
 struct Soaked {
     name: &'static str,
     code: &'static str,
-    /// How many of a hundred executions.
+    /// Its share of a hundred executions.
     share: usize,
-    /// `outcome.kind`.
+    /// Expected `outcome.kind`.
     kind: &'static str,
     success: bool,
-    /// All that it prints, where that is told.
+    /// Its expected output, if any.
     stdout: Option<&'static str>,
-    /// Seconds, where it shall not have the service's own default.
+    /// Timeout in seconds, if not the service's default.
     timeout_s: Option<u32>,
 }
 
-/// Shorthand for a row of programs that get the default time.
+/// Shorthand for a row; without a timeout it gets the default.
 macro_rules! soaked {
     ($share:literal, $name:literal, $kind:literal, $success:literal, $stdout:expr) => {
         soaked!($share, $name, $kind, $success, $stdout, None)
@@ -56,7 +56,7 @@ macro_rules! soaked {
     };
 }
 
-/// The mixture: those that cost much CPU or memory are few, as the bench shall end this day.
+/// The mixture: programs that need much CPU or memory are rare, so that the run does not take too long.
 static PROGRAMS: [Soaked; 11] = [
     soaked!(50, "words", "exited", true, Some("[[\"the\", 3], [\"quick\", 1]]\n")),
     soaked!(10, "raises", "exited", false, Some("")),
@@ -71,35 +71,35 @@ static PROGRAMS: [Soaked; 11] = [
     soaked!(1, "never_ends", "timeout", false, Some(""), Some(1)),
 ];
 
-/// What became of all.
+/// The result.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub(super) struct Soak {
-    /// Programs that were sent.
+    /// Number of programs that were sent.
     pub(super) executions: usize,
-    /// Those that got no answer, or none with status 200.
+    /// Programs without an answer with status 200.
     pub(super) lost: usize,
-    /// Those that got another outcome than they deserve.
+    /// Programs with an unexpected outcome.
     pub(super) wrong: usize,
-    /// The first of both.
+    /// The first few of both.
     pub(super) shown: Vec<String>,
     /// Executions per second.
     pub(super) per_second: f64,
-    /// How many of each outcome.
+    /// Number of each outcome.
     pub(super) outcomes: BTreeMap<String, usize>,
     /// Resident memory of the service after the first fifth, in MiB.
     pub(super) rss_before_mib: Option<f64>,
     /// The same at the end.
     pub(super) rss_after_mib: Option<f64>,
-    /// What is left on the host after the service was stopped.
+    /// Leftovers on the host after the service was stopped.
     pub(super) leftovers: Vec<String>,
 }
 
-/// Settings of the service: the walls shall hold, not the validator.
+/// Settings of the service: the protections must hold without the validator.
 pub(super) fn settings() -> Vec<(&'static str, String)> {
     vec![("FORBIDDEN_IMPORTS", String::new()), ("MAX_WAITING", "1024".to_owned())]
 }
 
-/// The name of the control group in which the service with this pid makes its cells, as those that wait show it.
+/// The name of the cgroup in which the service with this pid creates its cells, read from the idle ones.
 pub(super) fn instance(pid: u32) -> Option<String> {
     let groups = |process: Process| std::fs::read_to_string(format!("/proc/{}/cgroup", process.pid)).ok();
     descendants(pid).into_iter().filter_map(groups).find_map(|text| instance_in(&text))
@@ -110,23 +110,23 @@ fn instance_in(groups: &str) -> Option<String> {
     groups.split(['/', '\n']).find(|part| part.starts_with("i-")).map(str::to_owned)
 }
 
-/// What is left of this service alone: another one may have died beside it, and its groups are no fault of ours.
+/// Leftovers of this service only: the cgroups of another service that died meanwhile do not count.
 /// Processes and mounts always count.
 pub(super) fn own(leftovers: Vec<String>, instance: Option<&str>) -> Vec<String> {
     let is_own = |left: &String| {
-        !left.starts_with("control group") || instance.is_none_or(|instance| left.contains(instance))
+        !left.starts_with("cgroup") || instance.is_none_or(|instance| left.contains(instance))
     };
     leftovers.into_iter().filter(is_own).collect()
 }
 
-/// How a wrong execution went wrong.
+/// How an execution failed.
 #[derive(Debug, PartialEq, Eq)]
 enum Wrong {
     Lost(String),
     Outcome(String),
 }
 
-/// Sends this number of programs to the service with this pid. Ends early, with what there is, when `stop` fires.
+/// Sends this number of programs to the service with this pid. If `stop` is cancelled it ends early with the result so far.
 pub(super) async fn run(address: &Address, pid: u32, count: usize, stop: &CancellationToken) -> Soak {
     let mut soak = Soak::default();
     let requests: Arc<Vec<Vec<u8>>> =
@@ -180,7 +180,7 @@ async fn part(
     }
 }
 
-/// The program of an execution: by a step that is prime to a hundred, so that the kinds mix.
+/// The program of an execution: the step is coprime to a hundred, so that the kinds mix.
 fn which(number: usize) -> usize {
     let mut place = number * 37 % 100;
     for (which, soaked) in PROGRAMS.iter().enumerate() {
@@ -201,7 +201,7 @@ impl Soaked {
         address.execute(&body)
     }
 
-    /// The outcome when it is the right one.
+    /// The outcome if it is the expected one.
     fn judge(&self, body: &[u8]) -> Result<String, Wrong> {
         let wrong = |what: &str| {
             let text = beginning(&String::from_utf8_lossy(body));
@@ -210,13 +210,13 @@ impl Soaked {
         let answer: Value = serde_json::from_slice(body).map_err(|_| wrong("no JSON"))?;
         let kind = answer["outcome"]["kind"].as_str().unwrap_or_default();
         if kind != self.kind {
-            return Err(wrong(&format!("{} is right", self.kind)));
+            return Err(wrong(&format!("{} expected", self.kind)));
         }
         if answer["success"] != self.success {
-            return Err(wrong(&format!("success {} is right", self.success)));
+            return Err(wrong(&format!("success {} expected", self.success)));
         }
         if self.stdout.is_some_and(|stdout| answer["stdout"] != stdout) {
-            return Err(wrong("another output is right"));
+            return Err(wrong("unexpected output"));
         }
         Ok(kind.to_owned())
     }
@@ -282,7 +282,7 @@ mod tests {
         let groups = "5:pids:/\n4:cpu:/python-sandbox/i-12ab/c-7\n0::/\n";
         assert_eq!(instance_in(groups).as_deref(), Some("i-12ab"));
         assert_eq!(instance_in("0::/user.slice\n"), None);
-        let left = ["process 7", "control group /a/i-12ab/c-1", "control group /a/i-99/c-1"];
+        let left = ["process 7", "cgroup /a/i-12ab/c-1", "cgroup /a/i-99/c-1"];
         let left = || left.map(str::to_owned).to_vec();
         assert_eq!(own(left(), Some("i-12ab")), left()[..2]);
         assert_eq!(own(left(), None), left());

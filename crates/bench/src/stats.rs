@@ -3,7 +3,7 @@
 use serde::Serialize;
 use std::time::Duration;
 
-/// Samples below which the 95th percentile is nothing but the largest sample.
+/// Samples below which the 95th percentile is just the largest sample.
 const P95_SAMPLES_MIN: usize = 20;
 /// The same for the 99th.
 const P99_SAMPLES_MIN: usize = 100;
@@ -11,15 +11,15 @@ const P99_SAMPLES_MIN: usize = 100;
 /// How the samples of one case are distributed. Times in milliseconds.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(super) struct Distribution {
-    /// How many.
+    /// Number of samples.
     pub(super) samples: usize,
     /// The smallest.
     pub(super) min_ms: f64,
     /// The median.
     pub(super) p50_ms: f64,
-    /// The 95th percentile; none of fewer than 20 samples.
+    /// The 95th percentile; `None` with fewer than 20 samples.
     pub(super) p95_ms: Option<f64>,
-    /// The 99th percentile; none of fewer than 100 samples.
+    /// The 99th percentile; `None` with fewer than 100 samples.
     pub(super) p99_ms: Option<f64>,
     /// The largest.
     pub(super) max_ms: f64,
@@ -28,7 +28,7 @@ pub(super) struct Distribution {
 }
 
 impl Distribution {
-    /// Describes the samples, in any order; `None` when there are none.
+    /// Describes the samples, in any order; `None` if there are none.
     pub(super) fn of(mut samples: Vec<Duration>) -> Option<Self> {
         samples.sort_unstable();
         let (min, max) = (*samples.first()?, *samples.last()?);
@@ -49,8 +49,8 @@ impl Distribution {
     }
 }
 
-/// The nearest-rank percentile of sorted samples: the smallest sample that at least `percent` of a hundred samples
-/// do not exceed. Always one that was measured, never a value between two.
+/// The nearest-rank percentile of sorted samples: the smallest sample that at least `percent` percent of the samples
+/// do not exceed. Always a measured value, never interpolated.
 pub(super) fn percentile(sorted: &[Duration], percent: usize) -> Option<Duration> {
     let rank = (sorted.len() * percent).div_ceil(100).max(1);
     sorted.get(rank - 1).copied()

@@ -1,4 +1,4 @@
-//! The list of cases: what is measured, what it needs, what it is compared with.
+//! The list of cases, with their requirements and what they are compared with.
 
 use super::case::{Alone, Case, PANDAS, PRINT, Program, Worker};
 use super::client::Address;
@@ -16,65 +16,65 @@ use std::time::Duration;
 use tempfile::TempDir;
 use validator::Policy;
 
-/// Clients that work at the same time in the cases of throughput.
+/// Numbers of concurrent clients in the throughput cases.
 const CLIENTS: [usize; 6] = [1, 2, 8, 16, 32, 128];
-/// Processes that fork at the same time: those of which a target speaks, and what stands beside few clients.
+/// Numbers of processes that fork concurrently: those in targets, and those compared with few clients.
 const FORKERS: [usize; 3] = [1, 2, 16];
 
-/// Cases that start an interpreter get fewer samples, those that take a quarter of a second or more still fewer: a run
-/// of everything shall take no longer than a few minutes.
+/// Cases that start an interpreter get fewer samples, those that take a quarter of a second or more still fewer: a full
+/// run should take no longer than a few minutes.
 const PLAIN_SHARE: usize = 2;
 const SLOW_SHARE: usize = 4;
 const SLOWER_SHARE: usize = 10;
 const SLOWEST_SHARE: usize = 20;
-/// But at least this number: a median of fewer is no median.
+/// But at least this number: a median of fewer is meaningless.
 const SLOW_SAMPLES_MIN: usize = 5;
-/// Cases of throughput take many in a turn, so they get more.
+/// Throughput cases take many samples in a turn, so they get more.
 const THROUGHPUT_TIMES: usize = 3;
-/// Samples of all clients together in a turn of throughput: many more than the sandboxes that wait at its start.
+/// Samples of all clients together in a throughput turn: many more than the idle sandboxes at its start.
 const TURN_SAMPLES: usize = 320;
-/// Least samples of one client in a turn: starting the clients must not count.
+/// Minimum samples of one client in a turn: starting the clients must not count.
 const EACH_MIN: usize = 4;
-/// Samples without rests in a turn, for each container that may wait at its start.
+/// Samples without rests in a turn, for each container that may be idle at its start.
 const UNWAITED_TIMES: usize = 3;
 /// Rests of one container after such a turn, at most.
 const RESTS_MAX: u32 = 8;
 
-/// A case, or why there is none here.
+/// A case, or why it cannot be measured here.
 pub(super) struct Entry {
-    /// Its name, as `--only` takes it.
+    /// Its name, for `--only`.
     pub(super) name: String,
     /// What one sample is.
     pub(super) what: String,
-    /// The case below which it cannot come.
+    /// The case that is its lower bound.
     pub(super) floor: Option<String>,
     /// Peers that do the same work.
     pub(super) peers: Vec<String>,
     /// Samples to take.
     pub(super) samples: usize,
-    /// Least rest after a turn, where the usual one is too short for what it leaves to do.
+    /// Shortest rest after a turn, if the usual one is too short for its cleanup.
     pub(super) rest: Duration,
-    /// How to take them; or what is missing.
+    /// The implementation, or what is missing.
     pub(super) case: Result<Box<dyn Case>, String>,
 }
 
-/// An executor in one of its ways to work.
+/// An executor in one of its modes.
 pub(super) struct Candidate {
-    /// Its name, and that of its cases.
+    /// The name of its cases.
     pub(super) name: String,
-    /// How it works.
+    /// Description of the mode.
     pub(super) how: &'static str,
-    /// Itself, when it can run programs here.
+    /// The executor, if it can run programs here.
     pub(super) executor: Result<Arc<dyn Executor>, String>,
 }
 
-/// What the cases work with. Each part may be missing, with the reason.
+/// The components that the cases use. Each part may be missing, with the reason.
 pub(super) struct Parts {
     /// The plain interpreter.
     pub(super) python: HostPython,
-    /// Other ways to keep programs apart.
+    /// Other kinds of isolation.
     pub(super) peers: Vec<Peer>,
-    /// What programs run in.
+    /// The runtime of programs.
     pub(super) runtime: Runtime,
     /// Every active executor.
     pub(super) executors: Vec<Candidate>,
@@ -82,17 +82,17 @@ pub(super) struct Parts {
     pub(super) service: Result<Address, String>,
     /// Services whose programs run in containers.
     pub(super) contained: Vec<Contained>,
-    /// Containers that wait at most in each of them, for each template.
+    /// Maximum number of idle containers in each of them, for each template.
     pub(super) containers_max: usize,
-    /// Where programs on the host leave their files.
+    /// Directory for the files of programs on the host.
     pub(super) directory: Arc<TempDir>,
-    /// What a program may use.
+    /// The limits of a program.
     pub(super) limits: ExecLimits,
-    /// What the validator judges by.
+    /// The validator's policy.
     pub(super) policy: Policy,
 }
 
-/// Makes all cases, in the order of the table. `samples` is the number for ordinary ones.
+/// Creates all cases, in the order of the table. `samples` is the number for ordinary ones.
 pub(super) fn entries(parts: &Parts, samples: usize) -> Vec<Entry> {
     let spec = |more: &[&str], compact| {
         Arc::new(FloorSpec::new(&parts.python.command, &parts.runtime, more, compact, &parts.directory))
@@ -134,7 +134,7 @@ pub(super) fn entries(parts: &Parts, samples: usize) -> Vec<Entry> {
     ));
     entries.push(suite.floor(
         "validator",
-        &format!("{VALIDATED_CHARS} characters of dense source judged"),
+        &format!("{VALIDATED_CHARS} characters of dense source validated"),
         alone(Validate::new(parts.policy.clone())),
     ));
     entries.extend(FORKERS.map(|count| suite.forkers(&lean, count)));
@@ -143,7 +143,7 @@ pub(super) fn entries(parts: &Parts, samples: usize) -> Vec<Entry> {
     entries
 }
 
-/// What makes entries.
+/// Builds the entries.
 struct Suite<'a> {
     parts: &'a Parts,
     samples: usize,
@@ -163,8 +163,8 @@ impl Suite<'_> {
         }
     }
 
-    /// One program in every way there is: the peers, each executor, the service. `slow` samples where a container or
-    /// a virtual machine is started, `plain` where an interpreter is.
+    /// One program in every mode: the peers, each executor, the service. `slow` samples if a container or
+    /// a virtual machine is started, `plain` if an interpreter is.
     fn running(
         &self,
         prefix: &str,
@@ -200,7 +200,7 @@ impl Suite<'_> {
         for Candidate { name, how, executor } in &parts.executors {
             let run =
                 executor.clone().map(|executor| Box::new(Run { executor, program, limits }) as Box<dyn Case>);
-            // A fresh interpreter imports everything again.
+            // A new interpreter imports everything again.
             let samples = if *how == FRESH { plain } else { self.samples };
             entries.push(ours(name, how, samples, run));
         }
@@ -223,7 +223,7 @@ impl Suite<'_> {
         entries
     }
 
-    /// Empty sandboxes of executors that make them now; one that waits costs nothing to take.
+    /// Empty sandboxes of executors without a pool; taking an idle one costs nothing.
     fn created(&self) -> Vec<Entry> {
         let made_now = self.parts.executors.iter().filter(|candidate| candidate.how != WAITING);
         let entry = |Candidate { name, how, executor }: &Candidate| Entry {
@@ -264,7 +264,7 @@ impl Suite<'_> {
         }
     }
 
-    /// One client that uses containers up faster than they are made: most are made while it waits.
+    /// One client that uses containers faster than they are created: most are created while it waits.
     fn without_rests(&self, contained: &Contained, samples: usize) -> Entry {
         let Contained { containers, service } = contained;
         let Containers { provider, .. } = containers;
@@ -276,14 +276,14 @@ impl Suite<'_> {
             floor: Some("fork-lean-x1".to_owned()),
             peers: Vec::new(),
             samples,
-            // All that it used up is made again.
+            // Everything that it used is created again.
             rest: containers.rest(&PRINT) * u32::try_from(waiting).unwrap_or(u32::MAX).min(RESTS_MAX),
             case: load(service, &PRINT, 1, each),
         }
     }
 }
 
-/// Clients of a service that ask for one program.
+/// Clients of a service that send one program.
 fn load(
     service: &Result<Address, String>,
     program: &'static Program,
@@ -295,14 +295,14 @@ fn load(
     Ok(Box::new(load))
 }
 
-/// How an executor works that keeps sandboxes ready.
+/// An executor that keeps sandboxes ready.
 pub(super) const WAITING: &str = "from the warm pool";
-/// One that makes a sandbox for each program and forks the interpreter from a template.
+/// An executor that creates a sandbox for each program and forks the interpreter from a template.
 pub(super) const FORKED: &str = "without a pool";
-/// One that makes a sandbox and starts an interpreter for each program.
+/// An executor that creates a sandbox and starts an interpreter for each program.
 pub(super) const FRESH: &str = "cold: a fresh interpreter";
 
-/// Samples of one of this number of clients in a turn of throughput.
+/// Samples of each of this number of clients in a throughput turn.
 fn each(clients: usize) -> usize {
     (TURN_SAMPLES / clients).max(EACH_MIN)
 }
@@ -315,11 +315,11 @@ fn alone(worker: impl Worker + 'static) -> Box<dyn Case> {
     Box::new(Alone(Box::new(worker)))
 }
 
-/// Keeps the cases that are named, and those that they are compared with. No name keeps all. Names of `parts` are
-/// known too and keep no case.
+/// Keeps the named cases and those that they are compared with. Without names it keeps all. Names in `parts` are
+/// accepted too and keep no case.
 ///
 /// # Errors
-/// A name that no case has, with those that there are.
+/// An unknown name, with the known ones.
 pub(super) fn only(entries: Vec<Entry>, names: &[String], parts: &[&str]) -> Result<Vec<Entry>, String> {
     if names.is_empty() {
         return Ok(entries);
@@ -327,7 +327,7 @@ pub(super) fn only(entries: Vec<Entry>, names: &[String], parts: &[&str]) -> Res
     let mut known = entries.iter().map(|entry| entry.name.as_str()).chain(parts.iter().copied());
     if let Some(unknown) = names.iter().find(|name| known.clone().all(|known| known != **name)) {
         let known: Vec<&str> = known.by_ref().collect();
-        return Err(format!("there is no case `{unknown}`; there are {}", known.join(", ")));
+        return Err(format!("there is no case `{unknown}`; known cases: {}", known.join(", ")));
     }
     let mut kept: BTreeSet<String> = names.iter().cloned().collect();
     let chosen = entries.iter().filter(|entry| names.contains(&entry.name));

@@ -1,4 +1,4 @@
-//! The targets that this project has set itself, each held against the run: met, or missed by how much.
+//! The project's performance targets, compared with the run: met, or missed by how much.
 
 use super::idle::IdleMemory;
 use super::measure::{Figures, Measured};
@@ -6,16 +6,16 @@ use super::sleepers::Sleepers;
 use super::soak::Soak;
 use serde::Serialize;
 
-/// A megabyte in MiB: the targets of memory are in megabytes.
+/// A megabyte in MiB: memory targets are in megabytes.
 const MB_IN_MIB: f64 = 1_000_000.0 / 1_048_576.0;
-/// Growth of the service that counts as none, in MiB: the allocator's own coming and going.
+/// Growth of the service in MiB that is tolerated as noise of the allocator.
 const GROWTH_MIB_MAX: f64 = 4.0;
-/// Milliseconds over a warm interpreter that the pandas program may cost, where its fork does not cost more.
+/// Milliseconds over a warm interpreter that the pandas program may cost, unless its fork costs more.
 const PANDAS_OVER_MS: f64 = 4.0;
-/// How much of the data template's fork it may cost otherwise.
+/// Multiple of the data template's fork that it may cost otherwise.
 const PANDAS_OVER_FORKS: f64 = 1.2;
 
-/// On which side of its limit a figure must be.
+/// The side of its limit on which a figure must be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Bound {
@@ -28,25 +28,25 @@ pub(super) enum Bound {
 /// One target.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(super) struct Target {
-    /// What is compared.
+    /// Description of the comparison.
     pub(super) target: String,
     /// The side.
     pub(super) bound: Bound,
-    /// The number that decides.
+    /// The required value.
     pub(super) limit: f64,
-    /// A better one that was hoped for.
+    /// A better value to aim for.
     pub(super) aim: Option<f64>,
-    /// What both are counted in.
+    /// Unit of both.
     pub(super) unit: &'static str,
-    /// What the run gave; none where a case of it was not measured.
+    /// The measured value; `None` if one of its cases was not measured.
     pub(super) measured: Option<f64>,
-    /// Whether it is met; `None` like `measured`.
+    /// Whether it is met; `None` if `measured` is.
     pub(super) met: Option<bool>,
-    /// In words.
+    /// The result as text.
     pub(super) verdict: String,
 }
 
-/// What was measured, by name.
+/// The measured cases, by name.
 struct Run<'a>(&'a [Measured]);
 
 impl Run<'_> {
@@ -66,7 +66,7 @@ impl Run<'_> {
         Some(self.figures(name)?.per_second)
     }
 
-    /// A median over another.
+    /// A median divided by another.
     fn over(&self, name: &str, other: &str) -> Option<f64> {
         ratio(self.p50(name), self.p50(other))
     }
@@ -76,7 +76,7 @@ fn ratio(over: Option<f64>, under: Option<f64>) -> Option<f64> {
     Some(over? / under.filter(|under| *under > 0.0)?)
 }
 
-/// All targets, in the order in which they were set.
+/// All targets, in the order of the report.
 pub(super) fn judge(
     measured: &[Measured],
     idle: &[IdleMemory],
@@ -119,14 +119,14 @@ pub(super) fn judge(
         faster("http-docker", "docker", 20.0),
         faster("http-gvisor", "docker-runsc", 10.0),
         at_most(
-            "a waiting sandbox alone, PSS",
+            "an idle sandbox alone, PSS",
             1.5 * MB_IN_MIB,
             None,
             "MiB",
             idle("lean").map(|memory| memory.cell_mib),
         ),
         at_most(
-            "a waiting sandbox with the data interpreter, PSS",
+            "an idle sandbox with the data interpreter, PSS",
             8.0 * MB_IN_MIB,
             None,
             "MiB",
@@ -136,18 +136,18 @@ pub(super) fn judge(
     let count = sleepers.map_or(1000, |sleepers| sleepers.programs);
     targets.extend([
         at_most(
-            &format!("{count} asleep at once: those that did not end by their time"),
+            &format!("{count} sleeping programs: not ended at their timeout"),
             0.0,
             None,
             "",
             sleepers.map(|sleepers| sleepers.failed() as f64),
         ),
         at_most(
-            &format!("{count} asleep at once: the last end after its time"),
+            &format!("{count} sleeping programs: latest end after its timeout"),
             1.0,
             None,
             "s",
-            // Nothing ended by its time: then there is no such figure.
+            // Nothing timed out: then there is no such figure.
             sleepers.filter(|sleepers| sleepers.timed_out > 0).map(|sleepers| sleepers.beyond_max_s),
         ),
     ]);
@@ -198,7 +198,7 @@ impl Target {
         Self { target: target.to_owned(), bound, limit, aim, unit, measured, met, verdict }
     }
 
-    /// The limit in words.
+    /// The limit as text.
     pub(super) fn wanted(&self) -> String {
         let side = match self.bound {
             Bound::AtMost => "at most",
@@ -208,7 +208,7 @@ impl Target {
         format!("{side} {}{aim}", number(self.limit, self.unit))
     }
 
-    /// The figure in words.
+    /// The figure as text.
     pub(super) fn found(&self) -> String {
         self.measured.map_or_else(|| "-".to_owned(), |measured| number(measured, self.unit))
     }
@@ -223,7 +223,7 @@ fn number(value: f64, unit: &str) -> String {
     }
 }
 
-/// How far a figure is from its limit: in its unit, and in percent of the limit where there is one.
+/// The distance of a figure from its limit, in its unit and in percent of a limit that is not 0.
 fn distance(measured: f64, limit: f64, unit: &str) -> String {
     let by = (measured - limit).abs();
     let percent = if limit > 0.0 { format!(" ({:.0} %)", by / limit * 100.0) } else { String::new() };
@@ -298,10 +298,10 @@ mod tests {
             words("`http-gvisor`: times faster"),
             expect("at least 10 x", "9 x", "MISSED by 1 x (10 %)")
         );
-        assert_eq!(words("a waiting sandbox alone").2, "met");
-        assert_eq!(words("a waiting sandbox with").2, "not measured");
-        assert_eq!(words("100 asleep at once: those"), expect("at most 0", "2", "MISSED by 2"));
-        assert_eq!(words("100 asleep at once: the last").2, "MISSED by 0.50 s (50 %)");
+        assert_eq!(words("an idle sandbox alone").2, "met");
+        assert_eq!(words("an idle sandbox with").2, "not measured");
+        assert_eq!(words("100 sleeping programs: not"), expect("at most 0", "2", "MISSED by 2"));
+        assert_eq!(words("100 sleeping programs: latest").2, "MISSED by 0.50 s (50 %)");
         assert_eq!(verdict(&targets, "10000 mixed executions: lost").met, None);
     }
 

@@ -1,4 +1,4 @@
-//! What the groups above ours leave us: their limits bound us as well.
+//! The limits of the groups above ours, which apply to us as well.
 
 use std::fs;
 use std::path::Path;
@@ -8,7 +8,7 @@ use crate::instance::Instance;
 use crate::layout::Version;
 use crate::meminfo::host_memory_bytes;
 
-/// Names of the limit on memory and of what is used of it.
+/// Names of the files with the memory limit and the memory in use.
 pub(crate) fn memory_files(version: Version) -> (&'static str, &'static str) {
     match version {
         Version::V1 => ("memory.limit_in_bytes", "memory.usage_in_bytes"),
@@ -16,14 +16,14 @@ pub(crate) fn memory_files(version: Version) -> (&'static str, &'static str) {
     }
 }
 
-/// The limits of the groups from `parent` up to the root of the hierarchy. `max` and what v1 has for it (a number
-/// beyond every machine) drop out in the minimum.
+/// The limits of the groups from `parent` up to the root of the hierarchy. `max` and its equivalent on v1 (a number
+/// beyond any machine) do not affect the minimum.
 pub(crate) fn limits_above(parent: &Path, file: &str) -> Vec<u64> {
     limits_by(parent, file, number_in)
 }
 
-/// Memory in bytes that the groups of one service may still take: what the host has, or less by the limit on all of them
-/// together and those of the groups above.
+/// Memory in bytes still available to the groups of one service: what is available on the host, or less because of
+/// their total limit or the limits of the groups above.
 pub(crate) fn memory_left(instance: &Instance) -> Option<u64> {
     let place = instance.place_of(Controller::Memory);
     let hierarchy = &instance.places[place].hierarchy;
@@ -32,12 +32,12 @@ pub(crate) fn memory_left(instance: &Instance) -> Option<u64> {
     of_groups.into_iter().chain(host_memory_bytes("MemAvailable")).min()
 }
 
-/// By what gives the number in a file.
+/// The same, with a function that returns the number in a file.
 fn limits_by(group: &Path, file: &str, number: impl Fn(&Path) -> Option<u64>) -> Vec<u64> {
     group.ancestors().filter_map(|group| number(&group.join(file))).collect()
 }
 
-/// What the tightest of the group and those above has left.
+/// The least memory left in the group and those above.
 fn left_by(group: &Path, files: (&str, &str), number: impl Fn(&Path) -> Option<u64>) -> Option<u64> {
     let left = |group: &Path| {
         let (limit, used) = (number(&group.join(files.0))?, number(&group.join(files.1))?);

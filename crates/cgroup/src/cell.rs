@@ -1,9 +1,9 @@
 //! The group of one sandbox, in every hierarchy.
 //!
 //! ```text
-//! create -> [made in hierarchy 1..n] -> [limits set] -> used -> destroy or drop -> gone
-//!                 |                          |                        |
-//!                 +------- any failure ------+-> kill, remove         +-> left over -> next sweep
+//! create -> [created in hierarchy 1..n] -> [limits set] -> used -> destroy or drop -> gone
+//!                 |                             |                        |
+//!                 +------- any failure ---------+-> kill, remove         +-> left over -> next sweep
 //! ```
 
 use std::io;
@@ -20,26 +20,26 @@ use crate::limits::{CellLimits, CellUsage};
 use crate::remove::{kill_all, remove_tree};
 use crate::{v1, v2};
 
-/// A group whose peak is as near to its limit as this has reached it: the largest page of any Linux.
+/// A group whose peak is this close to its limit has reached it: the largest page size of any Linux.
 const FULL_WITHIN_BYTES: u64 = 64 << 10;
 
-/// The name is a part of a directory name, and shows in logs.
+/// The name becomes part of a directory name, and appears in logs.
 const NAME_CHARS_MAX: usize = 64;
 
-/// No cell's: those begin with `c-`.
+/// Not a valid name of a sandbox's group: those begin with `c-`.
 const HELPERS_NAME: &str = "h-launcher";
-/// The kernel's weight of a group, and by how much that of the helpers is above a cell's: 1 to 10 (cgroup-v2.rst,
+/// The kernel's default weight of a group, and the ratio of the helpers' weight to a sandbox's: 10 to 1 (cgroup-v2.rst,
 /// "cpu.weight"; sched-design-CFS.rst, "cpu.shares").
 const V1_SHARES: u64 = 1024;
 const V2_WEIGHT: u64 = 100;
 const HELPERS_WEIGHT: u64 = 10;
 
-/// A group with limits. Dropping it kills what is in it and removes it.
+/// A group with limits. Dropping it kills its processes and removes it.
 #[derive(Debug)]
 pub struct CellGroup {
     instance: Arc<Instance>,
     dir_name: String,
-    /// One per place of the instance; fewer only while half made.
+    /// One per hierarchy of the instance; fewer only while it is being created.
     dirs: Vec<OwnedFd>,
     limits: Option<CellLimits>,
 }
@@ -55,14 +55,14 @@ impl CellGroup {
             return Err(CgroupError::BadName { name: name.chars().take(NAME_CHARS_MAX).collect() });
         }
         limits.validate()?;
-        // The prefix keeps a cell called `tasks` apart from the kernel's file of that name.
+        // The prefix separates a sandbox named `tasks` from the kernel's file of that name.
         let mut cell = Self::create_bare(instance, format!("c-{name}"))?;
         cell.set_limits(limits)?;
         Ok(cell)
     }
 
-    /// The group of the launcher and its templates: without a limit of its own on memory, which the service's total
-    /// bounds, and with a share of the CPUs that keeps busy cells from holding up the making of others.
+    /// Creates the group of the launcher and its templates: without a memory limit of its own, as the service's total
+    /// limit applies, and with a share of the CPUs that keeps busy sandboxes from delaying the creation of others.
     pub(crate) fn create_for_helpers(instance: &Arc<Instance>, pids_max: u64) -> Result<Self, CgroupError> {
         let group = Self::create_bare(instance, HELPERS_NAME.to_owned())?;
         group.of(Controller::Pids).1.write_exact("pids.max", &pids_max.to_string())?;
@@ -73,9 +73,9 @@ impl CellGroup {
         Ok(group)
     }
 
-    /// The groups without limits.
+    /// Creates the groups without limits.
     pub(crate) fn create_bare(instance: &Arc<Instance>, dir_name: String) -> Result<Self, CgroupError> {
-        // From here on, dropping the cell removes what was made of it.
+        // From here on, dropping the value removes what was created.
         let mut cell = Self {
             instance: Arc::clone(instance),
             dir_name,
@@ -108,26 +108,25 @@ impl CellGroup {
         Ok(cell)
     }
 
-    /// The name as it was given.
+    /// The name given to [`crate::Manager::create`].
     #[must_use]
     pub fn name(&self) -> &str {
         self.dir_name.split_once('-').map_or(&self.dir_name, |(_, name)| name)
     }
 
-    /// The group in each hierarchy, for logs and tests.
+    /// The group's path in each hierarchy, for logs and tests.
     #[must_use]
     pub fn paths(&self) -> Vec<PathBuf> {
         (0..self.dirs.len()).map(|index| self.path(index)).collect()
     }
 
-    /// Write-only, close-on-exec descriptors, one per hierarchy, that of v2 first. A process of one thread that writes `0` to each of
-    /// them is in the cell; the kernel judges by the rights of whoever opened them. Memory that a process already
-    /// has stays charged to its old group, so join first and allocate afterwards.
+    /// Write-only, close-on-exec descriptors, one per hierarchy, the v2 one first. A single-threaded process that
+    /// writes `0` to each of them is in the group; the kernel checks the permissions of the process that opened them.
+    /// Memory that a process already has stays charged to its old group, so join first and allocate afterwards.
     ///
-    /// On v1 they are `tasks` and not `cgroup.procs`: to move a whole process the kernel stops every fork and exit
-    /// of the host for an RCU grace period, milliseconds on a busy one; to move the writing thread alone it does
-    /// not (`cgroup_procs_write_start`, since Linux 5.16). v2 has no such file across groups.
-    ///
+    /// On v1 they are `tasks` and not `cgroup.procs`: to move a whole process the kernel stops every fork and exit of
+    /// the host for an RCU grace period, milliseconds on a busy host; to move only the writing thread it does not
+    /// (`cgroup_procs_write_start`, since Linux 5.16). v2 has no such file across groups.
     /// # Errors
     /// [`CgroupError::Step`].
     pub fn join_files(&self) -> Result<Vec<OwnedFd>, CgroupError> {
@@ -145,23 +144,23 @@ impl CellGroup {
         all.into_iter().map(open).collect()
     }
 
-    /// The v2 group, for `clone3` with `CLONE_INTO_CGROUP`. `None` where all hierarchies are v1; on a hybrid
-    /// host it replaces only one of [`Self::join_files`].
+    /// The v2 group, for `clone3` with `CLONE_INTO_CGROUP`. `None` if all hierarchies are v1; on a hybrid host it
+    /// replaces only one of [`Self::join_files`].
     #[must_use]
     pub fn dir_fd(&self) -> Option<BorrowedFd<'_>> {
         let index = self.instance.places.iter().position(|place| place.hierarchy.version == Version::V2)?;
         self.dirs.get(index).map(AsFd::as_fd)
     }
 
-    /// Sets all limits and reads them back. May be called again; lowering memory below what is in use fails on
-    /// v1 and kills on v2, as the kernel does it.
+    /// Sets all limits and reads them back. May be called again; lowering memory below the current usage fails on v1
+    /// and kills on v2.
     ///
     /// # Errors
-    /// [`CgroupError`]. Some limits may be set then: destroy the cell.
+    /// [`CgroupError`]. Some limits may be set then: destroy the group.
     pub fn set_limits(&mut self, limits: &CellLimits) -> Result<(), CgroupError> {
         limits.validate()?;
         let is_raising = self.limits.is_some_and(|before| limits.memory_bytes > before.memory_bytes);
-        // Until all are set nothing is known, and the kernel's default is unlimited: lowering.
+        // Until all are set none is known, and the kernel's default is unlimited.
         self.limits = None;
         if is_raising {
             self.set_swap(limits)?;
@@ -203,7 +202,7 @@ impl CellGroup {
         }
     }
 
-    /// Processes of the group that were killed because memory ran out: its own limit's, one of a group above, or the host's.
+    /// Processes of the group killed because memory ran out: at its own limit, at one of a group above, or on the host.
     ///
     /// # Errors
     /// [`CgroupError::Step`] or [`CgroupError::Parse`].
@@ -214,7 +213,7 @@ impl CellGroup {
         }
     }
 
-    /// What the cell used since it was made.
+    /// What the sandbox has used since it was created.
     ///
     /// # Errors
     /// [`CgroupError::Step`] or [`CgroupError::Parse`].
@@ -231,7 +230,8 @@ impl CellGroup {
         let (_, pids) = self.of(Controller::Pids);
         // The same names on v1 and v2 (Documentation/admin-guide/cgroup-v2.rst, "memory.stat").
         let (version, memory) = self.of(Controller::Memory);
-        // The peak stops at the limit: whoever came that far was killed for it, whatever the counters of failures say.
+        // The peak cannot exceed the limit: a process that reached it was killed for it, whatever the failure counters
+        // say.
         let is_full = |limits: CellLimits| {
             memory_peak_bytes
                 .is_some_and(|peak| peak.saturating_add(FULL_WITHIN_BYTES) >= limits.memory_bytes)
@@ -239,8 +239,9 @@ impl CellGroup {
         let own_limit_hit = oom_kills == 0
             || self.limits.is_some_and(is_full)
             || match version {
-                // How often the limit was reached; a kill for another's limit, or the host's, does not count here.
-                // Where swap is counted, memory and swap together are charged first, and that counter is the one that fails.
+                // How often the limit was reached; a kill because of another group's limit, or on the host, does not
+                // count here.
+                // If swap is accounted, memory and swap together are charged first, and only that counter increases.
                 Version::V1 => {
                     memory.number_if_present("memory.failcnt")? != Some(0)
                         || memory
@@ -260,9 +261,8 @@ impl CellGroup {
         })
     }
 
-    /// Makes the peak of memory begin again, and with it the count of failures that tells whose limit was hit. False where the
-    /// kernel cannot: version 2 before Linux 6.12, and from there on only for readers of one open file, which [`Self::usage`]
-    /// is not.
+    /// Resets the memory peak, and with it the failure counter that tells whose limit was reached. False if the kernel
+    /// cannot: v2 before Linux 6.12, and since then only for readers of one open file, which [`Self::usage`] is not.
     #[must_use]
     pub fn reset_memory_peak(&self) -> bool {
         match self.of(Controller::Memory) {
@@ -271,46 +271,46 @@ impl CellGroup {
         }
     }
 
-    /// Throws away what the kernel still remembers for the cell: names that were looked up in vain and pages of files that
-    /// it was the first to read. They would stay when the group is gone, charged to the one above, and a later program
-    /// could find out by the time of a look-up what this one had asked for. Call it when the cell's processes are dead.
+    /// Drops what the kernel caches for the sandbox: names whose lookup failed, and pages of files that it was the
+    /// first to read. They would outlive the group, charged to its parent, and a later program could find out by the
+    /// time of a lookup what this one had looked up. Call it when the sandbox's processes are dead.
     ///
-    /// As good as the kernel can: v1 `memory.force_empty`, v2 `memory.reclaim` (Linux 5.19).
+    /// As far as the kernel can: v1 `memory.force_empty`, v2 `memory.reclaim` (Linux 5.19).
     pub fn forget(&self) {
         let (version, memory) = self.of(Controller::Memory);
         let _ = match version {
             Version::V1 => memory.write("memory.force_empty", "0"),
             Version::V2 => match memory.number_if_present("memory.current") {
-                // EAGAIN says that less could be thrown away than was asked for.
+                // EAGAIN means that less could be reclaimed than requested.
                 Ok(Some(bytes)) if bytes > 0 => memory.write("memory.reclaim", &bytes.to_string()),
                 _ => Ok(()),
             },
         };
     }
 
-    /// Kills every process in the cell and waits until none is left. The cell can be used on; the dead that
-    /// nobody has reaped yet still count towards `pids_max`.
+    /// Kills every process in the group and waits until none is left. The group remains usable; dead processes that are
+    /// not reaped yet still count towards `pids_max`.
     ///
     /// # Errors
-    /// [`CgroupError::NotKilled`] after the waiting time of the manager.
+    /// [`CgroupError::NotKilled`] after the manager's waiting time.
     pub fn kill(&self) -> Result<(), CgroupError> {
-        // A process may have joined only some of the hierarchies, so look in all of them.
+        // A process may have joined only some of the hierarchies, so check all of them.
         for index in self.instance.removal_order() {
             kill_all(self.group(index), &mut self.instance.patience())?;
         }
         Ok(())
     }
 
-    /// Kills what is in the cell and removes it.
+    /// Kills all processes in the group and removes it.
     ///
     /// # Errors
-    /// [`CgroupError::NotRemoved`] with the groups that are left after the waiting time; sweeps retry them.
+    /// [`CgroupError::NotRemoved`] with the groups that remain after the waiting time; sweeps retry them.
     pub fn destroy(mut self) -> Result<(), CgroupError> {
         let paths = self.remove();
         if paths.is_empty() { Ok(()) } else { Err(CgroupError::NotRemoved { paths }) }
     }
 
-    /// Removes what was made; gives and remembers what could not be removed. Does nothing the second time.
+    /// Removes what was created; returns and records what could not be removed. Does nothing when called again.
     fn remove(&mut self) -> Vec<PathBuf> {
         let made = self.dirs.len();
         let left =
@@ -320,7 +320,7 @@ impl CellGroup {
         left
     }
 
-    /// Removes the group in one place; gives and remembers the path when that fails.
+    /// Removes the group in one hierarchy; returns and records the path on failure.
     fn remove_from(&self, index: usize) -> Option<PathBuf> {
         let instance = &*self.instance;
         let mut patience = instance.patience();

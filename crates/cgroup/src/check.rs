@@ -1,4 +1,4 @@
-//! Says which limits the kernel takes on this host, by setting them on a scratch cell.
+//! Checks which limits this host's kernel enforces, by setting them on a scratch group.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,11 +8,11 @@ use crate::error::CgroupError;
 use crate::instance::{Instance, SwapControl};
 use crate::limits::CellLimits;
 
-/// Limits that no setting has, so that a value read back is ours.
+/// Limits that no setting has, so that a value read back is the one we wrote.
 const CHECK_LIMITS: CellLimits =
     CellLimits { memory_bytes: 48 << 20, pids_max: 7, cpu_quota_us: Some(30_000), cpu_period_us: 60_000 };
 
-/// A limit that a cell relies on.
+/// A limit that a sandbox relies on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WallKind {
     /// Memory with tmpfs and page cache.
@@ -36,33 +36,33 @@ impl fmt::Display for WallKind {
     }
 }
 
-/// Whether a wall stands.
+/// Whether a limit is enforced.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WallState {
-    /// The kernel holds the limit.
+    /// The kernel enforces the limit.
     Enforced,
-    /// It holds in part; `why` says what gets through.
+    /// It is partly enforced; `why` says what is not.
     Weak {
-        /// What gets through.
+        /// What is not enforced.
         why: String,
         /// The command or setting that fixes it.
         fix: String,
     },
-    /// It does not hold.
+    /// It is not enforced.
     Missing {
-        /// The refusal, with its causes.
+        /// The error, with its causes.
         why: String,
         /// The command or setting that fixes it.
         fix: String,
     },
 }
 
-/// One wall and its state.
+/// One limit and its state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wall {
-    /// Which.
+    /// The limit.
     pub kind: WallKind,
-    /// Whether it stands.
+    /// Whether it is enforced.
     pub state: WallState,
 }
 
@@ -96,7 +96,7 @@ fn swap_state(control: SwapControl, host_has_swap: bool) -> WallState {
         SwapControl::MemoryAndSwap | SwapControl::SwapMax => WallState::Enforced,
         _ if !host_has_swap => WallState::Enforced,
         SwapControl::Swappiness => WallState::Weak {
-            why: "this kernel does not count swap; the sandbox's own reclaim does not swap, but when the whole host \
+            why: "this kernel does not account swap; the sandbox's own reclaim does not swap, but when the whole host \
                   is short of memory it may, and the sandbox can then use as much again"
                 .to_owned(),
             fix: fix(),
@@ -107,9 +107,9 @@ fn swap_state(control: SwapControl, host_has_swap: bool) -> WallState {
     }
 }
 
-/// Unknown counts as yes.
+/// Assumes swap if unknown.
 fn host_has_swap() -> bool {
-    // One line of headings, then one line per device.
+    // A heading line, then one line per device.
     std::fs::read_to_string("/proc/swaps").map_or(true, |text| text.lines().count() > 1)
 }
 
@@ -126,7 +126,7 @@ fn missing(kind: WallKind, error: &CgroupError) -> WallState {
 fn fix(kind: WallKind) -> &'static str {
     match kind {
         WallKind::Memory => "boot without `cgroup_disable=memory`, on a kernel with CONFIG_MEMCG",
-        WallKind::Swap => "boot with `swapaccount=1`, or switch swap off with `swapoff -a`",
+        WallKind::Swap => "boot with `swapaccount=1`, or disable swap with `swapoff -a`",
         WallKind::Pids => "use a kernel with CONFIG_CGROUP_PIDS",
         WallKind::Cpu => {
             "use a kernel with CONFIG_CFS_BANDWIDTH; a parent group must not have a smaller quota"

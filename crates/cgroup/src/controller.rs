@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// A resource that the kernel limits or counts for a group.
+/// A resource that the kernel limits or accounts for a group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Controller {
     /// Memory, with tmpfs and page cache.
@@ -11,17 +11,17 @@ pub enum Controller {
     Pids,
     /// CPU bandwidth.
     Cpu,
-    /// CPU time used. A controller of its own only on v1; v2 always counts.
+    /// CPU time used. A separate controller only on v1; v2 always accounts it.
     Cpuacct,
-    /// Reads from disks. No cell needs it: see [`crate::Reads`].
+    /// Reads from disks. Not needed for a sandbox: see [`crate::Reads`].
     Io,
 }
 
 impl Controller {
-    /// All that a cell needs. Memory comes first: its hierarchy carries the liveness mark.
+    /// All that a sandbox needs. Memory comes first: its hierarchy carries the lock.
     pub const ALL: [Self; 4] = [Self::Memory, Self::Pids, Self::Cpu, Self::Cpuacct];
 
-    /// The kernel's name.
+    /// The kernel's name of the controller.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {

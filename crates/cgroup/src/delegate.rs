@@ -1,8 +1,8 @@
-//! What root does once so that an ordinary user can make cells: `setup --delegate-cgroups <user>`.
+//! What root does once so that an unprivileged user can create sandboxes: `setup --delegate-cgroups <user>`.
 //!
-//! For v1 alone. On v2 the kernel lets a user move processes only inside of a group that the user owns
-//! (cgroup-v2.rst, "Delegation Containment"), so a group beside the login session could never be used: there the
-//! service is started in a group of the user's own systemd.
+//! Only for v1. On v2 the kernel lets a user move processes only within a group that the user owns (cgroup-v2.rst,
+//! "Delegation Containment"), so a group beside the login session would be unusable: there the service is started in a
+//! group of the user's own systemd.
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
@@ -17,59 +17,59 @@ use crate::layout::{Layout, Version, user_parent_name};
 use crate::ops::HostOps;
 use crate::place::{LastGroup, open_parent};
 
-/// Why a user could not be given groups.
+/// Why groups could not be delegated to a user.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DelegateError {
     /// Root needs no delegation.
     #[error("delegate cgroups to root: it needs none")]
     ToRoot,
-    /// On v2 no group of root's making helps a user.
+    /// On v2 no group created by root helps a user.
     #[error(
-        "delegate cgroups of version 2: a user can only use groups below the one that it was started in (hint: in a \
+        "delegate cgroup v2 groups: a user can only use groups below the one it was started in (hint: in a \
          login session of that user `python-sandbox serve`, `run`, `doctor` and `bench` start themselves below \
          its systemd; elsewhere as that user: systemd-run --user --scope -p Delegate=yes python-sandbox serve)"
     )]
     OnV2,
     /// The caller is not root.
-    #[error("delegate cgroups: only root can make those of a user (hint: run this command as root)")]
+    #[error("delegate cgroups: only root can create those of a user (hint: run this command as root)")]
     NotRoot,
-    /// No usable place on this host.
-    #[error("find the place for delegated cgroups")]
+    /// No usable location on this host.
+    #[error("find the location for delegated cgroups")]
     Detect(#[from] DetectError),
-    /// Limits were asked for where systemd sets them.
+    /// Limits were requested where systemd sets them.
     #[error(
-        "set limits on the groups of a user: on cgroup v2 they are those of the user's slice (hint: `systemctl \
+        "set limits on a user's cgroups: on cgroup v2 use those of the user's slice (hint: `systemctl \
          set-property user-{uid}.slice MemoryMax=1G TasksMax=500 CPUQuota=100%`)"
     )]
     LimitsOnV2 {
-        /// The user.
+        /// The user's id.
         uid: u32,
     },
-    /// A directory could not be made or given away.
+    /// A directory could not be created or given to the user.
     #[error("delegate cgroups")]
     Cgroup(#[from] CgroupError),
 }
 
-/// Groups that a user was given.
+/// Groups delegated to a user.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Delegated {
-    /// One in each hierarchy.
+    /// One directory per hierarchy.
     pub directories: Vec<PathBuf>,
-    /// Memory of all programs in them together, in bytes; `None` without a limit.
+    /// Memory limit for all programs in them together, in bytes; `None` if unlimited.
     pub memory_bytes: Option<u64>,
-    /// Their processes and threads.
+    /// Limit on their processes and threads.
     pub pids_max: Option<u64>,
-    /// Their CPU time in each 100,000 microseconds, in microseconds.
+    /// Limit on their CPU time in microseconds per 100,000 microseconds.
     pub cpu_quota_us: Option<u64>,
 }
 
-/// Makes `python-sandbox-u<uid>` in the hierarchy of every controller and gives it to the user: the directory and
-/// the files that move processes, but not the limits of the directory itself, which are set as asked: a process in there
-/// has left the limits that its user has elsewhere. May be repeated. Gives the directories, and the limits in force.
+/// Creates `python-sandbox-u<uid>` in the hierarchy of every controller and gives it to the user: the directory and the
+/// files that move processes, but not the limits of the directory itself, which are set as requested: a process in
+/// there is outside the user's other limits. May be repeated. Returns the directories, and the limits in effect.
 ///
 /// # Errors
-/// [`DelegateError`]; what was made before stays, and the next call goes on from there.
+/// [`DelegateError`]; what was created remains, and the next call continues from there.
 pub fn delegate(
     view: &HostView,
     uid: u32,
@@ -90,7 +90,7 @@ pub fn delegate(
         return Err(DelegateError::OnV2);
     }
     let (mut directories, mut in_force) = (Vec::new(), InForce::default());
-    // What bounds reads from a disk can be missing.
+    // The controller that limits reads from a disk may be missing.
     let io = layout.io.as_ref().ok().filter(|io| io.version == Version::V1);
     for hierarchy in layout.hierarchies().iter().chain(io) {
         let dir = open_parent(&HostOps, hierarchy, LastGroup::Untouched)?;

@@ -1,5 +1,5 @@
-//! What all programs of a user who was given groups may use together. v1 alone: there a process in the user's group is in
-//! no other, so a limit that an administrator put on the user elsewhere does not reach it.
+//! Limits on all programs of a user with delegated groups together. v1 only: there a process in the user's group is in
+//! no other, so a limit that an administrator put on the user elsewhere does not apply to it.
 
 use crate::controller::Controller;
 use crate::error::CgroupError;
@@ -7,9 +7,9 @@ use crate::group::Group;
 use crate::layout::Hierarchy;
 use crate::v1;
 
-/// The period in which CPU time is given, in microseconds; the kernel's default (sched-bwc.rst).
+/// The period of the CPU quota, in microseconds; the kernel's default (sched-bwc.rst).
 const CPU_PERIOD_US: u64 = 100_000;
-/// The kernel shows "no limit" as its largest count of pages (memory.rst, 3): above any host's memory.
+/// The kernel shows "no limit" as its largest page count (memory.rst, 3): above any host's memory.
 const MEMORY_BYTES_UNLIMITED: u64 = 1 << 60;
 const MEMORY_LIMIT: &str = "memory.limit_in_bytes";
 const PIDS_LIMIT: &str = "pids.max";
@@ -19,20 +19,20 @@ const CPU_PERIOD: &str = "cpu.cfs_period_us";
 /// One limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Bound {
-    /// None.
+    /// No limit.
     Max,
-    /// This much.
+    /// This value.
     At(u64),
 }
 
-/// Limits to set; `None` leaves one as it is.
+/// Limits to set; `None` leaves one unchanged.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct DelegatedLimits {
     /// Memory with tmpfs and page cache, and no swap beyond it, in bytes.
     pub memory_bytes: Option<Bound>,
     /// Processes and threads at once.
     pub pids_max: Option<Bound>,
-    /// CPU time in each 100,000 microseconds, in microseconds.
+    /// CPU time in microseconds per 100,000 microseconds.
     pub cpu_quota_us: Option<Bound>,
 }
 
@@ -41,7 +41,7 @@ impl DelegatedLimits {
         *self == Self::default()
     }
 
-    /// Sets those of the hierarchy's controllers on the user's group.
+    /// Sets the limits of the hierarchy's controllers on the user's group.
     pub(crate) fn apply(&self, group: Group<'_>, hierarchy: &Hierarchy) -> Result<(), CgroupError> {
         if let (true, Some(bound)) = (hierarchy.has(Controller::Memory), self.memory_bytes) {
             set_memory(group, bound)?;
@@ -56,7 +56,7 @@ impl DelegatedLimits {
             match bound {
                 Bound::Max => group.write_exact(CPU_QUOTA, "-1")?,
                 Bound::At(quota) => {
-                    // A quota that is there already may be too large for the period.
+                    // An existing quota may be too large for the period.
                     group.write_exact(CPU_QUOTA, "-1")?;
                     group.write_exact(CPU_PERIOD, &CPU_PERIOD_US.to_string())?;
                     group.write_exact(CPU_QUOTA, &quota.to_string())?;
@@ -67,7 +67,7 @@ impl DelegatedLimits {
     }
 }
 
-/// The limits that a user's groups have; `None` where there is no limit, or on v2.
+/// The limits of a user's groups; `None` if unlimited, or on v2.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct InForce {
     pub(crate) memory_bytes: Option<u64>,
@@ -76,7 +76,7 @@ pub(crate) struct InForce {
 }
 
 impl InForce {
-    /// Reads those of the hierarchy's controllers.
+    /// Reads the limits of the hierarchy's controllers.
     pub(crate) fn read(&mut self, group: Group<'_>, hierarchy: &Hierarchy) -> Result<(), CgroupError> {
         if hierarchy.has(Controller::Memory) {
             let bytes = group.number(MEMORY_LIMIT)?;
@@ -93,9 +93,10 @@ impl InForce {
     }
 }
 
-/// Memory, and memory and swap together, which may never be less (memory.rst, 8.3): the larger one first.
+/// Sets memory, and memory and swap together, which may never be less (memory.rst, 8.3): the larger one first.
 fn set_memory(group: Group<'_>, bound: Bound) -> Result<(), CgroupError> {
-    // Where the groups below do not count in this one, its limit bounds nothing; only kernels before 5.11 can be told.
+    // If the groups below are not counted in this one, its limit has no effect; only kernels before 5.11 can be
+    // configured.
     if group.read_if_present("memory.use_hierarchy")?.is_some_and(|text| text.trim() == "0") {
         group.write("memory.use_hierarchy", "1")?;
     }

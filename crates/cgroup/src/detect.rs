@@ -1,20 +1,20 @@
-//! Finds the hierarchies and the place of our groups in them: v1, v2, hybrid, container, delegated.
+//! Detects the hierarchies and the location of our groups in them: v1, v2, hybrid, container, delegated.
 //!
-//! | who, where | parent of the instances |
+//! | user and environment | parent of the instances |
 //! |---|---|
 //! | root, v1 | `<mount>/python-sandbox` |
 //! | root, v2 | `<mount>/python-sandbox` |
 //! | root, v2, own group delegated by systemd: a unit or scope with `Delegate=yes` | `<own group>/python-sandbox` |
 //! | root in a container without systemd, v2, whichever cgroup namespace it has | `<own group>/python-sandbox` |
-//! | ordinary user, v1 | `<mount>/python-sandbox-u<uid>`, made by root |
-//! | ordinary user, v2 | `<own group>/python-sandbox`, own group delegated by systemd |
+//! | unprivileged user, v1 | `<mount>/python-sandbox-u<uid>`, created by root |
+//! | unprivileged user, v2 | `<own group>/python-sandbox`, own group delegated by systemd |
 //! | explicit setting | `<mount>/<setting>` |
 //!
-//! The places are fixed, so that the next start finds what the last one left. On v2 an ordinary user can only
-//! use groups below the own one: to move a process, the kernel wants write access to `cgroup.procs` of the
-//! nearest common ancestor of both groups (cgroup-v2.rst, "Delegation Containment"). Root takes the own group where
-//! it may, so that the limits of the unit or container bound all programs together. Root of a user namespace that is
-//! not the initial one counts as the user that it is outside.
+//! The locations are fixed, so that the next start finds what the last one left. On v2 an unprivileged user can only
+//! use groups below its own: to move a process, the kernel requires write access to `cgroup.procs` of the nearest
+//! common ancestor of both groups (cgroup-v2.rst, "Delegation Containment"). Root uses its own group where it may, so
+//! that the limits of the unit or container apply to all programs together. Root of a user namespace other than the
+//! initial one counts as the user that it is outside.
 
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -28,50 +28,50 @@ use crate::layout::{Hierarchy, Layout, PARENT_NAME, SERVICE_LEAF, Version, user_
 use crate::mountinfo::{Membership, Mount, MountKind, cgroup_mounts};
 use crate::v2;
 
-/// What detection asks of the host, besides the two texts of procfs.
+/// What detection reads from the host, besides the two texts of procfs.
 pub trait FsView {
-    /// The effective user id of this process, as the host counts it.
+    /// The effective user id of this process, as seen by the host.
     fn euid(&self) -> u32;
     /// Whether a file or directory exists.
     fn exists(&self, path: &Path) -> bool;
-    /// Whether this process may write the file, or make and remove entries of the directory.
+    /// Whether this process may write the file, or create and remove entries of the directory.
     fn writable(&self, path: &Path) -> bool;
     /// The text of a file.
     ///
     /// # Errors
-    /// As the kernel gives them.
+    /// The kernel's error.
     fn read(&self, path: &Path) -> io::Result<String>;
-    /// Whether a group carries systemd's mark that its inside is left to the processes in it.
+    /// Whether systemd has marked the group as delegated.
     fn is_delegated(&self, group: &Path) -> bool;
-    /// Whether this process has a pid namespace of its own, as in every container but those with `--pid=host`.
+    /// Whether this process has its own pid namespace, as in every container except those with `--pid=host`.
     fn in_container(&self) -> bool;
-    /// Whether systemd started this very process as a unit.
+    /// Whether systemd started this process itself as a unit.
     fn is_unit(&self) -> bool;
-    /// The command of ours that was typed, for hints.
+    /// The subcommand that was run, for hints.
     fn command(&self) -> &str;
-    /// The options of a container in which root can make groups, for hints.
+    /// The options of a container in which root can create groups, for hints.
     fn container_options(&self) -> &str;
 }
 
-/// The running host, with what only the caller knows of this process.
+/// The running host, with what only the caller knows about this process.
 #[derive(Debug, Clone, Copy)]
 pub struct HostView {
-    /// The effective user id of this process, as the host counts it: outside of the user namespace that it is in.
+    /// The effective user id of this process as seen by the host: outside its user namespace.
     pub euid: u32,
-    /// The command of ours that was typed, for hints.
+    /// The subcommand that was run, for hints.
     pub command: &'static str,
-    /// The options of a container in which root can make groups, for hints.
+    /// The options of a container in which root can create groups, for hints.
     pub container_options: &'static str,
 }
 
 /// Inode of the initial pid namespace below `/proc/<pid>/ns` (PROC_PID_INIT_INO, include/linux/proc_ns.h).
 const INITIAL_PID_NAMESPACE: u64 = 0xEFFF_FFFC;
 
-/// There while systemd is the first process (sd_booted(3)).
+/// Exists while systemd is the first process (sd_booted(3)).
 const SYSTEMD_RUNS: &str = "/run/systemd/system";
 
-/// Extended attributes by which systemd marks a group with `Delegate=yes`: the first is for root's eyes and older,
-/// the second came with systemd 251 (systemd.io/CGROUP_DELEGATION).
+/// Extended attributes with which systemd marks a group with `Delegate=yes`: the first is older and visible only to
+/// root, the second came with systemd 251 (systemd.io/CGROUP_DELEGATION).
 const DELEGATION_MARKS: [&str; 2] = ["trusted.delegate", "user.delegate"];
 
 impl FsView for HostView {
@@ -103,7 +103,7 @@ impl FsView for HostView {
     }
 
     fn is_unit(&self) -> bool {
-        // systemd.exec(5), since 248. Children of the unit's process inherit it, with another pid.
+        // systemd.exec(5), since 248. Children of the unit's process inherit it, but have another pid.
         std::env::var("SYSTEMD_EXEC_PID").is_ok_and(|pid| pid == std::process::id().to_string())
     }
 
@@ -117,11 +117,11 @@ impl FsView for HostView {
 }
 
 impl Layout {
-    /// Finds the place on this host. `parent` is the explicit setting: a path relative to the root of each
-    /// hierarchy as it is mounted.
+    /// Detects the location on this host. `parent` is the explicit setting: a path relative to the root of each
+    /// hierarchy as mounted.
     ///
     /// # Errors
-    /// [`DetectError`], with every controller that cannot be used and what helps.
+    /// [`DetectError`], with every unusable controller and its fix.
     pub fn detect_host(view: &HostView, parent: Option<&str>) -> Result<Self, DetectError> {
         let own = OwnProc::read()?;
         Self::detect(&own.cgroup, &own.mountinfo, view, parent)
@@ -130,7 +130,7 @@ impl Layout {
     /// [`Self::detect_host`] on given texts and a given view of the file system.
     ///
     /// # Errors
-    /// [`DetectError`], with every controller that cannot be used and what helps.
+    /// [`DetectError`], with every unusable controller and its fix.
     pub fn detect(
         proc_self_cgroup: &str,
         proc_self_mountinfo: &str,
@@ -161,7 +161,7 @@ impl Layout {
     }
 }
 
-/// The two texts of procfs that detection works from.
+/// The two texts of procfs used by detection.
 pub(crate) struct OwnProc {
     pub(crate) cgroup: String,
     pub(crate) mountinfo: String,
@@ -182,7 +182,7 @@ impl OwnProc {
     }
 }
 
-/// A place, or why there is none and what helps.
+/// A location, or why there is none and the fix.
 type Found = Result<Hierarchy, (Reason, String)>;
 
 struct Search<'a> {
@@ -256,7 +256,7 @@ impl Search<'_> {
             let fix = self.fix_v2(&reason, controller);
             (reason, fix)
         })?;
-        // Only a group on the way to the parent hands controllers down, and the true root is exempt.
+        // Only a group on the path to the parent hands controllers down, and the true root is exempt.
         let own = own.filter(|own| parent.starts_with(own) && !(is_true_root && *own == mount.point));
         Ok(Hierarchy {
             version: Version::V2,
@@ -268,9 +268,9 @@ impl Search<'_> {
         })
     }
 
-    /// Whether root works below its own group though it could use the whole hierarchy: in a group that systemd left
-    /// to it, and in a container that sees the host's hierarchy (`--cgroupns=host`), whose limits are on that group. A
-    /// container with a systemd of its own is like a host: there the mark decides.
+    /// Whether root stays below its own group although it could use the whole hierarchy: in a group delegated by
+    /// systemd, and in a container that sees the host's hierarchy (`--cgroupns=host`), whose limits are on that group.
+    /// A container with its own systemd is like a host: there the mark decides.
     fn root_stays_in(&self, own: Option<&Path>, mount: &Mount) -> bool {
         let is_of_container = self.view.in_container() && !self.view.exists(Path::new(SYSTEMD_RUNS));
         own.is_some_and(|own| own != mount.point && (is_of_container || self.view.is_delegated(own)))
@@ -281,8 +281,8 @@ impl Search<'_> {
             return Err(Reason::Threaded { dir: top.to_owned() });
         }
         let existing = self.check_can_make(top, parent)?;
-        // The same files that systemd chowns for Delegate=yes (cgroup-v2.rst, "Delegation"). An explicit parent
-        // may lie below ancestors that belong to root and already hand the controllers down.
+        // The same files that systemd chowns for Delegate=yes (cgroup-v2.rst, "Delegation"). An explicit parent may be
+        // below ancestors that belong to root and already hand the controllers down.
         let granted = if self.parent.is_some() { existing.as_path() } else { top };
         for file in ["cgroup.procs", v2::SUBTREE_CONTROL] {
             let path = granted.join(file);
@@ -290,7 +290,7 @@ impl Search<'_> {
                 return Err(Reason::NotWritable { path });
             }
         }
-        // CPU time is counted in every v2 group, with or without the cpu controller.
+        // CPU time is accounted in every v2 group, with or without the cpu controller.
         if controller == Controller::Cpuacct {
             return Ok(());
         }
@@ -302,7 +302,7 @@ impl Search<'_> {
         if is_available { Ok(()) } else { Err(Reason::NotAvailable { dir: source.to_owned() }) }
     }
 
-    /// Whether `parent` exists and can be written, or can be made in its nearest existing ancestor; gives that
+    /// Whether `parent` exists and is writable, or can be created in its nearest existing ancestor; returns that
     /// directory. `top` is known to exist.
     fn check_can_make(&self, top: &Path, parent: &Path) -> Result<PathBuf, Reason> {
         let existing = parent
@@ -313,27 +313,28 @@ impl Search<'_> {
         if self.view.writable(existing) {
             return Ok(existing.to_owned());
         }
-        // An ordinary user whose own directory is missing lacks the directory, not rights on the root's.
+        // For an unprivileged user whose own directory is missing the error is the directory, not permissions on the
+        // root's.
         if existing != parent && existing == top && self.view.euid() != 0 && !parent.ends_with(PARENT_NAME) {
             return Err(Reason::NotDelegated { dir: parent.to_owned() });
         }
         Err(Reason::NotWritable { path: existing.to_owned() })
     }
 
-    /// Our own v2 group as a directory; without the leaf into which an earlier start moved us.
+    /// The directory of our own v2 group, without the leaf into which an earlier start moved us.
     fn own_dir(&self, mount: &Mount) -> Option<PathBuf> {
         let group = Path::new(self.own.v2()?);
-        // Both are as seen from our cgroup namespace; outside of it they contain "..".
+        // Both are as seen from our cgroup namespace; outside it they contain "..".
         if group.components().any(|part| part == Component::ParentDir) || mount.root.contains("/..") {
             return None;
         }
         let below = group.strip_prefix(&mount.root).ok()?;
         let below = if below.ends_with(SERVICE_LEAF) { below.parent().unwrap_or(below) } else { below };
-        // Joining an empty path would append a slash, which compares equal but reads badly.
+        // Joining an empty path would append a slash, which compares equal but is displayed.
         Some(if below.as_os_str().is_empty() { mount.point.clone() } else { mount.point.join(below) })
     }
 
-    /// Of several mounts of one hierarchy: writable, then whole, before the rest.
+    /// The best of several mounts of one hierarchy: writable first, then whole.
     fn best_mount(&self, is_wanted: impl Fn(&MountKind) -> bool) -> Option<&Mount> {
         self.mounts
             .iter()
@@ -379,28 +380,28 @@ impl Search<'_> {
         }
     }
 
-    /// What helps root that lacks rights: in a container, most often.
+    /// The fix for root without the necessary privileges: usually in a container.
     fn fix_for_root(&self) -> String {
         format!(
-            "root lacks rights here; start the container with an engine that runs as root, with `{}` \
+            "root lacks privileges here; start the container with an engine that runs as root, with `{}` \
              (docs/deployment.md)",
             self.view.container_options()
         )
     }
 
-    /// What gives an ordinary user a v2 group. Each of these works where it is named, or nothing would be gained.
+    /// How an unprivileged user gets a v2 group. Each fix works in the case where it is given.
     fn fix_for_user(&self) -> String {
         let (uid, command) = (self.view.euid(), self.view.command());
         if self.view.is_unit() {
             "add `Delegate=yes` to the [Service] section of this unit".to_owned()
         } else if !self.view.exists(Path::new(SYSTEMD_RUNS)) {
-            "run it as root, or start it in a group that root gave to this user, see deploy/README.md"
+            "run it as root, or start it in a cgroup that was delegated to this user, see deploy/README.md"
                 .to_owned()
         } else if self.view.exists(&PathBuf::from(format!("/run/user/{uid}/bus"))) {
             format!("systemd-run --user --scope -p Delegate=yes python-sandbox {command}")
         } else {
             format!(
-                "no systemd of this user runs here, as after su or sudo; as root: loginctl enable-linger {uid}, \
+                "this user has no running systemd instance, as after su or sudo; as root: loginctl enable-linger {uid}, \
                  then start it again"
             )
         }
@@ -436,6 +437,6 @@ fn fix_read_only(mount: &Path) -> String {
 }
 
 fn fix_outside() -> String {
-    "start the container with `--cgroupns=private`, or mount cgroup2 inside of the own cgroup namespace"
+    "start the container with `--cgroupns=private`, or mount cgroup2 inside the container's own cgroup namespace"
         .to_owned()
 }

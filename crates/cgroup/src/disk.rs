@@ -1,4 +1,4 @@
-//! The disk that a directory lies on, as control groups know it: a whole one, by its device number.
+//! The disk that holds a directory, as seen by cgroups: a whole disk, by its device number.
 
 use std::fmt;
 use std::fs;
@@ -6,7 +6,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-/// Block devices by number, as links into the tree of devices (Documentation/ABI/stable/sysfs-block).
+/// Block devices by number, as links into the device tree (Documentation/ABI/stable/sysfs-block).
 const BLOCK_DEVICES: &str = "/sys/dev/block";
 
 /// A whole block device.
@@ -16,34 +16,33 @@ pub struct Disk {
     minor: u32,
 }
 
-/// Why there is no disk that reads could be bounded on.
+/// Why there is no disk on which reads could be limited.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DiskError {
-    /// Major number 0: the file system made the number up (Documentation/admin-guide/devices.txt).
+    /// Major number 0: the number was made up by the file system (Documentation/admin-guide/devices.txt).
     #[error(
-        "`{path}` lies on a file system without a block device of its own, such as btrfs, zfs, overlay or one of a \
-         network"
+        "`{path}` is on a file system without its own block device, such as btrfs, zfs, overlay or a \
+         network file system"
     )]
     Anonymous {
         /// The directory.
         path: PathBuf,
     },
-    /// The kernel does not say.
+    /// The kernel gives no disk.
     #[error("find the disk of `{path}`")]
     Unknown {
         /// The directory, or the entry in sysfs.
         path: PathBuf,
-        /// Why not.
+        /// The kernel's error.
         #[source]
         source: io::Error,
     },
 }
 
 impl Disk {
-    /// The disk of a directory's file system. Where that is a partition, the disk that it is a part of: the limits of control
-    /// groups are of whole disks (cgroup-v2.rst, "io.max"). A device that is made of others (LVM, RAID, encryption,
-    /// loop) is one of its own.
+    /// The disk of a directory's file system. For a partition, its disk: limits of cgroups apply to whole disks
+    /// (cgroup-v2.rst, "io.max"). A device composed of others (LVM, RAID, encryption, loop) counts as a disk.
     ///
     /// # Errors
     /// [`DiskError`].
@@ -66,7 +65,7 @@ impl Disk {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(self),
             found => found.map_err(|source| unknown(&entry, source))?,
         };
-        // A partition's directory lies in that of its disk.
+        // A partition's directory is inside its disk's.
         let number = entry.parent().unwrap_or(&entry).join("dev");
         let text = fs::read_to_string(&number).map_err(|source| unknown(&number, source))?;
         Self::parse(text.trim()).ok_or_else(|| unknown(&number, io::ErrorKind::InvalidData.into()))

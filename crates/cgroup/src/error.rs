@@ -1,4 +1,4 @@
-//! What can go wrong with control groups: one enum for finding the place, one for working in it.
+//! Errors of cgroups: one enum for finding the location, one for working in it.
 
 use std::fmt;
 use std::io;
@@ -6,13 +6,13 @@ use std::path::PathBuf;
 
 use crate::controller::Controller;
 
-/// Why the host offers no place for our groups.
+/// Why our groups cannot be created on this host.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DetectError {
-    /// The configured parent group is no plain path.
+    /// The configured parent group is not a plain path.
     #[error(
-        "cgroup parent `/{parent}` is no path of a group from the top of each hierarchy, such as `/python-sandbox`: it has a part \
+        "cgroup parent `/{parent}` is not a cgroup path from the root of each hierarchy, such as `/python-sandbox`: it has a part \
          that is empty, `.` or `..`, or a control character"
     )]
     BadParent {
@@ -24,11 +24,11 @@ pub enum DetectError {
     Proc {
         /// The file.
         path: PathBuf,
-        /// The refusal of the kernel.
+        /// The kernel's error.
         #[source]
         source: io::Error,
     },
-    /// At least one controller cannot be used; all of those are listed, each with what helps.
+    /// At least one controller cannot be used; all of those are listed, each with its fix.
     #[error("use cgroup controllers: {}", listed(.problems))]
     Unusable {
         /// One entry per controller, in the order of [`Controller::ALL`].
@@ -39,11 +39,11 @@ pub enum DetectError {
 /// One controller that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ControllerProblem {
-    /// Which.
+    /// The controller.
     pub controller: Controller,
-    /// Why not.
+    /// Why it cannot be used.
     pub reason: Reason,
-    /// The command or setting that helps.
+    /// The command or setting that fixes it.
     pub fix: String,
 }
 
@@ -58,12 +58,12 @@ pub enum Reason {
         /// The mount point.
         mount: PathBuf,
     },
-    /// The directory that an administrator has to make for this user does not exist.
+    /// The directory that an administrator must create for this user does not exist.
     NotDelegated {
         /// The directory that was looked for.
         dir: PathBuf,
     },
-    /// The directory exists, but this user may not make groups in it.
+    /// The directory exists, but this user may not create groups in it.
     NotWritable {
         /// The directory or the file in it.
         path: PathBuf,
@@ -73,7 +73,7 @@ pub enum Reason {
         /// The group.
         dir: PathBuf,
     },
-    /// Our own group lies outside what the mount shows (another cgroup namespace).
+    /// Our own group is outside what the mount shows (another cgroup namespace).
     OutsideMount {
         /// The group as `/proc/self/cgroup` names it.
         group: String,
@@ -93,14 +93,14 @@ impl fmt::Display for Reason {
             Self::NotDelegated { dir } => write!(f, "no delegated group `{}`", dir.display()),
             Self::NotWritable { path } => write!(f, "no right to write to `{}`", path.display()),
             Self::NotAvailable { dir } => write!(f, "not handed down to `{}`", dir.display()),
-            Self::OutsideMount { group } => write!(f, "own group `{group}` is outside of the mount"),
+            Self::OutsideMount { group } => write!(f, "own group `{group}` is outside the mount"),
             Self::Threaded { dir } => write!(f, "below threaded group `{}`", dir.display()),
         }
     }
 }
 
 impl DetectError {
-    /// What helps, each way once: most often one command helps with every controller.
+    /// The fixes, without duplicates: usually one command fixes every controller.
     #[must_use]
     pub fn fixes(&self) -> Vec<&str> {
         match self {
@@ -110,7 +110,7 @@ impl DetectError {
         }
     }
 
-    /// What is wrong, without what helps.
+    /// The problems, without their fixes.
     #[must_use]
     pub fn problem(&self) -> String {
         match self {
@@ -124,7 +124,7 @@ fn listed(problems: &[ControllerProblem]) -> String {
     format!("{} (hint: {})", reasons_of(problems), fixes_of(problems).join("; or "))
 }
 
-/// Every problem, with the controllers that share it in front.
+/// Every problem, prefixed with the controllers that have it.
 fn reasons_of(problems: &[ControllerProblem]) -> String {
     let mut groups: Vec<(&Reason, Vec<String>)> = Vec::new();
     for problem in problems {
@@ -149,22 +149,22 @@ fn fixes_of(problems: &[ControllerProblem]) -> Vec<&str> {
     fixes
 }
 
-/// Why a step on a control group failed. Every variant is our fault or the host's, never the program's.
+/// Why an operation on a cgroup failed. Every variant is an internal or a host error, never the program's.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CgroupError {
     /// The kernel refused one operation.
     #[error("{step} `{path}`{}", hint(.source))]
     Step {
-        /// What was tried, as a verb: `write`, `read`, `make group`, ...
+        /// The operation, as a verb: `write`, `read`, `make group`, ...
         step: &'static str,
         /// The file or directory.
         path: PathBuf,
-        /// The refusal of the kernel.
+        /// The kernel's error.
         #[source]
         source: io::Error,
     },
-    /// The kernel took a value, but holds another one.
+    /// The kernel accepted a value, but holds another one.
     #[error("write `{path}`: wrote `{wrote}`, the kernel holds `{kept}`")]
     NotKept {
         /// The file.
@@ -174,7 +174,7 @@ pub enum CgroupError {
         /// What was read back.
         kept: String,
     },
-    /// A file of the kernel does not have the form that its manual gives.
+    /// A kernel file does not have the documented format.
     #[error("parse `{path}`: found `{text}`")]
     Parse {
         /// The file.
@@ -182,24 +182,24 @@ pub enum CgroupError {
         /// Its beginning.
         text: String,
     },
-    /// A limit is outside of what the kernel takes; nothing was changed.
+    /// A limit is outside the kernel's range; nothing was changed.
     #[error("apply limit `{field}` = {value}: it must be {allowed}")]
     BadLimit {
         /// The field of `CellLimits`.
         field: &'static str,
         /// The value given.
         value: u64,
-        /// The bounds, with unit.
+        /// The range, with unit.
         allowed: &'static str,
     },
-    /// A cell's name is empty, too long, or has other characters than letters, digits, `-` and `_`.
-    #[error("make sandbox `{name}`: a name has 1 to 64 letters, digits, `-` or `_`")]
+    /// A sandbox's name is empty, too long, or has characters other than letters, digits, `-` and `_`.
+    #[error("create sandbox `{name}`: a name has 1 to 64 letters, digits, `-` or `_`")]
     BadName {
         /// The name given.
         name: String,
     },
-    /// A cell of that name exists in this instance.
-    #[error("make sandbox `{name}`: the name is taken")]
+    /// A sandbox of that name exists in this instance.
+    #[error("create sandbox `{name}`: the name is taken")]
     NameTaken {
         /// The name given.
         name: String,
@@ -213,11 +213,11 @@ pub enum CgroupError {
     /// Groups that could not be removed in the waiting time; [`crate::Manager::sweep`] tries again.
     #[error("remove groups {}", quoted(.paths))]
     NotRemoved {
-        /// The groups that are left.
+        /// The groups that remain.
         paths: Vec<PathBuf>,
     },
-    /// The host changed under us so often that no instance could be made.
-    #[error("make an instance below `{parent}`: {tries} tries collided with other services")]
+    /// The host changed concurrently so often that no instance could be created.
+    #[error("create an instance below `{parent}`: {tries} tries collided with other services")]
     Contended {
         /// The parent group.
         parent: PathBuf,

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use crate::error::CgroupError;
 use crate::ops::Ops;
 
-/// How much of an unreadable file goes into the error.
+/// How much of an unparsable file is quoted in the error.
 const QUOTE_CHARS_MAX: usize = 80;
 
 /// An open group directory with the operations to use on it.
@@ -35,7 +35,7 @@ impl Group<'_> {
         self.ops.write(self.dir, file, value).map_err(|source| self.failed("write", file, source))
     }
 
-    /// Writes, reads back, and fails unless `is_kept` accepts what the kernel holds (trimmed).
+    /// Writes, reads back, and fails unless `is_kept` accepts the value that the kernel holds (trimmed).
     pub(crate) fn write_kept(
         &self,
         file: &str,
@@ -56,7 +56,7 @@ impl Group<'_> {
         })
     }
 
-    /// [`Self::write_kept`] for values that the kernel holds as they are written.
+    /// [`Self::write_kept`] for values that the kernel keeps as written.
     pub(crate) fn write_exact(&self, file: &str, value: &str) -> Result<(), CgroupError> {
         self.write_kept(file, value, |kept| kept == value)
     }
@@ -80,7 +80,7 @@ impl Group<'_> {
         self.read_if_present(file)?.map(|text| self.parse(file, &text)).transpose()
     }
 
-    /// The number after `key` in a file of `key number` lines; `None` when the key is not there.
+    /// The number after `key` in a file of `key number` lines; `None` if the key is missing.
     pub(crate) fn keyed(&self, file: &str, key: &str) -> Result<Option<u64>, CgroupError> {
         let text = self.read(file)?;
         text.lines()
@@ -89,7 +89,7 @@ impl Group<'_> {
             .transpose()
     }
 
-    /// The sum of the values of `keys`; a key that the kernel does not have counts nothing.
+    /// The sum of the values of `keys`; a key that the kernel does not have counts as zero.
     pub(crate) fn keyed_sum(&self, file: &str, keys: &[&str]) -> Result<u64, CgroupError> {
         let text = self.read(file)?;
         let mut sum = 0u64;
@@ -103,8 +103,8 @@ impl Group<'_> {
         Ok(sum)
     }
 
-    /// The processes in the group itself, by the ids that this process sees. A process of an outer pid
-    /// namespace has the id 0.
+    /// The processes in the group itself, by pid as seen by this process. A process of an outer pid namespace has pid
+    /// 0.
     pub(crate) fn pids(&self) -> Result<Vec<i32>, CgroupError> {
         let text = self.read("cgroup.procs")?;
         let parsed: Result<Vec<i32>, _> = text.lines().map(str::parse).collect();
@@ -128,7 +128,7 @@ impl Group<'_> {
     }
 }
 
-/// The path of an open directory, looked up only for an error, so that nobody has to carry paths along.
+/// The path of an open directory, looked up only for an error, so that callers need not pass paths.
 pub(crate) fn path_of(dir: BorrowedFd<'_>) -> PathBuf {
     let link = format!("/proc/self/fd/{}", dir.as_raw_fd());
     std::fs::read_link(&link).unwrap_or_else(|_| PathBuf::from(link))

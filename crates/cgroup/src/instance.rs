@@ -1,10 +1,10 @@
-//! The groups of one running service: an [`Instance`] lives as long as the manager or any of its cells.
+//! The groups of one running service: an [`Instance`] exists as long as the manager or any of its sandboxes' groups.
 //!
 //! ```text
-//! open: parent -> make i-<hex> (memory's hierarchy) -> lock -> still there? -> the other hierarchies -> ready
-//!          ^                                             |          |                  |
-//!          +--------- a sweeper or a leaving service was faster -- new name -----------+
-//! drop: the other hierarchies' i-<hex> -> memory's i-<hex> -> parents, where they are ours and empty
+//! open: parent -> create i-<hex> (memory's hierarchy) -> lock -> still there? -> the other hierarchies -> ready
+//!          ^                                               |          |                  |
+//!          +--------- a sweeper or a leaving service was faster -- new name -------------+
+//! drop: the other hierarchies' i-<hex> -> memory's i-<hex> -> parents, if they are ours and empty
 //! ```
 
 use std::hash::{BuildHasher, RandomState};
@@ -26,12 +26,12 @@ use crate::place::{LastGroup, open_parent};
 use crate::remove::{Patience, remove_tree};
 use crate::{v1, v2};
 
-/// Only the owner may enter, else another user could hold the lock that says that the owner lives.
+/// Only the owner may enter, or another user could hold the lock that marks the owner as alive.
 pub(crate) const OWNER_ONLY_MODE: u32 = 0o700;
-/// Each try collides only if another service starts or ends in the same microseconds.
+/// A try collides only if another service starts or ends in the same microseconds.
 pub(crate) const OPEN_TRIES_MAX: u32 = 16;
 
-/// How swap beyond the memory limit is kept out.
+/// How swap beyond the memory limit is prevented.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SwapControl {
     /// v1, limit on memory and swap together.
@@ -40,7 +40,7 @@ pub(crate) enum SwapControl {
     Swappiness,
     /// v2, `memory.swap.max`.
     SwapMax,
-    /// The kernel offers nothing.
+    /// Not at all: the kernel has no such limit.
     Nothing,
 }
 
@@ -49,11 +49,11 @@ pub(crate) enum SwapControl {
 pub(crate) struct Place {
     pub(crate) hierarchy: Hierarchy,
     pub(crate) parent: OwnedFd,
-    /// In the first place this descriptor holds the lock.
+    /// In the first hierarchy this descriptor holds the lock.
     pub(crate) instance: OwnedFd,
 }
 
-/// The groups of one service. Shared by the manager and its cells; the last one removes them.
+/// The groups of one service. Shared by the manager and its sandboxes' groups; the last one removes them.
 #[derive(Debug)]
 pub(crate) struct Instance {
     pub(crate) ops: Arc<dyn Ops>,
@@ -61,21 +61,22 @@ pub(crate) struct Instance {
     pub(crate) places: Vec<Place>,
     pub(crate) swap: SwapControl,
     pub(crate) check_count: AtomicU64,
-    /// Cells that could not be removed, as (place, directory name).
+    /// Groups that could not be removed, as (place, directory name).
     pub(crate) leftovers: Mutex<Vec<(usize, String)>>,
-    /// The hierarchy of the controller that bounds reads, or why it cannot be used.
+    /// The hierarchy of the controller that limits reads, or why it cannot be used.
     pub(crate) io: Result<Hierarchy, ControllerProblem>,
-    /// Our group there, once somebody asks for it; none where it is one of the places.
+    /// Our group there, once requested; none if it is one of the places.
     pub(crate) reads: Mutex<Option<Place>>,
     removal_wait: Duration,
     owner: Pid,
 }
 
 impl Instance {
-    /// Makes the groups in every hierarchy of `layout`, marked as alive. `removal_wait` bounds each removal of a group.
+    /// Creates the groups in every hierarchy of `layout`, and locks the instance. `removal_wait` bounds each removal of
+    /// a group.
     ///
     /// # Errors
-    /// [`CgroupError`]; nothing of the instance is left then.
+    /// [`CgroupError`]; nothing of the instance remains then.
     pub(crate) fn open(
         layout: &Layout,
         removal_wait: Duration,
@@ -90,13 +91,13 @@ impl Instance {
         Err(CgroupError::Contended { parent, tries: OPEN_TRIES_MAX })
     }
 
-    /// `None` when another service was faster, and a new name has to be tried.
+    /// `None` if another service was faster, and a new name must be tried.
     fn try_open(
         layout: &Layout,
         removal_wait: Duration,
         ops: &Arc<dyn Ops>,
     ) -> Result<Option<Self>, CgroupError> {
-        // From here on, dropping the instance removes what was made of it.
+        // From here on, dropping the instance removes what was created.
         let mut instance = Self {
             ops: Arc::clone(ops),
             name: random_name(),
@@ -155,8 +156,8 @@ impl Instance {
         if !ops.try_lock(place.instance.as_fd()).map_err(|source| failed("lock group", source))? {
             return Ok(false);
         }
-        // A sweeper that took the lock before us has removed the directory; we then hold the lock of nothing.
-        // Names are never used twice, so the name alone tells.
+        // A sweeper that took the lock before us has removed the directory; we then hold a lock on nothing. Names are
+        // never reused, so checking the name suffices.
         match ops.open_dir(place.parent.as_fd(), Path::new(&self.name)) {
             Ok(_) => Ok(true),
             Err(error) if is_gone(&error) => Ok(false),
@@ -164,7 +165,7 @@ impl Instance {
         }
     }
 
-    /// Sets what the cells inherit.
+    /// Sets what the sandboxes' groups inherit.
     fn prepare(&mut self) -> Result<(), CgroupError> {
         for (index, place) in self.places.iter().enumerate() {
             if place.hierarchy.version == Version::V2 {
@@ -189,13 +190,13 @@ impl Instance {
         Ok(())
     }
 
-    /// The place of a controller. Detection puts every one into one hierarchy; the first stands for "cannot happen".
+    /// The place of a controller. Detection puts each into one hierarchy; the fallback to the first cannot happen.
     pub(crate) fn place_of(&self, controller: Controller) -> usize {
         self.places.iter().position(|place| place.hierarchy.has(controller)).unwrap_or(0)
     }
 
-    /// The place whose group bounds the reads of all groups below it. On v1 no group does: the throttle knows no hierarchy
-    /// there (blkio-controller.rst, "Hierarchical Cgroups").
+    /// The place whose group limits the reads of all groups below it. On v1 there is none: the throttle is not
+    /// hierarchical there (blkio-controller.rst, "Hierarchical Cgroups").
     pub(crate) fn place_of_reads(&self) -> Option<usize> {
         let io = self.io.as_ref().ok().filter(|io| io.version == Version::V2)?;
         self.places.iter().position(|place| place.hierarchy.parent == io.parent)
@@ -214,8 +215,8 @@ impl Instance {
         Patience::new(self.removal_wait)
     }
 
-    /// The places in the order in which groups are to be removed: pids first, as there a program can be kept from
-    /// forking; the marked one last.
+    /// The places in the order in which groups are removed: pids first, as there a program can be kept from forking;
+    /// the locked one last.
     pub(crate) fn removal_order(&self) -> impl Iterator<Item = usize> + use<> {
         let pids = self.place_of(Controller::Pids);
         let count = self.places.len();
@@ -225,12 +226,12 @@ impl Instance {
             .chain(0..count.min(1))
     }
 
-    /// A copy of the owner made by fork has nothing to say about its groups.
+    /// A forked copy of the owner must not touch its groups.
     pub(crate) fn is_owner(&self) -> bool {
         getpid() == self.owner
     }
 
-    /// A name for a scratch cell, apart from those that callers give.
+    /// A name for a scratch group, distinct from those given by callers.
     pub(crate) fn check_name(&self) -> String {
         format!("k-{}", self.check_count.fetch_add(1, Ordering::Relaxed))
     }
@@ -244,7 +245,7 @@ impl Drop for Instance {
         let reads = self.reads.get_mut().unwrap_or_else(PoisonError::into_inner).take();
         for index in self.removal_order() {
             let mut patience = self.patience();
-            // With the mark, which comes last, goes what tells a sweep that this has no owner.
+            // The locked directory goes last; without it a sweep would know that this has no owner.
             if let (0, Some(reads)) = (index, &reads)
                 && remove_tree(&*self.ops, reads.parent.as_fd(), &self.name, &mut patience, &mut 0).is_err()
             {
@@ -252,7 +253,7 @@ impl Drop for Instance {
             }
             let place = &self.places[index];
             if remove_tree(&*self.ops, place.parent.as_fd(), &self.name, &mut patience, &mut 0).is_err() {
-                // The mark stays, so that a sweep finds the rest.
+                // The locked directory remains, so that a sweep finds the rest.
                 return;
             }
         }
@@ -262,7 +263,7 @@ impl Drop for Instance {
     }
 }
 
-/// Removes the parent of instances where it is ours and empty.
+/// Removes the parent of instances if it is ours and empty.
 pub(crate) fn remove_parent(ops: &dyn Ops, hierarchy: &Hierarchy) {
     if let (true, Some(above), Some(name)) = (
         hierarchy.parent_is_ours,
@@ -270,12 +271,12 @@ pub(crate) fn remove_parent(ops: &dyn Ops, hierarchy: &Hierarchy) {
         hierarchy.parent.file_name().and_then(|name| name.to_str()),
     ) && let Ok(above) = ops.open_dir(rustix::fs::CWD, above)
     {
-        // Refused as long as another instance lives in it, which is as it should be.
+        // Fails while another instance exists in it, as intended.
         let _others_live_here = ops.remove_dir(above.as_fd(), name);
     }
 }
 
-/// Whether a group vanished under us.
+/// Whether a group was removed concurrently.
 pub(crate) fn is_gone(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::NotFound
         || rustix::io::Errno::from_io_error(error) == Some(rustix::io::Errno::NODEV)
@@ -284,14 +285,14 @@ pub(crate) fn is_gone(error: &io::Error) -> bool {
 const INSTANCE_PREFIX: &str = "i-";
 const INSTANCE_HEX_DIGITS: usize = 32;
 
-/// A name that no instance had before. It is no secret; the lock, not the name, says who owns it.
+/// A name that no instance had before. It is not secret; ownership is proven by the lock, not the name.
 fn random_name() -> String {
-    // Each state has keys of its own, from the random numbers of the system.
+    // Each state has its own keys, from the system's random numbers.
     let [high, low] = [(); 2].map(|()| RandomState::new().hash_one((std::process::id(), Instant::now())));
     format!("{INSTANCE_PREFIX}{high:016x}{low:016x}")
 }
 
-/// Whether a directory has the name of an instance. This is our mark: nothing else is ever swept.
+/// Whether a directory has the name of an instance. Nothing else is ever swept.
 pub(crate) fn is_instance_name(name: &str) -> bool {
     name.strip_prefix(INSTANCE_PREFIX).is_some_and(|hex| {
         hex.len() == INSTANCE_HEX_DIGITS && hex.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))

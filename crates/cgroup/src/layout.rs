@@ -1,4 +1,4 @@
-//! Where the groups go: the data that detection gives and the manager works from.
+//! The location of the groups: the result of detection, and the manager's input.
 
 use std::path::{Path, PathBuf};
 
@@ -8,11 +8,11 @@ use crate::error::ControllerProblem;
 /// The name of the parent of all instances.
 pub(crate) const PARENT_NAME: &str = "python-sandbox";
 
-/// The leaf that takes the processes of a delegated v2 group, as a group with processes may not hand
-/// controllers down (cgroups(7), "no internal processes").
+/// The leaf for the processes of a delegated v2 group, as a group with processes may not hand controllers down
+/// (cgroups(7), "no internal processes").
 pub(crate) const SERVICE_LEAF: &str = "python-sandbox-service";
 
-/// The v1 parent that root delegates to one ordinary user.
+/// The v1 parent that root delegates to one unprivileged user.
 pub(crate) fn user_parent_name(uid: u32) -> String {
     format!("{PARENT_NAME}-u{uid}")
 }
@@ -26,20 +26,20 @@ pub enum Version {
     V2,
 }
 
-/// One hierarchy that the cells use.
+/// One hierarchy used for sandboxes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hierarchy {
     /// The version of its files.
     pub version: Version,
     /// Those of our controllers that it has.
     pub controllers: Vec<Controller>,
-    /// Where our tree starts: groups from here down to `parent` are made, and on v2 hand controllers down.
+    /// The top of our tree: groups from here down to `parent` are created, and on v2 hand controllers down.
     pub top: PathBuf,
     /// The parent of the instances; `top` or below it.
     pub parent: PathBuf,
     /// v2 only: our own group, whose processes must move to a leaf before it can hand controllers down.
     pub own: Option<PathBuf>,
-    /// Whether `parent` is ours to remove when the last instance leaves.
+    /// Whether to remove `parent` when the last instance ends.
     pub parent_is_ours: bool,
 }
 
@@ -59,17 +59,17 @@ impl Hierarchy {
     }
 }
 
-/// The hierarchies that hold our groups; every controller of [`Controller::ALL`] is in exactly one of them, and
-/// the first has memory. Made by [`Layout::detect`].
+/// The hierarchies with our groups; every controller of [`Controller::ALL`] is in exactly one of them, and the first
+/// has memory. Created by [`Layout::detect`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Layout {
     pub(crate) hierarchies: Vec<Hierarchy>,
-    /// That of [`Controller::Io`], or why it cannot be used.
+    /// The hierarchy of [`Controller::Io`], or why it cannot be used.
     pub(crate) io: Result<Hierarchy, ControllerProblem>,
 }
 
 impl Layout {
-    /// The hierarchies, the one that carries the liveness mark first.
+    /// The hierarchies, starting with the one that carries the lock.
     #[must_use]
     pub fn hierarchies(&self) -> &[Hierarchy] {
         &self.hierarchies

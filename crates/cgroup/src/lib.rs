@@ -1,28 +1,28 @@
-//! Control groups (cgroup v1, v2 and hybrid hosts) for the native executor.
+//! Cgroups (v1, v2 and hybrid hosts) for the native executor.
 //!
 //! ```text
-//! <hierarchy>/python-sandbox/             the parent, one for the host (or one for a user, when delegated)
-//!     i-<32 hex digits>/                  one per running service; its owner holds an flock on it; a limit on the sum
+//! <hierarchy>/python-sandbox/             the parent, one per host (or per user, when delegated)
+//!     i-<32 hex digits>/                  one per running service; its owner holds an flock on it; a limit on the total
 //!         h-launcher/                     the launcher and its templates
-//!         c-<name>/                       one per sandbox: the cell, with the limits
+//!         c-<name>/                       one per sandbox, with its limits
 //! ```
 //!
-//! Reads from a disk are bounded for all of an instance ([`Reads`]), on v1 by one more group of its name.
+//! Reads from a disk are limited for a whole instance ([`Reads`]), on v1 by an additional group of the same name.
 //!
-//! [`Layout`] finds where that tree goes, in each hierarchy that has one of the four [`Controller`]s; it is
-//! pure and tested on captured texts. [`Manager`] owns the instance, [`CellGroup`] one cell.
+//! [`Layout`] determines the location of that tree in each hierarchy with one of the four [`Controller`]s; it is pure
+//! and tested on captured texts. [`Manager`] owns the instance, [`CellGroup`] one sandbox's group.
 //!
-//! **Who is alive.** A running service holds `flock(LOCK_EX)` on its instance directory in the hierarchy
-//! that has the memory controller. The kernel drops the lock with the last descriptor, also after SIGKILL, so
-//! an instance whose lock can be taken has no owner and [`Manager::sweep`] may remove it. That directory is
-//! made first and removed last: a group of ours without its marked twin has no owner either. The directories
-//! have mode 0700, so that no other user can hold the lock in the owner's place.
+//! **Liveness.** A running service holds `flock(LOCK_EX)` on its instance directory in the hierarchy with the memory
+//! controller. The kernel releases the lock with the last descriptor, even after SIGKILL, so an instance whose lock can
+//! be acquired has no owner, and [`Manager::sweep`] may remove it. That directory is created first and removed last: a
+//! group of ours without its locked counterpart has no owner either. The directories have mode 0700, so that no other
+//! user can hold the lock instead of the owner.
 //!
-//! **Forks.** The lock lives as long as any copy of the descriptor. It is close-on-exec; a process forked from
-//! the owner that does not exec must close what it inherited, as everything in a sandbox does anyway.
+//! **Forks.** The lock is held as long as any copy of the descriptor is open. The descriptor is close-on-exec; a
+//! process forked from the owner that does not exec must close it, as every process of a sandbox does anyway.
 //!
-//! **Waiting.** Killing and removing wait for the kernel, bounded by [`ManagerConfig::removal_wait_ms`]. Do not
-//! call them on an async thread.
+//! **Blocking.** Killing and removing wait for the kernel, for at most [`ManagerConfig::removal_wait_ms`]. Do not call
+//! them on an async thread.
 
 mod above;
 mod cell;

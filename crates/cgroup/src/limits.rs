@@ -1,21 +1,21 @@
-//! What a cell may use, and what it used.
+//! A sandbox's limits and usage.
 
 use crate::error::CgroupError;
 
-/// Less than this does not hold the page tables and the stack of one process.
+/// Less than this does not fit the page tables and the stack of one process.
 const MEMORY_BYTES_MIN: u64 = 1 << 20;
-/// Far above any host; keeps sums of limits clear of the kernel's own ceiling.
+/// Far above any host; keeps sums of limits below the kernel's own maximum.
 const MEMORY_BYTES_MAX: u64 = 1 << 50;
 /// `PID_MAX_LIMIT` of 64-bit kernels; the pids controller refuses more.
 const PIDS_MAX: u64 = 4 << 20;
-/// The scheduler takes no period and no quota below 1 ms (kernel/sched/core.c, `min_cfs_quota_period`).
+/// The scheduler accepts no period and no quota below 1 ms (kernel/sched/core.c, `min_cfs_quota_period`).
 const CPU_US_MIN: u64 = 1_000;
-/// The scheduler takes no period above 1 s.
+/// The scheduler accepts no period above 1 s.
 const CPU_PERIOD_US_MAX: u64 = 1_000_000;
-/// A quota above this many times the period would be more than any host's CPUs.
+/// A quota above this multiple of the period would exceed any host's CPUs.
 const CPUS_MAX: u64 = 8_192;
 
-/// The limits of one cell.
+/// The limits of one sandbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CellLimits {
     /// Memory with tmpfs and page cache, and no swap beyond it, in bytes: 1 MiB to 1 PiB. The kernel rounds
@@ -31,7 +31,7 @@ pub struct CellLimits {
 }
 
 impl CellLimits {
-    /// Refuses values that the kernel would refuse or read otherwise, before anything is changed.
+    /// Rejects values that the kernel would reject or interpret differently, before anything is changed.
     pub(crate) fn validate(&self) -> Result<(), CgroupError> {
         let bad = |field, value, allowed| Err(CgroupError::BadLimit { field, value, allowed });
         if !(MEMORY_BYTES_MIN..=MEMORY_BYTES_MAX).contains(&self.memory_bytes) {
@@ -52,18 +52,19 @@ impl CellLimits {
     }
 }
 
-/// What a cell used since it was made.
+/// What a sandbox has used since it was created.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct CellUsage {
     /// The most memory at one time, in bytes. `None` before kernel 5.19 on v2.
     pub memory_peak_bytes: Option<u64>,
-    /// Page cache of files on disk that is charged to the cell now, in bytes: pages of the runtime that it was the
-    /// first to touch. The kernel takes them back before it kills. Not files in a tmpfs.
+    /// Page cache of files on disk currently charged to the sandbox, in bytes: pages of the runtime that it was the
+    /// first to touch. The kernel reclaims them before it kills. Not files in a tmpfs.
     pub file_cache_bytes: u64,
-    /// Processes that the kernel killed because the memory limit was reached. v1 counts from kernel 4.13 on;
-    /// before, this stays 0.
+    /// Processes killed by the kernel because the memory limit was reached. v1 counts them since kernel 4.13; before,
+    /// this stays 0.
     pub oom_kills: u64,
-    /// Such a kill, though the cell's own limit was never reached: a limit above it was, or the host had no memory left.
+    /// Such a kill, although the sandbox's own limit was never reached: a limit above it was, or the host had no memory
+    /// left.
     pub oom_from_outside: bool,
     /// The most processes and threads at one time. `None` before kernel 6.1.
     pub pids_peak: Option<u64>,

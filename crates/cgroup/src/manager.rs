@@ -1,5 +1,5 @@
-//! The owner of a service's groups: makes its cells, checks the limits, sweeps what dead services left. The groups
-//! themselves are an [`Instance`], shared with the cells.
+//! The owner of a service's groups: creates its sandboxes' groups, checks the limits, sweeps what dead services left.
+//! The groups themselves are an [`Instance`], shared with the sandboxes' groups.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -17,35 +17,35 @@ use crate::reads::Reads;
 use crate::sweep::{SweepReport, sweep};
 use crate::total::{self, TotalLimits, Totals};
 
-/// How a manager works.
+/// Configuration of a manager.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ManagerConfig {
-    /// How long killing and removing one group may wait for the kernel, in milliseconds. What is left then is
-    /// reported, and tried again by the next sweep.
+    /// How long killing and removing one group may wait for the kernel, in milliseconds. What remains then is reported,
+    /// and retried by the next sweep.
     pub removal_wait_ms: u64,
 }
 
 impl Default for ManagerConfig {
-    /// 2 seconds: a killed process with gigabytes of memory needs some hundred milliseconds to be gone.
+    /// 2 seconds: a killed process with gigabytes of memory takes some hundred milliseconds to end.
     fn default() -> Self {
         Self { removal_wait_ms: 2_000 }
     }
 }
 
-/// Owns the group of this service and makes cells in it. Dropping it and all of its cells removes the group.
+/// Owns the group of this service and creates groups in it. Dropping it and all of those removes the group.
 #[derive(Debug)]
 pub struct Manager {
     pub(crate) instance: Arc<Instance>,
 }
 
 impl Manager {
-    /// Makes the group of this service in every hierarchy, and marks it as alive.
+    /// Creates the group of this service in every hierarchy, and locks it.
     ///
     /// On v2 in a delegated or a container's group this moves the processes of that group into the leaf
-    /// `python-sandbox-service` first. What a killed predecessor left is not touched: call [`Self::sweep`].
+    /// `python-sandbox-service` first. Leftovers of a killed predecessor are not touched: call [`Self::sweep`].
     ///
     /// # Errors
-    /// [`CgroupError`]; nothing of the instance is left then.
+    /// [`CgroupError`]; nothing of the instance remains then.
     pub fn open(layout: Layout, config: ManagerConfig) -> Result<Self, CgroupError> {
         Self::open_with(&layout, config, &(Arc::new(HostOps) as Arc<dyn Ops>))
     }
@@ -59,31 +59,31 @@ impl Manager {
         Ok(Self { instance: Arc::new(Instance::open(layout, removal_wait, ops)?) })
     }
 
-    /// Kills and removes what services that are dead left below the same parent, and retries what this one could
-    /// not remove. Live instances and groups without our kind of name are not touched.
+    /// Kills and removes what dead services left below the same parent, and retries what this one could not remove.
+    /// Live instances and groups with other names are not touched.
     #[must_use]
     pub fn sweep(&self) -> SweepReport {
         sweep(&self.instance)
     }
 
-    /// Makes a cell with its limits set and read back. `name` has 1 to 64 letters, digits, `-` or `_`.
+    /// Creates a sandbox's group with its limits set and read back. `name` has 1 to 64 letters, digits, `-` or `_`.
     ///
     /// # Errors
-    /// [`CgroupError`]; nothing of the cell is left then.
+    /// [`CgroupError`]; nothing of the group remains then.
     pub fn create(&self, name: &str, limits: &CellLimits) -> Result<CellGroup, CgroupError> {
         CellGroup::create(&self.instance, name, limits)
     }
 
-    /// Makes the group of the launcher and its templates, beside the cells: what those start is counted and bounded there,
-    /// and swept with the rest. `pids_max`: processes and threads at once.
+    /// Creates the group of the launcher and its templates, beside the sandboxes': what those start is counted and
+    /// limited there, and swept with the rest. `pids_max`: processes and threads at once.
     ///
     /// # Errors
-    /// [`CgroupError`]; nothing of the group is left then.
+    /// [`CgroupError`]; nothing of the group remains then.
     pub fn create_for_helpers(&self, pids_max: u64) -> Result<CellGroup, CgroupError> {
         CellGroup::create_for_helpers(&self.instance, pids_max)
     }
 
-    /// Bounds what all groups of this service use together. Gives the limits in force.
+    /// Limits the total usage of all groups of this service. Returns the limits in effect.
     ///
     /// # Errors
     /// [`CgroupError`].
@@ -91,20 +91,20 @@ impl Manager {
         total::limit(&self.instance, totals)
     }
 
-    /// Memory in bytes that the groups of this service may still take: what the host has available, or less by the limit on
-    /// all of them together ([`Self::limit_total`]) and by those of the groups above.
+    /// Memory in bytes still available to the groups of this service: what is available on the host, or less because of
+    /// their total limit ([`Self::limit_total`]) or the limits of the groups above.
     #[must_use]
     pub fn memory_left(&self) -> Option<u64> {
         memory_left(&self.instance)
     }
 
-    /// What bounds reads from a disk, of all groups of this service together.
+    /// The limit on reads from a disk, for all groups of this service together.
     #[must_use]
     pub fn reads(&self) -> Reads {
         Reads { instance: Arc::clone(&self.instance) }
     }
 
-    /// Tries on a scratch cell which limits the kernel takes here. One entry per wall.
+    /// Checks on a scratch group which limits the kernel enforces here. One entry per limit.
     #[must_use]
     pub fn check(&self) -> Vec<Wall> {
         check(&self.instance)

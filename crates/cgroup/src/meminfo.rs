@@ -6,7 +6,7 @@ pub fn host_memory_bytes(name: &str) -> Option<u64> {
     memory_bytes_in(&std::fs::read_to_string("/proc/meminfo").ok()?, name)
 }
 
-/// The amount of that name in such a text, in bytes.
+/// The amount with that name in such a text, in bytes.
 #[must_use]
 pub fn memory_bytes_in(text: &str, name: &str) -> Option<u64> {
     let amount = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;

@@ -1,17 +1,17 @@
-//! Reads `/proc/self/mountinfo` and `/proc/self/cgroup` (proc(5), cgroups(7)). Pure.
+//! Parses `/proc/self/mountinfo` and `/proc/self/cgroup` (proc(5), cgroups(7)). Pure.
 
 use std::path::PathBuf;
 
 /// One mount of a cgroup hierarchy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Mount {
-    /// Which directory of the hierarchy is mounted; `/` unless part of it was bind-mounted.
+    /// The mounted directory of the hierarchy; `/` unless part of it was bind-mounted.
     pub(crate) root: String,
-    /// Where it is mounted.
+    /// The mount point.
     pub(crate) point: PathBuf,
     /// Whether the mount or its file system is read-only.
     pub(crate) read_only: bool,
-    /// The version, and for v1 the names of its controllers (with other mount options, which do no harm).
+    /// The version, and for v1 the names of its controllers (along with other mount options, which are harmless).
     pub(crate) kind: MountKind,
 }
 
@@ -22,7 +22,7 @@ pub(crate) enum MountKind {
     V2,
 }
 
-/// All cgroup mounts, in the order of the table. Lines in another form are not ours to judge and are skipped.
+/// All cgroup mounts, in the order of the table. Lines of another form are skipped.
 pub(crate) fn cgroup_mounts(mountinfo: &str) -> Vec<Mount> {
     mountinfo.lines().filter_map(parse_mount).collect()
 }
@@ -66,7 +66,7 @@ fn unescape(field: &str) -> String {
     out
 }
 
-/// In which group of each hierarchy this process is.
+/// The group of this process in each hierarchy.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Membership {
     v1: Vec<(Vec<String>, String)>,
@@ -74,11 +74,11 @@ pub(crate) struct Membership {
 }
 
 impl Membership {
-    /// Reads `/proc/self/cgroup`: lines `<id>:<controllers>:<path>`, where v2 has no controllers.
+    /// Parses `/proc/self/cgroup`: lines `<id>:<controllers>:<path>`, where v2 has no controllers.
     pub(crate) fn parse(proc_self_cgroup: &str) -> Self {
         let mut own = Self::default();
         for line in proc_self_cgroup.lines() {
-            // The path comes last, as it may hold a colon.
+            // The path comes last, as it may contain a colon.
             let mut fields = line.splitn(3, ':');
             let (Some(id), Some(controllers), Some(path)) = (fields.next(), fields.next(), fields.next())
             else {
@@ -93,12 +93,12 @@ impl Membership {
         own
     }
 
-    /// Whether the kernel has this controller in a v1 hierarchy. It is in one hierarchy at a time.
+    /// Whether the kernel has this controller in a v1 hierarchy. Each controller is in one hierarchy at a time.
     pub(crate) fn on_v1(&self, controller: &str) -> bool {
         self.v1.iter().any(|(controllers, _)| controllers.iter().any(|name| name == controller))
     }
 
-    /// The own group in the v2 hierarchy.
+    /// Our own group in the v2 hierarchy.
     pub(crate) fn v2(&self) -> Option<&str> {
         self.v2.as_deref()
     }

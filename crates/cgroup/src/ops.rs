@@ -1,5 +1,5 @@
-//! The few operations on a cgroup file system that everything here is made of, so that tests can fail each of
-//! them in turn, or run on plain directories.
+//! The few operations on a cgroup file system on which this crate is built, so that tests can fail each of them in
+//! turn, or run on plain directories.
 
 use std::fmt;
 use std::io;
@@ -10,14 +10,14 @@ use rustix::fs::{AtFlags, Dir, FileType, FlockOperation, Mode, OFlags};
 use rustix::io::{Errno, retry_on_intr};
 use rustix::process::{Pid, PidfdFlags, Signal};
 
-/// No file that we read is longer, but for `cgroup.procs` of a group with more than 100,000 processes.
+/// No file that we read is longer, except `cgroup.procs` of a group with more than 100,000 processes.
 const FILE_BYTES_MAX: usize = 1 << 20;
 
 /// Operations relative to open directories. All names are single path components, except where `Path` is taken.
 pub(crate) trait Ops: Send + Sync + fmt::Debug {
     /// Opens a directory, close-on-exec.
     fn open_dir(&self, at: BorrowedFd<'_>, path: &Path) -> io::Result<OwnedFd>;
-    /// Makes a group with the access mode of its directory.
+    /// Creates a group; `mode` is the access mode of its directory.
     fn make_dir(&self, at: BorrowedFd<'_>, name: &str, mode: u32) -> io::Result<()>;
     /// Removes a group without processes and children.
     fn remove_dir(&self, at: BorrowedFd<'_>, name: &str) -> io::Result<()>;
@@ -25,17 +25,17 @@ pub(crate) trait Ops: Send + Sync + fmt::Debug {
     fn child_dirs(&self, dir: BorrowedFd<'_>) -> io::Result<Vec<String>>;
     /// The whole text of a file.
     fn read(&self, dir: BorrowedFd<'_>, file: &str) -> io::Result<String>;
-    /// Writes with a single `write`, as the kernel wants it.
+    /// Writes with a single `write`, as the kernel requires.
     fn write(&self, dir: BorrowedFd<'_>, file: &str, value: &str) -> io::Result<()>;
     /// Writes and reads back through one descriptor.
     fn write_then_read(&self, dir: BorrowedFd<'_>, file: &str, value: &str) -> io::Result<String>;
     /// Opens a file for writing only, close-on-exec.
     fn open_for_write(&self, dir: BorrowedFd<'_>, file: &str) -> io::Result<OwnedFd>;
-    /// Tries to take the exclusive lock on a directory; false when another owner has it.
+    /// Tries to take the exclusive lock on a directory; false if another process holds it.
     fn try_lock(&self, dir: BorrowedFd<'_>) -> io::Result<bool>;
-    /// A handle on a process; `None` when there is none of that id.
+    /// A pidfd of a process; `None` if there is none with that pid.
     fn pidfd(&self, pid: i32) -> io::Result<Option<OwnedFd>>;
-    /// SIGKILL; a process that is gone is fine.
+    /// Sends SIGKILL; a process that no longer exists is not an error.
     fn kill(&self, pidfd: BorrowedFd<'_>) -> io::Result<()>;
 }
 
@@ -62,7 +62,7 @@ impl Ops for HostOps {
         for entry in Dir::read_from(dir)? {
             let entry = entry?;
             let name = entry.file_name().to_string_lossy();
-            // cgroup file systems always fill in the type (kernfs).
+            // cgroup file systems always set the type (kernfs).
             if entry.file_type() == FileType::Directory && name != "." && name != ".." {
                 names.push(name.into_owned());
             }
@@ -93,7 +93,7 @@ impl Ops for HostOps {
     fn write_then_read(&self, dir: BorrowedFd<'_>, file: &str, value: &str) -> io::Result<String> {
         let fd = open_file(dir, file, OFlags::RDWR)?;
         write_once(&fd, value)?;
-        // A limit is one line of numbers, so one read takes it all.
+        // A limit is one line of numbers, so one read returns it all.
         let mut chunk = [0_u8; 256];
         let count = retry_on_intr(|| rustix::io::pread(&fd, &mut chunk, 0))?;
         text(chunk[..count].to_vec())
@@ -115,7 +115,7 @@ impl Ops for HostOps {
         let Some(pid) = Pid::from_raw(pid) else { return Ok(None) };
         match rustix::process::pidfd_open(pid, PidfdFlags::empty()) {
             Ok(fd) => Ok(Some(fd)),
-            // EINVAL: the id is of a thread whose leader is gone; the next listing shows another id.
+            // EINVAL: the id is of a thread whose leader has ended; the next listing shows another id.
             Err(Errno::SRCH | Errno::INVAL) => Ok(None),
             Err(error) => Err(error.into()),
         }

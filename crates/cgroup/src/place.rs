@@ -1,4 +1,4 @@
-//! Makes the way from the top of our tree to the parent of the instances, in one hierarchy.
+//! Creates the path from the top of our tree to the parent of the instances, in one hierarchy.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -19,16 +19,16 @@ const PARENT_MODE: u32 = 0o755;
 /// How often processes may appear in our own group between emptying it and handing controllers down.
 const EVACUATION_ROUNDS_MAX: u32 = 16;
 
-/// What to do with the last group of the way on v2.
+/// What to do with the last group of the path on v2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LastGroup {
-    /// Hand the controllers down, as instances follow.
+    /// Hand the controllers down to the instances below.
     HandsDown,
     /// Leave it, as its future owner will start processes in it.
     Untouched,
 }
 
-/// Opens the parent of the instances; makes what is missing of the way to it.
+/// Opens the parent of the instances; creates missing groups on the path to it.
 pub(crate) fn open_parent(
     ops: &dyn Ops,
     hierarchy: &Hierarchy,
@@ -57,7 +57,7 @@ pub(crate) fn open_parent(
     Ok(dir)
 }
 
-/// Opens the child group that `path` ends with; makes it when it is missing.
+/// Opens the child group at the end of `path`; creates it if it is missing.
 fn enter(ops: &dyn Ops, at: BorrowedFd<'_>, path: &Path) -> Result<OwnedFd, CgroupError> {
     let failed = |step, source| CgroupError::Step { step, path: path.to_owned(), source };
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
@@ -71,10 +71,10 @@ fn enter(ops: &dyn Ops, at: BorrowedFd<'_>, path: &Path) -> Result<OwnedFd, Cgro
     }
 }
 
-/// Moves the processes of our own group into a leaf beside the parent of the instances, because a group with
-/// processes may not hand controllers down (cgroup-v2.rst, "No Internal Process Constraint").
+/// Moves the processes of our own group into a leaf beside the parent of the instances, because a group with processes
+/// may not hand controllers down (cgroup-v2.rst, "No Internal Process Constraint").
 fn evacuate_and_hand_down(own: Group<'_>, hierarchy: &Hierarchy) -> Result<(), CgroupError> {
-    // Once the controllers are handed down, the kernel keeps processes out by itself.
+    // Once the controllers are handed down, the kernel keeps processes out itself.
     if v2::missing(own, v2::SUBTREE_CONTROL, hierarchy)?.is_empty() {
         return Ok(());
     }
@@ -82,7 +82,7 @@ fn evacuate_and_hand_down(own: Group<'_>, hierarchy: &Hierarchy) -> Result<(), C
     let leaf = Group { ops: own.ops, dir: leaf.as_fd() };
     let mut round = 0;
     loop {
-        // Id 0 is a process of an outer pid namespace, which only somebody outside can move.
+        // Pid 0 is a process of an outer pid namespace, which can only be moved from there.
         for pid in own.pids()?.into_iter().filter(|pid| *pid != 0) {
             match leaf.write("cgroup.procs", &pid.to_string()) {
                 Err(error) if !is_errno(&error, Errno::SRCH) => return Err(error),

@@ -1,15 +1,15 @@
-//! A limit on what all groups of one service read from one disk, together.
+//! A total limit on what all groups of one service read from one disk.
 //!
-//! For a runtime that lies on a disk: a program that reads more of it than the page cache holds would keep the disk from
-//! everybody else. Nothing is made until somebody asks, so a service whose runtime is in memory has no part in it.
+//! For a runtime on a disk: a program that reads more of it than fits the page cache would saturate the disk for all
+//! others. Nothing is created until requested, so a service whose runtime is in memory is not affected.
 //!
-//! | the controller is in | the limit is on | who is in it |
+//! | the controller is in | the limit is on | it applies to |
 //! |---|---|---|
-//! | the v2 hierarchy of our groups, `io` | the instance | cells, launcher and templates, as they are anyway |
-//! | a hierarchy of its own: v1 `blkio` | a group of the instance's name there | whoever joins, and what that starts |
+//! | the v2 hierarchy of our groups, `io` | the instance | sandboxes, launcher and templates, which are below it |
+//! | a hierarchy of its own: v1 `blkio` | a group with the instance's name there | processes that join it, and their children |
 //!
-//! A group of each cell's own would have the kernel count each disk in each cell, and a cell would have one more group to
-//! be made, joined and removed. The limit is a protection of the host's that can be missing: the caller says so.
+//! With a group per sandbox the kernel would account each disk in each sandbox, and a sandbox would have one more group
+//! to create, join and remove. The limit protects the host and may be missing: the caller reports that.
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
@@ -22,14 +22,14 @@ use crate::instance::{Instance, OPEN_TRIES_MAX, OWNER_ONLY_MODE, Place, is_gone}
 use crate::layout::{Hierarchy, Version};
 use crate::place::{LastGroup, open_parent};
 
-/// Bytes per second for which one read per second is allowed. The kernel reads 128 KiB ahead, and small files in one piece:
-/// half of that leaves imports from a cold disk near the limit of bytes, and bounds a program that reads single pages here
-/// and there.
+/// Bytes per second for which one read per second is allowed. The kernel reads ahead 128 KiB, and small files in one
+/// piece: with half of that, imports from a cold disk reach about the limit of bytes, and a program that reads
+/// scattered single pages is limited.
 const BYTES_PER_READ: u64 = 64 << 10;
-/// Below this, the file system's own small reads would be most of what there is.
+/// Below this, the file system's own small reads would dominate.
 const READS_MIN: u64 = 16;
 
-/// Why reads are not bounded.
+/// Why reads are not limited.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReadLimitError {
@@ -41,16 +41,16 @@ pub enum ReadLimitError {
     Cgroup(#[from] CgroupError),
 }
 
-/// Bounds reads from disks for one service. Made by [`crate::Manager::reads`].
+/// Limits reads from disks for one service. Created by [`crate::Manager::reads`].
 #[derive(Debug, Clone)]
 pub struct Reads {
     pub(crate) instance: Arc<Instance>,
 }
 
 impl Reads {
-    /// Makes the groups that are missing. Gives a write-only, close-on-exec file for whose reads are to be bounded, as
-    /// [`crate::CellGroup::join_files`] does: what a process starts afterwards is in it too. `None` where all groups of the
-    /// service are in it already.
+    /// Creates the missing groups. Returns a write-only, close-on-exec file to join them, as
+    /// [`crate::CellGroup::join_files`] does: what a process starts afterwards is limited too. `None` if all groups of
+    /// the service are already limited.
     ///
     /// # Errors
     /// [`ReadLimitError`].
@@ -68,8 +68,8 @@ impl Reads {
         Ok(made.transpose()?)
     }
 
-    /// Lets the service's groups read this many bytes per second from a disk, in one read for each 64 KiB of that. May be
-    /// called again, for another disk or another limit.
+    /// Limits the service's groups to this many bytes per second from a disk, and to one read per 64 KiB of that. May
+    /// be called again, for another disk or another limit.
     ///
     /// # Errors
     /// [`ReadLimitError`].
@@ -90,14 +90,14 @@ impl Reads {
         Ok(())
     }
 
-    /// The group of our own in the controller's hierarchy, made by the first who asks; `None` inside where the instance's
-    /// group does.
+    /// Our own group in the controller's hierarchy, created on first use; `None` inside if the instance's group is
+    /// used.
     fn place(&self) -> Result<MutexGuard<'_, Option<Place>>, ReadLimitError> {
         let instance = &*self.instance;
         let hierarchy = instance.io.as_ref().map_err(|problem| ReadLimitError::Unusable(problem.clone()))?;
         let mut place = instance.reads.lock().unwrap_or_else(PoisonError::into_inner);
         if instance.place_of_reads().is_some() {
-            // The way down to the parent has handed the other controllers down; now this one as well.
+            // The path to the parent has handed the other controllers down; now this one as well.
             open_parent(&*instance.ops, hierarchy, LastGroup::HandsDown)?;
         } else if place.is_none() {
             *place = Some(make(instance, hierarchy)?);
@@ -109,7 +109,7 @@ impl Reads {
 fn make(instance: &Instance, hierarchy: &Hierarchy) -> Result<Place, CgroupError> {
     let path = hierarchy.parent.join(&instance.name);
     let failed = |step, source| CgroupError::Step { step, path: path.clone(), source };
-    // Again where the last service of the parent left and removed it between two of our steps.
+    // Retried if the last service of the parent left and removed it between two of our steps.
     for _ in 0..OPEN_TRIES_MAX {
         let parent = match open_parent(&*instance.ops, hierarchy, LastGroup::HandsDown) {
             Err(CgroupError::Step { source, path, .. }) if is_gone(&source) && path != hierarchy.top => {
@@ -130,7 +130,7 @@ fn make(instance: &Instance, hierarchy: &Hierarchy) -> Result<Place, CgroupError
     Err(CgroupError::Contended { parent: hierarchy.parent.clone(), tries: OPEN_TRIES_MAX })
 }
 
-/// One line for each disk, of which we have one (cgroup-v2.rst, "io.max"; blkio-controller.rst, "Throttling/Upper limit
+/// One line per disk, of which we have one (cgroup-v2.rst, "io.max"; blkio-controller.rst, "Throttling/Upper limit
 /// policy files").
 fn set(version: Version, group: Group<'_>, disk: Disk, bytes: u64, reads: u64) -> Result<(), CgroupError> {
     match version {

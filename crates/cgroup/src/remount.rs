@@ -1,8 +1,8 @@
-//! Makes the control groups of our own container writable.
+//! Makes the cgroups of our own container writable.
 //!
-//! A container engine mounts a container's own groups into it, but read-only. With the right to mount, the container may
-//! change that for itself: it then makes groups below its own, and what the engine allows the container as a whole still
-//! bounds them all. The alternatives, the host's whole tree in the container or `--privileged`, give far more.
+//! A container engine mounts a container's own cgroups into it, but read-only. With the privilege to mount, the
+//! container may change that for itself: it then creates groups below its own, and the engine's limits on the whole
+//! container still apply. The alternatives, the host's whole tree in the container or `--privileged`, grant far more.
 
 use std::io;
 use std::path::PathBuf;
@@ -14,17 +14,17 @@ use crate::mountinfo::cgroup_mounts;
 /// Why a mount could not be made writable.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "make the control groups at {path} writable (hint: give the container CAP_SYS_ADMIN and no AppArmor profile)"
+    "make the cgroups at {path} writable (hint: give the container CAP_SYS_ADMIN and no AppArmor profile)"
 )]
 pub struct RemountError {
-    /// Where it is mounted, or the table of mounts.
+    /// The mount point, or the mount table.
     pub path: PathBuf,
-    /// The kernel's reason.
+    /// The kernel's error.
     #[source]
     pub source: io::Error,
 }
 
-/// Makes every mount of control groups in this mount namespace writable. Gives those that were not.
+/// Makes every mount of cgroups in this mount namespace writable. Returns those that were not.
 ///
 /// # Errors
 /// [`RemountError`]; the mounts before it are writable then.
@@ -36,7 +36,7 @@ pub fn make_writable() -> Result<Vec<PathBuf>, RemountError> {
     };
     let mut done = Vec::new();
     for mount in cgroup_mounts(&text).into_iter().filter(|mount| mount.read_only) {
-        // With BIND only this mount changes, and not the hierarchy that the host has, too (mount(2)).
+        // With BIND only this mount changes, not the hierarchy, which the host uses too (mount(2)).
         let flags = MountFlags::BIND | MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
         match rustix::mount::mount_remount(&mount.point, flags, "") {
             Ok(()) => done.push(mount.point),

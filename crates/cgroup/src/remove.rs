@@ -1,4 +1,4 @@
-//! Kills what is in a group and removes it, from any state, with a bounded wait.
+//! Kills the processes of a group and removes it, from any state, with a bounded wait.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -14,16 +14,16 @@ use crate::place::is_errno;
 
 /// A killed process needs some ten microseconds to leave its group on an idle host.
 const PAUSE_MIN: Duration = Duration::from_micros(50);
-/// Long enough to leave the CPU to what has to die.
+/// Long enough to leave the CPU to the dying processes.
 const PAUSE_MAX: Duration = Duration::from_millis(10);
 /// A program that still has processes after this number of rounds forks faster than we kill.
 const ROUNDS_BEFORE_FORK_STOP: u32 = 3;
-/// Errors other than "busy" are tried again this often, as they will hardly go away.
+/// Errors other than "busy" are retried this often, as they are unlikely to go away.
 const HARD_ERRORS_MAX: u32 = 3;
-/// Cells have no children, so instances are two levels deep; more is not of our making, but finite.
+/// Sandboxes' groups have no children, so instances are two levels deep; deeper trees are not ours, but finite.
 const DEPTH_MAX: u32 = 8;
 
-/// Until when to wait, and how long between two looks.
+/// The deadline for waiting, and the pause between two checks.
 #[derive(Debug)]
 pub(crate) struct Patience {
     deadline: Instant,
@@ -35,7 +35,7 @@ impl Patience {
         Self { deadline: Instant::now() + wait, pause: PAUSE_MIN }
     }
 
-    /// Sleeps a little longer than the last time; false when the time is up.
+    /// Sleeps a little longer than the last time; false after the deadline.
     fn wait(&mut self) -> bool {
         if Instant::now() >= self.deadline {
             return false;
@@ -45,14 +45,14 @@ impl Patience {
         true
     }
 
-    /// The same deadline, but short pauses again.
+    /// The same deadline, but starting with short pauses again.
     fn fresh(&self) -> Self {
         Self { deadline: self.deadline, pause: PAUSE_MIN }
     }
 }
 
-/// Kills every process in the group and its children, and waits until the group itself is empty. Gives the
-/// number of processes found.
+/// Kills every process in the group and its children, and waits until the group itself is empty. Returns the number of
+/// processes found.
 pub(crate) fn kill_all(group: Group<'_>, patience: &mut Patience) -> Result<usize, CgroupError> {
     let mut killed = 0;
     let mut round = 0;
@@ -60,7 +60,7 @@ pub(crate) fn kill_all(group: Group<'_>, patience: &mut Patience) -> Result<usiz
     let result = loop {
         let pids = match group.pids() {
             Ok(pids) => pids,
-            // The group was removed meanwhile; its open directory stays, its files do not.
+            // The group was removed meanwhile; its open directory remains, its files do not.
             Err(error) if is_errno(&error, Errno::NOENT) || is_errno(&error, Errno::NODEV) => {
                 break Ok(killed);
             }
@@ -80,7 +80,7 @@ pub(crate) fn kill_all(group: Group<'_>, patience: &mut Patience) -> Result<usiz
         }
         round += 1;
         if round == ROUNDS_BEFORE_FORK_STOP {
-            // Not sooner: a fork that fails here would count as a process limit of the program.
+            // Not sooner: a fork that fails here would count as the program reaching its process limit.
             pids_max_before = group.ops.read(group.dir, "pids.max").ok();
             let _no_pids_controller_here = group.ops.write(group.dir, "pids.max", "0");
         }
@@ -94,8 +94,8 @@ pub(crate) fn kill_all(group: Group<'_>, patience: &mut Patience) -> Result<usiz
     result
 }
 
-/// Kills the listed processes that are certainly still members. A process id can be reused between listing and
-/// killing, so take a handle first and trust it only if the id is listed afterwards.
+/// Kills the listed processes that are provably still members. A pid can be reused between listing and killing, so get
+/// a pidfd first and use it only if the pid is listed again afterwards.
 fn kill_listed(group: Group<'_>, pids: &[i32]) -> Result<(), CgroupError> {
     let failed = |source| group.failed("kill member of", "cgroup.procs", source);
     let mut handles = Vec::with_capacity(pids.len());
@@ -113,8 +113,8 @@ fn kill_listed(group: Group<'_>, pids: &[i32]) -> Result<(), CgroupError> {
     Ok(())
 }
 
-/// Removes the group `name` and all below it, killing what runs there. A group that is not there is fine.
-/// Adds the number of processes found to `killed`.
+/// Removes the group `name` and all below it, killing what runs there. A missing group is not an error. Adds the number
+/// of processes found to `killed`.
 pub(crate) fn remove_tree(
     ops: &dyn Ops,
     at: BorrowedFd<'_>,
@@ -133,7 +133,7 @@ fn remove_level(
     killed: &mut usize,
     depth_left: u32,
 ) -> Result<(), CgroupError> {
-    // The ordinary case: everything in it has ended.
+    // The usual case: all its processes have ended.
     if removed(ops.remove_dir(at, name)).is_ok() {
         return Ok(());
     }
@@ -147,7 +147,7 @@ fn remove_level(
     let mut patience = patience.fresh();
     let mut hard_errors = 0;
     loop {
-        // Errors on the way down show as a refusal to remove this group, which is the one to report.
+        // Errors below appear as a failure to remove this group, which is the one to report.
         let deeper = clear(group, &mut patience, killed, depth_left);
         let refusal = match removed(ops.remove_dir(at, name)) {
             Ok(()) => return Ok(()),

@@ -1,4 +1,4 @@
-//! Finds and removes what services that are dead left behind.
+//! Finds and removes what dead services left behind.
 
 use std::io;
 use std::mem;
@@ -15,17 +15,17 @@ use crate::remove::remove_tree;
 /// What a sweep found and did.
 #[derive(Debug, Default)]
 pub struct SweepReport {
-    /// Instances of dead services that are gone now, in all hierarchies.
+    /// Instances of dead services removed in all hierarchies.
     pub instances_removed: usize,
-    /// Other instances whose owner lives; not touched.
+    /// Other instances with a live owner; not touched.
     pub instances_live: usize,
-    /// Processes that were found in what was removed, and killed.
+    /// Processes found in what was removed, and killed.
     pub processes_killed: usize,
     /// What could not be removed, and why.
     pub failures: Vec<SweepFailure>,
 }
 
-/// A group that could not be looked at or removed.
+/// A group that could not be checked or removed.
 #[derive(Debug)]
 pub struct SweepFailure {
     /// The group.
@@ -43,7 +43,7 @@ pub(crate) fn sweep(instance: &Instance) -> SweepReport {
     report
 }
 
-/// Instances with their mark, in the first place: removed when the lock can be taken.
+/// Locked instances, in the first place: removed if the lock can be taken.
 fn sweep_marked(instance: &Instance, report: &mut SweepReport) {
     for name in siblings(instance, 0, report) {
         let place = &instance.places[0];
@@ -59,7 +59,7 @@ fn sweep_marked(instance: &Instance, report: &mut SweepReport) {
             }
         };
         match instance.ops.try_lock(dir.as_fd()) {
-            // We hold the lock until `dir` is closed, so no second sweeper comes in between.
+            // We hold the lock until `dir` is closed, so no second sweeper interferes.
             Ok(true) => remove_instance(instance, &name, report),
             Ok(false) => report.instances_live += 1,
             Err(source) => {
@@ -70,8 +70,8 @@ fn sweep_marked(instance: &Instance, report: &mut SweepReport) {
     }
 }
 
-/// Parts of instances in the other places whose marked twin is gone. The mark is made first and removed last, so
-/// these have no owner. List before looking for the mark, else a newborn would look like one of them.
+/// Parts of instances in the other places whose locked counterpart is gone. That is created first and removed last, so
+/// these have no owner. List before checking for it, or a new instance would look like one of them.
 fn sweep_unmarked(instance: &Instance, report: &mut SweepReport) {
     for index in 1..instance.places.len() {
         for name in siblings(instance, index, report) {
@@ -87,13 +87,13 @@ fn has_no_mark(instance: &Instance, name: &str) -> bool {
     twin.is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
 }
 
-/// The same for the groups that only bounded reads, whether this service has one or not.
+/// The same for the groups that only limited reads, whether this service has one or not.
 fn sweep_reads(instance: &Instance, report: &mut SweepReport) {
     let Ok(hierarchy) = &instance.io else { return };
     if instance.place_of_reads().is_some() {
         return;
     }
-    // Nobody has made one.
+    // None was created.
     let Ok(parent) = instance.ops.open_dir(CWD, &hierarchy.parent) else { return };
     for name in others(instance, parent.as_fd(), &hierarchy.parent, report) {
         if has_no_mark(instance, &name) {
@@ -106,14 +106,14 @@ fn sweep_reads(instance: &Instance, report: &mut SweepReport) {
 fn remove_instance(instance: &Instance, name: &str, report: &mut SweepReport) {
     for index in instance.removal_order() {
         if !remove_group(instance, Spot::Parent(index), name, report) {
-            // The mark, which comes last, stays for the next sweep.
+            // The locked directory, which is removed last, remains for the next sweep.
             return;
         }
     }
     report.instances_removed += 1;
 }
 
-/// Our own cells that could not be removed when they were destroyed.
+/// Our own sandboxes' groups that could not be removed when they were destroyed.
 fn retry_leftovers(instance: &Instance, report: &mut SweepReport) {
     let leftovers = mem::take(&mut *instance.leftovers.lock().unwrap_or_else(PoisonError::into_inner));
     for (index, name) in leftovers {

@@ -1,7 +1,7 @@
-//! A limit on what all groups of one service use together, beside the limits of each.
+//! A total limit on all groups of one service, in addition to the limits of each.
 //!
-//! Limits of single sandboxes add up to more than a machine has as soon as enough of them run. Then the kernel would look
-//! for a victim among all processes of the host; with a limit on the sum it looks among ours.
+//! With enough sandboxes the sum of their limits exceeds the machine. Then the kernel would choose a victim among all
+//! processes of the host; with a total limit it chooses among ours.
 
 use std::fs;
 
@@ -12,25 +12,25 @@ use crate::instance::Instance;
 use crate::layout::Version;
 use crate::meminfo::host_memory_bytes;
 
-/// Part of the machine's memory, in percent, that all sandboxes may use together unless told otherwise: what is left is
-/// the service's own and the host's.
+/// Default share of the machine's memory for all sandboxes together, in percent: the rest is for the service and the
+/// host.
 const MEMORY_SHARE_PERCENT: u64 = 85;
-/// Part of the machine's processes, in percent, likewise.
+/// Default share of the machine's processes, in percent.
 const PIDS_SHARE_PERCENT: u64 = 50;
 
-/// One limit on the sum.
+/// One total limit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Total {
-    /// A share of what there is.
+    /// A share of what the machine has.
     #[default]
     Share,
-    /// This much.
+    /// This value.
     Fixed(u64),
-    /// None.
+    /// No limit.
     Unlimited,
 }
 
-/// The limits on the sum that are wanted.
+/// The requested total limits.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Totals {
     /// Memory in bytes.
@@ -39,7 +39,7 @@ pub struct Totals {
     pub pids: Total,
 }
 
-/// The limits on the sum that are in force; `None` for no limit of ours.
+/// The total limits in effect; `None` for no limit of ours.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct TotalLimits {
     /// Memory in bytes.
@@ -92,7 +92,7 @@ fn percent(whole: u64, share: u64) -> u64 {
     (whole / 100 * share).max(1)
 }
 
-/// The smaller of the two bounds on all tasks of the machine (proc_sys_kernel(5)).
+/// The smaller of the two limits on all tasks of the machine (proc_sys_kernel(5)).
 fn machine_pids() -> Option<u64> {
     let read = |name| fs::read_to_string(format!("/proc/sys/kernel/{name}")).ok()?.trim().parse::<u64>().ok();
     ["pid_max", "threads-max"].into_iter().filter_map(read).min()
@@ -108,6 +108,6 @@ mod tests {
         assert!(percent(memory, MEMORY_SHARE_PERCENT) < memory);
         assert!(percent(memory, MEMORY_SHARE_PERCENT) > memory / 2);
         assert!(machine_pids().unwrap() > 100);
-        assert_eq!(percent(7, 50), 1, "never a limit of nothing");
+        assert_eq!(percent(7, 50), 1, "never a limit of zero");
     }
 }

@@ -7,13 +7,14 @@ use crate::limits::CellLimits;
 const MEMORY_LIMIT: &str = "memory.limit_in_bytes";
 /// Memory and swap together. Only with CONFIG_SWAP, and on some kernels only with `swapaccount=1`.
 pub(crate) const MEMORY_AND_SWAP_LIMIT: &str = "memory.memsw.limit_in_bytes";
-/// How often memory and swap together reached their limit; missing where swap is not counted.
+/// How often memory and swap together reached their limit; missing if swap is not accounted.
 pub(crate) const MEMORY_AND_SWAP_FAILURES: &str = "memory.memsw.failcnt";
 
-/// What every cell inherits from its instance: the OOM killer on, and no swapping by the group's own reclaim.
+/// What every sandbox's group inherits from its instance: the OOM killer on, and no swapping by the group's own
+/// reclaim.
 pub(crate) fn prepare_memory(instance: Group<'_>) -> Result<(), CgroupError> {
     instance.write("memory.oom_control", "0")?;
-    // Old kernels count a child's memory in its parent only when told to; newer ones refuse to change it.
+    // Old kernels account a child's memory in its parent only when told to; newer ones refuse to change it.
     if instance.read_if_present("memory.use_hierarchy")?.is_some_and(|text| text.trim() == "0") {
         instance.write("memory.use_hierarchy", "1")?;
     }
@@ -28,8 +29,8 @@ pub(crate) fn set_memory(cell: Group<'_>, limits: &CellLimits) -> Result<(), Cgr
     cell.write_bytes(MEMORY_LIMIT, limits.memory_bytes)
 }
 
-/// The sum of memory and swap may not be below the memory limit: when raising, call this before
-/// [`set_memory`], else after it.
+/// The limit on memory and swap may not be below the memory limit: when raising, call this before [`set_memory`],
+/// otherwise after it.
 pub(crate) fn set_memory_and_swap(cell: Group<'_>, limits: &CellLimits) -> Result<(), CgroupError> {
     cell.write_bytes(MEMORY_AND_SWAP_LIMIT, limits.memory_bytes)
 }

@@ -1,4 +1,4 @@
-//! The files of cgroup v2 (kernel Documentation/admin-guide/cgroup-v2.rst), and those that both versions have.
+//! The files of cgroup v2 (kernel Documentation/admin-guide/cgroup-v2.rst), and those common to both versions.
 
 use crate::controller::Controller;
 use crate::error::CgroupError;
@@ -11,12 +11,12 @@ pub(crate) const SWAP_LIMIT: &str = "memory.swap.max";
 pub(crate) const CONTROLLERS: &str = "cgroup.controllers";
 pub(crate) const SUBTREE_CONTROL: &str = "cgroup.subtree_control";
 
-/// Those of the hierarchy's controllers that a group has to hand down. CPU time is always counted.
+/// Those of the hierarchy's controllers that a group must hand down. CPU time is always accounted.
 pub(crate) fn wanted(hierarchy: &Hierarchy) -> impl Iterator<Item = &'static str> {
     hierarchy.controllers.iter().filter(|controller| **controller != Controller::Cpuacct).map(|c| c.name())
 }
 
-/// Which of the wanted controllers this file (`cgroup.controllers`, `cgroup.subtree_control`) does not list.
+/// The wanted controllers missing in this file (`cgroup.controllers`, `cgroup.subtree_control`).
 pub(crate) fn missing(
     group: Group<'_>,
     file: &str,
@@ -26,8 +26,8 @@ pub(crate) fn missing(
     Ok(wanted(hierarchy).filter(|name| !text.split_whitespace().any(|listed| listed == *name)).collect())
 }
 
-/// Hands the wanted controllers down to the children. Does nothing where they are already handed down, which
-/// is all that a user without rights on an ancestor needs.
+/// Hands the wanted controllers down to the children. Does nothing if they are already handed down, which is all that a
+/// user without permissions on an ancestor needs.
 pub(crate) fn hand_down(group: Group<'_>, hierarchy: &Hierarchy) -> Result<(), CgroupError> {
     let missing_names = missing(group, SUBTREE_CONTROL, hierarchy)?;
     if missing_names.is_empty() {
@@ -47,8 +47,8 @@ pub(crate) fn set_no_swap(cell: Group<'_>) -> Result<(), CgroupError> {
     cell.write_exact(SWAP_LIMIT, "0")
 }
 
-/// Without group kill the trusted first process of the cell, small and old, outlives the program that took
-/// the memory, and can still report.
+/// Without group kill the trusted first process of the sandbox, small and old, outlives the program that used the
+/// memory, and can still report.
 pub(crate) fn set_single_kills(cell: Group<'_>) -> Result<(), CgroupError> {
     cell.write_exact("memory.oom.group", "0")
 }
@@ -76,7 +76,7 @@ pub(crate) fn pids_peak(cell: Group<'_>) -> Result<Option<u64>, CgroupError> {
     cell.number_if_present("pids.peak")
 }
 
-/// The same file on v1 and v2. A cell has no limited group below it, so kernels before and after 6.11, which
+/// The same file on v1 and v2. A sandbox has no limited group below its own, so kernels before and after 6.11, which
 /// count at different levels, agree here.
 pub(crate) fn pids_limit_hits(cell: Group<'_>) -> Result<u64, CgroupError> {
     Ok(cell.keyed("pids.events", "max")?.unwrap_or(0))

@@ -10,14 +10,14 @@ use std::sync::Arc;
 
 pub use executor_docker::{BuildError, BuildStep};
 
-/// A container executor. The engine may come later: until it is there, the executor says what is missing.
+/// A container executor. The engine may start later: until then the executor reports what is missing.
 pub(crate) fn start_docker(
     settings: &Settings,
     flavour: Flavour,
     runtime: Option<&str>,
 ) -> Arc<dyn Executor> {
     let docker = &settings.docker;
-    // A fallback that nobody needs must not keep containers.
+    // An unused fallback must not keep containers.
     let min = if settings.provider == flavour.name() { docker.pool.min } else { 0 };
     let config = DockerConfig {
         flavour,
@@ -41,16 +41,16 @@ pub(crate) fn start_docker(
     }
 }
 
-/// The address of the engine that these settings lead to, `unix://PATH` or `tcp://HOST:PORT`.
+/// The address of the engine that these settings select, `unix://PATH` or `tcp://HOST:PORT`.
 #[must_use]
 pub fn engine_address(engine: &EngineSettings) -> String {
     executor_docker::engine_address(engine.host.as_deref())
 }
 
-/// Builds the sandbox image (DOCKER_IMAGE) from the runtime on the engine, and gives its id.
+/// Builds the sandbox image (DOCKER_IMAGE) from the runtime on the engine, and returns its id.
 ///
 /// # Errors
-/// The step that failed, with what fixes it.
+/// The step that failed, with its fix.
 pub async fn build_image(
     settings: &Settings,
     runtime: &Runtime,
@@ -61,15 +61,15 @@ pub async fn build_image(
         .await
 }
 
-/// Writes what the sandbox image holds, the runtime and the guest agent, as a tar archive.
+/// Writes the content of the sandbox image, the runtime and the guest agent, as a tar archive.
 ///
 /// # Errors
-/// The operating system's, of the runtime's files or of `to`.
+/// An I/O error of the runtime's files or of `to`.
 pub fn write_image_tree(runtime: &Runtime, to: impl Write) -> io::Result<()> {
     executor_docker::write_tree(&runtime.rootfs, to, &|_| ())
 }
 
-/// What the sandbox image is made from.
+/// The content of the sandbox image.
 fn image_source(runtime: &Runtime) -> ImageSource {
     ImageSource {
         rootfs: runtime.rootfs.clone(),

@@ -1,7 +1,7 @@
 //! The store of `run --out DIR`: writes a program's output files into a directory of the caller.
 //!
-//! Names and content come from a program that nobody trusts, and the directory belongs to whoever called. So
-//! nothing that exists is replaced or followed: files are new (`O_EXCL`), and a symbolic link in the place
+//! Names and content come from an untrusted program, and the directory belongs to the caller. So
+//! nothing that exists is replaced or followed: files are created with `O_EXCL`, and a symbolic link in place
 //! of a directory is refused.
 
 use async_trait::async_trait;
@@ -12,10 +12,10 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 use storage::{CleanError, Cleaned, Link, NewFile, PutError, Store, StoreHealth, StoredFile};
 
-/// How long the link of a saved file is said to live: it is a plain file, so "for ever" in whole years.
+/// Nominal lifetime of a saved file's link: a plain file does not expire, so many years.
 const LIFETIME_S: i64 = 100 * 365 * 24 * 3600;
 
-/// What the path of an address has percent-encoded: all but unreserved characters (RFC 3986, 2.3) and the slash.
+/// Characters to percent-encode in a path: all except unreserved characters (RFC 3986, 2.3) and the slash.
 const NOT_IN_A_PATH: AsciiSet =
     NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
@@ -26,10 +26,10 @@ pub(crate) struct DirectoryStore {
 }
 
 impl DirectoryStore {
-    /// Opens the directory, and makes it when it is missing.
+    /// Opens the directory, and creates it if it is missing.
     ///
     /// # Errors
-    /// The system's, when it cannot be made or is no directory.
+    /// An I/O error, if it cannot be created or is not a directory.
     pub(crate) fn open(root: &Path) -> io::Result<Self> {
         fs::create_dir_all(root)?;
         Ok(Self { root: fs::canonicalize(root)? })
@@ -46,7 +46,7 @@ impl DirectoryStore {
             directory.push(component);
             match fs::create_dir(&directory) {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                    // Of the link, not of its target.
+                    // Metadata of the link, not of its target.
                     if !fs::symlink_metadata(&directory)?.is_dir() {
                         return Err(io::Error::from(io::ErrorKind::NotADirectory));
                     }
@@ -68,7 +68,7 @@ impl Store for DirectoryStore {
     }
 
     async fn put(&self, file: NewFile) -> Result<StoredFile, PutError> {
-        // On this thread: `run` has nothing else to do.
+        // Blocks this thread: `run` has nothing else to do.
         let path = self.write(&file).map_err(|source| match source.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
                 PutError::Full { step: "write the file", source }

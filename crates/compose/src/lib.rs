@@ -1,6 +1,6 @@
-//! From settings to parts: the runtime, the executors, the stores, the service's configuration.
+//! Builds the service's parts from the settings: runtime, executors, stores, configuration.
 //!
-//! The only crate that names every executor and store: whoever uses it (the binary, doctor, bench) has settings and the
+//! The only crate that names every executor and store: its users (the binary, doctor, bench) see only settings and the
 //! traits of `executor` and `storage`.
 
 mod containers;
@@ -27,13 +27,13 @@ use storage::{LocalConfig, LocalStore, OpenError, Rotated};
 use unusable::Unusable;
 use validator::Policy;
 
-/// Seconds for a program where the request names none (contract); never more than `MAX_TIMEOUT`.
+/// Default timeout of a program in seconds (contract); never more than `MAX_TIMEOUT`.
 const TIMEOUT_S_DEFAULT: u32 = 10;
 
-/// The root file system that programs run in: the operator's own, or the one that `setup` made.
+/// The root file system that programs run in: the operator's own, or the one that `setup` prepared.
 ///
 /// # Errors
-/// When there is none, with the command that makes it.
+/// If there is none, with the command that prepares it.
 pub fn load_runtime(settings: &Settings) -> Result<Runtime, LoadError> {
     match &settings.runtime_rootfs {
         Some(rootfs) => Runtime::from_rootfs(rootfs),
@@ -41,11 +41,11 @@ pub fn load_runtime(settings: &Settings) -> Result<Runtime, LoadError> {
     }
 }
 
-/// The same where only a container executor is active: its programs run in the sandbox image, so a service of theirs may
-/// do without a runtime (`None`).
+/// The same, but `None` if only container executors are active: their programs run in the sandbox image, so they need
+/// no runtime.
 ///
 /// # Errors
-/// When there is none and an executor needs it.
+/// If there is none and an executor needs it.
 pub fn load_runtime_if_needed(settings: &Settings) -> Result<Option<Runtime>, LoadError> {
     match load_runtime(settings) {
         Err(LoadError::NotPrepared { .. } | LoadError::OtherList { .. }) if !uses_native(settings) => {
@@ -55,7 +55,7 @@ pub fn load_runtime_if_needed(settings: &Settings) -> Result<Option<Runtime>, Lo
     }
 }
 
-/// Starts the active executors, in their order. One that cannot start is in the chain all the same, unhealthy,
+/// Starts the active executors, in order. One that cannot start is still in the chain, unhealthy,
 /// with the reason, and with hints for the `command` that was typed.
 pub async fn start_executors(
     settings: &Settings,
@@ -75,7 +75,7 @@ pub async fn start_executors(
             "docker" => start_docker(settings, Flavour::Docker, None),
             "gvisor" => start_docker(settings, Flavour::Gvisor, Some(&settings.docker.gvisor_runtime)),
             "kata" => start_docker(settings, Flavour::Kata, Some(&settings.docker.kata_runtime)),
-            // The settings let nothing else through; a new name in their list belongs here too.
+            // The settings accept no other name; a new name in their list must be added here too.
             _ => continue,
         };
         executors.push(executor);
@@ -83,16 +83,16 @@ pub async fn start_executors(
     executors
 }
 
-/// What a sandbox of this executor may use.
+/// The limits of this executor's sandboxes.
 #[must_use]
 pub fn limits_of(settings: &Settings, executor: &str) -> SandboxLimits {
     if executor == NATIVE { settings.native_limits } else { settings.docker.limits }
 }
 
-/// Opens the store of output files; `None` when storage is off.
+/// Opens the store of output files; `None` if storage is off.
 ///
 /// # Errors
-/// When the directory cannot be used.
+/// If the directory cannot be used.
 pub fn open_store(settings: &Settings) -> Result<Option<Arc<LocalStore>>, OpenError> {
     if !settings.storage.enabled {
         return Ok(None);
@@ -108,25 +108,25 @@ pub fn open_store(settings: &Settings) -> Result<Option<Arc<LocalStore>>, OpenEr
     LocalStore::open(config).map(|store| Some(Arc::new(store)))
 }
 
-/// Opens the store of `run --out DIR`: plain files below that directory, which is made when it is missing. No file that is
-/// there already is replaced.
+/// Opens the store of `run --out DIR`: plain files below that directory, which is created if it is missing. Existing files
+/// are not replaced.
 ///
 /// # Errors
-/// The operating system's, when the directory cannot be made or is none.
+/// An I/O error, if the directory cannot be created or the path is not a directory.
 pub fn open_directory(directory: &Path) -> io::Result<Arc<dyn Store>> {
     Ok(Arc::new(DirectoryStore::open(directory)?))
 }
 
-/// Makes a new key for download links. Links of earlier keys stay valid until they end, or end now with `end_links`. A
-/// service that runs takes the new key without a restart; the settings must be its own.
+/// Creates a new key for download links. Links of earlier keys stay valid until they expire, or become invalid at once with
+/// `end_links`. A running service uses the new key without a restart; the settings must be its own.
 ///
 /// # Errors
-/// When there is no store yet, or its keys cannot be read, written or trusted.
+/// If there is no store yet, or its keys cannot be read, written or trusted.
 pub fn rotate_link_key(settings: &Settings, end_links: bool) -> Result<Rotated, OpenError> {
     LocalStore::rotate_key(&files_dir(settings), settings.storage.link_lifetime, end_links)
 }
 
-/// Where the local store keeps its files.
+/// Directory of the local store.
 fn files_dir(settings: &Settings) -> PathBuf {
     settings.data_dir.join("files")
 }
@@ -136,7 +136,7 @@ fn files_dir(settings: &Settings) -> PathBuf {
 pub fn service_config(settings: &Settings, runtime: Option<&Runtime>) -> ServiceConfig {
     let limits = settings.exec_limits_max;
     let timeout_s_max = u32::try_from(limits.wall_time.as_secs()).unwrap_or(u32::MAX);
-    // Of an image the version is not known here. What is too new for its interpreter, that refuses by itself.
+    // The Python version of an image is not known here; its interpreter rejects syntax that is too new.
     let (major, minor, _) = runtime.map_or(runtime::NEWEST_PYTHON, |runtime| runtime.python_version);
     let validator = &settings.validator;
     let policy = Policy {
@@ -160,18 +160,18 @@ pub fn service_config(settings: &Settings, runtime: Option<&Runtime>) -> Service
     }
 }
 
-/// What to say when there is no runtime.
+/// The message for a missing runtime.
 #[must_use]
 pub fn no_runtime(error: &LoadError) -> String {
     format!("there is no Python runtime to run programs in: {}", executor::error_chain(error))
 }
 
-/// Longest time for the executors to remove what they keep ready.
+/// Longest time for the executors to remove their sandboxes.
 const EXECUTORS_STOP_TIME_MAX: Duration = Duration::from_secs(15);
 
-/// Shuts the executors down, within a bound: a stuck one must not keep the process alive.
+/// Shuts the executors down within a bound: a stuck one must not keep the process alive.
 pub async fn stop_executors(chain: &Chain) {
     if tokio::time::timeout(EXECUTORS_STOP_TIME_MAX, chain.shut_down()).await.is_err() {
-        tracing::error!("an executor did not stop; the next start removes what it left");
+        tracing::error!("an executor did not shut down in time; the next start removes its leftovers");
     }
 }

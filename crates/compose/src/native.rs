@@ -1,4 +1,4 @@
-//! The native executor: when it is used, what it needs of the host, its start.
+//! The native executor: whether it is used, what it needs from the host, how it is started.
 
 use crate::unusable::Unusable;
 use executor::Executor;
@@ -16,22 +16,22 @@ pub fn uses_native(settings: &Settings) -> bool {
     settings.active_providers().contains(&NATIVE)
 }
 
-/// How this host looks to the code that lays out cgroups, for messages of the subcommand `command`.
+/// This host's view for the code that lays out cgroups, with messages for the subcommand `command`.
 #[must_use]
 pub fn host_view(command: &'static str) -> cgroup::HostView {
     executor_native::host_view(command)
 }
 
-/// The commands that let this program make user namespaces where AppArmor forbids that; `None` where it does not.
+/// The commands that let this program create user namespaces if AppArmor forbids it; `None` if it does not.
 #[must_use]
 pub fn apparmor_fix() -> Option<String> {
     executor_native::apparmor_restricts().then(executor_native::apparmor_fix)
 }
 
-/// Makes the control groups of our own container writable, where the settings ask for it.
+/// Makes the cgroups of our own container writable, if the settings ask for it.
 ///
 /// # Errors
-/// With what fixes it.
+/// The cause and its fix.
 pub fn prepare_cgroups(settings: &Settings) -> Result<(), String> {
     if !settings.native_cgroup_remount {
         return Ok(());
@@ -39,7 +39,7 @@ pub fn prepare_cgroups(settings: &Settings) -> Result<(), String> {
     cgroup::make_writable().map(drop).map_err(|error| executor::error_chain(&error))
 }
 
-/// Starts the native executor, or gives one that says why it did not start.
+/// Starts the native executor, or returns an unusable one with the reason.
 pub(crate) async fn start_native(
     settings: &Settings,
     runtime: &Runtime,

@@ -1,7 +1,7 @@
-//! An executor that could not be started: it takes its place in the chain and says why.
+//! A placeholder in the chain for an executor that could not be started; it reports why.
 //!
-//! A host that cannot hold the promises must not stop `/health` from telling so: the service starts, answers 503
-//! and names the reason, and nothing ever runs.
+//! On a host that does not meet the requirements `/health` must still report that: the service starts, answers 503
+//! with the reason, and runs nothing.
 
 use async_trait::async_trait;
 use executor::{Executor, ExecutorError, Freshness, Health, Hints, Sandbox};
@@ -14,7 +14,7 @@ pub(crate) struct Unusable {
 }
 
 impl Unusable {
-    /// The executor `name`, which cannot work for this reason (with what fixes it).
+    /// The executor `name`, which is unusable for this reason (with its fix).
     pub(crate) fn new(name: &'static str, reason: impl Into<String>) -> Self {
         Self { name, reason: reason.into() }
     }

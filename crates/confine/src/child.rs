@@ -1,12 +1,12 @@
-//! A new process on its way behind the walls: the steps between fork and program.
+//! Isolates a new process: the steps between fork and program.
 //!
-//! The process comes from one of two forks. The agent forks itself, and the last step executes the interpreter.
-//! Or a template forks itself ([`crate::template`]): then the interpreter is there already, and the first steps
-//! bring the process into its cell. The steps between are the same code for both, so that the fast way has every
-//! wall of the slow one.
+//! The process comes from one of two forks. Either the agent forks itself, and the last step executes the interpreter.
+//! Or a template forks itself ([`crate::template`]): then the interpreter already runs, and the first steps move the
+//! process into its sandbox. The steps in between are the same code for both, so that the fast path has every
+//! protection of the slow one.
 //!
-//! Nothing here allocates, takes a lock or logs; a step that fails ends the process with its number and the errno.
-//! No part of the standard library is used: a template loads this code into an interpreter of any C library.
+//! Nothing here allocates, takes a lock or logs; a failing step ends the process with its number and the errno. No part
+//! of the standard library is used: a template loads this code into an interpreter of any C library.
 
 #![allow(unsafe_code, reason = "execve(2), dup2(2) of fixed numbers and close_range(2) after the fork")]
 
@@ -21,44 +21,44 @@ use rustix::process::{Resource, Rlimit};
 use rustix::thread::{CapabilitySet, CpuSet, LinkNameSpaceType};
 use seccomp::Insn;
 
-/// What the steps need, made before the fork.
+/// The steps' input, prepared before the fork.
 pub(crate) struct Child<'a> {
-    /// The cell to enter.
+    /// The sandbox to enter.
     pub(crate) cell: Option<Cell<'a>>,
-    /// Become descriptors 0, 1, 2, 3, ... in this order. Their own numbers are above all of those.
+    /// Become descriptors 0, 1, 2, 3, ... in this order. Their current numbers are above all of those.
     pub(crate) sources: &'a [BorrowedFd<'a>],
-    /// Descriptors of this process besides the program's.
+    /// The descriptors of this process other than the program's.
     pub(crate) ends: Ends<'a>,
     /// Working directory.
     pub(crate) directory: &'a CStr,
     /// The user and group to become.
     pub(crate) user: Option<(u32, u32)>,
-    /// Resource limits: soft = hard.
+    /// Resource limits: soft and hard limit are equal.
     pub(crate) limits: &'a [(Resource, u64)],
     /// CPUs to run on.
     pub(crate) cpus: Option<&'a CpuSet>,
     /// Capabilities to keep; none for a program.
     pub(crate) kept: CapabilitySet,
-    /// The filter of system calls.
+    /// The seccomp filter.
     pub(crate) filter: Option<&'a [Insn]>,
-    /// Hear of refused calls.
+    /// Report blocked system calls to the listener.
     pub(crate) notify: bool,
-    /// What to execute.
+    /// The executable.
     pub(crate) image: Option<Executable<'a>>,
     /// For tests: this step fails with EIO.
     pub(crate) fail_at: Option<Step>,
 }
 
-/// The cell that a forked interpreter enters.
+/// The sandbox that a forked interpreter enters.
 pub(crate) struct Cell<'a> {
-    /// Its namespaces but the one of pids, which is chosen before the fork (setns(2)), and that of the user, which
-    /// is the template's own as well.
+    /// Its namespaces, except the pid namespace, which is chosen before the fork (setns(2)), and the user namespace,
+    /// which it shares with the template.
     pub(crate) namespaces: &'a [BorrowedFd<'a>],
     /// A file to join each of its cgroups.
     pub(crate) cgroups: &'a [BorrowedFd<'a>],
 }
 
-/// The kinds of [`Cell::namespaces`], in their order.
+/// The kinds of [`Cell::namespaces`], in the same order.
 pub(crate) const ENTERED_KINDS: [LinkNameSpaceType; 5] = [
     LinkNameSpaceType::Mount,
     LinkNameSpaceType::Network,
@@ -67,39 +67,39 @@ pub(crate) const ENTERED_KINDS: [LinkNameSpaceType; 5] = [
     LinkNameSpaceType::ControlGroup,
 ];
 
-/// An executable with null-terminated arrays of null-terminated strings, as execve(2) wants them.
+/// An executable with null-terminated arrays of null-terminated strings, as execve(2) requires.
 pub(crate) struct Executable<'a> {
     pub(crate) path: &'a CStr,
     pub(crate) arguments: &'a [*const c_char],
     pub(crate) environment: &'a [*const c_char],
 }
 
-/// Descriptors of the child besides the program's: above those, and gone when the program begins.
+/// Descriptors of the child other than the program's: numbered above those, and closed when the program begins.
 #[derive(Clone, Copy)]
 pub(crate) struct Ends<'a> {
-    /// A failed step is written here: its number, then the errno.
+    /// Reports a failed step: its number, then the errno.
     pub(crate) report: BorrowedFd<'a>,
     /// The filter's listener is sent here.
     pub(crate) listener_socket: BorrowedFd<'a>,
-    /// The landlock rules, where there are some.
+    /// The Landlock rules, if any.
     pub(crate) ruleset: Option<BorrowedFd<'a>>,
 }
 
-/// Bytes of a report: the number of a step and an errno, or [`ENTERED`] and a pid.
+/// Length of a report in bytes: the number of a step and an errno, or [`ENTERED`] and a pid.
 pub(crate) const REPORT_BYTES: usize = 5;
-/// Stands where the number of a failed step would: a forked interpreter is behind every wall.
+/// In place of a failed step's number: a forked interpreter is fully isolated.
 pub(crate) const ENTERED: u8 = 0;
-/// Stands there too: the template could not fork into the cell.
+/// In place of a failed step's number: the template could not fork into the sandbox.
 pub(crate) const FORK_FAILED: u8 = u8::MAX;
 
-/// Where on the stage a cell has its root.
+/// Path of a sandbox's root on the stage.
 pub(crate) const CELL: &CStr = c"/cell";
 
 impl Child<'_> {
     /// Applies the steps in order.
     ///
     /// # Errors
-    /// The first that failed. The process must end then.
+    /// The first step that failed. The process must end then.
     pub(crate) fn apply_all(&self) -> Result<(), (Step, Errno)> {
         for step in PROGRAM_STEPS.into_iter().filter(|step| self.needs(*step)) {
             let result = if self.fail_at == Some(step) { Err(Errno::IO) } else { self.apply(step) };
@@ -120,12 +120,12 @@ impl Child<'_> {
         is_wanted && step.is_of(self.cell.is_some())
     }
 
-    /// Tells the parent which step failed.
+    /// Reports the failed step to the parent.
     pub(crate) fn report(&self, failed: (Step, Errno)) {
         self.write_report(failed.0 as u8, failed.1.raw_os_error());
     }
 
-    /// Says whether anybody listens.
+    /// Writes a report; whether anyone receives it.
     pub(crate) fn write_report(&self, first: u8, number: i32) -> bool {
         let mut report = [first, 0, 0, 0, 0];
         report[1..].copy_from_slice(&number.to_le_bytes());
@@ -160,8 +160,8 @@ impl Child<'_> {
                     return Ok(());
                 }
                 match rights::lock_capabilities() {
-                    // In a container the right to lock is gone, too, and gVisor has no such locks. The bounding set was
-                    // just seen to be empty, so no exec gives anything back.
+                    // In a container the capability to lock is gone, too, and gVisor has no such locks. The bounding
+                    // set was just checked to be empty, so no exec restores anything.
                     Err(Errno::PERM | Errno::INVAL) => Ok(()),
                     other => other,
                 }
@@ -175,7 +175,7 @@ impl Child<'_> {
             Step::Landlock => self.enter_landlock(),
             Step::Seccomp => self.install_filter(),
             Step::Files => self.set_limits(|resource| resource == Resource::Nofile),
-            // What exec does by itself: the memory is the program's own, and /proc shows it to its own user.
+            // What exec does implicitly: the memory is the program's own, and /proc shows it to the program's user.
             Step::Dumpable => {
                 rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::Dumpable)
             }
@@ -186,7 +186,7 @@ impl Child<'_> {
     fn join_cgroups(&self) -> rustix::io::Result<()> {
         let Some(cell) = &self.cell else { return Ok(()) };
         for join in cell.cgroups {
-            // cgroups(7): zero is the writing process itself.
+            // cgroups(7): zero stands for the writing process.
             rustix::io::write(join, b"0")?;
         }
         Ok(())
@@ -194,11 +194,11 @@ impl Child<'_> {
 
     fn enter_namespaces(&self) -> rustix::io::Result<()> {
         let Some(cell) = &self.cell else { return Ok(()) };
-        // Each by its kind: the template's filter lets nothing else pass.
+        // Each by its kind: the template's filter allows nothing else.
         for (&namespace, kind) in cell.namespaces.iter().zip(ENTERED_KINDS) {
             rustix::thread::move_into_link_name_space(namespace, Some(kind))?;
         }
-        // A mount namespace is entered at its root, the stage; the cell's is below (`mounts`).
+        // Entering a mount namespace leads to its root, the stage; the sandbox's root is below it (`mounts`).
         rustix::process::chroot(CELL)
     }
 
@@ -213,7 +213,7 @@ impl Child<'_> {
         Ok(())
     }
 
-    /// Leaves the placed descriptors and, until the program begins, the ends.
+    /// Keeps the placed descriptors and, until the program begins, the ends.
     fn close_others(&self) -> rustix::io::Result<()> {
         let placed = RawFd::try_from(self.sources.len()).unwrap_or(RawFd::MAX);
         let ruleset = self.ends.ruleset.as_ref().map_or(RawFd::MAX, AsRawFd::as_raw_fd);
@@ -227,7 +227,7 @@ impl Child<'_> {
         if first == RawFd::MAX { Ok(()) } else { close_range(first, RawFd::MAX) }
     }
 
-    /// Closes the ends, too: what exec does through their close-on-exec flags.
+    /// Closes the ends, too, as exec does through their close-on-exec flags.
     #[cfg(feature = "hook")]
     pub(crate) fn close_ends(&self) {
         let placed = RawFd::try_from(self.sources.len()).unwrap_or(RawFd::MAX);
@@ -236,11 +236,11 @@ impl Child<'_> {
 
     fn set_limits(&self, which: fn(Resource) -> bool) -> rustix::io::Result<()> {
         for &(resource, wanted) in self.limits.iter().filter(|(resource, _)| which(*resource)) {
-            // Going over a hard limit needs a right that nobody here has; less than wanted is only tighter.
+            // Exceeding a hard limit needs a capability that no process here has; a lower limit is only stricter.
             let value = rustix::process::getrlimit(resource).maximum.map_or(wanted, |most| most.min(wanted));
             match rustix::process::setrlimit(resource, Rlimit { current: Some(value), maximum: Some(value) })
             {
-                // Linux never refuses to lower a limit. gVisor does for what it has not got at all.
+                // Linux never refuses to lower a limit. gVisor does for limits it does not implement.
                 Err(Errno::PERM) if is_optional(resource) => {}
                 other => other?,
             }
@@ -272,12 +272,12 @@ impl Child<'_> {
     }
 }
 
-/// Limits of things that a kernel may lack: message queues, real-time scheduling, queued signals.
+/// Limits that a kernel may lack: message queues, real-time scheduling, queued signals.
 fn is_optional(resource: Resource) -> bool {
     matches!(resource, Resource::Msgqueue | Resource::Nice | Resource::Rtprio | Resource::Sigpending)
 }
 
-/// Ends this process at once, without destructors or buffers of the parent that it was cloned from.
+/// Ends this process immediately, without running destructors or flushing buffers inherited from its parent.
 pub fn exit_now(code: i32) -> ! {
     // SAFETY: _exit(2) touches no memory of ours and does not return.
     unsafe { libc::_exit(code) }
@@ -294,16 +294,16 @@ pub(crate) fn close_range(first: RawFd, last: RawFd) -> rustix::io::Result<()> {
     if result == 0 { Ok(()) } else { Err(last_errno()) }
 }
 
-/// proc_pid_oom_score_adj(5): 1000 is chosen first, before every template.
+/// proc_pid_oom_score_adj(5): 1000 is killed first, before every template.
 const PROGRAM_SCORE: &[u8] = b"1000";
 const TEMPLATE_SCORE: &[u8] = b"500";
 
-/// Raises this process's score. Raising needs no right. Where `/proc` is not writable, as in
-/// some containers, the container's own limits stand in.
+/// Raises this process's score, which needs no capability. Where `/proc` is not writable, as in some containers, the
+/// container's own limits stand in.
 fn raise_oom_score(score: &[u8]) -> rustix::io::Result<()> {
     let flags = OFlags::WRONLY | OFlags::CLOEXEC;
-    // An undumpable process's files in /proc belong to root. This copy of the agent holds nothing to hide, nobody
-    // else is in the cell yet, and exec makes it dumpable anyway.
+    // An undumpable process's files in /proc belong to root. This copy of the agent has nothing to hide, no other
+    // process is in the sandbox yet, and exec makes it dumpable anyway.
     rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::Dumpable)?;
     match rustix::fs::open(c"/proc/self/oom_score_adj", flags, Mode::empty()) {
         Ok(file) => rustix::io::write(&file, score).map(drop),
@@ -333,7 +333,7 @@ fn restrict_self(ruleset: BorrowedFd<'_>) -> rustix::io::Result<()> {
     if result == 0 { Ok(()) } else { Err(last_errno()) }
 }
 
-/// Sends one descriptor with one byte; async-signal-safe, no allocation.
+/// Sends one descriptor with one byte; async-signal-safe, without allocation.
 fn send_descriptor(socket: BorrowedFd<'_>, descriptor: BorrowedFd<'_>) -> rustix::io::Result<()> {
     use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
     let mut space = [core::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];

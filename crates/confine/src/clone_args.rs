@@ -1,9 +1,9 @@
-//! The arguments of clone3(2), for a child that is born into a control group.
+//! The arguments of clone3(2), for a child created in a cgroup.
 
 use rustix::fd::{AsRawFd, BorrowedFd};
 use rustix::io::Errno;
 
-/// `struct clone_args` of linux/sched.h, as long as Linux 5.7 has it.
+/// `struct clone_args` of linux/sched.h, with the length of Linux 5.7.
 #[repr(C)]
 pub(crate) struct CloneArgs {
     flags: u64,
@@ -20,11 +20,12 @@ pub(crate) struct CloneArgs {
 }
 
 const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
-/// SIGCHLD, asm-generic/signal.h: the same on every machine this is built for.
+/// SIGCHLD, asm-generic/signal.h: the same on every supported architecture.
 const EXIT_SIGNAL: u64 = 17;
 
 impl CloneArgs {
-    /// For a child in `group`. `pidfd` is the address of an int that takes its descriptor, where `flags` ask for one.
+    /// For a child in the cgroup `group`. `pidfd` is the address of an int for the child's pidfd, if `flags` request
+    /// one.
     pub(crate) fn into_group(flags: u64, pidfd: u64, group: BorrowedFd<'_>) -> Result<Self, Errno> {
         Ok(Self {
             flags: flags | CLONE_INTO_CGROUP,

@@ -4,7 +4,7 @@
 
 use rustix::io::Errno;
 
-/// What the last call of this thread through libc failed with.
+/// The error of this thread's last failed call through libc.
 pub(crate) fn last_errno() -> Errno {
     // SAFETY: the function has no preconditions.
     let errno = unsafe { libc::__errno_location() };

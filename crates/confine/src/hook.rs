@@ -1,8 +1,8 @@
-//! The template's half of [`crate::template`]: serves forks of the interpreter that has loaded this code.
+//! The template's side of [`crate::template`]: serves requests to fork the interpreter that has loaded this code.
 //!
-//! The interpreter calls [`sandbox_template_serve`] when it has imported what it shall, and holds its global lock.
-//! For each request the function forks the process into the cell that asks; in the fork it puts up every wall and
-//! returns. The template itself never returns from it before it ends, and never reads a byte of a program.
+//! The interpreter calls [`sandbox_template_serve`] after its imports, holding its global lock. For each request the
+//! function forks the process into the requesting sandbox; in the fork it applies every protection and returns. In the
+//! template itself it returns only to end it, and it never reads a byte of a program.
 
 #![allow(unsafe_code, reason = "the interpreter's C interface, and functions with C names for it to call")]
 
@@ -19,34 +19,34 @@ use rustix::net::{
 use rustix::thread::{CapabilitySet, LinkNameSpaceType};
 use seccomp::{INSTRUCTIONS_MAX, Insn};
 
-/// Where programs run.
+/// The program's working directory.
 const DIRECTORY: &core::ffi::CStr = c"/tmp/output";
-/// Descriptors that a program may be given: what is received must lie above all of them.
+/// Descriptor numbers a program may be given: received ones must be above all of them.
 const PLACED_MAX: i32 = 32;
-/// A template whose memory has grown by more than this, in KiB, gives itself up: each fork would copy it.
+/// A template whose memory has grown by more than this, in KiB, ends: each fork would copy it.
 const GROWTH_KIB_MAX: i64 = 32 * 1024;
 
-/// What a template says when it is ready.
+/// Sent by a template when it is ready.
 const READY: &[u8] = b"ready";
 
-/// [`sandbox_template_serve`]: this is a fork, behind every wall.
+/// Result of [`sandbox_template_serve`]: this is a fork, fully isolated.
 const IN_CELL: c_int = 0;
 /// The launcher closed its end.
 const CLOSED: c_int = 1;
-/// The template has grown.
+/// The template's memory has grown too much.
 const GROWN: c_int = 2;
 /// The socket broke.
 const BROKEN: c_int = 3;
 
 unsafe extern "C" {
     // "Process-wide parameters"/"Operating System Utilities" of the interpreter's C interface, since 3.7: what
-    // os.fork() calls around fork(2). All want the global lock.
+    // os.fork() calls around fork(2). All need the global lock.
     fn PyOS_BeforeFork();
     fn PyOS_AfterFork_Parent();
     fn PyOS_AfterFork_Child();
 }
 
-/// Serves requests from the socket with this number. See the constants for what it returns.
+/// Serves requests from the socket with this number. Returns one of the constants above.
 ///
 /// # Safety
 /// `control` must be an open socket that stays open; the caller must hold the interpreter's global lock and be the
@@ -58,12 +58,12 @@ pub unsafe extern "C" fn sandbox_template_serve(control: c_int) -> c_int {
     if reserve_low_numbers(control).is_err() {
         return BROKEN;
     }
-    // Never taken: it tells every agent that requests are served from now on.
+    // Never received: its presence tells every agent that requests are served from now on.
     if send(control, READY, SendFlags::NOSIGNAL).is_err() {
         return BROKEN;
     }
     let memory_at_start = memory_peak_kib();
-    // Cleared once, not for each request: after a fork each page that is touched is copied.
+    // Cleared once, not per request: after a fork each page touched is copied.
     let mut words = [0u64; REQUEST_WORDS_MAX];
     let mut room = [Insn { code: 0, jt: 0, jf: 0, k: 0 }; INSTRUCTIONS_MAX];
     loop {
@@ -77,7 +77,7 @@ pub unsafe extern "C" fn sandbox_template_serve(control: c_int) -> c_int {
         if let Some(parsed) = Parsed::from_words(packet)
             && serve_one(&parsed, packet, &mut room, &received) == Side::Orphan
         {
-            // In the fork their numbers are closed, and may be others' by now.
+            // In the fork their numbers are closed, and may have been reused by now.
             let _ = ManuallyDrop::new(received);
             return IN_CELL;
         }
@@ -87,14 +87,14 @@ pub unsafe extern "C" fn sandbox_template_serve(control: c_int) -> c_int {
     }
 }
 
-/// Descriptors in the order in which they came.
+/// Descriptors in the order in which they were received.
 #[derive(Default)]
 struct Received {
     descriptors: [Option<OwnedFd>; REQUEST_DESCRIPTORS_MAX],
     count: usize,
 }
 
-/// Forks into the cell of one request. An answer goes to the agent that asked, whatever happens.
+/// Forks into the sandbox of one request. The requesting agent always gets a reply.
 fn serve_one(
     parsed: &Parsed,
     packet: &[u64],
@@ -126,7 +126,7 @@ fn serve_one(
     match fork_into(parts.namespaces[0], parts.group) {
         Ok((Side::Template, _)) => Side::Template,
         Ok((Side::Orphan, is_inside)) => {
-            // The first of the files is the v2 group's.
+            // The first of the files is the v2 cgroup's.
             let cgroups = parts.cgroups().get(usize::from(is_inside)..).unwrap_or_default();
             enter(&Child { cell: child.cell.map(|cell| Cell { cgroups, ..cell }), ..child });
             Side::Orphan
@@ -138,14 +138,14 @@ fn serve_one(
     }
 }
 
-/// In the fork: every wall, then what the interpreter does after a fork.
+/// Runs in the fork: applies every protection, then what the interpreter does after a fork.
 fn enter(child: &Child<'_>) {
     if let Err(failed) = child.apply_all() {
         child.report(failed);
         exit_now(127);
     }
     if !child.write_report(ENTERED, rustix::process::getpid().as_raw_nonzero().get()) {
-        // The agent has given up, and its cell with it.
+        // The agent has given up, and its sandbox with it.
         exit_now(127);
     }
     child.close_ends();
@@ -165,7 +165,7 @@ fn fork_into(pids: BorrowedFd<'_>, group: Option<BorrowedFd<'_>>) -> Result<(Sid
     side
 }
 
-/// The descriptors of a request by what they are for.
+/// The descriptors of a request by purpose.
 struct Parts<'a> {
     namespaces: [BorrowedFd<'a>; NAMESPACES],
     sources: ([BorrowedFd<'a>; REQUEST_DESCRIPTORS_MAX], usize),
@@ -175,7 +175,7 @@ struct Parts<'a> {
 }
 
 impl<'a> Parts<'a> {
-    /// `None` when there are too few.
+    /// `None` if there are too few.
     fn split(all: &[Option<BorrowedFd<'a>>], parsed: &Parsed) -> Option<Self> {
         let first = (*all.first()?)?;
         let mut rest = all.iter().copied();
@@ -196,7 +196,7 @@ impl<'a> Parts<'a> {
             *cgroups.0.get_mut(cgroups.1)? = join;
             cgroups.1 += 1;
         }
-        // Outside of one of its groups a program would have no limit there.
+        // Outside one of its cgroups a program would have no limit there.
         if cgroups.1 != parsed.cgroups {
             return None;
         }
@@ -213,8 +213,8 @@ impl<'a> Parts<'a> {
     }
 }
 
-/// Takes every number below [`PLACED_MAX`], so that nothing that is received gets one. They stay for the template's
-/// life and are closed in each fork.
+/// Occupies every number below [`PLACED_MAX`], so that no received descriptor gets one. They stay open for the
+/// template's life and are closed in each fork.
 fn reserve_low_numbers(control: BorrowedFd<'_>) -> rustix::io::Result<()> {
     use rustix::fd::IntoRawFd;
     loop {
@@ -226,7 +226,7 @@ fn reserve_low_numbers(control: BorrowedFd<'_>) -> rustix::io::Result<()> {
     }
 }
 
-/// Numbers of descriptors.
+/// Descriptor numbers.
 trait Number {
     fn as_raw(&self) -> i32;
 }
@@ -237,7 +237,7 @@ impl Number for BorrowedFd<'_> {
     }
 }
 
-/// Waits for one packet; its length in words, 0 when the other ends are all closed.
+/// Waits for one packet; returns its length in words, 0 when the other ends are all closed.
 fn receive(control: BorrowedFd<'_>, words: &mut [u64], received: &mut Received) -> Result<usize, Errno> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(REQUEST_DESCRIPTORS_MAX))];
     let mut ancillary = RecvAncillaryBuffer::new(&mut space);
@@ -252,7 +252,7 @@ fn receive(control: BorrowedFd<'_>, words: &mut [u64], received: &mut Received) 
     for part in ancillary.drain() {
         if let RecvAncillaryMessage::ScmRights(descriptors) = part {
             for descriptor in descriptors {
-                // One too many is closed here, and the request is refused for what it lacks.
+                // A surplus descriptor is closed here, and the request is then refused as incomplete.
                 if let Some(slot) = received.descriptors.get_mut(received.count) {
                     *slot = Some(descriptor);
                     received.count += 1;
@@ -261,7 +261,7 @@ fn receive(control: BorrowedFd<'_>, words: &mut [u64], received: &mut Received) 
         }
     }
     if message.flags.intersects(ReturnFlags::CTRUNC | ReturnFlags::TRUNC) {
-        // Not all of it came: refused, by giving it no content.
+        // The packet was truncated: refused, by clearing its content.
         words.fill(0);
     }
     Ok(message.bytes / size_of::<u64>())

@@ -1,4 +1,4 @@
-//! Puts the seccomp filter on.
+//! Installs the seccomp filter.
 
 #![allow(unsafe_code, reason = "seccomp(2) has no safe wrapper")]
 
@@ -7,8 +7,8 @@ use rustix::fd::{FromRawFd, OwnedFd};
 use rustix::io::Errno;
 use seccomp::Insn;
 
-/// Puts a filter on the calling thread for good; async-signal-safe. Needs no_new_privs. With `notify` the result
-/// is the descriptor on which refused calls are heard.
+/// Installs a filter on the calling thread, irrevocably; async-signal-safe. Needs no_new_privs. With `notify` it
+/// returns the descriptor that reports blocked system calls.
 pub(crate) fn install(program: &[Insn], notify: bool) -> rustix::io::Result<Option<OwnedFd>> {
     let length = u16::try_from(program.len()).map_err(|_| Errno::INVAL)?;
     const { assert!(size_of::<Insn>() == size_of::<libc::sock_filter>()) };

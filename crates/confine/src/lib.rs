@@ -1,22 +1,22 @@
-//! Isolation by the kernel, and the only crate with `unsafe`.
+//! Kernel isolation, and the only crate with `unsafe`.
 //!
-//! Everything here is a thin, checked layer over one kernel feature. What is put together from them - a cell, a
-//! program in it - is described by plain data first (`CellRoot`, `ProgramSpec`), turned into ordered steps, and
-//! then applied; a step that fails says its name and the errno.
+//! Everything here is a thin, checked layer over one kernel feature. A combination of them (a sandbox, a program in
+//! it) is described by plain data (`CellRoot`, `ProgramSpec`), then turned into ordered steps and applied; a step that
+//! fails reports its name and the errno.
 //!
 //! ```text
 //! steps, child        what a process does between fork and program: no allocation, no lock
-//! template, hook      what an agent asks of a template, and the template's half of it
+//! template, hook      an agent's request to a template, and the template's side of it
 //! hosted              everything that needs the standard library: the stage, mounts, forks, Landlock, capabilities
 //! ```
-//! Control groups are crate `cgroup`, and policies of system calls crate `seccomp`.
+//! Cgroups are in the crate `cgroup`, seccomp policies in the crate `seccomp`.
 //!
 //! # Features
-//! Without `std` (on by default) there is only what a process does between fork and program and, with `hook`, what
-//! a template does: that code is loaded into interpreters of any C library.
+//! Without `std` (on by default) the crate contains only what a process does between fork and program and, with `hook`,
+//! what a template does: that code is loaded into interpreters of any C library.
 //!
 //! Kernel: Linux 5.12 or newer (clone with CLONE_PIDFD 5.2, openat2 5.6, proc `subset=pid` 5.8, close_range 5.9,
-//! mount_setattr 5.12). Landlock is used from 5.13 on, as far as the kernel has it.
+//! mount_setattr 5.12). Landlock is used from 5.13 on, with the features that the kernel has.
 
 #![cfg_attr(not(feature = "std"), no_std)]
 

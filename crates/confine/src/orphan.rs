@@ -1,10 +1,10 @@
-//! Forks a process that is nobody's child: the first process of its pid namespace takes it over.
+//! Forks a process that becomes a child of the first process of its pid namespace.
 //!
-//! A template forks interpreters into cells, but each must be a child of its cell's agent: only a parent learns how
-//! a process ended and what it used (wait4(2)). So the fork goes by way of a go-between, made with
-//! `CLONE_VM | CLONE_VFORK` for the price of a thread. It forks, which copies the memory once, and ends. The kernel
-//! then gives its child to the first process of the go-between's pid namespace (`find_new_reaper`,
-//! kernel/exit.c), and that is the cell's.
+//! A template forks interpreters into sandboxes, but each must be a child of its sandbox's agent: only a parent learns
+//! how a process ended and what it used (wait4(2)). So the fork goes through an intermediate process, created with
+//! `CLONE_VM | CLONE_VFORK` at the cost of a thread. That process forks, which copies the memory once, and ends. The
+//! kernel then reparents its child to the first process of the intermediate's pid namespace (`find_new_reaper`,
+//! kernel/exit.c), which is the sandbox's agent.
 
 #![allow(unsafe_code, reason = "clone(2) on the caller's own stack has no safe wrapper")]
 
@@ -24,12 +24,12 @@ pub(crate) enum Side {
     Template,
 }
 
-/// Forks. New processes go to the pid namespace that was chosen for children (setns(2)). With a v2 control group the new
-/// process is born into that, and the second value is true, where the kernel lets us: to move it there later would wait
-/// for an RCU grace period.
+/// Forks. New processes go to the pid namespace chosen for children (setns(2)). With a v2 cgroup the new process is
+/// created in it, and the second value is true, if the kernel allows it: moving it there later would wait for an RCU
+/// grace period.
 ///
 /// # Errors
-/// clone(2) or fork(2): ENOMEM where the namespace's first process is dead, EAGAIN at a limit of processes.
+/// From clone(2) or fork(2): ENOMEM if the namespace's first process is dead, EAGAIN at a process limit.
 ///
 /// The caller must be the only thread of its process, and is stopped until the fork is done.
 pub(crate) fn fork_orphan(group: Option<BorrowedFd<'_>>) -> Result<(Side, bool), Errno> {
@@ -40,17 +40,17 @@ pub(crate) fn fork_orphan(group: Option<BorrowedFd<'_>>) -> Result<(Side, bool),
             first: (&raw const args).expose_provenance(),
             second: size_of::<CloneArgs>(),
         };
-        // No process came of an error: as if there were no group.
+        // On an error no process was created: continue as without a cgroup.
         if let Ok(side) = fork_by(&how) {
             return Ok((side, true));
         }
     }
-    // A null stack asks to go on with this one (clone(2)).
+    // A null stack means to continue on this one (clone(2)).
     let how = How { number: libc::SYS_clone, first: CLONE_FLAGS, second: 0 };
     fork_by(&how).map(|side| (side, false))
 }
 
-/// A system call that makes the go-between, with the two arguments that matter.
+/// A system call that creates the intermediate process, with the two arguments that matter.
 struct How {
     number: i64,
     first: usize,
@@ -58,7 +58,7 @@ struct How {
 }
 
 fn fork_by(how: &How) -> Result<Side, Errno> {
-    // What the go-between leaves in the memory that it shares: 0, or the errno of its fork.
+    // Written by the intermediate process through shared memory: 0, or the errno of its fork.
     let mut fork_errno: c_int = 0;
     // SAFETY: `go_between` fits its declared type and gets a pointer to `fork_errno`, which outlives the call:
     // this thread sleeps until the go-between is gone.
@@ -67,7 +67,7 @@ fn fork_by(how: &How) -> Result<Side, Errno> {
         Ok(0) => Ok(Side::Orphan),
         Ok(errno) if errno < 0 => Err(Errno::from_raw_os_error(-errno)),
         Ok(pid) => {
-            // It is dead already; this takes its remains. Nothing but a wrong pid could fail here.
+            // It is dead already; this reaps it. Only a wrong pid could make it fail.
             let _ = rustix::process::waitpid(Pid::from_raw(pid), WaitOptions::empty());
             // SAFETY: a live local. Read as volatile: the go-between wrote to it behind the compiler.
             match unsafe { core::ptr::read_volatile(&raw const fork_errno) } {
@@ -79,12 +79,12 @@ fn fork_by(how: &How) -> Result<Side, Errno> {
     }
 }
 
-/// The go-between shares our memory, and we sleep until it ends: CLONE_VM and CLONE_VFORK of linux/sched.h.
+/// The intermediate process shares our memory, and we sleep until it ends: CLONE_VM and CLONE_VFORK of linux/sched.h.
 const FLAGS: u64 = 0x100 | 0x4000;
-/// The same for clone(2), which takes the signal of the child's end, SIGCHLD, with them.
+/// The same for clone(2), which also takes the signal of the child's end, SIGCHLD.
 const CLONE_FLAGS: usize = 0x100 | 0x4000 | 17;
 
-/// The go-between's whole life. Returns in its child alone.
+/// Everything the intermediate process does. Returns only in its child.
 extern "C" fn go_between(fork_errno: *mut c_void) {
     // SAFETY: the C library's fork takes care of its own locks and of the thread's id in the child. The process
     // that shares this memory sleeps.
@@ -100,7 +100,7 @@ extern "C" fn go_between(fork_errno: *mut c_void) {
     crate::child::exit_now(0)
 }
 
-/// Makes a process that shares this memory and runs `function(argument)` below this stack frame, while this one
+/// Creates a process that shares this memory and runs `function(argument)` below this stack frame, while this one
 /// sleeps. Returns its pid or a negative errno here; 0 in every process in which `function` returns.
 ///
 /// # Safety

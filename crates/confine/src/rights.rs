@@ -1,12 +1,12 @@
-//! Capabilities and ids on the way to a program: every call here is async-signal-safe.
+//! Capabilities and ids of a process that becomes a program: every call here is async-signal-safe.
 
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::thread::{CapabilitiesSecureBits, CapabilitySet, CapabilitySets, Gid, Uid};
 
-/// What the agent keeps as first process of a cell: to become the program's user, to give it its files, to kill
-/// it and to read what it left. Not CAP_DAC_READ_SEARCH: reading is CAP_DAC_OVERRIDE's as well, and with it
-/// open_by_handle_at(2) would open any file of the disk that the runtime lies on, whatever is mounted.
+/// The agent's capabilities as first process of a sandbox: to become the program's user, to give it its files, to kill
+/// it and to read its output files. Not CAP_DAC_READ_SEARCH: CAP_DAC_OVERRIDE allows reading as well, and with the
+/// former open_by_handle_at(2) would open any file of the disk that holds the runtime, whatever is mounted.
 pub const AGENT_CAPABILITIES: CapabilitySet = CapabilitySet::SETUID
     .union(CapabilitySet::SETGID)
     .union(CapabilitySet::SETPCAP)
@@ -15,18 +15,19 @@ pub const AGENT_CAPABILITIES: CapabilitySet = CapabilitySet::SETUID
     .union(CapabilitySet::KILL)
     .union(CapabilitySet::DAC_OVERRIDE);
 
-/// What a template keeps: to enter a cell's namespaces (setns(2)), and to become its user there without any right.
+/// A template's capabilities: to enter a sandbox's namespaces (setns(2)), and to become its user there without any
+/// capability.
 pub const TEMPLATE_CAPABILITIES: CapabilitySet = CapabilitySet::SYS_ADMIN
     .union(CapabilitySet::SYS_CHROOT)
     .union(CapabilitySet::SETUID)
     .union(CapabilitySet::SETGID)
     .union(CapabilitySet::SETPCAP);
 
-/// Highest capability that is tried when the bounding set is emptied: beyond every kernel's CAP_LAST_CAP, whose
-/// file would need a whole `/proc`.
+/// Highest capability tried when the bounding set is emptied: above every kernel's CAP_LAST_CAP, which could only be
+/// read from a full `/proc`.
 const CAPABILITY_LAST: u32 = 63;
 
-/// Keeps `kept` and no other capability, also over exec and whoever executes (capabilities(7), ambient set);
+/// Keeps `kept` and no other capability, also across exec of any file (capabilities(7), ambient set);
 /// async-signal-safe.
 pub(crate) fn keep_over_exec(kept: CapabilitySet) -> rustix::io::Result<()> {
     let sets = CapabilitySets { effective: kept, permitted: kept, inheritable: kept };
@@ -45,12 +46,12 @@ pub(crate) fn bound_capabilities(kept: CapabilitySet) -> rustix::io::Result<()> 
             continue;
         }
         match rustix::thread::capability_is_in_bounding_set(capability) {
-            // What a container's engine has taken away needs no right to be taken away again.
+            // Removing what a container engine has already removed needs no capability.
             Ok(false) => {}
             Ok(true) => rustix::thread::remove_capability_from_bounding_set(capability)?,
-            // EINVAL: this kernel does not know the number, nor any higher one.
+            // EINVAL: this kernel knows neither the number nor any higher one.
             Err(Errno::INVAL) if number > 0 => break,
-            // Or it does not tell, like gVisor's: then its other answer counts.
+            // Or it cannot be queried, as in gVisor: then the bounding set in `/proc` decides.
             Err(Errno::INVAL) if bounding_set()? & !kept.bits() == 0 => break,
             Err(Errno::INVAL) => rustix::thread::remove_capability_from_bounding_set(capability)?,
             Err(errno) => return Err(errno),
@@ -59,7 +60,7 @@ pub(crate) fn bound_capabilities(kept: CapabilitySet) -> rustix::io::Result<()> 
     clear_ambient_set()
 }
 
-/// Async-signal-safe.
+/// Clears the ambient set; async-signal-safe.
 pub(crate) fn clear_ambient_set() -> rustix::io::Result<()> {
     match rustix::thread::clear_ambient_capability_set() {
         // A kernel without the set, such as gVisor's.
@@ -89,7 +90,8 @@ pub(crate) fn become_user(uid: u32, gid: u32) -> rustix::io::Result<()> {
     rustix::thread::set_thread_res_uid(uid, uid, uid)
 }
 
-/// No capability ever comes back by exec or by a change of ids (capabilities(7), securebits); async-signal-safe.
+/// Makes the loss of capabilities permanent across exec and changes of ids (capabilities(7), securebits);
+/// async-signal-safe.
 pub(crate) fn lock_capabilities() -> rustix::io::Result<()> {
     rustix::thread::set_capabilities_secure_bits(
         CapabilitiesSecureBits::NO_ROOT

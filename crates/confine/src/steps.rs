@@ -1,42 +1,42 @@
-//! The steps that confine a program, by number, name and order. `child` applies them.
+//! The steps that isolate a program, by number, name and order. `child` applies them.
 
-/// One step of confining a program, in the order of [`PROGRAM_STEPS`].
+/// One step of isolating a program, in the order of [`PROGRAM_STEPS`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Step {
-    /// The cell's control groups. First: from here on the cell pays for what the process uses.
+    /// The sandbox's cgroups. First: from here on the sandbox is charged for what the process uses.
     Cgroups = 1,
-    /// The cell's namespaces.
+    /// The sandbox's namespaces.
     Namespaces,
-    /// A session of its own: signals to a group, `kill(0)`, stay inside.
+    /// A session of its own: signals to a group, `kill(0)`, stay within it.
     Session,
     /// Standard streams and control descriptors get their numbers.
     Descriptors,
     /// Every other descriptor is closed.
     CloseOthers,
-    /// The kernel's out-of-memory killer prefers it to the agent.
+    /// The kernel's out-of-memory killer chooses it before the agent.
     OomScore,
     /// Resource limits.
     Limits,
-    /// Its CPUs.
+    /// The CPUs it runs on.
     Affinity,
     /// Its working directory.
     Directory,
-    /// Signals as a fresh process has them.
+    /// Default signal handling.
     Signals,
-    /// No capability can come back.
+    /// No capability can be regained.
     Bound,
     /// The program's user and group, no others.
     User,
-    /// No capability is left.
+    /// No capability remains.
     Capabilities,
-    /// No privilege by exec.
+    /// No privilege gained by exec.
     NoNewPrivileges,
-    /// Its own user may look at it in `/proc`.
+    /// Its own user may inspect it in `/proc`.
     Dumpable,
     /// Landlock.
     Landlock,
-    /// The filter of system calls.
+    /// The seccomp filter.
     Seccomp,
     /// The limit of open files.
     Files,
@@ -44,11 +44,11 @@ pub enum Step {
     Execute,
 }
 
-/// All steps in their order; a process takes those that it needs. Rights are needed until they are dropped, the filter
-/// comes last because it refuses most of what the steps before it do. Only the limit of open files is later still: the kernel measures the
-/// descriptors that a whole user has on the way through sockets (unix(7), ETOOMANYREFS) by the limit of whoever
-/// sends one more. Where all cells are of one user, the program of one could else keep those of the others from
-/// handing over the filter's listener.
+/// All steps in order; a process takes those that it needs. Capabilities are kept until no later step needs them, and
+/// the filter comes last because it blocks most of what the steps before it do. Only the limit of open files comes
+/// later still: the kernel checks the number of descriptors that a user has in flight in sockets (unix(7),
+/// ETOOMANYREFS) against the limit of the process that sends another. Where all sandboxes have the same user, the
+/// program in one could otherwise keep the others from sending the filter's listener.
 pub const PROGRAM_STEPS: [Step; 19] = [
     Step::Cgroups,
     Step::Namespaces,
@@ -76,7 +76,7 @@ impl Step {
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
-            Self::Cgroups => "join the sandbox's control groups",
+            Self::Cgroups => "join the sandbox's cgroups",
             Self::Namespaces => "enter the sandbox's namespaces",
             Self::Session => "start a session",
             Self::Descriptors => "place the descriptors",
@@ -90,7 +90,7 @@ impl Step {
             Self::User => "become the program's user",
             Self::Capabilities => "drop the capabilities",
             Self::NoNewPrivileges => "refuse new privileges",
-            Self::Landlock => "enter the landlock domain",
+            Self::Landlock => "enter the Landlock domain",
             Self::Seccomp => "install the system call filter",
             Self::Files => "limit the open files",
             Self::Dumpable => "become dumpable",
@@ -98,14 +98,14 @@ impl Step {
         }
     }
 
-    /// The step with this number.
+    /// The step with this number, if any.
     #[must_use]
     pub fn from_number(number: u8) -> Option<Self> {
         PROGRAM_STEPS.into_iter().find(|step| *step as u8 == number)
     }
 
-    /// Whether an interpreter that is `forked` from a template, or one that is started, can come by this step: a
-    /// forked one has a cell to enter and nothing to execute, and its signals are as a fresh one has them.
+    /// Whether an interpreter takes this step, `forked` from a template or else started: a forked one has a sandbox to
+    /// enter and nothing to execute, and its signals are already the defaults.
     #[must_use]
     pub fn is_of(self, forked: bool) -> bool {
         match self {

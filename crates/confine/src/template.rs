@@ -1,8 +1,8 @@
-//! What an agent asks of a template: to fork the interpreter into its cell.
+//! An agent's request to a template: to fork the interpreter into its sandbox.
 //!
-//! One packet over a `SOCK_SEQPACKET` socket, words of 64 bits in the machine's order, descriptors beside it. Both
-//! ends are ours and of one build, and an agent closes its end before anything of a program comes into its cell.
-//! The reader has no standard library and allocates nothing, so the packet is flat and bounded.
+//! One packet over a `SOCK_SEQPACKET` socket: 64-bit words in native byte order, with descriptors attached. Both ends
+//! are ours and of the same build, and an agent closes its end before any part of a program enters its sandbox. The
+//! reader has no standard library and allocates nothing, so the packet is flat and bounded.
 
 use crate::child::ENTERED_KINDS;
 use crate::steps::Step;
@@ -10,9 +10,9 @@ use rustix::process::Resource;
 use rustix::thread::CpuSet;
 use seccomp::{INSTRUCTIONS_MAX, Insn};
 
-/// First word: a packet of this form.
+/// First word: marks a packet of this format.
 const MAGIC: u64 = u64::from_be_bytes(*b"tmplfrk1");
-/// Words before the parts of variable length.
+/// Words before the variable-length parts.
 const HEADER_WORDS: usize = 8;
 /// Words of an affinity mask: 1,024 CPUs, as many as `cpu_set_t` has (CPU_SET(3)).
 const CPU_WORDS: usize = CpuSet::MAX_CPU / 64;
@@ -21,9 +21,9 @@ pub(crate) const LIMITS_MAX: usize = 16;
 /// Longest packet, in words.
 #[cfg(feature = "hook")]
 pub(crate) const REQUEST_WORDS_MAX: usize = HEADER_WORDS + CPU_WORDS + 2 * LIMITS_MAX + INSTRUCTIONS_MAX;
-/// Most descriptors beside it.
+/// Most attached descriptors.
 pub(crate) const REQUEST_DESCRIPTORS_MAX: usize = 32;
-/// Namespaces of a cell: that of pids first, then those that the fork enters.
+/// Namespaces of a sandbox: the pid namespace first, then those that the fork enters.
 pub(crate) const NAMESPACES: usize = 6;
 
 const _: () = assert!(NAMESPACES == ENTERED_KINDS.len() + 1);
@@ -36,8 +36,8 @@ const HAS_CPUS: u64 = 4;
 const HAS_FILTER: u64 = 8;
 const HAS_GROUP: u64 = 16;
 
-/// The packet's content. The descriptors' order: [`NAMESPACES`], the program's, the report's, the listener's socket,
-/// the landlock rules if there are some, the v2 control group if there is one, a file to join each cgroup, that one's first.
+/// The packet's content. The order of the descriptors: [`NAMESPACES`], the program's, the report's, the listener's
+/// socket, the Landlock rules if any, the v2 cgroup if any, a file to join each cgroup, with the v2 one first.
 pub(crate) struct Request<'a> {
     pub(crate) user: Option<u32>,
     pub(crate) cpus: Option<&'a CpuSet>,
@@ -53,7 +53,7 @@ pub(crate) struct Request<'a> {
     pub(crate) cgroups: usize,
 }
 
-/// Every resource: its number is not an index here, so that a wrong one is refused.
+/// Every resource: its number is not an index here, so that an invalid number is refused.
 const RESOURCES: [Resource; 15] = [
     Resource::Cpu,
     Resource::Fsize,
@@ -72,7 +72,7 @@ const RESOURCES: [Resource; 15] = [
     Resource::Rtprio,
 ];
 
-/// What a packet says, in memory of its own.
+/// The content of a packet, in its own memory.
 #[cfg_attr(not(any(feature = "hook", test)), allow(dead_code, reason = "only a template reads packets"))]
 pub(crate) struct Parsed {
     pub(crate) user: Option<u32>,
@@ -90,7 +90,7 @@ pub(crate) struct Parsed {
 
 #[cfg_attr(not(any(feature = "hook", test)), allow(dead_code, reason = "only a template reads packets"))]
 impl Parsed {
-    /// Reads a packet; `None` when it is none.
+    /// Parses a packet; `None` if it is invalid.
     pub(crate) fn from_words(words: &[u64]) -> Option<Self> {
         let mut reader = Reader { words };
         if reader.next()? != MAGIC {
@@ -139,7 +139,7 @@ impl Parsed {
         &self.limits[..self.limit_count]
     }
 
-    /// Writes the filter's instructions to `room`.
+    /// Writes the filter's instructions to `room` and returns them.
     pub(crate) fn filter<'a>(
         &self,
         words: &[u64],
@@ -182,7 +182,7 @@ fn pack(insn: Insn) -> u64 {
 
 #[cfg(feature = "std")]
 impl Request<'_> {
-    /// The packet.
+    /// Encodes the request as a packet.
     pub(crate) fn to_words(&self) -> Vec<u64> {
         let flag = |set: bool, bit: u64| if set { bit } else { 0 };
         let flags = flag(self.notify, NOTIFY)
@@ -240,7 +240,7 @@ mod tests {
         cpus.set(0);
         cpus.set(65);
         let words = request(&filter, &cpus).to_words();
-        let Some(parsed) = Parsed::from_words(&words) else { panic!("a good packet is read") };
+        let Some(parsed) = Parsed::from_words(&words) else { panic!("a valid packet is read") };
         assert_eq!(
             (parsed.user, parsed.placed, parsed.cgroups, parsed.notify, parsed.has_ruleset, parsed.has_group),
             (Some(7), 5, 4, true, false, true)

@@ -1,4 +1,4 @@
-//! What only a process of one thread can try: the test harness has several.
+//! Tests that need a single-threaded process: the standard test harness has several threads.
 
 #![allow(clippy::print_stderr, clippy::print_stdout, reason = "it is its own harness")]
 
@@ -17,7 +17,7 @@ fn main() {
     tools_that_programs_start_work_behind_the_filter(&proof);
 }
 
-/// The v2 hierarchy of this host, if there is one that we may write to.
+/// The host's v2 hierarchy, if there is one that we may write to.
 fn v2_mount() -> Option<PathBuf> {
     let mounts = std::fs::read_to_string("/proc/self/mountinfo").expect("a mount table");
     let line = mounts.lines().find(|line| line.contains(" - cgroup2 "))?;
@@ -26,29 +26,29 @@ fn v2_mount() -> Option<PathBuf> {
 
 fn a_child_is_born_into_its_group(proof: &SingleThreaded) {
     let Some(mount) = v2_mount().filter(|_| rustix::process::geteuid().is_root()) else {
-        return testkit::skip("no cgroup v2 to be born into (get it as root on a host that mounts one)");
+        return testkit::skip("no cgroup v2 to create a child in (run as root on a host that mounts one)");
     };
     let name = format!("confine-born-{}", std::process::id());
     let group = mount.join(&name);
-    std::fs::create_dir(&group).expect("a group");
+    std::fs::create_dir(&group).expect("a cgroup");
     let directory = rustix::fs::openat(CWD, &group, OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
         .expect("it opens");
     let cloned = proof.clone_into(Namespaces::Shared, directory.as_fd()).expect("Linux 5.7");
     let Cloned::Parent { pid, pidfd } = cloned else {
-        // Lives until the parent has looked.
+        // Runs until the parent has checked it.
         std::thread::sleep(std::time::Duration::from_secs(60));
         exit_now(0);
     };
     let inside = std::fs::read_to_string(group.join("cgroup.procs")).expect("its processes");
-    assert_eq!(inside.trim(), pid.as_raw_nonzero().to_string(), "born inside");
+    assert_eq!(inside.trim(), pid.as_raw_nonzero().to_string(), "created inside");
     let pidfd = pidfd.expect("a descriptor of it");
     rustix::process::pidfd_send_signal(&pidfd, rustix::process::Signal::KILL).expect("it dies");
     rustix::process::waitid(WaitId::PidFd(pidfd.as_fd()), WaitIdOptions::EXITED).expect("it is dead");
     std::fs::remove_dir(&group).expect("an empty group");
-    println!("a child is born into its group ... ok");
+    println!("a child is created in its cgroup ... ok");
 }
 
-/// `sh sed awk find tar gzip` and their like: users of entries in the policy, although a runtime need not have them.
+/// `sh sed awk find tar gzip` and the like: they need entries in the policy, although a runtime need not have them.
 const TOOLS: &str = r#"
 set -eu
 cd "$1"

@@ -1,4 +1,4 @@
-//! Runs the attacking programs, with bait laid out on the host, and judges what became of them.
+//! Runs the attack programs, with decoys set up on the host, and checks their results.
 
 use super::proof::{self, Allowed, Proof};
 use super::walls::Wall;
@@ -9,10 +9,10 @@ use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixListener};
 use std::time::Duration;
 
-/// Put before every program.
+/// Prefix of every program.
 const PRELUDE: &str = include_str!("programs/prelude.py");
 
-/// What is laid out for the programs to reach, and what they may use.
+/// The decoys that the programs try to reach, and the programs' limits.
 pub(super) struct Attack {
     allowed: Allowed,
     bait: Vec<(String, String)>,
@@ -20,14 +20,14 @@ pub(super) struct Attack {
     _directory: tempfile::TempDir,
 }
 
-/// A listener on the host that nobody may reach.
+/// A listener on the host that no program may reach.
 enum Bait {
     Tcp(&'static str, TcpListener),
     Unix(&'static str, UnixListener),
 }
 
 impl Bait {
-    /// The name, when somebody came.
+    /// The name, if a program connected.
     fn reached(&self) -> Option<&'static str> {
         match self {
             Self::Tcp(name, listener) => listener.accept().is_ok().then_some(*name),
@@ -37,10 +37,10 @@ impl Bait {
 }
 
 impl Attack {
-    /// Lays out the bait: a file, listeners of every kind.
+    /// Sets up the decoys: a file, listeners of every kind.
     ///
     /// # Errors
-    /// The system's, when even that is not possible here.
+    /// An I/O error, if they cannot be set up.
     pub(super) fn prepare(allowed: Allowed) -> io::Result<Self> {
         let directory = tempfile::Builder::new().prefix("sandbox-check-").tempdir()?;
         let canary = directory.path().join("canary");
@@ -55,7 +55,7 @@ impl Attack {
         v4.set_nonblocking(true)?;
         lay("PORT_V4", v4.local_addr()?.port().to_string());
         listeners.push(Bait::Tcp("TCP on 127.0.0.1", v4));
-        // A host without IPv6 has nothing to be reached there.
+        // A host without IPv6 has nothing to reach there.
         let v6 = TcpListener::bind(("::1", 0)).ok();
         lay(
             "PORT_V6",
@@ -84,10 +84,10 @@ impl Attack {
         Ok(Self { allowed, bait, listeners, _directory: directory })
     }
 
-    /// Attacks one wall; gives what was seen when it stood.
+    /// Attacks one protection; returns what was observed if it held.
     ///
     /// # Errors
-    /// What broke, or why the attack could not be made.
+    /// What broke, or why the attack could not run.
     pub(super) async fn on(&self, wall: &Wall, executor: &dyn Executor) -> Result<String, Fallen> {
         let first = self.run(wall, executor, 1).await?;
         let seen = match wall.proof {
@@ -121,11 +121,11 @@ impl Attack {
     }
 }
 
-/// Why a wall is not proved.
+/// Why a protection is not proved.
 #[derive(Debug)]
 pub(super) enum Fallen {
     /// The attack worked, or its proof is missing.
     Broken(String),
-    /// No sandbox could be made, or it failed.
+    /// The sandbox could not be created, or it failed.
     Sandbox(ExecutorError),
 }

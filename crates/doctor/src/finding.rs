@@ -1,4 +1,4 @@
-//! What `doctor` found, and how it is shown.
+//! The findings of `doctor`, and how they are shown.
 
 use serde::Serialize;
 
@@ -7,26 +7,26 @@ use serde::Serialize;
 pub(super) struct Finding {
     /// `host` or `wall`.
     pub(super) kind: &'static str,
-    /// What was looked at.
+    /// The item that was checked.
     pub(super) name: String,
-    /// How it is.
+    /// The result.
     pub(super) state: State,
-    /// What was seen.
+    /// What was observed.
     pub(super) detail: String,
-    /// What fixes it, when it is not proved.
+    /// The fix, if it is not proved.
     pub(super) fix: Option<String>,
 }
 
-/// How a thing is.
+/// Result of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub(super) enum State {
-    /// Seen to hold.
+    /// Checked, and it holds.
     #[serde(rename = "proved")]
     Proved,
-    /// Not there, so it could not be tried; nothing runs without it.
+    /// Missing or not testable; the service runs nothing without it.
     #[serde(rename = "missing")]
     Missing,
-    /// Tried, and it did not hold.
+    /// Attacked, and it did not hold.
     #[serde(rename = "FAILED")]
     Failed,
 }
@@ -42,12 +42,12 @@ impl State {
 }
 
 impl Finding {
-    /// A fact about the host that is as it must be.
+    /// A property of the host that meets the requirement.
     pub(super) fn host(name: &str, detail: impl Into<String>) -> Self {
         Self { kind: "host", name: name.to_owned(), state: State::Proved, detail: detail.into(), fix: None }
     }
 
-    /// A fact about the host that is not.
+    /// A property of the host that does not.
     pub(super) fn host_missing(name: &str, detail: impl Into<String>, fix: impl Into<String>) -> Self {
         let (detail, fix) = (detail.into(), Some(fix.into()));
         Self { kind: "host", name: name.to_owned(), state: State::Missing, detail, fix }
@@ -58,7 +58,7 @@ impl Finding {
 pub(super) fn table(findings: &[Finding]) -> String {
     let width = findings.iter().map(|finding| finding.name.len()).max().unwrap_or(0);
     let mut text = String::new();
-    // Walls that one missing thing left untried are one line: thirty times the same would hide what to fix.
+    // Protections that could not be tested for one reason share a line: thirty equal lines would hide the fix.
     let same = |a: &Finding, b: &Finding| {
         a.state == State::Missing
             && (a.kind, a.state, &a.detail, &a.fix) == (b.kind, b.state, &b.detail, &b.fix)
@@ -69,7 +69,7 @@ pub(super) fn table(findings: &[Finding]) -> String {
             1 => finding.name.clone(),
             count => format!("{count} {}s", finding.kind),
         };
-        // Details may quote a program; a control character must not reach the terminal.
+        // Details may quote a program; control characters must not reach the terminal.
         let detail: String =
             finding.detail.chars().map(|char| if char.is_control() { ' ' } else { char }).collect();
         text.push_str(&format!("{name:width$}  {:7}  {detail}\n", finding.state.as_str()));

@@ -1,4 +1,4 @@
-//! Facts about the host that the walls stand on.
+//! Properties of the host that the protections depend on.
 
 use super::finding::Finding;
 use runtime::{LoadError, Runtime};
@@ -6,15 +6,15 @@ use settings::Settings;
 use std::net::TcpListener;
 use std::path::Path;
 
-/// The oldest kernel that has every call that is needed (`confine`).
+/// The oldest kernel with every required system call (`confine`).
 const KERNEL_MIN: (u32, u32) = (5, 12);
 
-/// Free space below which the data directory is called full, in bytes: one largest set of output files, ten times.
+/// Free space in bytes below which the data directory counts as full: ten times the largest set of output files.
 const FREE_BYTES_MIN: u64 = 500 * 1024 * 1024;
 
-/// All facts.
+/// All host findings.
 pub(super) fn facts(settings: &Settings, runtime: &Result<Option<Runtime>, LoadError>) -> Vec<Finding> {
-    // Containers get their control groups from the engine.
+    // Containers get their cgroups from the engine.
     let is_native = compose::uses_native(settings);
     let facts = [
         Some(kernel()),
@@ -47,7 +47,7 @@ fn landlock() -> Finding {
     match confine::landlock_abi() {
         0 => Finding::host_missing(
             "landlock",
-            "the kernel has none, or it is off",
+            "not in this kernel, or disabled",
             "use Linux 5.13 or newer with `landlock` in the boot parameter lsm=",
         ),
         abi => Finding::host("landlock", format!("ABI {abi}")),
@@ -56,27 +56,27 @@ fn landlock() -> Finding {
 
 fn seccomp_notify() -> Finding {
     if confine::probe_user_notification() {
-        Finding::host("seccomp notification", "refused calls can be named in answers")
+        Finding::host("seccomp notification", "blocked system calls can be named in answers")
     } else {
         Finding::host_missing(
             "seccomp notification",
-            "the kernel cannot hand refused calls over",
+            "the kernel cannot notify of blocked system calls",
             "use Linux 5.5 or newer, outside of a container or unit that filters seccomp(2): \
              --security-opt seccomp=unconfined, or add `seccomp` to SystemCallFilter=",
         )
     }
 }
 
-/// Only ordinary users need them, for the native executor; root makes the other namespaces directly. What forbids them
-/// is not in one place (the kernel's settings, profiles of AppArmor, filters), so an executor that has started proves them,
-/// and the settings are only looked at for a reason.
+/// Only ordinary users need them, for the native executor; root creates the other namespaces directly. Several things can
+/// forbid them (kernel settings, AppArmor profiles, seccomp filters), so an executor that has started proves them,
+/// and the settings are read only to explain a failure.
 pub(super) fn user_namespaces(native_is_healthy: bool) -> Finding {
     const NAME: &str = "user namespaces";
     if confine::is_host_root() {
-        return Finding::host(NAME, "not needed: this is root");
+        return Finding::host(NAME, "not needed as root");
     }
     if native_is_healthy {
-        return Finding::host(NAME, "the native executor has made one");
+        return Finding::host(NAME, "the native executor has created one");
     }
     let read =
         |path: &str| std::fs::read_to_string(path).map(|text| text.trim().to_owned()).unwrap_or_default();
@@ -84,36 +84,36 @@ pub(super) fn user_namespaces(native_is_healthy: bool) -> Finding {
     if read("/proc/sys/user/max_user_namespaces") == "0" {
         missing("user.max_user_namespaces is 0", "sudo sysctl user.max_user_namespaces=15000")
     } else if read("/proc/sys/kernel/unprivileged_userns_clone") == "0" {
-        missing("refused to ordinary users", "sudo sysctl kernel.unprivileged_userns_clone=1")
+        missing("not allowed for ordinary users", "sudo sysctl kernel.unprivileged_userns_clone=1")
     } else if let Some(fix) = compose::apparmor_fix() {
-        missing("AppArmor takes their rights", &fix)
+        missing("AppArmor removes their capabilities", &fix)
     } else {
-        Finding::host(NAME, "no setting of the kernel forbids them")
+        Finding::host(NAME, "no kernel setting forbids them")
     }
 }
 
 fn cgroups(settings: &Settings) -> Finding {
-    // Where it fails, the finding below says what that leaves.
+    // If this fails, the finding below shows the consequence.
     let _ = compose::prepare_cgroups(settings);
     let view = compose::host_view("doctor");
     match cgroup::Layout::detect_host(&view, settings.native_cgroup_parent.as_deref()) {
         Ok(layout) => {
             let places: Vec<String> =
                 layout.hierarchies().iter().map(|hierarchy| hierarchy.parent.display().to_string()).collect();
-            Finding::host("control groups", places.join(", "))
+            Finding::host("cgroups", places.join(", "))
         }
         Err(error) => {
             let fixes = error.fixes().join("; or ");
             let cause =
                 std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
-            Finding::host_missing("control groups", error.problem() + &cause, fixes)
+            Finding::host_missing("cgroups", error.problem() + &cause, fixes)
         }
     }
 }
 
 fn python_runtime(runtime: &Result<Option<Runtime>, LoadError>) -> Finding {
     match runtime {
-        Ok(None) => Finding::host("Python runtime", "none here; programs run in the image DOCKER_IMAGE"),
+        Ok(None) => Finding::host("Python runtime", "none prepared; programs run in the image DOCKER_IMAGE"),
         Ok(Some(runtime)) => {
             let (major, minor, micro) = runtime.python_version;
             let packages = runtime.packages.len();
@@ -125,10 +125,10 @@ fn python_runtime(runtime: &Result<Option<Runtime>, LoadError>) -> Finding {
         Err(error) => {
             let fix = match error {
                 LoadError::Incomplete { .. } => {
-                    "set RUNTIME_ROOTFS to a tree that has it all, or leave it empty"
+                    "set RUNTIME_ROOTFS to a tree that has all of it, or leave it empty"
                 }
                 LoadError::Untrusted { .. } => {
-                    "python-sandbox setup --force, or set RUNTIME_ROOTFS to a tree that nobody else can write to"
+                    "python-sandbox setup --force, or set RUNTIME_ROOTFS to a tree that no other user can write to"
                 }
                 _ => "python-sandbox setup",
             };
@@ -139,11 +139,11 @@ fn python_runtime(runtime: &Result<Option<Runtime>, LoadError>) -> Finding {
 
 fn data_dir(path: &Path) -> Finding {
     match tempfile::tempfile_in(path) {
-        Ok(_) => Finding::host("data directory", format!("{} can be written", path.display())),
+        Ok(_) => Finding::host("data directory", format!("{} is writable", path.display())),
         Err(error) => Finding::host_missing(
             "data directory",
             format!("{}: {error}", path.display()),
-            "python-sandbox setup, or set DATA_DIR to a directory of yours",
+            "python-sandbox setup, or set DATA_DIR to your own directory",
         ),
     }
 }
@@ -156,7 +156,7 @@ fn disk_space(path: &Path) -> Finding {
             if free >= FREE_BYTES_MIN {
                 Finding::host("disk space", detail)
             } else {
-                Finding::host_missing("disk space", detail, "free some, or lower STORAGE_MAX_SIZE")
+                Finding::host_missing("disk space", detail, "free some space, or lower STORAGE_MAX_SIZE")
             }
         }
         Err(error) => Finding::host_missing(

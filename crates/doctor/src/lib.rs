@@ -1,8 +1,8 @@
-//! `doctor`: attacks every wall from a real sandbox and says which ones stand.
+//! `doctor`: attacks every protection from a real sandbox and reports which ones hold.
 //!
-//! Facts about the host come first, because they say what to fix. Then each wall is attacked by a program that
-//! tries what an attacker would, in a sandbox that the configured executor makes exactly as for a client, with bait
-//! on the host that must stay untouched. At the end the host is compared with how it was before.
+//! Properties of the host are checked first, because they show what to fix. Then each protection is attacked by a program
+//! that acts like an attacker, in a sandbox that the configured executor creates exactly as for a client, with decoys
+//! on the host that must stay untouched. At the end the host is compared with its state before.
 
 mod attack;
 mod finding;
@@ -22,17 +22,17 @@ use std::process::ExitCode;
 use terminal::exit;
 use walls::Wall;
 
-/// A variable of the doctor's own environment that no program may see. Its value begins with `doctor-canary-`.
+/// A variable in the doctor's own environment that no program may see. Its value begins with `doctor-canary-`.
 const CANARY_VARIABLE: &str = "SANDBOX_CHECK_CANARY";
 
-/// What to do when a wall did not hold: that is a fault of ours or of the kernel, no setting fixes it.
-const FIX_FAILED: &str = "do not serve strangers from this host; report it, see SECURITY.md";
+/// The advice if a protection did not hold: that is a bug here or in the kernel, no setting fixes it.
+const FIX_FAILED: &str = "do not run untrusted programs on this host; report it, see SECURITY.md";
 
-/// What to do about a wall that the executor itself says it has not.
-const FIX_UNCLAIMED: &str = "where that matters take another executor, see docs/executors.md";
+/// The advice for a protection that the executor itself reports as missing.
+const FIX_UNCLAIMED: &str = "use another executor if this matters, see docs/executors.md";
 
-/// Starts this program again with the canary variable in its environment, by the same command line, then does `work`: for
-/// the binary, before it does anything else for `doctor`.
+/// Restarts this program, with the same command line and the canary variable in its environment, then does `work`. The
+/// binary calls this before anything else of `doctor`.
 ///
 /// A process cannot put a variable into its own initial environment, where `/proc/<pid>/environ` would show it.
 pub fn with_canary(work: impl FnOnce() -> ExitCode) -> ExitCode {
@@ -48,20 +48,20 @@ pub fn with_canary(work: impl FnOnce() -> ExitCode) -> ExitCode {
             let value = format!("doctor-canary-{}", std::process::id());
             let mut command = std::process::Command::new(program);
             command.args(std::env::args_os().skip(1)).env(CANARY_VARIABLE, value);
-            // Comes back only when it failed.
+            // Returns only if it failed.
             failed(command.exec())
         }
         Err(error) => failed(error),
     }
 }
 
-/// Looks at everything and shows it, as a table or as JSON. Exit code 0: all is proved; 1: something is missing or did not
-/// hold; 2: doctor itself failed.
+/// Checks everything and prints the findings, as a table or as JSON. Exit code 0: all proved; 1: something is missing or
+/// did not hold; 2: doctor itself failed.
 pub async fn run(json: bool, settings: &Settings) -> ExitCode {
     let findings = match examine(settings, json).await {
         Ok(findings) => findings,
         Err(error) => {
-            terminal::message(&format!("doctor could not lay out its bait: {error}"));
+            terminal::message(&format!("failed to set up decoys: {error}"));
             return exit::our_fault();
         }
     };
@@ -88,7 +88,7 @@ async fn examine(settings: &Settings, quiet: bool) -> std::io::Result<Vec<Findin
         findings.extend(all_missing(&walls, "there is no Python runtime", "python-sandbox setup"));
         return Ok(findings);
     };
-    // Without a runtime there is none that a program could have changed.
+    // Without a runtime no program could have changed it.
     let rootfs = runtime.as_ref().map_or(Path::new(""), |runtime| &runtime.rootfs);
     let before = Traces::own(rootfs);
     let executors = compose::start_executors(settings, runtime.as_ref(), "doctor").await;
@@ -99,7 +99,7 @@ async fn examine(settings: &Settings, quiet: bool) -> std::io::Result<Vec<Findin
         }
         let is_first = executor.name() == settings.provider;
         if !health.healthy && !is_first {
-            // Programs run all the same: a fallback is for the day when the first cannot.
+            // Programs still run: a fallback is only needed when the first executor fails.
             let reason = health.reason.unwrap_or_else(|| "unknown".to_owned());
             findings.push(Finding::host(
                 &format!("fallback {}", executor.name()),
@@ -137,7 +137,7 @@ fn executor_finding(name: &str, health: &Health) -> Finding {
         return Finding::host(&name, format!("healthy: {}", enforced.join(", ")));
     }
     let reason = health.reason.clone().unwrap_or_else(|| "unknown".to_owned());
-    Finding::host_missing(&name, reason, "do what this line and those above name")
+    Finding::host_missing(&name, reason, "follow the hints in this line and those above")
 }
 
 fn all_missing<'a>(walls: &'a [Wall], why: &'a str, fix: &'a str) -> impl Iterator<Item = Finding> + 'a {
@@ -170,7 +170,7 @@ async fn attack_one(attack: &Attack, wall: &Wall, executor: &dyn Executor, healt
 fn host_clean(before: &Traces) -> Finding {
     let left = before.left();
     let (state, detail, fix) = if left.is_empty() {
-        (State::Proved, "no process, mount or control group is left".to_owned(), None)
+        (State::Proved, "no process, mount or cgroup is left".to_owned(), None)
     } else {
         (State::Failed, format!("left behind: {}", left.join(", ")), Some(FIX_FAILED.to_owned()))
     };

@@ -1,18 +1,18 @@
-//! What proves that a wall stood: pure judgements of results, each with what was seen or what broke.
+//! Checks that a protection held: pure functions of results, each returns what was observed or what broke.
 
 use executor::{ExecLimits, ExecResult, OutcomeKind, SandboxLimits};
 
-/// What the attacking programs may use.
+/// The limits of the attack programs.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Allowed {
-    /// Limits of each execution but its time.
+    /// Limits of each execution, except its time.
     pub(super) limits: ExecLimits,
     /// Limits of the sandbox.
     pub(super) sandbox: SandboxLimits,
 }
 
 impl Allowed {
-    /// What the CPU quota is worth, in CPUs; never more than the host has.
+    /// The CPU quota in CPUs; never more than the host has.
     pub(super) fn cpus(&self) -> f64 {
         // Both are far below 2^52, where f64 is exact.
         #[expect(clippy::cast_precision_loss, reason = "microseconds within the settings' bounds")]
@@ -21,7 +21,7 @@ impl Allowed {
     }
 }
 
-/// What proves that a wall stood.
+/// How to check that a protection held.
 pub(super) enum Proof {
     /// The program's own verdict, in one run.
     Verdict,
@@ -29,13 +29,13 @@ pub(super) enum Proof {
     SecondVerdict,
     /// The outcome.
     Outcome(OutcomeKind),
-    /// This function's judgement of the result.
+    /// This function's check of the result.
     Result(fn(&ExecResult, &Allowed) -> Result<String, String>),
     /// Two runs that print different things.
     Differ,
 }
 
-/// What the program said. One that was killed over a refused call met the wall too.
+/// The verdict that the program printed. A kill for a blocked system call also counts as held.
 pub(super) fn verdict(result: &ExecResult) -> Result<String, String> {
     let said = result.stdout.text.lines().rev().find_map(|line| line.strip_prefix("VERDICT "));
     match said.and_then(|said| said.split_once(' ')) {
@@ -73,7 +73,7 @@ pub(super) fn differ(first: &ExecResult, second: &ExecResult) -> Result<String, 
     }
 }
 
-/// Ended within twice its limit, with what it printed before.
+/// Ended within twice its limit, with its earlier output.
 pub(super) fn ended_in_time(result: &ExecResult, _: &Allowed) -> Result<String, String> {
     let wall_ms = result.usage.wall_time.as_millis();
     if result.kind() != OutcomeKind::Timeout {
@@ -88,9 +88,9 @@ pub(super) fn ended_in_time(result: &ExecResult, _: &Allowed) -> Result<String, 
     Ok(format!("ended after {wall_ms} ms with a limit of 2000 ms"))
 }
 
-/// Cut at the limit, with the whole length counted.
+/// Truncated at the limit, with the full length counted.
 pub(super) fn output_was_capped(result: &ExecResult, allowed: &Allowed) -> Result<String, String> {
-    // The line between head and tail is ours.
+    // The service inserts the line between head and tail.
     let ours = |line: &&str| line.starts_with("[... ") && line.ends_with(" bytes omitted ...]");
     let text = &result.stdout.text;
     let marker = text.lines().find(ours).map_or(0, |line| line.len() + 2);
@@ -100,7 +100,7 @@ pub(super) fn output_was_capped(result: &ExecResult, allowed: &Allowed) -> Resul
     if fits && result.success() { Ok(told) } else { Err(told) }
 }
 
-/// The regular file came back, the links and the pipe were skipped.
+/// The regular file was collected, the links and the pipe were skipped.
 pub(super) fn only_the_good_file(result: &ExecResult, _: &Allowed) -> Result<String, String> {
     let files: Vec<&str> = result.files.iter().map(|file| file.path.as_str()).collect();
     if files != ["good.txt"] {
@@ -115,7 +115,7 @@ pub(super) fn only_the_good_file(result: &ExecResult, _: &Allowed) -> Result<Str
     }
 }
 
-/// Refused the one too many, or ended for it.
+/// The process beyond the limit was refused, or the program was ended for it.
 pub(super) fn processes_were_limited(result: &ExecResult, _: &Allowed) -> Result<String, String> {
     match &result.verdict.limit {
         Some(limit) if result.kind() == OutcomeKind::ProcessLimit => {
@@ -126,9 +126,9 @@ pub(super) fn processes_were_limited(result: &ExecResult, _: &Allowed) -> Result
     }
 }
 
-/// A quarter more than the quota: a busy host starts and stops its clocks late. Measured twice: by the kernel's account,
-/// which in gVisor holds the time in which the quota kept it from running, too, and by what the processes saw of the
-/// clock, who miss short pauses. Neither is less than the truth, so the smaller one counts.
+/// Allows a quarter more than the quota: a busy host starts and stops its clocks late. Measured twice: by the kernel's
+/// accounting, which in gVisor includes time in which the quota kept the program from running, and by the processes
+/// themselves, which miss short pauses. Both are upper bounds of the true value, so the smaller one counts.
 pub(super) fn cpu_within_quota(result: &ExecResult, allowed: &Allowed) -> Result<String, String> {
     if !result.success() {
         return Err(format!("the program ended with `{}`", result.kind().as_str()));
@@ -141,7 +141,7 @@ pub(super) fn cpu_within_quota(result: &ExecResult, allowed: &Allowed) -> Result
     if used <= quota * 1.25 + 0.05 { Ok(told) } else { Err(told) }
 }
 
-/// The exit code that the process ended with, not the one that it printed.
+/// The exit code of the process, not the one that it printed.
 pub(super) fn the_true_end(result: &ExecResult, _: &Allowed) -> Result<String, String> {
     let wall_ms = result.usage.wall_time.as_millis();
     let told = format!("exit code {} after {wall_ms} ms", result.verdict.exit_code);

@@ -1,6 +1,6 @@
-//! The walls that `doctor` attacks: one row for each promise in SECURITY.md and each way to break it.
+//! The protections that `doctor` attacks: one row for each guarantee in SECURITY.md and each way to break it.
 //!
-//! The programs are in `programs/`; each runs in a sandbox of its own, made by the configured executor exactly as
+//! The programs are in `programs/`; each runs in a new sandbox, created by the configured executor exactly as
 //! for a client, without the validator.
 
 use super::proof::{
@@ -9,19 +9,19 @@ use super::proof::{
 };
 use executor::OutcomeKind;
 
-/// One wall and the attack on it.
+/// One protection and the attack on it.
 pub(super) struct Wall {
     /// Its name.
     pub(super) name: &'static str,
-    /// The promise that it keeps.
+    /// The guarantee that it enforces.
     pub(super) promise: &'static str,
-    /// The attacking program, without the prelude.
+    /// The attack program, without the prelude.
     pub(super) program: &'static str,
-    /// What proves that it stood.
+    /// How to check that it held.
     pub(super) proof: Proof,
     /// Wall-clock seconds for the program.
     pub(super) timeout_s: u64,
-    /// The name under which an executor may say in its health that it lacks this wall.
+    /// The name under which an executor's health may report this protection as missing.
     pub(super) protection: Option<&'static str>,
 }
 
@@ -44,31 +44,31 @@ macro_rules! wall {
 /// All of them.
 pub(super) fn walls() -> Vec<Wall> {
     vec![
-        wall!("network, IPv4", "tcp_udp_v4", "no TCP or UDP to this host or beyond"),
-        wall!("network, IPv6", "tcp_udp_v6", "no TCP or UDP to this host or beyond"),
-        wall!("network, other families", "sockets_other", "no raw, packet, netlink, vsock and other sockets"),
+        wall!("network, IPv4", "tcp_udp_v4", "no TCP or UDP to this host or any other"),
+        wall!("network, IPv6", "tcp_udp_v6", "no TCP or UDP to this host or any other"),
+        wall!("network, other families", "sockets_other", "no raw, packet, netlink, vsock or other sockets"),
         wall!("network, Unix sockets", "sockets_unix", "no socket of the host, by path or abstract name"),
-        wall!("network, DNS", "dns", "no name is looked up"),
+        wall!("network, DNS", "dns", "no name can be resolved"),
         wall!("network, metadata", "metadata", "no cloud metadata"),
-        wall!("processes", "processes", "no process of another is seen or signalled"),
-        wall!("host files", "host_files", "no file of the host beyond the runtime is read"),
-        wall!("writing", "write_outside", "no file is written outside /tmp"),
-        wall!("runtime read-only", "runtime_read_only", "no module is changed for the next run"),
-        wall!("environment", "environment", "no variable of the service is seen"),
-        wall!("descriptors", "descriptors", "no open file of the service is there"),
+        wall!("processes", "processes", "no other process can be seen or signalled"),
+        wall!("host files", "host_files", "no file of the host outside the runtime can be read"),
+        wall!("writing", "write_outside", "no file can be written outside /tmp"),
+        wall!("runtime read-only", "runtime_read_only", "no module can be changed for the next run"),
+        wall!("environment", "environment", "no variable of the service is visible"),
+        wall!("descriptors", "descriptors", "no open file of the service is inherited"),
         wall!("privileges", "privileges", "no capability, no_new_privs, a seccomp filter, not root"),
-        wall!("setuid", "setuid", "no privilege is gained from a file or a call"),
-        wall!("namespaces", "namespaces", "no namespace is made or entered"),
-        wall!("mounts", "mount", "nothing is mounted or unmounted"),
-        wall!("ptrace", "ptrace", "no memory of another process is touched"),
+        wall!("setuid", "setuid", "no privilege can be gained through a file or a call"),
+        wall!("namespaces", "namespaces", "no namespace can be created or entered"),
+        wall!("mounts", "mount", "nothing can be mounted or unmounted"),
+        wall!("ptrace", "ptrace", "no memory of another process can be accessed"),
         wall!("bpf", "bpf", "no bpf, perf events or userfaultfd"),
-        wall!("keys", "keyctl", "no kernel key ring"),
+        wall!("keys", "keyctl", "no kernel keyring"),
         wall!("io_uring", "io_uring", "no io_uring"),
         wall!("kernel control", "kernel_control", "no module, kexec, reboot, swap, clock or personality"),
         wall!(
             "memory limit",
             "memory",
-            "a program that takes more is ended",
+            "a program that uses more is killed",
             Proof::Outcome(OutcomeKind::OutOfMemory),
             25
         ),
@@ -82,7 +82,7 @@ pub(super) fn walls() -> Vec<Wall> {
         wall!(
             "time limit",
             "time",
-            "a program that ignores signals is ended in time",
+            "a program that ignores signals is killed in time",
             Proof::Result(ended_in_time),
             2
         ),
@@ -101,14 +101,14 @@ pub(super) fn walls() -> Vec<Wall> {
         wall!(
             "file collection",
             "collection",
-            "no link or pipe is followed for an output file",
+            "no link or pipe is followed when output files are collected",
             Proof::Result(only_the_good_file),
             10
         ),
         wall!(
             "leftovers between runs",
             "leftover",
-            "a run finds nothing of the one before",
+            "a run finds nothing of the previous one",
             Proof::SecondVerdict,
             10
         ),
@@ -116,11 +116,11 @@ pub(super) fn walls() -> Vec<Wall> {
         wall!(
             "CPU limit",
             "cpu",
-            "many busy processes get no more than the quota",
+            "many busy processes together get no more than the quota",
             Proof::Result(cpu_within_quota),
             15
         ),
-        wall!("CPU count", "cpu_count", "programs are told the truth about CPUs"),
+        wall!("CPU count", "cpu_count", "programs see the number of CPUs that they may use"),
         wall!(
             "truth of the end",
             "forged_end",

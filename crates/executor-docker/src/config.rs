@@ -1,15 +1,15 @@
-//! What a Docker executor is told.
+//! Configuration of a Docker executor.
 
 use executor::{PoolSize, SandboxLimits, TemplateSpec};
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Which walls the engine's runtime makes.
+/// Which isolation the engine's runtime provides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Flavour {
     /// The engine's default: containers on the host's kernel.
     Docker,
-    /// gVisor: a kernel of its own, in user space.
+    /// gVisor: a separate kernel in user space.
     Gvisor,
     /// Kata: a virtual machine around each container.
     Kata,
@@ -26,31 +26,31 @@ impl Flavour {
         }
     }
 
-    /// Whether the agent needs another user than the program. gVisor's kernel shields a first process neither from
-    /// signals nor from a look at its descriptors, so there the user must. Root of gVisor's kernel is nobody outside.
+    /// Whether the agent needs another user than the program. gVisor's kernel protects a first process neither from signals nor
+    /// from inspection of its descriptors, so there the user must. Root of gVisor's kernel is an ordinary user outside.
     pub(crate) fn agent_is_root(self) -> bool {
         self == Self::Gvisor
     }
 
-    /// Whether the program's kernel is a real Linux, which has landlock and can report refused calls.
+    /// Whether the program's kernel is a real Linux, which has Landlock and can report blocked system calls.
     pub(crate) fn is_linux(self) -> bool {
         self != Self::Gvisor
     }
 }
 
-/// Where the engine is.
+/// The engine's address.
 #[derive(Debug, Clone, Default)]
 pub struct EngineAddress {
-    /// Such as `unix:///var/run/docker.sock`; `None` to look where engines usually listen.
+    /// Such as `unix:///var/run/docker.sock`; `None` to try the usual addresses.
     pub host: Option<String>,
-    /// For `tcp://`, the directory with ca.pem, cert.pem and key.pem; `None` to speak without TLS.
+    /// For `tcp://`, the directory with ca.pem, cert.pem and key.pem; `None` for no TLS.
     pub certificates: Option<PathBuf>,
 }
 
-/// How a Docker executor works.
+/// Configuration of the executor.
 #[derive(Debug, Clone)]
 pub struct DockerConfig {
-    /// Which walls.
+    /// The isolation.
     pub flavour: Flavour,
     /// Where the engine is.
     pub engine: EngineAddress,
@@ -58,16 +58,16 @@ pub struct DockerConfig {
     pub runtime: Option<String>,
     /// The sandbox image.
     pub image: String,
-    /// Longest wait for an answer of the engine.
+    /// Timeout of an answer of the engine.
     pub timeout: Duration,
-    /// What each sandbox may use.
+    /// Limits of each sandbox.
     pub limits: SandboxLimits,
     /// Memory and swap together, in bytes.
     pub memory_swap_bytes: u64,
-    /// What interpreters have imported ahead, besides the lean one.
+    /// Templates besides the lean one.
     pub templates: Vec<TemplateSpec>,
-    /// Containers that wait, for each template.
+    /// Idle containers for each template.
     pub pool: PoolSize,
-    /// A directory of the service's own, where it notes that it lives: see the module `owner`.
+    /// A directory of the service's own, where it records that it is running: see the module `owner`.
     pub state_dir: PathBuf,
 }

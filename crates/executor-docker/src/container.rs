@@ -1,4 +1,4 @@
-//! One container from our side: made, attached, started, and removed whatever happens.
+//! One container from the host's side: made, attached, started, and always removed.
 
 use crate::engine::Engine;
 use crate::error::EngineError;
@@ -16,10 +16,10 @@ use std::time::Duration;
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
-/// Tries to remove a container, and the pause between two: an engine that starts again needs a moment.
+/// Attempts to remove a container, and the pause between them: an engine that restarts needs a moment.
 const REMOVE_TRIES: u32 = 5;
 const REMOVE_PAUSE: Duration = Duration::from_millis(500);
-/// Longest wait for the engine to say what became of a container: it hears of it by itself.
+/// Timeout for the engine to report a container's end: it is notified asynchronously.
 const NOTICE_TIME_MAX: Duration = Duration::from_secs(1);
 
 /// A container that is removed when this is dropped.
@@ -29,12 +29,12 @@ pub(crate) struct Container {
     engine: Arc<Engine>,
     owner: Arc<Owner>,
     removals: TaskTracker,
-    /// Whoever waits for all containers to be gone waits for this one too.
+    /// Held so that a wait for all containers to be gone includes this one.
     token: Option<TaskTrackerToken>,
 }
 
 impl Container {
-    /// Makes, attaches and starts one. What was made before a failure is gone again, also when nobody waits any more.
+    /// Makes, attaches and starts a container. A failure removes whatever was made before, even if the caller is gone.
     pub(crate) async fn start(
         engine: Arc<Engine>,
         owner: Arc<Owner>,
@@ -42,14 +42,14 @@ impl Container {
         name: String,
         body: ContainerCreateBody,
     ) -> Result<(Self, Wire), EngineError> {
-        // A task of its own: who stopped waiting in the middle of "make" would never learn the id, and the engine would
-        // keep the container.
+        // In its own task: a caller that is gone in the middle of "make" would never learn the id, and the engine would keep the
+        // container.
         let task = removals.spawn(Self::start_to_the_end(engine, owner, removals.clone(), name, body));
         match task.await {
             Ok(result) => result,
             Err(error) => match error.try_into_panic() {
                 Ok(panic) => std::panic::resume_unwind(panic),
-                // Only with the whole runtime.
+                // Fails only if the runtime is gone too.
                 Err(_) => std::future::pending().await,
             },
         }
@@ -80,21 +80,21 @@ impl Container {
         Ok((container, wire))
     }
 
-    /// How it ended, by what the engine saw; `None` when it saw no end. Waits a moment for the news to arrive: `oom` may
-    /// come after the end.
+    /// How it ended, as the engine saw it; `None` if it saw no end. Waits a moment for the events to arrive: `oom` may come after
+    /// the end.
     pub(crate) async fn end(&self) -> Option<End> {
         let mut events = Vec::new();
         let _ = tokio::time::timeout(NOTICE_TIME_MAX, self.watch(&mut events)).await;
         judge(&events)
     }
 
-    /// Reads what happened to it, and what does, until that says that it ran out of memory.
+    /// Reads the past and future events of the container until one says that it ran out of memory.
     async fn watch(&self, events: &mut Vec<EventMessage>) -> Result<(), EngineError> {
         let filters = HashMap::from([
             ("container", vec![self.id.clone()]),
             ("event", ["oom", "kill", "die"].map(str::to_owned).into()),
         ]);
-        // From the beginning of time: the engine's clock need not be ours, and it keeps a few hundred events only.
+        // From the beginning of time: the engine's clock may differ from ours, and it keeps only a few hundred events.
         let options = EventsOptionsBuilder::new().since("1").filters(&filters).build();
         let client = self.engine.client().await?;
         let mut stream = std::pin::pin!(client.events(Some(options)));
@@ -108,8 +108,8 @@ impl Container {
     }
 }
 
-/// Makes one and gives its id. One that the engine may have made without saying so is noted as lost, also when nobody waits
-/// any more.
+/// Makes a container and returns its id. One that the engine may have made without reporting it is recorded as lost, even if the
+/// caller is gone.
 pub(crate) async fn create(
     client: &Docker,
     owner: &Owner,
@@ -120,7 +120,7 @@ pub(crate) async fn create(
     let options = CreateContainerOptionsBuilder::new().name(&name).build();
     let lost = owner.until_gone(name);
     let made = client.create_container(Some(options), body).await;
-    // An answer says what there is; without one, or from somebody in between, the engine may make it later.
+    // An error from the engine is final; without an answer, or with one from a proxy, the engine may make it later.
     if matches!(made, Ok(_) | Err(DockerResponseServerError { status_code: 400..500, .. })) {
         lost.settle();
     }
@@ -130,14 +130,14 @@ pub(crate) async fn create(
 /// How a container ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum End {
-    /// The kernel killed something in it for memory.
+    /// The kernel killed something in it for lack of memory.
     OutOfMemory,
-    /// Otherwise.
+    /// Any other end.
     Other,
 }
 
-/// `oom` says that the kernel killed for memory, but it may come after the end, or never: then the group was gone before the
-/// engine looked. So a first process that SIGKILL ended, which nobody sent by the engine, counts as well.
+/// `oom` says that the kernel killed for lack of memory, but it may come after the end, or never: then the cgroup was gone before
+/// the engine looked. So a first process that died of a SIGKILL which the engine did not send counts as well.
 fn judge(events: &[EventMessage]) -> Option<End> {
     const KILLED: &str = "137";
     let find = |action: &str| events.iter().find(|event| event.action.as_deref() == Some(action));

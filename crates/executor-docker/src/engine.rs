@@ -1,4 +1,4 @@
-//! The way to the engine.
+//! The connection to the engine.
 
 use crate::config::EngineAddress;
 use crate::error::EngineError;
@@ -13,39 +13,39 @@ use support::authority::{Authority, Host};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
 
-/// Longest wait for an engine to take a connection and to say that it lives.
+/// Timeout for an engine to accept a connection and answer a ping.
 const PING_TIME_MAX: Duration = Duration::from_millis(600);
-/// Looks at a container that the engine removes by itself, and the pause between two.
+/// Checks for a container that the engine removes by itself, and the pause between them.
 const GOING_TRIES: u32 = 50;
 const GOING_PAUSE: Duration = Duration::from_millis(100);
-/// Longest wait for an engine to say what it is: Podman asks the programs that it starts first, half a second each time.
+/// Timeout for an engine to describe itself: Podman first asks the programs that it starts, half a second each time.
 const MEET_TIME_MAX: Duration = Duration::from_secs(5);
-/// Where a system's engine listens.
+/// The usual socket of a system's engine.
 const SYSTEM_SOCKET: &str = "/var/run/docker.sock";
-/// Ports of engines, without TLS and with it.
+/// Ports of engines, without and with TLS.
 const PORT: u16 = 2375;
 const PORT_TLS: u16 = 2376;
 
-/// The way to one engine.
+/// The connection to one engine.
 #[derive(Debug)]
 pub(crate) struct Engine {
     address: String,
-    /// Where an engine behind TLS is: host and port, and the directory of the certificates.
+    /// For an engine behind TLS: host and port, and the directory of the certificates.
     tls: Option<(String, PathBuf)>,
     timeout: Duration,
     known: Mutex<Option<Known>>,
 }
 
-/// What is known of an engine that answered.
+/// Facts about an engine that has answered.
 #[derive(Debug, Clone)]
 struct Known {
-    /// Knows the version of the API that both sides speak.
+    /// Knows the API version that both sides support.
     client: Docker,
     is_podman: bool,
 }
 
 impl Engine {
-    /// The engine at an address, or where engines usually listen. Does not connect.
+    /// The engine at an address, or at the usual address. Does not connect.
     pub(crate) fn new(address: &EngineAddress, timeout: Duration) -> Self {
         let EngineAddress { host, certificates } = address;
         let mut address = engine_address(host.as_deref());
@@ -56,7 +56,7 @@ impl Engine {
             if certificates.is_none() && !is_loopback(&authority) {
                 tracing::warn!(
                     engine = address,
-                    "the way to the Docker engine is not encrypted, and whoever can reach the engine is root on its \
+                    "the connection to the Docker engine is not encrypted, and access to the engine means root on its \
                      host; set DOCKER_TLS_VERIFY and DOCKER_CERT_PATH"
                 );
             }
@@ -65,7 +65,7 @@ impl Engine {
         Self { address, tls, timeout, known: Mutex::new(None) }
     }
 
-    /// A client, once the engine was seen to answer.
+    /// A client, once the engine has answered.
     ///
     /// # Errors
     /// Why there is none.
@@ -76,7 +76,7 @@ impl Engine {
     /// Whether it is Podman behind Docker's API.
     ///
     /// # Errors
-    /// When it does not answer.
+    /// If it does not answer.
     pub(crate) async fn is_podman(&self) -> Result<bool, EngineError> {
         self.known().await.map(|known| known.is_podman)
     }
@@ -101,7 +101,7 @@ impl Engine {
         Ok(known)
     }
 
-    /// What a first answer means: two sides that do not speak the same meet here.
+    /// Classifies a first answer: sides with different protocols meet here.
     fn explain(&self, step: &'static str, error: bollard::errors::Error) -> EngineError {
         use bollard::errors::Error::DockerResponseServerError;
         let address = self.address.clone();
@@ -116,13 +116,13 @@ impl Engine {
         EngineError::at(step)(error)
     }
 
-    /// Whether the engine lives: quick, and the truth of this moment.
+    /// Whether the engine is up: quick, and only about this moment.
     ///
     /// # Errors
-    /// Why not.
+    /// Why it is not.
     pub(crate) async fn ping(&self) -> Result<(), EngineError> {
         let known = support::lock(&self.known).clone();
-        // Asked several times a second: a socket of its own each time would be most of the price.
+        // Asked several times a second: a new socket each time would be most of the cost.
         let ping = async {
             let Some(known) = known else { return self.look().await };
             let Err(source) = known.client.ping().await else { return Ok(()) };
@@ -134,7 +134,7 @@ impl Engine {
             Err(_elapsed) => Err(self.silent()),
         };
         if answer.is_err() {
-            // Another engine may come back, which speaks another version.
+            // Another engine may come back, with another API version.
             support::lock(&self.known).take();
         }
         answer
@@ -149,7 +149,7 @@ impl Engine {
             match self.client().await?.remove_container(container, Some(options.clone())).await {
                 Ok(()) => return Ok(true),
                 Err(DockerResponseServerError { status_code: 404, .. }) => return Ok(tries > 0),
-                // The engine is at it by itself: its agent had ended.
+                // The engine is removing it by itself: its agent had ended.
                 Err(DockerResponseServerError { status_code: 409, .. }) if tries < GOING_TRIES => {
                     tries += 1;
                     tokio::time::sleep(GOING_PAUSE).await;
@@ -163,8 +163,8 @@ impl Engine {
         EngineError::Stopped { address: self.address.clone(), source: io::ErrorKind::TimedOut.into() }
     }
 
-    /// Tries the socket itself: the client's own errors do not tell one cause from the other. Asks for a sign of life
-    /// too, as an engine that hangs still takes connections.
+    /// Tries the socket itself: the client's own errors do not distinguish the causes. Sends a ping too, since an engine that
+    /// hangs still accepts connections.
     async fn look(&self) -> Result<(), EngineError> {
         let address = self.address.clone();
         if !["unix://", "tcp://"].iter().any(|scheme| address.starts_with(scheme)) {
@@ -211,19 +211,19 @@ impl Engine {
     }
 }
 
-/// The engine at an address, or where engines usually listen.
+/// The engine at an address, or at the usual address.
 #[must_use]
 pub fn engine_address(address: Option<&str>) -> String {
     address.map_or_else(usual_address, str::to_owned)
 }
 
-/// Whether something answers. What, is for the client to judge.
+/// Whether something answers. The client finds out what.
 async fn sign_of_life(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> io::Result<()> {
     stream.write_all(b"GET /_ping HTTP/1.0\r\n\r\n").await?;
     stream.read_u8().await.map(drop)
 }
 
-/// A host and port, with the usual port where none is given. What is neither stays as it is: connecting says what is wrong.
+/// A host and port, with the usual port if none is given. Anything else is kept as it is: connecting reports what is wrong.
 fn with_port(text: &str, port: u16) -> String {
     let text = text.trim_end_matches('/');
     match Authority::parse(text) {
@@ -240,7 +240,7 @@ fn is_loopback(text: &str) -> bool {
     }
 }
 
-/// The system's engine, or the user's own where only that is there.
+/// The system's engine, or the user's own if only that exists.
 fn usual_address() -> String {
     let own = std::env::var_os("XDG_RUNTIME_DIR").map(|dir| PathBuf::from(dir).join("docker.sock"));
     match own.filter(|path| path.exists() && !Path::new(SYSTEM_SOCKET).exists()) {
@@ -269,12 +269,12 @@ mod tests {
         let path = directory.path().join("docker.sock");
         let address = format!("unix://{}", path.display());
         assert!(reason(&address).await.contains("apt-get install docker.io"));
-        // What a killed engine leaves: the file of a socket that nobody listens on.
+        // What a killed engine leaves: the file of a socket without a listener.
         drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
         assert!(reason(&address).await.contains("systemctl start docker"));
         assert!(reason("pigeon://host").await.contains("tcp://host:port"));
         assert!(reason("ssh://host").await.contains("ssh -N -L"));
-        // A port that was just free.
+        // A port that was free a moment ago.
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         assert!(reason(&format!("tcp://127.0.0.1:{port}")).await.contains("does not answer"));
     }
@@ -286,7 +286,7 @@ mod tests {
         assert_eq!(engine("http://host:1", Some(Path::new("/c"))).tls, Some(("host:1".into(), "/c".into())));
         assert_eq!(engine("tcp://[::1]", None).address, "tcp://[::1]:2375");
         assert_eq!(engine("tcp://host:1/", None).address, "tcp://host:1");
-        assert!(engine("unix:///s", Some(Path::new("/c"))).tls.is_none(), "a socket has its own rights");
+        assert!(engine("unix:///s", Some(Path::new("/c"))).tls.is_none(), "a socket has its own permissions");
         for (authority, near) in [
             ("127.0.0.1:1", true),
             ("[::1]:1", true),

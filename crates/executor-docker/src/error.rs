@@ -1,17 +1,17 @@
-//! What can be wrong with the engine.
+//! Errors of the engine.
 
 use executor::error_chain;
 use std::io;
 use std::path::PathBuf;
 
-/// Bytes of an engine's own words that are passed on: Podman repeats a whole seccomp profile.
+/// Maximum length in bytes of an engine's message: Podman repeats a whole seccomp profile.
 const WORDS_BYTES_MAX: usize = 600;
 
-/// Why the engine cannot be used. Each text says what fixes it.
+/// Why the engine cannot be used. Each message says how to fix it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EngineError {
-    /// Nothing listens there, and never did.
+    /// Nothing listens there, and nothing has.
     #[error(
         "there is no Docker engine at {address} (hint: install it with `apt-get install docker.io` and start it with \
          `systemctl start docker`, or name another in DOCKER_HOST)"
@@ -20,24 +20,24 @@ pub enum EngineError {
         /// Where.
         address: String,
     },
-    /// Something listened there once.
+    /// Something has listened there before.
     #[error("the Docker engine at {address} does not answer (hint: start it with `systemctl start docker`)")]
     Stopped {
         /// Where.
         address: String,
-        /// What connecting gave.
+        /// The error of connecting.
         source: io::Error,
     },
-    /// We may not.
+    /// No permission to connect.
     #[error(
         "the Docker engine at {address} refuses this user (hint: `usermod -aG docker USER` and log in again, or use a \
-         rootless engine by DOCKER_HOST)"
+         rootless engine with DOCKER_HOST)"
     )]
     Refused {
         /// Where.
         address: String,
     },
-    /// An address that is not understood.
+    /// An invalid address.
     #[error("DOCKER_HOST = `{address}` is not understood (hint: unix:///path/to/socket, or tcp://host:port)")]
     Address {
         /// As given.
@@ -53,16 +53,16 @@ pub enum EngineError {
         /// As given.
         address: String,
     },
-    /// The engine wants TLS.
+    /// The engine requires TLS.
     #[error(
-        "the Docker engine at {address} wants TLS (hint: set DOCKER_TLS_VERIFY to true and DOCKER_CERT_PATH to the \
+        "the Docker engine at {address} requires TLS (hint: set DOCKER_TLS_VERIFY to true and DOCKER_CERT_PATH to the \
          directory with ca.pem, cert.pem and key.pem)"
     )]
     WantsTls {
         /// Where.
         address: String,
     },
-    /// One of our files for TLS.
+    /// One of the service's TLS files is unusable.
     #[error(
         "failed to read {path} for TLS with the Docker engine (hint: DOCKER_CERT_PATH must be a directory with ca.pem, \
          cert.pem and key.pem that this user may read)"
@@ -80,32 +80,32 @@ pub enum EngineError {
         address: String,
         /// What failed.
         words: String,
-        /// What fixes it.
+        /// The fix.
         hint: &'static str,
     },
-    /// The engine's disk.
+    /// The engine's disk is full.
     #[error(
-        "the Docker engine failed to {step} because its disk is full (hint: make room below its `Docker Root Dir`, see \
-         `docker info`, such as by `docker system prune`): {words}"
+        "the Docker engine failed to {step} because its disk is full (hint: free space below its `Docker Root Dir`, see \
+         `docker info`, such as with `docker system prune`): {words}"
     )]
     DiskFull {
-        /// What was asked, in the infinitive.
+        /// The step, in the infinitive.
         step: &'static str,
         /// Its answer.
         words: String,
     },
-    /// The engine drops limits that it is asked for.
+    /// The engine ignores limits that are requested of it.
     #[error("the Docker engine does not enforce the limits of {missing} (hint: {hint})")]
     Unlimited {
         /// Which limits.
         missing: String,
-        /// What fixes it.
+        /// The fix.
         hint: &'static str,
     },
     /// The engine answered with an error.
     #[error("the Docker engine failed to {step}")]
     Api {
-        /// What was asked, in the infinitive.
+        /// The step, in the infinitive.
         step: &'static str,
         /// Its answer.
         #[source]
@@ -117,20 +117,20 @@ pub enum EngineError {
         /// Its name.
         image: String,
     },
-    /// An image that is none of ours.
+    /// An image of something else.
     #[error(
-        "the image `{image}` is no sandbox image: it lacks the label {label} (hint: make one with `python-sandbox \
+        "the image `{image}` is not a sandbox image: it lacks the label {label} (hint: make one with `python-sandbox \
          image build`, or name another in DOCKER_IMAGE)"
     )]
     ImageForeign {
         /// Its name.
         image: String,
-        /// What it lacks.
+        /// The missing label.
         label: String,
     },
     /// An image of another version of this program.
     #[error(
-        "the image `{image}` holds the guest agent of another version (hint: make it again with `python-sandbox image \
+        "the image `{image}` holds the guest agent of another version (hint: rebuild it with `python-sandbox image \
          build`)"
     )]
     ImageOutdated {
@@ -145,13 +145,13 @@ pub enum EngineError {
     RuntimeMissing {
         /// Its name.
         runtime: String,
-        /// What there is.
+        /// The known runtimes.
         known: String,
     },
 }
 
 impl EngineError {
-    /// An answer of the engine to a step.
+    /// An error answer of the engine at a step.
     pub(crate) fn at(step: &'static str) -> impl FnOnce(bollard::errors::Error) -> Self {
         move |mut source| {
             if let bollard::errors::Error::DockerResponseServerError { message, .. } = &mut source {
@@ -163,7 +163,7 @@ impl EngineError {
     }
 }
 
-/// Leaves out the middle: both what was done and why it failed matter.
+/// Leaves out the middle: both the attempt and the cause of its failure matter.
 fn shorten(message: &mut String) {
     if message.len() > WORDS_BYTES_MAX {
         let begin = message.floor_char_boundary(WORDS_BYTES_MAX / 2);
@@ -172,8 +172,7 @@ fn shorten(message: &mut String) {
     }
 }
 
-/// ENOSPC and EDQUOT in the words of an engine. The kernel says the first of control groups too, of which it has a
-/// limited number.
+/// ENOSPC and EDQUOT in an engine's message. The kernel reports the first for cgroups too, whose number is limited.
 fn is_disk_full(words: &str) -> bool {
     ["no space left on device", "disk quota exceeded"].iter().any(|text| words.contains(text))
         && !words.contains("cgroup")

@@ -1,4 +1,4 @@
-//! The executor itself: what was proved of the engine, the pool, and health.
+//! The executor: the facts proved about the engine, the pool, and health.
 
 use crate::config::{DockerConfig, Flavour};
 use crate::container::Container;
@@ -23,28 +23,28 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
-/// Time for a container's agent to get ready: its interpreter may import a lot, on a busy host.
+/// Timeout for a container's agent to get ready: its interpreter may import a lot, on a busy host.
 const READY_TIME_MAX: Duration = Duration::from_secs(60);
-/// Longest time for one look.
+/// Timeout of one check.
 const SWEEP_TIME_MAX: Duration = Duration::from_secs(60);
-/// Time between two looks for containers that nobody else removes.
+/// Interval between sweeps for containers that nothing else removes.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(2);
-/// Time for which an engine that lives is not asked again what it is: it starts programs of its own to answer that.
+/// Time for which the description of a running engine is reused: it starts programs to give one.
 const INFO_AGE_MAX: Duration = Duration::from_secs(60);
-/// Time for all containers to be removed at the end.
+/// Timeout for the removal of all containers at shutdown.
 const REMOVE_TIME_MAX: Duration = Duration::from_secs(10);
 
-/// Makes sandboxes that are containers. Making the executor never fails: an engine may come later, and go and come
-/// back; until it was proved to hold the promises nothing runs.
+/// Makes sandboxes that are containers. Creating the executor never fails: an engine may start later, and stop and restart;
+/// until it is proved to meet the guarantees nothing runs.
 #[derive(Debug)]
 pub struct DockerExecutor {
     pool: Pool<ContainerMaker>,
     shared: Arc<Shared>,
-    /// Sweeps as long as the executor is there.
+    /// Sweeps as long as the executor exists.
     _keeper: AbortOnDropHandle<()>,
 }
 
-/// What everything of one executor has in common.
+/// The shared state of one executor.
 #[derive(Debug)]
 struct Shared {
     config: DockerConfig,
@@ -54,9 +54,9 @@ struct Shared {
     removals: TaskTracker,
     /// What was proved; `None` until then, and after a failure.
     proved: Mutex<Option<Arc<Facts>>>,
-    /// What the engine said of itself, and when; forgotten with what was proved.
+    /// The engine's description of itself, and when it was given; dropped together with what was proved.
     info: Mutex<Option<(Instant, SystemInfo)>>,
-    /// The image that was looked into last, and its agent's digest.
+    /// The last inspected image, and its agent's digest.
     looked_into: Mutex<Option<(String, String)>>,
     /// One proof at a time.
     proving: tokio::sync::Mutex<()>,
@@ -64,7 +64,7 @@ struct Shared {
     stopped: AtomicBool,
 }
 
-/// Makes the containers that wait.
+/// Makes the containers of the pool.
 #[derive(Debug)]
 struct ContainerMaker(Arc<Shared>);
 
@@ -76,24 +76,24 @@ impl Maker for ContainerMaker {
         let facts = self.0.proved_facts().await?;
         let made = self.0.make(&facts, shelf).await;
         if made.is_err() {
-            // The next look at it proves it again, all of it.
+            // The next check proves everything again.
             self.0.forget();
         }
         made
     }
 
     fn is_fit(&self, sandbox: &DockerSandbox) -> bool {
-        // Without facts the engine is under suspicion, and a container that lives is the best there is.
+        // Without facts the engine is suspect, and a running container is the best there is.
         let current = self.0.facts().is_none_or(|facts| facts.image_id == sandbox.image_id);
         current && sandbox.sandbox.is_alive()
     }
 }
 
 impl DockerExecutor {
-    /// Makes one. Call it on a runtime.
+    /// Makes an executor. Requires a tokio runtime.
     ///
     /// # Errors
-    /// When the state directory cannot be written.
+    /// If the state directory cannot be written.
     pub fn new(config: DockerConfig) -> io::Result<Self> {
         let shared = Arc::new(Shared {
             owner: Arc::new(Owner::start(&config.state_dir)?),
@@ -104,7 +104,7 @@ impl DockerExecutor {
             info: Mutex::new(None),
             looked_into: Mutex::new(None),
             proving: tokio::sync::Mutex::new(()),
-            // Users go by it, and another service may have begun too.
+            // Uids depend on it, and another service may have started too.
             serial: AtomicU64::new(owner::random()? >> 32),
             stopped: AtomicBool::new(false),
             config,
@@ -121,13 +121,13 @@ impl Shared {
         self.proved.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The same, proved now where they were not yet.
+    /// The same, proved now if they are not yet.
     async fn proved_facts(&self) -> Result<Arc<Facts>, ExecutorError> {
         if let Some(facts) = self.facts() {
             return Ok(facts);
         }
         self.check().await.map_err(|reason| self.failed("create a sandbox", reason))?;
-        self.facts().ok_or_else(|| self.failed("create a sandbox", "it failed again meanwhile"))
+        self.facts().ok_or_else(|| self.failed("create a sandbox", "the engine failed again meanwhile"))
     }
 
     fn forget(&self) {
@@ -147,7 +147,7 @@ impl Shared {
         ExecutorError::before_start(self.name(), step, source)
     }
 
-    /// Makes a container of a template and waits until its interpreter does.
+    /// Makes a container of a template and waits until its interpreter is idle.
     async fn make(&self, facts: &Facts, shelf: usize) -> Result<DockerSandbox, ExecutorError> {
         let serial = self.serial.fetch_add(1, Ordering::Relaxed);
         let preload = self.templates.preload(shelf);
@@ -168,10 +168,10 @@ impl Shared {
         Ok(DockerSandbox { sandbox, image_id: facts.image_id.clone() })
     }
 
-    /// Looks at engine and image, and where they are not the ones that were proved, proves them.
+    /// Checks engine and image, and proves them if they are not the ones that were proved.
     async fn check(&self) -> Result<(), String> {
         let say = |error: EngineError| error_chain(&error);
-        // Not only a ping: an engine that comes back has to say what it is first, and may need longer for that.
+        // Not only a ping: an engine that comes back has to describe itself first, and may need longer for that.
         self.engine.client().await.map_err(say)?;
         self.engine.ping().await.map_err(say)?;
         let _alone = self.proving.lock().await;
@@ -179,7 +179,7 @@ impl Shared {
         if self.facts().is_some_and(|proved| *proved == facts) {
             return Ok(());
         }
-        // What cannot be removed is no reason to run nothing; it is tried again.
+        // Leftovers that cannot be removed are no reason to run nothing; their removal is tried again.
         if let Err(error) = self.sweep().await {
             tracing::warn!(executor = self.name(), error = %error_chain(&error), "failed to remove leftovers");
         }
@@ -192,29 +192,25 @@ impl Shared {
         Ok(())
     }
 
-    /// Removes what nobody else does.
+    /// Removes what nothing else removes.
     async fn sweep(&self) -> Result<(), EngineError> {
         let removed = self.owner.sweep(&self.engine).await?;
         if removed > 0 {
-            tracing::info!(
-                executor = self.name(),
-                removed,
-                "removed containers of an earlier service, or lost ones"
-            );
+            tracing::info!(executor = self.name(), removed, "removed leftover containers");
         }
         Ok(())
     }
 
-    /// Sweeps again and again: an engine may still make what a dead service asked for.
+    /// Sweeps at intervals: an engine may still make containers that a dead service asked for.
     async fn keep_clean(self: Arc<Self>) {
         loop {
             tokio::time::sleep(SWEEP_INTERVAL).await;
-            // An engine that does not answer is the breaker's business, and must not keep us from coming again.
+            // An engine that does not answer is the breaker's business, and must not end the sweeps.
             let _ = tokio::time::timeout(SWEEP_TIME_MAX, self.sweep()).await;
         }
     }
 
-    /// What engine and image are now.
+    /// Current facts of engine and image.
     async fn look(&self) -> Result<Facts, EngineError> {
         let (image, client) = (&self.config.image, self.engine.client().await?);
         let info = self.info(&client).await?;
@@ -240,7 +236,7 @@ impl Shared {
         })
     }
 
-    /// What the engine is, as it said a short while ago or says now.
+    /// The engine's description, cached for a short while.
     async fn info(&self, client: &Docker) -> Result<SystemInfo, EngineError> {
         let known = self.info.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some((_, info)) = known.filter(|(asked, _)| asked.elapsed() < INFO_AGE_MAX) {
@@ -251,7 +247,7 @@ impl Shared {
         Ok(info)
     }
 
-    /// What an image is. One without the agent's digest among its labels is looked into, once.
+    /// An image's facts. One without the agent's digest among its labels is inspected, once.
     async fn facts_of(&self, id: String, config: Option<&ImageConfig>) -> Result<Facts, EngineError> {
         let image = &self.config.image;
         if let Some(agent) = image::labelled_agent(config) {
@@ -284,7 +280,7 @@ impl Shared {
         Err(EngineError::RuntimeMissing { runtime: runtime.clone(), known: known.join(", ") })
     }
 
-    /// Runs a program, looks who answers, and what its control group allows.
+    /// Runs a program, and checks which kernel answers and what its cgroup allows.
     async fn prove(&self, facts: &Facts) -> Result<(), String> {
         let chain = |error: ExecutorError| error.chain();
         let made = self.make(facts, 0).await.map_err(|error| error_chain(&*error.source))?;
@@ -297,7 +293,7 @@ impl Shared {
             return Err(format!("the first sandbox failed: {result:?}"));
         };
         self.judge_kernel(facts, release, version)?;
-        // Kernels of their own have control groups of their own, if any.
+        // Separate kernels have their own cgroups, if any.
         if self.config.flavour == Flavour::Docker {
             let (swap_bytes, pids_max) = (spec::swap_bytes(&self.config), spec::pids_max(&self.config));
             limits::check_proof(&result.stdout.text, &self.config.limits, swap_bytes, pids_max)
@@ -306,10 +302,10 @@ impl Shared {
         Ok(())
     }
 
-    /// Whether the kernel that answered from inside is the one that the flavour promises.
+    /// Whether the kernel that answered from inside is the one that the flavour requires.
     fn judge_kernel(&self, facts: &Facts, release: &str, version: &str) -> Result<(), String> {
         let own = release == facts.kernel;
-        // gVisor's kernel says so itself since 2025; before, it gave the version of the Linux that it modelled.
+        // gVisor's kernel names itself since 2025; before, it reported the version of Linux that it modelled.
         let gvisor = release.contains("gvisor")
             || (release == "4.4.0" && version.contains("Jan 10 15:06:54 PST 2016"));
         let right = match self.config.flavour {
@@ -332,37 +328,37 @@ impl Shared {
         let enforced = |detail: &str| Protection { enforced: true, detail: detail.to_owned() };
         let facts = self.facts();
         let podman = facts.as_ref().is_some_and(|facts| facts.podman);
-        // What a container with the host's kernel may use was read in it.
+        // A container on the host's kernel read its own limits when it was proved.
         let swap_counts =
             self.config.flavour == Flavour::Docker || facts.is_none_or(|facts| facts.limits_swap);
         let memory_limit = Protection {
             enforced: swap_counts,
             detail: if swap_counts {
-                "control group, swap included"
+                "cgroup, swap included"
             } else {
-                "control group; the engine cannot limit swap: boot its host with swapaccount=1, or turn swap off"
+                "cgroup; the engine cannot limit swap: boot its host with swapaccount=1, or turn swap off"
             }
             .to_owned(),
         };
         let kernel = match self.config.flavour {
-            Flavour::Docker => "the host's, behind namespaces",
-            Flavour::Gvisor => "gVisor's own, seen to answer from inside",
-            Flavour::Kata => "a virtual machine's own, seen to answer from inside",
+            Flavour::Docker => "the host's, isolated with namespaces",
+            Flavour::Gvisor => "gVisor's own, verified from inside",
+            Flavour::Kata => "a virtual machine's own, verified from inside",
         };
         let seccomp = if self.config.flavour.is_linux() {
-            "allow-list around agent and program, and the agent's own; refused calls are named in the verdict"
+            "allow-list around agent and program, and the agent's own; blocked system calls are named in the verdict"
         } else {
-            "allow-list of the agent inside of gVisor; refused calls are not named"
+            "allow-list of the agent inside gVisor; blocked system calls are not named"
         };
         BTreeMap::from([
             ("kernel", enforced(kernel)),
             ("seccomp", enforced(seccomp)),
             ("namespaces", enforced("mount, pid, net, ipc, uts, cgroup, by the engine's runtime")),
-            ("network", enforced("none, and sockets are refused")),
+            ("network", enforced("none; sockets blocked")),
             (
                 "root_file_system",
                 enforced(if podman {
-                    "the sandbox image; all of it is root's, and the program is another user behind landlock"
+                    "the sandbox image, owned by root; the program is another user, confined by Landlock"
                 } else {
                     "the sandbox image, read-only"
                 }),
@@ -376,26 +372,26 @@ impl Shared {
                 if self.config.flavour == Flavour::Gvisor || podman {
                     Protection {
                         enforced: false,
-                        detail: "not known to this runtime's tmpfs; the memory limit bounds files too"
+                        detail: "not supported by this runtime's tmpfs; the memory limit includes files"
                             .to_owned(),
                     }
                 } else {
                     enforced("inodes of the tmpfs")
                 },
             ),
-            ("user", enforced("an unprivileged uid of its own, no capability, no_new_privs")),
+            ("user", enforced("a separate unprivileged uid, no capability, no_new_privs")),
             ("memory_limit", memory_limit),
             (
                 "process_limit",
                 enforced(match self.config.flavour {
                     Flavour::Gvisor => {
-                        "the agent ends a program that has more; a control group bounds gVisor's kernel"
+                        "the agent ends a program that has more; a cgroup limits gVisor's kernel"
                     }
-                    Flavour::Docker | Flavour::Kata => "control group",
+                    Flavour::Docker | Flavour::Kata => "cgroup",
                 }),
             ),
-            ("cpu_limit", enforced("control group")),
-            ("wall_time_limit", enforced("clock of the agent, and the service's behind it")),
+            ("cpu_limit", enforced("cgroup")),
+            ("wall_time_limit", enforced("the agent's clock, backed by the service's")),
         ])
     }
 }
@@ -447,7 +443,7 @@ impl Executor for DockerExecutor {
         } else {
             tracing::error!(
                 executor = self.name(),
-                "containers were not removed in time; the next start does"
+                "containers were not removed in time; the next start removes them"
             );
         }
     }

@@ -1,9 +1,9 @@
-//! The sandbox image: a root file system with the guest agent in it, and labels that say what it holds.
+//! The sandbox image: a root file system with the guest agent in it, and labels that describe it.
 //!
 //! It is imported whole from the runtime that `python-sandbox setup` prepared (or an operator's own root file system),
-//! so no registry is asked for anything and every executor runs the same packages. An image made another way, such as
-//! by `sandbox-image/Dockerfile`, is as good when it has the agent and the labels; without the label of the agent's digest,
-//! which no Dockerfile can compute, the agent in it is looked at.
+//! so no registry is needed and every executor runs the same packages. An image made another way, such as with
+//! `sandbox-image/Dockerfile`, is equivalent if it has the agent and the labels; without the label of the agent's digest,
+//! which no Dockerfile can compute, the agent in it is inspected.
 
 use crate::config::EngineAddress;
 use crate::container;
@@ -22,23 +22,23 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::sync::mpsc;
 
-/// Where the agent is in the image.
+/// Path of the agent in the image.
 pub(crate) const AGENT_PATH: &str = "/usr/libexec/python-sandbox/agent";
-/// Labels. Those of the environment have the variable's name behind.
+/// Labels. Those of the environment end with the variable's name.
 const LABEL_AGENT: &str = "python-sandbox.agent";
 const LABEL_INTERPRETER: &str = "python-sandbox.interpreter";
 const LABEL_RUNTIME: &str = "python-sandbox.runtime";
 const LABEL_ENV: &str = "python-sandbox.env.";
 
-/// Bytes of one piece on the way to the engine, and pieces on their way.
+/// Bytes of one chunk on the way to the engine, and the number of chunks in flight.
 const PIECE_BYTES: usize = 256 * 1024;
 const PIECES_MAX: usize = 8;
-/// What an archive of one file is longer than the file, at most: header, padding, and the mark of its end.
+/// Maximum overhead of an archive of one file: header, padding, and end marker.
 const ARCHIVE_MORE_BYTES: usize = 64 * 1024;
-/// Longest wait for the engine while it takes an image: it writes hundreds of megabytes.
+/// Timeout for the engine to take an image: it writes hundreds of megabytes.
 const BUILD_TIME_MAX: Duration = Duration::from_secs(1800);
 
-/// What the engine and the image hold, as far as making containers needs it.
+/// Facts about the engine and the image that making containers needs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Facts {
     pub(crate) image_id: String,
@@ -56,7 +56,7 @@ pub(crate) struct Facts {
     pub(crate) podman: bool,
 }
 
-/// What an image is made from.
+/// The source of an image.
 #[derive(Debug, Clone)]
 pub struct ImageSource {
     /// The tree that programs run in.
@@ -69,7 +69,7 @@ pub struct ImageSource {
     pub runtime_id: String,
 }
 
-/// How far a build is.
+/// Progress of a build.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BuildStep {
     /// This number of files and bytes was sent to the engine.
@@ -79,7 +79,7 @@ pub enum BuildStep {
         /// Bytes.
         bytes: u64,
     },
-    /// The engine works on what it got.
+    /// The engine is processing the archive.
     Storing,
 }
 
@@ -101,18 +101,18 @@ pub enum BuildError {
     },
 }
 
-/// The agent's digest: image and service must have the same.
+/// The agent's digest: image and service must agree.
 fn agent_digest() -> String {
     support::sha256_hex(agent_image::AGENT)
 }
 
-/// The digest of an image's agent as its label says, where it has that label.
+/// The digest of an image's agent according to its label, if it has that label.
 pub(crate) fn labelled_agent(config: Option<&ImageConfig>) -> Option<String> {
     config?.labels.as_ref()?.get(LABEL_AGENT).cloned()
 }
 
-/// The digest of the agent that an image holds, found by looking; empty when it has none. A container is made for that, as
-/// an engine shows files of containers alone, and never started.
+/// The digest of the agent in an image, found by inspection; empty if it has none. A container is made for that, since an
+/// engine shows files of containers only, and never started.
 pub(crate) async fn find_agent(
     engine: &Engine,
     owner: &Owner,
@@ -131,7 +131,7 @@ pub(crate) async fn find_agent(
     };
     let id = container::create(&client, owner, name, body).await?;
     let container = owner.until_gone(id.clone());
-    // The engine removes no container whose files it still sends, so the stream must be gone before.
+    // The engine does not remove a container whose files it is still sending, so the stream must be closed before.
     let found = read_agent(&client, &id).await;
     engine.remove(&id).await?;
     container.settle();
@@ -150,7 +150,7 @@ async fn read_agent(client: &Docker, container: &str) -> Result<String, EngineEr
             }
             Err(source) => return Err(EngineError::at("show the image's agent")(source)),
         }
-        // What is longer is another agent; nobody needs to know which.
+        // A longer file is another agent; which one does not matter.
         if archive.len() > agent_image::AGENT.len() + ARCHIVE_MORE_BYTES {
             return Ok(String::new());
         }
@@ -158,11 +158,11 @@ async fn read_agent(client: &Docker, container: &str) -> Result<String, EngineEr
     Ok(digest_of_first(&archive))
 }
 
-/// The digest of the first file of an archive; empty when it is none.
+/// The digest of the first file of an archive; empty if there is none.
 fn digest_of_first(archive: &[u8]) -> String {
     let first = || {
         let mut bytes = Vec::new();
-        // What is longer is another agent; a sparse one is as long as it says.
+        // A longer one is another agent; the header gives a sparse file's length.
         let longest = agent_image::AGENT.len() as u64 + 1;
         tar::Archive::new(archive)
             .entries()
@@ -177,7 +177,7 @@ fn digest_of_first(archive: &[u8]) -> String {
     first().unwrap_or_default()
 }
 
-/// What an image holds, by its labels and the digest of its agent, which `None` leaves unasked.
+/// The facts of an image, from its labels and the digest of its agent; `None` skips the check of the digest.
 pub(crate) fn facts(
     image: &str,
     id: String,
@@ -200,7 +200,7 @@ pub(crate) fn facts(
     Ok(Facts { image_id: id, interpreter, env, ..Facts::default() })
 }
 
-/// The labels as lines of a Dockerfile, which is how the engine takes them with an import.
+/// The labels as lines of a Dockerfile, the form in which the engine takes them with an import.
 fn changes(source: &ImageSource) -> Vec<String> {
     let mut labels = vec![
         (LABEL_AGENT.to_owned(), agent_digest()),
@@ -214,7 +214,7 @@ fn changes(source: &ImageSource) -> Vec<String> {
         .map(|(name, value)| format!("LABEL \"{}\"=\"{}\"", quoted(name), quoted(value)))
         .collect();
     lines.push(format!("ENTRYPOINT [\"{AGENT_PATH}\"]"));
-    // Who runs it by hand is nobody either; the executor gives each container a user of its own.
+    // By hand it runs as an ordinary user, too; the executor gives each container its own user.
     lines.push("USER 65534:65534".to_owned());
     lines
 }
@@ -247,7 +247,7 @@ pub async fn build_image(
     let reader = tokio::task::spawn_blocking(move || {
         let result = write_tree(&rootfs, PieceWriter::new(sender.clone()), &progress);
         if let Err(error) = &result {
-            // The engine must not take half a tree for a whole one.
+            // The engine must not take half a tree for a complete one.
             let _ = sender.blocking_send(Err(io::Error::other(error.to_string())));
         }
         result.map_err(|source| BuildError::Read { path: rootfs, source })
@@ -255,7 +255,7 @@ pub async fn build_image(
     let body = stream::unfold(receiver, |mut receiver| async {
         receiver.recv().await.map(|piece| (piece, receiver))
     });
-    // The client sends all changes as the lines of one, which Docker takes apart and Podman does not.
+    // The client sends all changes as the lines of one, which Docker splits and Podman does not.
     let client = client.with_request_modifier(|mut request| {
         if let Ok(apart) = request.uri().to_string().replace("%0A", "&changes=").parse() {
             *request.uri_mut() = apart;
@@ -287,10 +287,10 @@ pub async fn build_image(
     }
 }
 
-/// Writes the tree and the agent as one archive. All is root's, and nobody else may write.
+/// Writes the tree and the agent as one archive. Everything belongs to root, and only root may write.
 ///
 /// # Errors
-/// When the tree cannot be read, or the archive not written.
+/// If the tree cannot be read, or the archive not written.
 pub fn write_tree(rootfs: &Path, to: impl Write, progress: &dyn Fn(BuildStep)) -> io::Result<()> {
     let mut archive = tar::Builder::new(to);
     archive.follow_symlinks(false);
@@ -307,7 +307,7 @@ pub fn write_tree(rootfs: &Path, to: impl Write, progress: &dyn Fn(BuildStep)) -
             if kind.is_dir() {
                 header.set_size(0);
                 if path == Path::new("tmp") {
-                    // What Podman mounts there gets the mode of what is below it.
+                    // What Podman mounts there gets the mode of the directory below.
                     header.set_mode(0o1777);
                 }
                 archive.append_data(&mut header, &path, io::empty())?;
@@ -338,7 +338,7 @@ pub fn write_tree(rootfs: &Path, to: impl Write, progress: &dyn Fn(BuildStep)) -
     Ok(())
 }
 
-/// Hands what is written over to the request's body.
+/// Passes what is written on to the request's body.
 struct PieceWriter {
     sender: mpsc::Sender<io::Result<Bytes>>,
     piece: Vec<u8>,
@@ -390,7 +390,7 @@ mod tests {
         let old = facts(&config(&[(LABEL_AGENT, "0"), (LABEL_INTERPRETER, "/python")])).unwrap_err();
         assert!(old.to_string().contains("another version") && old.to_string().contains("image build"));
         let foreign = facts(&config(&[])).unwrap_err().to_string();
-        assert!(foreign.contains("no sandbox image") && foreign.contains("image build"), "{foreign}");
+        assert!(foreign.contains("not a sandbox image") && foreign.contains("image build"), "{foreign}");
     }
 
     #[test]

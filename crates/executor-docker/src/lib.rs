@@ -4,15 +4,15 @@
 //! service ── engine's API ──> engine ── runtime (runc, runsc, kata) ──> container: agent as pid 1 ──> interpreter
 //!    └───────── attached standard input and output (the agent protocol) ────┘
 //! ```
-//! The engine makes the walls that the native executor makes by itself; what runs in them, the agent and its protocol,
-//! is the same. Programs are never passed by a command line, files never copied by a path.
+//! The engine isolates the sandbox, as the native executor does by itself; the agent and its protocol are the same. Programs are
+//! never passed on a command line, files are never copied by path.
 //!
-//! - [`engine`] reaches the engine, [`tls`] from afar, and says what is wrong with it; [`limits`] knows whether it
-//!   enforces what it is asked for.
-//! - [`image`] builds the sandbox image and reads what it holds.
-//! - [`spec`] is the description of one container: every wall is in it.
+//! - [`engine`] connects to the engine, [`tls`] over a network, and explains its errors; [`limits`] checks whether it
+//!   enforces the requested limits.
+//! - [`image`] builds the sandbox image and reads its labels.
+//! - [`spec`] is the description of one container, with all of its isolation.
 //! - [`container`] makes one and removes it; [`wire`] is its stream.
-//! - [`sandbox`] runs a program in it and judges its end.
+//! - [`sandbox`] makes a container the backing of a sandbox.
 //! - [`owner`] finds the containers that a killed service left.
 
 mod config;

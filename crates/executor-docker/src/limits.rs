@@ -1,6 +1,6 @@
-//! Whether an engine enforces the limits that it is asked for: by what it says of itself, and by what a first sandbox
-//! reads of its own control group. An engine that is asked for a limit which it cannot enforce drops it and starts the
-//! container all the same, so asking is no proof.
+//! Whether an engine enforces the limits that are requested: according to its own description, and to what a first sandbox reads
+//! from its own cgroup. An engine ignores a requested limit that it cannot enforce and starts the container all the same, so
+//! requesting is no proof.
 
 use crate::error::EngineError;
 use bollard::models::{SystemInfo, SystemInfoCgroupDriverEnum, SystemInfoCgroupVersionEnum};
@@ -9,8 +9,8 @@ use executor::SandboxLimits;
 /// The largest page of any kernel that this runs on.
 const PAGE_BYTES_MAX: u64 = 64 << 10;
 
-/// Python that prints, a line for each, what the control group of a sandbox allows, in version 1 and 2, the size of its
-/// `/tmp`, and the host's swap. What is not there is left out. Wants `os`.
+/// Python that prints, one per line, the limits of a sandbox's cgroup (v1 and v2), the size of its `/tmp`, and the host's swap.
+/// Missing values are left out. Needs `os`.
 pub(crate) const PROOF: &str = r#"
 for name, path in {
     "memory": "memory/memory.limit_in_bytes", "memory2": "memory.max",
@@ -30,15 +30,15 @@ except OSError:
     pass
 "#;
 
-/// Which limits the engine says that it cannot enforce. Swap is not among them: without swap on the host there is
-/// nothing to limit, and that only the proof can tell.
+/// The limits that the engine says it cannot enforce. Swap is not among them: without swap on the host there is nothing to
+/// limit, and only the proof can tell.
 ///
 /// # Errors
-/// The limits that are missing, with what fixes it.
+/// The missing limits, with the fix.
 pub(crate) fn check_claims(info: &SystemInfo) -> Result<(), EngineError> {
     let rootless = info.security_options.iter().flatten().any(|option| option.starts_with("name=rootless"));
     let version_2 = info.cgroup_version == Some(SystemInfoCgroupVersionEnum::_2);
-    // Podman says what its host could do, not what it can do there without root.
+    // Podman reports what its host could do, not what it can do there without root.
     let none = info.cgroup_driver == Some(SystemInfoCgroupDriverEnum::NONE) || (rootless && !version_2);
     let claims = [("memory", info.memory_limit), ("processes", info.pids_limit), ("CPU", info.cpu_cfs_quota)];
     let missing: Vec<_> =
@@ -48,41 +48,41 @@ pub(crate) fn check_claims(info: &SystemInfo) -> Result<(), EngineError> {
     }
     let hint = match (rootless, version_2) {
         (true, false) => {
-            "ordinary users get no control groups of version 1: boot the host with \
-             systemd.unified_cgroup_hierarchy=1, or use an engine that root runs"
+            "ordinary users cannot use cgroup v1: boot the host with \
+             systemd.unified_cgroup_hierarchy=1, or use an engine that runs as root"
         }
         (true, true) => {
-            "hand the control groups to the engine's user: `Delegate=cpu cpuset memory pids` in \
-             /etc/systemd/system/user@.service.d/delegate.conf, and start the engine by `systemctl --user`"
+            "delegate the cgroups to the engine's user: `Delegate=cpu cpuset memory pids` in \
+             /etc/systemd/system/user@.service.d/delegate.conf, and start the engine with `systemctl --user`"
         }
         (false, _) => {
-            "the engine's host lacks these control groups: see `docker info`, and boot it with cgroup_enable=memory \
-             where memory is missing"
+            "the engine's host lacks these cgroup controllers: see `docker info`, and boot it with cgroup_enable=memory \
+             if memory is missing"
         }
     };
     Err(EngineError::Unlimited { missing: missing.join(", "), hint })
 }
 
-/// Whether a runtime of the engine keeps to control groups at all: from inside of gVisor that cannot be seen.
+/// Whether a runtime of the engine uses cgroups at all: from inside gVisor that cannot be seen.
 ///
 /// # Errors
-/// When it was told not to.
+/// If it was told not to.
 pub(crate) fn check_runtime(runtime: &str, info: &SystemInfo) -> Result<(), EngineError> {
     let arguments = info.runtimes.iter().flatten().filter(|(name, _)| *name == runtime);
     let mut arguments = arguments.flat_map(|(_, runtime)| runtime.runtime_args.iter().flatten());
     if arguments.any(|argument| argument.trim_start_matches('-').starts_with("ignore-cgroups")) {
         return Err(EngineError::Unlimited {
             missing: "memory, processes, CPU".to_owned(),
-            hint: "take --ignore-cgroups out of the runtime's `runtimeArgs` in /etc/docker/daemon.json",
+            hint: "remove --ignore-cgroups from the runtime's `runtimeArgs` in /etc/docker/daemon.json",
         });
     }
     Ok(())
 }
 
-/// Whether what [`PROOF`] printed is what was asked for. `swap_bytes` is memory and swap together.
+/// Whether the limits that [`PROOF`] printed are the requested ones. `swap_bytes` is memory and swap together.
 ///
 /// # Errors
-/// What is not, with what fixes it.
+/// The limits that are not, with the fix.
 pub(crate) fn check_proof(
     printed: &str,
     limits: &SandboxLimits,
@@ -92,7 +92,7 @@ pub(crate) fn check_proof(
     let value = |name: &str| {
         printed.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix([' ', ':'])).map(str::trim)
     };
-    // `max` and -1 are no numbers here: both mean that there is no limit.
+    // `max` and -1 do not parse as numbers here: both mean no limit.
     let number = |text: &str| text.parse::<u64>().ok();
     let at_most = |names: [&str; 2], most: u64| {
         names.iter().find_map(|name| value(name)).and_then(number).is_some_and(|found| found <= most)
@@ -107,7 +107,7 @@ pub(crate) fn check_proof(
         u128::from(quota) * u128::from(limits.cpu_period_us)
             <= u128::from(limits.cpu_quota_us) * u128::from(period)
     });
-    // In kilobytes. A host that hides it is taken to have some.
+    // In kilobytes. A host that hides it is assumed to have swap.
     let no_swap = value("SwapTotal").is_some_and(|total| total.split(' ').next() == Some("0"));
     let swap = match value("swap2") {
         Some(swap) => number(swap).is_some_and(|swap| swap <= swap_bytes.saturating_sub(limits.memory_bytes)),
@@ -126,7 +126,7 @@ pub(crate) fn check_proof(
         return Ok(());
     }
     let hint = if missing == ["swap"] {
-        "switch it off on the engine's host, `swapoff -a`, or boot it with swapaccount=1"
+        "disable it on the engine's host, `swapoff -a`, or boot it with swapaccount=1"
     } else {
         "see the warnings of `docker info`"
     };
@@ -138,7 +138,7 @@ pub(crate) fn check_proof(
 mod tests {
     use super::*;
 
-    /// What engines say: rootless or not, version, driver, memory, processes, CPU.
+    /// Descriptions of engines: rootless or not, version, driver, memory, processes, CPU.
     fn says(
         rootless: bool,
         version_2: bool,
@@ -172,7 +172,7 @@ mod tests {
             ("rootless Podman on version 1", says(true, false, CGROUPFS, all), "unified_cgroup_hierarchy"),
             ("rootless without systemd", says(true, true, NONE, none), "Delegate="),
             (
-                "rootless, CPU not handed over",
+                "rootless, CPU not delegated",
                 says(true, true, SYSTEMD, [Some(true), Some(true), Some(false)]),
                 "CPU",
             ),
@@ -213,7 +213,7 @@ mod tests {
     fn limits_as_asked_for_are_proved() {
         assert_eq!(proof(V1), Ok(()));
         assert_eq!(proof(V2), Ok(()));
-        // Tighter is as good, whatever the period.
+        // Tighter is valid too, whatever the period.
         assert_eq!(proof(&V2.replace("50000 100000", "10000 20000").replace("pids2 51", "pids2 20")), Ok(()));
     }
 
@@ -243,7 +243,7 @@ mod tests {
         let unlimited = V1.replace("both 134217728\n", "");
         assert_eq!(proof(&unlimited), Ok(()));
         assert!(proof(&unlimited.replace("  0 kB", "  8 kB")).unwrap_err().contains("swapoff"));
-        assert!(proof(&unlimited.replace("SwapTotal:   0 kB", "")).is_err(), "nobody knows");
+        assert!(proof(&unlimited.replace("SwapTotal:   0 kB", "")).is_err(), "unknown");
     }
 
     #[test]

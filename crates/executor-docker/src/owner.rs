@@ -1,12 +1,12 @@
-//! Whose a container is, and the removal of what a killed service left.
+//! Ownership of containers, and the removal of what a killed service left.
 //!
-//! Every container is labelled with the service that made it. A service holds a lock on a file of that name in its
-//! data directory for as long as it lives, and the kernel gives the lock back however it ends. So the next service
-//! with that data directory can tell: a file that nobody locks is a dead service's, and its containers are leftovers.
-//! Containers of others, living or of another data directory, are never touched.
+//! Every container is labelled with the service that made it. A running service holds a lock on a file of that name in its data
+//! directory, and the kernel releases the lock however the service ends. So the next service with that data directory can tell:
+//! a file that is not locked belongs to a dead service, and its containers are leftovers. Containers of other running services,
+//! or of another data directory, are never touched.
 //!
-//! An engine finishes what it was asked for, also when who asked is gone. So a container can appear after its service
-//! died, or after a request for it that failed on the way: both are looked for again for a while.
+//! An engine completes a request even if the client is gone. So a container can appear after its service died, or after a request
+//! that failed on the way: the sweep looks for both again for a while.
 
 use crate::config::Flavour;
 use crate::engine::Engine;
@@ -27,7 +27,7 @@ const LABEL_OWNER: &str = "python-sandbox.owner";
 /// The label with the executor's name.
 const LABEL_EXECUTOR: &str = "python-sandbox.executor";
 
-/// Modes of what is made, whatever the umask.
+/// Modes of created files, whatever the umask.
 const PARENT_MODE: u32 = 0o755;
 const DIRECTORY_MODE: u32 = 0o700;
 const FILE_MODE: u32 = 0o600;
@@ -35,7 +35,7 @@ const FILE_MODE: u32 = 0o600;
 /// Time within which an engine is expected to have made what it was asked for.
 const LATE_TIME_MAX: Duration = Duration::from_secs(30);
 
-/// A service that lives.
+/// A running service.
 #[derive(Debug)]
 pub(crate) struct Owner {
     pub(crate) name: String,
@@ -52,7 +52,7 @@ pub(crate) struct Owner {
 struct Late {
     /// Names of dead services.
     services: HashMap<String, Instant>,
-    /// Names or ids of containers of our own; `None` until the engine first said that it has no such one.
+    /// Names or ids of containers of our own; `None` until the engine has said for the first time that it has no such container.
     containers: HashMap<String, Option<Instant>>,
 }
 
@@ -91,8 +91,8 @@ pub(crate) fn random() -> io::Result<u64> {
     support::random_bytes().map(u64::from_le_bytes)
 }
 
-/// Makes the directory of the services' files, for this user alone: who can open a file there can hold its lock, and so
-/// make a dead service look alive. Those above it stay readable, for Podman's copy of the profile lies there.
+/// Makes the directory of the services' files, for this user alone: a process that can open a file there can hold its lock, and so
+/// make a dead service look alive. The directories above stay readable, since Podman's copy of the profile is there.
 fn make_state_directory(directory: &Path) -> io::Result<()> {
     if let Some(parent) = directory.parent() {
         DirBuilder::new().recursive(true).mode(PARENT_MODE).create(parent)?;
@@ -102,14 +102,14 @@ fn make_state_directory(directory: &Path) -> io::Result<()> {
         _ => {}
     }
     ownership::check(directory)?;
-    // Versions before this one left it to the umask.
+    // Earlier versions left the mode to the umask.
     if fs::metadata(directory)?.permissions().mode() & 0o077 != 0 {
         fs::set_permissions(directory, Permissions::from_mode(DIRECTORY_MODE))?;
     }
     Ok(())
 }
 
-/// Opens the file of a service, if it is one: a regular file of ours, not through a link.
+/// Opens the file of a service if it is valid: a regular file of ours, not through a link.
 fn open_service(path: &Path) -> Option<File> {
     let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
     let file = File::options().read(true).custom_flags(flags).open(path).ok()?;
@@ -118,13 +118,13 @@ fn open_service(path: &Path) -> Option<File> {
 }
 
 impl Owner {
-    /// A new one, which lives from now on.
+    /// A new service; it counts as running from now on.
     pub(crate) fn start(directory: &Path) -> io::Result<Self> {
         make_state_directory(directory)?;
         let name = format!("{:016x}", random()?);
         let path = directory.join(&name);
         let lock = File::options().write(true).create_new(true).mode(FILE_MODE).open(&path)?;
-        // Another service may hold it for the moment in which it looks whether we are dead.
+        // Another service may hold it for the moment in which it checks whether we are dead.
         flock(&lock, FlockOperation::LockExclusive)?;
         Ok(Self {
             name,
@@ -141,7 +141,7 @@ impl Owner {
         self.ended.store(true, Ordering::Relaxed);
     }
 
-    /// Services of this data directory that are dead, each with its file, locked by us so that nobody else cleans.
+    /// Dead services of this data directory, each with its file, locked by us so that no other service cleans up after it.
     fn dead(&self) -> Vec<(String, PathBuf, File)> {
         let Ok(entries) = fs::read_dir(&self.directory) else { return Vec::new() };
         let paths = entries.flatten().map(|entry| entry.path()).filter(|path| *path != self.path);
@@ -160,25 +160,25 @@ impl Owner {
         format!("python-sandbox-{}-{serial}", self.name)
     }
 
-    /// A container of ours, by id or name, of which nobody knows whether the engine has it.
+    /// A container of ours, by id or name, which the engine may or may not have.
     pub(crate) fn note_lost(&self, container: String) {
         self.late().containers.insert(container, None);
     }
 
-    /// Notes a container as lost unless it is told that it is gone, also when nobody waits any more.
+    /// Records a container as lost unless it is told that it is gone, even if the caller is gone.
     pub(crate) fn until_gone(&self, container: String) -> UntilGone<'_> {
         UntilGone { owner: self, container: Some(container) }
     }
 
-    /// Removes the containers that dead services left, and those of ours that got lost. Returns how many.
+    /// Removes the containers that dead services left, and the lost ones of our own. Returns how many.
     ///
     /// # Errors
-    /// The first one. It keeps none of the others from being removed.
+    /// The first error. The others are removed all the same.
     pub(crate) async fn sweep(&self, engine: &Engine) -> Result<usize, EngineError> {
         let (mut removed, mut failure) = (0, None);
         for (name, path, _locked) in self.dead() {
             match self.sweep_service(engine, &name).await {
-                // Not earlier: whoever comes after us must find what we could not remove.
+                // Not earlier: a service after us must find what we could not remove.
                 Ok(0) if self.is_over(&name) => {
                     let _ = fs::remove_file(path);
                     self.late().services.remove(&name);
@@ -220,7 +220,7 @@ impl Owner {
         failure.map_or(Ok(removed), Err)
     }
 
-    /// Whether a dead service was looked after long enough.
+    /// Whether a dead service was swept for long enough.
     fn is_over(&self, service: &str) -> bool {
         let mut late = self.late();
         late.services.entry(service.to_owned()).or_insert_with(Instant::now).elapsed() > LATE_TIME_MAX
@@ -233,7 +233,7 @@ impl Owner {
 
 impl Drop for Owner {
     fn drop(&mut self) {
-        // Where one got lost, or was not waited for, the next service has to look for it.
+        // If one got lost, or was not waited for, the next service has to look for it.
         if self.ended.load(Ordering::Relaxed) && self.late().containers.is_empty() {
             let _ = fs::remove_file(&self.path);
         }

@@ -8,7 +8,7 @@ use executor::{Backing, Counts, Death, Sandbox};
 use protocol::Counters;
 use std::sync::Arc;
 
-/// A sandbox, and what it was made from: another image may have taken the name since.
+/// A sandbox, and the image it was made from: another image may have taken the name since.
 #[derive(Debug)]
 pub(crate) struct DockerSandbox {
     pub(crate) sandbox: Sandbox,
@@ -33,7 +33,7 @@ impl Backing for ContainerBacking {
         Counts::reported(reported)
     }
 
-    /// The engine passes the stream on, and what it still has is lost with it.
+    /// The engine relays the stream, and what it has buffered is lost with it.
     fn is_lossless(&self) -> bool {
         false
     }
@@ -42,7 +42,7 @@ impl Backing for ContainerBacking {
         Some(match self.container.end().await? {
             // The kernel killed the agent, or gVisor's whole kernel.
             End::OutOfMemory => Death::OutOfMemory,
-            // gVisor's kernel is a process with limits itself, and a program that starts more threads than the host gives it
+            // gVisor's kernel is a process with limits itself, and a program that starts more threads than it may have on the host
             // brings it down.
             End::Other if !self.flavour.is_linux() => Death::Kernel,
             End::Other => Death::Other,

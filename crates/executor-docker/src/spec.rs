@@ -1,4 +1,4 @@
-//! The description of one container: every wall is in it.
+//! The description of one container, with all of its isolation.
 
 use crate::config::{DockerConfig, Flavour};
 use crate::image::{AGENT_PATH, Facts};
@@ -11,34 +11,34 @@ use std::io::{self, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::PathBuf;
 
-/// First uid of programs: behind those of `executor-native`, as what the kernel counts by user is shared.
+/// First uid of programs: after those of `executor-native`, because the kernel's per-user counts are shared.
 const UID_FIRST: u32 = 0x7001_0000;
-/// First uid where the engine maps users into a user namespace: those have 65,536 ids (subuid(5)), and what lies below
-/// may belong to somebody in the image.
+/// First uid if the engine maps users into a user namespace: those have 65,536 ids (subuid(5)), and lower ones may belong to
+/// users of the image.
 const UID_FIRST_MAPPED: u32 = 20_000;
-/// Ids in use before one comes round again.
+/// Number of ids before one is used again.
 const UID_COUNT: u64 = 40_000;
-/// The agent is in the container's group too: one process that the program's limit must not count.
+/// The agent is in the container's cgroup too: one process that the program's limit must not count.
 const AGENT_PIDS: u32 = 1;
-/// What a runtime that is a process itself needs besides: gVisor's kernel has threads on the host, some of its own and
-/// up to three for each of the program's. At this limit its kernel ends; the program's own is the agent's to hold.
+/// Additional processes of a runtime that is a process itself: gVisor's kernel has threads on the host, some of its own and
+/// up to three for each of the program's. At this limit its kernel exits; the agent enforces the program's own.
 const GVISOR_PIDS: u32 = 200;
 const GVISOR_PIDS_PER_TASK: u32 = 3;
-/// What the agent has where it is root: to become the program's user, to give it its files, to kill it and to read
+/// The agent's capabilities where it is root: to become the program's user, to give it its files, to kill it and to read
 /// what it left. As in the native executor, `confine::AGENT_CAPABILITIES`. And, until it has hidden itself from the
-/// program's `/proc`, the right to mount.
+/// program's `/proc`, the capability to mount.
 const AGENT_CAPABILITIES: [&str; 8] =
     ["SETUID", "SETGID", "SETPCAP", "CHOWN", "FOWNER", "KILL", "DAC_OVERRIDE", "SYS_ADMIN"];
-/// Which containers the kernel kills first when the host itself runs short: these (proc_pid_oom_score_adj(5)).
+/// The kernel kills these containers first when the host itself runs short of memory (proc_pid_oom_score_adj(5)).
 const OOM_SCORE: i64 = 500;
 
-/// Size of `/dev/shm` in bytes, and its inodes: semaphores and small blocks of shared memory. Large ones belong in
-/// `/tmp`, whose bounds are settings.
+/// Size of `/dev/shm` in bytes, and its inodes: for semaphores and small blocks of shared memory. Large ones belong in
+/// `/tmp`, whose limits are settings.
 const SHARED_BYTES: u64 = 8 << 20;
 const SHARED_INODES: u64 = 256;
 
-/// Files of the host's kernel that are hidden: what the engine hides by itself, and all that tells of the host. The
-/// program keeps its own processes in `/proc`, what its interpreter asks for, and the counters of its own group. Without
+/// Hidden files of the host's kernel: those that the engine hides by default, and all that reveal the host. The program keeps
+/// its own processes in `/proc`, the files that its interpreter reads, and the counters of its own cgroup. Without
 /// `/proc/stat` and `/sys/devices`, glibc counts the processors that the program may run on (get_nprocs(3)).
 const MASKED: [&str; 52] = [
     "/dev/mqueue",
@@ -95,7 +95,7 @@ const MASKED: [&str; 52] = [
     "/proc/zoneinfo",
 ];
 
-/// What below `/sys` is hidden: all but the processors' number and the container's own group.
+/// What is hidden below `/sys`: all but the number of processors and the container's own cgroup.
 const MASKED_SYS: [&str; 11] = [
     "/sys/block",
     "/sys/bus",
@@ -133,7 +133,7 @@ pub(crate) fn describe(
         attach_stdout: Some(true),
         attach_stderr: Some(true),
         open_stdin: Some(true),
-        // The agent ends when its input ends: so do containers of a service that was killed.
+        // The agent ends when its input ends, and so do the containers of a killed service.
         stdin_once: Some(true),
         tty: Some(false),
         host_config: Some(host_config(config, facts, uid, serial)),
@@ -146,7 +146,7 @@ fn host_config(config: &DockerConfig, facts: &Facts, uid: u32, serial: u64) -> H
     let profile = if facts.podman { profile_path(config).display().to_string() } else { profile() };
     let tmpfs = |path: &str, bytes: u64, inodes: u64| {
         let options = if facts.podman {
-            // It knows no other options. Nobody else is in there who could use what everybody may.
+            // Podman knows no other options. There are no other users in the container that could use the permissions.
             format!("size={bytes},mode=1777")
         } else {
             format!("size={bytes},nr_inodes={inodes},mode=0700,uid={uid},gid={uid}")
@@ -156,7 +156,7 @@ fn host_config(config: &DockerConfig, facts: &Facts, uid: u32, serial: u64) -> H
     let text = |paths: &[&str]| paths.iter().map(|path| (*path).to_owned()).collect::<Vec<_>>();
     let mut security = vec!["no-new-privileges:true".to_owned(), format!("seccomp={profile}")];
     if facts.podman {
-        // It does not look at `masked_paths`.
+        // Podman ignores `masked_paths`.
         security.push(format!("mask={}", [&MASKED[..], &MASKED_SYS].concat().join(":")));
     }
     HostConfig {
@@ -169,7 +169,7 @@ fn host_config(config: &DockerConfig, facts: &Facts, uid: u32, serial: u64) -> H
         cpuset_cpus: cpus(limits.cpu_count(), facts.cpus, serial),
         init: Some(false),
         ipc_mode: Some("none".to_owned()),
-        // What the agent says is the protocol; an engine that logged it would keep programs' output on its disk.
+        // The agent's output is the protocol; an engine that logged it would keep programs' output on its disk.
         log_config: Some(HostConfigLogConfig { typ: Some("none".to_owned()), config: None }),
         masked_paths: Some([text(&MASKED), text(&MASKED_SYS)].concat()),
         memory: Some(signed(limits.memory_bytes)),
@@ -178,10 +178,10 @@ fn host_config(config: &DockerConfig, facts: &Facts, uid: u32, serial: u64) -> H
         oom_score_adj: Some(OOM_SCORE),
         pids_limit: Some(i64::from(pids_max(config))),
         privileged: Some(false),
-        // All that would be read-only is hidden.
+        // Everything that would be read-only is hidden.
         readonly_paths: Some(Vec::new()),
-        // Podman would cover /tmp with a file system without bounds. There the program is kept off by its user, since all
-        // of the image is root's, and by landlock.
+        // Podman would mount an unlimited file system over /tmp. There, the program's user keeps it from writing, since the whole
+        // image belongs to root, and so does Landlock.
         readonly_rootfs: Some(!facts.podman),
         runtime: config.runtime.clone(),
         security_opt: Some(security),
@@ -198,25 +198,25 @@ fn profile() -> String {
     Policy::builtin().container_profile(Arch::native())
 }
 
-/// Where that is for Podman, which takes no profile but opens a file. Beside the state directory, which holds services.
+/// Its path for Podman, which takes no inline profile but opens a file. Beside the state directory, which holds services.
 fn profile_path(config: &DockerConfig) -> PathBuf {
     config.state_dir.with_extension("seccomp.json")
 }
 
-/// Writes it there, whole or not at all.
+/// Writes it there, atomically.
 pub(crate) fn write_profile(config: &DockerConfig, owner: &str) -> io::Result<()> {
     let path = profile_path(config);
     let new = path.with_extension(format!("{owner}.new"));
-    // What a try that failed has left.
+    // Left by an attempt that failed.
     let _ = fs::remove_file(&new);
-    // Readable for all, whatever the umask: Podman may run as another user.
+    // Readable by all, whatever the umask: Podman may run as another user.
     let mut file = File::options().write(true).create_new(true).mode(0o644).open(&new)?;
     file.write_all(profile().as_bytes())?;
     file.set_permissions(Permissions::from_mode(0o644))?;
     fs::rename(new, path)
 }
 
-/// Processes that the container may have.
+/// Process limit of the container.
 pub(crate) fn pids_max(config: &DockerConfig) -> u32 {
     let programs = config.limits.pids_max;
     let others = match config.flavour {
@@ -235,7 +235,7 @@ fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-/// As many CPUs as the quota is worth, in turn, so that `os.cpu_count()` tells the truth; `None` for all.
+/// As many CPUs as the quota is worth, in turn, so that `os.cpu_count()` is right; `None` for all.
 fn cpus(wanted: u32, there: u32, serial: u64) -> Option<String> {
     if wanted >= there {
         return None;
@@ -254,7 +254,7 @@ fn agent_arguments(config: &DockerConfig, facts: &Facts, preload: &[String], uid
         add("--uid", uid.to_string());
     }
     if !config.flavour.is_linux() {
-        // The group around gVisor counts the threads of its kernel, so its limit is not the program's.
+        // The cgroup around gVisor counts the threads of its kernel, so its limit is not the program's.
         add("--tasks-max", config.limits.pids_max.to_string());
     }
     for (name, value) in &facts.env {
@@ -353,7 +353,7 @@ mod tests {
         let body = describe(&config(Flavour::Gvisor), &facts(false), "owner", &[], 0);
         let arguments = body.cmd.unwrap();
         assert_eq!(body.user.as_deref(), Some("0:0"));
-        assert!(arguments.contains(&"--uid".to_owned()), "the program has a user of its own");
+        assert!(arguments.contains(&"--uid".to_owned()), "the program has its own user");
         assert!(
             arguments.contains(&"--no-notify".to_owned()) && arguments.contains(&"--no-landlock".to_owned())
         );

@@ -1,8 +1,8 @@
-//! The way to an engine behind TLS, as the docker command line goes it: ca.pem, cert.pem and key.pem in one directory.
+//! The connection to an engine behind TLS, as the docker command line makes it: ca.pem, cert.pem and key.pem in one directory.
 //!
-//! Only the authority in ca.pem is trusted, not those of the system: who holds the engine is root there, and no public
-//! authority was asked to vouch for that. The files are read for each new client, so replacing them does not need a start of the
-//! service again.
+//! Only the authority in ca.pem is trusted, not those of the system: control of the engine means root on its host, and no public
+//! authority was asked to vouch for that. The files are read for each new client, so replacing them does not require a restart of
+//! the service.
 
 use crate::error::EngineError;
 use bollard::{API_DEFAULT_VERSION, Docker};
@@ -21,10 +21,10 @@ use std::sync::Arc;
 /// A client that speaks TLS with the engine at `authority` (host and port). Does not connect.
 pub(crate) fn connect(authority: &str, directory: &Path, timeout_s: u64) -> Result<Docker, EngineError> {
     let mut http = HttpConnector::new();
-    // The scheme is https by then.
+    // The scheme is https at this point.
     http.enforce_http(false);
     let connector = HttpsConnector::from((http, config(directory)?));
-    // As bollard does with its own: an engine that went and came back must not be spoken to on an old connection.
+    // As bollard does with its own: an engine that went away and came back must not be used over an old connection.
     let client = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(connector);
     let transport = move |request| {
         let answer = client.request(request);
@@ -62,20 +62,20 @@ fn unreadable(path: &Path, source: impl Into<Box<dyn Error + Send + Sync>>) -> E
     EngineError::Certificate { path: PathBuf::from(path), source: source.into() }
 }
 
-/// What fixes a failure of TLS; `None` where the failure is none.
+/// How to fix a failure of TLS; `None` if the error is none.
 pub(crate) fn hint(error: &(dyn Error + 'static)) -> Option<(String, &'static str)> {
     let error = find(error)?;
     let hint = match error {
-        // The second is an authority that was made again under its old name.
+        // The second is an authority that was created again under its old name.
         rustls::Error::InvalidCertificate(
             CertificateError::UnknownIssuer | CertificateError::BadSignature,
         ) => "ca.pem in DOCKER_CERT_PATH must be the authority that signed the engine's certificate",
         rustls::Error::InvalidCertificate(
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
-        ) => "the engine's certificate must hold the host of DOCKER_HOST as subjectAltName",
+        ) => "the engine's certificate must contain the host of DOCKER_HOST as subjectAltName",
         rustls::Error::InvalidCertificate(
             CertificateError::Expired | CertificateError::ExpiredContext { .. },
-        ) => "make a new certificate for the engine, and start it again",
+        ) => "issue a new certificate for the engine, and restart it",
         rustls::Error::AlertReceived(
             AlertDescription::BadCertificate
             | AlertDescription::CertificateRequired
@@ -87,21 +87,21 @@ pub(crate) fn hint(error: &(dyn Error + 'static)) -> Option<(String, &'static st
             "cert.pem in DOCKER_CERT_PATH must be signed by the authority that the engine trusts, its --tlscacert"
         }
         rustls::Error::InvalidMessage(_) => {
-            "the engine does not speak TLS there: start it with --tlsverify, or set DOCKER_TLS_VERIFY to false"
+            "the engine does not use TLS there: start it with --tlsverify, or set DOCKER_TLS_VERIFY to false"
         }
         _ => "see ca.pem, cert.pem and key.pem in DOCKER_CERT_PATH, and --tlsverify of the engine",
     };
     Some((error.to_string(), hint))
 }
 
-/// The failure of TLS in a chain of causes.
+/// The TLS failure in a chain of causes.
 fn find<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
     let mut next = Some(error);
     while let Some(error) = next {
         if let Some(found) = error.downcast_ref::<rustls::Error>() {
             return Some(found);
         }
-        // An I/O error says that its cause is its cause's cause.
+        // An I/O error reports its cause's cause as its own.
         next = match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
             Some(inner) => Some(inner),
             None => error.source(),

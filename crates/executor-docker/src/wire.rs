@@ -13,9 +13,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-/// Pieces on their way, of 32 KiB each at most (what the engine copies at once): the agent waits when it is full.
+/// Chunks in flight, of 32 KiB each at most (what the engine copies at once): the agent blocks when it is full.
 const PIECES_MAX: usize = 16;
-/// Bytes of the agent's standard error that are kept: it writes there only when its stream is broken.
+/// Bytes of the agent's standard error that are kept: it writes there only if its stream is broken.
 const WORDS_BYTES_MAX: usize = 2048;
 
 /// See the module.
@@ -27,7 +27,7 @@ pub(crate) struct Wire {
     pump: JoinHandle<()>,
 }
 
-/// What is known of the other end.
+/// The state of the other end.
 #[derive(Debug, Default)]
 pub(crate) struct State {
     ended: AtomicBool,
@@ -35,12 +35,12 @@ pub(crate) struct State {
 }
 
 impl State {
-    /// Whether the stream has ended: the container, or the way to it, is gone.
+    /// Whether the stream has ended: the container, or the connection to it, is gone.
     pub(crate) fn is_ended(&self) -> bool {
         self.ended.load(Ordering::Relaxed)
     }
 
-    /// What the agent, or the runtime before it, said on standard error.
+    /// What the agent, or the runtime before it, wrote to standard error.
     pub(crate) fn words(&self) -> String {
         let words = self.words.lock().unwrap_or_else(PoisonError::into_inner);
         String::from_utf8_lossy(&words).trim().to_owned()
@@ -53,7 +53,7 @@ impl Wire {
         let AttachContainerResults { mut output, input } = attached;
         let (sender, incoming) = mpsc::channel(PIECES_MAX);
         let state = Arc::new(State::default());
-        // A task of its own: a container that waits in the pool must be seen to die although nobody reads.
+        // In its own task: the death of a container that is idle in the pool must be noticed although nothing reads from it.
         let pump = tokio::spawn({
             let state = Arc::clone(&state);
             async move {
@@ -78,7 +78,7 @@ impl Wire {
         Self { incoming, piece: Bytes::new(), outgoing: input, state, pump }
     }
 
-    /// What is known of the other end.
+    /// The state of the other end.
     pub(crate) fn state(&self) -> Arc<State> {
         Arc::clone(&self.state)
     }

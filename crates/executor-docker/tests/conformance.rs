@@ -1,4 +1,4 @@
-//! The Docker executor and its kin pass the suite that every executor passes.
+//! The Docker executor and its variants pass the conformance suite.
 
 #![allow(clippy::unwrap_used, reason = "a test that fails may panic where it stands")]
 
@@ -26,7 +26,7 @@ async fn gvisor_conforms() {
     conforms(Flavour::Gvisor).await;
 }
 
-/// The interpreter that waits is killed while its agent, which lives, writes the files.
+/// The idle interpreter is killed while its agent, which keeps running, writes the files.
 #[tokio::test(flavor = "multi_thread")]
 async fn input_files_that_take_the_memory_are_out_of_memory() {
     let state = tempfile::tempdir().unwrap();

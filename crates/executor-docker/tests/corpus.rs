@@ -7,7 +7,7 @@ mod support;
 use executor::Executor;
 use executor_docker::Flavour;
 
-/// One after the other: programs that take what they can get would be each other's load.
+/// One after the other: programs that take as much as they can would load each other.
 static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
 async fn corpora(flavour: Flavour) {

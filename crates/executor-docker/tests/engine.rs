@@ -1,4 +1,4 @@
-//! What happens to containers when the service or the engine ends, and what the executor says of it.
+//! What happens to containers when the service or the engine ends, and what the executor reports.
 
 #![allow(clippy::unwrap_used, reason = "a test that fails may panic where it stands")]
 
@@ -23,7 +23,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::task::JoinHandle;
 
-/// One after the other: they look at the same engine.
+/// One after the other: they use the same engine.
 static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
 async fn engine() -> Docker {
@@ -45,7 +45,7 @@ async fn gone(engine: &Docker, id: &str) {
     }
 }
 
-/// A container that runs and waits, with these labels.
+/// A container that runs and is idle, with these labels.
 async fn container(engine: &Docker, labels: &[(&str, &str)]) -> String {
     let labels: HashMap<_, _> =
         labels.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
@@ -77,7 +77,7 @@ async fn the_next_start_removes_what_a_killed_service_left_and_nothing_else() {
         container(&engine, &[]).await,
     ];
     let next = support::executor(Flavour::Docker, state.path()).await.unwrap();
-    assert!(!exists(&engine, &left).await, "what was left is gone");
+    assert!(!exists(&engine, &left).await, "the leftover is gone");
     for other in &others {
         assert!(exists(&engine, other).await, "another's container was removed");
         let options = RemoveContainerOptionsBuilder::new().force(true).build();
@@ -86,16 +86,16 @@ async fn the_next_start_removes_what_a_killed_service_left_and_nothing_else() {
     // The engine was still making this one when the next service came.
     let late = container(&engine, &[("python-sandbox.owner", "killed")]).await;
     gone(&engine, &late).await;
-    assert_eq!(support::run(&living, "print(1)").await.stdout.text, "1\n", "a living service keeps its own");
+    assert_eq!(support::run(&living, "print(1)").await.stdout.text, "1\n", "a running service keeps its own");
     living.shut_down().await;
     next.shut_down().await;
 }
 
-/// An engine behind a door that the test opens and closes: closed, it is as good as stopped.
+/// A proxy in front of an engine that the test opens and closes: closed, the engine is as good as stopped.
 struct Door {
     path: PathBuf,
     guard: Option<JoinHandle<()>>,
-    /// What the engine answers is lost, and the connection with it.
+    /// The engine's answers are lost, and the connection with them.
     deaf: Arc<AtomicBool>,
 }
 
@@ -135,13 +135,13 @@ impl Door {
         }));
     }
 
-    /// Cuts every connection and takes no new one.
+    /// Cuts every connection and accepts no new one.
     fn close(&mut self) {
         self.guard.take().unwrap().abort();
     }
 }
 
-/// The engine of the tests behind an open door, and an executor's configuration that goes through it; or a loud skip.
+/// The engine of the tests behind an open proxy, and an executor's configuration that goes through it; or a loud skip.
 async fn behind_a_door(state: &Path) -> Option<(Door, DockerConfig)> {
     support::executor(Flavour::Docker, state).await?.shut_down().await;
     let mut door = Door::new(state.join("door.sock"));
@@ -191,18 +191,18 @@ async fn an_engine_that_stops_under_load_costs_only_the_programs_inside() {
     let cut = running.await.unwrap();
     assert!(matches!(&cut, Err(ChainError::Failed(error)) if error.program_started), "{cut:?}");
     let names = load.await.unwrap();
-    // At most the one program of this client that was in a container just then.
+    // At most the one program of this client that was in a container at that moment.
     let lost = names.iter().filter(|name| name.is_err()).count();
     assert!(lost <= 1, "{names:?}");
     assert!(names.iter().any(|name| matches!(name, Ok("docker"))), "docker took programs before");
     assert!(names.iter().any(|name| matches!(name, Ok("memory"))), "the fallback took over");
-    // How soon an engine is left is tested with a clock that stands still, in the engine's and the chain's own tests.
+    // How soon an engine is marked down is tested with a stopped clock, in the engine's and the chain's own tests.
     assert_eq!(run_on(&chain, "print(3)").await.unwrap().0, "memory");
 
     door.open();
     let begun = Instant::now();
     while run_on(&chain, "print(4)").await.unwrap().0 != "docker" {
-        assert!(begun.elapsed() < Duration::from_secs(30), "docker is not taken back");
+        assert!(begun.elapsed() < Duration::from_secs(30), "docker is not used again");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     watcher.abort();
@@ -223,7 +223,7 @@ async fn a_container_whose_making_was_never_answered_is_removed() {
         let options = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
         engine.list_containers(Some(options)).await.unwrap()
     };
-    // What proved the engine is on its way out.
+    // The sandbox that proved the engine is being removed.
     for container in ours().await {
         gone(&engine, &container.id.unwrap()).await;
     }
@@ -248,7 +248,7 @@ async fn health_names_what_is_missing_and_what_fixes_it() {
     no_image.image = "python-sandbox-test-none:latest".to_owned();
     let mut no_runtime = support::config(Flavour::Kata, state.path());
     no_runtime.runtime = Some("kata-that-is-not-there".to_owned());
-    // The host's kernel answers where a virtual machine is promised: the proof from inside finds out.
+    // The host's kernel answers where a virtual machine is required: the proof from inside detects it.
     let mut not_kata = support::config(Flavour::Kata, state.path());
     not_kata.runtime = Some("runc".to_owned());
     for (config, words) in [
@@ -268,7 +268,7 @@ async fn health_names_what_is_missing_and_what_fixes_it() {
     }
 }
 
-/// An image as a Dockerfile makes it, without the label of the agent's digest, with these bytes for its agent.
+/// An image as a Dockerfile makes it, without the label of the agent's digest, with these bytes as its agent.
 async fn image_without_digest(engine: &Docker, name: &str, agent: &[u8]) {
     let mut archive = tar::Builder::new(Vec::new());
     let mut header = tar::Header::new_gnu();
@@ -297,7 +297,7 @@ async fn an_image_without_digest_is_looked_into() {
     }
     let engine = engine().await;
     for (name, agent, words) in [
-        // The right agent is trusted and started; what it then lacks here is an interpreter.
+        // The right agent is trusted and started; what it lacks here is an interpreter.
         ("python-sandbox-test-right", agent_image::AGENT, "execute the interpreter"),
         ("python-sandbox-test-old", &agent_image::AGENT[1..], "another version"),
         ("python-sandbox-test-long", &[agent_image::AGENT; 2].concat(), "another version"),

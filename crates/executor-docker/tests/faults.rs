@@ -1,5 +1,5 @@
-//! Engines that cannot do what they are asked for: a full disk, limits that are not enforced, TLS that does not hold.
-//! They are played by a few lines of HTTP whose answers are those of real engines.
+//! Engines that cannot do what they are asked for: a full disk, limits that are not enforced, TLS that fails.
+//! A few lines of HTTP play them, with the answers of real engines.
 
 #![allow(clippy::unwrap_used, reason = "a test that fails may panic where it stands")]
 
@@ -19,18 +19,18 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, UnixListener};
 use tokio_rustls::TlsAcceptor;
 
-/// What Docker 20.10 says when its disk is full, to `docker run` and to an import.
+/// The message of Docker 20.10 with a full disk, to `docker run` and to an import.
 const FULL_MAKE: &str =
     r#"{"message":"mkdir /var/lib/docker/overlay2/719a55fc-init: no space left on device"}"#;
 const FULL_IMPORT: &str = r#"{"message":"Error processing tar file(exit status 1): write /usr/lib/a.ttf: no space left on device"}"#;
-/// What it says of itself, with root and without on control groups of version 1.
+/// Its description of itself, with root and without, on cgroup v1.
 const INFO: &str = r#"{"KernelVersion":"6.1.0","NCPU":2,"MemoryLimit":true,"SwapLimit":true,"PidsLimit":true,
     "CpuCfsQuota":true,"CgroupDriver":"cgroupfs","CgroupVersion":"1","SecurityOptions":["name=seccomp,profile=default"]}"#;
 const INFO_ROOTLESS: &str = r#"{"KernelVersion":"6.1.0","NCPU":2,"MemoryLimit":false,"SwapLimit":false,
     "PidsLimit":false,"CpuCfsQuota":false,"CgroupDriver":"none","CgroupVersion":"1",
     "SecurityOptions":["name=seccomp,profile=default","name=rootless"]}"#;
 
-/// Answers one request after the other as an engine that says `info` of itself and has no room for anything.
+/// Answers one request after the other as an engine that describes itself as `info` and has a full disk.
 async fn answer(mut stream: impl AsyncRead + AsyncWrite + Unpin, info: &'static str) {
     let digest: String = ::support::sha256_hex(agent_image::AGENT);
     let mut head = Vec::new();
@@ -60,7 +60,7 @@ async fn answer(mut stream: impl AsyncRead + AsyncWrite + Unpin, info: &'static 
         );
         let _ = stream.write_all(format!("{head}{body}").as_bytes()).await;
         let _ = stream.flush().await;
-        // What is still being sent is taken, or the answer would be lost with the connection.
+        // What is still being sent is read, or the answer would be lost with the connection.
         let _ = stream.shutdown().await;
         let _ = tokio::io::copy(&mut stream, &mut tokio::io::sink()).await;
         return;
@@ -128,7 +128,7 @@ async fn an_engine_that_enforces_no_limits_is_not_used() {
     assert!(reason.contains("systemd.unified_cgroup_hierarchy=1"), "{reason}");
 }
 
-/// Makes a directory with an authority, and certificates of its engine and of its client. Whether openssl(1) is there.
+/// Makes a directory with an authority, and certificates of its engine and of its client. Whether openssl(1) is available.
 fn certificates(directory: &Path) -> Option<()> {
     std::fs::create_dir(directory).unwrap();
     let script = r#"
@@ -144,7 +144,7 @@ fn certificates(directory: &Path) -> Option<()> {
     if made.status.success() { Some(()) } else { testkit::skip(String::from_utf8_lossy(&made.stderr)) }
 }
 
-/// An engine behind TLS at a port of its own, which lets in whom its authority has signed.
+/// An engine behind TLS at its own port, which accepts clients that its authority has signed.
 async fn engine_behind_tls(own: &Path) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -187,7 +187,7 @@ async fn tls_holds_both_ways_and_each_fault_says_what_fixes_it() {
     let plain_port = plain.local_addr().unwrap().port();
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = plain.accept().await {
-            // As Go's HTTP server answers what is none.
+            // The answer of Go's HTTP server to bytes that are not HTTP.
             let _ = stream.write_all(b"HTTP/1.0 400 Bad Request\r\n\r\n400 Bad Request").await;
         }
     });
@@ -203,7 +203,7 @@ async fn tls_holds_both_ways_and_each_fault_says_what_fixes_it() {
     let strange_client = mixed(&ours, &others, "strange-client");
     let nothing = directory.path().join("nothing");
     for (host, certificates, words) in [
-        // The way holds: what follows is the engine's own trouble.
+        // The connection works: the error that follows is the engine's own.
         (format!("tcp://127.0.0.1:{port}"), &ours, ["disk is full", "make a container"]),
         (
             format!("tcp://127.0.0.1:{port}"),

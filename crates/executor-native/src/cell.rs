@@ -17,41 +17,41 @@ use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-/// Time for a killed cell's first process to be gone.
+/// Timeout for the exit of a killed cell's first process.
 const DEATH_TIME_MAX: Duration = Duration::from_secs(10);
 /// The agent is in its cell's cgroup too: one process that the program's limit must not count.
 const AGENT_PIDS: u64 = 1;
 
-/// Cells in a row that a template may leave without an interpreter before it is replaced.
+/// Consecutive cells that a template may leave without an interpreter before it is replaced.
 const REFUSALS_MAX: u32 = 2;
 
-/// What making cells needs.
+/// What is needed to make cells.
 #[derive(Debug)]
 pub(crate) struct CellFactory {
     pub(crate) launcher: Launcher,
     pub(crate) groups: Manager,
     pub(crate) limits: SandboxLimits,
-    /// Of all of them together.
+    /// The limits of all of them together.
     pub(crate) totals: TotalLimits,
     pub(crate) cpus: Arc<Cpus>,
     pub(crate) templates: Templates,
-    /// One for each sort.
+    /// One per sort.
     origins: Vec<Origins>,
-    /// `None` for an ordinary user's service: its user namespace has one id.
+    /// `None` for an ordinary user's service: its user namespace has a single id.
     users: Option<Arc<Users>>,
     next: AtomicU64,
 }
 
-/// Where the interpreters of one sort's cells came from.
+/// Origins of the interpreters of one sort's cells.
 #[derive(Debug, Default)]
 struct Origins {
     forked: AtomicU64,
     started: AtomicU64,
-    /// Cells in a row that the template gave no interpreter.
+    /// Consecutive cells that got no interpreter from the template.
     refusals: AtomicU32,
 }
 
-/// How many cells of one sort got their interpreter by which way, since the executor started.
+/// How many cells of one sort got their interpreter in which way, since the executor started.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OriginCounts {
     /// The template's name.
@@ -75,13 +75,13 @@ pub(crate) enum CellError {
     NoUser,
 }
 
-/// One cell. [`Remover`] takes it away; dropped elsewhere it would block.
+/// One cell. [`Remover`] removes it; dropping it elsewhere would block.
 #[derive(Debug)]
 pub(crate) struct Cell {
     pub(crate) process: OwnedFd,
     launcher: Arc<OwnedFd>,
     pub(crate) group: CellGroup,
-    /// What the kernel remembers of its look-ups on a disk is to be thrown away with it.
+    /// The dentries that the kernel cached for its look-ups on a disk are to be dropped with it.
     forget: bool,
     _share: Share,
     _user: Option<User>,
@@ -102,10 +102,10 @@ impl CellFactory {
         Self { launcher, groups, limits, totals, cpus, templates, origins, users, next: AtomicU64::new(0) }
     }
 
-    /// Makes a cell of a sort. Blocks for about a millisecond. Whatever was made before a failure is gone again.
+    /// Makes a cell of a sort. Blocks for about a millisecond. A failure removes whatever was already made.
     pub(crate) fn create(&self, sort: usize) -> Result<(Cell, UnixStream), CellError> {
         match self.try_create(sort) {
-            // The launcher may have died since the last cell: one new launcher, one more try, all of it from the start.
+            // The launcher may have died since the last cell: start a new one and try once more, from the beginning.
             Err(CellError::Launcher(LauncherError::Io(error))) => {
                 tracing::warn!(%error, "the launcher died; starting another");
                 self.try_create(sort)
@@ -141,7 +141,7 @@ impl CellFactory {
 }
 
 impl CellFactory {
-    /// Notes where a new cell's interpreter came from; `None` when it has none.
+    /// Records where a new cell's interpreter came from; `None` if it has none.
     pub(crate) fn note_origin(&self, sort: usize, origin: Option<&InterpreterOrigin>) {
         let Some(origins) = self.origins.get(sort) else { return };
         match origin {
@@ -162,14 +162,14 @@ impl CellFactory {
                         template = self.templates.name(sort),
                         row,
                         reason,
-                        "the template gave no interpreter"
+                        "the template started no interpreter"
                     );
                 }
             }
         }
     }
 
-    /// Where the interpreters came from so far, for each sort.
+    /// Origins of the interpreters so far, for each sort.
     pub(crate) fn origins(&self) -> Vec<OriginCounts> {
         let count = |(sort, origins): (usize, &Origins)| OriginCounts {
             template: self.templates.name(sort).to_owned(),
@@ -179,7 +179,7 @@ impl CellFactory {
         self.origins.iter().enumerate().map(count).collect()
     }
 
-    /// Whether a template gave nothing for so long that it must be replaced. Says so once for each row.
+    /// Whether a template has failed for so many cells that it must be replaced. True once per series.
     fn is_template_lost(&self, sort: usize) -> bool {
         let Some(Origins { refusals, .. }) = self.origins.get(sort) else { return false };
         let lost = refusals.load(Ordering::Relaxed) >= REFUSALS_MAX;
@@ -200,7 +200,7 @@ fn cgroup_limits(limits: &SandboxLimits) -> CellLimits {
 }
 
 impl Cell {
-    /// Whether its first process lives, and the launcher, without which it is about to die.
+    /// Whether its first process is running, and the launcher, without which the cell is about to die.
     pub(crate) fn is_alive(&self) -> bool {
         let now = Timespec { tv_sec: 0, tv_nsec: 0 };
         let mut ended =
@@ -208,7 +208,7 @@ impl Cell {
         matches!(poll(&mut ended, Some(&now)), Ok(0))
     }
 
-    /// Kills everything in the cell and removes its cgroups. Blocks until it is gone.
+    /// Kills everything in the cell and removes its cgroups. Blocks until that is done.
     fn remove(self) {
         // The first process's death is the death of its pid namespace (pid_namespaces(7)).
         let _ = rustix::process::pidfd_send_signal(&self.process, rustix::process::Signal::KILL);
@@ -226,14 +226,14 @@ impl Cell {
     }
 }
 
-/// Removes cells on threads of its own: that waits for the kernel, and no request waits with it.
+/// Removes cells on its own threads: removal waits for the kernel, and no request should wait with it.
 #[derive(Debug)]
 pub(crate) struct Remover {
     queue: Mutex<Option<Sender<Cell>>>,
     threads: Mutex<Vec<std::thread::JoinHandle<()>>>,
 }
 
-/// Threads that remove: one stuck in the kernel does not hold up the others.
+/// Threads that remove cells: one stuck in the kernel does not hold up the others.
 const REMOVER_THREADS: usize = 2;
 
 impl Remover {
@@ -256,7 +256,7 @@ impl Remover {
         Ok(Self { queue: Mutex::new(Some(sender)), threads: Mutex::new(threads) })
     }
 
-    /// Hands a cell over. Never blocks, except after [`Remover::finish`], when it removes at once.
+    /// Queues a cell for removal. Never blocks, except after [`Remover::finish`], when it removes at once.
     pub(crate) fn remove(&self, cell: Cell) {
         let queue = support::lock(&self.queue);
         match queue.as_ref() {
@@ -269,7 +269,7 @@ impl Remover {
         }
     }
 
-    /// Blocks until everything that was handed over is gone.
+    /// Blocks until every queued cell is removed.
     pub(crate) fn finish(&self) {
         support::lock(&self.queue).take();
         let threads = std::mem::take(&mut *support::lock(&self.threads));

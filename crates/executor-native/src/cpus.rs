@@ -1,18 +1,18 @@
-//! Gives each program its CPUs.
+//! Assigns CPUs to programs.
 //!
-//! A program that may use one CPU shall also *see* one: numeric libraries size their thread pools by the
+//! A program that may use one CPU should also *see* one: numeric libraries size their thread pools by the
 //! affinity mask. So each program is pinned to as many CPUs as its quota is worth, the least busy ones.
 
 use std::sync::{Arc, Mutex};
 
-/// How many programs run on each CPU.
+/// Number of programs on each CPU.
 #[derive(Debug)]
 pub(crate) struct Cpus {
     /// `(CPU number, programs on it)`; only CPUs that this process may use.
     load: Mutex<Vec<(u32, u32)>>,
 }
 
-/// CPUs that belong to one program until it is dropped.
+/// CPUs assigned to one program until this is dropped.
 #[derive(Debug)]
 pub(crate) struct Share {
     cpus: Arc<Cpus>,
@@ -31,7 +31,7 @@ impl Cpus {
         Arc::new(Self { load: Mutex::new(numbers.map(|number| (number, 0)).collect()) })
     }
 
-    /// Takes the `count` least busy CPUs; none, which means all, when that is every CPU.
+    /// Takes the `count` least busy CPUs; none, which means all, if that is every CPU.
     pub(crate) fn share(self: &Arc<Self>, count: u32) -> Share {
         let mut load = support::lock(&self.load);
         let count = usize::try_from(count).unwrap_or(usize::MAX);

@@ -1,9 +1,9 @@
-//! The limit on what all sandboxes together read from the disk that the runtime lies on. Only for a runtime on its disk: one in
-//! memory has none behind it, and then no control group is made or joined for this.
+//! The limit on the reads of all sandboxes together from the disk that holds the runtime. Only for a runtime on its disk: one in
+//! memory reads from no disk, and then no cgroup is made or joined for this.
 //!
-//! The launcher joins before it starts anything, so that templates and cells are in the group without a step of their own;
-//! the limit itself is set when it is ready, so that it does not slow the start. Where the limit cannot be, `/health`
-//! says why and everything else works: it protects the host's disk and no other promise rests on it.
+//! The launcher joins the cgroup before it starts anything, so templates and cells are in it without a step of their own. The
+//! limit itself is set when the launcher is ready, so that it does not slow the start. Where the limit cannot be set, `/health`
+//! says why and everything else works: it protects the host's disk, and no other guarantee depends on it.
 
 use cgroup::{Disk, Reads};
 use executor::error_chain;
@@ -14,7 +14,7 @@ use std::path::PathBuf;
 /// The setting.
 pub(crate) const DISK_READ_MAX: &str = "NATIVE_DISK_READ_MAX";
 
-/// What the limit is put on.
+/// What the limit applies to.
 #[derive(Debug)]
 pub(crate) struct DiskReads {
     pub(crate) reads: Reads,
@@ -24,42 +24,42 @@ pub(crate) struct DiskReads {
     pub(crate) bytes_max: Option<u64>,
 }
 
-/// A group that is ready for the launcher, and what to set when that is.
+/// A cgroup that is ready for the launcher, and the limit to set once the launcher is ready.
 #[derive(Debug)]
 pub(crate) struct Prepared {
-    /// Joins the launcher to it, where it is not in it anyway.
+    /// Joins the launcher to it, unless it is in it anyway.
     pub(crate) join: Option<OwnedFd>,
     disk: Disk,
     bytes_max: u64,
 }
 
-/// Whether reads are bounded.
+/// Whether reads are limited.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum ReadLimit {
-    /// By this many bytes per second.
+    /// To this many bytes per second.
     Set {
         /// The disk's device number.
         disk: Disk,
         /// The limit.
         bytes_max: u64,
     },
-    /// They are not.
+    /// Not limited.
     Missing {
-        /// Why.
+        /// The reason.
         why: String,
     },
 }
 
 impl DiskReads {
-    /// Before a launcher is started. What is missing comes back as that.
+    /// Called before a launcher is started. The error is the missing limit.
     pub(crate) fn prepare(&self) -> Result<Prepared, ReadLimit> {
-        let bytes_max = self.bytes_max.ok_or_else(|| missing(format!("{DISK_READ_MAX} switches it off")))?;
+        let bytes_max = self.bytes_max.ok_or_else(|| missing(format!("{DISK_READ_MAX} disables it")))?;
         let disk = Disk::of(&self.rootfs).map_err(|error| missing(error_chain(&error)))?;
         let join = self.reads.join_file().map_err(|error| missing(error_chain(&error)))?;
         Ok(Prepared { join, disk, bytes_max })
     }
 
-    /// When that launcher is ready.
+    /// Called when that launcher is ready.
     pub(crate) fn set(&self, prepared: Result<Prepared, ReadLimit>) -> ReadLimit {
         match prepared {
             Ok(Prepared { disk, bytes_max, .. }) => match self.reads.limit(disk, bytes_max) {

@@ -2,11 +2,11 @@
 
 use std::io;
 
-/// Why no sandbox can be made here. Each text says what helps.
+/// Why no sandbox can be made here. Each message says how to fix it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
-    /// No place for cgroups, or a limit that the kernel does not take.
+    /// No usable cgroups, or a limit that the kernel does not accept.
     #[error("the host cannot limit memory, processes and CPU: {0}")]
     Cgroup(String),
     /// The kernel refused a step of making the root or a namespace.
@@ -14,15 +14,15 @@ pub enum StartError {
     Refused {
         /// The step.
         step: String,
-        /// The kernel's answer. No `source`: it stands in the text, before the hint.
+        /// The kernel's error. Not a `source`: it is part of the message, before the hint.
         refusal: io::Error,
-        /// What usually helps.
+        /// The usual fix.
         hint: String,
     },
     /// The launcher could not be started or went away.
     #[error("failed to start the launcher")]
     Launcher(#[source] io::Error),
-    /// The first sandbox did not do what it must.
+    /// The first sandbox failed its check.
     #[error("the first sandbox failed: {0}")]
     SelfTest(String),
     /// The kernel lacks something that every sandbox needs.
@@ -30,7 +30,7 @@ pub enum StartError {
     Kernel {
         /// What is missing.
         what: &'static str,
-        /// What helps.
+        /// The fix.
         hint: &'static str,
     },
 }

@@ -1,4 +1,4 @@
-//! The executor itself.
+//! The native executor.
 
 use crate::cell::{CellFactory, OriginCounts, Remover};
 use crate::error::StartError;
@@ -16,10 +16,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// Time for a sandbox that is just being made ahead to get ready before the end.
+/// Timeout at shutdown for a sandbox that is being pre-created.
 const FILL_TIME_MAX: Duration = Duration::from_secs(5);
 
-/// Makes sandboxes on this host. Starting it proves that it can.
+/// Makes sandboxes on this host. Starting it proves that they work.
 #[derive(Debug)]
 pub struct NativeExecutor {
     pool: Pool<CellMaker>,
@@ -27,7 +27,7 @@ pub struct NativeExecutor {
     stopped: AtomicBool,
 }
 
-/// Makes the sandboxes that wait.
+/// Makes the sandboxes of the pool.
 #[derive(Debug)]
 struct CellMaker {
     factory: Arc<CellFactory>,
@@ -48,10 +48,10 @@ impl Maker for CellMaker {
 }
 
 impl NativeExecutor {
-    /// Checks this host, removes what a killed predecessor left, and runs one program to prove that it all works.
+    /// Checks this host, removes the leftovers of a killed predecessor, and runs one program to prove that everything works.
     ///
     /// # Errors
-    /// [`StartError`]: what this host cannot enforce, and what fixes it.
+    /// [`StartError`]: what this host cannot enforce, and how to fix it.
     pub async fn start(config: NativeConfig) -> Result<Self, StartError> {
         let size = config.pool;
         let started = tokio::task::spawn_blocking(move || start::start(&config))
@@ -74,7 +74,7 @@ impl NativeExecutor {
         self.pool.maker().factory.launcher.monitor_pid()
     }
 
-    /// How many cells of each template got their interpreter by which way.
+    /// How many cells of each template got their interpreter in which way.
     #[must_use]
     pub fn origins(&self) -> Vec<OriginCounts> {
         self.pool.maker().factory.origins()
@@ -103,7 +103,7 @@ impl NativeExecutor {
     }
 }
 
-/// What helps, where the cell failed at a step of its own.
+/// The fix, where the cell failed at a step of its own set-up.
 fn cell_hint(error: &ExecutorError) -> Option<&'static str> {
     let mut cause = std::error::Error::source(error);
     while let Some(current) = cause {

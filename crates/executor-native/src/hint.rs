@@ -1,19 +1,19 @@
-//! What helps where the kernel refuses a step of the launcher or of the first cell.
+//! Hints for steps of the launcher or of the first cell that the kernel refuses.
 //!
-//! One refusal has several causes, and the errno is the same for most: EPERM or EACCES. What tells them apart are facts of
-//! the host, which [`Situation`] holds.
+//! A refusal has several possible causes, and the errno is the same for most: EPERM or EACCES. Facts about the host, which
+//! [`Situation`] holds, tell them apart.
 
 use crate::container::CONTAINER_OPTIONS;
 use std::io;
 use std::path::Path;
 
-/// Where a unit's hardening or a container's filter is named: what each directive stops.
-const UNIT: &str = "of a systemd unit (deploy/README.md says what each stops)";
+/// Names a unit's hardening or a container's filter, and where to read what each directive blocks.
+const UNIT: &str = "of a systemd unit (deploy/README.md says what each blocks)";
 
-/// Where the profile in deploy/apparmor expects the program.
+/// The path of the program in the profile in deploy/apparmor.
 const PROFILE_PATH: &str = "/usr/local/bin/python-sandbox";
 
-/// What lets this program have user namespaces where AppArmor restricts them.
+/// How to allow this program user namespaces where AppArmor restricts them.
 #[must_use]
 pub fn apparmor_fix() -> String {
     apparmor_fix_for(std::env::current_exe().ok().as_deref().and_then(Path::to_str).unwrap_or(PROFILE_PATH))
@@ -30,12 +30,12 @@ fn apparmor_fix_for(program: &str) -> String {
     format!("as root, in the directory of the source: {copy} && apparmor_parser -r {INSTALLED}")
 }
 
-/// What the hints need to know about this host.
+/// The facts about this host that the hints need.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Situation {
-    /// Not root of the host: namespaces come out of a user namespace of our own.
+    /// Not root on the host: namespaces are made in a user namespace of our own.
     pub(crate) rootless: bool,
-    /// AppArmor takes the rights of user namespaces that this program makes.
+    /// AppArmor removes the capabilities in user namespaces that this program makes.
     pub(crate) apparmor_restricts: bool,
     /// `user.max_user_namespaces` is 0.
     pub(crate) namespaces_off: bool,
@@ -44,7 +44,7 @@ pub(crate) struct Situation {
 }
 
 impl Situation {
-    /// Of this host.
+    /// The host's facts.
     pub(crate) fn of_host(rootless: bool) -> Self {
         let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default().trim().to_owned();
         Self {
@@ -56,7 +56,7 @@ impl Situation {
     }
 }
 
-/// Whether AppArmor takes the rights of user namespaces that this process makes: Ubuntu's setting, since 23.10.
+/// Whether AppArmor removes the capabilities in user namespaces that this process makes: Ubuntu's setting, since 23.10.
 #[must_use]
 pub fn apparmor_restricts() -> bool {
     let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default().trim().to_owned();
@@ -64,57 +64,64 @@ pub fn apparmor_restricts() -> bool {
         && is_restricted(&read("/proc/self/attr/apparmor/current"))
 }
 
-/// Whether AppArmor's restriction is for a process with this label: one without a profile, and one whose profile does not
-/// say otherwise. `NAME (unconfined)` is a profile that only gives rights, as ours in deploy/apparmor.
+/// Whether AppArmor's restriction applies to a process with this label: one without a profile, or whose profile does not
+/// lift it. `NAME (unconfined)` is a profile that only grants permissions, as ours in deploy/apparmor.
 fn is_restricted(label: &str) -> bool {
     label == "unconfined" || !label.ends_with("(unconfined)")
 }
 
-/// What usually helps with a refused step of the launcher.
+/// The usual fix for a refused step of the launcher.
 pub(crate) fn of_step(step: &str, refusal: &io::Error, situation: &Situation) -> String {
     let errno = refusal.raw_os_error();
     let is_refused = matches!(errno, Some(1 | 13));
     match (step, situation.rootless) {
         ("make a user namespace", _) if errno == Some(28) || situation.namespaces_off => {
-            "user namespaces are switched off; as root: sysctl -w user.max_user_namespaces=15000".to_owned()
+            "user namespaces are disabled; as root: sysctl -w user.max_user_namespaces=15000".to_owned()
         }
-        // The namespace is made, but without rights: which step fails first is the kernel's version's to say.
+        // The namespace is made, but without capabilities: which step fails first depends on the kernel version.
         (_, true) if is_refused && situation.apparmor_restricts => {
-            format!("AppArmor takes the rights of user namespaces here, as Ubuntu sets it; {}", apparmor_fix())
+            format!(
+                "AppArmor removes the capabilities in user namespaces here (Ubuntu's default); {}",
+                apparmor_fix()
+            )
         }
         ("make a user namespace", true) if situation.clone_refused => {
-            "user namespaces are refused to ordinary users; as root: sysctl -w kernel.unprivileged_userns_clone=1"
+            "unprivileged user namespaces are disabled; as root: sysctl -w kernel.unprivileged_userns_clone=1"
                 .to_owned()
         }
-        ("make a user namespace" | "deny setgroups" | "map the user id" | "map the group id", true) if is_refused => {
+        ("make a user namespace" | "deny setgroups" | "map the user id" | "map the group id", true)
+            if is_refused =>
+        {
             format!(
-                "user namespaces are refused; RestrictNamespaces= {UNIT} may be in the way, or the filter of a \
-                 container: run that with --security-opt seccomp=unconfined"
+                "user namespaces are blocked; RestrictNamespaces= {UNIT} may block them, or the seccomp filter of a \
+                 container: run it with --security-opt seccomp=unconfined"
             )
         }
         ("make /proc" | "mount /proc" | "make the sandbox's namespaces" | "mount", true) => {
             MASKED_PROC.to_owned()
         }
         (_, true) if is_refused => {
-            format!("RestrictNamespaces= or SystemCallFilter= {UNIT} may be in the way, or the filter of a container")
+            format!(
+                "RestrictNamespaces= or SystemCallFilter= {UNIT} may block it, or the seccomp filter of a container"
+            )
         }
         (_, false) if is_refused => {
             format!(
-                "root lacks a right or a system call; start a container with {CONTAINER_OPTIONS} (docs/deployment.md); elsewhere \
-                 CapabilityBoundingSet=, RestrictNamespaces= or SystemCallFilter= {UNIT} may be in the way"
+                "root lacks a capability or a system call; start a container with {CONTAINER_OPTIONS} (docs/deployment.md); elsewhere \
+                 CapabilityBoundingSet=, RestrictNamespaces= or SystemCallFilter= {UNIT} may block it"
             )
         }
         _ => "run `python-sandbox doctor`".to_owned(),
     }
 }
 
-/// In a user namespace the kernel mounts a `/proc` only where one is in sight over whose parts nothing is mounted
+/// In a user namespace the kernel mounts a `/proc` only if another is visible with nothing mounted over its parts
 /// (user_namespaces(7), mount_too_revealing() in fs/namespace.c).
-const MASKED_PROC: &str = "something is mounted over parts of this /proc, and then the kernel gives a sandbox none of its own; \
+const MASKED_PROC: &str = "something is mounted over parts of this /proc, so the kernel does not let a sandbox mount its own; \
     in a systemd unit set ProtectKernelTunables=no and ProtectKernelLogs=no, run a container with --security-opt \
     systempaths=unconfined --security-opt seccomp=unconfined";
 
-/// What usually helps with a step of the first cell; `None` where its own words say all that is known.
+/// The usual fix for a step of the first cell; `None` where the step's error says all that is known.
 pub(crate) fn of_cell_step(step: &str) -> Option<&'static str> {
     match step {
         "join the cgroups" => Some(
@@ -123,7 +130,7 @@ pub(crate) fn of_cell_step(step: &str) -> Option<&'static str> {
         ),
         // Programs would see the host's own name, so the cell is not made.
         "name the host" => Some(
-            "ProtectHostname=yes of a systemd unit forbids it, also for the name that each sandbox has of its own: \
+            "ProtectHostname=yes of a systemd unit forbids it, even for a sandbox's own host name: \
              set ProtectHostname=no",
         ),
         "make /proc" => Some(MASKED_PROC),
@@ -165,7 +172,7 @@ mod tests {
             );
             assert!(!super::of_step(step, &io::Error::from_raw_os_error(errno), &USER).contains("AppArmor"));
         }
-        // Of a fault that is none of AppArmor's, it says nothing; nor to root, whom it does not restrict.
+        // Where the cause is not AppArmor, the hint does not mention it; nor for root, which it does not restrict.
         assert!(!hint("mount", 12, &ubuntu).contains("AppArmor"));
         assert!(!hint("mount", 1, &Situation { rootless: false, ..ubuntu }).contains("AppArmor restricts"));
     }
@@ -212,7 +219,7 @@ mod tests {
         assert!(refused.contains("--cap-add SYS_ADMIN --cap-add SYS_CHROOT"), "{refused}");
         assert!(!refused.contains("--privileged"), "{refused}");
         assert!(hint("pivot", 5, &root).contains("doctor"));
-        // A part of the step "mount", with a name of its own.
+        // A part of the step "mount", with its own name.
         assert!(of_cell_step("make /proc").is_some_and(|hint| hint.contains("ProtectKernelTunables=no")));
         for step in ["join the cgroups", "name the host"] {
             assert!(launcher::CELL_STEPS.iter().any(|known| known.as_str() == step), "{step}");

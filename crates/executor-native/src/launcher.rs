@@ -1,4 +1,4 @@
-//! The host's end of the launcher. Everything here blocks: call it off the async threads.
+//! The host's side of the launcher. Everything here blocks: call it off the async threads.
 
 use crate::disk_reads::DiskReads;
 use crate::runtime_place::{RuntimePlace, read_ahead};
@@ -15,25 +15,25 @@ use std::process::ExitStatus;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-/// Time for one answer of the launcher: a clone with new namespaces takes a millisecond, on a host that is badly
-/// out of memory much longer.
+/// Timeout of one answer of the launcher: a clone with new namespaces takes a millisecond, on a host that is badly out of memory
+/// much longer.
 const REPLY_TIME_MAX: Duration = Duration::from_secs(20);
-/// Time for the first one, before which the launcher copies the runtime into memory: a second where its files are in the
-/// page cache, and what a slow disk takes to read them where they are not.
+/// Timeout of the first answer, before which the launcher copies the runtime into memory: a second if its files are in the page
+/// cache, else as long as a slow disk takes to read them.
 const FIRST_REPLY_TIME_MAX: Duration = Duration::from_secs(180);
-/// Starts that may be killed for want of memory before it is said, and the pause after each: two seconds, in which the kernel
-/// frees gigabytes.
+/// Starts that may be killed for lack of memory before the failure is reported, and the pause after each: two seconds, in which
+/// the kernel frees gigabytes.
 const KILLED_STARTS_MAX: u32 = 20;
 const KILLED_START_PAUSE: Duration = Duration::from_millis(100);
 
-/// The launcher, started again when it died.
+/// The launcher; restarted when it has died.
 #[derive(Debug)]
 pub(crate) struct Launcher {
     image: Image,
-    /// What templates load.
+    /// The code that templates load.
     hook: Image,
     config: LauncherConfig,
-    /// What it, its templates and whatever those start are in.
+    /// The cgroups of the launcher, its templates and whatever those start.
     group: CellGroup,
     /// For a runtime on its disk.
     reads: DiskReads,
@@ -42,18 +42,18 @@ pub(crate) struct Launcher {
 
 #[derive(Debug)]
 struct State {
-    /// Where the next launcher has the runtime, and the one that runs.
+    /// Where the runtime of the current and the next launcher is.
     runtime: RuntimePlace,
-    /// A runtime on its disk is still to be read ahead.
+    /// A runtime on its disk has yet to be read ahead.
     read_ahead: bool,
     running: Option<Running>,
 }
 
-/// What the roots of cells are made of.
+/// What the roots of cells consist of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RootFacts {
     pub(crate) runtime: RuntimePlace,
-    /// Each cell has device nodes of its own; else the host's.
+    /// Each cell has its own device nodes; else the host's.
     pub(crate) own_devices: bool,
 }
 
@@ -62,7 +62,7 @@ pub(crate) struct RootFacts {
 pub(crate) struct Created {
     /// A pidfd of its first process.
     pub(crate) process: OwnedFd,
-    /// A pidfd of the launcher, whose end is the cell's.
+    /// A pidfd of the launcher, whose exit ends the cell.
     pub(crate) launcher: Arc<OwnedFd>,
     /// It reads the runtime from its disk.
     pub(crate) is_on_disk: bool,
@@ -78,9 +78,9 @@ struct Running {
 }
 
 impl Running {
-    /// The reason, when it was killed for a system call that a filter around this service forbids.
+    /// The reason, if it was killed for a system call that a filter around this service forbids.
     fn end_by_filter(&mut self) -> Option<LauncherError> {
-        // It has closed its socket, so its end is settled already; this only hastens one that hangs.
+        // It has closed its socket, so it is ending already; this only hastens one that hangs.
         let _ = self.process.child.kill();
         let status = self.process.child.wait().ok()?;
         is_killed_by_filter(status).then(|| {
@@ -99,14 +99,14 @@ fn is_killed_by_filter(status: ExitStatus) -> bool {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // It ends by itself when the control socket closes; a stuck one must not outlive us. With the monitor dies the first
-        // process of the launcher's pid namespace, and with that all of it.
+        // It ends by itself when the control socket closes; a stuck one must not outlive us. The monitor's death kills the first
+        // process of the launcher's pid namespace, and so everything in it.
         let _ = self.process.child.kill();
         let _ = self.process.child.wait();
     }
 }
 
-/// Why the launcher gave no cell.
+/// Why the launcher made no cell.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LauncherError {
     #[error("the launcher does not answer")]
@@ -116,7 +116,7 @@ pub(crate) enum LauncherError {
 }
 
 impl Launcher {
-    /// Prepares one; it is started by the first request. Whether a runtime on its disk is to be read ahead.
+    /// Prepares a launcher; the first request starts it. Whether a runtime on its disk is to be read ahead.
     pub(crate) fn new(
         config: LauncherConfig,
         group: CellGroup,
@@ -124,15 +124,15 @@ impl Launcher {
         runtime: RuntimePlace,
         read_ahead: bool,
     ) -> io::Result<Self> {
-        // Its first argument is its name, for whoever lists processes: that of the cells, which are clones of it.
+        // Its first argument is the name in process lists: that of the cells, which are clones of it.
         let image = Image::new("sandbox-agent", agent_image::LAUNCHER).map_err(|refused| refused.source)?;
         let hook = Image::new("template", agent_image::TEMPLATE).map_err(|refused| refused.source)?;
         let state = State { runtime, read_ahead, running: None };
         Ok(Self { image, hook, config, group, reads, state: Mutex::new(state) })
     }
 
-    /// Makes a cell around the given end of a stream. After an [`LauncherError::Io`] the next call starts a new launcher; nothing of this call may be used again, since
-    /// the old one may have cloned before it died.
+    /// Makes a cell around the given end of a stream. After an [`LauncherError::Io`] the next call starts a new launcher; do not reuse
+    /// anything of the failed call, since the old launcher may have cloned before it died.
     pub(crate) fn create_cell(
         &self,
         request: &CreateCell,
@@ -150,7 +150,7 @@ impl Launcher {
         result
     }
 
-    /// Starts the launcher if it does not run.
+    /// Starts the launcher if it is not running.
     pub(crate) fn ensure_running(&self) -> Result<RootFacts, LauncherError> {
         let mut state = self.locked();
         let own_devices = self.started(&mut state)?.own_devices;
@@ -162,7 +162,7 @@ impl Launcher {
         self.locked().running.as_ref().map(|running| running.process.child.id())
     }
 
-    /// Ends it.
+    /// Stops the launcher.
     pub(crate) fn stop(&self) {
         self.locked().running = None;
     }
@@ -178,14 +178,14 @@ impl Launcher {
         state.running.as_ref().ok_or_else(|| LauncherError::Io(io::ErrorKind::NotConnected.into()))
     }
 
-    /// Starts one. Once the runtime's copy did not fit into memory, or a launcher with it was killed for want of that, the
-    /// runtime stays on its disk until the service ends: another copy would most likely end the same way, at the price of
-    /// every program that runs.
+    /// Starts a launcher. Once the runtime's copy did not fit into memory, or a launcher with a copy was killed for lack of memory,
+    /// the runtime stays on its disk until the service ends: another copy would most likely end the same way, and take every running
+    /// program with it.
     fn start(&self, state: &mut State) -> Result<Running, LauncherError> {
         if let RuntimePlace::Memory { bytes_max, .. } = state.runtime {
             let kills = self.oom_kills();
             let why = if kills > 0 {
-                "the launcher or a template was killed for want of memory".to_owned()
+                "the launcher or a template was killed for lack of memory".to_owned()
             } else {
                 match self.start_with(Some(bytes_max), None) {
                     Ok((running, bytes)) => {
@@ -197,14 +197,14 @@ impl Launcher {
                     {
                         format!("failed to {step}: {source}")
                     }
-                    // Whatever it says: its monitor may have been the one, and then the launcher lacks an answer.
+                    // Whatever the error: the monitor may have been killed instead, and then the launcher lacks an answer.
                     Err(_) if self.oom_kills() > kills => {
-                        "the launcher was killed for want of memory".to_owned()
+                        "the launcher was killed for lack of memory".to_owned()
                     }
                     Err(error) => return Err(error),
                 }
             };
-            tracing::warn!(why, "the runtime is read from its disk until the service starts again");
+            tracing::warn!(why, "the runtime is read from its disk until the service restarts");
             state.runtime = RuntimePlace::Disk { why, reads: None };
         }
         let mut prepared = self.reads.prepare();
@@ -219,8 +219,8 @@ impl Launcher {
         Ok(running)
     }
 
-    /// Starts one with the runtime on its disk. One that is killed for want of memory is started again a few times: a copy in
-    /// memory that ended with its launcher just now is given back by the kernel piece by piece, and its group is full until then.
+    /// Starts a launcher with the runtime on its disk. One killed for lack of memory is started again a few times: the kernel frees the
+    /// memory copy of a launcher that has just ended piece by piece, and the cgroup is full until then.
     fn start_on_disk(&self, join: Option<OwnedFd>) -> Result<Running, LauncherError> {
         let mut tries = 0;
         loop {
@@ -236,13 +236,13 @@ impl Launcher {
         }
     }
 
-    /// Kills for want of memory in the launcher's group so far; none where the kernel does not say.
+    /// Kills for lack of memory in the launcher's cgroup so far; 0 if the kernel does not count them.
     fn oom_kills(&self) -> u64 {
         self.group.oom_kills().unwrap_or(0)
     }
 
-    /// Starts one with the runtime in memory, in at most this many bytes, or on its disk; `join` is a control group to be in
-    /// besides its own. Gives the bytes of the copy.
+    /// Starts a launcher with the runtime in memory, in at most this many bytes, or on its disk; `join` is a cgroup to join besides
+    /// its own. Returns the bytes of the copy.
     fn start_with(
         &self,
         runtime_memory_bytes: Option<u64>,
@@ -294,7 +294,7 @@ impl Launcher {
         let is_on_disk = state.runtime.is_on_disk();
         let Running { control, pidfd, .. } = self.started(state)?;
         send_packet(control, request, descriptors).map_err(|error| {
-            // No fault of the launcher, which must not be started again for it: that ends every running program.
+            // Not an error of the launcher, which must not be restarted for it: that would end every running program.
             if error.raw_os_error() == Some(rustix::io::Errno::TOOMANYREFS.raw_os_error()) {
                 LauncherError::Refused { step: "send the launcher a descriptor".to_owned(), source: error }
             } else {

@@ -1,4 +1,4 @@
-//! The native executor: sandboxes made of this kernel's own walls.
+//! The native executor: sandboxes isolated by the host's own kernel.
 //!
 //! ```text
 //! service ── control socket ──> launcher ── clone ──> cell: agent as pid 1 ─── asks ───┐
@@ -8,14 +8,14 @@
 //!    └──── stream of each cell (the agent protocol) ──> interpreter <── forked into the cell
 //! ```
 //!
-//! Without templates the agent starts the interpreter itself. Either way a sandbox is ready when its interpreter waits
-//! behind every wall; a warm pool keeps some that are.
+//! Without templates the agent starts the interpreter itself. Either way a sandbox is ready when its isolated interpreter is
+//! idle; a warm pool pre-creates some.
 //!
-//! - `launcher` starts the launcher and asks it for cells.
-//! - `cell` is one cell: its stream, its first process, its cgroups, its CPUs; and how it is removed.
-//! - `sandbox` runs a program in a cell and judges its end.
-//! - `runtime_place` is where the runtime's files lie, and `disk_reads` the limit on reads from there.
-//! - `start` checks what this host can enforce before anything is run.
+//! - `launcher` starts the launcher and requests cells from it.
+//! - `cell` is one cell: its stream, its first process, its cgroups, its CPUs; and its removal.
+//! - `sandbox` makes a cell the backing of a sandbox.
+//! - `runtime_place` decides where the runtime's files are, and `disk_reads` limits reads from there.
+//! - `start` checks what this host can enforce before anything runs.
 
 mod cell;
 mod container;

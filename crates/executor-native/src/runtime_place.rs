@@ -1,9 +1,9 @@
-//! Where the runtime's files lie while programs run: in a sealed copy in memory, or on their disk.
+//! Where the runtime's files are while programs run: in a sealed copy in memory, or on their disk.
 //!
-//! In memory nothing that programs read is shared with the host: no disk to keep busy, no cache of pages or names in
-//! which one program leaves something that a later one can see. It costs the tree's size for as long as the service runs. On
-//! disk the filter of system calls keeps programs from going past the page cache, the files are read once ahead so that
-//! programs find them there, and what the kernel remembers of a program's own look-ups is thrown away with its cell.
+//! In memory, programs share nothing they read with the host: no disk to keep busy, no cache of pages or names in which one
+//! program leaves something that a later one can see. The copy costs the tree's size for as long as the service runs. On disk,
+//! the seccomp filter keeps programs from bypassing the page cache, the files are read ahead once so that programs find them
+//! there, and the dentries of a program's own look-ups are dropped with its cell.
 
 use crate::disk_reads::ReadLimit;
 use rustix::fs::Advice;
@@ -13,35 +13,35 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-/// Memory that must be left beside the runtime's copy, in bytes: a handful of sandboxes and the service itself.
+/// Memory that must be left besides the runtime's copy, in bytes: for a handful of sandboxes and the service itself.
 const LEFT_BYTES_MIN: u64 = 512 << 20;
-/// What a file takes in memory beside its pages, in bytes: an inode and a name.
+/// Memory that a file takes besides its pages, in bytes: an inode and a name.
 const FILE_BYTES: u64 = 1024;
 /// Page size that sizes are rounded up to, in bytes.
 const PAGE_BYTES: u64 = 4096;
 
-/// Where the runtime lies: decided before the first launcher, and changed by nobody but the one who starts launchers.
+/// Where the runtime is: decided before the first launcher, and changed only by the code that starts launchers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum RuntimePlace {
-    /// In a copy of it.
+    /// In a copy in memory.
     Memory {
-        /// A bound that the tree fits in.
+        /// An upper bound of the tree's size.
         bytes_max: u64,
-        /// What the copy takes, once there is one.
+        /// The size of the copy, once there is one.
         bytes: Option<u64>,
     },
-    /// Where it is.
+    /// On its disk.
     Disk {
         /// Why it is not in memory.
         why: String,
-        /// Whether reads from there are bounded, once a launcher runs.
+        /// Whether reads from there are limited, once a launcher runs.
         reads: Option<ReadLimit>,
     },
 }
 
 impl RuntimePlace {
-    /// Decides for the tree below `rootfs`, which may take `bytes_max` of the memory that is left; 0 to leave it on its
-    /// disk. `None` where nobody knows what is left.
+    /// Decides for the tree below `rootfs`, which may take `bytes_max` of the available memory; 0 to leave it on its disk. `None` if
+    /// the available memory is unknown.
     pub(crate) fn choose(rootfs: &Path, bytes_max: u64, memory_left: Option<u64>) -> Self {
         let disk = |why: String| Self::Disk { why, reads: None };
         if bytes_max == 0 {
@@ -56,7 +56,7 @@ impl RuntimePlace {
         };
         match memory_left {
             Some(left) if left < bytes.saturating_add(LEFT_BYTES_MIN) => disk(format!(
-                "there is no room for {} MiB: {} MiB of memory are available",
+                "it does not fit: it needs {} MiB, and {} MiB of memory are available",
                 bytes >> 20,
                 left >> 20
             )),
@@ -70,7 +70,7 @@ impl RuntimePlace {
     }
 }
 
-/// As `/health` has it.
+/// The text in `/health`.
 impl fmt::Display for RuntimePlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -85,7 +85,7 @@ impl fmt::Display for RuntimePlace {
     }
 }
 
-/// Bytes that the tree takes in memory; stops counting above `enough`.
+/// The tree's size in memory, in bytes; stops counting above `enough`.
 fn tree_bytes(rootfs: &Path, enough: u64) -> io::Result<u64> {
     let mut bytes = 0u64;
     for_each_file(rootfs, &mut |entry| {
@@ -100,7 +100,7 @@ fn tree_bytes(rootfs: &Path, enough: u64) -> io::Result<u64> {
     Ok(bytes)
 }
 
-/// Calls `look` with every entry below a directory until it says false.
+/// Calls `look` with every entry below a directory until it returns false.
 fn for_each_file(top: &Path, look: &mut dyn FnMut(&fs::DirEntry) -> io::Result<bool>) -> io::Result<()> {
     let mut directories: Vec<PathBuf> = vec![top.to_owned()];
     while let Some(directory) = directories.pop() {
@@ -117,13 +117,13 @@ fn for_each_file(top: &Path, look: &mut dyn FnMut(&fs::DirEntry) -> io::Result<b
     Ok(())
 }
 
-/// Has the kernel read every file of the tree into its page cache, on a thread of its own: programs then find them
-/// there, and none learns from the time of a read whether another one had read the same.
+/// Makes the kernel read every file of the tree into its page cache, in a background thread: programs then find them there, and
+/// none learns from the time of a read whether another had read the same file.
 pub(crate) fn read_ahead(rootfs: PathBuf) {
     let read = move || {
         let result = for_each_file(&rootfs, &mut |entry| {
             if entry.file_type()?.is_file() {
-                // One that cannot be opened is no use to programs either.
+                // A file that cannot be opened is of no use to programs either.
                 if let Ok(file) = fs::File::open(entry.path()) {
                     rustix::fs::fadvise(&file, 0, None, Advice::WillNeed)?;
                 }
@@ -169,7 +169,7 @@ mod tests {
         assert!(!RuntimePlace::choose(&top, 1 << 20, None).is_on_disk());
         assert!(!RuntimePlace::choose(&top, 1 << 20, Some(1 << 30)).is_on_disk());
         let RuntimePlace::Disk { why, .. } = RuntimePlace::choose(&top, 1 << 20, Some(LEFT_BYTES_MIN)) else {
-            panic!("no room")
+            panic!("it does not fit")
         };
         assert!(why.contains("512 MiB of memory are available"), "{why}");
         fs::remove_dir_all(top).unwrap();

@@ -1,4 +1,4 @@
-//! A cell as the backing of a sandbox: what the kernel counts of it, and its removal.
+//! A cell as the backing of a sandbox: the kernel's counters of it, and its removal.
 
 use crate::cell::{Cell, CellError, CellFactory, Remover};
 use crate::start::PROVIDER;
@@ -9,10 +9,10 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::UnixStream;
 
-/// Time for a cell to set itself up: a millisecond, or seconds on a host that is badly overloaded.
+/// Timeout for a cell to set itself up: it takes a millisecond, or seconds on a host that is badly overloaded.
 const READY_TIME_MAX: Duration = Duration::from_secs(20);
 
-/// A cell that is handed to the remover whenever and however this is dropped.
+/// A cell that goes to the remover whenever and however this is dropped.
 #[derive(Debug)]
 struct CellBacking {
     cell: Option<Cell>,
@@ -75,7 +75,7 @@ pub(crate) async fn create(
     let maker = Arc::clone(&factory);
     let made = tokio::task::spawn_blocking(move || {
         let (cell, stream) = maker.create(sort)?;
-        // From here on nothing of the cell can be forgotten, even if nobody waits for it any more.
+        // From here on the cell is removed even if the caller is gone.
         Ok::<_, CellError>((CellBacking { cell: Some(cell), remover, totals }, stream))
     });
     let (backing, stream) = made

@@ -1,4 +1,4 @@
-//! Checks what this host can enforce, and starts the executor only when that is everything.
+//! Checks what this host can enforce, and starts the executor only if that is everything.
 
 use crate::cell::{CellFactory, Remover};
 use crate::container::CONTAINER_OPTIONS;
@@ -21,14 +21,14 @@ pub const PROVIDER: &str = "native";
 pub(crate) const MEMORY_TOTAL: &str = "NATIVE_MEMORY_TOTAL";
 pub(crate) const PIDS_TOTAL: &str = "NATIVE_PIDS_TOTAL";
 
-/// Processes and threads of the launcher and its templates: numeric libraries have a thread for each core in each
-/// template, up to 64; and an import that forks without an end stops here.
+/// Processes and threads of the launcher and its templates: numeric libraries have a thread per core in each template, up to 64.
+/// The limit also stops an import that forks without end.
 const HELPER_PIDS_MAX: u64 = 1024;
 
-/// Open files that an ordinary user's service should be allowed: four times what a program may have.
+/// Open files that an ordinary user's service should be allowed: four times those of a program.
 const FILES_MIN: u64 = 4096;
 
-/// How the native executor works.
+/// Configuration of the native executor.
 #[derive(Debug, Clone)]
 pub struct NativeConfig {
     /// The runtime's root file system, absolute.
@@ -37,26 +37,26 @@ pub struct NativeConfig {
     pub interpreter: String,
     /// The runtime's environment for programs.
     pub env: Vec<(String, String)>,
-    /// Bytes of memory that a copy of the runtime may take; a larger one stays on its disk. 0 for none.
+    /// Maximum size in bytes of a copy of the runtime in memory; a larger one stays on its disk. 0 for no copy.
     pub runtime_memory_bytes: u64,
     /// Bytes per second that all sandboxes together may read from the disk of a runtime that is not in memory; `None` for no
     /// limit.
     pub disk_read_bytes_max: Option<u64>,
-    /// What each sandbox may use.
+    /// Limits of each sandbox.
     pub limits: SandboxLimits,
-    /// Interpreters to fork from, besides the lean one; `None` for a fresh interpreter for every program.
+    /// Templates to fork interpreters from, besides the lean one; `None` for a fresh interpreter for every program.
     pub templates: Option<Vec<TemplateSpec>>,
-    /// Sandboxes that wait, for each template.
+    /// Idle sandboxes for each template.
     pub pool: PoolSize,
-    /// What all sandboxes together may use.
+    /// Limits of all sandboxes together.
     pub totals: Totals,
-    /// Where cgroups go, relative to the root of each hierarchy; `None` to find a place.
+    /// Parent of the cgroups, relative to the root of each hierarchy; `None` to find one.
     pub cgroup_parent: Option<String>,
-    /// The command that was typed, for hints: `serve`, `run`, ...
+    /// The command that the user typed, for hints: `serve`, `run`, ...
     pub command: &'static str,
-    /// For tests: the step of making the launcher or a cell that fails.
+    /// For tests: the step of making the launcher or a cell that is made to fail.
     pub fail_cell_at: Option<String>,
-    /// For tests: the number of the step of starting a program that fails.
+    /// For tests: the number of the step of starting a program that is made to fail.
     pub fail_program_at: Option<u8>,
 }
 
@@ -64,14 +64,14 @@ pub struct NativeConfig {
 pub(crate) struct Started {
     pub(crate) factory: Arc<CellFactory>,
     pub(crate) remover: Arc<Remover>,
-    /// All but [`root_protections`].
+    /// All protections but [`root_protections`].
     pub(crate) protections: BTreeMap<&'static str, Protection>,
 }
 
-/// Checks, sweeps what a killed predecessor left, and starts the launcher. Blocks.
+/// Checks the host, removes the leftovers of a killed predecessor, and starts the launcher. Blocks.
 pub(crate) fn start(config: &NativeConfig) -> Result<Started, StartError> {
     let uid = rustix::process::geteuid();
-    // Root of another user namespace has no rights over the host, nor other ids than its own.
+    // Root in another user namespace has no privileges on the host, and no ids but its own.
     let rootless = !confine::is_host_root();
     let mut protections = BTreeMap::new();
     raise_file_limit();
@@ -83,7 +83,7 @@ pub(crate) fn start(config: &NativeConfig) -> Result<Started, StartError> {
             removed = report.instances_removed,
             killed = report.processes_killed,
             failures = ?report.failures,
-            "swept what an earlier service left"
+            "removed the leftovers of an earlier service"
         );
     }
     let user_map = rootless.then(|| UserIds { uid: uid.as_raw(), gid: rustix::process::getegid().as_raw() });
@@ -117,10 +117,10 @@ fn start_error(error: LauncherError, rootless: bool) -> StartError {
     }
 }
 
-/// Lets this process, and the launcher after it, have as many open files as it may: each sandbox takes some. In a
-/// user namespace of one id the kernel also counts the descriptors that all cells and we have on the way through
-/// sockets together, against the limit of whoever sends one more. Ours must be far above the program's, or a program
-/// could fill the count and keep every other one from starting.
+/// Raises the limit of open files of this process, and of the launcher after it, to the maximum: each sandbox takes some. In a
+/// user namespace with one id the kernel also counts the descriptors in flight through sockets, of all cells and the service
+/// together, against the limit of the process that sends one more. Ours must be far above the program's, or a program could
+/// exhaust the count and keep every other one from starting.
 fn raise_file_limit() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let most = getrlimit(Resource::Nofile).maximum;
@@ -139,7 +139,7 @@ fn launcher_config(
 ) -> LauncherConfig {
     LauncherConfig {
         rootfs: config.rootfs.to_string_lossy().into_owned(),
-        // Each start has its own.
+        // Every start has its own.
         runtime_memory_bytes: None,
         cpu_count: config.limits.cpu_count(),
         user_map,
@@ -155,7 +155,7 @@ fn launcher_config(
             fail_at: config.fail_program_at,
         },
         templates: template_configs(templates),
-        // The launcher's host side counts them.
+        // The host's side of the launcher counts them.
         cgroups: 0,
         fail_at: config.fail_cell_at.clone(),
     }
@@ -179,21 +179,21 @@ fn check_kernel(protections: &mut BTreeMap<&'static str, Protection>) -> Result<
     if !confine::probe_user_notification() {
         return Err(StartError::Kernel {
             what: "seccomp user notification",
-            hint: "Linux 5.5 or newer with CONFIG_SECCOMP_FILTER; in gVisor use another executor; or a filter of the \
-                   unit or container forbids seccomp(2): add it to SystemCallFilter=, or \
+            hint: "Linux 5.5 or newer with CONFIG_SECCOMP_FILTER; in gVisor use another executor; or the seccomp filter \
+                   of the unit or container forbids seccomp(2): add it to SystemCallFilter=, or \
                    --security-opt seccomp=unconfined",
         });
     }
-    protections.insert("seccomp", enforced("allow-list; refused calls are named in the verdict"));
+    protections.insert("seccomp", enforced("allow-list; blocked system calls are named in the verdict"));
     let abi = confine::landlock_abi();
     let landlock = if abi > 0 {
         enforced(format!(
-            "landlock ABI {abi}: files, TCP, signals and abstract sockets as far as it has them"
+            "landlock ABI {abi}: files, TCP, signals and abstract sockets as far as this ABI covers them"
         ))
     } else {
         Protection {
             enforced: false,
-            detail: "the kernel has no landlock (a second wall: mounts and seccomp hold without it)"
+            detail: "the kernel has no landlock (defense in depth: mounts and seccomp work without it)"
                 .to_owned(),
         }
     };
@@ -205,7 +205,7 @@ fn cgroup_error(error: &dyn std::error::Error) -> StartError {
     StartError::Cgroup(error_chain(error))
 }
 
-/// Bounds what all sandboxes use together, with the launcher and its templates.
+/// Limits what all sandboxes use together, with the launcher and its templates.
 fn limit_totals(
     config: &NativeConfig,
     groups: &Manager,
@@ -214,7 +214,7 @@ fn limit_totals(
     let limits = groups.limit_total(&config.totals).map_err(|error| cgroup_error(&error))?;
     let protection = |limit: Option<u64>, what: &str, setting: &str| match limit {
         Some(limit) => enforced(format!("cgroup: all sandboxes together have {limit} {what}")),
-        None => Protection { enforced: false, detail: format!("{setting} switches it off") },
+        None => Protection { enforced: false, detail: format!("{setting} disables it") },
     };
     protections
         .insert("memory_total_limit", protection(limits.memory_bytes, "bytes of memory", MEMORY_TOTAL));
@@ -222,7 +222,7 @@ fn limit_totals(
     Ok(limits)
 }
 
-/// This process and its host, as the search for control groups sees them. `command` of ours was typed; hints name it.
+/// This process and its host, for the detection of cgroups. `command` is the command that the user typed; hints name it.
 #[must_use]
 pub fn host_view(command: &'static str) -> HostView {
     HostView { euid: confine::euid_outside(), command, container_options: CONTAINER_OPTIONS }
@@ -257,10 +257,10 @@ fn open_groups(
     if missing.is_empty() { Ok(manager) } else { Err(StartError::Cgroup(missing.join("; "))) }
 }
 
-/// What a sandbox's files are made of. Another launcher may have found other things possible.
+/// The protections of a sandbox's files. They depend on what the current launcher found possible.
 pub(crate) fn root_protections(root: &RootFacts) -> [(&'static str, Protection); 2] {
     let devices = if root.own_devices {
-        "nodes of each sandbox's own"
+        "separate nodes for each sandbox"
     } else {
         "the host's nodes, read-only mounts: a user namespace cannot make its own"
     };
@@ -271,7 +271,7 @@ fn namespace_protections(rootless: bool) -> [(&'static str, Protection); 7] {
     let user = if rootless {
         enforced("user namespace with one id; the agent is shielded by its pid namespace, not by another uid")
     } else {
-        enforced("a uid of its own above 0x70000000, no groups, no capability, no_new_privs")
+        enforced("a separate uid above 0x70000000, no groups, no capability, no_new_privs")
     };
     [
         ("namespaces", enforced("mount, pid, net, ipc, uts, cgroup")),
@@ -279,19 +279,19 @@ fn namespace_protections(rootless: bool) -> [(&'static str, Protection); 7] {
             "helpers",
             enforced(
                 "launcher, templates and agents: a filter and a cut set of capabilities each, in a pid namespace and a \
-                 control group that end with the service",
+                 cgroup that end with the service",
             ),
         ),
-        ("network", enforced("empty network namespace, sockets refused")),
+        ("network", enforced("empty network namespace, sockets blocked")),
         (
             "root_file_system",
             enforced(
-                "read-only, a view of the runtime of each sandbox's own; the host's root is not mounted",
+                "read-only, a separate view of the runtime for each sandbox; the host's root is not mounted",
             ),
         ),
         ("writable_file_system", enforced("tmpfs on /tmp, bounded in bytes and inodes, noexec")),
         ("user", user),
-        ("wall_time_limit", enforced("clock of the agent, and the host's behind it")),
+        ("wall_time_limit", enforced("the agent's clock, backed by the host's")),
     ]
 }
 

@@ -1,22 +1,22 @@
-//! Gives each living cell a user of its own, when the service is root.
+//! Assigns each running cell its own user, if the service is root.
 //!
-//! The kernel counts some things by user, so two cells with one uid could use up each other's quotas. No program learns
-//! from its own how many ran before it, or which of them ran when: the order is secret.
+//! The kernel counts some resources by user, so two cells with the same uid could use up each other's quotas. A program learns
+//! from its uid neither how many ran before it nor when: the order is secret.
 
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex};
 
-/// First uid of programs. Beyond what systemd hands out (its container range ends at 0x6FFFFFFF, uid ranges of
+/// First uid of programs. Above what systemd hands out (its container range ends at 0x6FFFFFFF, uid ranges of
 /// systemd.io/UIDS-GIDS) and below the sign bit: these ids own nothing.
 const UID_FIRST: u32 = 0x7000_0000;
-/// Ids there are: more than sandboxes fit on any host at once.
+/// Number of ids: more than the sandboxes that fit on any host.
 const UID_COUNT: u32 = 1 << UID_BITS;
 const UID_BITS: u32 = 16;
-/// Rounds of [`Users::shuffled`]: with four nothing of the order shows (Luby and Rackoff, 1988).
+/// Rounds of [`Users::shuffled`]: with four, the result is indistinguishable from random (Luby and Rackoff, 1988).
 const ROUNDS: u32 = 4;
 
-/// All of them. One that was used comes round again as late as possible.
+/// All ids. A used one comes round again as late as possible.
 #[derive(Debug, Default)]
 pub(crate) struct Users {
     taken: Mutex<Taken>,
@@ -30,7 +30,7 @@ struct Taken {
     numbers: HashSet<u32>,
 }
 
-/// A user that is one cell's until this is dropped.
+/// An id that belongs to one cell until this is dropped.
 #[derive(Debug)]
 pub(crate) struct User {
     users: Arc<Users>,
@@ -38,7 +38,7 @@ pub(crate) struct User {
 }
 
 impl Users {
-    /// Takes the next one that is free; `None` when all are taken.
+    /// Takes the next free one; `None` if all are taken.
     pub(crate) fn take(self: &Arc<Self>) -> Option<User> {
         let mut taken = support::lock(&self.taken);
         for _ in 0..UID_COUNT {
@@ -51,7 +51,7 @@ impl Users {
         None
     }
 
-    /// The id in this place of the secret order: a permutation of all of them, by a Feistel network.
+    /// The id at this position of the secret order: a permutation of all of them, by a Feistel network.
     fn shuffled(&self, place: u32) -> u32 {
         const HALF: u32 = UID_BITS / 2;
         const MASK: u32 = (1 << HALF) - 1;
@@ -89,7 +89,7 @@ mod tests {
             all.iter().map(User::id).collect::<Vec<u32>>()
         };
         let (first, second) = (take(), take());
-        assert_ne!(first, second, "each service has an order of its own");
+        assert_ne!(first, second, "each service has its own order");
         let next = first.windows(2).filter(|pair| pair[1] == pair[0] + 1).count();
         assert!(next < 8, "{next} of 63 follow the one before");
     }

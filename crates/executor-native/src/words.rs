@@ -1,22 +1,22 @@
-//! What the launcher says on its standard error, in the service's log.
+//! Passes the launcher's standard error on to the service's log.
 //!
-//! It has no descriptor of the service to say it itself. Its words hold what packages printed before their template died,
-//! so they are bounded and shown with every control character escaped.
+//! The launcher has no descriptor of the service's log. Its output includes what packages printed before their template died,
+//! so it is bounded, and control characters are escaped.
 
 use std::io::Read;
 use std::process::ChildStderr;
 
-/// Longest line that is logged whole; what is longer is logged in pieces.
+/// Maximum length of a logged line; a longer one is logged in pieces.
 const LINE_BYTES_MAX: usize = 8 * 1024;
-/// Most that one launcher may say, in bytes: some hundred templates that died.
+/// Maximum output of one launcher, in bytes: enough for some hundred dead templates.
 const WORDS_BYTES_MAX: usize = 256 * 1024;
 
-/// Logs each line until the other ends are closed, on a thread of its own, which always reads: a full pipe would stop the
+/// Logs each line until the other ends are closed, in a background thread that always reads: a full pipe would block the
 /// launcher.
 pub(crate) fn pass_on(stderr: ChildStderr) {
-    let read = move || read_lines(stderr, |line| tracing::warn!(words = %line, "the launcher says"));
+    let read = move || read_lines(stderr, |line| tracing::warn!(words = %line, "output of the launcher"));
     if let Err(error) = std::thread::Builder::new().name("launcher-words".to_owned()).spawn(read) {
-        tracing::warn!(%error, "failed to listen to the launcher");
+        tracing::warn!(%error, "failed to read the launcher's output");
     }
 }
 

@@ -1,4 +1,4 @@
-//! The native executor passes the suite that every executor passes.
+//! The native executor passes the conformance suite.
 
 #![allow(clippy::unwrap_used, reason = "a test that fails may panic where it stands")]
 

@@ -1,5 +1,5 @@
-//! The agent as first process of somebody else's container, over its standard input and output: what the Docker,
-//! gVisor, Kata and Firecracker executors will build on. The container here is bubblewrap's.
+//! The agent as the first process of another program's container, over its standard input and output: the basis of the Docker,
+//! gVisor, Kata and Firecracker executors. The container here is bubblewrap's.
 
 #![allow(clippy::unwrap_used, reason = "a test that fails may panic where it stands")]
 
@@ -12,7 +12,7 @@ use std::process::Stdio;
 use std::time::Duration;
 use tokio::process::{Child, Command};
 
-/// What a program printed.
+/// The output of a program.
 #[derive(Default)]
 struct Prints(String);
 

@@ -1,4 +1,4 @@
-//! What breaks must break alone, say so truthfully, and leave nothing behind.
+//! A failure affects nothing else, is reported truthfully, and leaves nothing behind.
 //!
 //! One test, because all of its parts compare the whole host before and after.
 
@@ -59,7 +59,7 @@ async fn every_step_of_the_launcher_fails_alone(before: &Traces) {
     }
 }
 
-/// What cannot end by itself is ended from outside, with all that it started.
+/// What cannot end by itself is ended from outside, with everything it started.
 async fn a_stopped_launcher_ends_with_the_executor(before: &Traces) {
     let native = support::native().await.unwrap();
     let launcher = rustix::process::Pid::from_raw(support::launcher(&native).try_into().unwrap()).unwrap();
@@ -137,7 +137,7 @@ async fn an_abandoned_run_ends(before: &Traces) {
 }
 
 async fn many_runs_leave_nothing(before: &Traces) {
-    // As many wait after the runs as before: each holds descriptors.
+    // As many are idle after the runs as before: each holds descriptors.
     let mut config = support::config().unwrap();
     config.pool = PoolSize { min: 2, max: 2 };
     let native = NativeExecutor::start(config).await.unwrap();
@@ -147,7 +147,7 @@ async fn many_runs_leave_nothing(before: &Traces) {
     while native.health().await.warm < waiting && Instant::now() < deadline {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    // What was used is removed behind the scenes.
+    // Used sandboxes are removed in the background.
     tokio::time::sleep(Duration::from_millis(500)).await;
     let descriptors = open_descriptors();
     for number in 0..200 {

@@ -1,5 +1,5 @@
-//! Rights of the processes around programs, and what code has that a template imports: nothing of the host to see or to
-//! reach, and no way to outlive its service.
+//! Privileges of the processes around programs, and of code that a template imports: it can neither see nor reach anything of
+//! the host, and does not outlive its service.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
 
@@ -14,7 +14,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 use testkit::planted::Planted;
 
-/// Time for a template to import, and for what was killed to be gone.
+/// Time for a template to import, and for killed processes to be gone.
 const TIME_MAX: Duration = Duration::from_secs(20);
 
 fn status(pid: u32, name: &str) -> String {
@@ -27,7 +27,7 @@ fn capabilities(pid: u32, set: &str) -> u64 {
     u64::from_str_radix(&status(pid, set), 16).unwrap()
 }
 
-/// Its numbers in the pid namespaces that it is in, from this test's on.
+/// Its pids in the nested pid namespaces, from this test's on.
 fn pids(pid: u32) -> Vec<u32> {
     status(pid, "NSpid").split_whitespace().map(|pid| pid.parse().unwrap()).collect()
 }
@@ -42,7 +42,7 @@ async fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
         if let Some(found) = look() {
             return found;
         }
-        assert!(begun.elapsed() < TIME_MAX, "{what} did not come about");
+        assert!(begun.elapsed() < TIME_MAX, "{what} did not happen");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
@@ -81,7 +81,7 @@ async fn helpers_have_the_rights_they_use() {
         let score: i32 =
             std::fs::read_to_string(format!("/proc/{pid}/oom_score_adj")).unwrap().trim().parse().unwrap();
         if [template, agent].contains(&pid) {
-            assert!(score >= 0, "{what}: the launcher's protection is its own, not {score}");
+            assert!(score >= 0, "{what}: only the launcher itself is protected, not {score}");
         }
     }
     let depth = pids(monitor).len();
@@ -89,14 +89,14 @@ async fn helpers_have_the_rights_they_use() {
     assert_eq!(pids(template).len(), depth + 1);
     assert_eq!(pids(agent)[depth + 1..], [1]);
     let standard = |pid: u32, number: i32| std::fs::read_link(format!("/proc/{pid}/fd/{number}")).unwrap();
-    assert_eq!(standard(agent, 2), Path::new("/dev/null"), "nothing of a cell leads to the service's log");
+    assert_eq!(standard(agent, 2), Path::new("/dev/null"), "no cell process writes to the service's log");
     assert!(standard(launcher, 2).to_string_lossy().starts_with("pipe:"));
     assert_ne!(standard(launcher, 2), standard(std::process::id(), 2));
     drop(sandbox);
     native.shut_down().await;
 }
 
-/// Calls that an import has no use for, with arguments that would do something.
+/// Calls that an import has no use for, with arguments that would have an effect.
 const TRIED: [(&str, &str); 33] = [
     ("bpf", "0, B, 72"),
     ("perf_event_open", "B, -1, 0, -1, 0"),
@@ -133,7 +133,7 @@ const TRIED: [(&str, &str); 33] = [
     ("socket", "16, 3, 0"),
 ];
 
-/// A module that tries all of it when it is imported, writes down what it came to, and leaves a process behind.
+/// A module that makes all of these calls when it is imported, records the results, and leaves a process behind.
 fn probing_module() -> String {
     let mut text = "import ctypes, errno, os, time\n\
          libc = ctypes.CDLL(None, use_errno=True)\n\

@@ -1,4 +1,4 @@
-//! What the launcher and the first process of a cell must not have, whatever the service was started with.
+//! What the launcher and the first process of a cell must not inherit, however the service was started.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
 
@@ -9,7 +9,7 @@ use executor_native::{NativeConfig, NativeExecutor};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-/// Time for a cell that was given up to be gone.
+/// Time for an abandoned cell to be gone.
 const DEATH_TIME_MAX: Duration = Duration::from_secs(10);
 
 fn status_field(pid: u32, name: &str) -> String {
@@ -23,7 +23,7 @@ fn descriptors(pid: u32) -> Vec<PathBuf> {
     entries.filter_map(|entry| std::fs::read_link(entry.unwrap().path()).ok()).collect()
 }
 
-/// The one cell of the launcher. The cell of the executor's own test at its start dies in the background.
+/// The only cell of the launcher. The cell of the executor's own test at its start dies in the background.
 async fn only_child(launcher: u32) -> u32 {
     let begun = Instant::now();
     loop {
@@ -40,11 +40,11 @@ async fn only_child(launcher: u32) -> u32 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cell_has_no_descriptor_of_the_service_and_no_reach_beyond_its_mounts() {
-    // As a supervisor or a shell leaves one behind: without close-on-exec.
+    // As a supervisor or a shell leaks one: without close-on-exec.
     let leaked = tempfile::NamedTempFile::new().unwrap();
     rustix::io::fcntl_setfd(leaked.as_file(), rustix::io::FdFlags::empty()).unwrap();
     let Some(config) = support::config() else { return };
-    // One cell at a time: none waits.
+    // One cell at a time: no idle ones.
     let config = NativeConfig { pool: PoolSize { min: 0, max: 0 }, ..config };
     let Ok(native) = NativeExecutor::start(config).await else { return };
     let sandbox = native.create(&Hints::default(), Freshness::Any).await.unwrap();

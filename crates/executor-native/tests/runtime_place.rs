@@ -1,4 +1,4 @@
-//! Where the runtime lies, and what follows from it.
+//! Where the runtime is, and the consequences.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
 
@@ -8,7 +8,7 @@ use executor::{Control, ExecRequest, Executor, Freshness, Hints, PoolSize};
 use executor_native::{NativeConfig, NativeExecutor};
 use std::path::{Path, PathBuf};
 
-/// Nothing is made ahead, so that what a test counts is its own.
+/// Nothing is pre-created, so that the counts of a test are its own.
 fn alone(config: NativeConfig) -> NativeConfig {
     NativeConfig { templates: None, pool: PoolSize { min: 0, max: 0 }, ..config }
 }
@@ -48,7 +48,7 @@ fn largest_file(rootfs: &Path) -> (u64, PathBuf) {
     largest
 }
 
-/// The group that bounds reads on v1: in the blkio hierarchy, by the instance's name.
+/// The cgroup that limits reads on v1: in the blkio hierarchy, by the instance's name.
 fn v1_reads_group(native: &NativeExecutor) -> Option<PathBuf> {
     let instance = native.cgroup_paths().into_iter().next().unwrap();
     let hierarchy = Path::new("/sys/fs/cgroup/blkio");
@@ -56,14 +56,14 @@ fn v1_reads_group(native: &NativeExecutor) -> Option<PathBuf> {
     hierarchy.exists().then_some(group)
 }
 
-/// What the kernel counted for the group as read from all disks (blkio-controller.rst): `254:0 Read 4096`.
+/// Bytes that the kernel counted for the cgroup as read from all disks (blkio-controller.rst): `254:0 Read 4096`.
 fn bytes_read(group: &Path) -> u64 {
     let text = std::fs::read_to_string(group.join("blkio.throttle.io_service_bytes")).unwrap();
     let reads = text.lines().filter_map(|line| line.split_once(" Read ")?.1.parse::<u64>().ok());
     reads.sum()
 }
 
-/// What a program reads that the page cache does not hold is counted in the group with the limit, whatever made the program.
+/// Reads of a program that miss the page cache are counted in the cgroup with the limit, whichever way its process was made.
 #[tokio::test(flavor = "multi_thread")]
 async fn reads_from_the_runtimes_disk_are_bounded_for_all_sandboxes() {
     let Some(config) = support::config() else { return };
@@ -88,7 +88,7 @@ async fn reads_from_the_runtimes_disk_are_bounded_for_all_sandboxes() {
     };
     let text = std::fs::read_to_string(group.join("blkio.throttle.read_bps_device")).unwrap();
     assert_eq!(text, format!("{disk} {}\n", 64 << 20));
-    // Out of the page cache, as far as nobody has it mapped.
+    // Dropped from the page cache, as far as no process has it mapped.
     let cached = std::fs::File::open(&file).unwrap();
     rustix::fs::fadvise(&cached, 0, None, rustix::fs::Advice::DontNeed).unwrap();
     let before = bytes_read(&group);
@@ -112,7 +112,7 @@ async fn reads_from_the_runtimes_disk_are_bounded_for_all_sandboxes() {
     assert!(!group.exists(), "it ends with the service");
 }
 
-/// Whoever reads nothing from a disk pays nothing for its limit.
+/// A service that reads nothing from a disk pays nothing for the limit.
 #[tokio::test(flavor = "multi_thread")]
 async fn with_the_runtime_in_memory_no_group_for_reads_is_made() {
     let Some(config) = support::config_in_memory() else { return };
@@ -124,7 +124,7 @@ async fn with_the_runtime_in_memory_no_group_for_reads_is_made() {
     native.shut_down().await;
 }
 
-/// A launcher that copies the runtime into memory until it is killed for that would take every program with it each time.
+/// A launcher killed for copying the runtime into memory would take every program with it each time.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_launcher_killed_for_its_copy_of_the_runtime_is_the_last_to_make_one() {
     let Some(config) = support::config_in_memory() else { return };
@@ -133,7 +133,7 @@ async fn a_launcher_killed_for_its_copy_of_the_runtime_is_the_last_to_make_one()
     let mib = in_memory.strip_prefix("a sealed copy in memory, ").unwrap().strip_suffix(" MiB").unwrap();
     let too_little = (mib.parse::<u64>().unwrap() << 20) / 4 * 3;
     let limit = memory_limit(&native);
-    // The copy ends with its launcher, and the next one finds less room than it takes.
+    // The copy ends with its launcher, and the next launcher finds less memory than it needs.
     let launcher = rustix::process::Pid::from_raw(support::launcher(&native).try_into().unwrap()).unwrap();
     rustix::process::kill_process(launcher, rustix::process::Signal::KILL).unwrap();
     while std::fs::write(&limit, too_little.to_string()).is_err() {
@@ -141,8 +141,8 @@ async fn a_launcher_killed_for_its_copy_of_the_runtime_is_the_last_to_make_one()
     }
     assert_eq!(prints(&native, "print(6 * 7)").await, "42\n");
     let on_disk = runtime_as_health_has_it(&native).await;
-    assert!(on_disk.contains("on its disk") && on_disk.contains("for want of memory"), "{on_disk}");
-    // With room again, it still stays there.
+    assert!(on_disk.contains("on its disk") && on_disk.contains("for lack of memory"), "{on_disk}");
+    // Even with enough memory again, it stays there.
     std::fs::write(&limit, (8u64 << 30).to_string()).unwrap();
     let launcher = rustix::process::Pid::from_raw(support::launcher(&native).try_into().unwrap()).unwrap();
     rustix::process::kill_process(launcher, rustix::process::Signal::KILL).unwrap();

@@ -1,4 +1,4 @@
-//! Nothing that a program can lock, or be slowed by, is another sandbox's as well.
+//! Nothing that a program can lock, or be slowed down by, is shared with another sandbox.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that fails may panic where it stands")]
 
@@ -8,7 +8,7 @@ use executor::{Control, ExecLimits, ExecRequest, Executor as _, Freshness, Hints
 use executor_native::NativeConfig;
 use std::time::Duration;
 
-/// Locks files that every sandbox can reach, as a whole and by record; then sleeps where it is told to.
+/// Locks files that every sandbox can reach, as a whole and by record; then sleeps if told to.
 const LOCKING: &str = r#"
 import errno, fcntl, os, sys, time
 for path in (os.__file__, "/", "/usr", "/dev/null", "/dev/urandom", "/proc/self/status"):
@@ -22,7 +22,7 @@ print("locked", flush=True)
 time.sleep(float(sys.stdin.read() or 0))
 "#;
 
-/// Whole-file locks that anybody on this host holds (proc_locks(5)).
+/// Whole-file locks that any process on this host holds (proc_locks(5)).
 fn locks_held() -> usize {
     let locks = std::fs::read_to_string("/proc/locks").unwrap();
     locks.lines().filter(|line| line.contains("FLOCK")).count()

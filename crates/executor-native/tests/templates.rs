@@ -1,5 +1,5 @@
-//! The fast path: that it is taken, that those who share a template share no secret, and that what breaks around it
-//! costs no program.
+//! The fast path: that it is taken, that programs of one template share no secret, and that failures around it cost no
+//! program.
 
 #![allow(clippy::unwrap_used, reason = "a test that fails may panic where it stands")]
 
@@ -32,10 +32,10 @@ fn of<'a>(counts: &'a [OriginCounts], template: &str) -> &'a OriginCounts {
     counts.iter().find(|count| count.template == template).unwrap()
 }
 
-/// How long a template may take to be there (again): its pause, and its imports on a busy machine.
+/// Time for a template to be ready (again): its pause, and its imports on a busy machine.
 const RETURN_TIME_MAX: Duration = Duration::from_secs(60);
 
-/// Processes below the launcher whose name is this: templates are `python3`, cells `sandbox-agent`.
+/// Processes below the launcher with this name: templates are `python3`, cells `sandbox-agent`.
 fn below_launcher(native: &NativeExecutor, name: &str) -> Vec<u32> {
     let pids = support::children(support::launcher(native)).into_iter();
     let is_named = |pid: &u32| {
@@ -55,10 +55,10 @@ async fn eventually(what: &str, mut is_true: impl FnMut() -> bool) {
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    panic!("{what} did not come about");
+    panic!("{what} did not happen");
 }
 
-/// Runs programs until one was forked from this template, and says how many were by then.
+/// Runs programs until one was forked from this template, and returns how many had been by then.
 async fn until_forked(native: &NativeExecutor, template: &str, imports: &[&str]) -> OriginCounts {
     let forked_before = of(&native.origins(), template).forked;
     let forked = async {
@@ -104,7 +104,7 @@ async fn siblings_share_no_random_numbers() {
         ("lean", &[][..], SECRETS.to_owned()),
         ("data", &["pandas"][..], format!("{SECRETS}{SECRETS_OF_NUMPY}")),
     ] {
-        // While its template is being made, a program gets an interpreter of its own.
+        // While its template is being made, a program gets a newly started interpreter.
         let before = until_forked(&native, template, imports).await;
         let mut seen: Vec<BTreeSet<String>> = Vec::new();
         for _ in 0..4 {
@@ -131,7 +131,7 @@ async fn the_imports_choose_the_template_and_what_it_lacks_is_imported_later() {
     let loaded = "import sys; print(sorted({'numpy', 'scipy', 'pandas'} & set(sys.modules)))";
     assert_eq!(printed(&native, &[], loaded).await, "[]\n");
     assert_eq!(printed(&native, &["pandas"], loaded).await, "['numpy', 'pandas']\n");
-    // Whoever hides an import from the validator only waits for it.
+    // An import that is hidden from the validator only takes longer.
     let hidden = "m = __import__('num' + 'py'); print(m.arange(3).sum())";
     assert_eq!(printed(&native, &[], hidden).await, "3\n");
     assert_eq!(
@@ -155,7 +155,7 @@ async fn a_killed_template_costs_no_program_and_comes_back() {
             let code = format!("print({round}, {number})");
             assert_eq!(printed(&native, imports, &code).await, format!("{round} {number}\n"));
         }
-        // It is started again by the next cell that wants it, when its pause is over.
+        // The next cell that wants it restarts it, once its pause is over.
         let templates_are_back = async {
             while below_launcher(&native, "python3").len() < 2 {
                 for imports in [&[][..], &["pandas"][..]] {
@@ -173,7 +173,7 @@ async fn a_killed_template_costs_no_program_and_comes_back() {
 async fn sandboxes_killed_while_they_wait_are_not_used() {
     let Some(native) = support::native().await else { return };
     for _ in 0..5 {
-        eventually("a waiting sandbox", || !below_launcher(&native, "sandbox-agent").is_empty()).await;
+        eventually("an idle sandbox", || !below_launcher(&native, "sandbox-agent").is_empty()).await;
         for pid in below_launcher(&native, "sandbox-agent") {
             kill(pid);
         }
@@ -219,7 +219,7 @@ print(int((a @ a)[0, 0]), os.cpu_count())
     native.shut_down().await;
 }
 
-/// Makes that many sandboxes and gives the network namespaces of their first processes.
+/// Makes that many sandboxes and returns the network namespaces of their first processes.
 fn networks(native: &NativeExecutor) -> BTreeSet<std::path::PathBuf> {
     let cells = below_launcher(native, "sandbox-agent");
     cells.iter().filter_map(|pid| std::fs::read_link(format!("/proc/{pid}/ns/net")).ok()).collect()
@@ -252,7 +252,7 @@ async fn living_cells_share_no_network_and_dead_ones_leave_theirs() {
     native.shut_down().await;
 }
 
-/// What the kernel's collector is slow with: a socket that is in no process any more and still in its namespace.
+/// A case that the kernel's collector is slow with: a socket that no process has open any more, still in its namespace.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_network_that_holds_a_socket_is_not_used_again() {
     use rustix::net::{AddressFamily, SocketType, socket};
@@ -267,7 +267,7 @@ async fn a_network_that_holds_a_socket_is_not_used_again() {
     let used = networks(&native);
     let cells = below_launcher(&native, "sandbox-agent");
     let network = std::fs::File::open(format!("/proc/{}/ns/net", cells.first().unwrap())).unwrap();
-    // A thread of its own, which takes its namespace with it when it ends.
+    // A thread of its own, which drops its namespace reference when it ends.
     let made = std::thread::spawn(move || {
         move_into_link_name_space(network.as_fd(), Some(LinkNameSpaceType::Network))?;
         socket(AddressFamily::UNIX, SocketType::STREAM, None)

@@ -1,4 +1,4 @@
-//! What all sandboxes together may use.
+//! Limits on all sandboxes together.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
 
@@ -13,7 +13,7 @@ async fn exec(native: &NativeExecutor, code: &str) -> ExecResult {
     sandbox.answer_once(&request, &Control::default()).await.unwrap()
 }
 
-/// Two programs, each within its own 128 MiB, want more than the 160 MiB that there are for both.
+/// Two programs, each within its own 128 MiB, want more than the 160 MiB that both share.
 #[tokio::test(flavor = "multi_thread")]
 async fn programs_within_their_limits_do_not_exceed_the_limit_on_all() {
     let Some(config) = support::config() else { return };

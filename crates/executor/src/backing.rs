@@ -1,4 +1,4 @@
-//! What an executor gives to a sandbox: everything that depends on how it is isolated, and nothing else.
+//! What an executor provides for each sandbox: everything that depends on the kind of isolation, and nothing else.
 
 use crate::Counts;
 use async_trait::async_trait;
@@ -11,44 +11,44 @@ pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send + fmt::Debug {}
 
 impl<T: AsyncRead + AsyncWrite + Unpin + Send + fmt::Debug> Stream for T {}
 
-/// An isolated environment with a guest agent in it, as its executor sees it. [`crate::Sandbox`] runs executions over it.
+/// An isolated environment with a guest agent, as its executor implements it. [`crate::Sandbox`] runs executions over it.
 /// Dropping it removes the environment and everything in it, in the background if that takes time.
 #[async_trait]
 pub trait Backing: fmt::Debug + Send + Sync {
-    /// Whether the agent lives, as far as can be told without waiting.
+    /// Whether the agent is running, as far as can be told without blocking.
     fn is_alive(&self) -> bool;
 
-    /// What the kernel has counted since the environment was made. `reported` is what the agent read of its own cgroup at the
-    /// end of the last execution, for executors that cannot look from outside.
+    /// The kernel's counters since the environment was made. `reported` is what the agent read from its own cgroup at the end of the
+    /// last execution, for executors that cannot read the counters from outside.
     fn counts(&self, reported: Option<&Counters>) -> Counts;
 
-    /// Makes the kernel measure the peak of memory from now on. False where it cannot.
+    /// Resets the kernel's peak of memory. False where it cannot be reset.
     fn reset_memory_peak(&mut self) -> bool {
         false
     }
 
-    /// Whether everything that the agent wrote arrives, even if it is killed right after: true for a socket of the kernel, false
-    /// for a stream that another process passes on.
+    /// Whether everything the agent wrote arrives even if it is killed right after: true for a kernel socket, false for a stream
+    /// that another process relays.
     fn is_lossless(&self) -> bool;
 
-    /// Why the agent is gone, where the executor can find out more than [`Backing::counts`] tells.
+    /// Why the agent was lost, where the executor can find out more than [`Backing::counts`] tells.
     async fn post_mortem(&mut self) -> Option<Death> {
         None
     }
 
-    /// What the agent, or whatever starts it, wrote beside the stream; for messages.
+    /// Output of the agent, or of the process that starts it, outside the stream; for messages.
     fn stderr(&self) -> String {
         String::new()
     }
 }
 
-/// Why an agent is gone.
+/// Why an agent was lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Death {
-    /// The kernel killed it for memory.
+    /// The kernel killed it (out of memory).
     OutOfMemory,
-    /// The guest kernel under it ended.
+    /// The guest kernel beneath it exited.
     Kernel,
-    /// Otherwise.
+    /// Any other reason.
     Other,
 }

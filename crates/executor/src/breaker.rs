@@ -1,31 +1,31 @@
-//! The circuit breaker of one executor of a chain: an executor that fails is left at once, and taken back when it is
-//! well.
+//! The circuit breaker of one executor of a chain: an executor that fails is marked down at once, and used again when it has
+//! recovered.
 //!
 //! ```text
-//! closed ── it does not live, or a sandbox could not be made ──> open ── health() is good ──> closed
+//! closed ── the executor is down, or a sandbox could not be made ──> open ── health() is healthy ──> closed
 //! ```
-//! What is wrong with one request or one sandbox does not open it ([`crate::RunErrorKind`]).
-//! While it is open, programs go to the next executor without waiting for this one; who waits already is told.
+//! A failure of one request or one sandbox does not open it ([`crate::RunErrorKind`]).
+//! While it is open, programs go to the next executor without waiting for this one; calls in progress are notified.
 
 use crate::Executor;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-/// Time between two looks at an executor that works, and longest wait for its answer. Together they are less than the
-/// second within which a failing executor is left.
+/// Interval between checks of a working executor, and the timeout of one check. Their sum is less than the second within which
+/// a failing executor must be marked down.
 const LOOK_INTERVAL: Duration = Duration::from_millis(200);
 const LOOK_TIME_MAX: Duration = Duration::from_millis(700);
-/// Time between two tries of an executor that was left: at first, and after many that failed.
+/// Interval between checks of an executor that is down: initial, and after many failures.
 const RETRY_INTERVAL: Duration = Duration::from_millis(500);
 const RETRY_INTERVAL_MAX: Duration = Duration::from_secs(5);
-/// Longest wait for the health of an executor that was left: it may have to make a sandbox to know.
+/// Timeout of a health check of an executor that is down: it may have to make a sandbox to find out.
 const HEALTH_TIME_MAX: Duration = Duration::from_secs(20);
 
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Breaker {
-    /// Since when it is open.
+    /// When it opened.
     open: watch::Sender<Option<Instant>>,
 }
 
@@ -38,7 +38,7 @@ impl Breaker {
         self.open.borrow().is_some()
     }
 
-    /// For how long it has been open; zero when it is closed.
+    /// How long it has been open; zero when closed.
     pub(crate) fn open_for(&self) -> Duration {
         self.open.borrow().map_or(Duration::ZERO, |since| since.elapsed())
     }
@@ -57,11 +57,11 @@ impl Breaker {
 
     /// Returns when it opens.
     pub(crate) async fn opened(&self) {
-        // The sender is ours, so it cannot be gone.
+        // The sender is a field of this struct, so it cannot be gone.
         let _ = self.open.subscribe().wait_for(Option::is_some).await;
     }
 
-    /// Looks after one executor for ever.
+    /// Monitors one executor, for ever.
     pub(crate) async fn watch(&self, executor: &dyn Executor) {
         let mut pause = RETRY_INTERVAL;
         loop {

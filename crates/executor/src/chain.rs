@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::task::AbortOnDropHandle;
 
-/// Longest wait for one executor to say how it is: less than whoever asks for all of them waits.
+/// Timeout of one executor's health: less than the timeout of a caller that asks for all of them.
 const STATUS_TIME_MAX: Duration = Duration::from_secs(15);
 
 /// The configured executor and its fallbacks.
@@ -19,32 +19,32 @@ pub struct Chain {
     links: Vec<Link>,
 }
 
-/// One executor with what is known of its state.
+/// One executor with its breaker.
 #[derive(Debug, Clone)]
 struct Link {
     executor: Arc<dyn Executor>,
     breaker: Arc<Breaker>,
 }
 
-/// Why the chain gave no result.
+/// Why the chain has no result.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ChainError {
     /// The request names an executor that is not active.
     #[error("executor `{name}` is not active")]
     Unknown {
-        /// As requested.
+        /// The requested name.
         name: String,
     },
-    /// No executor could make a sandbox; the program surely did not run.
+    /// No executor could make a sandbox; the program provably did not start.
     #[error("no executor is usable: {}", reasons.iter().map(ExecutorError::chain).collect::<Vec<_>>().join("; "))]
     Unavailable {
         /// One per executor that was tried.
         reasons: Vec<ExecutorError>,
-        /// For how long none of them has worked.
+        /// How long all of them have been down.
         since: Duration,
     },
-    /// The request asks for what no sandbox can do; the program surely did not run.
+    /// No sandbox can serve the request; the program provably did not start.
     #[error("the sandbox refused the request")]
     Refused(#[source] ExecutorError),
     /// An executor failed after the program may have started: it is never run twice.
@@ -55,7 +55,7 @@ pub enum ChainError {
 /// The chain's state.
 #[derive(Debug, Clone)]
 pub struct ChainStatus {
-    /// The executor that takes the next program: the first healthy one.
+    /// The executor of the next program: the first healthy one.
     pub in_use: Option<&'static str>,
     /// All, in order.
     pub providers: Vec<ProviderStatus>,
@@ -66,12 +66,12 @@ pub struct ChainStatus {
 pub struct ProviderStatus {
     /// Its name.
     pub name: &'static str,
-    /// What it says of itself.
+    /// The health that it reports.
     pub health: Health,
 }
 
 impl Chain {
-    /// Makes a chain that tries `executors` in this order.
+    /// A chain that tries `executors` in this order.
     #[must_use]
     pub fn new(executors: Vec<Arc<dyn Executor>>) -> Self {
         let link = |executor| Link { executor, breaker: Arc::new(Breaker::new()) };
@@ -84,19 +84,19 @@ impl Chain {
         self.links.iter().map(|link| link.executor.name()).collect()
     }
 
-    /// Those that were not left, in order: where a program can be sent now.
+    /// The executors that are not down, in order: where a program can be sent now.
     #[must_use]
     pub fn usable(&self) -> Vec<&'static str> {
         let usable = self.links.iter().filter(|link| !link.breaker.is_open());
         usable.map(|link| link.executor.name()).collect()
     }
 
-    /// Runs one program: on `selected` alone, or on the first executor that can make a sandbox. Returns the
-    /// name of the executor that ran it. Nothing of a try that did not start the program gets to `events`.
+    /// Runs one program on `selected`, or on the first executor that can make a sandbox. Returns the name of the executor that ran it.
+    /// An attempt that did not start the program sends nothing to `events`.
     ///
     /// # Errors
-    /// See [`ChainError`]. Only a program that surely did not start is sent to the next executor, and only an error that
-    /// is the executor's own ([`RunErrorKind::Provider`]) opens its breaker.
+    /// See [`ChainError`]. Only a program that provably did not start is sent to the next executor, and only an error of the executor
+    /// itself ([`RunErrorKind::Provider`]) opens its breaker.
     pub async fn execute(
         &self,
         selected: Option<&str>,
@@ -115,7 +115,7 @@ impl Chain {
         }
         let mut reasons = Vec::new();
         let mut since = Duration::MAX;
-        // Those that are down are the last resort: what they say is better than no reason at all.
+        // Those that are down are the last resort: their errors are better than no reason at all.
         candidates.sort_by_key(|link| link.breaker.is_open());
         let last = candidates.len().saturating_sub(1);
         for (number, link) in candidates.into_iter().enumerate() {
@@ -124,7 +124,7 @@ impl Chain {
                 Ok(ending) => return Ok((name, ending)),
                 Err(error) if error.program_started => return Err(ChainError::Failed(error)),
                 Err(error) if error.kind == RunErrorKind::Request => return Err(ChainError::Refused(error)),
-                // Nobody waits for it, and it did not start: no other executor needs to.
+                // The caller is gone and the program did not start: no other executor needs to run it.
                 Err(_) if control.is_cancelled() => {
                     let verdict = verdict::cancelled(&request.limits);
                     let (usage, stdout_bytes, stderr_bytes) = (Usage::default(), None, None);
@@ -145,7 +145,7 @@ impl Chain {
         Err(ChainError::Unavailable { reasons, since })
     }
 
-    /// As [`Chain::execute`], with the answer in one piece.
+    /// As [`Chain::execute`], with the answer assembled.
     ///
     /// # Errors
     /// As [`Chain::execute`].
@@ -161,8 +161,8 @@ impl Chain {
         Ok((name, events.into_result(ending, &request.limits)))
     }
 
-    /// Asks every executor how it is, all at once: one that hangs must not speak for the others. May be slow: do not call
-    /// it for each request.
+    /// Asks every executor for its health, concurrently: one that hangs must not hide the others. May be slow: do not call it for
+    /// each request.
     pub async fn status(&self) -> ChainStatus {
         let mut asked = Vec::new();
         for link in self.links.clone() {
@@ -173,7 +173,7 @@ impl Chain {
             let name = link.executor.name();
             let failed = |error| ProviderStatus {
                 name,
-                health: Health::unhealthy(format!("its health failed: {error}")),
+                health: Health::unhealthy(format!("the health check failed: {error}")),
             };
             providers.push(status.await.unwrap_or_else(failed));
         }
@@ -188,8 +188,7 @@ impl Chain {
         }
     }
 
-    /// Looks after the executors, for ever: one that stops living is left within a second, and taken back when it is
-    /// well.
+    /// Monitors the executors, for ever: one that goes down is marked down within a second, and used again when it has recovered.
     pub async fn watch(&self) {
         let mut watchers = tokio::task::JoinSet::new();
         for Link { executor, breaker } in self.links.clone() {
@@ -200,8 +199,8 @@ impl Chain {
 }
 
 impl Link {
-    /// Runs a program in a sandbox, or in a second one where the first did not start it: that may have waited in a pool and died
-    /// there unseen, which must not cost the request.
+    /// Runs a program in a sandbox, or in a second one if the first did not start it: a pre-created sandbox may have died unnoticed,
+    /// which must not cost the request.
     async fn run(
         &self,
         is_last: bool,
@@ -225,7 +224,7 @@ impl Link {
         }
     }
 
-    /// Makes a sandbox, unless the executor is seen to be down meanwhile. The last of a chain waits for as long as it takes.
+    /// Makes a sandbox, unless the executor goes down meanwhile. The last executor of a chain is given as long as it takes.
     async fn create(
         &self,
         is_last: bool,
@@ -239,12 +238,12 @@ impl Link {
             self.breaker.opened().await;
         };
         tokio::select! {
-            // Its own reason, where it has one at once, is better than that it went down meanwhile.
+            // The executor's own reason, if available at once, is better than that it went down meanwhile.
             biased;
             sandbox = self.executor.create(hints, freshness) => sandbox,
             () = give_up => {
                 let name = self.executor.name();
-                Err(ExecutorError::before_start(name, "create a sandbox", "it went down meanwhile"))
+                Err(ExecutorError::before_start(name, "create a sandbox", "the executor went down meanwhile"))
             }
         }
     }
@@ -303,7 +302,7 @@ mod tests {
     async fn one_that_was_left_still_gives_its_own_reason() {
         let broken = |name| Arc::new(MemoryExecutor::named(name, Script::FailToCreate));
         let chain = Chain::new(vec![broken("first"), broken("second")]);
-        // From the second time on both were left before; which of two things that are so is seen first must not be chance.
+        // From the second time on both are already down; which of two simultaneous facts is seen first must not be chance.
         for _ in 0..32 {
             let Err(ChainError::Unavailable { reasons, .. }) = names_of_run(&chain, None).await else {
                 panic!("nothing can run");
@@ -322,7 +321,7 @@ mod tests {
         assert_eq!(working.created(), 0);
     }
 
-    /// An executor that lives or not, as the test says; its sandboxes come only while it lives.
+    /// An executor that is up or down, as the test sets; it makes sandboxes only while it is up.
     #[derive(Debug)]
     struct Mortal {
         alive: watch::Sender<bool>,
@@ -344,7 +343,7 @@ mod tests {
         }
 
         async fn create(&self, hints: &Hints, freshness: Freshness) -> Result<Sandbox, ExecutorError> {
-            // A daemon that is stuck gives no answer at all.
+            // A stuck daemon gives no answer at all.
             let _ = self.alive.subscribe().wait_for(|alive| *alive).await;
             self.inner.create(hints, freshness).await
         }
@@ -371,14 +370,14 @@ mod tests {
         assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
         let begun = tokio::time::Instant::now();
         assert_eq!(names_of_run(&chain, None).await.unwrap(), "second");
-        assert!(begun.elapsed() < Duration::from_millis(1), "nobody waits for one that was left");
+        assert!(begun.elapsed() < Duration::from_millis(1), "nothing waits for an executor that is down");
         mortal.alive.send_replace(true);
         tokio::time::sleep(Duration::from_secs(1)).await;
         assert_eq!(names_of_run(&chain, None).await.unwrap(), "first");
         watcher.abort();
     }
 
-    /// Its first sandbox fails before the start; then it goes down, and hangs when it is asked for a second.
+    /// Its first sandbox fails before the start; then it goes down, and hangs when asked for a second.
     #[derive(Debug)]
     struct HangsOnRetry(MemoryExecutor);
 
@@ -424,7 +423,7 @@ mod tests {
 
     #[tokio::test]
     async fn only_an_error_of_the_executor_opens_its_breaker() {
-        // What another sandbox may do is tried in a second one.
+        // A failure that another sandbox may not have is tried in a second one.
         for (kind, opens, goes_on, sandboxes) in [
             (RunErrorKind::Provider, true, true, 0),
             (RunErrorKind::Sandbox, false, true, 2),

@@ -1,7 +1,7 @@
-//! One suite that every executor must pass: the contract of a sandbox, checked through the trait alone.
+//! The conformance suite of executors: the contract of a sandbox, checked through the trait alone.
 //!
-//! Each check is a program and what its answer must be. [`run`] runs them all and returns what failed, so a
-//! back end's own test is three lines. Hostile programs are not here: they are the corpus.
+//! Each check is a program and a condition on its answer. [`run`] runs them all and returns the failures, so an executor's own
+//! test is three lines. Hostile programs are not here: they are in the corpus.
 
 use crate::note::{Record, Role};
 use crate::{
@@ -12,7 +12,7 @@ use bytes::Bytes;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-/// More than the default limits of a sandbox hold.
+/// More than a sandbox with the default limits can hold.
 const INPUT_TOO_LARGE_BYTES: usize = 100 << 20;
 
 type Expectation = fn(&ExecResult) -> bool;
@@ -28,18 +28,18 @@ fn check(name: &'static str, code: &str, expect: Expectation) -> Check {
     Check { name, request: request(code), expect }
 }
 
-/// With time for a host that is slow: it is there for what hangs.
+/// Generous, for slow hosts: it only catches programs that hang.
 fn request(code: &str) -> ExecRequest {
     let mut request = ExecRequest { code: code.into(), ..ExecRequest::default() };
     request.limits.wall_time = Duration::from_secs(30);
     request
 }
 
-/// A program prints, ends and fails as it would under CPython alone, and the answer says how.
+/// A program prints, ends and fails as under CPython alone, and the answer says how.
 fn checks_of_answers() -> Vec<Check> {
     vec![
         check(
-            "what was not closed is written",
+            "files left open are written",
             "import bz2\ndef total(x): return sum(x)\nf = open('a.txt', 'w')\nf.write('total: %d\\n' % total([1, 2]))\n\
              g = bz2.open('b.bz2', 'wt')\ng.write('x')\nclass D:\n    def __del__(self): print('end', total([3]))\nd = D()",
             |r| {
@@ -47,22 +47,22 @@ fn checks_of_answers() -> Vec<Check> {
                 r.stdout.text == "end 3\n" && sizes.len() == 2 && sizes[0] == 9 && sizes[1] > 20
             },
         ),
-        check("an exception is told", "def f():\n    raise ValueError('a\\nb')\n\nf()", |r| {
+        check("an exception is reported", "def f():\n    raise ValueError('a\\nb')\n\nf()", |r| {
             r.verdict.exception().is_some_and(|exception| {
                 (exception.type_name.as_str(), exception.text.as_str(), exception.line)
                     == ("ValueError", "a", Some(2))
             })
         }),
-        check("the text of an exit is told", "raise SystemExit('no rows')", |r| {
+        check("the text of an exit is reported", "raise SystemExit('no rows')", |r| {
             r.verdict.note.first(Role::Exit).is_some_and(|exit| exit.text == "no rows")
         }),
         check(
-            "words are no verdict",
+            "text on stderr does not decide the verdict",
             "import sys\nsys.stderr.write('OSError: [Errno 28] No space left on device\\n')\nsys.exit(1)",
             |r| r.kind() == OutcomeKind::Exited && r.verdict.limit.is_none(),
         ),
         check(
-            "what raised is told",
+            "the module that raised is reported",
             "import urllib.request\nurllib.request.urlopen('http://example.invalid')",
             |r| r.verdict.note.exceptions().any(|record| record.type_name.ends_with("gaierror")),
         ),
@@ -75,7 +75,7 @@ fn checks_of_answers() -> Vec<Check> {
         ),
         check(
             "a user with a name",
-            // A root file system of the operator's own has names of its own.
+            // An operator's own root file system has its own names.
             "import getpass, os, pwd\nif not os.path.islink('/etc/passwd'): print('sandbox sandbox sandbox')\n\
              else: print(pwd.getpwuid(os.getuid()).pw_name, getpass.getuser(), os.uname().nodename)",
             |r| r.stdout.text == "sandbox sandbox sandbox\n",
@@ -92,7 +92,7 @@ fn checks_of_answers() -> Vec<Check> {
             "import os\nprint('a', end='')\nif os.fork() == 0: os._exit(0)\nos.wait()\nprint('b')",
             |r| r.stdout.text == "ab\n",
         ),
-        check("a file beside the output is mentioned", "open('/tmp/result.csv', 'w').write('x')", |r| {
+        check("a file outside the output is mentioned", "open('/tmp/result.csv', 'w').write('x')", |r| {
             r.skipped.iter().any(|entry| {
                 (entry.path.as_str(), entry.reason.as_str()) == ("/tmp/result.csv", "not_in_output")
             })
@@ -119,10 +119,10 @@ fn checks() -> Vec<Check> {
         check("exit code", "import sys; sys.exit(3)", |r| {
             r.verdict.exit_code == 3 && !r.success() && r.kind() == OutcomeKind::Exited
         }),
-        check("exit 137 is no kill", "import sys; sys.exit(137)", |r| {
+        check("exit 137 is not a kill", "import sys; sys.exit(137)", |r| {
             r.verdict.exit_code == 137 && r.kind() == OutcomeKind::Exited
         }),
-        check("exit with words", "raise SystemExit('words')", |r| {
+        check("exit with a text", "raise SystemExit('words')", |r| {
             r.verdict.exit_code == 1 && r.stderr.text == "words\n"
         }),
         check("traceback", "x = 1\n\ndef f():\n    return x / 0\n\nf()\n", |r| {
@@ -176,13 +176,13 @@ fn checks() -> Vec<Check> {
             |r| r.success() && r.usage.wall_time < Duration::from_secs(5),
         ),
         check("no network", "import socket; socket.socket()", |r| {
-            // Without notification the refused call is not named, but its errno is.
+            // Without notification the blocked call is not named, but its errno is.
             let refused =
                 |exception: &Record| exception.type_name == "PermissionError" && exception.errno == 1;
             r.kind() == OutcomeKind::DeniedSyscall || r.verdict.exception().is_some_and(refused)
         }),
         check(
-            "sockets of its own",
+            "its own sockets",
             "import asyncio
 async def serve(reader, writer):
     writer.write((await reader.readline()).upper())
@@ -269,7 +269,7 @@ left.bind('left')",
         },
     ));
     checks.push(with(
-        "environment shapes nothing before the program",
+        "environment changes nothing before the program",
         "import os\nprint(os.environ['PYTHONHOME'])\nraise ValueError('end')",
         |r| {
             r.stdout.text == "/tmp/output\n"
@@ -450,7 +450,7 @@ impl<F: Fn() + Send> EventSink for OnOutput<F> {
     }
 }
 
-/// The program would print for as long as it may run: only who sees its output while it runs can end it.
+/// The program would print until its time limit: only a caller that sees its output while it runs can end it.
 async fn events_come_as_they_happen(executor: &dyn Executor) -> Result<(), String> {
     let request = request(
         "import time\nopen('a', 'w').close()\nprint('on', flush=True)\ntime.sleep(20)\nprint('late')",
@@ -526,7 +526,7 @@ print(open('first').read(), open('sent').read(), os.path.isdir('/tmp/kept/deep')
             return Err(format!("{first:?} {second:?}"));
         }
     }
-    // What the first left of itself in the place of the agent's files must not be written through.
+    // What the first program left at the paths of the agent's files must not be written through.
     let hostile = "import os, shutil\nfor way in [lambda: shutil.rmtree('/tmp/.sandbox'), lambda: os.rename('/tmp/.sandbox', '/tmp/s'),\
                    lambda: os.symlink('/tmp/output', '/tmp/.sandbox'), lambda: os.rmdir('/tmp/output')]:\n    \
                    try: way()\n    except OSError: pass";
@@ -534,13 +534,13 @@ print(open('first').read(), open('sent').read(), os.path.isdir('/tmp/kept/deep')
     let last = sandbox.answer_once(&request("print('still')"), &control).await;
     match last {
         Ok(last) if last.stdout.text == "still\n" => Ok(()),
-        // A sandbox may end by what a program did to it; no program runs elsewhere for it.
+        // A program may end its sandbox; that must not make another program run elsewhere.
         Err(error) if error.kind == RunErrorKind::Sandbox => Ok(()),
         last => Err(format!("{attacked:?} {last:?}")),
     }
 }
 
-/// What the kernel counted of the execution before is not held against the next one.
+/// The kernel's counts of the execution before do not affect the verdict on the next one.
 async fn an_execution_answers_for_itself_alone(executor: &dyn Executor) -> Result<(), String> {
     const HUNGRY: &str = "import threading, time
 block = bytearray(60 << 20)
@@ -577,7 +577,7 @@ print('x' * 100)";
     if right { Ok(()) } else { Err(format!("{first:?} {second:?}")) }
 }
 
-/// One listens, another, at the same time, looks for it by path and by name.
+/// One program listens; another looks for it by path and by name at the same time.
 async fn sandboxes_share_no_socket(executor: &dyn Executor) -> Result<(), String> {
     const LISTENS: &str = "import select, socket, time
 listeners = [socket.socket(socket.AF_UNIX) for _ in range(3)]
@@ -609,7 +609,7 @@ print('none')";
     Err(format!("{listens:?} {connects:?}"))
 }
 
-/// Without a delay it comes together with the program.
+/// Without a delay, the cancellation arrives together with the program.
 async fn cancelling_ends_the_program(executor: &dyn Executor, delay: Duration) -> Result<(), String> {
     let control = Control::default();
     let request = request("print('on', flush=True)\nwhile True: pass");

@@ -1,10 +1,10 @@
-//! How an execution is steered from outside while it runs.
+//! Control of a running execution from outside.
 
 use std::sync::Arc;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-/// A handle to one execution. Clones steer the same one.
+/// A handle to one execution. Clones control the same one.
 #[derive(Debug, Clone, Default)]
 pub struct Control {
     cancel: CancellationToken,
@@ -12,13 +12,13 @@ pub struct Control {
 }
 
 impl Control {
-    /// One that `cancel` ends.
+    /// A handle whose execution ends when `cancel` fires.
     #[must_use]
     pub fn new(cancel: CancellationToken) -> Self {
         Self { cancel, interrupt: Arc::default() }
     }
 
-    /// Ends the program; its result says `cancelled`.
+    /// Ends the program; the outcome is `cancelled`.
     pub fn cancel(&self) {
         self.cancel.cancel();
     }
@@ -29,8 +29,8 @@ impl Control {
         self.cancel.is_cancelled()
     }
 
-    /// Sends SIGINT to the program's first process, which Python turns into `KeyboardInterrupt`; before the program's start,
-    /// once it has started.
+    /// Sends SIGINT to the program's first process, which Python turns into `KeyboardInterrupt`; before the program's start, it takes
+    /// effect once the program has started.
     pub fn interrupt(&self) {
         self.interrupt.notify_one();
     }

@@ -1,23 +1,23 @@
-//! What happens in an execution, as it happens, and the answer made of it.
+//! The events of an execution while it runs, and the answer assembled from them.
 
 use crate::{Captured, Ending, ExecLimits, ExecResult, OutputFile, SkippedFile};
 use protocol::{OutputStream, head_bytes};
 
-/// One thing that happened. The first is [`Event::Started`], unless the execution ended before its program started; the end is
-/// what [`crate::Sandbox::execute`] returns.
+/// One event. The first is [`Event::Started`], unless the execution ended before its program started; the end is the return value
+/// of [`crate::Sandbox::execute`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event<'a> {
     /// The program's first instruction is about to run.
     Started,
-    /// The program printed this. Beyond the first half of `output_bytes_max` only its last half comes, at the end.
+    /// Output of the program. Beyond the first half of `output_bytes_max` only the last half is kept, and comes at the end.
     Output {
         /// Which stream.
         stream: OutputStream,
-        /// Not cut at characters.
+        /// May end within a character.
         data: &'a [u8],
     },
-    /// A file that the program left.
+    /// An output file.
     File(OutputFile),
     /// An entry of the output directory that is not returned.
     Skipped(SkippedFile),
@@ -25,13 +25,13 @@ pub enum Event<'a> {
     SkippedMore(u64),
 }
 
-/// Takes events. It must not block: a slow reader is its own problem, never the program's.
+/// Receives events. It must not block: a slow reader must not slow the program down.
 pub trait EventSink: Send {
-    /// Takes one.
+    /// Receives one event.
     fn take(&mut self, event: Event<'_>);
 }
 
-/// The answer without streaming: all events, folded.
+/// Collects all events into one answer, without streaming.
 #[derive(Debug, Default)]
 pub struct Collected {
     stdout: Vec<u8>,
@@ -70,7 +70,7 @@ impl Collected {
     }
 }
 
-/// Turns kept bytes into text. `bytes` is what the program wrote in all; where that is more, the first `head` bytes are
+/// Turns the kept bytes into text. `bytes` is what the program wrote in total; where that is more, the first `head` bytes are
 /// its beginning and the rest its end, and a line between them says how much is missing.
 fn capture(kept: &[u8], bytes: u64, head: usize) -> Captured {
     if bytes <= kept.len() as u64 {
@@ -88,11 +88,11 @@ fn capture(kept: &[u8], bytes: u64, head: usize) -> Captured {
     Captured { text, bytes, truncated: true }
 }
 
-/// Drops the bytes of a character that the cut left at the end.
+/// Drops the bytes of a character that was cut at the end.
 fn without_cut_character(bytes: &[u8]) -> &[u8] {
     match std::str::from_utf8(bytes) {
         Err(error) if error.error_len().is_none() => &bytes[..error.valid_up_to()],
-        // Invalid bytes before the end say nothing about the end: look at the last three alone.
+        // Invalid bytes before the end say nothing about the end: look at the last three only.
         Err(_) => {
             let tail_start = bytes.len().saturating_sub(3);
             let lead = bytes[tail_start..].iter().rposition(|byte| byte & 0xC0 != 0x80);
@@ -109,7 +109,7 @@ fn is_cut(tail: &[u8]) -> bool {
     std::str::from_utf8(tail).is_err_and(|error| error.error_len().is_none())
 }
 
-/// Drops the bytes of a character that the cut left at the beginning: at most three that continue one.
+/// Drops the bytes of a character that was cut at the beginning: at most three continuation bytes.
 fn without_rest_of_character(bytes: &[u8]) -> &[u8] {
     let rest = bytes.iter().take(3).take_while(|&byte| byte & 0xC0 == 0x80).count();
     &bytes[rest..]

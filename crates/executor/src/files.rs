@@ -1,4 +1,4 @@
-//! Output files from a guest, within the limits that the host asked for.
+//! Output files from a guest, within the requested limits.
 
 use crate::GuestError;
 use crate::{ExecLimits, OutputFile};
@@ -6,7 +6,7 @@ use bytes::Bytes;
 use protocol::PATH_BYTES_MAX;
 use std::collections::HashSet;
 
-/// Takes one file after the other.
+/// Receives the files one after the other.
 pub(crate) struct FileReceiver {
     limits: ExecLimits,
     paths: HashSet<String>,
@@ -19,7 +19,7 @@ impl FileReceiver {
         Self { limits: *limits, paths: HashSet::new(), total_bytes: 0, open: None }
     }
 
-    /// Begins a file. The one before must be closed.
+    /// Begins a file. The one before must be complete.
     pub(crate) fn open(&mut self, path: String, size_bytes: u64) -> Result<(), GuestError> {
         if !is_plain_path(&path) {
             return Err(GuestError::Violation("a file path that leaves the output directory"));
@@ -34,7 +34,7 @@ impl FileReceiver {
         if !self.paths.insert(path.clone()) {
             return Err(GuestError::Violation("two files of one name"));
         }
-        // Grows with what really arrives, not with what was announced.
+        // Grows with what arrives, not with what was announced.
         self.open = Some((path, size_bytes, Vec::new()));
         Ok(())
     }

@@ -1,8 +1,8 @@
 //! The host side of the agent protocol, over any byte stream.
 //!
-//! Everything read here is hostile: the agent is ours, but a program that broke it writes to the same stream.
-//! So each quantity is bounded by what the host asked for, each path is checked, and a peer that leaves the
-//! order of messages is cut off.
+//! Everything read here is hostile: the agent is ours, but a program that took it over writes to the same stream.
+//! So each quantity is bounded by what the host asked for, each path is checked, and a peer that violates the order of messages
+//! is cut off.
 
 use crate::control::Control;
 use crate::files::FileReceiver;
@@ -18,10 +18,10 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::Instant;
 
-/// Time from the last byte of input to the program's first instruction. A cold interpreter on a busy host
-/// takes a second; more than this is a broken sandbox.
+/// Time from the last byte of input to the program's first instruction. A cold interpreter on a busy host takes a second; more
+/// than this is a broken sandbox.
 pub const START_TIME_MAX: Duration = Duration::from_secs(30);
-/// Time beyond the program's own after which the host no longer trusts the agent's clock.
+/// Time beyond the program's own after which the host stops trusting the agent's clock.
 pub const OVERTIME_MAX: Duration = Duration::from_secs(5);
 /// Time for the output files after the program's end.
 pub const COLLECT_TIME_MAX: Duration = Duration::from_secs(60);
@@ -29,19 +29,19 @@ pub const COLLECT_TIME_MAX: Duration = Duration::from_secs(60);
 pub const SKIPPED_MAX: usize = 100;
 
 const READ_BYTES: usize = 64 * 1024;
-/// Bytes of the name of a system call: the longest has 23.
+/// Maximum length of a system call's name in bytes: the longest has 23.
 const CALL_NAME_BYTES_MAX: usize = 64;
 
 /// How far an execution got.
 #[derive(Debug, Default)]
 pub struct Progress {
-    /// All input and the order to start were written, or may have been.
+    /// The whole input and the order to start were written, or may have been.
     pub sent: bool,
-    /// The agent has all of it: from then on the program can run.
+    /// The agent has the whole input: from now on the program can run.
     pub accepted: bool,
     /// The program's first instruction may have run.
     pub started: bool,
-    /// How it ended; `None` when the guest was lost before.
+    /// How it ended; `None` if the guest was lost before.
     pub report: Option<Report>,
 }
 
@@ -53,7 +53,7 @@ impl Progress {
         match error {
             _ if self.started || self.report.is_some() => true,
             _ if !self.sent => false,
-            // The agent looks for a start before it says that it failed.
+            // The agent checks for a start before it reports a failure.
             GuestError::Fault { .. } | GuestError::InputRefused(_) => false,
             // An agent that is only slow may still start it.
             GuestError::TooLate { .. } => true,
@@ -72,11 +72,11 @@ pub struct Guest<S> {
 /// An execution to send.
 #[derive(Debug, Clone, Copy)]
 pub struct Order<'a> {
-    /// Its number, larger than that of the one before in this sandbox.
+    /// Its number, higher than the one before in this sandbox.
     pub id: u64,
-    /// Whether another one may follow.
+    /// Whether another execution may follow.
     pub keep: bool,
-    /// What is run.
+    /// The program.
     pub request: &'a ExecRequest,
 }
 
@@ -86,10 +86,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Guest<S> {
         Self { stream, decoder: Decoder::new() }
     }
 
-    /// Waits until the agent says that the sandbox stands and its interpreter waits.
+    /// Waits until the agent reports that the sandbox is set up and its interpreter is idle.
     ///
     /// # Errors
-    /// [`GuestError`]; a `Fault` says which step of the set-up failed.
+    /// [`GuestError`]; a `Fault` names the step of the set-up that failed.
     pub async fn ready(&mut self, time_max: Duration) -> Result<InterpreterOrigin, GuestError> {
         tokio::time::timeout(time_max, fill(&mut self.stream, &mut self.decoder))
             .await
@@ -111,8 +111,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Guest<S> {
         }
     }
 
-    /// Runs one program. What happens goes to `events`, whose first is the start: nothing of an execution that did not start
-    /// gets there.
+    /// Runs one program. Its events go to `events`, the first is its start: an execution that did not start sends none.
     pub async fn execute(
         &mut self,
         order: Order<'_>,
@@ -126,8 +125,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Guest<S> {
         let sent = AtomicBool::new(false);
         let (mut reader, mut writer) = tokio::io::split(&mut self.stream);
         let write = async {
-            // The agent may end the program, or fail, while input still flows: a write that fails then is no
-            // news, the reader knows better.
+            // The agent may end the program, or fail, while input is still being sent: a write that fails then carries no information,
+            // the reader knows better.
             let _ = send_request(&mut writer, order, &sent).await;
             loop {
                 let id = order.id;
@@ -152,7 +151,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Guest<S> {
     }
 }
 
-/// Reads until a whole message is there.
+/// Reads until a message is complete.
 async fn fill<R: AsyncRead + Unpin>(reader: &mut R, decoder: &mut Decoder) -> Result<(), GuestError> {
     while !decoder.is_ready()? {
         if reader.read_buf(decoder.room(READ_BYTES)).await? == 0 {
@@ -168,7 +167,7 @@ async fn send<W: AsyncWrite + Unpin>(writer: &mut W, message: &HostMessage<'_>) 
     Ok(())
 }
 
-/// Sends everything of an execution; a small program goes out in one write. `sent` is set before the order to start is.
+/// Sends everything of an execution; a small program goes out in one write. `sent` is set before the order to start is written.
 async fn send_request<W: AsyncWrite + Unpin>(
     writer: &mut W,
     Order { id, keep, request }: Order<'_>,
@@ -197,7 +196,7 @@ async fn send_request<W: AsyncWrite + Unpin>(
     append(&mut batch, &HostMessage::Start)?;
     sent.store(true, Ordering::Relaxed);
     if let Err(error) = writer.write_all(&batch).await {
-        // The order to start is last in it, so it did not arrive whole.
+        // The order to start is the last part, so it did not arrive whole.
         sent.store(false, Ordering::Relaxed);
         return Err(error.into());
     }
@@ -228,7 +227,7 @@ enum Phase {
     Finished,
 }
 
-/// Reads the messages of one execution and bounds everything they say.
+/// Reads the messages of one execution and bounds everything in them.
 struct Receiver<'a> {
     id: u64,
     limits: &'a ExecLimits,
@@ -238,7 +237,7 @@ struct Receiver<'a> {
     files: FileReceiver,
     /// Bytes of stdout and stderr.
     output_bytes: [u64; 2],
-    /// What the interpreter printed before the program began.
+    /// Output of the interpreter before the program began.
     held: [Vec<u8>; 2],
     skipped: usize,
     skipped_more: u64,
@@ -289,10 +288,10 @@ impl<'a> Receiver<'a> {
         Ok(())
     }
 
-    /// What is waited for, and how long.
+    /// The awaited step, and its timeout.
     fn step(&self) -> (&'static str, Duration) {
         match self.phase {
-            // Input of the largest size travels first, hence the collecting time on top.
+            // Input of the maximum size is sent first, hence the collecting time on top.
             Phase::Sending => ("take the program", START_TIME_MAX + COLLECT_TIME_MAX),
             Phase::Starting => ("start the program", START_TIME_MAX),
             Phase::Running => ("end the program", self.limits.wall_time + OVERTIME_MAX),
@@ -325,7 +324,7 @@ impl<'a> Receiver<'a> {
                 self.events.take(Event::Output { stream, data });
             }
             (Phase::Starting | Phase::Running, GuestMessage::Ended(report))
-                // Only who cancels it ends an execution before its start.
+                // Only the caller cancels an execution before its start.
                 if report.id == self.id
                     && (self.progress.started || report.reason == EndReason::Cancelled) =>
             {
@@ -359,7 +358,7 @@ impl<'a> Receiver<'a> {
     }
 
     fn count(&mut self, stream: OutputStream, data: &[u8]) -> Result<(), GuestError> {
-        // The agent sends none, and without content nothing would bound how many come.
+        // The agent sends none, and nothing would bound the number of empty ones.
         if data.is_empty() {
             return Err(GuestError::Violation("output without content"));
         }
@@ -371,7 +370,7 @@ impl<'a> Receiver<'a> {
         Ok(())
     }
 
-    /// Passes on what the interpreter printed before the program began.
+    /// Passes on the output of the interpreter from before the program began.
     fn let_go(&mut self) {
         let streams = [OutputStream::Stdout, OutputStream::Stderr];
         for (stream, data) in streams.into_iter().zip(std::mem::take(&mut self.held)) {
@@ -398,7 +397,7 @@ impl<'a> Receiver<'a> {
     }
 }
 
-/// What a report may hold: its words come into the answer.
+/// The bounds of a report: its texts end up in the answer.
 fn is_bounded(report: &Report) -> bool {
     let is_call = |name: &str| {
         !name.is_empty()
@@ -449,7 +448,7 @@ mod tests {
         GuestMessage::Ended(report())
     }
 
-    /// What one execution gave.
+    /// The outcome of one execution.
     struct Answer {
         progress: Progress,
         result: Result<(), GuestError>,
@@ -475,7 +474,7 @@ mod tests {
         }
     }
 
-    /// Plays a guest that sends `messages` whatever the host says.
+    /// Plays a guest that sends `messages` whatever the host sends.
     async fn against(messages: Vec<GuestMessage<'_>>, limits: ExecLimits) -> Answer {
         let (host, mut guest) = duplex(1 << 20);
         for message in messages {
@@ -555,7 +554,7 @@ mod tests {
         assert!(matches!(answer.result, Err(GuestError::Violation(_))));
     }
 
-    /// What the interpreter complains of is the program's only once that has started.
+    /// Output of the interpreter belongs to the program only once that has started.
     #[tokio::test]
     async fn nothing_of_an_execution_that_did_not_start_gets_to_the_events() {
         let fault = GuestMessage::Fault { step: "run\n\u{1b}[2Jthe program".into(), detail: "x".into() };
@@ -577,12 +576,12 @@ mod tests {
             let count = messages.len();
             let Answer { mut progress, result, .. } = against(messages, ExecLimits::default()).await;
             let Err(error) = result else { panic!("the guest went away") };
-            // It sent these whether it had heard of the program or not.
+            // It sent these whether or not it had received the program.
             progress.sent = true;
             assert!(progress.may_have_run(&error, true), "{count}");
         }
         let unsent = Progress::default();
-        assert!(!unsent.may_have_run(&GuestError::Gone, false), "its input was not complete");
+        assert!(!unsent.may_have_run(&GuestError::Gone, false), "the input was not complete");
         let sent = Progress { sent: true, ..Progress::default() };
         assert!(!sent.may_have_run(&GuestError::Gone, true), "it was not accepted");
         assert!(sent.may_have_run(&GuestError::Gone, false), "the acknowledgement may be lost");

@@ -1,22 +1,22 @@
-//! What an executor says of itself.
+//! An executor's health.
 
 use std::collections::BTreeMap;
 
-/// An executor's readiness with the protections it really has on this host.
+/// Whether an executor is ready, with the protections that are in force on this host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Health {
-    /// True when sandboxes can be made with every protection that the contract promises.
+    /// True when sandboxes can be made with every protection that the contract guarantees.
     pub healthy: bool,
     /// When not healthy: what is missing, and the command or setting that fixes it.
     pub reason: Option<String>,
     /// Each protection by its name, such as `seccomp` or `memory_limit`.
     pub protections: BTreeMap<&'static str, Protection>,
-    /// Sandboxes that wait, ready for use.
+    /// Idle sandboxes, ready for use.
     pub warm: usize,
 }
 
 impl Health {
-    /// An executor that cannot work, and why.
+    /// An executor that cannot work, and the reason.
     #[must_use]
     pub fn unhealthy(reason: impl Into<String>) -> Self {
         Self { healthy: false, reason: Some(reason.into()), protections: BTreeMap::new(), warm: 0 }
@@ -26,7 +26,7 @@ impl Health {
 /// One protection on this host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Protection {
-    /// True when it was seen to hold.
+    /// True when it was verified.
     pub enforced: bool,
     /// How it is enforced, or why not.
     pub detail: String,

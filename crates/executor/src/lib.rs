@@ -1,10 +1,10 @@
-//! What every executor is: the trait, what goes in, what comes out.
+//! The executor interface: the trait, its input, its output.
 //!
-//! An executor makes *sandboxes*; every sandbox talks to the same guest agent over the same protocol. What differs from one
-//! executor to the next is a [`Backing`]: a stream to the agent, and what the kernel counts outside. Everything above it is here
-//! and written once: [`Sandbox`] runs executions and judges their ends ([`verdict`]) over the host side of the protocol
-//! ([`guest`]), the [`Chain`] has the fallbacks with their circuit breakers, the warm [`Pool`] has sandboxes made ahead. The
-//! executor in [`memory`] is for tests; the [`conformance`] suite is what each executor passes.
+//! An executor makes *sandboxes*; every sandbox talks to the same guest agent over the same protocol. Executors differ only in
+//! their [`Backing`]: a byte stream to the agent, and the kernel's counters for the sandbox. Everything above that is written once,
+//! here: [`Sandbox`] runs executions and classifies their ends ([`verdict`]) over the host side of the protocol ([`guest`]), the
+//! [`Chain`] fails over between executors through circuit breakers, the warm [`Pool`] pre-creates sandboxes. The executor in
+//! [`memory`] is for tests; every executor passes the [`conformance`] suite.
 
 mod backing;
 mod breaker;
@@ -52,51 +52,51 @@ use std::fmt;
 /// A back end that makes sandboxes.
 #[async_trait]
 pub trait Executor: fmt::Debug + Send + Sync {
-    /// The provider's name as settings and answers use it: `native`, `docker`, ...
+    /// The provider's name as in settings and responses: `native`, `docker`, ...
     fn name(&self) -> &'static str;
 
-    /// Whether sandboxes can be made now, with which protections. Cheap enough to ask every few seconds.
+    /// Whether sandboxes can be made now, and with which protections. Cheap enough to call every few seconds.
     async fn health(&self) -> Health;
 
-    /// Whether it still lives, as far as a fraction of a second can tell. Asked several times a second; an executor
-    /// that can fail as a whole, such as one behind a daemon, answers for that.
+    /// Whether the executor is up, as far as it can tell within a fraction of a second. Called several times a second. An executor
+    /// that can fail as a whole, such as one behind a daemon, overrides it.
     async fn is_alive(&self) -> bool {
         true
     }
 
-    /// Makes one sandbox, or hands out one that was made ahead. It was never used before. `hints` choose among those that
-    /// would all do: a wrong one costs time, nothing else.
+    /// Makes a sandbox, or takes a pre-created one; it was never used before. `hints` only choose among equivalent sandboxes: a wrong
+    /// hint costs time, nothing else.
     ///
     /// # Errors
-    /// The executor's own; no program was there yet, so another executor may take it.
+    /// An error of the executor. No program was sent yet, so another executor may run it.
     async fn create(&self, hints: &Hints, freshness: Freshness) -> Result<Sandbox, ExecutorError>;
 
-    /// Stops making sandboxes and removes everything that waits. Idempotent.
+    /// Stops making sandboxes and removes the idle ones. Idempotent.
     async fn shut_down(&self);
 }
 
-/// Whose an error is. What becomes of the request, and of the executor, depends on it.
+/// What caused an error. It decides what becomes of the request and of the executor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum RunErrorKind {
-    /// The request's: no sandbox of any executor would do it. It is tried nowhere else.
+    /// The request: it fails in a sandbox of any executor, and is not retried.
     Request,
-    /// This sandbox's: another one may do. It says nothing about the executor.
+    /// This sandbox: another one may succeed. It says nothing about the executor.
     Sandbox,
-    /// The executor's: it makes no sandboxes now. Only this opens its breaker.
+    /// The executor: it cannot make sandboxes now. Only this opens its breaker.
     Provider,
 }
 
-/// Why an executor failed. Never the program's doing.
+/// Why an executor failed. Never caused by the program.
 #[derive(Debug, thiserror::Error)]
 #[error("executor `{executor}` failed to {step}")]
 pub struct ExecutorError {
     /// The executor's name.
     pub executor: &'static str,
-    /// What it tried, in the infinitive.
+    /// The step that failed, in the infinitive.
     pub step: String,
-    /// Whose it is.
+    /// What caused it.
     pub kind: RunErrorKind,
-    /// True when the program's first instruction may have run: then it must not be sent to another executor.
+    /// True when the program's first instruction may have run: it must not be sent to another executor then.
     pub program_started: bool,
     /// The cause.
     #[source]
@@ -125,14 +125,14 @@ impl ExecutorError {
         Self { executor, step: step.into(), kind, program_started, source: source.into() }
     }
 
-    /// The error with all its causes in one line, for the log.
+    /// The error and all its causes in one line, for the log.
     #[must_use]
     pub fn chain(&self) -> String {
         error_chain(self)
     }
 }
 
-/// An error with all its causes in one line.
+/// An error and all its causes in one line.
 #[must_use]
 pub fn error_chain(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(Some(error), |error| error.source());

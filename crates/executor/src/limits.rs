@@ -1,8 +1,8 @@
-//! The numbers that are capped: those of a sandbox, fixed when it is made, and those of one execution.
+//! Limits: those of a sandbox, fixed when it is made, and those of one execution.
 
 use std::time::Duration;
 
-/// What a sandbox may use. Fixed when it is made.
+/// Limits of a sandbox. Fixed when it is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SandboxLimits {
     /// Memory of everything in the sandbox together, files in `/tmp` included, in bytes. No swap beyond it.
@@ -11,16 +11,16 @@ pub struct SandboxLimits {
     pub cpu_quota_us: u64,
     /// The period in microseconds, 1,000 to 1,000,000 (cgroups(7), `cpu.cfs_period_us`).
     pub cpu_period_us: u64,
-    /// Processes and threads at once, the agent not counted.
+    /// Processes and threads at a time, the agent not counted.
     pub pids_max: u32,
     /// Size of the writable file system (`/tmp`) in bytes.
     pub disk_bytes: u64,
-    /// Files and directories in it.
+    /// Maximum number of files and directories in it.
     pub disk_inodes: u64,
 }
 
 impl SandboxLimits {
-    /// Where no sandbox was made.
+    /// For verdicts without a sandbox.
     pub(crate) const UNKNOWN: Self = Self {
         memory_bytes: 0,
         cpu_quota_us: 0,
@@ -30,7 +30,7 @@ impl SandboxLimits {
         disk_inodes: 0,
     };
 
-    /// CPUs that the quota is worth, rounded up, at least one: what `os.cpu_count()` says inside.
+    /// The quota in CPUs, rounded up, at least one: the value of `os.cpu_count()` inside.
     #[must_use]
     pub fn cpu_count(&self) -> u32 {
         let cpus = self.cpu_quota_us.div_ceil(self.cpu_period_us.max(1)).max(1);
@@ -38,14 +38,14 @@ impl SandboxLimits {
     }
 }
 
-/// What one execution may use.
+/// Limits of one execution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ExecLimits {
     /// Wall-clock time for the program alone, from its first instruction.
     pub wall_time: Duration,
     /// Bytes kept of each of stdout and stderr; the rest is counted and dropped.
     pub output_bytes_max: u64,
-    /// Bytes that both streams together may write before the program is ended; 0 = no such limit.
+    /// Bytes that both streams together may write before the program is ended; 0 = no limit.
     pub output_total_bytes_max: u64,
     /// Bytes of one output file.
     pub file_bytes_max: u64,

@@ -1,5 +1,5 @@
-//! An executor in memory, for the tests of everything above executors. It runs no Python: a task at the other end of the stream
-//! plays the guest agent by a script.
+//! An in-memory executor, for the tests of everything above executors. It runs no Python: a task at the other end of the stream
+//! plays the guest agent from a script.
 
 use crate::{
     Backing, Counts, Executor, ExecutorError, Freshness, Health, Hints, OutputFile, Protection, RunErrorKind,
@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
-/// What every sandbox of a [`MemoryExecutor`] does.
+/// The behavior of every sandbox of a [`MemoryExecutor`].
 #[derive(Debug, Clone)]
 pub enum Script {
     /// Prints the program's source and returns its input files.
@@ -29,26 +29,26 @@ pub enum Script {
     Sleep,
     /// Fails to make a sandbox.
     FailToCreate,
-    /// Never says how it is.
+    /// Its health check hangs.
     HangInHealth,
-    /// Fails before the program starts, by an error of this kind.
+    /// Fails before the program starts, with an error of this kind.
     FailBeforeStart(RunErrorKind),
     /// Fails while the program runs.
     FailAfterStart,
 }
 
-/// What a scripted agent says of a program.
+/// The scripted agent's report on a program.
 #[derive(Debug, Clone)]
 pub struct Played {
-    /// What the program prints.
+    /// The program's output.
     pub stdout: Vec<u8>,
-    /// How it ended. The number of the execution and of bytes are filled in.
+    /// How it ended. The number of the execution and the byte counts are filled in.
     pub report: Report,
-    /// What it leaves.
+    /// Its output files.
     pub files: Vec<OutputFile>,
-    /// What it leaves and is not returned.
+    /// Its entries that are not returned.
     pub skipped: Vec<(String, SkipReason)>,
-    /// How many more.
+    /// The number of further such entries.
     pub skipped_more: u64,
 }
 
@@ -59,7 +59,7 @@ impl Played {
         Self::ended(WaitStatus::Exited(code), EndReason::Itself)
     }
 
-    /// One that ended like this.
+    /// A program that ended like this.
     #[must_use]
     pub fn ended(status: WaitStatus, reason: EndReason) -> Self {
         let report = Report {
@@ -83,7 +83,7 @@ impl Played {
     }
 }
 
-/// An executor that plays a script and counts what it made.
+/// An executor that plays a script and counts its sandboxes.
 #[derive(Debug)]
 pub struct MemoryExecutor {
     name: &'static str,
@@ -97,7 +97,7 @@ struct Created {
     destroyed: AtomicUsize,
 }
 
-/// What sandboxes of the double are said to be allowed.
+/// The limits that the double reports.
 const LIMITS: SandboxLimits = SandboxLimits {
     memory_bytes: 128 << 20,
     cpu_quota_us: 100_000,
@@ -109,11 +109,11 @@ const LIMITS: SandboxLimits = SandboxLimits {
 
 /// Bytes on their way to or from a scripted agent.
 const STREAM_BYTES: usize = 64 * 1024;
-/// It gets ready at once.
+/// The scripted agent is ready at once.
 const READY_TIME_MAX: Duration = Duration::from_secs(1);
 
 impl MemoryExecutor {
-    /// Makes one that goes by `name`.
+    /// An executor with this name.
     #[must_use]
     pub fn named(name: &'static str, script: Script) -> Self {
         Self { name, script, counters: Arc::default() }
@@ -196,7 +196,7 @@ struct Agent {
     script: Script,
 }
 
-/// An execution as it arrived.
+/// A received execution.
 #[derive(Default)]
 struct Received {
     id: u64,
@@ -207,7 +207,7 @@ struct Received {
 }
 
 impl Agent {
-    /// Serves executions until the host is gone or the script ends it.
+    /// Serves executions until the host is gone or the script ends.
     async fn serve(mut self) {
         let ready =
             GuestMessage::Ready { version: PROTOCOL_VERSION, interpreter: InterpreterOrigin::Started };

@@ -1,51 +1,51 @@
-//! What the interpreter said of the exception that ended a program. A program can forge all of it, so it is bounded and
-//! cleaned here, it words an answer, and it never decides alone what the outcome is.
+//! The interpreter's note about the exception that ended a program. A program can forge all of it: it is bounded and cleaned
+//! here, it only words an answer, and it never decides an outcome alone.
 
 use protocol::NOTE_BYTES_MAX;
 
-/// Records that are read; the rest says nothing new.
+/// Maximum number of records; the rest adds nothing.
 const RECORDS_MAX: usize = 24;
-/// Characters of one field but the text.
+/// Maximum length of a field other than the text, in characters.
 const FIELD_CHARS_MAX: usize = 200;
-/// Characters of a text.
+/// Maximum length of a text, in characters.
 const TEXT_CHARS_MAX: usize = 1200;
 
-/// What a record is about.
+/// The role of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
-    /// The exception that nobody caught.
+    /// The uncaught exception.
     Raised,
-    /// A note that was added to the one before.
+    /// A note added to the exception before.
     Note,
     /// One of the exceptions in the group before.
     Member,
-    /// What the one before was raised from.
+    /// The cause of the exception before (`raise ... from`).
     Cause,
-    /// What was being handled when the one before was raised.
+    /// The exception that was being handled when the one before was raised.
     Context,
     /// The text of `sys.exit`.
     Exit,
-    /// The packages that are installed.
+    /// The installed packages.
     Installed,
 }
 
 /// One line of the note.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
-    /// What it is about.
+    /// Its role.
     pub role: Role,
     /// Qualified name of the exception's type, such as `json.decoder.JSONDecodeError`; without the module for built-in
     /// types and the program's own.
     pub type_name: String,
-    /// `errno` of an `OSError`; 0 for none.
+    /// `errno` of an `OSError`; 0 if there is none.
     pub errno: i32,
-    /// The program's line, where the exception came through it.
+    /// The line of the program that the exception passed through, if any.
     pub line: Option<u32>,
     /// The module of the innermost frame.
     pub module: String,
     /// `filename` of an `OSError`.
     pub file: String,
-    /// First line of the exception's text, or of whatever the role says.
+    /// First line of the exception's text, or of whatever the role holds.
     pub text: String,
 }
 
@@ -56,14 +56,14 @@ pub struct Note {
 }
 
 impl Note {
-    /// Reads the bytes of a report. What is no record is left out.
+    /// Parses the bytes of a report. Invalid records are skipped.
     #[must_use]
     pub fn parse(bytes: &[u8]) -> Self {
         let text = String::from_utf8_lossy(&bytes[..bytes.len().min(NOTE_BYTES_MAX)]);
         Self { records: text.split('\n').take(RECORDS_MAX).filter_map(record).collect() }
     }
 
-    /// The exception that nobody caught.
+    /// The uncaught exception.
     #[must_use]
     pub fn raised(&self) -> Option<&Record> {
         self.first(Role::Raised)
@@ -75,13 +75,13 @@ impl Note {
         self.records.iter().find(|record| record.role == role)
     }
 
-    /// The exception, what is in its group, and what caused it.
+    /// The exception, the members of its group, and its causes.
     pub fn exceptions(&self) -> impl Iterator<Item = &Record> {
         let roles = [Role::Raised, Role::Member, Role::Cause, Role::Context];
         self.records.iter().filter(move |record| roles.contains(&record.role))
     }
 
-    /// Everything in its order.
+    /// All records, in order.
     #[must_use]
     pub fn records(&self) -> &[Record] {
         &self.records

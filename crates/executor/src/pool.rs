@@ -1,12 +1,12 @@
-//! A warm pool: sandboxes that are made ahead, each used once.
+//! A warm pool: pre-created sandboxes, each used once.
 //!
 //! ```text
-//! take(shelf) ── one waits, and is still fit ──> it
-//!             └─ none ──> made now: slower, never an error of its own
-//! filler: whatever shelf lacks most of its target gets one more, in the background
+//! take(shelf) ── an idle one, still usable ──> it
+//! └─ none ──> one made now: slower, never an error of its own
+//! filler: the shelf that lacks most of its target gets one more, in the background
 //! ```
-//! A shelf holds sandboxes of one sort, such as those of one template. How many wait on it follows the demand: a
-//! shelf that was found empty doubles its target, one that had sandboxes to spare for a while lets half of them go.
+//! A shelf holds equivalent sandboxes, such as those of one template. Its target follows the demand: a shelf that was found empty
+//! doubles its target, one that had idle sandboxes to spare for a while lets half of them go.
 
 use crate::{ExecutorError, Freshness};
 use async_trait::async_trait;
@@ -21,16 +21,16 @@ use tokio::time::Instant;
 
 /// Time after which a shelf that always had sandboxes to spare shrinks.
 const SHRINK_AFTER: Duration = Duration::from_secs(10);
-/// Rest of the filler after a sandbox was taken, as long as enough of them wait: the program that it was taken for
-/// has the cores for itself meanwhile.
+/// Pause of the filler after a sandbox was taken, as long as enough are idle: the program that it was taken for has the cores for
+/// itself meanwhile.
 const REFILL_DELAY: Duration = Duration::from_millis(3);
-/// Rest of the filler after a sandbox could not be made: the host may need it.
+/// Pause of the filler after a failure to make a sandbox: the host may need it.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(1);
 
-/// Makes what waits in a pool.
+/// Makes the sandboxes of a pool.
 #[async_trait]
 pub trait Maker: fmt::Debug + Send + Sync + 'static {
-    /// A sandbox that was never used.
+    /// An unused sandbox.
     type Item: fmt::Debug + Send + 'static;
 
     /// Makes one for a shelf.
@@ -39,16 +39,16 @@ pub trait Maker: fmt::Debug + Send + Sync + 'static {
     /// Why none could be made.
     async fn make(&self, shelf: usize) -> Result<Self::Item, ExecutorError>;
 
-    /// Whether one that waited can still be used. Must not block.
+    /// Whether an idle sandbox is still usable. Must not block.
     fn is_fit(&self, item: &Self::Item) -> bool;
 }
 
-/// How large a pool is.
+/// Size of a pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PoolSize {
-    /// Sandboxes that wait on each shelf at least.
+    /// Minimum number of idle sandboxes on each shelf.
     pub min: usize,
-    /// Sandboxes that wait on each shelf at most; 0 for no pool: everything is made when it is asked for.
+    /// Maximum number of idle sandboxes on each shelf; 0 for no pool: every sandbox is made on demand.
     pub max: usize,
 }
 
@@ -71,7 +71,7 @@ struct Inner<M: Maker> {
 struct Shelf<T> {
     waiting: VecDeque<T>,
     target: usize,
-    /// The fewest that waited since `since`.
+    /// The fewest idle sandboxes since `since`.
     fewest: usize,
     since: Instant,
 }
@@ -93,7 +93,7 @@ impl<T> Shelf<T> {
         item
     }
 
-    /// What is to spare, when that was so for long enough.
+    /// The surplus, if there has been one for long enough.
     fn shrink(&mut self, min: usize, now: Instant) -> Vec<T> {
         if now.duration_since(self.since) < SHRINK_AFTER {
             return Vec::new();
@@ -109,14 +109,14 @@ impl<T> Shelf<T> {
         self.target.saturating_sub(self.waiting.len())
     }
 
-    /// Whether enough wait for the next takes, too.
+    /// Whether enough are idle for the next takes, too.
     fn has_enough(&self) -> bool {
         self.waiting.len() >= self.target.div_ceil(2)
     }
 }
 
 impl<M: Maker> Pool<M> {
-    /// A pool with this many shelves, which starts to fill at once. Call it on a runtime.
+    /// A pool with this many shelves, which starts to fill at once. Requires a tokio runtime.
     pub fn new(maker: M, shelves: usize, size: PoolSize) -> Self {
         let shelf = || Shelf {
             waiting: VecDeque::new(),
@@ -135,12 +135,12 @@ impl<M: Maker> Pool<M> {
         Self { inner, filler: Mutex::new(filler) }
     }
 
-    /// What makes the sandboxes.
+    /// The maker of the sandboxes.
     pub fn maker(&self) -> &M {
         &self.inner.maker
     }
 
-    /// One that waits, if that will do, or a new one.
+    /// An idle sandbox if that will do, else a new one.
     ///
     /// # Errors
     /// As [`Maker::make`].
@@ -151,8 +151,8 @@ impl<M: Maker> Pool<M> {
             if self.inner.maker.is_fit(&item) {
                 return Ok(item);
             }
-            // Dropped: whatever ended it, it is not used.
-            tracing::debug!(shelf, "a waiting sandbox was no longer fit");
+            // Dropped: whatever made it unusable, it is not used.
+            tracing::debug!(shelf, "an idle sandbox was no longer usable");
         }
         self.inner.maker.make(shelf).await
     }
@@ -167,13 +167,13 @@ impl<M: Maker> Pool<M> {
         waiting
     }
 
-    /// Sandboxes that wait, on all shelves.
+    /// Number of idle sandboxes, on all shelves.
     #[must_use]
     pub fn waiting(&self) -> usize {
         self.inner.shelves().iter().map(|shelf| shelf.waiting.len()).sum()
     }
 
-    /// Drops what waits and makes no more ahead. Idempotent.
+    /// Drops the idle sandboxes and stops pre-creating. Idempotent.
     pub fn close(&self) {
         self.inner.closed.store(true, Ordering::SeqCst);
         self.inner.changed.notify_one();
@@ -181,15 +181,15 @@ impl<M: Maker> Pool<M> {
         drop(dropped);
     }
 
-    /// Closes it, and waits for the sandbox that is just being made ahead, so that it is dropped while what it takes
-    /// to remove it is still there. Gives up after `time_max`.
+    /// Closes the pool, and waits for the sandbox that is being made, so that it is dropped while what removes it still exists.
+    /// Gives up after `time_max`.
     pub async fn finish(&self, time_max: Duration) {
         self.close();
         let filler = self.filler.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(filler) = filler
             && tokio::time::timeout(time_max, filler).await.is_err()
         {
-            tracing::warn!("a sandbox that was being made ahead did not get ready before the end");
+            tracing::warn!("a sandbox that was being pre-created was not ready before shutdown");
         }
     }
 }
@@ -205,7 +205,7 @@ impl<M: Maker> Inner<M> {
         self.shelves.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The shelf that lacks the most, in proportion to what it wants.
+    /// The shelf that lacks the most, relative to its target.
     fn neediest(&self) -> Option<usize> {
         let shelves = self.shelves();
         let needy = shelves.iter().enumerate().filter(|(_, shelf)| shelf.lacks() > 0);
@@ -216,7 +216,7 @@ impl<M: Maker> Inner<M> {
         self.shelves().iter().all(Shelf::has_enough)
     }
 
-    /// Puts one on a shelf, or gives it back when that is full or the pool is closed.
+    /// Puts a sandbox on a shelf, or returns it if the shelf is full or the pool is closed.
     fn put(&self, number: usize, item: M::Item) -> Option<M::Item> {
         let mut shelves = self.shelves();
         match shelves.get_mut(number) {
@@ -234,13 +234,13 @@ impl<M: Maker> Inner<M> {
     }
 }
 
-/// The filler: one sandbox at a time, so that refilling never takes more than one core from the programs.
+/// The filler: one sandbox at a time, so refilling never takes more than one core from the programs.
 async fn fill<M: Maker>(inner: Arc<Inner<M>>) {
     let mut failed = false;
     while !inner.closed.load(Ordering::SeqCst) {
         drop(inner.shrink());
         let Some(shelf) = inner.neediest() else {
-            // Woken by every take; the timeout is for the shrinking.
+            // Every take wakes it; the timeout is for shrinking.
             if tokio::time::timeout(SHRINK_AFTER, inner.changed.notified()).await.is_ok()
                 && inner.has_enough()
             {
@@ -255,7 +255,7 @@ async fn fill<M: Maker>(inner: Arc<Inner<M>>) {
             }
             Err(error) => {
                 if !failed && !inner.closed.load(Ordering::SeqCst) {
-                    tracing::warn!(error = %error.chain(), "failed to make a sandbox ahead; trying on");
+                    tracing::warn!(error = %error.chain(), "failed to pre-create a sandbox; will retry");
                 }
                 failed = true;
                 tokio::time::sleep(PAUSE_AFTER_FAILURE).await;
@@ -301,7 +301,7 @@ mod tests {
                 return Err(ExecutorError::before_start("counting", "make", "broken"));
             }
             self.alive.fetch_add(1, Ordering::SeqCst);
-            // The first is bad: it must be noticed when it is taken.
+            // The first is unusable: that must be noticed when it is taken.
             let fit = self.made.fetch_add(1, Ordering::SeqCst) > 0;
             let item = Item { shelf, fit, alive: Arc::clone(&self.alive) };
             if self.slow {
@@ -324,7 +324,7 @@ mod tests {
             }
             tokio::task::yield_now().await;
         }
-        panic!("{} wait, not {waiting}", pool.waiting());
+        panic!("{} are idle, not {waiting}", pool.waiting());
     }
 
     #[tokio::test(start_paused = true)]
@@ -332,7 +332,7 @@ mod tests {
         let pool = Pool::new(Counting::default(), 2, SIZE);
         filled(&pool, 4).await;
         let first = pool.take(0, Freshness::Any).await.unwrap();
-        assert!(first.fit && first.shelf == 0, "the bad one was passed over");
+        assert!(first.fit && first.shelf == 0, "the unusable one was skipped");
         assert_eq!(pool.take(1, Freshness::Any).await.unwrap().shelf, 1);
         filled(&pool, 4).await;
     }
@@ -345,7 +345,7 @@ mod tests {
             held.push(pool.take(0, Freshness::Any).await.unwrap());
         }
         filled(&pool, 8).await;
-        assert_eq!(pool.waiting(), 8, "never more than the most");
+        assert_eq!(pool.waiting(), 8, "never more than the maximum");
         drop(held);
     }
 

@@ -1,6 +1,6 @@
-//! Judges executions that ended before their program started: whose fault that is, and which verdict they get. Pure.
+//! Classifies executions that ended before their program started: what caused it, and with which verdict. Pure.
 //!
-//! Nothing of the program has run then, so all that the agent says is its own word.
+//! The program has not run then, so the agent's messages are trustworthy.
 
 use crate::GuestError;
 use crate::verdict::{self, Killed, Limit, LimitHit, Verdict};
@@ -18,7 +18,7 @@ pub(crate) struct InputNeeds {
 }
 
 impl InputNeeds {
-    /// Those of `request`.
+    /// The needs of `request`.
     #[must_use]
     pub(crate) fn of(request: &ExecRequest) -> Self {
         let mut entries = HashSet::new();
@@ -33,20 +33,20 @@ impl InputNeeds {
     }
 }
 
-/// What is known of an execution that ended before its program started.
+/// The facts of an execution that ended before its program started.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Unstarted<'a> {
     /// How it ended.
     pub(crate) error: &'a GuestError,
-    /// Whether the kernel killed something in the sandbox for memory since its request came.
+    /// Whether the kernel killed a process of the sandbox for lack of memory since the request came.
     pub(crate) killed_for_memory: bool,
     /// What was counted.
     pub(crate) evidence: Counts,
     /// What the request brought along.
     pub(crate) needs: InputNeeds,
-    /// What the execution was allowed.
+    /// Limits of the execution.
     pub(crate) exec: &'a ExecLimits,
-    /// What the sandbox was allowed.
+    /// Limits of the sandbox.
     pub(crate) sandbox: &'a SandboxLimits,
 }
 
@@ -65,7 +65,7 @@ pub(crate) fn judge(facts: &Unstarted<'_>) -> Option<Verdict> {
     }
 }
 
-/// Whose an error of the guest is, once [`judge`] found no verdict for it.
+/// What caused an error of the guest for which [`judge`] found no verdict.
 #[must_use]
 pub(crate) fn kind_of(error: &GuestError) -> RunErrorKind {
     match error {

@@ -1,4 +1,4 @@
-//! What goes into a sandbox.
+//! The input of a sandbox.
 
 use crate::ExecLimits;
 use bytes::Bytes;
@@ -8,46 +8,46 @@ use std::sync::Arc;
 /// One program to run.
 #[derive(Debug, Clone, Default)]
 pub struct ExecRequest {
-    /// The source text. A leading byte order mark was dropped; encoding cookies in it mean nothing.
+    /// The source text, without a leading byte order mark; encoding cookies in it have no effect.
     pub code: Arc<str>,
     /// Standard input.
     pub stdin: Bytes,
-    /// Files put into the working directory first.
+    /// Files written to the working directory before the start.
     pub files: Vec<InputFile>,
-    /// Environment variables besides the runtime's own.
+    /// Environment variables in addition to the runtime's.
     pub env: Vec<(String, String)>,
-    /// What it may use.
+    /// Limits of the execution.
     pub limits: ExecLimits,
 }
 
 /// What is known of a program before its sandbox is chosen. A wrong hint costs time, nothing else.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Hints {
-    /// Dotted names of modules that it will import.
+    /// Dotted names of the modules that it will import.
     pub imports: BTreeSet<String>,
-    /// It has environment variables of its own, which packages may read when they are imported.
+    /// It sets environment variables, which packages may read when they are imported.
     pub sets_environment: bool,
 }
 
 impl Hints {
-    /// Those of a program that is known to import these modules.
+    /// The hints of a program that imports these modules.
     #[must_use]
     pub fn of(request: &ExecRequest, imports: BTreeSet<String>) -> Self {
         Self { imports, sets_environment: !request.env.is_empty() }
     }
 }
 
-/// Which sandboxes will do.
+/// Which sandboxes are acceptable.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum Freshness {
-    /// Also one that was made ahead.
+    /// A pre-created one, too.
     #[default]
     Any,
-    /// Only one that is made now: the one made ahead was of no use.
+    /// Only a new one: the pre-created one was unusable.
     MadeNow,
 }
 
-/// A file that the client sends along.
+/// An input file of the request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InputFile {
     /// Relative path below the working directory.

@@ -1,4 +1,4 @@
-//! What comes out of a sandbox.
+//! The output of a sandbox.
 
 use crate::PeakScope;
 use crate::verdict::{OutcomeKind, Verdict};
@@ -15,18 +15,18 @@ pub struct ExecResult {
     pub stdout: Captured,
     /// Kept standard error.
     pub stderr: Captured,
-    /// What it used.
+    /// Resources it used.
     pub usage: Usage,
     /// Files it left in the output directory, sorted by path.
     pub files: Vec<OutputFile>,
     /// Entries of the output directory that are not returned, sorted by path.
     pub skipped: Vec<SkippedFile>,
-    /// How many more entries are not returned than `skipped` lists.
+    /// Number of further entries that are not returned, beyond `skipped`.
     pub skipped_more: u64,
 }
 
 impl ExecResult {
-    /// The result of an execution that left nothing.
+    /// The result of an execution without output.
     #[must_use]
     pub fn ended(verdict: Verdict) -> Self {
         Self {
@@ -56,7 +56,7 @@ impl ExecResult {
 /// One output stream, up to its cap.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Captured {
-    /// What was kept, as text: bytes that are not UTF-8 are U+FFFD, a character cut by the cap is dropped.
+    /// The kept part as text: bytes that are not UTF-8 become U+FFFD, a character cut by the cap is dropped.
     pub text: String,
     /// Bytes that the program wrote, kept or not.
     pub bytes: u64,
@@ -64,18 +64,18 @@ pub struct Captured {
     pub truncated: bool,
 }
 
-/// What an execution used.
+/// Resources that an execution used.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Usage {
     /// Wall-clock time of the program, without queueing and sandbox set-up.
     pub wall_time: Duration,
     /// User and system time of all its processes.
     pub cpu_time: Duration,
-    /// Most memory it held at once, in bytes, as the executor can measure it.
+    /// Peak memory, in bytes, as the executor can measure it.
     pub memory_bytes_peak: u64,
-    /// What that peak is of.
+    /// What that peak covers.
     pub memory_peak_scope: PeakScope,
-    /// Most processes and threads at once in the sandbox so far, where the kernel counts them.
+    /// Peak number of processes and threads in the sandbox so far, where the kernel counts them.
     pub pids_peak: Option<u64>,
 }
 
@@ -91,7 +91,7 @@ pub struct OutputFile {
 /// An entry of the output directory that is not returned.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SkippedFile {
-    /// Its path; bytes that are not UTF-8 are U+FFFD.
+    /// Its path; bytes that are not UTF-8 become U+FFFD.
     pub path: String,
     /// Why.
     pub reason: SkipReason,

@@ -1,4 +1,4 @@
-//! A sandbox and the executions in it: the one piece of code that runs a program and judges its end, for every executor.
+//! A sandbox and the executions in it: the one implementation, for every executor, of running a program and classifying its end.
 
 use crate::GuestError;
 use crate::backing::{Backing, Death, Stream};
@@ -13,27 +13,27 @@ use crate::{ExecRequest, ExecResult, ExecutorError, SandboxLimits, Usage};
 use protocol::InterpreterOrigin;
 use std::time::{Duration, Instant};
 
-/// An isolated environment with a guest agent that is ready. It serves one execution after the other, as long as its agent
-/// lives. Dropping it removes it and everything in it.
+/// An isolated environment whose guest agent is ready. It serves executions one after the other, as long as its agent runs.
+/// Dropping it removes it and everything in it.
 #[derive(Debug)]
 pub struct Sandbox {
     executor: &'static str,
     guest: Guest<Box<dyn Stream>>,
     backing: Box<dyn Backing>,
     limits: SandboxLimits,
-    /// Executions so far.
+    /// Number of executions so far.
     executions: u64,
-    /// What was counted up to the end of the last one.
+    /// The counts at the end of the last execution.
     before: Counts,
-    /// Nothing went wrong so far, and the last execution left the agent waiting for another.
+    /// No error so far, and the last execution left the agent ready for another.
     is_usable: bool,
 }
 
 impl Sandbox {
-    /// Waits until the agent at the other end of `stream` is ready. Gives the sandbox, and where its interpreter came from.
+    /// Waits until the agent at the other end of `stream` is ready. Returns the sandbox, and where its interpreter came from.
     ///
     /// # Errors
-    /// The executor's own, since nothing of a program is there yet.
+    /// An error of the executor: no program was sent yet.
     pub async fn open(
         executor: &'static str,
         limits: SandboxLimits,
@@ -58,19 +58,19 @@ impl Sandbox {
         }
     }
 
-    /// Whether it can serve an execution, as far as can be told without waiting.
+    /// Whether it can serve an execution, as far as can be told without blocking.
     #[must_use]
     pub fn is_alive(&self) -> bool {
         self.is_usable && self.backing.is_alive()
     }
 
-    /// Runs one program. Another may follow if [`Sandbox::is_alive`] says so, which finds the files of this one and nothing else.
-    /// When `control` cancels, the program is ended and the verdict says so. A sandbox whose future is dropped is not usable any
-    /// more; the program ends with the sandbox.
+    /// Runs one program. If [`Sandbox::is_alive`] says so, another may follow, which finds the files of this one and nothing else.
+    /// When `control` cancels, the program is ended and the verdict says so. Dropping the future makes the sandbox unusable; the
+    /// program ends with the sandbox.
     ///
     /// # Errors
-    /// Never the program's fault. [`ExecutorError::kind`] says whose it is, and [`ExecutorError::program_started`] whether
-    /// the program may be sent elsewhere. The sandbox is not usable after an error.
+    /// Never caused by the program. [`ExecutorError::kind`] says what caused it, and [`ExecutorError::program_started`] whether the
+    /// program may be sent elsewhere. The sandbox is unusable after an error.
     pub async fn execute(
         &mut self,
         request: &ExecRequest,
@@ -80,7 +80,7 @@ impl Sandbox {
         self.run(request, true, control, events).await
     }
 
-    /// As [`Sandbox::execute`], in a sandbox that serves nothing else after it.
+    /// As [`Sandbox::execute`], in a sandbox that serves no other execution after it.
     ///
     /// # Errors
     /// As [`Sandbox::execute`].
@@ -93,7 +93,7 @@ impl Sandbox {
         self.run(request, false, control, events).await
     }
 
-    /// As [`Sandbox::execute`], with the answer in one piece.
+    /// As [`Sandbox::execute`], with the answer assembled.
     ///
     /// # Errors
     /// As [`Sandbox::execute`].
@@ -107,7 +107,7 @@ impl Sandbox {
         Ok(events.into_result(ending, &request.limits))
     }
 
-    /// As [`Sandbox::execute_once`], with the answer in one piece.
+    /// As [`Sandbox::execute_once`], with the answer assembled.
     ///
     /// # Errors
     /// As [`Sandbox::execute`].
@@ -130,10 +130,10 @@ impl Sandbox {
     ) -> Result<Ending, ExecutorError> {
         let begun = Instant::now();
         if !std::mem::take(&mut self.is_usable) {
-            let error = "an execution before has used it up";
+            let error = "an earlier execution has made it unusable";
             return Err(ExecutorError::in_sandbox(self.executor, "run the program", false, error));
         }
-        // What was dead before did not die of this request.
+        // A sandbox that was dead before did not die of this request.
         let was_alive = self.backing.is_alive();
         self.executions += 1;
         let first = self.executions == 1;
@@ -163,7 +163,7 @@ impl Sandbox {
         Ok(ending(verdict, &progress, evidence, scope, elapsed))
     }
 
-    /// The guest gave no whole answer. Where a limit of the sandbox is the cause, that is the verdict.
+    /// The guest gave no complete answer. Where a limit of the sandbox is the cause, that is the verdict.
     async fn judge_lost(
         &mut self,
         request: &ExecRequest,
@@ -190,7 +190,7 @@ impl Sandbox {
             if let Some(verdict) = refusal::judge(&unstarted) {
                 return Ok(verdict);
             }
-            // The files of executions before are in the way: that is no error of the sandbox's.
+            // Files of earlier executions are in the way: not an error of the sandbox.
             if killed_for_memory && self.executions > 1 {
                 return Ok(verdict::memory_exceeded(verdict::Killed::Program, evidence, exec, sandbox));
             }
@@ -201,7 +201,7 @@ impl Sandbox {
                 Ok(verdict::memory_exceeded(verdict::Killed::Program, evidence, exec, sandbox))
             }
             Some(Death::Kernel) if progress.started => Ok(verdict::kernel_ended(evidence, exec, sandbox)),
-            // It outlived even the agent's clock.
+            // It outlasted even the agent's clock.
             _ if matches!(error, GuestError::TooLate { .. })
                 && progress.started
                 && progress.report.is_none() =>
@@ -225,7 +225,7 @@ impl Sandbox {
     }
 }
 
-/// The error, with what else the other end said.
+/// The error, with the stderr of the other end.
 fn with_stderr(error: GuestError, stderr: &str) -> Box<dyn std::error::Error + Send + Sync> {
     if stderr.is_empty() { error.into() } else { format!("{}: {stderr}", crate::error_chain(&error)).into() }
 }
@@ -242,8 +242,8 @@ fn ending(
     let usage = Usage {
         wall_time: report.map_or(elapsed, |report| Duration::from_micros(report.wall_time_us)),
         cpu_time: report.map_or(evidence.cpu_time, |report| Duration::from_micros(report.cpu_time_us)),
-        // Cached pages of the runtime are no need of the program: the first run after a boot would seem to need
-        // all that it may have.
+        // The page cache of the runtime is not counted as the program's: the first run after a boot would otherwise seem to need
+        // all the memory it may have.
         memory_bytes_peak: evidence
             .memory_bytes_peak
             .map(|peak| peak.saturating_sub(evidence.file_cache_bytes))
@@ -282,7 +282,7 @@ mod tests {
         }
         let mut broken = sandbox(Script::FailAfterStart).await;
         assert!(broken.answer(&request, &control).await.unwrap_err().program_started);
-        assert!(!broken.is_alive(), "nobody knows what is left on its stream");
+        assert!(!broken.is_alive(), "what is left on its stream is unknown");
         assert!(!broken.answer(&request, &control).await.unwrap_err().program_started);
     }
 

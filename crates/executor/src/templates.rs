@@ -1,23 +1,23 @@
 //! Which template a program's interpreter is forked from.
 //!
-//! A template with everything would serve every program, but a fork copies its page tables: the more a template has
-//! imported, the more each fork costs. So there are several, and the program's own imports choose.
+//! A template with all packages would serve every program, but a fork copies its page tables: the more a template has
+//! imported, the more each fork costs. So there are several, and the program's imports choose.
 
 use crate::Hints;
 
-/// A template: an interpreter that has imported these modules, besides [`COMMON`], and waits to be forked.
+/// A template: an interpreter that has imported these modules, besides [`COMMON`], ready to be forked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TemplateSpec {
-    /// Its name, in settings and messages.
+    /// Its name in settings and messages.
     pub name: String,
     /// Modules.
     pub preload: Vec<String>,
 }
 
-/// The template that every executor with templates has, and that programs without packages start from.
+/// The template that every executor with templates has; programs without packages are forked from it.
 pub const LEAN: &str = "lean";
 
-/// Modules of the standard library that most programs use and that cost a fork little: every template has them.
+/// Modules of the standard library that most programs use and that add little to a fork: every template has them.
 pub const COMMON: [&str; 16] = [
     "collections",
     "contextlib",
@@ -37,8 +37,8 @@ pub const COMMON: [&str; 16] = [
     "typing",
 ];
 
-/// Packages whose import is mostly that of another: a program that imports the first gains from a template that has
-/// the second.
+/// Packages whose import consists mostly of another's: a program that imports the first benefits from a template that has the
+/// second.
 const BUILT_ON: [(&str, &str); 8] = [
     ("scipy", "numpy"),
     ("pandas", "numpy"),
@@ -58,7 +58,7 @@ pub struct Templates {
 }
 
 impl Templates {
-    /// The lean one and `more`; none at all where every program gets a fresh interpreter.
+    /// The lean one and `more`; none if every program gets a fresh interpreter.
     #[must_use]
     pub fn new(more: Option<&[TemplateSpec]>) -> Self {
         let lean = || TemplateSpec { name: LEAN.to_owned(), preload: Vec::new() };
@@ -72,7 +72,7 @@ impl Templates {
         COMMON.iter().map(|module| (*module).to_owned()).chain(spec.preload.iter().cloned()).collect()
     }
 
-    /// Sorts of sandboxes: one for each template, or the one with a fresh interpreter.
+    /// Number of sorts of sandboxes: one per template, or one with a fresh interpreter.
     #[must_use]
     pub fn sorts(&self) -> usize {
         self.all.len().max(1)
@@ -90,8 +90,8 @@ impl Templates {
         self.all.get(sort).map_or("fresh", |spec| &spec.name)
     }
 
-    /// The sort for a program: what has imported most of what it will import, and of those what has the least.
-    /// A program with an environment of its own gets the lean one: packages read theirs when they are imported.
+    /// The sort for a program: the template with most of its imports, and of those the one with the fewest modules. A program that
+    /// sets environment variables gets the lean one: packages read theirs when they are imported.
     #[must_use]
     pub fn choose(&self, hints: &Hints) -> usize {
         if hints.sets_environment {
@@ -156,7 +156,7 @@ mod tests {
         assert_eq!(
             chosen(&["pandas", "matplotlib.pyplot"]),
             "data",
-            "what it does not need costs it nothing"
+            "a program does not pay for what it does not need"
         );
         assert_eq!(chosen(&["pandas", "sklearn.svm"]), "science");
         assert_eq!(chosen(&["pyarrow.parquet"]), "data", "pandas imports pyarrow");

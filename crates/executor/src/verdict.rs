@@ -1,32 +1,32 @@
-//! Judges how an execution ended. Pure: facts in, verdict out.
+//! Decides how an execution ended. Pure: facts in, verdict out.
 //!
-//! The facts are the wait status, what the agent did and saw, and the kernel's counters. What the program says of itself
-//! (its exception, [`Note`]) decides only whether a fact explains this end: a refused call that the program handled, before
-//! it failed over something else, ended nothing. It never makes a limit out of nothing, nor a success out of a failure.
+//! The facts are the wait status, the agent's actions and observations, and the kernel's counters. What the program says about
+//! itself (its exception, [`Note`]) only decides whether a fact explains this end: a blocked system call that the program handled,
+//! before it failed for another reason, ended nothing. It never makes a limit out of nothing, nor a success out of a failure.
 //!
-//! A verdict is a cause with numbers. Sentences, hints and the names of settings are added where the answer is written.
+//! A verdict is a cause with numbers. Sentences, hints and the names of settings are added where the answer is rendered.
 
 use crate::note::{Note, Record};
 use crate::{Counts, ExecLimits, SandboxLimits, SharedMemory};
 use protocol::{EndReason, Report, WaitStatus};
 use std::time::Duration;
 
-/// Exit code of a timeout, as timeout(1) has it.
+/// Exit code of a timeout, as in timeout(1).
 const EXIT_CODE_TIMEOUT: i32 = 124;
-/// Exit code of a program that was killed: 128 + SIGKILL.
+/// Exit code of a killed program: 128 + SIGKILL.
 const EXIT_CODE_KILLED: i32 = 128 + SIGKILL as i32;
 
-/// errno of what a full file system, a full process table and a refused call end with (errno(3), the same on all Linux).
+/// errno of a full file system, a full process table and a blocked system call (errno(3), the same on all Linux architectures).
 const ENOSPC: i32 = 28;
 const EDQUOT: i32 = 122;
 const EAGAIN: i32 = 11;
 const EPERM: i32 = 1;
 
 const SIGKILL: u8 = 9;
-/// SIGSYS on x86_64 and aarch64: what a system call that the filter kills for ends with.
+/// SIGSYS on x86_64 and aarch64: the signal of a system call that the filter kills for.
 const SIGSYS: u8 = 31;
 
-/// How an execution ended, and everything that an explanation of it needs.
+/// How an execution ended, with everything that an explanation of it needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verdict {
     /// Why it ended.
@@ -35,15 +35,15 @@ pub struct Verdict {
     pub exit_code: i32,
     /// The limit that ended it, with its numbers.
     pub limit: Option<LimitHit>,
-    /// What the interpreter said of the exception that ended the program: the program's own word.
+    /// The interpreter's note about the exception that ended the program: not trusted.
     pub note: Note,
-    /// System calls that were refused, the latest last.
+    /// Blocked system calls, the latest last.
     pub denied: Vec<String>,
     /// What the kernel counted.
     pub evidence: Counts,
     /// What the execution was allowed.
     pub exec: ExecLimits,
-    /// What the sandbox was allowed.
+    /// Limits of the sandbox.
     pub sandbox: SandboxLimits,
 }
 
@@ -51,18 +51,18 @@ pub struct Verdict {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Cause {
-    /// By itself: with an exit code, or by an uncaught exception.
+    /// By itself: with an exit code, or with an uncaught exception.
     Exited,
     /// Its wall-clock time was over.
     Timeout {
-        /// A system call that was refused, and for which it may have waited by then: it did nothing else.
+        /// A blocked system call that it may have waited for: it did nothing else by then.
         waited_after: Option<String>,
     },
-    /// The kernel killed for memory.
+    /// The kernel killed for lack of memory.
     OutOfMemory {
-        /// What was killed.
+        /// The killed part.
         killed: Killed,
-        /// Not for the sandbox's own limit but for memory that sandboxes have together.
+        /// Not for the sandbox's own limit but for the memory that sandboxes share.
         shared: Option<SharedMemory>,
         /// The program waited for what had been killed, until its time was over.
         then_waited: bool,
@@ -72,14 +72,14 @@ pub enum Cause {
         /// The program waited for what could not start, until its time was over.
         then_waited: bool,
     },
-    /// Its writable file system was full or a file too large.
+    /// Its writable file system was full, or a file too large.
     DiskLimit {
-        /// By its input files already, so it was not started.
+        /// Its input files already filled it, so it was not started.
         inputs: bool,
     },
-    /// It wrote more output than the operator tolerates.
+    /// It wrote more output than the operator allows.
     OutputLimit,
-    /// A refused system call ended it.
+    /// A blocked system call ended it.
     DeniedSyscall {
         /// The call's name.
         name: String,
@@ -89,27 +89,27 @@ pub enum Cause {
         /// The signal's number.
         number: u8,
     },
-    /// The guest kernel under it ended, which is a process with limits itself.
+    /// The guest kernel beneath it exited; that kernel is a process with limits itself.
     KernelEnded,
     /// The client went away, or the service is stopping.
     Cancelled,
 }
 
-/// What was killed for memory.
+/// What was killed for lack of memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Killed {
     /// The program's first process.
     Program,
     /// Another of its processes.
     Process,
-    /// Nothing of the program: its input files took the memory, so it was not started.
+    /// Nothing of the program: its input files used the memory up, so it was not started.
     Inputs,
 }
 
-/// The contract's word for how an execution ended.
+/// The contract's name for how an execution ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-#[allow(missing_docs, reason = "docs/api.md explains the words; `Cause` has the details")]
+#[allow(missing_docs, reason = "docs/api.md explains the names; `Cause` has the details")]
 pub enum OutcomeKind {
     Exited,
     Timeout,
@@ -143,11 +143,11 @@ impl OutcomeKind {
 /// A limit that was reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LimitHit {
-    /// Which one.
+    /// The limit.
     pub limit: Limit,
     /// Its value, in [`Limit::unit`].
     pub value: u64,
-    /// What was used when it was reached, where that was measured.
+    /// The amount used when it was reached, if measured.
     pub used: Option<u64>,
 }
 
@@ -159,7 +159,7 @@ pub enum Limit {
     WallTime,
     /// Memory of a sandbox.
     Memory,
-    /// Memory of all sandboxes together.
+    /// Memory that all sandboxes share.
     MemoryTotal,
     /// Processes and threads of a sandbox.
     Pids,
@@ -198,7 +198,7 @@ impl Limit {
 }
 
 impl Verdict {
-    /// One without a report of the guest, and so without a note.
+    /// A verdict without a report of the guest, and so without a note.
     fn unreported(
         cause: Cause,
         exit_code: i32,
@@ -221,7 +221,7 @@ impl Verdict {
         self.cause == Cause::Cancelled
     }
 
-    /// The contract's word.
+    /// The contract's name for the cause.
     #[must_use]
     pub fn kind(&self) -> OutcomeKind {
         match &self.cause {
@@ -247,7 +247,7 @@ impl Verdict {
         }
     }
 
-    /// The refused system call that ended it, by name.
+    /// The blocked system call that ended it, by name.
     #[must_use]
     pub fn syscall(&self) -> Option<&str> {
         match &self.cause {
@@ -256,14 +256,14 @@ impl Verdict {
         }
     }
 
-    /// The exception that ended the program, as its interpreter tells it: the program's own word.
+    /// The exception that ended the program, as its interpreter reported it: not trusted.
     #[must_use]
     pub fn exception(&self) -> Option<&Record> {
         self.note.raised()
     }
 }
 
-/// Everything a verdict is made from.
+/// Everything that a verdict is made from.
 #[derive(Debug, Clone, Copy)]
 pub struct Facts<'a> {
     /// The agent's report.
@@ -272,11 +272,11 @@ pub struct Facts<'a> {
     pub evidence: Counts,
     /// What the execution was allowed.
     pub exec: &'a ExecLimits,
-    /// What the sandbox was allowed.
+    /// Limits of the sandbox.
     pub sandbox: &'a SandboxLimits,
 }
 
-/// The verdict on an execution that the agent reported on.
+/// The verdict on an execution with a report of the agent.
 #[must_use]
 pub fn judge(facts: &Facts<'_>) -> Verdict {
     let Facts { report, evidence, exec, sandbox } = *facts;
@@ -307,7 +307,7 @@ pub fn judge(facts: &Facts<'_>) -> Verdict {
 }
 
 /// The time was over. A program that only waited by then, after the kernel had killed one of its processes for memory or
-/// refused it another, waited for what could never come: that limit is the cause.
+/// denied it another, waited for something that could never come: that limit is the cause.
 fn timeout_or_its_cause(facts: &Facts<'_>) -> (Cause, i32) {
     let (report, evidence) = (facts.report, facts.evidence);
     if report.waited && evidence.oom_kills > 0 {
@@ -321,7 +321,7 @@ fn timeout_or_its_cause(facts: &Facts<'_>) -> (Cause, i32) {
     (Cause::Timeout { waited_after: refused.map(|call| call.name.clone()) }, EXIT_CODE_TIMEOUT)
 }
 
-/// The limit or refused call that the kernel counted and that explains the exception which ended the program.
+/// The limit or blocked system call that the kernel counted and that explains the exception which ended the program.
 fn fact_that_explains(facts: &Facts<'_>, note: &Note) -> Option<Cause> {
     let raised_with = |numbers: &[i32]| note.exceptions().any(|record| numbers.contains(&record.errno));
     let says = |word: &str| note.exceptions().any(|record| record.text.contains(word));
@@ -337,7 +337,7 @@ fn fact_that_explains(facts: &Facts<'_>, note: &Note) -> Option<Cause> {
     if facts.evidence.oom_kills > 0 && (is("BrokenProcessPool") || is("CalledProcessError")) {
         return Some(out_of_memory(Killed::Process, facts.evidence));
     }
-    // A refused call has EPERM and names no file.
+    // A blocked system call has EPERM and names no file.
     let refused = note.exceptions().any(|record| record.errno == EPERM && record.file.is_empty());
     if refused || is("gaierror") {
         return last_denied(facts.report);
@@ -404,14 +404,14 @@ fn memory(evidence: Counts, sandbox: &SandboxLimits) -> LimitHit {
     }
 }
 
-/// The verdict on a program that was ended because nobody waits for it any more, before it started.
+/// The verdict on a program that was ended before it started because its caller is gone.
 #[must_use]
 pub fn cancelled(exec: &ExecLimits) -> Verdict {
     let facts = (Counts::default(), exec, &SandboxLimits::UNKNOWN);
     Verdict::unreported(Cause::Cancelled, EXIT_CODE_KILLED, None, facts)
 }
 
-/// The verdict where the kernel killed for memory and the agent was lost.
+/// The verdict where the kernel killed for lack of memory and the agent was lost.
 #[must_use]
 pub fn memory_exceeded(
     killed: Killed,
@@ -431,7 +431,7 @@ pub fn timed_out(used: Duration, evidence: Counts, exec: &ExecLimits, sandbox: &
     Verdict::unreported(cause, EXIT_CODE_TIMEOUT, limit, (evidence, exec, sandbox))
 }
 
-/// The verdict on a program under which its guest kernel ended.
+/// The verdict on a program whose guest kernel exited.
 #[must_use]
 pub fn kernel_ended(evidence: Counts, exec: &ExecLimits, sandbox: &SandboxLimits) -> Verdict {
     Verdict::unreported(Cause::KernelEnded, EXIT_CODE_KILLED, None, (evidence, exec, sandbox))
@@ -445,11 +445,11 @@ pub(crate) fn inputs_too_large(
     exec: &ExecLimits,
     sandbox: &SandboxLimits,
 ) -> Verdict {
-    // The exit code of a program that fails to write them itself.
+    // The exit code of a program that fails to write the files itself.
     Verdict::unreported(Cause::DiskLimit { inputs: true }, 1, Some(limit), (evidence, exec, sandbox))
 }
 
-/// Full to the last page or inode, or so full that the write that failed did not fit.
+/// Full to the last page or inode, or so full that the failed write did not fit.
 fn disk_is_full(facts: &Facts<'_>) -> bool {
     let disk = facts.report.disk;
     let full = |used: u64, max: u64| max > 0 && used >= max - max / 64;
@@ -572,7 +572,7 @@ mod tests {
         let found = verdict(&ended, Counts::default());
         assert_eq!((found.kind(), found.syscall()), (OutcomeKind::DeniedSyscall, Some("socket")));
         assert_eq!(found.exception().and_then(|exception| exception.line), Some(3));
-        // A file that landlock refused, in a program whose library had tried a socket.
+        // A file that Landlock denied, in a program whose library had tried a socket.
         ended.note = b"raised\tPermissionError\t13\t3\t\t/etc/x\tPermission denied".to_vec();
         assert_eq!(kind(&ended, Counts::default()), OutcomeKind::Exited);
         // It was handled; what ended the program is its own.
@@ -630,7 +630,7 @@ mod tests {
             else {
                 panic!("{found:?}");
             };
-            assert!(then_waited, "the time is said too");
+            assert!(then_waited, "the time is named too");
         }
         ended.denied = vec![DeniedCall { name: "socket".into(), count: 1 }];
         let found = verdict(&ended, Counts::default());

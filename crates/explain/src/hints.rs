@@ -1,5 +1,5 @@
-//! The way out of the commonest failures, one sentence each: the one table of them. A hint depends on what was raised and on
-//! what the runtime has and allows, and where that is not enough to be sure there is none. Pure.
+//! Hints for the most common failures, one sentence each: the only table of them. A hint depends on the exception and on what the
+//! runtime has and allows; if that does not determine the fix, there is none. Pure.
 //!
 //! `crates/python-sandbox/tests/contract/hints.rs` runs a program for each row.
 
@@ -15,7 +15,7 @@ struct Facts<'a> {
 
 type Way = fn(&Record, &Note, &Facts<'_>) -> Option<String>;
 
-/// The first row that has something to say speaks.
+/// The first row with a hint wins.
 const WAYS: [Way; 12] = [
     shell,
     no_display,
@@ -31,7 +31,7 @@ const WAYS: [Way; 12] = [
     locale,
 ];
 
-/// The way out of the exception that ended the program.
+/// The hint for the exception that ended the program.
 pub(crate) fn for_exception(verdict: &Verdict, names: &SettingNames) -> Option<String> {
     let (note, facts) = (&verdict.note, &Facts { verdict, names });
     let raised = note.raised()?;
@@ -67,7 +67,7 @@ fn missing_module(raised: &Record, note: &Note, _: &Facts<'_>) -> Option<String>
     Some(format!("`{name}` is not in the sandbox and {NOTHING_TO_INSTALL}; {}", installed(note)))
 }
 
-/// pandas and others import what they need when they need it, and say so in words of their own.
+/// pandas and others import optional packages on demand, and report a missing one in their own words.
 fn optional_package(raised: &Record, note: &Note, _: &Facts<'_>) -> Option<String> {
     let words =
         ["Missing optional dependency", "Unable to find a usable engine", "pip install", "No module named"];
@@ -97,7 +97,7 @@ fn no_network(_: &Record, note: &Note, facts: &Facts<'_>) -> Option<String> {
 
 fn standard_input(raised: &Record, _: &Note, _: &Facts<'_>) -> Option<String> {
     (is(raised, &["EOFError"]) && raised.text.contains("reading a line")).then(|| {
-        "nobody answers `input()` in the sandbox: send the lines that it reads in the field `stdin`, or put the values \
+        "`input()` has no interactive user in the sandbox: send the lines that it reads in the field `stdin`, or put the values \
          into the program"
             .to_owned()
     })
@@ -169,7 +169,7 @@ fn disk(_: &Record, note: &Note, facts: &Facts<'_>) -> Option<String> {
 }
 
 fn terminal(raised: &Record, _: &Note, _: &Facts<'_>) -> Option<String> {
-    // ENOTTY; curses and termios have words of their own.
+    // ENOTTY; curses and termios have their own messages.
     let none = raised.errno == 25
         || (raised.type_name.starts_with("termios.") || raised.type_name.ends_with("curses.error"))
         || raised.text.contains("Inappropriate ioctl for device");
@@ -182,7 +182,7 @@ fn locale(raised: &Record, _: &Note, _: &Facts<'_>) -> Option<String> {
     })
 }
 
-/// Nothing is known of the exception, but the kernel counted something that the program should hear of.
+/// The exception tells nothing, but the kernel counted something that the program's author should know.
 fn counted(facts: &Facts<'_>) -> Option<String> {
     (facts.verdict.evidence.oom_kills > 0).then(|| {
         format!(

@@ -1,7 +1,7 @@
-//! What the HTTP API and the command line say of how a program ended.
+//! How the HTTP API and the command line explain the end of a program.
 //!
-//! A [`Verdict`] is a cause with numbers. Here it gets its sentence, a hint, and the names of the settings that raise its limit:
-//! everything that another dialect would say in its own terms. Pure.
+//! A [`Verdict`] is a cause with numbers. This crate adds a sentence, a hint, and the names of the settings that raise its limit:
+//! everything that another API would express in its own terms. Pure.
 
 mod hints;
 mod message;
@@ -15,19 +15,19 @@ use executor::{Cause, OutcomeKind, Verdict};
 /// How an execution ended, in the contract's terms.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outcome {
-    /// In one word.
+    /// The name of the outcome.
     pub kind: OutcomeKind,
     /// The limit that ended it.
     pub limit: Option<LimitHit>,
     /// The signal that ended it, by number.
     pub signal: Option<u8>,
-    /// The refused system call that ended it, by name.
+    /// The blocked system call that ended it, by name.
     pub syscall: Option<String>,
     /// One sentence on what happened; `None` after success.
     pub message: Option<String>,
     /// What the author of the program can do about it.
     pub hint: Option<String>,
-    /// The exception that ended the program, as its interpreter tells it: the program's own word.
+    /// The exception that ended the program, as its interpreter reported it: not trusted.
     pub exception: Option<Exception>,
     /// True only where the same program could succeed if sent again.
     pub retryable: bool,
@@ -35,14 +35,14 @@ pub struct Outcome {
     pub error: Option<String>,
 }
 
-/// An exception that nobody caught.
+/// An uncaught exception.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Exception {
     /// Its qualified name, such as `ValueError` or `json.decoder.JSONDecodeError`.
     pub type_name: String,
     /// First line of its text.
     pub message: String,
-    /// The line of the program, where it came through one.
+    /// The line of the program that it passed through, if any.
     pub line: Option<u32>,
 }
 
@@ -55,14 +55,14 @@ pub struct LimitHit {
     pub value: u64,
     /// `milliseconds`, `bytes`, `processes`, `files`.
     pub unit: &'static str,
-    /// What was used when it was reached, in `unit`, where that was measured.
+    /// The amount used when it was reached, in `unit`, if measured.
     pub used: Option<u64>,
     /// The setting or request field that raises it; empty where the executor has none.
     pub setting: &'static str,
 }
 
 /// Explains how an execution on `executor` ended. `unseen_expression` is the line of an expression at the program's end whose
-/// value nobody saw.
+/// value was not shown.
 #[must_use]
 pub fn outcome(verdict: &Verdict, executor: &str, unseen_expression: Option<u32>) -> Outcome {
     let names = SettingNames::of(executor);

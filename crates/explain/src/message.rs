@@ -1,10 +1,10 @@
-//! One sentence on how a program ended, and what to do about a limit.
+//! One sentence on how a program ended, and a hint for each limit.
 
 use crate::names::{SettingNames, or_raise};
 use executor::note::{Note, Role};
 use executor::{Cause, Limit, SharedMemory, Verdict, verdict::Killed};
 
-/// Characters of the sentence on an exception, with its notes and causes.
+/// Maximum length of the sentence on an exception with its notes and causes, in characters.
 const MESSAGE_CHARS_MAX: usize = 600;
 
 /// What happened; `None` after success.
@@ -50,11 +50,11 @@ pub(crate) fn of(verdict: &Verdict) -> Option<String> {
     })
 }
 
-/// What to do about an end that was not the program's own.
+/// The hint for an end that was not the program's own.
 pub(crate) fn hint(verdict: &Verdict, names: &SettingNames) -> Option<String> {
     Some(match &verdict.cause {
         Cause::Timeout { waited_after: Some(call) } => format!(
-            "it was waiting when its time was up, perhaps for what the sandbox had refused: `{call}`; {}",
+            "it was waiting when its time was up, perhaps for a blocked system call, `{call}`; {}",
             instead_of(call)
         ),
         Cause::Timeout { waited_after: None } => {
@@ -129,7 +129,7 @@ fn out_of_memory(verdict: &Verdict, killed: Killed, shared: Option<SharedMemory>
     }
 }
 
-/// An end by itself with a code that is not 0.
+/// A normal exit with a code other than 0.
 fn exited(note: &Note, code: i32) -> String {
     let Some(raised) = note.raised() else {
         return match note.first(Role::Exit) {
@@ -156,7 +156,7 @@ fn exited(note: &Note, code: i32) -> String {
     shorten(&sentence, MESSAGE_CHARS_MAX)
 }
 
-/// What to do instead of a refused call.
+/// The alternative to a blocked system call.
 fn instead_of(call: &str) -> &'static str {
     match call {
         "socket" | "sendto" => {
@@ -310,6 +310,6 @@ mod tests {
         );
         let refused = Some("socket".to_owned());
         let timeout = verdict(Cause::Timeout { waited_after: refused }, 124, Some((Limit::WallTime, 10_000)));
-        assert!(said(&timeout, "native").1.contains("perhaps for what the sandbox had refused: `socket`"));
+        assert!(said(&timeout, "native").1.contains("perhaps for a blocked system call, `socket`"));
     }
 }

@@ -25,7 +25,7 @@ const NATIVE: SettingNames = SettingNames {
     inodes: "NATIVE_TMP_INODES",
 };
 
-/// Of the executors behind an engine.
+/// Settings of the executors behind an engine.
 const DOCKER: SettingNames = SettingNames {
     memory: "DOCKER_MEMORY",
     memory_total: "",
@@ -37,7 +37,7 @@ const DOCKER: SettingNames = SettingNames {
 const NONE: SettingNames = SettingNames { memory: "", memory_total: "", pids: "", disk: "", inodes: "" };
 
 impl SettingNames {
-    /// Those of an executor, by the name that settings and answers use.
+    /// The settings of an executor, by the name that settings and responses use.
     #[must_use]
     pub fn of(executor: &str) -> &'static Self {
         match executor {
@@ -63,12 +63,12 @@ impl SettingNames {
     }
 }
 
-/// `, or raise SETTING`, where there is one.
+/// `, or raise SETTING`, if there is a setting.
 pub(crate) fn or_raise(setting: &str) -> String {
     if setting.is_empty() { String::new() } else { format!(", or raise {setting}") }
 }
 
-/// ` (SETTING)`, where there is one.
+/// ` (SETTING)`, if there is a setting.
 pub(crate) fn in_brackets(setting: &str) -> String {
     if setting.is_empty() { String::new() } else { format!(" ({setting})") }
 }

@@ -1,10 +1,10 @@
-//! The `error` of an answer: one sentence that a language model can act on. Pure.
+//! The `error` of a response: one sentence that a language model can act on. Pure.
 
 use crate::Outcome;
 use executor::Verdict;
 use support::one_line;
 
-/// Longest sentence in characters: an exception's own text may be a novel.
+/// Maximum length of the sentence in characters: an exception's text may be arbitrarily long.
 const SENTENCE_CHARS_MAX: usize = 2000;
 
 /// What went wrong, and what to do about it; `None` after success.
@@ -23,12 +23,12 @@ pub(crate) fn error(outcome: &Outcome, verdict: &Verdict) -> Option<String> {
     Some(clean_text(&sentence))
 }
 
-/// The hint of a program that ended well with an expression: a notebook would have shown its value.
+/// The hint for a successful program that ends with an expression: a notebook would have shown its value.
 pub(crate) fn unseen_value(line: u32) -> String {
     format!("the value of the last expression (line {line}) is not shown: a script must print it")
 }
 
-/// Cleans every text of an outcome that a program may have had its hand in.
+/// Cleans every text of an outcome that a program may have influenced.
 pub(crate) fn clean(outcome: &mut Outcome) {
     let exception =
         outcome.exception.iter_mut().flat_map(|exception| [&mut exception.type_name, &mut exception.message]);
@@ -37,7 +37,7 @@ pub(crate) fn clean(outcome: &mut Outcome) {
     }
 }
 
-/// One line in which every character shows itself, bounded: the text of an exception is the program's own.
+/// One bounded line in which every character is visible: the text of an exception is under the program's control.
 fn clean_text(sentence: &str) -> String {
     let line = one_line(sentence);
     match line.char_indices().nth(SENTENCE_CHARS_MAX) {

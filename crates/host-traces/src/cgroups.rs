@@ -1,4 +1,4 @@
-//! Control groups of sandboxes, in every hierarchy.
+//! Cgroups of sandboxes, in every hierarchy.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -9,22 +9,22 @@ use std::path::{Path, PathBuf};
 /// Where cgroup file systems are mounted.
 const TOP: &str = "/sys/fs/cgroup";
 
-/// Groups of cells (`c-*`), whoever made them and below whichever parent of ours, those of tests too.
+/// Cgroups of cells (`c-*`) below any parent of ours, whoever created them, including those of tests.
 pub(crate) fn of_cells() -> BTreeSet<PathBuf> {
     let is_cell =
         |group: &PathBuf| group.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"c-"));
     below(Path::new(TOP), |name| name.starts_with("python-sandbox")).into_iter().filter(is_cell).collect()
 }
 
-/// Groups below the parents of instances, without those of a service that lives and of other users: they may work beside
-/// us, and what they make is no leftover of ours.
+/// Cgroups below the parents of instances, except those of running services and of other users: those may work at the
+/// same time, and what they create is not a leftover of ours.
 pub(crate) fn of_nobody_else() -> BTreeSet<PathBuf> {
     of_nobody_else_below(Path::new(TOP))
 }
 
 fn of_nobody_else_below(top: &Path) -> BTreeSet<PathBuf> {
     let found = below(top, is_parent_name);
-    // A service's group is called `i-` and a name that no other has; it is locked in one hierarchy only.
+    // A service's cgroup is called `i-` and a unique name; it is locked in one hierarchy only.
     let others: BTreeSet<OsString> = found
         .iter()
         .filter_map(|group| Some((group, group.file_name()?)))
@@ -34,9 +34,9 @@ fn of_nobody_else_below(top: &Path) -> BTreeSet<PathBuf> {
     found.into_iter().filter(|group| !group.iter().any(|part| others.contains(part))).collect()
 }
 
-/// Every group below one whose name marks it.
+/// Every cgroup below one whose name is marked.
 fn below(top: &Path, is_mark: fn(&str) -> bool) -> BTreeSet<PathBuf> {
-    /// Deeper than systemd nests slices: a user's scope is at six, our cells two below.
+    /// Deeper than systemd nests slices: a user's scope is at level six, our cells two levels below.
     const DEPTH_MAX: usize = 16;
     fn walk(
         directory: &Path,
@@ -62,15 +62,15 @@ fn below(top: &Path, is_mark: fn(&str) -> bool) -> BTreeSet<PathBuf> {
 }
 
 /// Whether a directory has the name of a parent of instances (`cgroup`). A unit `python-sandbox.service`, or the
-/// group beside the parent that takes the service's own processes, has not: what appears there is no leftover.
+/// cgroup of the service's own processes beside the parent, does not: what appears there is not a leftover.
 fn is_parent_name(name: &str) -> bool {
     let rest = name.strip_prefix("python-sandbox");
     let is_of_user = |uid: &str| !uid.is_empty() && uid.bytes().all(|byte| byte.is_ascii_digit());
     rest.is_some_and(|rest| rest.is_empty() || rest.strip_prefix("-u").is_some_and(is_of_user))
 }
 
-/// Whether the group is none of ours: another user's, which cannot even be opened, or that of a service that lives,
-/// which keeps a lock on it (`cgroup`).
+/// Whether the cgroup belongs to someone else: to another user, then it cannot even be opened, or to a running service,
+/// which holds a lock on it (`cgroup`).
 fn is_anothers(group: &Path) -> bool {
     match File::open(group) {
         Ok(dir) => matches!(dir.try_lock_shared(), Err(TryLockError::WouldBlock)),

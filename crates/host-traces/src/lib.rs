@@ -1,8 +1,8 @@
-//! What sandboxes could leave on a host: processes, mounts, control groups, network namespaces; and the memory that
+//! Possible leftovers of sandboxes on a host: processes, mounts, cgroups, network namespaces; and the memory that
 //! processes use.
 //!
-//! [`Traces`] before and after tell what was left. Doctor and bench look at what this process made ([`Scope::Own`]), since
-//! other services may work beside them; tests that own the host look at all of it ([`Scope::Host`]).
+//! The difference between [`Traces`] before and after shows the leftovers. Doctor and bench look only at what this process
+//! created ([`Scope::Own`]), since other services may run at the same time; tests look at the whole host ([`Scope::Host`]).
 
 mod cgroups;
 mod memory;

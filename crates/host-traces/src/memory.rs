@@ -3,20 +3,20 @@
 use cgroup::{host_memory_bytes, memory_bytes_in};
 use std::fs;
 
-/// Proportional memory of a process in bytes: its own pages, and its share of those that it has together with others.
-/// `None` when it is gone or may not be looked at.
+/// Proportional memory (PSS) of a process in bytes: its own pages, and its share of pages that it shares with others.
+/// `None` if it is gone or may not be inspected.
 #[must_use]
 pub fn pss_bytes(pid: u32) -> Option<u64> {
     memory_bytes_in(&fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?, "Pss")
 }
 
-/// Resident memory of a process in bytes. `None` when it is gone.
+/// Resident memory (RSS) of a process in bytes. `None` if it is gone.
 #[must_use]
 pub fn rss_bytes(pid: u32) -> Option<u64> {
     memory_bytes_in(&fs::read_to_string(format!("/proc/{pid}/status")).ok()?, "VmRSS")
 }
 
-/// Memory of the machine that programs could still have, in bytes.
+/// Available memory of the machine in bytes.
 #[must_use]
 pub fn available_bytes() -> Option<u64> {
     host_memory_bytes("MemAvailable")
@@ -28,7 +28,7 @@ pub fn total_bytes() -> Option<u64> {
     host_memory_bytes("MemTotal")
 }
 
-/// Bytes as MiB, for people.
+/// Bytes as MiB, for display.
 #[must_use]
 pub fn mib(bytes: u64) -> f64 {
     bytes as f64 / f64::from(1 << 20)

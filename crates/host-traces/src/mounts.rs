@@ -14,14 +14,14 @@ pub(crate) fn all() -> BTreeSet<String> {
         .collect()
 }
 
-/// Those where sandboxes make theirs. Others come and go on a host with users and container engines.
+/// Those at the mount points that sandboxes use. Others come and go on a host with users and container engines.
 pub(crate) fn where_sandboxes_mount(rootfs: &Path) -> BTreeSet<String> {
     let point = |mount: &str| mount.split(' ').next().map(str::to_owned).unwrap_or_default();
     all().into_iter().filter(|mount| is_of_sandbox(Path::new(&point(mount)), rootfs)).collect()
 }
 
 fn is_of_sandbox(point: &Path, rootfs: &Path) -> bool {
-    /// What a cell mounts once it has moved into the runtime's tree.
+    /// The mount points of a cell after it has moved into the runtime's tree.
     const INSIDE: [&str; 5] = ["/", "/dev", "/proc", "/sys", "/tmp"];
     point.starts_with(rootfs) || INSIDE.iter().any(|inside| point == Path::new(inside))
 }

@@ -1,10 +1,10 @@
-//! Processes: who is below whom (proc_pid_stat(5)), and which of a host are sandboxes'.
+//! Processes: their tree (proc_pid_stat(5)), and which ones on a host belong to sandboxes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::PathBuf;
 
-/// The least user id that only programs in sandboxes have.
+/// The lowest user id that is reserved for programs in sandboxes.
 const SANDBOX_UID_MIN: u32 = 0x7000_0000;
 
 /// A process.
@@ -16,7 +16,7 @@ pub struct Process {
     pub parent: u32,
 }
 
-/// All processes below one, at any depth, as far as they live; in no order.
+/// All living processes below one, at any depth, in no order.
 #[must_use]
 pub fn descendants(of: u32) -> Vec<Process> {
     below(&all(), of)
@@ -46,7 +46,7 @@ fn below(all: &[Process], of: u32) -> Vec<Process> {
     }
     let (mut found, mut waiting) = (Vec::new(), vec![of]);
     while let Some(parent) = waiting.pop() {
-        // Taken out: ids that change hands while we look can then make no ring.
+        // Removed, so that pids that are reused meanwhile cannot form a cycle.
         for child in children.remove(&parent).unwrap_or_default() {
             waiting.push(child.pid);
             found.push(child);
@@ -55,13 +55,13 @@ fn below(all: &[Process], of: u32) -> Vec<Process> {
     found
 }
 
-/// The parent in a process's `stat`. Its name in brackets may hold anything; the fields go on after the last bracket.
+/// The parent in a process's `stat`. The name in brackets may contain anything; the fields continue after the last bracket.
 fn parent_in(stat: &str) -> Option<u32> {
     stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()
 }
 
-/// All processes of the host that are a sandbox's or a helper's, as `PID NAME`: by a user id that only programs have, or by
-/// the name of the guest agent or the monitor.
+/// All processes of the host that belong to a sandbox or are helpers, as `PID NAME`: by a user id that is reserved for
+/// programs, or by the name of the guest agent or the monitor.
 pub(crate) fn of_sandboxes() -> BTreeSet<String> {
     directories()
         .filter_map(|(pid, path)| {
@@ -74,14 +74,14 @@ pub(crate) fn of_sandboxes() -> BTreeSet<String> {
             };
             let uid: u32 = field("Uid:")?.parse().ok()?;
             let name = field("Name:")?;
-            // The agent runs from memory; the link to its executable is unreadable for others, its name is not.
+            // The agent runs from memory; the link to its executable is not readable for other users, its name is.
             let is_one = uid >= SANDBOX_UID_MIN || ["sandbox-agent", "sandbox-monitor"].contains(&name);
             is_one.then(|| format!("{pid} {name}"))
         })
         .collect()
 }
 
-/// Network namespaces that processes of the host are in, as far as they may be looked at.
+/// Network namespaces of the host's processes, as far as they may be inspected.
 pub(crate) fn network_namespaces() -> BTreeSet<PathBuf> {
     directories().filter_map(|(_, path)| fs::read_link(path.join("ns/net")).ok()).collect()
 }

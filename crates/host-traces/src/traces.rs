@@ -1,4 +1,4 @@
-//! What there is of sandboxes on this host at one moment, and what is new since another.
+//! A snapshot of the sandboxes' traces on this host, and the difference between two.
 
 use crate::{cgroups, mounts, processes};
 use std::collections::BTreeSet;
@@ -6,19 +6,19 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Pause between two looks at a host that is to become clean.
+/// Pause between two looks while waiting for a clean host.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// Where to look.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Scope {
-    /// At what this process may have made, with the root file system that its sandboxes mount on. Services that work beside it
-    /// are left out.
+    /// At what this process may have created, with the root file system that its sandboxes mount on. Other services are
+    /// ignored.
     Own {
-        /// The runtime's tree; empty where there is none.
+        /// The runtime's tree; empty if there is none.
         rootfs: PathBuf,
     },
-    /// At the whole host: every sandbox of everyone, every mount of this mount namespace, every network namespace.
+    /// At the whole host: every sandbox of every user, every mount of this mount namespace, every network namespace.
     Host,
 }
 
@@ -31,12 +31,12 @@ pub struct Traces {
     /// Mount points with their types.
     mounts: BTreeSet<String>,
     groups: BTreeSet<PathBuf>,
-    /// How many there are; always 0 in the scope [`Scope::Own`].
+    /// Their number; always 0 in the scope [`Scope::Own`].
     network_namespaces: usize,
 }
 
 impl Traces {
-    /// Looks now.
+    /// Takes a snapshot.
     #[must_use]
     pub fn now(scope: Scope) -> Self {
         match &scope {
@@ -69,14 +69,14 @@ impl Traces {
         Self::now(Scope::Host)
     }
 
-    /// What is there now and was not when this was taken, in words, each with its kind first: `process`, `mount`,
-    /// `control group`. Empty when the host is clean.
+    /// What exists now and did not when this was taken, as text that begins with its kind: `process`, `mount`,
+    /// `cgroup`. Empty if the host is clean.
     #[must_use]
     pub fn left(&self) -> Vec<String> {
         self.left_after(Duration::ZERO)
     }
 
-    /// [`Traces::left`], after a wait of up to `time_max` for it to go away.
+    /// [`Traces::left`], after waiting up to `time_max` for it to become empty.
     #[must_use]
     pub fn left_after(&self, time_max: Duration) -> Vec<String> {
         let deadline = Instant::now() + time_max;
@@ -94,7 +94,7 @@ impl Traces {
         left.extend(self.processes.difference(&before.processes).map(|process| format!("process {process}")));
         left.extend(self.mounts.difference(&before.mounts).map(|mount| format!("mount {mount}")));
         let groups = self.groups.difference(&before.groups);
-        left.extend(groups.map(|group| format!("control group {}", group.display())));
+        left.extend(groups.map(|group| format!("cgroup {}", group.display())));
         if let Some(more @ 1..) = self.network_namespaces.checked_sub(before.network_namespaces) {
             left.push(format!("{more} more network namespaces"));
         }
@@ -136,7 +136,7 @@ mod tests {
         let left = [
             "process 7 sandbox-agent",
             "mount /dev devtmpfs",
-            "control group /sys/fs/cgroup/python-sandbox/i-1/c-1",
+            "cgroup /sys/fs/cgroup/python-sandbox/i-1/c-1",
             "1 more network namespaces",
         ];
         assert_eq!(now.beyond(&before), left);

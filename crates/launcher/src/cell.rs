@@ -1,10 +1,9 @@
-//! The first process of a cell, from its clone to its end.
+//! The first process of a native sandbox, from its clone to its end.
 //!
 //! ```text
-//! launcher ──clone──> join cgroups ──> mounts ──> drop rights ──> filter ──> serve one execution ──> exit
+//! launcher ──clone──> join cgroups ──> mounts ──> drop privileges ──> filter ──> serve executions ──> exit
 //! ```
-//! When it ends, the kernel kills whatever else is in its pid namespace, and its mounts vanish with the last of
-//! them.
+//! When it ends, the kernel kills everything else in its pid namespace, and its mounts disappear with the last process.
 
 use crate::message::{CreateCell, LauncherConfig};
 use agent::{Channel, Context, Filter, Origin, Place, serve};
@@ -15,32 +14,32 @@ use seccomp::Insn;
 use std::io;
 use std::os::fd::OwnedFd;
 
-/// Uid and gid that an ordinary user has inside its cells.
+/// Uid and gid in the sandboxes of an unprivileged service.
 pub(crate) const ROOTLESS_ID: u32 = 1000;
 
-/// One step of making a cell, in the order of [`CELL_STEPS`].
+/// One step of creating a sandbox, in the order of [`CELL_STEPS`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CellStep {
-    /// The cell ends with its launcher.
+    /// The sandbox ends with its launcher.
     TieToLauncher,
-    /// The cgroups in which it was not created.
+    /// Join the cgroups in which it was not created.
     JoinCgroups,
-    /// A cgroup namespace, from where it is now.
+    /// A cgroup namespace, rooted at its current cgroups.
     MakeCgroupNamespace,
-    /// The host's name, as the program sees it.
+    /// The host name that the program sees.
     NameHost,
     /// The root, `/dev`, `/proc` and `/tmp`.
     Mount,
-    /// The launcher's protection from the out-of-memory killer is taken off.
+    /// Remove the launcher's protection from the out-of-memory killer.
     ResetOomScore,
-    /// Only the agent's capabilities are left, and exec gives none.
+    /// Keep only the agent's capabilities; exec adds none.
     DropRights,
-    /// The agent's filter of system calls.
+    /// The agent's seccomp filter.
     FilterCalls,
 }
 
-/// All steps in their order: the rights go when nothing needs them any more, and the filter refuses most of what the steps
-/// before it do.
+/// All steps in order: privileges are dropped once no later step needs them, and the filter comes last because it
+/// blocks most of what the steps before it do.
 pub const CELL_STEPS: [CellStep; 8] = [
     CellStep::TieToLauncher,
     CellStep::JoinCgroups,
@@ -53,7 +52,7 @@ pub const CELL_STEPS: [CellStep; 8] = [
 ];
 
 impl CellStep {
-    /// What the step does, in the infinitive: what a `Fault` says and what a test lets fail.
+    /// What the step does, in the infinitive: the `step` of a `Fault`, and of a failure injected by a test.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -63,42 +62,42 @@ impl CellStep {
             Self::NameHost => "name the host",
             Self::Mount => "mount",
             Self::ResetOomScore => "reset the out-of-memory score",
-            Self::DropRights => "drop rights",
+            Self::DropRights => "drop privileges",
             Self::FilterCalls => "filter the agent's system calls",
         }
     }
 }
 
-/// What the launcher knows of a cell's walls.
+/// What the launcher provides for a sandbox's isolation.
 pub(crate) struct Walls<'a> {
-    /// The filter of the program.
+    /// The program's filter.
     pub(crate) program: &'a Filter,
-    /// The filter of the agent.
+    /// The agent's filter.
     pub(crate) agent: &'a [Insn],
     /// The launcher is protected from the out-of-memory killer.
     pub(crate) protected: bool,
-    /// What the cell's root is made of.
+    /// The parts of the sandbox's root.
     pub(crate) stage: Stage,
 }
 
-/// A cell whose first process this is.
+/// A sandbox, whose first process this is.
 pub(crate) struct Cell<'a> {
-    /// What all cells have in common.
+    /// What all sandboxes have in common.
     pub(crate) config: &'a LauncherConfig,
     pub(crate) walls: Walls<'a>,
     pub(crate) request: &'a CreateCell,
-    /// Its control groups.
+    /// The sandbox's cgroups.
     pub(crate) groups: CellGroups,
-    /// It was created in its v2 group.
+    /// Whether it was created in its v2 cgroup.
     pub(crate) was_born_inside: bool,
 }
 
 impl Cell<'_> {
-    /// Makes the cell and serves one execution over `stream`, with an interpreter of the `template` at the other end of
-    /// its socket. Returns when the cell is used up; the process must exit then.
+    /// Sets up the sandbox and serves its executions over `stream`, with an interpreter from the template at the other
+    /// end of the `template` socket. Returns when the sandbox has ended; the process must exit then.
     ///
     /// # Errors
-    /// When the host went away or the cell is broken.
+    /// When the host is gone or the sandbox is broken.
     pub(crate) fn run(
         self,
         proof: &SingleThreaded,
@@ -147,7 +146,7 @@ impl Cell<'_> {
                 rustix::system::sethostname(b"sandbox").map_err(|errno| refused(errno.into()))
             }
             CellStep::Mount => self.mount(),
-            // The launcher's protection is not for what it starts.
+            // The launcher's protection must not extend to programs.
             CellStep::ResetOomScore if self.walls.protected => confine::reset_oom_score(),
             CellStep::ResetOomScore => Ok(()),
             CellStep::DropRights => {

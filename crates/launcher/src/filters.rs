@@ -1,7 +1,7 @@
-//! The filters of system calls of everything that the launcher starts.
+//! The seccomp filters of everything that the launcher starts.
 //!
-//! They are compiled by the launcher's parent and come through a pipe: to read policies takes some hundred pages of
-//! memory, and each cell, which is a copy of the launcher, would pay for every one of those that it writes to.
+//! The launcher's parent compiles them and sends them through a pipe: parsing the policies takes some hundred pages of
+//! memory, and each sandbox, a copy of the launcher, would pay for every one of those pages that it writes to.
 
 use agent::{Filter, ProgramConfig};
 use seccomp::{Helper, INSTRUCTIONS_MAX, Insn};
@@ -11,7 +11,7 @@ use std::os::fd::OwnedFd;
 /// Bytes of one instruction: `struct sock_filter`.
 const INSN_BYTES: usize = 8;
 
-/// All of them.
+/// The filters of the launcher and of what it starts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Filters {
     pub(crate) launcher: Vec<Insn>,
@@ -20,13 +20,13 @@ pub(crate) struct Filters {
     pub(crate) program: Filter,
 }
 
-/// The filter of one helper.
+/// Compiles the filter of one helper.
 pub(crate) fn of_helper(helper: Helper) -> io::Result<Vec<Insn>> {
     Ok(helper.filter().map_err(io::Error::other)?.instructions().to_vec())
 }
 
 impl Filters {
-    /// Compiles them.
+    /// Compiles all filters.
     pub(crate) fn compile(config: &ProgramConfig) -> io::Result<Self> {
         Ok(Self {
             launcher: of_helper(Helper::Launcher)?,
@@ -52,10 +52,10 @@ impl Filters {
         std::fs::File::from(to).write_all(&bytes)
     }
 
-    /// Reads them.
+    /// Reads the filters written by [`Filters::send`].
     ///
     /// # Errors
-    /// `UnexpectedEof` when whoever compiles them failed.
+    /// `UnexpectedEof` when compiling them failed in the sender.
     pub(crate) fn receive(from: OwnedFd) -> io::Result<Self> {
         let mut from = std::fs::File::from(from);
         let mut filter = || -> io::Result<Vec<Insn>> {

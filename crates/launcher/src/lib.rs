@@ -1,12 +1,12 @@
-//! The launcher of the native executor: the process between the service and its cells.
+//! The launcher of the native executor: the process between the service and its sandboxes.
 //!
 //! ```text
-//! executor-native ── packets: message ──> run ──┬── clone ──> cell: first process of a cell, the agent
-//!                                               └── clone ──> template: an interpreter that forks into cells
+//! executor-native ── packets: message ──> run ──┬── clone ──> cell: first process of a sandbox, the agent
+//!                                               └── clone ──> template: an interpreter that forks into sandboxes
 //! ```
-//! The executor uses the messages, the packets and the names of the steps; the executable of this crate is what it
-//! starts. It is an executable of its own, without the service's code, because it forks: it is single-threaded, and each
-//! cell is a copy of it.
+//! The executor uses the messages, the packets and the names of the steps, and starts the executable of this crate.
+//! That is a separate executable, without the service's code, because it forks: it is single-threaded, and each sandbox
+//! starts as a copy of it.
 
 mod cell;
 mod filters;

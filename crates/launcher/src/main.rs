@@ -4,8 +4,8 @@ use std::io;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    // Run from memory its name would be the number of a descriptor. Each cell's agent is a clone of this process and keeps
-    // the name: both are `sandbox-agent`, as in a container.
+    // Run from memory, the process would be named after a descriptor number. Each sandbox's agent is a clone of this
+    // process and keeps the name: both are `sandbox-agent`, as in a container.
     let _ = rustix::thread::set_name(c"sandbox-agent");
     let control = confine::control_descriptor().map_err(|error| {
         let text = format!(
@@ -17,7 +17,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => ExitCode::SUCCESS,
         Err(error) => {
-            // The service logs what comes here.
+            // The service logs this.
             let text = format!("sandbox-launcher: {error}\n");
             let _ = io::Write::write_all(&mut io::stderr(), text.as_bytes());
             ExitCode::FAILURE

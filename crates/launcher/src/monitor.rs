@@ -1,8 +1,8 @@
-//! The launcher's parent: stays outside of the pid namespace whose first process the launcher is.
+//! The launcher's parent, which stays outside the pid namespace whose first process is the launcher.
 //!
-//! A pid namespace holds what a process forks, never the process itself (pid_namespaces(7)), so whoever makes one stays
-//! behind. What stays has no right, no file and no work but to see to it that the launcher, and with it every process of
-//! its namespace, ends when the service does, even if the launcher is stopped or stuck.
+//! A new pid namespace contains a process's children, never the process itself (pid_namespaces(7)), so the process that
+//! creates one stays outside. It has no privileges, no files and a single task: to end the launcher, and with it every
+//! process of its namespace, when the service ends, even if the launcher is stopped or stuck.
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
@@ -12,15 +12,15 @@ use std::convert::Infallible;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
-/// Time that the launcher has for its end after the service's.
+/// Time for the launcher to end after the service has.
 const END_TIME: Timespec = Timespec { tv_sec: 2, tv_nsec: 0 };
 
-/// Waits for the end of the launcher or of the service, then ends the launcher, and this process.
+/// Waits for the launcher or the service to end, then ends the launcher and this process.
 ///
 /// # Errors
-/// A right that could not be given up. The launcher dies with this process.
+/// A privilege that could not be dropped. The launcher dies with this process.
 pub(crate) fn watch(control: &OwnedFd, launcher: &OwnedFd, filter: &[Insn]) -> io::Result<Infallible> {
-    // Another name than the launcher's, and short enough for the kernel to keep whole.
+    // Distinct from the launcher's name, and short enough not to be truncated by the kernel.
     let _ = rustix::thread::set_name(c"sandbox-monitor");
     let null = confine::null_device()?;
     for number in 0..=2 {
@@ -28,7 +28,7 @@ pub(crate) fn watch(control: &OwnedFd, launcher: &OwnedFd, filter: &[Insn]) -> i
     }
     drop(null);
     rustix::process::chdir("/")?;
-    // The launcher has the same user, or is of a user namespace of ours: to kill it takes no right.
+    // The launcher has the same user, or is in a child user namespace: killing it needs no capability.
     confine::keep_only(rustix::thread::CapabilitySet::empty())?;
     confine::refuse_new_privileges()?;
     confine::hide_from_others()?;

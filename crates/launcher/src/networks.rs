@@ -1,32 +1,34 @@
-//! The cells' network namespaces: one for each living cell, and those of dead ones for the next.
+//! The sandboxes' network namespaces: one per running sandbox, and those of dead sandboxes for reuse.
 //!
-//! The kernel needs half a millisecond to make an empty one, and as much to take it down. A cell leaves no trace in
-//! its own: its rights over it are gone before any program comes, the only sockets that it can make are local ones, and
-//! one that holds a socket still, though the last process of its cell is dead, is not used again: a program can leave
-//! one, with an abstract name, to the kernel's garbage collector. No two living cells ever share one.
+//! The kernel needs half a millisecond to create an empty one, and as long to destroy it. A sandbox leaves nothing
+//! behind in its own: its privileges over it are dropped before any program arrives, and it can create only local
+//! sockets. A namespace that still holds a socket after the last process of its sandbox has died is not reused: a
+//! program can leave one, with an abstract name, to the kernel's garbage collector. Two running sandboxes never share
+//! one.
 
 use confine::{LocalSockets, enter_network, new_network};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-/// Unused ones that are kept.
+/// Most unused namespaces kept.
 const SPARE_MAX: usize = 32;
 
-/// All of one launcher.
+/// The network namespaces of one launcher.
 #[derive(Debug, Default)]
 pub(crate) struct Networks {
     spare: Vec<OwnedFd>,
     used: Vec<Used>,
-    /// To see that one is empty.
+    /// To check that a namespace is empty.
     sockets: Option<LocalSockets>,
-    /// This kernel, or our rights, give no descriptor of one, or no sight of its sockets: each cell makes its own.
+    /// The kernel, or a lack of privileges, allows no descriptor of a namespace or no view of its sockets: each sandbox
+    /// creates its own.
     refused: bool,
 }
 
 #[derive(Debug)]
 struct Used {
-    /// The cell's first process. It is dead only when all of its cell is (pid_namespaces(7)).
+    /// The sandbox's first process, which is dead only when the whole sandbox is (pid_namespaces(7)).
     process: OwnedFd,
     network: OwnedFd,
 }
@@ -37,8 +39,8 @@ impl Networks {
         Self { refused: sockets.is_none(), sockets, ..Self::default() }
     }
 
-    /// Moves this process into a namespace that nothing uses, which the next cell then inherits. `None` when the cell
-    /// has to make its own.
+    /// Moves this process into an unused namespace, which the next sandbox inherits. `None` when the sandbox must
+    /// create its own.
     pub(crate) fn enter_unused(&mut self) -> Option<OwnedFd> {
         if self.refused {
             return None;
@@ -60,15 +62,15 @@ impl Networks {
         network.ok()
     }
 
-    /// Notes that a cell has it. Without a descriptor of the cell's process nobody would know when that ends, and the
-    /// namespace is not used again.
+    /// Records that a sandbox uses the namespace. Without a descriptor of the sandbox's process its end would go
+    /// unnoticed, so the namespace is not reused.
     pub(crate) fn lend(&mut self, network: Option<OwnedFd>, process: BorrowedFd<'_>) {
         if let (Some(network), Ok(process)) = (network, process.try_clone_to_owned()) {
             self.used.push(Used { process, network });
         }
     }
 
-    /// Takes those of dead cells back.
+    /// Reclaims the namespaces of dead sandboxes.
     fn take_back(&mut self) {
         let mut polled: Vec<_> =
             self.used.iter().map(|used| PollFd::new(&used.process, PollFlags::IN)).collect();

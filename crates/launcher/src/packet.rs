@@ -1,4 +1,4 @@
-//! Packets with descriptors over a `SOCK_SEQPACKET` socket: how the native executor talks to its launcher.
+//! Packets with attached descriptors over a `SOCK_SEQPACKET` socket, between the native executor and its launcher.
 
 use crate::message::{PACKET_BYTES_MAX, PACKET_DESCRIPTORS_MAX};
 use rustix::net::{
@@ -10,7 +10,7 @@ use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-/// Sends one message with `descriptors` beside it.
+/// Sends one message with `descriptors` attached.
 ///
 /// # Errors
 /// sendmsg(2); EPIPE when the other end is gone.
@@ -32,10 +32,10 @@ pub fn send_packet<T: Serialize>(
 /// Waits for one message. `None` when the other end is gone.
 ///
 /// # Errors
-/// recvmsg(2); `InvalidData` when it is no such message; EMFILE when it was, but not all of its descriptors fitted.
+/// From recvmsg(2); `InvalidData` for an invalid message; EMFILE when not all of its descriptors fitted.
 pub fn receive_packet<T: DeserializeOwned>(socket: impl AsFd) -> io::Result<Option<(T, Vec<OwnedFd>)>> {
-    // Asked first, for a buffer that fits: one of the largest size would cost the launcher 16 pages with each packet,
-    // since each cell that it forked shares the ones it had.
+    // The length is queried first, for a buffer of that size: the largest buffer would cost the launcher 16 pages with
+    // each packet, since its old pages are shared with each sandbox that it forked.
     let length = loop {
         let (mut nothing, flags) = ([0u8; 0], RecvFlags::PEEK | RecvFlags::TRUNC);
         match rustix::net::recv(&socket, &mut nothing[..], flags) {

@@ -1,17 +1,17 @@
-//! Makes cells for the native executor.
+//! Creates sandboxes for the native executor.
 //!
-//! A small process between the service and its cells: single-threaded, so that it may clone; started from a
-//! sealed image with an empty environment, so that no cell can inherit anything of the service; first process of a pid
-//! namespace, so that nothing that it starts outlives it or sees the host's processes; and moved onto the stage before the
-//! first cell (`confine::enter_stage`), so that the host's files are out of reach for all of them. Then it gives up every
-//! right and every system call that neither it nor what it starts has a use for.
+//! A small process between the service and its sandboxes: single-threaded, so that it may clone; started from a sealed
+//! image with an empty environment, so that no sandbox can inherit anything from the service; first process of a pid
+//! namespace, so that nothing it starts outlives it or sees the host's processes; and moved onto the stage before the
+//! first sandbox (`confine::enter_stage`), so that none of them can reach the host's files. Then it drops every
+//! capability and blocks every system call that neither it nor what it starts needs.
 //!
 //! ```text
-//! service ──start──> join control groups ──> [user namespace] ──> fork into a new pid namespace ──> monitor
-//!                                                                          └──> stage ──> rights ──> filter ──> serve
+//! service ──start──> join cgroups ──> [user namespace] ──> fork into a new pid namespace ──> monitor
+//!                                                                    └──> stage ──> privileges ──> filter ──> serve
 //! ```
-//! It ends when the service's end of the control socket closes, however that happens; each cell sees the end of
-//! its own stream at the same moment and is tied to the launcher's life besides.
+//! It ends when the service's end of the control socket closes, for whatever reason. Each sandbox then sees the end of
+//! its own stream, and is tied to the launcher's life as well.
 
 use crate::cell::{Cell, ROOTLESS_ID, Walls};
 use crate::filters::{self, Filters};
@@ -30,20 +30,20 @@ use seccomp::Helper;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
-/// Steps of making the launcher, in order. Their names are what a test lets fail.
+/// Steps of starting the launcher, in order. Tests make them fail by name.
 pub const LAUNCHER_STEPS: [&str; 6] = [
-    "join the launcher's control groups",
+    "join the launcher's cgroups",
     "make the launcher's pid namespace",
     "move onto the stage",
     "replace the launcher's standard streams",
-    "cut the launcher's rights",
+    "drop the launcher's privileges",
     "filter the launcher's system calls",
 ];
 
 /// Serves requests from `control` until its other end closes.
 ///
 /// # Errors
-/// When the control socket breaks. What the kernel refuses is an answer, not an error.
+/// When the control socket breaks. What the kernel refuses is reported as a reply, not an error.
 pub fn run(control: OwnedFd) -> io::Result<()> {
     let Some((config, beside)) = receive_packet::<LauncherConfig>(&control)? else { return Ok(()) };
     let Launcher { proof, stage, hook, null, filters, protected } = match set_up(&control, &config, beside) {
@@ -60,14 +60,14 @@ pub fn run(control: OwnedFd) -> io::Result<()> {
         let (request, mut descriptors) = match receive_packet::<CreateCell>(socket) {
             Ok(Some(received)) => received,
             Ok(None) => break,
-            // This cell cannot be; others live on.
+            // This sandbox cannot be created; others run on.
             Err(source) if source.raw_os_error() == Some(Errno::MFILE.raw_os_error()) => {
                 send_packet(socket, &reply(&Refused { step: "receive a request", source }), &[])?;
                 continue;
             }
             Err(error) => return Err(error),
         };
-        // One short, a program would run without a limit.
+        // With one missing, a program would run without a limit.
         let groups = request.cgroups as usize + usize::from(request.unified);
         if descriptors.len() != 1 + groups {
             let source = Errno::MFILE.into();
@@ -86,13 +86,13 @@ pub fn run(control: OwnedFd) -> io::Result<()> {
         }
         let network = networks.enter_unused();
         let namespaces = Namespaces::Cell { network: network.is_none() };
-        // Where a cell cannot be born into its group it joins it afterwards, and what is wrong shows there.
+        // If a sandbox cannot be created in its cgroup, it joins it later, and the error is reported there.
         let born = groups.unified.as_ref().and_then(|group| proof.clone_into(namespaces, group.as_fd()).ok());
         let was_born_inside = born.is_some();
         match born.map_or_else(|| proof.clone(namespaces), Ok) {
             Ok(Cloned::Child) => {
-                // The control socket and what belongs to other cells is the launcher's alone, and of the templates
-                // a cell reaches one.
+                // The control socket and the resources of other sandboxes are the launcher's alone, and a sandbox can
+                // reach only one of the templates.
                 control = None;
                 drop((control, networks, network));
                 let template = templates.into_socket(request.template);
@@ -114,7 +114,7 @@ pub fn run(control: OwnedFd) -> io::Result<()> {
                 send_packet(socket, &LauncherReply::Created, &[pidfd.as_fd()])?;
             }
             Ok(Cloned::Parent { pidfd: None, .. }) => {
-                // What the host cannot hold it could not remove: the cell ends with us.
+                // Without a pidfd the host could not remove the sandbox: it ends with the launcher.
                 let source = io::ErrorKind::Unsupported.into();
                 send_packet(socket, &reply(&Refused { step: "hold the sandbox by a pidfd", source }), &[])?;
                 break;
@@ -127,7 +127,7 @@ pub fn run(control: OwnedFd) -> io::Result<()> {
     Ok(())
 }
 
-/// What the launcher works with.
+/// The launcher's state after its set-up.
 struct Launcher {
     proof: SingleThreaded,
     stage: Stage,
@@ -135,7 +135,7 @@ struct Launcher {
     hook: Option<OwnedFd>,
     null: OwnedFd,
     filters: Filters,
-    /// The service has a lowered out-of-memory score, which is not for what the launcher starts.
+    /// The service has a lowered out-of-memory score, which must not extend to what the launcher starts.
     protected: bool,
 }
 
@@ -152,15 +152,15 @@ fn set_up(control: &OwnedFd, config: &LauncherConfig, mut beside: Vec<OwnedFd>) 
     let proof = SingleThreaded::prove()?;
     let joins = usize::try_from(config.cgroups).unwrap_or(usize::MAX);
     let Some(hooks) = beside.len().checked_sub(joins).filter(|hooks| *hooks <= 1) else {
-        // One short, what templates do would not be bounded.
+        // With one missing, the templates would not be limited.
         return Err(Refused { step, source: Errno::MFILE.into() });
     };
     for join in beside.drain(hooks..) {
-        // cgroups(7): zero is the writer itself.
+        // cgroups(7): zero stands for the writing process.
         rustix::io::write(&join, b"0").map_err(|errno| Refused { step, source: errno.into() })?;
     }
     let hook = beside.pop();
-    // The service's may be stricter, and then programs could not read what is made here.
+    // The service's umask may be stricter, and programs could then not read what is created here.
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
     confine::unreaped_children();
     if let Some(user) = config.user_map {
@@ -170,7 +170,7 @@ fn set_up(control: &OwnedFd, config: &LauncherConfig, mut beside: Vec<OwnedFd>) 
             outside_gid: user.gid,
         })?;
     }
-    // By the host's /proc: the stage may have none.
+    // Read from the host's /proc: the stage may have none.
     let protected = confine::is_protected_from_oom();
     let (hook, filters) = become_first_process(next()?, &proof, config, control, hook)?;
     next()?;
@@ -196,9 +196,9 @@ fn set_up(control: &OwnedFd, config: &LauncherConfig, mut beside: Vec<OwnedFd>) 
     Ok(Launcher { proof, stage, hook, null, filters, protected })
 }
 
-/// Returns in the first process of a new pid namespace, with what it was given and the filters. Nothing that it starts, or
-/// those start, can leave that, and all of it ends with this process; none of it sees a process of the host. This one's
-/// parent becomes the monitor.
+/// Returns in the first process of a new pid namespace, with the shared object it was given and the filters. None of
+/// its descendants can leave the namespace or outlive this process, and none sees a process of the host. The calling
+/// process becomes the monitor.
 fn become_first_process(
     step: &'static str,
     proof: &SingleThreaded,

@@ -1,12 +1,12 @@
-//! Templates: interpreters with packages imported, which fork into cells.
+//! Templates: interpreters with imported packages, which fork into sandboxes.
 //!
 //! ```text
-//! launcher ──clone──> own mounts, empty network ──> few rights, filter ──> interpreter: import, freeze, compact, wait
-//!   cell's agent ── request: namespaces, pipes, rules ──> fork ──> in the cell, behind every wall ──> its agent's child
+//! launcher ──clone──> own mounts, empty network ──> few privileges, filter ──> interpreter: import, freeze, compact, wait
+//!   sandbox's agent ── request: namespaces, pipes, rules ──> fork ──> in the sandbox, isolated ──> its agent's child
 //! ```
-//! A template lives in the launcher's pid namespace, or it could not fork into a cell's. It has the rights to enter
-//! cells and no others, no network, and only the runtime before its eyes. It never reads a byte of a program: what
-//! it reads are requests of agents whose cells are still empty.
+//! A template runs in the launcher's pid namespace, or it could not fork into a sandbox's. It has the capabilities to
+//! enter sandboxes and no others, no network, and sees only the runtime. It never reads a byte of a program: it reads
+//! only requests from agents whose sandboxes are still empty.
 
 use crate::message::{LauncherConfig, TemplateConfig};
 use agent::{become_template, prepare_tmp};
@@ -22,20 +22,20 @@ use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-/// A template that died is not started again before this much time is over since its last start: one that cannot
-/// live must not keep a CPU busy. Until then cells start interpreters of their own.
+/// A dead template is not restarted until this long after its last start: one that cannot run must not keep a CPU busy.
+/// Until then sandboxes start their own interpreters.
 const RESTART_PAUSE: Duration = Duration::from_secs(5);
-/// Size of a template's `/tmp`, in bytes, and its inodes: the shared object and what packages write at import.
+/// Size of a template's `/tmp` in bytes, and its inodes: for the shared object and what packages write on import.
 const TMP_BYTES: u64 = 64 * 1024 * 1024;
 const TMP_INODES: u64 = 4096;
-/// Bytes of a dead template's last words that are passed on.
+/// Longest output of a dead template that is passed on, in bytes.
 const WORDS_BYTES_MAX: usize = 4096;
 
-/// All templates of one launcher.
+/// The templates of one launcher.
 #[derive(Debug)]
 pub(crate) struct Templates {
     hook: Option<OwnedFd>,
-    /// Of their system calls.
+    /// Their seccomp filter.
     filter: Vec<Insn>,
     /// The launcher is protected from the out-of-memory killer.
     protected: bool,
@@ -54,12 +54,12 @@ struct Running {
     process: OwnedFd,
     /// The agents' end of its socket.
     socket: OwnedFd,
-    /// What it says on its standard error.
+    /// Its standard error.
     words: OwnedFd,
 }
 
 impl Templates {
-    /// Those of the configuration, none started yet. `hook` is the shared object that they load.
+    /// The configured templates, none started yet. `hook` is the shared object that they load.
     pub(crate) fn new(
         config: &LauncherConfig,
         hook: Option<OwnedFd>,
@@ -71,14 +71,14 @@ impl Templates {
         Self { hook, filter, protected, all: config.templates.iter().map(template).collect() }
     }
 
-    /// Starts every template that does not run; those that died just now get their pause.
+    /// Starts every template that is not running; those that died recently are started after their pause.
     pub(crate) fn start_all(&mut self, proof: &SingleThreaded, config: &LauncherConfig, stage: Stage) {
         for number in 0..self.all.len() {
             self.ensure(proof, config, stage, number, false);
         }
     }
 
-    /// Makes sure that a template runs, if it can. With `renew` it is replaced first.
+    /// Starts a template unless it runs or is paused. With `renew` it is replaced first.
     pub(crate) fn ensure(
         &mut self,
         proof: &SingleThreaded,
@@ -92,7 +92,7 @@ impl Templates {
             && (renew || running.is_dead())
         {
             running.pass_words_on(&template.config.name);
-            // Its socket's last end closes here, or when the agents that wait for it give up.
+            // The last end of its socket closes here, or when the agents waiting for it give up.
             let _ = rustix::process::pidfd_send_signal(&running.process, rustix::process::Signal::KILL);
             template.running = None;
         }
@@ -108,7 +108,7 @@ impl Templates {
         }
     }
 
-    /// Gives up everything but the way to one template, if that runs: for a cell, which must not have more.
+    /// Closes everything except the socket of one template, if that runs: for a sandbox, which must have no more.
     pub(crate) fn into_socket(self, number: Option<u32>) -> Option<OwnedFd> {
         let number = usize::try_from(number?).ok()?;
         self.all.into_iter().nth(number)?.running.map(|running| running.socket)
@@ -125,16 +125,16 @@ impl Running {
         let mut words = [0u8; WORDS_BYTES_MAX];
         let length = rustix::io::read(&self.words, &mut words).unwrap_or(0);
         let text = String::from_utf8_lossy(&words[..length]);
-        let what = if self.is_dead() { "ended" } else { "lives and is replaced" };
+        let what = if self.is_dead() { "ended" } else { "is still running and is replaced" };
         let words = match text.trim() {
-            "" => "without a word".to_owned(),
-            text => format!("with the words {text:?}"),
+            "" => "without output".to_owned(),
+            text => format!("with the output {text:?}"),
         };
         say(&format!("the template `{name}` {what}, {words}"));
     }
 }
 
-/// The service logs what the launcher says on its standard error, line by line.
+/// Writes a message to standard error, which the service logs line by line.
 fn say(text: &str) {
     let _ = io::stderr().write_all(format!("{text}\n").as_bytes());
 }
@@ -149,10 +149,10 @@ fn start(
 ) -> io::Result<Running> {
     let (socket, their_socket) =
         socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
-    // Pipes, as a program has them: the interpreter looks at its streams once, when it starts.
+    // Pipes, as for a program: the interpreter inspects its streams only once, when it starts.
     let (stdin, _) = pipe_with(PipeFlags::CLOEXEC)?;
     let (words, stderr) = pipe_with(PipeFlags::CLOEXEC)?;
-    // Full, it must stop neither the template nor us.
+    // A full pipe must block neither the template nor the launcher.
     rustix::io::ioctl_fionbio(&stderr, true)?;
     rustix::io::ioctl_fionbio(&words, true)?;
     match proof.clone(Namespaces::Shared)? {
@@ -179,13 +179,13 @@ fn start(
     }
 }
 
-/// What stands around a template: its own mounts, no network, few rights. Returns the stage's root.
+/// The template's isolation: its own mounts, no network, few privileges. Returns the stage's root.
 fn set_up(config: &LauncherConfig, stage: Stage, hook: &OwnedFd, protected: bool) -> io::Result<OwnedFd> {
     confine::reset_child_signal();
     confine::die_with_parent()?;
     let own = UnshareFlags::NEWNS | UnshareFlags::NEWNET | UnshareFlags::NEWIPC | UnshareFlags::NEWUTS;
     confine::unshare_namespaces(own)?;
-    // Packages ask for the name while they are imported, and keep it.
+    // Packages ask for the host name while they are imported, and keep it.
     rustix::system::sethostname(b"sandbox")?;
     let root = rustix::fs::open("/", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
     let mounts = CellMounts {
@@ -197,7 +197,7 @@ fn set_up(config: &LauncherConfig, stage: Stage, hook: &OwnedFd, protected: bool
         executable: true,
     };
     confine::mount_cell(&mounts, stage.own_devices)?;
-    // The launcher's protection is not for packages.
+    // The launcher's protection must not extend to packages.
     if protected {
         confine::reset_oom_score()?;
     }
@@ -208,14 +208,15 @@ fn set_up(config: &LauncherConfig, stage: Stage, hook: &OwnedFd, protected: bool
     Ok(root)
 }
 
-/// Writes the shared object to where the runner loads it from.
+/// Writes the shared object to the path from which the runner loads it.
 fn copy_hook(hook: BorrowedFd<'_>) -> io::Result<()> {
     let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
     copy(hook, &mut rustix::fs::open("/tmp/template.so", flags, Mode::from_raw_mode(0o444))?.into())
 }
 
-/// All of `from`, by offsets of our own: templates start side by side, and the descriptor's offset is shared by all of them. Who
-/// used that would miss what another has just read, and its interpreter would load half a shared object and crash.
+/// Copies all of `from`, reading at explicit offsets: templates start concurrently and share the descriptor's offset.
+/// Reading at that offset would miss what another has just read, and the interpreter would load half a shared object
+/// and crash.
 fn copy(from: BorrowedFd<'_>, to: &mut File) -> io::Result<()> {
     let mut chunk = [0u8; 16 * 1024];
     let mut offset = 0u64;

@@ -1,9 +1,9 @@
-//! Users and groups of this machine, from passwd(5) and group(5). Directory services are not asked: that would take the
+//! Users and groups of this machine, from passwd(5) and group(5). Directory services are not asked: that would require the
 //! system's resolver, which a static program cannot load.
 
 use crate::trusted::Trusted;
 
-/// A user in words: with the name where it is known.
+/// A user in a message: with the name if it is known.
 pub(crate) fn user(uid: u32) -> String {
     match name_in(&read("/etc/passwd"), uid) {
         Some(name) => format!("user `{name}` (uid {uid})"),
@@ -11,7 +11,7 @@ pub(crate) fn user(uid: u32) -> String {
     }
 }
 
-/// A group in words.
+/// A group in a message.
 pub(crate) fn group(gid: u32) -> String {
     match name_in(&read("/etc/group"), gid) {
         Some(name) => format!("group `{name}` (gid {gid})"),
@@ -19,7 +19,7 @@ pub(crate) fn group(gid: u32) -> String {
     }
 }
 
-/// Whether only those who are trusted are in the group, as far as this machine's own files say; see the crate.
+/// Whether all members of the group are trusted, as far as this machine's own files say; see the crate.
 pub(crate) fn is_own_group(gid: u32, trusted: &Trusted) -> bool {
     is_own_group_in(&read("/etc/passwd"), &read("/etc/group"), gid, trusted)
 }
@@ -51,7 +51,7 @@ fn is_own_group_in(passwd: &str, group: &str, gid: u32, trusted: &Trusted) -> bo
         })
 }
 
-/// The name of the id in the third field, where both files have it.
+/// The name for the id in the third field, which both files have.
 fn name_in(text: &str, id: u32) -> Option<String> {
     let line = text.lines().find(|line| number(line, 2) == Some(id))?;
     let name: String = field(line, 0)?.chars().filter(|char| !char.is_control()).collect();
@@ -85,9 +85,9 @@ mod tests {
         assert!(own(1000, 0) && own(0, 0), "root's");
         assert!(!own(1001, 1001), "alice is a member");
         assert!(!own(1002, 100), "dora has it too");
-        assert!(!own(1000, 50) && !own(0, 50), "whoever joins it");
+        assert!(!own(1000, 50) && !own(0, 50), "any user may join it");
         assert!(!own(0, 1000), "alice is not root");
-        assert!(!own(1000, 4242), "nobody knows it");
+        assert!(!own(1000, 4242), "it is unknown");
         let joined = GROUP.replace("alice:x:1000:alice", "alice:x:1000:alice,stranger");
         assert!(
             !is_own_group_in(PASSWD, &joined, 1000, &Trusted::user(1000)),

@@ -5,35 +5,35 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-/// Why a file is not to be used.
+/// Why a file must not be used.
 #[derive(Debug, thiserror::Error)]
 pub enum Refusal {
-    /// Somebody else can change it.
+    /// Another user can change it.
     #[error("`{}` can be changed by others: {cause} `{}`{}", path.display(), at.display(), cause.details())]
     Untrusted {
-        /// The file that was asked about.
+        /// The requested file.
         path: PathBuf,
-        /// The part of the way to it where they can: itself, or a directory or link above.
+        /// The part of the path where they can: the file itself, or a directory or link above.
         at: PathBuf,
         /// How.
         cause: Cause,
     },
-    /// It is on a file system in an image file that somebody else can change.
+    /// It is on a file system in an image file that another user can change.
     #[error(
         "`{}` can be changed by others: the file system of `{}` is the image `{}`, and {why}",
         path.display(), at.display(), image.display()
     )]
     Image {
-        /// The file that was asked about.
+        /// The requested file.
         path: PathBuf,
-        /// The part of the way to it where that file system begins.
+        /// The part of the path where that file system begins.
         at: PathBuf,
         /// The image.
         image: PathBuf,
-        /// Who can change it, or why that is not known.
+        /// Who can change it, or why that is unknown.
         why: Box<Refusal>,
     },
-    /// The table of mounts lacks the one that a part of the way is on.
+    /// The table of mounts lacks the mount of a part of the path.
     #[error(
         "failed to find the mount of `{}` in /proc/self/mountinfo, so who mounted it is not known (hint: mount the whole of \
          procfs there: `mount -t proc proc /proc`)", at.display()
@@ -42,31 +42,31 @@ pub enum Refusal {
         /// That part.
         at: PathBuf,
     },
-    /// A file of the system that says who controls a file system cannot be read.
+    /// A system file that says who controls a file system cannot be read.
     #[error(
         "failed to read `{}`, so who controls the file system of `{}` is not known (hint: mount procfs and sysfs: `mount -t proc \
          proc /proc`, `mount -t sysfs sysfs /sys`): {source}", table.display(), at.display()
     )]
     Mounts {
-        /// The part of the way whose file system it is.
+        /// The part of the path on that file system.
         at: PathBuf,
         /// That file.
         table: PathBuf,
-        /// The system's reason.
+        /// The operating system's error.
         source: io::Error,
     },
-    /// A part of the way to it cannot be examined.
+    /// A part of the path cannot be examined.
     #[error("failed to examine `{}`", path.display())]
     Examine {
         /// That part.
         path: PathBuf,
-        /// The system's reason.
+        /// The operating system's error.
         #[source]
         source: io::Error,
     },
 }
 
-/// How somebody else can change a file.
+/// How another user can change a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Cause {
@@ -75,12 +75,12 @@ pub enum Cause {
         /// Their user id.
         uid: u32,
     },
-    /// Everybody may write to it.
+    /// Every user may write to it.
     Everybody {
         /// Its permission bits.
         mode: u32,
     },
-    /// A group may that holds others, or of which that is not known.
+    /// A group may write to it that has other members, or whose members are unknown.
     Group {
         /// The group's id.
         gid: u32,
@@ -96,7 +96,7 @@ pub enum Cause {
     },
     /// Its file system was mounted by or for an ordinary user.
     UserMount,
-    /// Its file system is one that any user may mount.
+    /// Any user may mount its file system.
     UserMountable,
     /// Its owner has no id in this user namespace.
     Unmapped,
@@ -118,13 +118,13 @@ impl fmt::Display for Cause {
 }
 
 impl Cause {
-    /// The mode, and the command that closes it, where one does.
+    /// The mode, and the command that fixes it, if there is one.
     fn details(self) -> String {
         match self {
             Self::Everybody { mode } | Self::Group { mode, .. } => {
-                format!(", mode {mode:04o} (`chmod go-w` closes it)")
+                format!(", mode {mode:04o} (fix: `chmod go-w`)")
             }
-            Self::AccessList => " (`setfacl -b` removes it)".to_owned(),
+            Self::AccessList => " (fix: `setfacl -b`)".to_owned(),
             Self::UserMount => {
                 " (by FUSE, udisks2 or an entry of fstab with `user`; use one that root mounted)".to_owned()
             }

@@ -1,8 +1,8 @@
-//! File systems in image files: who can write to the image writes every inode of them.
+//! File systems in image files: write access to the image means control of every inode in it.
 //!
-//! The kernel's sysfs says which block device is below which (`slaves`), and which file is below a loop device. The path of
-//! that file is as its opener saw it, so an image from another mount namespace may bear the name of a file of ours; an ordinary
-//! user attaches one by way of udisks2 alone, which [`crate::mounts`] knows by its record.
+//! The kernel's sysfs says which block device is below which (`slaves`), and which file is below a loop device. The path of that
+//! file is as its opener saw it, so an image from another mount namespace may have the path of a file of ours; an ordinary user
+//! can attach one only through udisks2, which [`crate::mounts`] recognizes by its record.
 
 use crate::error::Refusal;
 use crate::trusted::Trusted;
@@ -13,13 +13,13 @@ use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-/// Images within images. The path of one may lead into itself, see above.
+/// Maximum nesting of images. The path of one may lead into itself, see above.
 const DEPTH_MAX: u32 = 8;
 
-/// Block devices below one file system: a bound for the loop; arrays of disks have some dozens.
+/// Maximum number of block devices below one file system: a bound for the loop; arrays of disks have some dozens.
 const DEVICES_MAX: usize = 1024;
 
-/// Judges the images that the file system of `at` is made of, given its device, `major:minor`, and source as mountinfo has them.
+/// Checks the images that the file system of `at` consists of, given its device, `major:minor`, and source as in mountinfo.
 pub(crate) fn check(
     (path, at): (&Path, &Path),
     (device, source): (&str, &str),
@@ -27,7 +27,7 @@ pub(crate) fn check(
     depth: u32,
 ) -> Result<(), Refusal> {
     let device = if device.starts_with("0:") { named_by(source) } else { Some(device.to_owned()) };
-    // One without a block device, such as tmpfs or one of a network.
+    // A file system without a block device, such as tmpfs or a network file system.
     let Some(device) = device else { return Ok(()) };
     let known = PathBuf::from("/sys/dev/block").join(device);
     let images =
@@ -50,7 +50,7 @@ pub(crate) fn check(
     Ok(())
 }
 
-/// The device that a source names: btrfs has one, but its mounts have a number of their own.
+/// The device that a source names: btrfs has one, but its mounts have a separate device number.
 fn named_by(source: &str) -> Option<String> {
     let metadata = fs::metadata(Path::new(source).has_root().then_some(source)?).ok()?;
     let number = metadata.rdev();

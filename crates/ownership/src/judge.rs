@@ -1,4 +1,4 @@
-//! Judges one file or directory by its owner and mode.
+//! Checks one file or directory by its owner and mode.
 
 use crate::error::{Cause, Refusal};
 use crate::trusted::Trusted;
@@ -13,25 +13,25 @@ const OTHERS_WRITE: u32 = 0o002;
 const STICKY: u32 = 0o1000;
 const PERMISSION_BITS: u32 = 0o7777;
 
-/// Whether others may make entries in the directory, but not replace those of their neighbours.
+/// Whether others may create entries in the directory, but not replace those of other users.
 pub(crate) fn is_shared_sticky(metadata: &Metadata) -> bool {
     let mode = metadata.mode();
     metadata.is_dir() && mode & STICKY != 0 && mode & (GROUP_WRITE | OTHERS_WRITE) != 0
 }
 
-/// Judges a directory on the way to `path`. One with the sticky bit is good: who owns an entry of it is judged there.
+/// Checks a directory on the way to `path`. One with the sticky bit is valid: the owner of its entry is checked next.
 pub(crate) fn passed(path: &Path, at: &Path, metadata: &Metadata, trusted: &Trusted) -> Result<(), Refusal> {
     owner(path, at, metadata, trusted)?;
     if is_shared_sticky(metadata) { Ok(()) } else { mode(path, at, metadata, trusted) }
 }
 
-/// Judges the end of the way. A directory that others may make entries in is none of ours, sticky or not.
+/// Checks the end of the path. A directory that others may create entries in does not count as ours, sticky or not.
 pub(crate) fn end(path: &Path, at: &Path, metadata: &Metadata, trusted: &Trusted) -> Result<(), Refusal> {
     owner(path, at, metadata, trusted)?;
     mode(path, at, metadata, trusted)
 }
 
-/// Judges by owner alone: all that counts of a link.
+/// Checks only the owner: a link has no other relevant attribute.
 pub(crate) fn owner(path: &Path, at: &Path, metadata: &Metadata, trusted: &Trusted) -> Result<(), Refusal> {
     let uid = metadata.uid();
     if trusted.has(uid) {
@@ -60,7 +60,7 @@ fn mode(path: &Path, at: &Path, metadata: &Metadata, trusted: &Trusted) -> Resul
     Ok(())
 }
 
-/// Whether the file has a list beyond its mode; one that cannot be read counts as there.
+/// Whether the file has a list in addition to its mode; one that cannot be read counts as present.
 fn has_access_list(at: &Path) -> bool {
     let none: &mut [u8] = &mut [];
     // An empty buffer asks for the length.
@@ -71,7 +71,7 @@ fn has_access_list(at: &Path) -> bool {
     }
 }
 
-/// Somebody else can change it, here and in this way.
+/// Another user can change it, here and in this way.
 pub(crate) fn refuse(path: &Path, at: &Path, cause: Cause) -> Result<(), Refusal> {
     Err(Refusal::Untrusted { path: path.to_owned(), at: at.to_owned(), cause })
 }

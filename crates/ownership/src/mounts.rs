@@ -1,20 +1,20 @@
-//! Judges a file system by who made it: an owner of root in an inode says nothing where others make the inodes.
+//! Checks a file system by who mounted it: root as owner of an inode means nothing if others make the inodes.
 //!
-//! In this mount namespace an ordinary user gets a file system mounted by these ways alone, and each leaves a record:
+//! In this mount namespace an ordinary user can get a file system mounted only in these ways, and each leaves a record:
 //!
-//! | way | its content comes from | record |
+//! | means | its content comes from | record |
 //! |---|---|---|
 //! | FUSE, by fusermount3(1) | a process of the user | `user_id=` among the options of the super block, which the helper sets |
-//! | udisks2: removable media, images by way of loop devices | the medium, the image | `uhelper=` in `/run/mount/utab` |
-//! | an entry of fstab(5) with `user` | what the entry names | `user=NAME` in `/run/mount/utab`; without a name where root did it |
-//! | the same with `users`, `owner` or `group` | the same, or what has its label now | none but the entry: mount(8) keeps these out of utab |
+//! | udisks2: removable media, images through loop devices | the medium, the image | `uhelper=` in `/run/mount/utab` |
+//! | an entry of fstab(5) with `user` | what the entry names | `user=NAME` in `/run/mount/utab`; without a name if root did it |
+//! | the same with `users`, `owner` or `group` | the same, or what has its label now | only the entry: mount(8) keeps these out of utab |
 //!
-//! What is mounted in another namespace is not seen from here. Network file systems, 9p and virtiofs take root or an entry of
-//! fstab, so the administrator chose their server; what that lets others do is not looked at. Images: see [`crate::image`].
+//! Mounts in another namespace are not visible from here. Network file systems, 9p and virtiofs take root or an entry of
+//! fstab, so the administrator chose their server; what that lets others do is not checked. Images: see [`crate::image`].
 //!
-//! Where the table of mounts cannot be read, or lacks the mount, nothing is trusted: the kernel always has one, so a /proc
-//! that does not show it is a fault to repair. Only the mount of `/` may be missing, as in a chroot, where it is above the
-//! root: whoever set that root chose this process's program, too.
+//! If the table of mounts cannot be read, or lacks the mount, nothing is trusted: the kernel always has one, so a /proc that does
+//! not show it is an error to repair. Only the mount of `/` may be missing, as in a chroot, where it is above the root: the user
+//! who set that root chose this process's program, too.
 
 use crate::error::{Cause, Refusal};
 use crate::trusted::Trusted;
@@ -27,19 +27,19 @@ use std::path::Path;
 /// Of this process; proc_pid_mountinfo(5).
 const MOUNTINFO: &str = "/proc/self/mountinfo";
 
-/// What mount(8) and udisks2 keep of a mount beside what the kernel does, for each mount point.
+/// The records of mount(8) and udisks2 in addition to the kernel's, for each mount point.
 const UTAB: &str = "/run/mount/utab";
 
 const FSTAB: &str = "/etc/fstab";
 
-/// What is known of mounts.
+/// The tables of mounts.
 struct Tables {
     mountinfo: String,
     utab: String,
     fstab: String,
 }
 
-/// Judges the file system that `at` is on. `depth` counts the images around it.
+/// Checks the file system that `at` is on. `depth` counts the images around it.
 pub(crate) fn check(path: &Path, at: &Path, trusted: &Trusted, depth: u32) -> Result<(), Refusal> {
     let tables = Tables {
         mountinfo: read(at, MOUNTINFO)?,
@@ -84,11 +84,11 @@ impl Tables {
         self.mountinfo.lines().filter_map(Mount::parse)
     }
 
-    /// Why the file system of this mount is not trusted. A file system may be mounted at several places, so the records of all
+    /// Why the file system of this mount is not trusted. A file system may be mounted in several places, so the records of all
     /// of them count.
     fn cause_against(&self, mount: &Mount<'_>, trusted: &Trusted) -> Option<Cause> {
         if ["fuse", "fuseblk"].contains(&mount.kind.split('.').next().unwrap_or_default()) {
-            // The kernel always shows it; its absence is no ground for trust.
+            // The kernel always shows it; without it there is no ground for trust.
             match option(mount.super_options, "user_id").and_then(|uid| uid.parse().ok()) {
                 Some(uid) if trusted.has(uid) => {}
                 Some(uid) => return Some(Cause::FuseMount { uid }),
@@ -117,7 +117,7 @@ impl Tables {
     }
 }
 
-/// The value of `NAME=` among options that commas part.
+/// The value of `NAME=` among comma-separated options.
 fn option<'a>(options: &'a str, name: &str) -> Option<&'a str> {
     options.split(',').find_map(|option| option.strip_prefix(name)?.strip_prefix('='))
 }
@@ -127,7 +127,7 @@ fn field<'a>(line: &'a str, name: &str) -> Option<&'a str> {
     line.split(' ').find_map(|field| field.strip_prefix(name)?.strip_prefix('='))
 }
 
-/// Undoes `\040` for a space and the like, as all three tables write them.
+/// Decodes `\040` for a space and the like, as all three tables write them.
 fn unescape(text: &str) -> String {
     let mut parts = text.split('\\');
     let mut plain = parts.next().unwrap_or_default().as_bytes().to_vec();
@@ -146,7 +146,7 @@ fn unescape(text: &str) -> String {
     String::from_utf8_lossy(&plain).into_owned()
 }
 
-/// The number of the mount that `at` is on. Not found by device: files of btrfs and overlayfs have others than their mount.
+/// The id of the mount that `at` is on. Not found by device: files of btrfs and overlayfs have others than their mount.
 fn mount_id(at: &Path) -> Result<u64, Refusal> {
     let opened = rustix::fs::open(at, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty());
     let opened = opened.map_err(|errno| Refusal::Examine { path: at.to_owned(), source: errno.into() })?;
@@ -164,7 +164,7 @@ fn read_where_there(at: &Path, table: &str) -> Result<String, Refusal> {
     }
 }
 
-/// Any user may have a mount point whose name is no UTF-8; that stops nobody.
+/// Any user may have a mount point whose name is not UTF-8; that must not fail.
 fn read(at: &Path, table: &str) -> Result<String, Refusal> {
     match std::fs::read(table) {
         Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
@@ -172,10 +172,10 @@ fn read(at: &Path, table: &str) -> Result<String, Refusal> {
     }
 }
 
-/// Three tables, parted by NUL: mountinfo, utab and fstab. Users name devices, mount points and labels in them.
+/// Three tables, separated by NUL: mountinfo, utab and fstab. Users choose devices, mount points and labels in them.
 ///
 /// # Panics
-/// When a FUSE mount is trusted that is not root's.
+/// If a FUSE mount is trusted that is not root's.
 #[cfg(fuzzing)]
 pub fn fuzz(text: &str) {
     let mut parts = text.splitn(3, '\0').map(str::to_owned);
@@ -235,7 +235,7 @@ mod tests {
     fn what_a_user_mounted_is_not() {
         assert_eq!(cause(99, 0), Some(Cause::FuseMount { uid: 1001 }));
         assert_eq!(cause(99, 1001), None, "one's own");
-        assert_eq!(cause(100, 0), Some(Cause::UserMount), "nobody is said to serve it");
+        assert_eq!(cause(100, 0), Some(Cause::UserMount), "no user is recorded as serving it");
         assert_eq!(cause(102, 0), Some(Cause::UserMount), "udisks2");
         assert_eq!(cause(103, 0), Some(Cause::UserMount), "the same file system at another place");
         assert_eq!(cause(104, 0), Some(Cause::UserMount), "an entry with `user`");

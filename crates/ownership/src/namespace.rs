@@ -1,11 +1,11 @@
-//! Owners whom the own user namespace does not map: the kernel shows all of them as one id (user_namespaces(7),
-//! "Unmapped user and group IDs"), so root of the host looks like anybody else outside.
+//! Owners that this process's user namespace does not map: the kernel shows all of them as one id (user_namespaces(7),
+//! "Unmapped user and group IDs"), so root of the host looks like any other user outside.
 
 use std::path::Path;
 use std::sync::OnceLock;
 
-/// Directories that root of the host makes and nobody else could: the root of the file system, and what lies directly
-/// below it by the Filesystem Hierarchy Standard, as far as data is kept there.
+/// Directories that only root of the host can have made: the root of the file system, and the directories directly
+/// below it in the Filesystem Hierarchy Standard that hold data.
 const OF_THE_SYSTEM: [&str; 15] = [
     "/",
     "/etc",
@@ -24,7 +24,7 @@ const OF_THE_SYSTEM: [&str; 15] = [
     "/var/lib",
 ];
 
-/// Whether the id stands for owners outside of this user namespace.
+/// Whether the id stands for owners outside this user namespace.
 pub(crate) fn is_unmapped(uid: u32) -> bool {
     static OVERFLOW: OnceLock<Option<u32>> = OnceLock::new();
     let overflow = *OVERFLOW.get_or_init(|| {

@@ -1,4 +1,4 @@
-//! The check on real directories. What belongs to another user takes root to make.
+//! The check on real directories. Files of other users take root to make.
 
 #![allow(clippy::unwrap_used, reason = "a test that fails may panic where it stands")]
 
@@ -7,10 +7,10 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::PathBuf;
 
-/// Nobody: owns nothing on any host.
+/// An id that owns nothing on any host.
 const OTHER: u32 = 65_534;
 
-/// Whether other users' files can be made; skips the test when not.
+/// Whether other users' files can be made; skips the test otherwise.
 fn is_root() -> bool {
     rustix::process::geteuid().is_root() || testkit::skip("files of other users take root to make")
 }
@@ -44,7 +44,7 @@ fn ones_own_file_in_a_shared_directory_with_the_sticky_bit_is_good() {
     fs::write(&file, "").unwrap();
     assert_eq!(check(&file).unwrap(), Found::There);
     assert_eq!(check(&shared.join("nowhere/else")).unwrap(), Found::Missing);
-    // Others may make entries in it, so it is no directory of ours.
+    // Others may create entries in it, so it does not count as ours.
     assert_eq!(cause(&shared), Some((shared.clone(), Cause::Everybody { mode: 0o1777 })));
     mode(&shared, 0o777);
     assert_eq!(cause(&file), Some((shared, Cause::Everybody { mode: 0o777 })));
@@ -75,7 +75,7 @@ fn whoever_can_write_is_named_with_the_place() {
         mode(&at, 0o750);
         assert_eq!(cause(&file), None);
     }
-    // Whose file that is may give it orders, and nobody else.
+    // The owner of that file may control it, and no other user.
     chown(&file, Some(OTHER), None).unwrap();
     assert!(way::check(&file, &Trusted::user(OTHER)).is_ok());
     assert!(way::check(&file, &Trusted::user(OTHER - 1)).is_err());
@@ -106,7 +106,7 @@ fn a_link_counts_by_its_place_and_by_its_target() {
         std::os::unix::fs::lchown(root.join("shared/link"), Some(OTHER), None).unwrap();
         let link = root.join("shared/link");
         assert_eq!(cause(&link), Some((link.clone(), Cause::Owner { uid: OTHER })), "a link of others");
-        // Where only we can replace it, it does not matter who made it.
+        // Where only we can replace it, its owner does not matter.
         std::os::unix::fs::lchown(root.join("good/loop"), Some(OTHER), None).unwrap();
         fs::remove_file(root.join("good/loop")).unwrap();
         symlink("file", root.join("good/loop")).unwrap();
@@ -124,11 +124,11 @@ fn an_access_list_is_refused_where_the_mode_lets_the_group_write() {
     let file = root.join("file");
     fs::write(&file, "").unwrap();
     mode(&file, 0o660);
-    // Root's own group has no other members, or it is refused for those.
+    // Root's own group has no other members; if it has, the check refuses because of them.
     if cause(&file).is_some() {
         return;
     }
-    // Version 2, then (tag, rights, id): the owner, one user, the group, the mask, others (linux/posix_acl_xattr.h).
+    // Version 2, then (tag, permissions, id): the owner, one user, the group, the mask, others (linux/posix_acl_xattr.h).
     let entries: [(u16, u16, u32); 5] =
         [(1, 6, u32::MAX), (2, 6, OTHER), (4, 0, u32::MAX), (16, 6, u32::MAX), (32, 0, u32::MAX)];
     let mut list = 2u32.to_le_bytes().to_vec();
@@ -144,11 +144,11 @@ fn an_access_list_is_refused_where_the_mode_lets_the_group_write() {
     assert_eq!(cause(&file), Some((file, Cause::AccessList)));
 }
 
-/// What a file system looks like that `mount` makes, in a mount namespace of the child that runs the test again; `None` where
-/// this machine cannot.
+/// Checks a file system that `mount` makes, in the mount namespace of a child that runs the test again; `None` if this
+/// machine cannot.
 fn in_own_namespace(name: &str, variable: &str, script: &str) -> Option<String> {
     let place = tempfile::tempdir().unwrap();
-    // utab is the machine's, and other tests read it, so the child has one of its own.
+    // utab belongs to the machine, and other tests read it, so the child has its own.
     let script = format!("mkdir -p /run/mount && mount -t tmpfs none /run/mount && {script} && exec \"$@\"");
     let test = std::env::current_exe().unwrap();
     let ran = std::process::Command::new("unshare")
@@ -197,7 +197,7 @@ fn an_image_is_as_trusted_as_its_file() {
         assert!(matches!(&refused, Refusal::Image { image: named, .. } if *named == image), "{refused}");
         assert!(refused.to_string().contains(&OTHER.to_string()), "{refused}");
         fs::remove_file(&image).unwrap();
-        assert!(matches!(check(&at), Err(Refusal::Image { .. })), "whoever has it open may write to it");
+        assert!(matches!(check(&at), Err(Refusal::Image { .. })), "a process that has it open may write");
     } else if is_root() {
         let script = "mkdir \"$PLACE/at\"; truncate -s 8M \"$PLACE/image\"; mkfs.ext4 -q \"$PLACE/image\" >&2; \
             mount -o loop \"$PLACE/image\" \"$PLACE/at\"";

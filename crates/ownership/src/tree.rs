@@ -1,4 +1,4 @@
-//! Judges a directory with what is in it.
+//! Checks a directory with its contents.
 
 use crate::error::Refusal;
 use crate::trusted::Trusted;
@@ -9,9 +9,9 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-/// Judges the way to a directory, the directory, and what lies at most `depth_max` levels below it (0: nothing). Links in
-/// it are not followed, since the tree is somebody's root file system and they lead elsewhere there; what they lead to in
-/// the tree is judged where it lies. One that is missing is good: it holds no orders.
+/// Checks the path to a directory, the directory, and everything at most `depth_max` levels below it (0: nothing). Links in it
+/// are not followed, since the tree is another root file system and they lead elsewhere there; their targets in the tree are
+/// checked where they are. A missing directory is valid: it controls nothing.
 ///
 /// # Errors
 /// [`Refusal`]: who else can change it or a part of it, or what could not be examined.

@@ -1,4 +1,4 @@
-//! Who may give orders: root, and the user whom this process runs as.
+//! The trusted users: root, and the user that this process runs as.
 
 /// The users whose files are trusted.
 #[derive(Debug, Clone, Copy)]

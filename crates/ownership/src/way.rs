@@ -1,4 +1,4 @@
-//! Goes the way to a file as the kernel does (path_resolution(7)) and judges each part of it.
+//! Follows the path to a file as the kernel does (path_resolution(7)) and checks each part of it.
 
 use crate::error::Refusal;
 use crate::trusted::Trusted;
@@ -10,16 +10,16 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
-/// Symbolic links on one way; the kernel's own bound (path_resolution(7), since Linux 4.2).
+/// Maximum number of symbolic links on one path; the kernel's own limit (path_resolution(7), since Linux 4.2).
 const LINKS_MAX: u32 = 40;
 
-/// What is at the end of a way that nobody else can change.
+/// The result for a path that no other user can change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Found {
-    /// The file or directory, which nobody else can change either.
+    /// The file or directory, which no other user can change either.
     There,
-    /// Nothing. In a directory with the sticky bit, such as `/tmp`, others can still make it, so judge again after
-    /// making it.
+    /// Nothing. In a directory with the sticky bit, such as `/tmp`, others can still create it, so check again after
+    /// creating it.
     Missing,
 }
 
@@ -28,7 +28,7 @@ pub(crate) fn check(path: &Path, trusted: &Trusted) -> Result<Found, Refusal> {
     check_image(path, trusted, 0)
 }
 
-/// The same for an image that `depth - 1` others are in.
+/// The same for an image that is inside `depth - 1` others.
 pub(crate) fn check_image(path: &Path, trusted: &Trusted, depth: u32) -> Result<Found, Refusal> {
     let absolute =
         std::path::absolute(path).map_err(|source| Refusal::Examine { path: path.to_owned(), source })?;
@@ -55,7 +55,7 @@ pub(crate) fn check_image(path: &Path, trusted: &Trusted, depth: u32) -> Result<
             way.enter(next, metadata, is_last)?;
             continue;
         }
-        // A link is never written to, only replaced, by whoever can write to its directory; with the sticky bit
+        // A link is never written to, only replaced, by a user who can write to its directory; with the sticky bit
         // there, by its owner.
         if way.metadata.as_ref().is_some_and(judge::is_shared_sticky) {
             judge::owner(path, &next, &metadata, trusted)?;
@@ -90,11 +90,11 @@ fn steps(path: &Path) -> Vec<Step> {
 }
 
 struct Way<'a> {
-    /// What was asked about.
+    /// The requested path.
     path: &'a Path,
     trusted: &'a Trusted,
     depth: u32,
-    /// How far it is judged.
+    /// How far it has been checked.
     at: PathBuf,
     metadata: Option<Metadata>,
     device: Option<u64>,
@@ -107,7 +107,7 @@ impl Way<'_> {
         self.enter(root, metadata, is_last)
     }
 
-    /// Judges what is no link and goes there.
+    /// Checks a part that is not a link and enters it.
     fn enter(&mut self, at: PathBuf, metadata: Metadata, is_last: bool) -> Result<(), Refusal> {
         if self.device != Some(metadata.dev()) {
             self.device = Some(metadata.dev());

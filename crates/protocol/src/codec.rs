@@ -8,7 +8,7 @@ pub const FRAME_BYTES_MAX: usize = 256 * 1024;
 
 const LENGTH_BYTES: usize = 4;
 
-/// Why bytes from the other side are not a message.
+/// Why bytes from the peer are not a message.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FrameError {
@@ -28,21 +28,21 @@ pub enum FrameError {
     },
 }
 
-/// Encodes `message` with its length in front.
+/// Encodes `message`, prefixed with its length.
 ///
 /// # Errors
-/// As [`append`].
+/// See [`append`].
 pub fn encode<T: Serialize>(message: &T) -> Result<Vec<u8>, FrameError> {
     let mut frame = Vec::new();
     append(&mut frame, message)?;
     Ok(frame)
 }
 
-/// Encodes `message` behind the frames that are in `batch`. Bulk data is copied once.
+/// Appends the encoded `message` to the frames in `batch`. Bulk data is copied once.
 ///
 /// # Errors
-/// [`FrameError::TooLong`] when the message does not fit into one frame: the caller must send bulk data in chunks. `batch` is
-/// as it was then.
+/// [`FrameError::TooLong`] when the message does not fit into one frame: bulk data must be sent in chunks. `batch` is
+/// then unchanged.
 pub fn append<T: Serialize>(batch: &mut Vec<u8>, message: &T) -> Result<(), FrameError> {
     let start = batch.len();
     batch.extend_from_slice(&[0; LENGTH_BYTES]);
@@ -59,7 +59,7 @@ pub fn append<T: Serialize>(batch: &mut Vec<u8>, message: &T) -> Result<(), Fram
     Ok(())
 }
 
-/// What is encoded goes behind what is there: postcard alone takes a buffer whole, and keeps it after an error.
+/// Appends what is encoded to the buffer: postcard alone takes the buffer by value, and keeps it after an error.
 struct Behind<'a>(&'a mut Vec<u8>);
 
 impl Extend<u8> for Behind<'_> {
@@ -75,12 +75,12 @@ impl Extend<u8> for Behind<'_> {
 #[derive(Debug, Default)]
 pub struct Decoder {
     buffer: Vec<u8>,
-    /// Start of what was not yet taken: draining the front for each frame would be quadratic.
+    /// Start of the unread bytes: draining the front for each frame would be quadratic.
     start: usize,
 }
 
 impl Decoder {
-    /// Makes an empty decoder.
+    /// Creates an empty decoder.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -91,8 +91,8 @@ impl Decoder {
         self.room(bytes.len()).extend_from_slice(bytes);
     }
 
-    /// Room for this number of further bytes of the stream, behind what is there: a `read` appends to it without a copy, and
-    /// touches only as much memory as it brings.
+    /// Reserves space for `bytes` more bytes of the stream: a `read` appends to the buffer without a copy, and touches
+    /// only as much memory as it returns.
     pub fn room(&mut self, bytes: usize) -> &mut Vec<u8> {
         if self.start > 0 {
             self.buffer.drain(..self.start);
@@ -102,7 +102,7 @@ impl Decoder {
         &mut self.buffer
     }
 
-    /// Whether a whole frame is held.
+    /// Whether a whole frame has arrived.
     ///
     /// # Errors
     /// [`FrameError::TooLong`], before the frame's bytes arrive. The stream is unusable then.
@@ -110,7 +110,7 @@ impl Decoder {
         Ok(self.frame_bytes()?.is_some_and(|length| self.pending().len() >= LENGTH_BYTES + length))
     }
 
-    /// Takes the next whole message, or `None` when more bytes are needed. Bulk data in it borrows from the decoder.
+    /// Returns the next whole message, or `None` when more bytes are needed. Bulk data in it borrows from the decoder.
     ///
     /// # Errors
     /// The stream is unusable after an error: frames have no resynchronisation, on purpose.
@@ -122,7 +122,7 @@ impl Decoder {
             return Ok(None);
         }
         self.start = end;
-        // Trailing bytes in a frame are refused: a message has exactly one encoding on the wire.
+        // Trailing bytes in a frame are an error: a message has exactly one encoding.
         match postcard::take_from_bytes(&self.buffer[body..end]) {
             Ok((message, [])) => Ok(Some(message)),
             _ => Err(FrameError::Malformed { length }),
@@ -133,7 +133,7 @@ impl Decoder {
         &self.buffer[self.start..]
     }
 
-    /// Announced length of the next frame, where its length bytes are there.
+    /// Announced length of the next frame, if its length bytes have arrived.
     fn frame_bytes(&self) -> Result<Option<usize>, FrameError> {
         let Some(prefix) = self.pending().first_chunk::<LENGTH_BYTES>() else { return Ok(None) };
         let length = u32::from_le_bytes(*prefix) as usize;
@@ -228,7 +228,7 @@ mod tests {
         let before = batch.clone();
         let refused = append(&mut batch, &HostMessage::Stdin { data: &long });
         assert!(matches!(refused, Err(FrameError::TooLong { .. })));
-        assert_eq!(batch, before, "what was there is not lost");
+        assert_eq!(batch, before, "earlier frames are kept");
     }
 
     proptest! {

@@ -1,8 +1,8 @@
-//! A frame of each message, as bytes: the wire format is append-only, and a change shows here.
+//! A frame of each message, as bytes: the wire format is append-only, and this test detects a change.
 
 use crate::*;
 
-/// Golden file: a line for each frame, its name and its bytes in hexadecimal digits.
+/// Golden file: a line per frame, its name and its bytes in hexadecimal.
 const FRAMES: &str = include_str!("../frames.txt");
 
 fn header() -> ExecHeader {

@@ -16,16 +16,16 @@
 //! Start                              ->
 //!                                    <-  Accepted{id}                the input is complete
 //!                                    <-  Started{id}
-//!                                    <-  Output{stream,data}*        while it runs, the first half of the cap
+//!                                    <-  Output{stream,data}*        while it runs: the first half of the cap
 //!  (Interrupt{id} / Cancel{id})      ->
-//!                                    <-  Output{stream,data}*        the program is dead: the last half of the cap
+//!                                    <-  Output{stream,data}*        once the program is dead: the last half
 //!                                    <-  Ended(Report)
 //!                                    <-  File{path,size} FileData* | Skipped{path,reason}
 //!                                    <-  Finished{id, skipped_more}
-//! Begin                              ->  the next one, where the last said `keep`
+//! Begin                              ->  the next execution, if the last one said `keep`
 //! ```
-//! A failure of the agent comes as `Fault{step, detail}` and ends the sandbox. An input file that cannot be put there
-//! comes as `InputRefused` instead of `Accepted`, and ends it too.
+//! A failure of the agent is reported as `Fault{step, detail}` and ends the sandbox. An input file that cannot be
+//! created is reported as `InputRefused` instead of `Accepted`, and ends it too.
 
 mod codec;
 #[cfg(test)]
@@ -35,5 +35,5 @@ mod message;
 pub use codec::{Decoder, FRAME_BYTES_MAX, FrameError, append, encode};
 pub use message::*;
 
-/// Version of the wire format. Host and agent must agree exactly; a sandbox image with another one is refused.
+/// Version of the wire format. Host and agent must agree exactly; a sandbox image with another version is refused.
 pub const PROTOCOL_VERSION: u32 = 7;

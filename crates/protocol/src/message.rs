@@ -1,17 +1,17 @@
-//! The messages. The order of variants and of fields is the wire format. It is append-only: a message is never changed or
-//! removed, new ones are added at the end of their enum, and a field is added by a new message. `frames.txt` holds a frame of
-//! each; the test `frames_stay_as_they_are` fails when one changes.
+//! The messages. The order of variants and of fields is the wire format. It is append-only: a message is never changed
+//! or removed, new ones are added at the end of their enum, and a new field means a new message. `frames.txt` holds a
+//! frame of each; the test `frames_stay_as_they_are` fails when one changes.
 
 use serde::{Deserialize, Serialize};
 
-/// Longest piece of bulk data (code, stdin, file content, output) in one message, in bytes. Large enough that
-/// a 50 MiB file is under a thousand messages, small enough that one never fills a socket buffer for long.
+/// Longest piece of bulk data (code, stdin, file content, output) in one message, in bytes. Large enough that a 50 MiB
+/// file is under a thousand messages, small enough that none fills a socket buffer for long.
 pub const CHUNK_BYTES_MAX: usize = 64 * 1024;
 
 /// Longest path of an input or output file in bytes (`PATH_MAX` of Linux, limits.h).
 pub const PATH_BYTES_MAX: usize = 4096;
 
-/// What the host says. Bulk data is borrowed: encoding copies it into the frame, decoding leaves it there.
+/// Messages from the host. Bulk data is borrowed: encoding copies it into the frame, decoding leaves it there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum HostMessage<'a> {
     /// Announces an execution; its input follows, then [`HostMessage::Start`].
@@ -35,90 +35,91 @@ pub enum HostMessage<'a> {
         /// Exact length in bytes of the content that follows.
         size_bytes: u64,
     },
-    /// A piece of the input file that was opened last.
+    /// A piece of the input file opened last.
     InputData {
         /// At most [`CHUNK_BYTES_MAX`] bytes.
         #[serde(borrow, with = "serde_bytes")]
         data: &'a [u8],
     },
-    /// All input of the execution that was announced last is there: run it.
+    /// All input of the execution announced last has been sent: run it.
     Start,
-    /// End the program now; what it printed and wrote is still returned. One that has ended already is not meant.
+    /// End the program now; its output and files are still returned. No effect on an execution that has ended.
     Cancel {
         /// The execution.
         id: u64,
     },
-    /// Send SIGINT to the program's first process, as Ctrl-C in a terminal does. One that has ended already is not meant.
+    /// Send SIGINT to the program's first process, as Ctrl-C in a terminal does. No effect on an execution that has
+    /// ended.
     Interrupt {
         /// The execution.
         id: u64,
     },
 }
 
-/// An execution.
+/// Announces one execution.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Begin {
-    /// Its number, which the host chooses. Larger than that of the one before in this sandbox.
+    /// Its number, chosen by the host. Larger than the previous one in this sandbox.
     pub id: u64,
     /// How the program is run.
     pub mode: Mode,
     /// Whether another execution may follow. If not, the agent ends after this one, and the sandbox with it.
     pub keep: bool,
-    /// What it may use.
+    /// Its limits and environment.
     pub header: ExecHeader,
 }
 
 /// How a program is run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Mode {
-    /// As a file, by an interpreter of its own: what it left in memory ends with it.
+    /// As a file, by a new interpreter: nothing in memory outlives it.
     Script,
 }
 
-/// What one execution may use and how it is set up.
+/// The limits and the environment of one execution.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExecHeader {
     /// Wall-clock time for the program alone, in milliseconds, from its first instruction.
     pub wall_time_ms_max: u64,
-    /// Bytes kept of each of stdout and stderr: where there are more, the first [`head_bytes`] and the last of them. The
-    /// rest is counted and dropped.
+    /// Bytes kept of each of stdout and stderr: if there are more, the first [`head_bytes`] and the last ones. The rest
+    /// is counted and dropped.
     pub output_bytes_max: u64,
-    /// Bytes that both streams together may write before the program is ended; 0 = no such limit.
+    /// Bytes that both streams together may write before the program is ended; 0 = unlimited.
     pub output_total_bytes_max: u64,
-    /// Bytes of one output file.
+    /// Largest output file in bytes.
     pub file_bytes_max: u64,
-    /// Bytes of all output files together.
+    /// Largest total size of the output files in bytes.
     pub files_total_bytes_max: u64,
-    /// Number of output files.
+    /// Most output files.
     pub file_count_max: u32,
-    /// Environment variables that the program sees besides the runtime's own.
+    /// Environment variables in addition to the runtime's.
     pub env: Vec<(String, String)>,
 }
 
-/// What the agent says. Bulk data is borrowed, as in [`HostMessage`].
+/// Messages from the agent. Bulk data is borrowed, as in [`HostMessage`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum GuestMessage<'a> {
-    /// First message: the sandbox stands and waits.
+    /// First message: the sandbox is ready.
     Ready {
         /// [`crate::PROTOCOL_VERSION`] of the agent.
         version: u32,
-        /// Where the interpreter that waits in it came from.
+        /// Where its interpreter came from.
         interpreter: InterpreterOrigin,
     },
-    /// All input of this execution has arrived. Written to the stream before the program can run, so an execution whose
-    /// stream ends without it did not start, if the stream loses nothing.
+    /// All input of this execution has arrived. Sent before the program can run: if the stream ends without it, and the
+    /// stream loses nothing, the program did not start.
     Accepted {
         /// The execution.
         id: u64,
     },
-    /// An input file could not be put there, for what it is. The program did not run and the sandbox ends.
+    /// An input file could not be created: the request's fault. The program did not run and the sandbox ends.
     InputRefused(InputRefusal),
     /// The program's first instruction is about to run.
     Started {
         /// The execution.
         id: u64,
     },
-    /// What the program printed.
+    /// Output of the program.
     Output {
         /// Which stream.
         stream: OutputStream,
@@ -126,7 +127,7 @@ pub enum GuestMessage<'a> {
         #[serde(borrow, with = "serde_bytes")]
         data: &'a [u8],
     },
-    /// The program and all that it started are dead.
+    /// The program and everything it started are dead.
     Ended(Report),
     /// Opens an output file; its content follows as [`GuestMessage::FileData`].
     File {
@@ -135,7 +136,7 @@ pub enum GuestMessage<'a> {
         /// Exact length in bytes of the content that follows.
         size_bytes: u64,
     },
-    /// A piece of the output file that was opened last.
+    /// A piece of the output file opened last.
     FileData {
         /// At most [`CHUNK_BYTES_MAX`] bytes.
         #[serde(borrow, with = "serde_bytes")]
@@ -148,11 +149,11 @@ pub enum GuestMessage<'a> {
         /// Why.
         reason: SkipReason,
     },
-    /// Everything of this execution was sent.
+    /// Everything of this execution has been sent.
     Finished {
         /// The execution.
         id: u64,
-        /// Entries that were left out without a [`GuestMessage::Skipped`], as there were too many.
+        /// Entries left out without a [`GuestMessage::Skipped`] because there were too many.
         skipped_more: u64,
     },
     /// The agent failed, not the program; the sandbox ends.
@@ -164,10 +165,10 @@ pub enum GuestMessage<'a> {
     },
 }
 
-/// Why an input file could not be put into the sandbox. The request's fault, not ours.
+/// Why an input file could not be created in the sandbox: the request's fault, not an internal error.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InputRefusal {
-    /// What stands in the way.
+    /// The cause.
     pub cause: InputCause,
     /// The file's path.
     pub path: String,
@@ -175,14 +176,14 @@ pub struct InputRefusal {
     pub disk: DiskState,
 }
 
-/// What stands in the way of an input file.
+/// Why an input file could not be created.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum InputCause {
-    /// The writable file system has no room for it, in bytes or in inodes.
+    /// Not enough space on the writable file system, in bytes or in inodes.
     NoRoom,
-    /// There is no memory for it.
+    /// Not enough memory.
     NoMemory,
-    /// A file cannot have this path here: a part of it is a file, it is there already, or it is too long.
+    /// The path is not possible here: a part of it is a file, it exists already, or it is too long.
     Path,
 }
 
@@ -193,9 +194,9 @@ pub enum InterpreterOrigin {
     Started,
     /// A template forked it.
     Forked,
-    /// It was started for this sandbox, since the template that was asked for gave none.
+    /// Started for this sandbox, since the requested template provided none.
     StartedInstead {
-        /// Why the template gave none, in the operating system's words.
+        /// Why the template provided none: the operating system's message.
         reason: String,
     },
 }
@@ -209,22 +210,22 @@ pub enum OutputStream {
     Stderr,
 }
 
-/// Why the agent ended the program, or that it did not.
+/// Whether and why the agent ended the program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum EndReason {
     /// The program ended by itself, or something other than the agent killed it.
     Itself,
     /// Its wall-clock time was over.
     WallTime,
-    /// The host asked, or went away.
+    /// The host requested it, or is gone.
     Cancelled,
     /// It wrote more than `output_total_bytes_max`.
     OutputTotal,
-    /// It had more processes and threads than the agent was told to allow.
+    /// It had more processes and threads than the agent's limit.
     Processes,
 }
 
-/// What wait(2) said of the program's first process.
+/// The result of wait(2) for the program's first process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum WaitStatus {
     /// It exited with this code, 0 to 255.
@@ -233,80 +234,81 @@ pub enum WaitStatus {
     Signaled(u8),
 }
 
-/// How an execution ended, with the evidence for a verdict. Facts only: the host judges.
+/// How an execution ended, with the evidence for a verdict. Facts only: the host decides.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
     /// The execution.
     pub id: u64,
-    /// The first process's end.
+    /// How the first process ended.
     pub status: WaitStatus,
     /// Whether and why the agent ended it.
     pub reason: EndReason,
     /// From the program's first instruction to its end, CLOCK_MONOTONIC, in microseconds.
     pub wall_time_us: u64,
-    /// User and system time of all processes that were waited for, in microseconds.
+    /// User and system time of all reaped processes, in microseconds.
     pub cpu_time_us: u64,
-    /// Largest resident set of one process (`ru_maxrss`) in bytes; executors with a cgroup know better.
+    /// Largest resident set of one process (`ru_maxrss`) in bytes; executors with a cgroup have a better value.
     pub resident_bytes_peak: u64,
     /// Bytes the program wrote to stdout, kept or not.
     pub stdout_bytes: u64,
     /// Bytes the program wrote to stderr, kept or not.
     pub stderr_bytes: u64,
-    /// What the interpreter said of the exception that ended the program: the program's own word, which it may forge. At
-    /// most [`NOTE_BYTES_MAX`] bytes; empty where there is none. The form is that of `runtime/runner/errors.py`.
+    /// The interpreter's note on the exception that ended the program; the program can forge it. At most
+    /// [`NOTE_BYTES_MAX`] bytes; empty if there is none. The format is that of `runtime/runner/errors.py`.
     #[serde(with = "serde_bytes")]
     pub note: Vec<u8>,
-    /// The program used next to no CPU time in the last part of its time before it was ended for that.
+    /// Whether the program was ended by its wall-clock limit after using almost no CPU time in the last part of its
+    /// time.
     pub waited: bool,
-    /// A process of the sandbox sent SIGKILL to the program's first one, or to a group that may hold it. False where the
-    /// agent does not hear of it.
+    /// Whether a process of the sandbox sent SIGKILL to the program's first process, or to a group that may contain it.
+    /// False where the agent is not notified.
     pub killed_itself: bool,
-    /// System calls that the filter refused, the latest refusal last; at most [`DENIED_CALLS_MAX`].
+    /// Blocked system calls, the latest last; at most [`DENIED_CALLS_MAX`].
     pub denied: Vec<DeniedCall>,
     /// State of the writable file system at the end.
     pub disk: DiskState,
-    /// What the sandbox's own control group counted, where the agent can read it.
+    /// Counters of the sandbox's own cgroup, if the agent can read it.
     pub counters: Option<Counters>,
 }
 
-/// What a control group counted over its life. A sandbox that lives in one which the host cannot read, such as a
-/// container behind an engine, tells it by its agent.
+/// Counters of a cgroup over its lifetime. The agent reports them where the host cannot read the sandbox's cgroup, as
+/// for a container of a remote engine.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counters {
-    /// Processes that the kernel killed for memory.
+    /// Processes killed by the kernel's out-of-memory killer.
     pub oom_kills: u64,
-    /// Most memory held at once, in bytes, cached files included.
+    /// Most memory used at once, in bytes, including cached files.
     pub memory_bytes_peak: Option<u64>,
     /// Cached files at the end, in bytes.
     pub file_cache_bytes: u64,
-    /// Forks that were refused for the process limit.
+    /// Forks that failed because of the process limit.
     pub pids_limit_hits: u64,
-    /// Most processes and threads at once, the agent included.
+    /// Most processes and threads at once, including the agent.
     pub pids_peak: Option<u64>,
 }
 
-/// Bytes of the note on how a program ended: an exception with its notes and causes fits.
+/// Longest note on how a program ended, in bytes: an exception with its notes and causes fits.
 pub const NOTE_BYTES_MAX: usize = 4096;
 
-/// How many of the `output_bytes_max` bytes that are kept of a stream are its first ones, where it has more.
+/// How many of the `output_bytes_max` bytes kept of a stream are its first ones, if the stream is longer.
 #[must_use]
 pub const fn head_bytes(output_bytes_max: u64) -> u64 {
     output_bytes_max - output_bytes_max / 2
 }
 
-/// Distinct refused system calls that are remembered: more says nothing new.
+/// Most distinct blocked system calls recorded: more would add no information.
 pub const DENIED_CALLS_MAX: usize = 16;
 
-/// A system call that the filter refused.
+/// A system call blocked by the filter.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeniedCall {
     /// Its name, such as `socket`.
     pub name: String,
-    /// How often.
+    /// How often it was blocked.
     pub count: u64,
 }
 
-/// How full the writable file system was when the program ended.
+/// Usage of the writable file system when the program ended.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DiskState {
     /// Its size in bytes.
@@ -337,7 +339,7 @@ pub enum SkipReason {
     NameNotUtf8,
     /// Larger than one file may be.
     TooLarge,
-    /// Would bring the total over its limit.
+    /// Would exceed the total size limit.
     TotalTooLarge,
     /// More files than allowed.
     TooMany,
@@ -345,12 +347,12 @@ pub enum SkipReason {
     TooDeep,
     /// It could not be opened or read.
     Unreadable,
-    /// A file that was left below `/tmp`, but not in the output directory.
+    /// A file left below `/tmp`, but outside the output directory.
     NotInOutput,
 }
 
 impl SkipReason {
-    /// The word that the API and the logs use.
+    /// The name used by the API and the logs.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {

@@ -1,4 +1,4 @@
-//! The command line: what may be typed.
+//! The command line: commands, options and their help texts.
 
 use cgroup::{Bound, DelegatedLimits};
 use clap::{Args, Parser, Subcommand};
@@ -6,36 +6,36 @@ use settings::{FileChoice, Inputs, parse_size};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-/// Runs Python that nobody trusts, over HTTP or from the command line.
+/// Run untrusted Python, over HTTP or from the command line.
 #[derive(Debug, Parser)]
 #[command(
     version,
     about,
-    after_help = "Exit codes: 0 good; 1 the program failed (`run` passes its own code through) or \
-`doctor` found something missing; 2 our fault, wrong settings or bad usage."
+    after_help = "Exit codes: 0 success; 1 the program failed (`run` passes its own code through) or \
+`doctor` found something missing; 2 internal error, invalid settings or invalid usage."
 )]
 pub(crate) struct Cli {
-    /// What to do; `serve` when left out.
+    /// The command; `serve` if omitted.
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
 
-    /// Changes a setting, over the environment and all files; may be repeated
+    /// Set a setting, overriding the environment and all files; may be repeated
     #[arg(long, global = true, value_name = "NAME=VALUE")]
     set: Vec<String>,
 
-    /// Reads settings from this TOML file instead of python-sandbox.toml in the working directory, whoever can write to it
+    /// Read settings from this TOML file instead of python-sandbox.toml in the working directory, even if others can write to it
     #[arg(long, global = true, value_name = "FILE", conflicts_with = "no_config")]
     config: Option<PathBuf>,
 
-    /// Reads no TOML file
+    /// Read no TOML file
     #[arg(long, global = true)]
     no_config: bool,
 
-    /// Reads settings from this file instead of .env in the working directory, whoever can write to it
+    /// Read settings from this file instead of .env in the working directory, even if others can write to it
     #[arg(long, global = true, value_name = "FILE", conflicts_with = "no_env_file")]
     env_file: Option<PathBuf>,
 
-    /// Reads no .env
+    /// Read no .env
     #[arg(long, global = true)]
     no_env_file: bool,
 }
@@ -43,27 +43,27 @@ pub(crate) struct Cli {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Serves the HTTP API (the default)
+    /// Serve the HTTP API (the default)
     Serve(ServeArgs),
-    /// Runs one program, without HTTP
+    /// Run one program without HTTP
     #[command(
         override_usage = "python-sandbox run [OPTIONS] <FILE>\n       python-sandbox run [OPTIONS] --code <CODE>"
     )]
     Run(RunArgs),
-    /// Proves each wall on this host by attacking it from a real sandbox
+    /// Check this host: attack every protection from inside a real sandbox
     Doctor(DoctorArgs),
-    /// Measures what a sandbox costs, beside bare forks and other ways to keep a program apart in the same run
+    /// Measure the cost of a sandbox, compared with bare forks and other kinds of isolation in the same run
     Bench(BenchArgs),
-    /// Prepares the Python runtime that programs run in
+    /// Prepare the Python runtime that programs run in
     Setup(SetupArgs),
-    /// Makes the image that container executors run programs in
+    /// Build the image that container executors run programs in
     #[command(subcommand)]
     Image(ImageCommand),
-    /// Asks the service on this machine whether it can take work: exit code 0 yes, 1 no
+    /// Check that the service on this machine accepts work: exit code 0 yes, 1 no
     Health,
-    /// Makes a new key for download links; earlier links work until they end, services that run need no restart
+    /// Replace the key of download links; earlier links work until they expire, running services need no restart
     RotateLinkKey(RotateLinkKeyArgs),
-    /// Prints every setting with its value and source
+    /// Print every setting with its value and source
     CheckConfig(CheckConfigArgs),
 }
 
@@ -76,11 +76,11 @@ impl Default for Command {
 /// Arguments of `serve`.
 #[derive(Debug, Default, Args)]
 pub(crate) struct ServeArgs {
-    /// Address to listen on (HOST)
+    /// Listen on this address (HOST)
     #[arg(long)]
     host: Option<String>,
 
-    /// Port to listen on; 0 takes any free one (PORT)
+    /// Listen on this port; 0 for any free one (PORT)
     #[arg(long)]
     port: Option<String>,
 }
@@ -88,27 +88,27 @@ pub(crate) struct ServeArgs {
 /// Arguments of `run`.
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {
-    /// The program's file; `-` reads it from standard input
+    /// File with the program; `-` for standard input
     #[arg(required_unless_present = "code", conflicts_with = "code", value_name = "FILE")]
     pub(crate) file: Option<PathBuf>,
 
-    /// The program itself
+    /// The program as text
     #[arg(short = 'c', long = "code", value_name = "CODE")]
     pub(crate) code: Option<String>,
 
-    /// Wall-clock seconds for the program
+    /// Limit the program's wall-clock time, in seconds
     #[arg(long, value_name = "SECONDS")]
     pub(crate) timeout: Option<i64>,
 
-    /// Standard input of the program, from this file
+    /// Read the program's standard input from this file
     #[arg(long, value_name = "FILE")]
     pub(crate) stdin: Option<PathBuf>,
 
-    /// Saves the program's output files in this directory; existing files are not replaced
+    /// Save the program's output files in this directory; existing files are not replaced
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
 
-    /// Prints the answer as the API gives it
+    /// Print the answer in the API's JSON format
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -116,7 +116,7 @@ pub(crate) struct RunArgs {
 /// Arguments of `doctor`.
 #[derive(Debug, Args)]
 pub(crate) struct DoctorArgs {
-    /// Prints the findings as JSON
+    /// Print the findings as JSON
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -124,79 +124,79 @@ pub(crate) struct DoctorArgs {
 /// Arguments of `bench`.
 #[derive(Debug, Args)]
 pub(crate) struct BenchArgs {
-    /// Samples of each case; slow ones take fewer, those of throughput more
+    /// Take this many samples of each case; slow cases take fewer, throughput cases more
     #[arg(long, value_name = "N", default_value_t = 200, value_parser = parse_samples)]
     samples: usize,
 
-    /// Measures this case alone, with those that it is compared with; may be repeated
+    /// Measure only this case and those that it is compared with; may be repeated
     #[arg(long, value_name = "CASE")]
     only: Vec<String>,
 
-    /// Writes the report as JSON into this file too; `-` prints it instead of the table
+    /// Also write the report as JSON to this file; `-` prints it instead of the table
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
 
-    /// Draws the cases into this SVG file
+    /// Plot the cases to this SVG file
     #[arg(long, value_name = "FILE")]
     plot: Option<PathBuf>,
 
-    /// Asks this service over HTTP instead of starting one
+    /// Measure the service at this address instead of starting one
     #[arg(long, value_name = "URL")]
     pub(crate) url: Option<String>,
 
-    /// Lets this many programs sleep at once in a service of their own, until their time is over
+    /// Also run this many sleeping programs at once in a separate service, until their time is over
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=1000))]
     sleepers: u32,
 
-    /// Sends this many ordinary and hostile programs to a service of their own and checks every answer
+    /// Also send this many ordinary and hostile programs to a separate service and check every answer
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=10_000_000))]
     soak: u32,
 }
 
-/// Samples that `bench` may be asked for: fewer say nothing, more take days.
+/// Bounds of `bench --samples`: fewer samples are meaningless, more take days.
 const SAMPLES: std::ops::RangeInclusive<usize> = 10..=100_000;
 
 fn parse_samples(text: &str) -> Result<usize, String> {
     let (min, max) = (SAMPLES.start(), SAMPLES.end());
     let allowed = text.parse().ok().filter(|samples| SAMPLES.contains(samples));
-    allowed.ok_or_else(|| format!("a whole number is wanted, {min} to {max}"))
+    allowed.ok_or_else(|| format!("expected a whole number, {min} to {max}"))
 }
 
 /// Arguments of `setup`.
 #[derive(Debug, Args)]
 pub(crate) struct SetupArgs {
-    /// The CPython to build the runtime from (3.11 or newer, with venv)
+    /// Build the runtime from this CPython (3.11 or newer, with venv)
     #[arg(long, value_name = "PATH")]
     pub(crate) python: Option<PathBuf>,
 
-    /// The packages that programs may import; where none is named and none is prepared, `minimal` (RUNTIME_PACKAGES)
+    /// Install this list of packages; by default the prepared one, or `minimal` if none is prepared (RUNTIME_PACKAGES)
     #[arg(long, value_name = "LIST", value_parser = clap::builder::PossibleValuesParser::new(runtime::PackageList::NAMES))]
     pub(crate) packages: Option<String>,
 
-    /// Builds again, also when a finished runtime is there; stop the service first
+    /// Build the runtime again even if it exists; stop the service first
     #[arg(long)]
     pub(crate) force: bool,
 
-    /// As root, on cgroup v1: gives this user the control groups that the native executor needs, and does nothing else
+    /// As root, on cgroup v1: give this user the cgroups that the native executor needs, and do nothing else
     #[arg(long, value_name = "USER", conflicts_with_all = ["python", "packages", "force"])]
     pub(crate) delegate_cgroups: Option<String>,
 
-    /// With --delegate-cgroups: memory of all that user's programs together, 16m to 1024g, or max for no limit
+    /// With --delegate-cgroups: limit the memory of all that user's programs together, 16m to 1024g, or max for no limit
     #[arg(long, value_name = "SIZE", requires = "delegate_cgroups", value_parser = parse_memory_max)]
     memory_max: Option<Bound>,
 
-    /// With --delegate-cgroups: processes and threads of all that user's programs together, 2 to 4194304, or max
+    /// With --delegate-cgroups: limit processes and threads of all that user's programs together, 2 to 4194304, or max
     #[arg(long, value_name = "N", requires = "delegate_cgroups", value_parser = parse_pids_max)]
     pids_max: Option<Bound>,
 
-    /// With --delegate-cgroups: CPU time of all that user's programs together, in microseconds for each 100000
+    /// With --delegate-cgroups: limit the CPU time of all that user's programs together, in microseconds per 100000
     /// microseconds (100000 is one core), 1000 to 100000000, or max
     #[arg(long, value_name = "MICROSECONDS", requires = "delegate_cgroups", value_parser = parse_cpu_quota)]
     cpu_quota: Option<Bound>,
 }
 
 impl BenchArgs {
-    /// What `bench` is asked for.
+    /// The options of `bench`.
     pub(crate) fn into_options(self) -> bench::Options {
         let Self { samples, only, json, plot, url, sleepers, soak } = self;
         bench::Options { samples, only, json, plot, url, sleepers, soak }
@@ -204,7 +204,7 @@ impl BenchArgs {
 }
 
 impl SetupArgs {
-    /// What the user who gets the groups may use.
+    /// The limits on the delegated cgroups.
     pub(crate) fn delegated_limits(&self) -> DelegatedLimits {
         DelegatedLimits {
             memory_bytes: self.memory_max,
@@ -226,29 +226,29 @@ fn parse_cpu_quota(text: &str) -> Result<Bound, String> {
     bound(text, || whole_number(text, 1000, 100_000_000))
 }
 
-/// `max` as in control groups of version 2, or what `number` reads.
+/// `max` as in cgroup v2, or the result of `number`.
 fn bound(text: &str, number: impl Fn() -> Result<u64, String>) -> Result<Bound, String> {
     if text == "max" { Ok(Bound::Max) } else { number().map(Bound::At) }
 }
 
 fn whole_number(text: &str, min: u64, max: u64) -> Result<u64, String> {
     let allowed = text.parse().ok().filter(|number| (min..=max).contains(number));
-    allowed.ok_or_else(|| format!("a whole number is wanted, {min} to {max}, or max"))
+    allowed.ok_or_else(|| format!("expected a whole number, {min} to {max}, or max"))
 }
 
 /// Commands of `image`.
 #[derive(Debug, Clone, Copy, Subcommand)]
 pub(crate) enum ImageCommand {
-    /// Builds DOCKER_IMAGE from the prepared runtime on the engine at DOCKER_HOST; needs no registry
+    /// Build DOCKER_IMAGE from the prepared runtime on the engine at DOCKER_HOST; needs no registry
     Build,
-    /// Writes what the image holds, the runtime and the guest agent, as a tar archive to standard output, for a Dockerfile
+    /// Write the image's content, the runtime and the guest agent, as a tar archive to standard output, for a Dockerfile
     Export,
 }
 
 /// Arguments of `rotate-link-key`.
 #[derive(Debug, Args)]
 pub(crate) struct RotateLinkKeyArgs {
-    /// Ends all links that were given out so far, at once: for a key that others may have read
+    /// Invalidate all earlier links at once: for a key that others may have read
     #[arg(long)]
     pub(crate) end_links: bool,
 }
@@ -256,13 +256,13 @@ pub(crate) struct RotateLinkKeyArgs {
 /// Arguments of `check-config`.
 #[derive(Debug, Args)]
 pub(crate) struct CheckConfigArgs {
-    /// Prints an example `.env` instead: every setting with its default and what is allowed
+    /// Print an example `.env` instead: every setting with its default and allowed values
     #[arg(long)]
     pub(crate) example: bool,
 }
 
 impl Cli {
-    /// The flags that give another command of this program the same settings.
+    /// The flags that pass the same settings to another command of this program.
     pub(crate) fn settings_flags(&self) -> Vec<OsString> {
         let sets = self.set.iter().flat_map(|text| [OsString::from("--set"), text.into()]);
         let config = self.config.iter().flat_map(|path| [OsString::from("--config"), path.into()]);
@@ -272,7 +272,7 @@ impl Cli {
         sets.chain(config).chain(env_file).chain(without).collect()
     }
 
-    /// Where the settings come from.
+    /// The sources of the settings.
     pub(crate) fn inputs(&self) -> Inputs {
         let mut command_line: Vec<_> = self.set.iter().map(|text| ("--set", text.clone())).collect();
         if let Some(Command::Serve(args)) = &self.command {
@@ -313,7 +313,7 @@ mod tests {
 
     #[test]
     fn no_command_is_serve_and_flags_become_settings() {
-        assert!(parse(&[]).expect("no arguments are fine").command.is_none());
+        assert!(parse(&[]).expect("valid without arguments").command.is_none());
         let cli = parse(&["serve", "--port", "9", "--host", "::1", "--set", "DEBUG=1"]).expect("good");
         let inputs = cli.inputs();
         let given: Vec<_> = inputs.command_line.iter().map(|(flag, text)| format!("{flag} {text}")).collect();
@@ -351,7 +351,7 @@ mod tests {
             cpu_quota_us: None,
         };
         assert_eq!(args.delegated_limits(), expected);
-        assert!(parse(&["setup", "--memory-max", "1g"]).is_err(), "of nobody");
+        assert!(parse(&["setup", "--memory-max", "1g"]).is_err(), "without a user");
         for bad in ["1", "2000g", "", "-1"] {
             assert!(parse(&["setup", "--delegate-cgroups", "me", "--memory-max", bad]).is_err(), "{bad}");
         }

@@ -1,5 +1,5 @@
-//! `health`: asks the service on this machine whether it can take work. For container engines and supervisors, in images
-//! that hold nothing but this program.
+//! `health`: asks the service on this machine whether it accepts work. For container engines and supervisors, in images
+//! that contain only this program.
 
 use settings::Settings;
 use std::io::{self, Read, Write};
@@ -8,9 +8,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 use terminal::exit;
 
-/// Longest wait for the service to take the connection, and for each part of its answer.
+/// Longest wait for the connection, and for each part of the answer.
 const WAIT_MAX: Duration = Duration::from_secs(5);
-/// Longest answer that is read, in bytes.
+/// Maximum length of an answer in bytes.
 const ANSWER_BYTES_MAX: u64 = 1 << 20;
 
 /// Runs the command.
@@ -31,7 +31,7 @@ pub(crate) fn run(settings: &Settings) -> ExitCode {
     }
 }
 
-/// Where a service that listens on `host` is reached from this machine.
+/// The address at which a service that listens on `host` is reached from this machine.
 fn reachable(host: &str) -> &str {
     match host.trim_start_matches('[').trim_end_matches(']') {
         "0.0.0.0" => "127.0.0.1",
@@ -46,12 +46,12 @@ fn ask(host: &str, port: u16) -> io::Result<(u16, String)> {
     let mut stream = TcpStream::connect_timeout(&address, WAIT_MAX)?;
     stream.set_read_timeout(Some(WAIT_MAX))?;
     stream.set_write_timeout(Some(WAIT_MAX))?;
-    // In one piece: what is formatted straight into a socket goes out in many.
+    // One write: formatting straight into the socket would send many small packets.
     let request = format!("GET /health HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes())?;
     let mut answer = String::new();
     stream.take(ANSWER_BYTES_MAX).read_to_string(&mut answer)?;
-    parse(&answer).ok_or_else(|| io::Error::other("what answers there is not this service"))
+    parse(&answer).ok_or_else(|| io::Error::other("the answer does not come from this service"))
 }
 
 fn parse(answer: &str) -> Option<(u16, String)> {

@@ -1,4 +1,4 @@
-//! `image`: makes the image that container executors run programs in.
+//! `image`: builds the image that container executors run programs in.
 
 use crate::cli::ImageCommand;
 use compose::BuildStep;
@@ -35,7 +35,7 @@ async fn build(settings: &Settings) -> ExitCode {
             }
             BuildStep::Storing => "the engine stores the image".to_owned(),
         };
-        // Where there is no terminal only the last words of each kind are worth a line.
+        // Without a terminal only the last message of each step is printed.
         if shown.is_hidden() && step == BuildStep::Storing {
             terminal::message(&text);
         }
@@ -49,7 +49,7 @@ async fn build(settings: &Settings) -> ExitCode {
             exit::good()
         }
         Err(error) => {
-            terminal::message(&format!("the image could not be built: {}", executor::error_chain(&error)));
+            terminal::message(&format!("failed to build the image: {}", executor::error_chain(&error)));
             exit::our_fault()
         }
     }
@@ -65,7 +65,7 @@ fn export(settings: &Settings) -> ExitCode {
     };
     let stdout = std::io::stdout().lock();
     if stdout.is_terminal() {
-        terminal::message("this writes an archive (hint: python-sandbox image export >image.tar)");
+        terminal::message("archive not written to a terminal (hint: python-sandbox image export >image.tar)");
         return exit::our_fault();
     }
     match compose::write_image_tree(&runtime, stdout) {

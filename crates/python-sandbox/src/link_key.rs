@@ -1,20 +1,20 @@
-//! `rotate-link-key`: makes a new key for download links, beside services that run.
+//! `rotate-link-key`: creates a new key for download links while services run.
 
 use crate::cli::RotateLinkKeyArgs;
 use settings::Settings;
 use std::process::ExitCode;
 use terminal::exit;
 
-/// Runs the command. The settings must be those of the service: they say where the key is and how long its links live.
+/// Runs the command. The settings must be those of the service: they define the key's location and the links' lifetime.
 pub(crate) fn rotate(args: &RotateLinkKeyArgs, settings: &Settings) -> ExitCode {
     match compose::rotate_link_key(settings, args.end_links) {
         Ok(rotated) => {
             let earlier = match rotated.links_end {
                 Some(end) => format!(
-                    "earlier links work until they end, the last before {end} ({} earlier keys are kept)",
+                    "earlier links work until they expire, the last before {end} ({} earlier keys are kept)",
                     rotated.kept
                 ),
-                None => "all earlier links have ended".to_owned(),
+                None => "all earlier links are invalid".to_owned(),
             };
             terminal::result(&format!("links are signed with a new key from now on; {earlier}\n"));
             exit::good()

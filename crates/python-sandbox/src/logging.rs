@@ -1,6 +1,6 @@
-//! Log lines: to standard error, as text or JSON. Every line of a request carries its `request_id`, because the
-//! HTTP layer works inside a span that has it. Whatever a value holds, an event is one line in which every character shows
-//! itself: nothing that a client or a program sent forges a line or turns its text around.
+//! Log lines, to standard error, as text or JSON. Every line of a request has its `request_id`, because the
+//! HTTP layer runs inside a span that has it. An event is always one line in which every character is visible: no value
+//! that a client or a program sent can forge a line or reverse its text.
 
 use settings::LogSettings;
 use std::io::{self, IsTerminal, Write};
@@ -15,15 +15,15 @@ pub(crate) fn start(settings: &LogSettings) {
     start_at(settings, settings.level);
 }
 
-/// Starts the log of a command whose user looks at results: only what went wrong, unless more was asked for.
+/// Starts the log of a command whose output is its result: only warnings and errors, unless a more verbose level is set.
 pub(crate) fn start_quiet(settings: &LogSettings) {
-    // Levels are ordered by verbosity: the default INFO becomes WARN, DEBUG and TRACE stay.
+    // Levels are ordered by verbosity: the default INFO becomes WARN; DEBUG and TRACE stay.
     let level = if settings.level == Level::INFO { Level::WARN } else { settings.level };
     start_at(settings, level);
 }
 
 fn start_at(settings: &LogSettings, level: Level) {
-    // Libraries below us are quieter by one step; their debug lines are about sockets, not about requests.
+    // Libraries below us are capped at INFO; their debug lines are about sockets, not about requests.
     let filter = Targets::new().with_default(level).with_targets([
         ("hyper", level.min(Level::INFO)),
         ("hyper_util", level.min(Level::INFO)),
@@ -36,14 +36,14 @@ fn start_at(settings: &LogSettings, level: Level) {
     } else {
         base.with_ansi(colours).boxed()
     };
-    // A second start is no harm: the first one stays.
+    // A second call does nothing: the first subscriber stays.
     let _ = registry().with(lines.with_filter(filter)).try_init();
 }
 
-/// Standard error, for whole events: the formatter hands each over at once.
+/// Standard error, for whole events: the formatter writes each in one call.
 #[derive(Debug)]
 struct Plain {
-    /// Escape sequences of the formatter's own pass; those in values it has written out itself.
+    /// Lets the formatter's own escape sequences pass; it has already escaped those in values.
     colours: bool,
 }
 
@@ -58,7 +58,7 @@ impl Write for Plain {
     }
 }
 
-/// One line. What does not show itself is written as JSON writes it, `\u` and four digits, so that JSON stays JSON.
+/// One line. Invisible characters are escaped as in JSON, `\u` and four digits, so that JSON stays valid.
 fn plain(event: &str, colours: bool) -> String {
     let (text, end) = event.strip_suffix('\n').map_or((event, ""), |text| (text, "\n"));
     let mut line = String::with_capacity(event.len());

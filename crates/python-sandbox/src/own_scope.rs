@@ -1,8 +1,8 @@
-//! Starts this program again below the user's own systemd, where only that gives it control groups.
+//! Restarts this program below the user's own systemd if that is the only way to get cgroups.
 //!
-//! In a login session on cgroup v2 the session's group is root's, so an ordinary user can limit nothing in it. The user's
-//! systemd has a group that is the user's, and `systemd-run --user --scope` runs a command in a part of it: in this very
-//! process, with its directory, environment, streams, terminal and number, so that exit code and signals are as ever.
+//! In a login session on cgroup v2 the session's cgroup belongs to root, so an ordinary user can limit nothing in it. The
+//! user's systemd has a cgroup that belongs to the user, and `systemd-run --user --scope` runs a command below it: in this
+//! same process, with its directory, environment, streams, terminal and pid, so that exit code and signals are unchanged.
 
 use crate::cli::Command;
 use settings::Settings;
@@ -15,42 +15,42 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use terminal::exit;
 
-/// In the environment of the process that was started again: its pid. So it is tried once, and a child that inherits
-/// the variable is not mistaken for it.
+/// Set in the environment of the restarted process to its pid. So a restart is tried only once, and a child that inherits
+/// the variable is not mistaken for that process.
 const MARKER: &str = "SANDBOX_OWN_SCOPE";
 
-/// What is put in front of our own command.
+/// Prefix of our own command line.
 const SYSTEMD_RUN: &str = "systemd-run";
 const ARGUMENTS: [&str; 5] = ["--user", "--scope", "--quiet", "--property=Delegate=yes", "--"];
 
-/// Replaces this process where that helps. Comes back where it does not, and with an exit code where it failed.
+/// Replaces this process if that helps. Returns `None` if it does not, and an exit code if it failed.
 pub(crate) fn enter(command: &Command, settings: &Settings) -> Option<ExitCode> {
     let is_wanted = needs_sandboxes(command)
         && compose::uses_native(settings)
-        // Whoever names a place means it.
+        // An explicit parent cgroup is used as it is.
         && settings.native_cgroup_parent.is_none()
         && !was_started_again()
         && cgroup::scope_helps(&compose::host_view("serve"));
     if !is_wanted {
         return None;
     }
-    // Without them the executor says what helps.
+    // Without them the executor reports the fix.
     let program = find(SYSTEMD_RUN, &std::env::var_os("PATH")?)?;
     let runtime_dir = runtime_dir(rustix::process::geteuid().as_raw())?;
     terminal::message(
-        "python-sandbox: started below your own systemd (systemd-run --user --scope -p Delegate=yes), so that control \
-         groups can limit programs",
+        "python-sandbox: started below your own systemd (systemd-run --user --scope -p Delegate=yes), so that cgroups \
+         can limit programs",
     );
     let error = start_again(&program, &runtime_dir);
     terminal::message(&format!("python-sandbox: failed to run {}: {error}", program.display()));
     Some(exit::our_fault())
 }
 
-/// Whether a command makes sandboxes on this host.
+/// Whether a command creates sandboxes on this host.
 fn needs_sandboxes(command: &Command) -> bool {
     match command {
         Command::Serve(_) | Command::Run(_) | Command::Doctor(_) => true,
-        // With a URL another service makes them.
+        // With a URL another service creates them.
         Command::Bench(args) => args.url.is_none(),
         Command::Setup(_)
         | Command::Image(_)
@@ -64,15 +64,15 @@ fn was_started_again() -> bool {
     std::env::var(MARKER).is_ok_and(|pid| pid == std::process::id().to_string())
 }
 
-/// The first file of that name in the directories of a `PATH` that may be executed.
+/// The first executable file of that name in the directories of a `PATH`.
 fn find(name: &str, path: &OsString) -> Option<PathBuf> {
     std::env::split_paths(path)
         .map(|directory| directory.join(name))
         .find(|file| rustix::fs::access(file, rustix::fs::Access::EXEC_OK).is_ok() && file.is_file())
 }
 
-/// The user's runtime directory with a bus in it that answers. `XDG_RUNTIME_DIR` may be another user's, as after `su`, or
-/// missing, as after `sudo`.
+/// The user's runtime directory, if its bus accepts connections. `XDG_RUNTIME_DIR` may belong to another user, as after
+/// `su`, or be missing, as after `sudo`.
 fn runtime_dir(uid: u32) -> Option<PathBuf> {
     let named = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
     let usual = PathBuf::from(format!("/run/user/{uid}"));
@@ -85,7 +85,7 @@ fn has_bus(directory: &Path, uid: u32) -> bool {
     is_own && UnixStream::connect(&bus).is_ok()
 }
 
-/// Returns only to say why it failed.
+/// Returns only if it failed, with the error.
 fn start_again(systemd_run: &Path, runtime_dir: &Path) -> io::Error {
     match std::env::current_exe() {
         Ok(own) => std::process::Command::new(systemd_run)

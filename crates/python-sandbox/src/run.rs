@@ -1,4 +1,4 @@
-//! `run`: one program through the same service as over HTTP, without HTTP.
+//! `run`: runs one program through the same service as over HTTP.
 
 use crate::cli::RunArgs;
 use api::ExecuteResponse;
@@ -10,10 +10,10 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use terminal::exit;
 
-/// The id of the one execution, where the API has the request's.
+/// The execution's id, in place of a request id.
 const REQUEST_ID: &str = "run";
 
-/// Runs the program and passes its output and exit code on.
+/// Runs the program and passes on its output and exit code.
 pub(crate) async fn run(args: RunArgs, settings: Settings) -> ExitCode {
     match try_run(&args, &settings).await {
         Ok(execution) => show(execution, args.json),
@@ -50,8 +50,8 @@ enum RunError {
     Refused(ExecuteError),
 }
 
-/// Nothing is made ahead: a template takes longer to import its packages, and a copy of the runtime to be made, than one
-/// program takes.
+/// Without pool, templates and runtime in memory: importing a template's packages or copying the runtime takes longer than
+/// one program.
 fn for_one_program(settings: &Settings) -> Settings {
     let mut settings = settings.clone();
     let nothing = PoolSize { min: 0, max: 0 };
@@ -66,7 +66,7 @@ async fn try_run(args: &RunArgs, settings: &Settings) -> Result<Execution, RunEr
     let code = match (&args.code, &args.file) {
         (Some(code), _) => code.clone(),
         (None, Some(file)) => read(file)?,
-        // clap asks for one of the two.
+        // clap requires one of the two.
         (None, None) => String::new(),
     };
     let command = ExecuteCommand {
@@ -99,7 +99,7 @@ async fn try_run(args: &RunArgs, settings: &Settings) -> Result<Execution, RunEr
     });
     let executed = service.execute(&context, command).await;
     on_signal.abort();
-    // First its probes: they would find executors that are shut down.
+    // Stop the probes first: they would find executors that are shut down.
     drop(service);
     compose::stop_executors(&chain).await;
     executed.map_err(RunError::Refused)
@@ -136,7 +136,7 @@ fn show(execution: Execution, json: bool) -> ExitCode {
         if stream.truncated {
             let kept = stream.text.len();
             terminal::message(&format!(
-                "python-sandbox: {name} was cut: {kept} of {} bytes are shown (MAX_OUTPUT_SIZE)",
+                "python-sandbox: {name} was truncated: {kept} of {} bytes are shown (MAX_OUTPUT_SIZE)",
                 stream.bytes
             ));
         }
@@ -166,7 +166,7 @@ fn show(execution: Execution, json: bool) -> ExitCode {
             artifact.path, artifact.stored.size_bytes
         ));
     }
-    // An exit code of the program's own speaks for itself, and its traceback is already there.
+    // The program's own exit code needs no message, and its traceback is already printed.
     let outcome = explain::outcome(&execution.verdict, execution.executor, execution.unseen_expression);
     if let (false, Some(error)) = (outcome.kind == OutcomeKind::Exited, &outcome.error) {
         terminal::message(&format!("python-sandbox: {error}"));
@@ -174,7 +174,7 @@ fn show(execution: Execution, json: bool) -> ExitCode {
     code
 }
 
-/// The program was not run: it was rejected (its fault), or could not be (ours or the caller's).
+/// The program was not run: the validator rejected it, the input was invalid, or an internal error prevented it.
 fn refused(error: ExecuteError, json: bool) -> ExitCode {
     let (code, exit_code, text, message) = match &error {
         ExecuteError::Rejected { rendered, .. } => {
@@ -183,7 +183,7 @@ fn refused(error: ExecuteError, json: bool) -> ExitCode {
         ExecuteError::Invalid(field) => {
             ("invalid_request", exit::our_fault(), field.to_string(), field.to_string())
         }
-        // Causes included: whoever runs this command is the operator.
+        // With causes: the user of this command is the operator.
         error => ("executor_unavailable", exit::our_fault(), error.to_string(), unavailable(error)),
     };
     if json {
@@ -193,7 +193,7 @@ fn refused(error: ExecuteError, json: bool) -> ExitCode {
         });
         terminal::result(&format!("{body:#}\n"));
     } else {
-        // A field's fault is one sentence; a rejection and a failure have more to say.
+        // An invalid field is one sentence; a rejection or failure has details.
         let more = if message == text { String::new() } else { format!("\n{message}") };
         terminal::message(&format!("python-sandbox: {text}{more}"));
     }

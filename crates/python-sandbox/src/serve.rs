@@ -1,9 +1,9 @@
-//! `serve`: puts the parts together, listens, and stops without losing an answer.
+//! `serve`: assembles the service, listens, and shuts down without losing an answer.
 //!
 //! ```text
 //! runtime -> executors -> store -> service -> listener -> ready
 //! SIGTERM or SIGINT: new work gets 503, programs end (SHUTDOWN_TIMEOUT), the listener closes, executors clean up
-//! a second signal:   out at once; the next start removes what was left
+//! a second signal:   exits at once; the next start removes leftovers
 //! ```
 
 use api::{ApiState, AppInfo, BodyLimits, ServerLimits};
@@ -20,10 +20,10 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-/// Bodies of the largest size that are in memory at once; more wait for 503. Four, because each may be 80 MB.
+/// Bodies of the largest size that fit in memory at once; further ones get 503. Four, because each may be 80 MB.
 const LARGEST_BODIES_MAX: usize = 4;
 
-/// Serves until a signal.
+/// Serves until a signal arrives.
 pub(crate) async fn serve(settings: Settings) -> ExitCode {
     match try_serve(&settings).await {
         Ok(()) => exit::good(),
@@ -40,7 +40,7 @@ struct StartError(String);
 async fn try_serve(settings: &Settings) -> Result<(), StartError> {
     let runtime =
         compose::load_runtime_if_needed(settings).map_err(|error| StartError(compose::no_runtime(&error)))?;
-    // Before anything that must be cleaned up: a signal from here on is an orderly stop.
+    // Before anything that must be cleaned up: from here on a signal shuts down in order.
     let mut signals =
         Signals::new().map_err(|error| StartError(format!("failed to watch for signals: {error}")))?;
     let store = compose::open_store(settings).map_err(|error| {
@@ -76,9 +76,9 @@ async fn try_serve(settings: &Settings) -> Result<(), StartError> {
     service.shut_down(settings.shutdown_timeout).await;
     closed.cancel();
     if let Err(error) = server.await {
-        tracing::error!(%error, "the server ended badly");
+        tracing::error!(%error, "the HTTP server failed");
     }
-    // First its probes: they would find executors that are shut down.
+    // Stop the probes first: they would find executors that are shut down.
     drop(service);
     compose::stop_executors(&chain).await;
     tracing::info!("stopped");
@@ -97,31 +97,31 @@ async fn listen(settings: &Settings) -> Result<TcpListener, StartError> {
     })
 }
 
-/// Says loudly what an operator must know: open to the network, or unable to run anything.
+/// Warns the operator if the service is open to the network or cannot run programs.
 async fn warn_of_dangers(settings: &Settings, chain: &Chain, bound: SocketAddr) {
     if !bound.ip().is_loopback() {
         tracing::warn!(
             %bound,
-            "the service is open to the network and asks nobody for a key: everybody who reaches it can run programs; \
-             put it behind a gateway that checks who calls, or set HOST=127.0.0.1"
+            "the service is open to the network without authentication: anyone who can reach it can run programs; \
+             put it behind a gateway that authenticates callers, or set HOST=127.0.0.1"
         );
     }
     for provider in chain.status().await.providers {
         let reason = provider.health.reason.as_deref().unwrap_or("unknown");
         if !provider.health.healthy && provider.name != settings.provider {
-            tracing::info!(executor = provider.name, reason, "this fallback is not usable now");
+            tracing::info!(executor = provider.name, reason, "this fallback is currently not usable");
         } else if !provider.health.healthy {
             tracing::error!(
                 executor = provider.name,
                 reason,
-                "this executor cannot hold its promises here, so it runs nothing; `python-sandbox doctor` shows each \
-                 wall and the command that fixes it"
+                "this executor cannot guarantee isolation on this host, so it runs nothing; `python-sandbox doctor` shows each \
+                 protection and the command that fixes it"
             );
         }
     }
     for name in &settings.fallback_providers {
         if !settings.active_providers().contains(&name.as_str()) {
-            tracing::debug!(executor = %name, "this fallback is not part of this version and stays inactive");
+            tracing::debug!(executor = %name, "this fallback is not in this version and stays inactive");
         }
     }
 }
@@ -143,13 +143,13 @@ fn state(settings: &Settings, service: Arc<Service>, bound: SocketAddr) -> ApiSt
             ..BodyLimits::default()
         },
         cors_origins: settings.cors_origins.clone(),
-        // Whoever has the service listen on a name calls it by that name.
+        // If the service listens on a name, clients call it by that name.
         allowed_hosts: settings.allowed_hosts.iter().cloned().chain([settings.host.clone()]).collect(),
         ..ApiState::new(service, info, bound)
     }
 }
 
-/// Bounds on connections: half of the descriptors that this process may have stay for its work.
+/// Bounds on connections: half of the process's descriptors are reserved for its own work.
 fn server_limits() -> ServerLimits {
     let most = getrlimit(Resource::Nofile).maximum;
     if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: most, maximum: most }) {
@@ -161,7 +161,7 @@ fn server_limits() -> ServerLimits {
     if connections_max < limits.connections_max {
         tracing::warn!(
             connections_max,
-            "few open files are allowed, so fewer connections are taken (hint: ulimit -n 4096)"
+            "the limit on open files is low, so fewer connections are accepted (hint: ulimit -n 4096)"
         );
     }
     ServerLimits { connections_max, ..limits }
@@ -172,7 +172,7 @@ fn announce(settings: &Settings, bound: SocketAddr) {
     if settings.log.json {
         tracing::info!(%url, "ready");
     } else {
-        // Not a log line: it must be seen at every LOG_LEVEL.
+        // Not a log line: it must be visible at every LOG_LEVEL.
         terminal::message(&format!(
             "{} {} is ready at {url} (docs: {url}/docs)",
             settings.app_name,
@@ -200,7 +200,7 @@ impl Signals {
     }
 }
 
-#[expect(clippy::exit, reason = "a second signal means now: no destructor may keep the process")]
+#[expect(clippy::exit, reason = "a second signal exits immediately: no destructor may delay it")]
 fn leave_at_once() -> ! {
     std::process::exit(i32::from(exit::OUR_FAULT))
 }

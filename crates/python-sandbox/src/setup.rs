@@ -1,4 +1,4 @@
-//! `setup`: prepares the runtime, or gives a user the control groups that the native executor needs.
+//! `setup`: prepares the runtime, or gives a user the cgroups that the native executor needs.
 
 use crate::cli::SetupArgs;
 use cgroup::Delegated;
@@ -47,16 +47,13 @@ fn prepare(args: &SetupArgs, settings: &Settings) -> ExitCode {
             exit::good()
         }
         Err(error) => {
-            terminal::message(&format!(
-                "the runtime could not be prepared: {}",
-                executor::error_chain(&error)
-            ));
+            terminal::message(&format!("failed to prepare the runtime: {}", executor::error_chain(&error)));
             exit::our_fault()
         }
     }
 }
 
-/// The service takes the list that the settings name, or else what was asked for last: that may be another one than this.
+/// The service uses the list that the settings name, or else the last one requested, which may differ from this one.
 fn tell_if_another_is_used(made: &Runtime, settings: &Settings) {
     let used = compose::load_runtime(settings).ok().and_then(|runtime| runtime.list);
     if let (Some(made), Some(used)) = (made.list, used)
@@ -92,7 +89,7 @@ fn delegate_cgroups(user: &str, args: &SetupArgs) -> ExitCode {
     }
 }
 
-/// Says what the user's programs may use together: a process in the groups is bound by nothing else of its user's.
+/// Prints the limits on the user's programs together: no other limit of the user applies to a process in these cgroups.
 fn tell_limits(user: &str, delegated: &Delegated) {
     let said = |limit: Option<u64>, shown: fn(u64) -> String| {
         limit.map_or_else(|| "without a limit".to_owned(), shown)
@@ -112,7 +109,7 @@ fn tell_limits(user: &str, delegated: &Delegated) {
         missing.into_iter().filter(|(limit, _)| limit.is_none()).map(|(_, option)| option).collect();
     if !missing.is_empty() {
         terminal::message(&format!(
-            "without a limit: {user}'s programs are then not bound by limits set on this user elsewhere (hint: {})",
+            "without a limit here, {user}'s programs are not bound by limits set on this user elsewhere (hint: {})",
             missing.join(", ")
         ));
     }
@@ -129,7 +126,7 @@ fn user_ids(user: &str) -> Result<(u32, u32), String> {
         let gid = fields.next()?.parse().ok()?;
         (name == user || uid == user).then_some((uid.parse().ok()?, gid))
     });
-    // A number without an entry is a user of a container; its group has the same number by custom.
+    // A number without an entry is a user of a container; by convention its group has the same number.
     found.or_else(|| user.parse().ok().map(|uid| (uid, uid))).ok_or_else(|| {
         format!("there is no user `{user}` in /etc/passwd (hint: give a name or a numeric id)")
     })

@@ -1,7 +1,8 @@
-//! Which crate depends on which, that `unsafe` stays in its crate, and that no files of a crate use each other in a circle.
+//! Checks the dependencies between crates, that `unsafe` stays in its crate, and that no files of a crate use each other in a
+//! circle.
 //!
-//! [`ARROWS`] is the rule. The manifests must be equal to it, and so must the table in `crates/README.md`, which says it the
-//! other way round, for readers.
+//! [`ARROWS`] is the rule. The manifests must match it, and so must the table in `crates/README.md`, which lists it in the
+//! other direction, for readers.
 
 #![allow(clippy::unwrap_used, reason = "a test that fails may panic where it stands")]
 
@@ -14,7 +15,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Which crates of the workspace each crate depends on outside of its tests.
+/// The workspace crates that each crate depends on, except in its tests.
 const ARROWS: [(&str, &[&str]); 27] = [
     ("protocol", &[]),
     ("validator", &[]),
@@ -87,11 +88,11 @@ const ARROWS: [(&str, &[&str]); 27] = [
 /// Crates in which `unsafe` is allowed.
 const UNSAFE_CRATES: [&str; 1] = ["confine"];
 
-/// Circles that stay: the crate, its files, and why.
+/// Accepted circles: the crate, its files, and the reason.
 const CIRCLES: [(&str, &[&str], &str); 1] = [(
     "ownership",
     &["image", "mounts", "way"],
-    "the way to a file leads over mounts, one of which may be of an image, to which there is a way",
+    "the path to a file crosses mounts, one of which may be of an image file, which has a path itself",
 )];
 
 fn crates() -> PathBuf {
@@ -103,7 +104,7 @@ fn names() -> BTreeSet<String> {
     entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
 }
 
-/// What cargo reads from the manifests. Without the crates of others, so that it needs neither the network nor a download.
+/// Cargo's metadata of the manifests, without external crates, so that it needs neither the network nor a download.
 fn metadata() -> Value {
     let output = Command::new(env!("CARGO"))
         .args(["metadata", "--format-version=1", "--no-deps", "--offline", "--manifest-path"])
@@ -114,7 +115,7 @@ fn metadata() -> Value {
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
-/// Which of the packages depends on which: for every target, as part of a build script too, and by whatever name.
+/// The dependencies between the packages: for every target, including build scripts and renamed dependencies.
 fn arrows(metadata: &Value) -> BTreeMap<String, BTreeSet<String>> {
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let list = |value: &Value| value.as_array().unwrap().clone();
@@ -141,7 +142,7 @@ fn rule() -> BTreeMap<String, BTreeSet<String>> {
 #[test]
 fn rooms_name_only_whom_they_may() {
     let mut found = arrows(&metadata());
-    // The examples depend on what they show.
+    // The examples depend on the crates that they demonstrate.
     found.retain(|name, _| names().contains(name));
     let rule = rule();
     assert_eq!(found.keys().collect::<Vec<_>>(), rule.keys().collect::<Vec<_>>(), "crates and ARROWS");
@@ -179,7 +180,7 @@ fn the_readers_table_is_the_same() {
         .map(|row| {
             let cells: Vec<&str> = row.split('|').collect();
             assert_eq!(cells.len(), 5, "three columns: {row}");
-            assert!(cells[2].trim().len() > 10, "what it is for: {row}");
+            assert!(cells[2].trim().len() > 10, "its purpose: {row}");
             (quoted(cells[1]).into_iter().collect(), quoted(cells[3]))
         })
         .collect();
@@ -192,7 +193,7 @@ fn the_readers_table_is_the_same() {
     for (name, named_by) in &wanted {
         assert_eq!(read.get(name), Some(named_by), "row of `{name}` in crates/README.md (left) and ARROWS");
     }
-    assert_eq!(read.len(), wanted.len(), "crates/README.md has a crate that is not there");
+    assert_eq!(read.len(), wanted.len(), "crates/README.md lists a crate that does not exist");
 }
 
 #[test]
@@ -201,7 +202,7 @@ fn unsafe_stays_in_its_crate() {
         let manifest = fs::read_to_string(crates().join(name).join("Cargo.toml")).unwrap();
         assert!(
             manifest.contains("[lints]\nworkspace = true\n"),
-            "`{name}` does not take the workspace's lints"
+            "`{name}` does not inherit the workspace's lints"
         );
         let mut pending = vec![crates().join(name)];
         while let Some(directory) = pending.pop() {
@@ -218,7 +219,7 @@ fn unsafe_stays_in_its_crate() {
     }
 }
 
-/// The first line with unsafe code, or with a lint level for it in an attribute (`allow`, `expect` and the like).
+/// The first line with unsafe code, or with a lint level for it in an attribute (`allow`, `expect` and similar).
 fn unsafe_in(text: &str) -> Option<&str> {
     let opens = |line: &str, word: &str| {
         line.match_indices(word).any(|(at, _)| {

@@ -1,10 +1,10 @@
-//! The real binary's command line: usage errors, settings, and what goes to which stream.
+//! The real binary's command line: usage errors, settings, and the use of stdout and stderr.
 
 use std::io::{Read, Write};
 use std::path::Path;
 use std::process::{Command, Output};
 
-/// A run in an empty directory with an empty environment, so that the machine's own settings play no part.
+/// A run in an empty directory with an empty environment, so that the machine's own settings have no effect.
 fn run(directory: &Path, environment: &[(&str, &str)], args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_python-sandbox"))
         .args(args)

@@ -1,5 +1,5 @@
-//! The service with containers: the answers of docker and gvisor come from their own back ends, as those of native in the
-//! other tests do (kata needs KVM and was never run), an engine that is killed under load costs only the programs inside, and
+//! The service with containers: docker and gvisor run programs in their own back ends, as native does in the other tests
+//! (kata needs KVM and was never run), an engine that is killed under load loses only the programs inside, and
 //! a killed service leaves no container.
 //!
 //! The engine is the one that DOCKER_HOST names; `make test` starts it.
@@ -23,7 +23,7 @@ const SPREADSHEET: &str = "import pandas as pd\n\
     df.to_excel('/tmp/output/data.xlsx', index=False)\n\
     print('File created!')";
 
-/// The engine for the tests with the image built by the command, or a loud skip.
+/// The engine for the tests with the image built by the command, or a reported skip.
 fn engine() -> Option<String> {
     let Ok(host) = std::env::var("DOCKER_HOST") else {
         return testkit::skip("DOCKER_HOST names no engine for the tests (`make test` starts one)");
@@ -87,7 +87,7 @@ fn containers() {
     killed_service_leaves_no_container(&host);
 }
 
-/// Every wall is proved, but those that the executor says itself that it has not.
+/// Every protection is proved, except those that the executor itself reports as missing.
 fn doctor(host: &str, provider: &str) {
     let settings = [
         format!("EXECUTOR_PROVIDER={provider}"),
@@ -122,7 +122,7 @@ fn killed_service_leaves_no_container(host: &str) {
         scope.spawn(move || {
             let body = json!({ "code": "while True: pass", "timeout": 30 }).to_string();
             let headers = [("content-type", "application/json")];
-            // Its service is killed under it.
+            // The test kills its service.
             let _ = support::try_send("POST", &running.url("/execute"), &headers, Some(body.as_bytes()));
         });
         let is_running = || server.get("/health").json["load"]["running"] == 1;
@@ -133,21 +133,21 @@ fn killed_service_leaves_no_container(host: &str) {
     server.child.wait().unwrap();
     let next = launch(host, "docker").in_dir(&dir).start().unwrap();
     assert_eq!(next.execute(json!({ "code": "print(1)" })).json["stdout"], "1\n");
-    // The engine may still be making one that the killed service asked for: nothing shows when it is through with that.
+    // The engine may still be creating one that the killed service requested; nothing shows when it is done.
     std::thread::sleep(Duration::from_secs(3));
     next.stop();
     assert_none_left(host, "after SIGKILL and a new start");
 }
 
-/// An engine of its own, which a test may stop and start again.
+/// A separate engine, which a test may stop and restart.
 struct OwnEngine {
-    /// Cleans up when its input ends.
+    /// Cleans up at the end of its input.
     script: Child,
     host: String,
-    /// What it was started with.
+    /// Its command line.
     command: Vec<String>,
     pid: Pid,
-    /// The one that was started again.
+    /// The restarted one.
     second: Option<Child>,
 }
 
@@ -193,7 +193,7 @@ impl Drop for OwnEngine {
     }
 }
 
-/// One client's answers, one after the other, until it is told to end.
+/// One client's answers, one after the other, until it is told to stop.
 fn answers(server: &Server, count: &AtomicUsize, end: &AtomicBool) -> Vec<(u16, Value)> {
     let mut answers = Vec::new();
     while !end.load(Ordering::Relaxed) {
@@ -226,13 +226,13 @@ fn an_engine_that_is_stopped_under_load_costs_only_the_programs_inside() {
             )
         });
         let clients: Vec<_> = (0..3).map(|_| scope.spawn(|| answers(&server, &count, &end))).collect();
-        // Each client has had an answer, and the long program has its place: it was the first to ask for one.
+        // Each client has had an answer, and the long program runs: its request was the first.
         let is_under_load = || count.load(Ordering::Relaxed) >= 6;
         assert!(support::wait_until(Duration::from_secs(60), is_under_load), "no answers");
         own.stop();
         let inside = inside.join().unwrap();
         assert!(support::wait_until(Duration::from_secs(10), || executor_of_one(&server) == "native"));
-        // All of it is gone before another comes to the same place.
+        // The old one is gone completely before another starts in the same directory.
         let old = format!("/proc/{}", own.pid);
         assert!(support::wait_until(Duration::from_secs(30), || !Path::new(&old).exists()
             || std::fs::read_to_string(format!("{old}/stat")).is_ok_and(|stat| stat.contains(") Z "))));
@@ -242,17 +242,17 @@ fn an_engine_that_is_stopped_under_load_costs_only_the_programs_inside() {
         (inside, clients.into_iter().flat_map(|client| client.join().unwrap()).collect::<Vec<_>>())
     });
     assert_eq!(inside.status, 500, "{}", inside.text());
-    assert!(inside.text().contains("is not run again"), "it says so: {}", inside.text());
+    assert!(inside.text().contains("is not run again"), "the message says so: {}", inside.text());
     let by = |name: &str| answers.iter().filter(|(_, json)| json["executor"] == name).count();
     assert!(by("docker") > 0 && by("native") > 0, "{} by docker, {} by native", by("docker"), by("native"));
-    // Each client may have had one inside just then.
+    // Each client may have had one program inside at that time.
     let failed: Vec<_> =
         answers.iter().filter(|(status, json)| *status != 200 || json["stdout"] != "2\n").collect();
     assert!(failed.len() <= 3 && failed.iter().all(|(status, _)| *status == 500), "{failed:?}");
     server.stop();
 }
 
-/// The engine needs a moment to forget one that is gone.
+/// The engine needs a moment to forget a removed container.
 fn assert_none_left(host: &str, when: &str) {
     for _ in 0..50 {
         if containers_of(host).is_empty() {
@@ -263,7 +263,7 @@ fn assert_none_left(host: &str, when: &str) {
     panic!("{when}: {:?} are left", containers_of(host));
 }
 
-/// Ids of containers that carry our label.
+/// Ids of containers with our label.
 fn containers_of(host: &str) -> Vec<String> {
     let socket = host.trim_start_matches("unix://");
     let mut stream = std::os::unix::net::UnixStream::connect(socket).unwrap();

@@ -1,8 +1,8 @@
-//! The corpora over real HTTP: with the validator on and off, and what they leave on the host.
+//! The corpora over real HTTP: with the validator on and off, and their leftovers on the host.
 //!
-//! `ONLY=name` runs only the programs whose name contains it. For hosts that are slow, see `scripts/stock-hosts`:
-//! `CORPUS_PART=1/3` runs the first of every three programs, so some of each class; `CORPUS_VALIDATOR=off` runs with an empty list
-//! of forbidden imports alone; `CORPUS_NO_PACKAGES=1`, with that, leaves out what imports packages.
+//! `ONLY=name` runs only the programs whose name contains it. For slow hosts, see `scripts/stock-hosts`:
+//! `CORPUS_PART=1/3` runs the first of every three programs, so some of each class; `CORPUS_VALIDATOR=off` runs only with an
+//! empty list of forbidden imports; `CORPUS_NO_PACKAGES=1`, in addition, skips programs that import packages.
 
 #![allow(clippy::unwrap_used, reason = "a test that fails may panic where it stands")]
 #![allow(clippy::print_stdout, reason = "how many programs ran must be seen where it is a part")]
@@ -24,7 +24,7 @@ use testkit::corpus::{Observation, Program, benign, hostile};
 
 const CANARY: &str = "CANARY-7f3a-on-the-host";
 const CANARY_SOCKET: &str = "/tmp/python-sandbox-canary.sock";
-/// Programs at once: as many as the machine has cores, so that none is slowed by more than its own quota.
+/// Concurrency limit: the number of cores, so that only its own quota slows a program.
 const AT_ONCE: usize = 2;
 
 fn request(program: &Program) -> Value {
@@ -117,12 +117,12 @@ fn part_of_corpus() -> (usize, usize) {
     }
 }
 
-/// Whether a program imports nothing but these modules and what lies below them.
+/// Whether a program imports only these modules and their submodules.
 fn needs_only(program: &Program, modules: &BTreeSet<String>) -> bool {
     program.imports().iter().all(|name| name.split('.').next().is_some_and(|top| modules.contains(top)))
 }
 
-/// Runs all programs, some at once, and returns what went wrong.
+/// Runs all programs, some concurrently, and returns the failures.
 fn run_all(server: &Server, validator_on: bool) -> Vec<String> {
     let only = std::env::var("ONLY").unwrap_or_default();
     let (part, parts) = part_of_corpus();
@@ -154,7 +154,7 @@ fn run_all(server: &Server, validator_on: bool) -> Vec<String> {
     failures.into_inner().unwrap()
 }
 
-/// Sockets of the host that programs look for; nobody may come to them.
+/// Sockets of the host that programs look for; nothing may connect to them.
 fn listen_for_breaches() -> [UnixListener; 2] {
     let _ = std::fs::remove_file(CANARY_SOCKET);
     let name = SocketAddr::from_abstract_name("python-sandbox-canary").unwrap();
@@ -173,7 +173,7 @@ fn no_benign_program_is_hindered_and_no_hostile_one_gets_through() {
     let listeners = listen_for_breaches();
     let before = Traces::of_host();
     let mut failures = Vec::new();
-    // The service's own default, and more for those who asked for patience.
+    // The service's own default, multiplied for slow hosts.
     let timeout_max = (30 * testkit::patience()).to_string();
     let is_wanted =
         |validator_on: &bool| !validator_on || std::env::var("CORPUS_VALIDATOR").as_deref() != Ok("off");
@@ -201,7 +201,7 @@ fn no_benign_program_is_hindered_and_no_hostile_one_gets_through() {
     assert!(left.is_empty(), "left on the host: {left:?}");
 }
 
-/// What may differ between versions of CPython: how an interpreter starts, fails and ends, and what multiprocessing does.
+/// Behaviour that may differ between versions of CPython: startup, failure and exit of an interpreter, and multiprocessing.
 const ON_ANY_CPYTHON: &[(&str, &str, i64, &str)] = &[
     ("def f():\n    return {}['missing']\n\nf()\n", "", 1, "KeyError: 'missing'"),
     ("print('a')\nraise SystemExit('said')", "a\n", 1, "said"),

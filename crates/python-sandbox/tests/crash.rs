@@ -1,7 +1,7 @@
-//! SIGKILL in the middle of the work: nothing keeps running, and the next start cleans up. And 2,000 runs leave
-//! the host as it was.
+//! SIGKILL under load: nothing keeps running, and the next start cleans up. And 2,000 runs leave
+//! the host unchanged.
 //!
-//! One test after the other: each compares the whole host before and after.
+//! The tests run one after the other: each compares the whole host before and after.
 
 #![allow(clippy::unwrap_used, reason = "a test that fails may panic where it stands")]
 
@@ -17,14 +17,14 @@ use testkit::planted::Planted;
 
 const RUNS: usize = 2000;
 
-/// The beginning of a program that can be told from the interpreters that wait: those have one thread.
+/// The beginning of a program that can be distinguished from idle interpreters, which have one thread.
 const SECOND_THREAD: &str =
     "import threading, time\nthreading.Thread(target=time.sleep, args=(60,), daemon=True).start()\n";
 
-/// It imports what is forbidden by default.
+/// It imports modules that are forbidden by default.
 const THREADS: (&str, &str) = ("FORBIDDEN_IMPORTS", "");
 
-/// Programs below the service that have come as far as their second thread.
+/// Programs below the service that have started their second thread.
 fn programs_running(server: &Server) -> usize {
     let has_threads = |pid: &u32| {
         let tasks = std::fs::read_dir(format!("/proc/{pid}/task"));
@@ -51,7 +51,7 @@ fn a_killed_service_leaves_nothing() {
     let _ = killed_service_leaves_no_program(&Traces::of_host());
 }
 
-/// False when this machine cannot run the service (a loud skip).
+/// False if this machine cannot run the service (a reported skip).
 fn killed_service_leaves_no_program(before: &Traces) -> bool {
     let Some(mut server) = Server::start(&[("MAX_CONCURRENT", "6"), THREADS]) else { return false };
     let mut running = BTreeSet::new();
@@ -63,7 +63,7 @@ fn killed_service_leaves_no_program(before: &Traces) -> bool {
                 let body = json!({ "code": format!("{SECOND_THREAD}{rest}"), "timeout": 30 }).to_string();
                 let headers = [("content-type", "application/json")];
                 let url = server.url("/execute");
-                // Its service is killed under it.
+                // The test kills its service.
                 let _ = support::try_send("POST", &url, &headers, Some(body.as_bytes()));
             });
         }
@@ -86,7 +86,7 @@ fn killed_service_leaves_no_program(before: &Traces) -> bool {
     true
 }
 
-/// As a fork server would: a process that a package starts when a template imports it.
+/// Like a fork server: a process that a package starts when a template imports it.
 const LEAVING_MODULE: &str = "import os, time\nif os.fork() == 0:\n    os.setsid()\n    \
     open('/proc/self/comm', 'w').write('left-by-import')\n    time.sleep(600)\n    os._exit(0)\n";
 
@@ -111,7 +111,7 @@ fn what_an_import_starts_ends_with_the_service(before: &Traces) {
         server.child.wait().unwrap();
         wait_until("what the import started is gone", || !left.is_some_and(is_left));
     }
-    // The groups of the killed one are the next one's to remove.
+    // The next service removes the cgroups of the killed one.
     Server::start(&[]).unwrap().stop();
     drop(planted);
     let left = before.left_after(Duration::from_secs(5));
@@ -149,7 +149,7 @@ fn killed_launcher_fails_only_its_programs(before: &Traces) {
 }
 
 fn many_runs_leave_the_host_as_it_was(before: &Traces) {
-    // One waits for each template, before and after: a larger pool would grow and shrink with the load.
+    // One idle sandbox for each template, before and after: a larger pool would grow and shrink with the load.
     let server = Server::start(&[("NATIVE_POOL_SIZE", "1")]).unwrap();
     let pid = server.child.id();
     // One for each of the three templates of the default settings: lean, data and science.
@@ -168,7 +168,7 @@ fn many_runs_leave_the_host_as_it_was(before: &Traces) {
     let (descriptors, resident) = settled(pid);
     run_many(&server, RUNS);
     only_waiting();
-    // A cell that is just being taken down holds some; one that was lost holds them for ever.
+    // A cell that is being removed still holds some descriptors; a lost one would hold them for ever.
     wait_until(&format!("{descriptors} descriptors as before {RUNS} runs"), || {
         settled(pid).0 <= descriptors + 2
     });
@@ -182,7 +182,7 @@ fn many_runs_leave_the_host_as_it_was(before: &Traces) {
     assert!(left.is_empty(), "after {RUNS} runs: {left:?}");
 }
 
-/// Cells of the service: children of its launcher that are no templates.
+/// Cells of the service: children of its launcher that are not templates.
 fn cells(service: u32) -> usize {
     let name = |pid: u32| std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
     let agents = pids_below(service).into_iter().filter(|pid| name(*pid).starts_with("sandbox-agent"));
@@ -214,7 +214,7 @@ fn run_many(server: &Server, runs: usize) {
     });
 }
 
-/// Open descriptors and resident KiB of a process, when both have stopped falling.
+/// Open descriptors and resident KiB of a process, once both have stopped falling.
 fn settled(pid: u32) -> (usize, u64) {
     let look = || {
         let descriptors = std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count();

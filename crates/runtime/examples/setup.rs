@@ -1,6 +1,6 @@
-//! Prepares a runtime and says how long each step took: `cargo run -p runtime --example setup -- DATA_DIR
+//! Prepares a runtime and prints how long each step took: `cargo run -p runtime --example setup -- DATA_DIR
 //! [PYTHON] [--force]`.
-#![allow(clippy::print_stdout, reason = "an example talks to whoever runs it")]
+#![allow(clippy::print_stdout, reason = "an example prints to the terminal")]
 
 use std::time::Instant;
 

@@ -1,14 +1,14 @@
-//! Runs helper programs: a chosen environment, no input, output kept for the error.
+//! Runs helper programs: with a fixed environment, no input, and the output kept for the error.
 
 use std::ffi::OsString;
 use std::io;
 use std::process::{Command, ExitStatus, Stdio};
 
-/// How much of a failed program's output an error carries, from its end, in bytes: the reason is in the last
+/// How much of a failed program's output is kept in an error, from its end, in bytes: the reason is in the last
 /// lines.
 const OUTPUT_TAIL_BYTES: usize = 8 * 1024;
 
-/// What helpers get of our environment, by exact name. Everything else stays out, so that a variable such as
+/// Variables of our environment that helpers get, by exact name. All others are removed, so that a variable such as
 /// `PYTHONPATH`, `LD_PRELOAD` or `PIP_TARGET` cannot change what is built.
 const KEPT_NAMES: [&str; 22] = [
     "PATH",
@@ -47,23 +47,23 @@ pub enum CommandError {
     Start {
         /// The program.
         program: String,
-        /// The system's reason.
+        /// The operating system's error.
         #[source]
         source: io::Error,
     },
-    /// It ended with a failure.
+    /// It exited with a failure.
     #[error("`{program}` ended with {status}:\n{output}")]
     Failed {
         /// The program.
         program: String,
-        /// How it ended.
+        /// Its exit status.
         status: ExitStatus,
-        /// The end of what it printed, both streams.
+        /// The end of its output, both streams.
         output: String,
     },
 }
 
-/// A command with the chosen environment, an empty input, and messages in English.
+/// A command with the fixed environment, an empty input, and messages in English.
 pub(crate) fn command(program: impl Into<OsString>) -> Command {
     let mut command = Command::new(program.into());
     command.env_clear().envs(std::env::vars_os().filter(|(name, _)| is_kept(&name.to_string_lossy())));
@@ -71,12 +71,12 @@ pub(crate) fn command(program: impl Into<OsString>) -> Command {
     command
 }
 
-/// Whether a variable of ours goes to helpers.
+/// Whether a variable of ours is passed to helpers.
 fn is_kept(name: &str) -> bool {
     KEPT_NAMES.contains(&name) || KEPT_PROXY_NAMES.contains(&name.to_ascii_lowercase().as_str())
 }
 
-/// Runs a command to its end and returns what it printed on its standard output.
+/// Runs a command to its end and returns its standard output.
 pub(crate) fn run(command: &mut Command) -> Result<String, CommandError> {
     let program = command.get_program().to_string_lossy().into_owned();
     let output =
@@ -90,7 +90,7 @@ pub(crate) fn run(command: &mut Command) -> Result<String, CommandError> {
     Err(CommandError::Failed { program, status: output.status, output: output_tail })
 }
 
-/// The end of a text, at most this number of bytes, cut at a character.
+/// The end of a text, at most this number of bytes, cut at a character boundary.
 fn tail(text: &str, bytes_max: usize) -> &str {
     &text[text.ceil_char_boundary(text.len().saturating_sub(bytes_max))..]
 }

@@ -1,7 +1,7 @@
-//! Reads the little that is needed of ELF files, and asks the dynamic loader what a file needs.
+//! Reads the necessary parts of ELF files, and asks the dynamic loader for a file's dependencies.
 //!
-//! The loader itself is asked rather than its rules repeated: it alone knows its default directories, its
-//! cache and how it treats RPATH and RUNPATH. It only maps the files; nothing in them is run.
+//! The loader itself is asked instead of repeating its rules: it alone knows its default directories, its
+//! cache and how it handles RPATH and RUNPATH. It only maps the files; nothing in them is run.
 
 use std::fs::File;
 use std::io::Read;
@@ -13,22 +13,22 @@ use object::{Endianness, FileKind};
 
 use crate::command::{CommandError, command, run};
 
-/// One line of the loader's answer.
+/// One line of the loader's output.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Needed {
-    /// A library under its name, and where the loader finds it.
+    /// A library's name, and where the loader finds it.
     Found { name: String, path: PathBuf },
     /// A library that the loader does not find.
     Missing { name: String },
 }
 
-/// Whether a file begins like an ELF file. A file that cannot be read is not one.
+/// Whether a file begins like an ELF file. False for a file that cannot be read.
 pub(crate) fn is_elf(path: &Path) -> bool {
     let mut magic = [0; 4];
     File::open(path).and_then(|mut file| file.read_exact(&mut magic)).is_ok() && magic == *b"\x7fELF"
 }
 
-/// The dynamic loader that an executable asks for: `None` when it is static, or no 64-bit ELF file.
+/// The dynamic loader that an executable requests: `None` if it is static, or not a 64-bit ELF file.
 pub(crate) fn loader_of(executable: &Path) -> std::io::Result<Option<PathBuf>> {
     let data = std::fs::read(executable)?;
     Ok(parse_loader(&data))
@@ -46,13 +46,13 @@ fn parse_loader(data: &[u8]) -> Option<PathBuf> {
     text.starts_with('/').then(|| PathBuf::from(text))
 }
 
-/// What a file needs, directly or not, as `loader` resolves it on this machine.
+/// The dependencies of a file, direct and indirect, as `loader` resolves them on this machine.
 pub(crate) fn needed_by(loader: &Path, file: &Path) -> Result<Vec<Needed>, CommandError> {
-    // As ldd does: unlike `--list`, this goes on after a library that is not found.
+    // As ldd does: unlike `--list`, this continues after a library that is not found.
     run(command(loader).env("LD_TRACE_LOADED_OBJECTS", "1").arg(file)).map(|answer| parse_list(&answer))
 }
 
-/// Reads the loader's answer. Lines that name no file (the kernel's own library, notes) are passed over.
+/// Parses the loader's output. Lines that name no file (the kernel's own library, notes) are skipped.
 fn parse_list(answer: &str) -> Vec<Needed> {
     answer.lines().filter_map(parse_line).collect()
 }
@@ -68,7 +68,7 @@ fn parse_line(line: &str) -> Option<Needed> {
     if !path.starts_with('/') {
         return None;
     }
-    // A library may be asked for by its whole path.
+    // A library may be requested by its whole path.
     let name = Path::new(name.rsplit_once(" (0x").map_or(name, |(name, _)| name)).file_name()?.to_str()?;
     Some(Needed::Found { name: name.to_owned(), path: PathBuf::from(path) })
 }
@@ -76,7 +76,7 @@ fn parse_line(line: &str) -> Option<Needed> {
 /// A file that may be an ELF executable.
 ///
 /// # Panics
-/// When its loader has no absolute path.
+/// If its loader has no absolute path.
 #[cfg(fuzzing)]
 pub fn fuzz_loader(data: &[u8]) {
     if let Some(loader) = parse_loader(data) {
@@ -87,7 +87,7 @@ pub fn fuzz_loader(data: &[u8]) {
 /// The loader's list of libraries.
 ///
 /// # Panics
-/// When a library that is found has no absolute path.
+/// If a library that is found has no absolute path.
 #[cfg(fuzzing)]
 pub fn fuzz_list(answer: &str) {
     for needed in parse_list(answer) {

@@ -11,60 +11,60 @@ use crate::command::CommandError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LoadError {
-    /// Nothing was ever prepared in the data directory.
+    /// No runtime was ever prepared in the data directory.
     #[error("no prepared runtime in `{path}` (hint: run `python-sandbox setup`)")]
     NotPrepared {
-        /// The directory that was searched.
+        /// The searched directory.
         path: PathBuf,
     },
-    /// What is there was made by another version of this program, or from another package list.
+    /// The prepared one was made by another version of this program, or from another package list.
     #[error(
         "the runtime in `{path}` was made by another version of python-sandbox (found: {found}) \
          (hint: run `python-sandbox setup`)"
     )]
     Outdated {
-        /// The directory that was searched.
+        /// The searched directory.
         path: PathBuf,
         /// The ids that were found, separated by commas.
         found: String,
     },
-    /// The list of packages that was asked for is not there, but the other one is.
+    /// The requested list of packages is not prepared, but the other one is.
     #[error(
         "the runtime with the packages `{wanted}` (RUNTIME_PACKAGES) is not prepared in `{path}`, only `{found}` is \
          (hint: run `python-sandbox setup --packages {wanted}`, or set RUNTIME_PACKAGES={found})"
     )]
     OtherList {
-        /// The directory that was searched.
+        /// The searched directory.
         path: PathBuf,
-        /// The list that was asked for.
+        /// The requested list.
         wanted: PackageList,
-        /// The list that is there.
+        /// The prepared list.
         found: PackageList,
     },
     /// The operator's own root file system lacks something.
-    #[error("the root file system `{rootfs}` (RUNTIME_ROOTFS) cannot hold a sandbox: missing {}", missing.join(", "))]
+    #[error("the root file system `{rootfs}` (RUNTIME_ROOTFS) is not usable for sandboxes: missing {}", missing.join(", "))]
     Incomplete {
         /// The root file system.
         rootfs: PathBuf,
-        /// What is missing, each as a path inside with what it is for.
+        /// What is missing, each as a path inside with its purpose.
         missing: Vec<String>,
     },
     /// A file or directory could not be read.
     #[error("failed to read `{path}`")]
     Read {
-        /// What was read.
+        /// The path.
         path: PathBuf,
-        /// The system's reason.
+        /// The operating system's error.
         #[source]
         source: io::Error,
     },
-    /// Somebody else can change what programs run in, or what templates import with the service's rights.
+    /// Another user can change what programs run in, or what templates import with the service's privileges.
     #[error(
-        "the runtime is not to be trusted (hint: run `python-sandbox setup --force` for a prepared one; RUNTIME_ROOTFS \
+        "the runtime cannot be trusted (hint: run `python-sandbox setup --force` for a prepared one; RUNTIME_ROOTFS \
          must name a tree that only root or this user can write to)"
     )]
     Untrusted {
-        /// Who, and where.
+        /// The user and the path.
         #[source]
         source: ownership::Refusal,
     },
@@ -83,7 +83,7 @@ pub enum LoadError {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SetupError {
-    /// No interpreter on this machine can be used.
+    /// No usable interpreter on this machine.
     #[error(
         "no usable CPython was found (hint: install 3.11 to 3.14 with `venv`, on Debian and Ubuntu `apt-get install \
          python3 python3-venv`, or name one with --python):{}",
@@ -93,35 +93,35 @@ pub enum SetupError {
         /// Every candidate, in the order in which they were tried.
         rejected: Vec<Rejected>,
     },
-    /// The interpreter's executable is not what is expected.
+    /// The interpreter's executable is not usable.
     #[error("the interpreter `{path}` cannot be used: {reason}")]
     Interpreter {
         /// The executable.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The reason.
         reason: &'static str,
     },
     /// A file operation failed.
     #[error("failed to {action} `{path}`")]
     File {
-        /// What was being done, as a verb.
+        /// The operation, as a verb.
         action: &'static str,
-        /// To what.
+        /// Its path.
         path: PathBuf,
-        /// The system's reason.
+        /// The operating system's error.
         #[source]
         source: io::Error,
     },
-    /// Somebody else can change what is prepared.
+    /// Another user can change what is prepared.
     #[error(
-        "the data directory is not to be used (hint: set DATA_DIR to one that only root or this user can write to)"
+        "the data directory is not safe (hint: set DATA_DIR to one that only root or this user can write to)"
     )]
     Untrusted {
-        /// Who, and where.
+        /// The user and the path.
         #[source]
         source: ownership::Refusal,
     },
-    /// Another set-up did not end.
+    /// Another set-up did not finish.
     #[error(
         "another set-up holds the lock `{path}`{}, for {waited_s} s (hint: end it)",
         holder.as_ref().map(|holder| format!(" ({holder})")).unwrap_or_default()
@@ -129,17 +129,17 @@ pub enum SetupError {
     Locked {
         /// The lock.
         path: PathBuf,
-        /// Its process, where it can be found.
+        /// Its process, if found.
         holder: Option<String>,
-        /// How long it was waited for, in seconds.
+        /// How long this one waited, in seconds.
         waited_s: u64,
     },
     /// A helper program failed.
     #[error("failed to {action}")]
     Command {
-        /// What was being done, as a verb and its object.
+        /// The operation, as a verb and its object.
         action: &'static str,
-        /// What the program answered.
+        /// The program's error.
         #[source]
         source: CommandError,
     },
@@ -156,20 +156,20 @@ pub enum SetupError {
     LinkEscapes {
         /// The link.
         link: PathBuf,
-        /// Where it leads.
+        /// Its target.
         target: PathBuf,
     },
     /// The finished tree does not work.
-    #[error("the finished tree did not pass its check")]
+    #[error("the finished tree failed its check")]
     Smoke {
-        /// What the interpreter answered.
+        /// The interpreter's error.
         #[source]
         source: CommandError,
     },
     /// The finished tree cannot be read back.
     #[error("the finished runtime cannot be loaded")]
     Load {
-        /// Why.
+        /// The reason.
         #[source]
         source: LoadError,
     },
@@ -188,12 +188,12 @@ impl SetupError {
     }
 }
 
-/// A candidate that cannot be used.
+/// An unusable candidate.
 #[derive(Debug)]
 pub struct Rejected {
     /// The name or path that was tried.
     pub candidate: PathBuf,
-    /// Why not.
+    /// The reason.
     pub rejection: Rejection,
 }
 
@@ -204,19 +204,19 @@ pub enum Rejection {
     /// No such program in `PATH`.
     #[error("not found")]
     NotFound,
-    /// It does not run, or does not answer like Python.
+    /// It does not run, or its output is not that of Python.
     #[error("does not run: {0}")]
     DoesNotRun(String),
     /// PyPy and others, for which there are no wheels.
     #[error("is {0}, not CPython")]
     NotCPython(String),
-    /// Older or newer than the lock knows.
+    /// Older or newer than the lock supports.
     #[error("is Python {0}.{1}, but 3.11 to 3.14 is needed")]
     Version(u8, u8),
-    /// The build without the global lock, for which there are other wheels.
+    /// The build without the global interpreter lock, which needs other wheels.
     #[error("is a free-threaded build, for which no packages are pinned")]
     FreeThreaded,
-    /// Debian and Ubuntu part this from the interpreter.
+    /// Debian and Ubuntu package this separately from the interpreter.
     #[error("has no `{module}` module (hint: `apt-get install python3.{minor}-venv`, or python3-venv)")]
     NoVenv {
         /// `venv` or `ensurepip`.

@@ -1,4 +1,4 @@
-//! What a runtime is made from beside the interpreter: texts of ours, the lock of its packages, the environment of programs.
+//! The inputs of a runtime besides the interpreter: our own texts, the lock of its packages, the environment of programs.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ pub(crate) const FONT_HOOKS: [(&str, &str); 2] = [
     ("mathtext_hook.py", include_str!("../../../runtime/build/mathtext_hook.py")),
 ];
 
-/// The digest of what every tree with this list is made from beside the interpreter: the lock, our own texts, the
+/// The digest of all inputs of a tree with this list, except the interpreter: the lock, our own texts, the
 /// environment.
 pub(crate) fn inputs_sha256(list: PackageList) -> String {
     let mut texts = vec![list.lock().to_owned(), FONTS.to_owned()];
@@ -24,22 +24,22 @@ pub(crate) fn inputs_sha256(list: PackageList) -> String {
     sha256_hex(texts.join("\0").as_bytes())
 }
 
-/// The environment that programs get in every sandbox, before what the request adds.
+/// The environment of programs in every sandbox, before that of the request.
 pub(crate) fn program_env() -> BTreeMap<String, String> {
     let pairs = [
         ("PATH", "/usr/bin"),
         ("HOME", "/tmp"),
         ("TMPDIR", "/tmp"),
         ("LANG", "C.UTF-8"),
-        // There is no display; the others would be tried first.
+        // There is no display; the other back ends would be tried first.
         ("MPLBACKEND", "Agg"),
         // The agent puts the prepared font cache there.
         ("MPLCONFIGDIR", "/tmp/.matplotlib"),
         ("XDG_CACHE_HOME", "/tmp/.cache"),
-        // pandas imports pyarrow where it is, whose allocator would start a thread at once: a template must have one
-        // thread alone, and a program of one needs no other to give memory back.
+        // pandas imports pyarrow if it is installed, whose allocator would start a thread at once: a template must be
+        // single-threaded, and a single-threaded program needs no other thread to free memory.
         ("JE_ARROW_MALLOC_CONF", "background_thread:false"),
-        // Modules beside the program are used once, and their caches would be taken for output files.
+        // Modules beside the program are used once, and their caches would be returned as output files.
         ("PYTHONDONTWRITEBYTECODE", "1"),
     ];
     pairs.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()

@@ -1,4 +1,4 @@
-//! The runtime: the root file system that untrusted programs run in, and how it is made.
+//! The runtime: the root file system that untrusted programs run in, and its preparation.
 //!
 //! [`setup()`] builds it once, from the machine's own CPython and the packages that the lock of one of two lists
 //! ([`PackageList`]) pins; every sandbox of every executor then sees the same tree, read-only, as its `/`.
@@ -6,16 +6,16 @@
 //!
 //! ```text
 //! <data_dir>/runtime/
-//!   setup.lock             held by the one set-up that works
+//! setup.lock             held by a running set-up
 //!   wheels/                downloaded packages, kept for the next set-up
-//!   <id>.partial/          a set-up under way, or one that was interrupted; the next one goes on from it
-//!   <id>/runtime.json      the manifest: what is in the tree, the environment that programs get
+//! <id>.partial/          a running set-up, or an interrupted one; the next one resumes it
+//! <id>/runtime.json      the manifest: the contents of the tree, the environment of programs
 //!   <id>/rootfs/           the tree
 //! ```
 //!
-//! The `id` names the interpreter, the list and, by a digest, everything that the tree is made from. A finished
-//! directory appears under its name in one step and is never changed afterwards. Trees of both lists may stand
-//! side by side.
+//! The `id` names the interpreter, the list and, by a digest, all inputs of the tree. A finished
+//! directory appears under its name in one step and is never changed afterwards. Trees of both lists may
+//! coexist.
 
 mod command;
 mod elf;
@@ -47,5 +47,5 @@ pub use progress::{Progress, Silent};
 pub use python::NEWEST_PYTHON;
 pub use setup::{SetupOptions, setup};
 
-/// Raised whenever the tree that the same inputs give changes; older trees are then no longer used.
+/// Raised whenever the same inputs give a different tree; older trees are then no longer used.
 pub const BUILDER_VERSION: u32 = 2;

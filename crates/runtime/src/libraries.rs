@@ -1,8 +1,8 @@
 //! Collects the shared libraries that the interpreter, the standard library and the packages need.
 //!
 //! All of them go to one directory, the one where the C library was found: it is a default of that loader, so
-//! neither a cache nor a configuration is needed inside. What a package brings along (`numpy.libs`) is
-//! already in the tree and stays there.
+//! neither a cache nor a configuration is needed inside. Libraries bundled with a package (`numpy.libs`) are
+//! already in the tree and stay there.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,19 +14,19 @@ use crate::progress::Progress;
 use crate::python::Interpreter;
 use crate::{stdlib, tree};
 
-/// Loaded by name while the process runs, so nothing shows the need: ending a thread, looking up users
+/// Loaded by name at run time, so no file lists the dependency: ending a thread, looking up users
 /// (before glibc 2.34).
 const LOADED_BY_NAME: [&str; 2] = ["libgcc_s.so.1", "libnss_files.so.2"];
-/// The one locale that programs get. glibc has it as a file only.
+/// The only locale of programs. glibc has it as a file only.
 const LOCALE_NAMES: [&str; 2] = ["C.utf8", "C.UTF-8"];
 
-/// The dynamic loader of the interpreter, once it is clear that wheels can work with it.
+/// The dynamic loader of the interpreter, if wheels can work with it.
 pub(crate) fn check_loader(python: &Interpreter) -> Result<PathBuf, SetupError> {
     let executable = &python.executable;
     let refuse = |reason| SetupError::Interpreter { path: executable.clone(), reason };
     let loader = loader_of(executable)
         .map_err(SetupError::file("read", executable))?
-        .ok_or_else(|| refuse("it is no dynamically linked 64-bit program, so it cannot load packages"))?;
+        .ok_or_else(|| refuse("it is not a dynamically linked 64-bit program, so it cannot load packages"))?;
     let is_musl = loader.to_string_lossy().contains("ld-musl");
     if is_musl { Err(refuse("it is built for musl, the packages are built for glibc")) } else { Ok(loader) }
 }
@@ -79,7 +79,7 @@ pub(crate) fn collect(
     Ok(())
 }
 
-/// Adds what `file` needs to `found`, by name. The first place wins: the interpreter's own libraries come
+/// Adds the dependencies of `file` to `found`, by name. The first path wins: the interpreter's own libraries come
 /// first.
 fn add_needs_of(
     loader: &Path,
@@ -105,7 +105,7 @@ fn add_needs_of(
 }
 
 /// Every compiled module in the tree, with the file to resolve: for the standard library that is the
-/// original, as its search path may be relative to its place.
+/// original, as its search path may be relative to its own path.
 fn compiled_files(python: &Interpreter, rootfs: &Path) -> Result<Vec<(PathBuf, PathBuf)>, SetupError> {
     let library = rootfs.join(stdlib::destination(python));
     let packages = rootfs.join(python.site_packages.trim_start_matches('/'));
@@ -113,7 +113,7 @@ fn compiled_files(python: &Interpreter, rootfs: &Path) -> Result<Vec<(PathBuf, P
     for top in [&library, &packages] {
         for tree::Entry { path, metadata } in tree::walk(top)? {
             let is_seen = top == &library && path.starts_with(&packages);
-            // What a package bundles is found through the search path of the module that needs it, not
+            // A bundled library is found through the search path of the module that needs it, not
             // through its own.
             let is_bundled = path.parent().is_some_and(|parent| file_name(parent).ends_with(".libs"));
             if !metadata.is_file()
@@ -137,7 +137,7 @@ fn compiled_files(python: &Interpreter, rootfs: &Path) -> Result<Vec<(PathBuf, P
     Ok(files)
 }
 
-/// A path of the machine as a path below the root, where `/lib` and its like are links to `/usr/lib` and so
+/// A path of the machine as a path below the root, where `/lib` and the like are links to `/usr/lib` and so
 /// on.
 fn below_root(path: &Path) -> PathBuf {
     let below = path.strip_prefix("/").unwrap_or(path);

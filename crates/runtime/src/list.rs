@@ -1,4 +1,4 @@
-//! The lists of packages that a runtime may hold.
+//! The lists of packages for a runtime.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,14 +6,14 @@ use std::str::FromStr;
 /// One of the two lists. Each is a file `runtime/packages-NAME.in` with its lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum PackageList {
-    /// What most programs need, and what costs little.
+    /// Packages that most programs need, and that are cheap.
     Minimal,
-    /// All of it, with machine learning, statistics, algebra, parquet, and more.
+    /// All packages, with machine learning, statistics, algebra, parquet, and more.
     Full,
 }
 
-/// What a set-up takes, measured on two cores with CPython 3.11 on x86_64; aarch64 differs by a tenth. A test
-/// compares it with what a set-up made.
+/// The cost of a set-up, measured on two cores with CPython 3.11 on x86_64; aarch64 differs by a tenth. A test
+/// compares it with a real set-up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cost {
     /// Wheels to download, in MB.
@@ -27,9 +27,9 @@ pub struct Cost {
 impl PackageList {
     /// Both, the smaller one first.
     pub const ALL: [Self; 2] = [Self::Minimal, Self::Full];
-    /// Their names, as settings and arguments have them.
+    /// Their names in settings and arguments.
     pub const NAMES: [&'static str; 2] = ["minimal", "full"];
-    /// What is prepared when nobody asks for another: the full tree is larger than 600 MB.
+    /// The default: the full tree is larger than 600 MB.
     pub const DEFAULT: Self = Self::Minimal;
 
     /// Its name.
@@ -50,7 +50,7 @@ impl PackageList {
         }
     }
 
-    /// What a set-up of it takes.
+    /// The cost of a set-up with it.
     #[must_use]
     pub fn cost(self) -> Cost {
         match self {
@@ -80,8 +80,7 @@ impl FromStr for PackageList {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let found = Self::ALL.into_iter().find(|list| list.name() == text);
-        found
-            .ok_or_else(|| format!("`{text}` is no list of packages, only {} are", Self::NAMES.join(" and ")))
+        found.ok_or_else(|| format!("`{text}` is not a package list, only {} are", Self::NAMES.join(" and ")))
     }
 }
 

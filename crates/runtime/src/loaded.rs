@@ -9,16 +9,16 @@ use crate::error::LoadError;
 use crate::inputs::program_env;
 use crate::manifest::{MANIFEST_NAME, Manifest, Package, ROOTFS_NAME, list_packages};
 
-/// Directories that a sandbox mounts over; they must exist, for the tree is read-only when they are needed.
+/// Directories that a sandbox mounts over; they must exist, since the tree is read-only by then.
 const MOUNT_POINTS: [&str; 4] = ["proc", "dev", "sys", "tmp"];
-/// Directories of an operator's tree that hold code: the interpreter's, its libraries', and what either reads at its
-/// start. In the others an image keeps files of many users.
+/// Directories of an operator's tree that hold code: the interpreter, its libraries, and what either reads at its
+/// start. In the others an image has files of many users.
 const CODE_DIRECTORIES: [&str; 9] = ["bin", "etc", "lib", "lib32", "lib64", "libx32", "opt", "sbin", "usr"];
-/// How deep a prepared tree is looked into at each start: down to the entries of `usr/lib/python3.X/site-packages`. Who
-/// can write to none of them can change nothing below either, and set-up makes all of it as one user. The whole tree
+/// How deep a prepared tree is checked at each start: down to the entries of `usr/lib/python3.X/site-packages`. A user who
+/// can write to none of them cannot change anything below either, and set-up makes all of it as one user. The whole tree
 /// would take ten times as long, 50 ms for the list `full`.
 const PREPARED_DEPTH: usize = 5;
-/// Where an interpreter may be, best first.
+/// Possible paths of the interpreter, best first.
 const INTERPRETERS: [&str; 4] =
     ["usr/bin/python3", "usr/local/bin/python3", "bin/python3", "opt/python/bin/python3"];
 
@@ -29,13 +29,13 @@ pub struct Runtime {
     pub rootfs: PathBuf,
     /// The interpreter's path inside the tree, absolute.
     pub interpreter: String,
-    /// Major, minor and micro version. Of an operator's own tree the micro version is not known and 0.
+    /// Major, minor and micro version. For an operator's own tree the micro version is unknown and 0.
     pub python_version: (u8, u8, u8),
-    /// Names the tree's content; of an operator's own tree it is `custom`.
+    /// Identifies the tree's content; `custom` for an operator's own tree.
     pub id: String,
-    /// The list of packages that it was made with; of an operator's own tree there is none.
+    /// The list of packages that it was made with; `None` for an operator's own tree.
     pub list: Option<PackageList>,
-    /// The environment that programs get, sorted by name.
+    /// The environment of programs, sorted by name.
     pub env: Vec<(String, String)>,
     /// The installed packages, sorted by name.
     pub packages: Vec<Package>,
@@ -43,10 +43,10 @@ pub struct Runtime {
 
 impl Runtime {
     /// Loads the finished runtime below `data_dir` that this version of the program would make, with any list of
-    /// packages; of several, the one that a set-up was asked for last.
+    /// packages; of several, the one that a set-up last made or selected.
     ///
     /// # Errors
-    /// When there is none, or it is outdated (the text says to run `python-sandbox setup`), or it cannot be
+    /// If there is none, or it is outdated (the message says to run `python-sandbox setup`), or it cannot be
     /// read.
     pub fn load(data_dir: &Path) -> Result<Self, LoadError> {
         Self::load_list(data_dir, None)
@@ -55,7 +55,7 @@ impl Runtime {
     /// The same with this list of packages.
     ///
     /// # Errors
-    /// As above, and when only another list is prepared.
+    /// As above, and if only another list is prepared.
     pub fn load_list(data_dir: &Path, list: Option<PackageList>) -> Result<Self, LoadError> {
         let directory = runtimes_dir(data_dir);
         ownership::check(&directory).map_err(untrusted)?;
@@ -64,7 +64,7 @@ impl Runtime {
         for path in finished_dirs(&directory)? {
             match read_manifest(&path) {
                 Ok(manifest) => manifests.push((path, manifest)),
-                // Another runtime may be whole; this one is only the answer when none is.
+                // Another runtime may be complete; this error is returned only if none is.
                 Err(error) => damaged = Some(error),
             }
         }
@@ -94,16 +94,16 @@ impl Runtime {
         }
     }
 
-    /// Takes an operator's own root file system, for example an unpacked container image.
+    /// Uses an operator's own root file system, for example an unpacked container image.
     ///
     /// It must hold CPython 3 with its standard library and the empty directories `proc`, `dev`, `sys` and
     /// `tmp`. Nothing in it is run, and nothing is checked about its packages. The directories that hold code (`usr`,
     /// `lib`, `etc` and their like) must be writable for root and this user alone, with all that is in them.
     ///
     /// # Errors
-    /// When something is missing, all of it named, or the tree cannot be read.
+    /// If something is missing (everything missing is named), or the tree cannot be read.
     pub fn from_rootfs(rootfs: &Path) -> Result<Self, LoadError> {
-        // As it was named: a link is judged where it lies.
+        // The path as given: a link is checked where it is.
         ownership::check(rootfs).map_err(untrusted)?;
         let rootfs = fs::canonicalize(rootfs).map_err(|error| LoadError::Incomplete {
             rootfs: rootfs.to_owned(),
@@ -168,17 +168,17 @@ fn untrusted(source: ownership::Refusal) -> LoadError {
     LoadError::Untrusted { source }
 }
 
-/// Judges a finished runtime directory. Templates run what is in it with the service's rights.
+/// Checks a finished runtime directory. Templates run its code with the service's privileges.
 fn check_prepared(directory: &Path) -> Result<(), LoadError> {
     ownership::check(&directory.join(MANIFEST_NAME)).map_err(untrusted)?;
     ownership::check_tree(&directory.join(ROOTFS_NAME), PREPARED_DEPTH).map_err(untrusted)
 }
 
-/// Judges an operator's tree, of which nobody knows how it was made: all that is code.
+/// Checks an operator's tree, whose origin is unknown: all that is code.
 fn check_own_tree(rootfs: &Path) -> Result<(), ownership::Refusal> {
     for name in CODE_DIRECTORIES {
         let directory = rootfs.join(name);
-        // A link, such as `lib` to `usr/lib`, is read inside of the tree.
+        // A link, such as `lib` to `usr/lib`, is resolved inside the tree.
         if fs::symlink_metadata(&directory).is_ok_and(|metadata| metadata.is_dir()) {
             ownership::check_tree(&directory, usize::MAX)?;
         }
@@ -186,14 +186,14 @@ fn check_own_tree(rootfs: &Path) -> Result<(), ownership::Refusal> {
     Ok(())
 }
 
-/// When a set-up was last asked for the runtime in this directory: the age of its manifest.
+/// When a set-up last made or selected the runtime in this directory: the mtime of its manifest.
 fn asked_for_at(directory: &Path) -> SystemTime {
     let modified = fs::metadata(directory.join(MANIFEST_NAME)).and_then(|metadata| metadata.modified());
     modified.unwrap_or(SystemTime::UNIX_EPOCH)
 }
 
-/// Makes the runtime that a set-up was asked for the one that [`Runtime::load`] takes. Best effort: who may not
-/// write there still has the setting.
+/// Makes the runtime that a set-up selected the one that [`Runtime::load`] returns. Best effort: without write permission
+/// the setting can be used instead.
 pub(crate) fn prefer(runtime: &Runtime) {
     let manifest = runtime.rootfs.with_file_name(MANIFEST_NAME);
     if let Ok(file) = fs::File::options().append(true).open(manifest) {
@@ -201,13 +201,13 @@ pub(crate) fn prefer(runtime: &Runtime) {
     }
 }
 
-/// Where the runtimes are below a data directory.
+/// The directory of the runtimes below a data directory.
 pub(crate) fn runtimes_dir(data_dir: &Path) -> PathBuf {
     let data_dir = std::path::absolute(data_dir).unwrap_or_else(|_| data_dir.to_owned());
     data_dir.join("runtime")
 }
 
-/// The directories that hold a manifest and are not under way. A missing `directory` holds none.
+/// The directories with a manifest that are finished. None if `directory` is missing.
 fn finished_dirs(directory: &Path) -> Result<Vec<PathBuf>, LoadError> {
     let read = |source| LoadError::Read { path: directory.to_owned(), source };
     let entries = match fs::read_dir(directory) {
@@ -401,7 +401,7 @@ mod tests {
             fs::create_dir_all(root.join(name)).unwrap();
         }
         fs::write(root.join("usr/lib/python3.12/os.py"), "").unwrap();
-        // Links in a foreign tree are read inside it, so they may dangle outside.
+        // Links in another tree are resolved inside it, so they may dangle outside.
         std::os::unix::fs::symlink("/etc/alternatives/nowhere", root.join("usr/bin/python3")).unwrap();
         let runtime = Runtime::from_rootfs(root).unwrap();
         assert_eq!(runtime.python_version, (3, 12, 0));

@@ -1,7 +1,7 @@
-//! The lock that only one set-up holds. The system frees it when the process ends, however that happens.
+//! The lock that only one set-up holds. The system releases it when the process ends, however that happens.
 //!
-//! Whoever can open a file can hold a lock on it (flock(2)), for reading too. So the file is for its owner alone, and
-//! the wait for it has a bound and names the process that holds it.
+//! A process that can open a file can hold a lock on it (flock(2)), with read access too. So the file is for its owner alone,
+//! and the wait for it is bounded and names the process that holds it.
 
 use std::fs::{self, File, Permissions, TryLockError};
 use std::io;
@@ -14,17 +14,17 @@ use rustix::fs::OFlags;
 use crate::error::SetupError;
 use crate::progress::Progress;
 
-/// Longest wait for another set-up: ten times what one takes, for a slow network.
+/// Maximum wait for another set-up: ten times the usual duration, for a slow network.
 pub(crate) const WAIT_MAX: Duration = Duration::from_secs(30 * 60);
-/// Time between two tries.
+/// Time between two attempts.
 const PAUSE: Duration = Duration::from_millis(100);
 const OWNER_ONLY: u32 = 0o600;
 const GROUP_AND_OTHERS: u32 = 0o077;
 
-/// Takes the lock in a directory that was judged; waits for another set-up, at most this long.
+/// Takes the lock in a checked directory; waits for another set-up, at most this long.
 ///
 /// # Errors
-/// When the file is somebody else's or cannot be used, and when the wait was in vain.
+/// If the file belongs to another user or cannot be used, and if the wait times out.
 pub(crate) fn take(path: &Path, wait_max: Duration, progress: &mut dyn Progress) -> Result<File, SetupError> {
     let file = open(path)?;
     match file.try_lock() {
@@ -32,7 +32,7 @@ pub(crate) fn take(path: &Path, wait_max: Duration, progress: &mut dyn Progress)
         Err(TryLockError::WouldBlock) => {}
         Err(TryLockError::Error(source)) => return Err(failed("lock", path)(source)),
     }
-    // Versions before this one made it readable for all: then anybody may hold it, and a new file stands in for it.
+    // Earlier versions made it readable for all: then any process may hold it, and a new file replaces it.
     let is_open_to_others = file.metadata().is_ok_and(|metadata| metadata.mode() & GROUP_AND_OTHERS != 0);
     if is_open_to_others && !holder(path).is_some_and(|holder| holder.is_trusted()) {
         fs::remove_file(path).map_err(failed("replace", path))?;
@@ -46,7 +46,7 @@ fn wait(file: &File, path: &Path, wait_max: Duration, progress: &mut dyn Progres
     let named = |holder: &Holder| holder.to_string();
     let by = holder(path).as_ref().map(|holder| format!(" ({})", named(holder))).unwrap_or_default();
     progress.detail(&format!(
-        "another set-up{by} is at work; waiting for it, at most {} minutes",
+        "another set-up{by} is running; waiting for at most {} minutes",
         wait_max.as_secs().div_ceil(60)
     ));
     let began = Instant::now();
@@ -67,7 +67,7 @@ fn wait(file: &File, path: &Path, wait_max: Duration, progress: &mut dyn Progres
     }
 }
 
-/// Opens the file and makes it when it is missing; through no link, and no file of somebody else's.
+/// Opens the file, and creates it if it is missing; through no link, and not if it belongs to another user.
 fn open(path: &Path) -> Result<File, SetupError> {
     let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
     let file = File::options()
@@ -81,7 +81,7 @@ fn open(path: &Path) -> Result<File, SetupError> {
         .map_err(failed("open", path))?;
     let metadata = file.metadata().map_err(failed("examine", path))?;
     if !metadata.is_file() {
-        return Err(failed("open", path)(io::Error::other("it is no regular file")));
+        return Err(failed("open", path)(io::Error::other("it is not a regular file")));
     }
     ownership::check_open(path, &metadata).map_err(|source| SetupError::Untrusted { source })?;
     Ok(file)
@@ -118,8 +118,8 @@ impl std::fmt::Display for Holder {
     }
 }
 
-/// Looks for it in proc_locks(5), by the file's number: there the device is that of the super block, which is not
-/// always the one of stat(2). `None` when it is gone and its children have the lock, or in another pid namespace.
+/// Finds it in proc_locks(5), by the file's inode: the device there is that of the super block, which is not
+/// always the one of stat(2). `None` if it is gone and its children have the lock, or in another pid namespace.
 fn holder(path: &Path) -> Option<Holder> {
     let inode = fs::symlink_metadata(path).ok()?.ino();
     let pid = pid_in(&fs::read_to_string("/proc/locks").ok()?, inode)?;
@@ -146,7 +146,7 @@ mod tests {
     use super::*;
     use crate::Silent;
 
-    /// Tells a channel what it hears.
+    /// Sends each message to a channel.
     struct Teller(mpsc::Sender<String>);
 
     impl Progress for Teller {
@@ -207,7 +207,7 @@ mod tests {
         assert!(matches!(error, SetupError::Untrusted { .. }), "{error}");
     }
 
-    /// As it was with the version before this one.
+    /// As the previous version made it.
     #[test]
     fn another_users_lock_on_a_file_that_all_can_read_holds_up_nobody() {
         use std::os::unix::process::CommandExt;

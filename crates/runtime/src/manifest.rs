@@ -1,4 +1,4 @@
-//! `runtime.json`: what a finished tree is, written beside it and read by whoever uses it.
+//! `runtime.json`: the description of a finished tree, written beside it.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -22,23 +22,23 @@ pub(crate) struct Manifest {
     pub schema_version: u32,
     /// The runtime's name, also that of its directory.
     pub id: String,
-    /// Which [`BUILDER_VERSION`] made the tree.
+    /// The [`BUILDER_VERSION`] that made the tree.
     pub builder_version: u32,
-    /// The name of the list of packages. Trees from before there were two have none.
+    /// The name of the list of packages. Trees from before there were two lists have none.
     #[serde(default)]
     pub packages_list: String,
-    /// The digest of the list's lock and of the texts that it was made with, SHA-256 in hexadecimal.
+    /// The digest of the list's lock and of our own texts in the tree, SHA-256 in hexadecimal.
     #[serde(default)]
     pub inputs_sha256: String,
     /// The interpreter.
     pub python: PythonVersion,
-    /// The processor's architecture, as `uname -m` says.
+    /// The processor's architecture, as printed by `uname -m`.
     pub machine: String,
     /// The interpreter's path inside the tree.
     pub interpreter: String,
     /// The packages' directory inside the tree.
     pub site_packages: String,
-    /// The environment that programs get.
+    /// The environment of programs.
     pub env: BTreeMap<String, String>,
     /// The installed packages, sorted by name.
     pub packages: Vec<Package>,
@@ -86,8 +86,8 @@ impl Manifest {
     }
 }
 
-/// The packages whose metadata is in a directory, sorted by name. Directories of another form are passed
-/// over.
+/// The packages whose metadata is in a directory, sorted by name. Directories of another form are
+/// skipped.
 pub(crate) fn list_packages(site_packages: &Path) -> std::io::Result<Vec<Package>> {
     let mut packages = Vec::new();
     for entry in std::fs::read_dir(site_packages)? {
@@ -112,7 +112,7 @@ pub(crate) mod tests {
         sample_of(PackageList::Minimal)
     }
 
-    /// The same of one list.
+    /// The same with one list.
     pub(crate) fn sample_of(list: PackageList) -> Manifest {
         Manifest {
             schema_version: SCHEMA_VERSION,

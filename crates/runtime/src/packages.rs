@@ -1,5 +1,5 @@
-//! Installs the pinned packages: downloads the wheels once, then installs them into the tree without the
-//! network.
+//! Installs the pinned packages: downloads the wheels once, then installs them into the tree without
+//! network access.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use crate::progress::Progress;
 use crate::python::Interpreter;
 use crate::tree;
 
-/// Arguments of every pip call: no wheel that is not in the lock, nothing built from source (that would run
+/// Arguments of every pip call: only wheels in the lock, and nothing built from source (that would run
 /// its code).
 const PIP_ARGUMENTS: [&str; 6] =
     ["--require-hashes", "--no-deps", "--only-binary", ":all:", "--disable-pip-version-check", "--no-input"];
@@ -25,12 +25,12 @@ pub(crate) struct Installer {
     wheels: PathBuf,
     list: PackageList,
     /// The empty file whose lock the set-up holds. Our children have it as their input and so hold the lock
-    /// too: when we are killed, the next set-up waits until a pip that goes on without us has ended.
+    /// too: if we are killed, the next set-up waits until a pip that goes on without us has ended.
     setup_lock: File,
 }
 
 impl Installer {
-    /// Names the parts of an installer below `scratch`; `wheels` outlives it.
+    /// Sets the paths of an installer below `scratch`; `wheels` outlives it.
     pub(crate) fn new(scratch: &Path, wheels: &Path, list: PackageList, setup_lock: File) -> Self {
         let venv = scratch.join("venv");
         Self { venv, lock: scratch.join("packages.lock"), wheels: wheels.to_owned(), list, setup_lock }
@@ -45,13 +45,13 @@ impl Installer {
         fs::write(&self.lock, self.list.lock()).map_err(SetupError::file("write", &self.lock))
     }
 
-    /// Brings every wheel of the lock into the wheel directory. Those that are there (from an earlier set-up,
+    /// Downloads every wheel of the lock into the wheel directory. Existing ones (from an earlier set-up,
     /// or put there by hand on a machine without network) are checked and kept.
     pub(crate) fn download(&self, progress: &mut dyn Progress) -> Result<(), SetupError> {
         fs::create_dir_all(&self.wheels).map_err(SetupError::file("create", &self.wheels))?;
         let mut offline = self.pip("download")?;
         if run(offline.arg("--no-index").arg("--dest").arg(&self.wheels)).is_ok() {
-            progress.detail("all wheels are there already");
+            progress.detail("all wheels are already downloaded");
             return Ok(());
         }
         run(self.pip("download")?.arg("--dest").arg(&self.wheels))
@@ -64,7 +64,7 @@ impl Installer {
         let target = rootfs.join(python.site_packages.trim_start_matches('/'));
         tree::remove(&target)?;
         let mut install = self.pip("install")?;
-        // What pip compiles would carry the paths of the host.
+        // What pip compiles would contain paths of the host.
         install
             .args(["--no-index", "--no-compile", "--no-user", "--no-warn-script-location", "--target"])
             .arg(&target);
@@ -88,14 +88,14 @@ impl Installer {
     }
 }
 
-/// Directories that no program imports: start scripts (they name the host's interpreter), manual pages, what a
-/// compiler or a notebook's web page would need.
+/// Directories that no program imports: start scripts (they name the host's interpreter), manual pages, files for a
+/// compiler or a notebook's web page.
 const LEFT_OUT: [&str; 5] = ["bin", "share", "pyarrow/include", "pyarrow/includes", "plotly/labextension"];
-/// Parts of pyarrow that reach for a network (50 of its 160 MB), by the beginnings of their names. It does without.
+/// Parts of pyarrow that need a network (50 of its 160 MB), by prefixes of their names. It works without them.
 const NETWORK_PARTS: [&str; 6] =
     ["libarrow_flight.", "libarrow_python_flight.", "_flight.", "libarrow_s3.", "_s3fs.", "_gcsfs."];
 
-/// Removes what no program imports, tests and static libraries too.
+/// Removes what no program imports, and also tests and static libraries.
 fn thin_out(site_packages: &Path) -> Result<(), SetupError> {
     for name in LEFT_OUT {
         tree::remove(&site_packages.join(name))?;
@@ -105,7 +105,7 @@ fn thin_out(site_packages: &Path) -> Result<(), SetupError> {
         if metadata.is_dir() && name == "tests" {
             tree::remove(&path)?;
         } else if metadata.is_file() && (name.ends_with(".a") || is_network_part(&path, name)) {
-            // It may have gone with the tests around it.
+            // It may have been removed with the tests around it.
             let _ = fs::remove_file(&path);
         }
     }

@@ -1,14 +1,14 @@
-//! How a set-up reports how far it is.
+//! Progress reports of a set-up.
 
-/// Hears how far the set-up is.
+/// Receives progress reports.
 pub trait Progress {
     /// A step begins: the `index`th (from 1) of `total`.
     fn step(&mut self, index: usize, total: usize, name: &str);
-    /// A remark about the step that runs.
+    /// A detail about the current step.
     fn detail(&mut self, text: &str);
 }
 
-/// A [`Progress`] that nobody hears.
+/// A [`Progress`] that discards everything.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct Silent;
 

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use crate::command::{CommandError, command, run};
 use crate::error::{Rejected, Rejection, SetupError};
 
-/// Answers with the facts below; see the file.
+/// Prints the facts below; see the file.
 const PROBE: &str = include_str!("../../../runtime/build/probe.py");
 /// The names that are looked for in `PATH`, best first. The lock holds wheels for these versions.
 const NAMES: [&str; 4] = ["python3.13", "python3.12", "python3.11", "python3"];
@@ -16,28 +16,28 @@ const MINOR_VERSIONS: std::ops::RangeInclusive<u8> = 11..=14;
 /// The newest Python that programs may be written for.
 pub const NEWEST_PYTHON: (u8, u8, u8) = (3, *MINOR_VERSIONS.end(), 0);
 
-/// A usable interpreter and where its parts are on this machine.
+/// A usable interpreter and the paths of its parts on this machine.
 #[derive(Debug, Clone)]
 pub(crate) struct Interpreter {
-    /// The executable itself: no link, no shim, no virtual environment.
+    /// The executable itself: not a link, a shim or a virtual environment.
     pub executable: PathBuf,
     /// Major, minor and micro version.
     pub version: (u8, u8, u8),
-    /// As `uname -m` says.
+    /// As printed by `uname -m`.
     pub machine: String,
-    /// `lib`, or `lib64` where the distribution says so.
+    /// `lib`, or `lib64` on some distributions.
     pub platlibdir: String,
-    /// What the interpreter was installed below.
+    /// The interpreter's installation prefix.
     pub prefix: PathBuf,
     /// The standard library, and the directory of its compiled part (mostly the same).
     pub stdlib: PathBuf,
     /// See `stdlib`.
     pub platstdlib: PathBuf,
-    /// Where it looks for packages when it is installed below `/usr`, absolute.
+    /// Where it looks for packages if installed below `/usr`, absolute.
     pub site_packages: String,
 }
 
-/// What the probe answers. An interpreter that is too old gives only the first two.
+/// The output of the probe. An interpreter that is too old prints only the first two.
 #[derive(Debug, Deserialize)]
 struct Facts {
     implementation: String,
@@ -60,7 +60,7 @@ struct Details {
     ensurepip: bool,
 }
 
-/// Finds the interpreter: `wanted` and nothing else if it is given, else the first usable one in `PATH`.
+/// Finds the interpreter: only `wanted` if it is given, else the first usable one in `PATH`.
 pub(crate) fn find(wanted: Option<&Path>) -> Result<Interpreter, SetupError> {
     let candidates = match wanted {
         Some(path) => vec![path.to_owned()],
@@ -69,13 +69,12 @@ pub(crate) fn find(wanted: Option<&Path>) -> Result<Interpreter, SetupError> {
     find_among(candidates, &std::env::var_os("PATH").unwrap_or_default())
 }
 
-/// The first usable candidate. A name without a slash is looked for in `search_path`, at each place where it
-/// is.
+/// The first usable candidate. A name without a slash is looked for in all of `search_path`.
 fn find_among(candidates: Vec<PathBuf>, search_path: &std::ffi::OsStr) -> Result<Interpreter, SetupError> {
     let mut rejected = Vec::new();
     for candidate in candidates {
-        // A shim that refuses (pyenv has one for every version that it ever saw) must not hide the one behind
-        // it.
+        // A shim that fails (pyenv has one for every version that it ever installed) must not hide the interpreter
+        // behind it.
         let places: Vec<PathBuf> = if candidate.components().count() > 1 {
             vec![candidate.clone()]
         } else {
@@ -98,7 +97,7 @@ fn find_among(candidates: Vec<PathBuf>, search_path: &std::ffi::OsStr) -> Result
     Err(SetupError::NoPython { rejected })
 }
 
-/// Asks a candidate what it is.
+/// Probes a candidate.
 fn examine(candidate: &Path) -> Result<Interpreter, Rejection> {
     let facts = ask(candidate)?;
     let (major, minor, _) = facts.version;
@@ -108,9 +107,9 @@ fn examine(candidate: &Path) -> Result<Interpreter, Rejection> {
     if major != 3 || !MINOR_VERSIONS.contains(&minor) {
         return Err(Rejection::Version(major, minor));
     }
-    let incomplete = || Rejection::DoesNotRun("the answer to the probe lacks fields".to_owned());
+    let incomplete = || Rejection::DoesNotRun("the output of the probe lacks fields".to_owned());
     let base = facts.details.ok_or_else(incomplete)?.executable;
-    // A virtual environment answers with its own package directories; the interpreter behind it is what
+    // A virtual environment reports its own package directories; the interpreter behind it is what
     // counts.
     let facts = ask(&base)?;
     let details = facts.details.ok_or_else(incomplete)?;
@@ -146,10 +145,10 @@ fn ask(candidate: &Path) -> Result<Facts, Rejection> {
         }
     })?;
     serde_json::from_str(answer.trim())
-        .map_err(|error| Rejection::DoesNotRun(format!("its answer to the probe is not understood: {error}")))
+        .map_err(|error| Rejection::DoesNotRun(format!("the output of the probe is invalid: {error}")))
 }
 
-/// The directory beside the standard library, where distributions that move the usual one (Debian) also look.
+/// The directory beside the standard library that distributions which move the usual one (Debian) also search.
 fn choose_site_packages(places: &[String], minor: u8) -> Option<String> {
     let beside =
         |place: &&String| place.starts_with("/usr/lib") && place.contains(&format!("/python3.{minor}/"));
@@ -162,7 +161,7 @@ mod tests {
 
     use super::*;
 
-    /// A script that answers to the probe with `answer`.
+    /// A script that prints `answer` when probed.
     fn fake(directory: &Path, name: &str, script: &str) -> PathBuf {
         let path = directory.join(name);
         std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();

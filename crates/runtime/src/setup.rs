@@ -1,11 +1,11 @@
-//! The set-up: makes a runtime step by step, so that an interrupted one goes on where it was.
+//! The set-up: makes a runtime step by step, so that an interrupted one can be resumed.
 //!
 //! ```text
-//! find interpreter -> wait for the lock -> [done already?] -> steps in <id>.partial, each stamped -> rename
+//! find interpreter -> wait for the lock -> [already done?] -> steps in <id>.partial, each stamped -> rename
 //! to <id>
 //! ```
 //!
-//! A step may be repeated at any time: it replaces what an interrupted try of itself has left.
+//! A step may be repeated at any time: it replaces what an interrupted attempt left.
 
 use std::fs;
 use std::os::unix::fs::DirBuilderExt;
@@ -29,26 +29,26 @@ const SCRATCH_NAME: &str = "scratch";
 /// What to prepare, and where.
 #[derive(Debug, Clone)]
 pub struct SetupOptions {
-    /// The service's data directory; created when it is not there.
+    /// The service's data directory; created if it is missing.
     pub data_dir: PathBuf,
-    /// The interpreter to build from; when `None`, the first usable one in `PATH`.
+    /// The interpreter to build from; if `None`, the first usable one in `PATH`.
     pub python: Option<PathBuf>,
-    /// The packages; when `None`, any finished runtime will do, and [`PackageList::DEFAULT`] is made where there is
+    /// The packages; if `None`, any finished runtime will do, and [`PackageList::DEFAULT`] is made if there is
     /// none.
     pub packages: Option<PackageList>,
-    /// Builds again also when a finished runtime is there, from the beginning. The service must not be running
-    /// then: its sandboxes would lose the tree under their feet.
+    /// Builds again from the beginning even if a finished runtime exists. The service must not be running
+    /// then: its sandboxes would lose their tree.
     pub force: bool,
 }
 
-/// Makes the runtime ready and returns it. At once when it is ready already; from where it was when a set-up
-/// was interrupted. A second set-up at the same time waits for the first.
+/// Prepares the runtime and returns it. Returns at once if it is ready; resumes an interrupted set-up. A second
+/// set-up at the same time waits for the first.
 ///
-/// With no interpreter named, any finished runtime that fits this version of the program is good enough, also
-/// when the interpreter that it was made from has changed or gone meanwhile.
+/// Without a named interpreter, any finished runtime for this version of the program is valid, even
+/// if the interpreter that it was made from has changed or is gone.
 ///
 /// # Errors
-/// When no interpreter is usable, packages cannot be downloaded, a file operation fails, or the finished tree
+/// If no interpreter is usable, packages cannot be downloaded, a file operation fails, or the finished tree
 /// does not work.
 pub fn setup(options: &SetupOptions, progress: &mut dyn Progress) -> Result<Runtime, SetupError> {
     let ready = Runtime::load_list(&options.data_dir, options.packages);
@@ -58,7 +58,7 @@ pub fn setup(options: &SetupOptions, progress: &mut dyn Progress) -> Result<Runt
         }
         return Ok(runtime.clone());
     }
-    // What is made again is the list that is in use.
+    // A rebuild uses the current list.
     let in_use = ready.ok().and_then(|runtime| runtime.list);
     let list = options.packages.or(in_use).unwrap_or(PackageList::DEFAULT);
     let interpreter = python::find(options.python.as_deref())?;
@@ -80,7 +80,7 @@ pub fn setup(options: &SetupOptions, progress: &mut dyn Progress) -> Result<Runt
     if options.force {
         tree::remove(&work)?;
     } else if let Err(refusal) = ownership::check_tree(&work, usize::MAX) {
-        progress.detail(&format!("beginning again: {refusal}"));
+        progress.detail(&format!("starting over: {refusal}"));
         tree::remove(&work)?;
     }
     let wheels = directory.join("wheels");
@@ -92,7 +92,7 @@ pub fn setup(options: &SetupOptions, progress: &mut dyn Progress) -> Result<Runt
     Runtime::from_dir(&finished).map_err(|source| SetupError::Load { source })
 }
 
-/// Says what the set-up will take, before it takes it.
+/// Reports the cost of the set-up before it begins.
 fn announce(list: PackageList, directory: &Path, python: &Interpreter, progress: &mut dyn Progress) {
     let (cost, other) = (list.cost(), list.other());
     progress.detail(&format!(
@@ -107,7 +107,7 @@ fn announce(list: PackageList, directory: &Path, python: &Interpreter, progress:
     progress.detail(&format!("into {}", directory.display()));
 }
 
-/// Names the runtime by all that it is made from.
+/// Derives the runtime's id from all of its inputs.
 fn runtime_id(python: &Interpreter, list: PackageList) -> Result<String, SetupError> {
     let executable = fs::read(&python.executable).map_err(SetupError::file("read", &python.executable))?;
     let (major, minor, micro) = python.version;
@@ -121,8 +121,8 @@ fn runtime_id(python: &Interpreter, list: PackageList) -> Result<String, SetupEr
     Ok(format!("cpython-{version}-{list}-{}", &sha256_hex(inputs.as_bytes())[..12]))
 }
 
-/// Makes the directory of the runtimes, and those above it, readable for all and writable for us alone, whatever the
-/// umask; then judges the way to it, which others may have made.
+/// Creates the directory of the runtimes, and those above it, readable for all and writable only for this user, whatever the
+/// umask; then checks the path to it, which others may have made.
 fn make_directory(directory: &Path) -> Result<(), SetupError> {
     fs::DirBuilder::new()
         .recursive(true)
@@ -132,10 +132,10 @@ fn make_directory(directory: &Path) -> Result<(), SetupError> {
     ownership::check(directory).map(drop).map_err(|source| SetupError::Untrusted { source })
 }
 
-/// A step: its stamp, what the user reads, what it does.
+/// A step: its stamp, its description for the user, its code.
 type Step = (&'static str, &'static str, fn(&Build, &mut dyn Progress) -> Result<(), SetupError>);
 
-/// All steps in order. A stamp names a step for ever: when what it does changes, [`BUILDER_VERSION`] is
+/// All steps in order. A stamp names a step for ever: if its effect changes, [`BUILDER_VERSION`] is
 /// raised.
 const STEPS: [Step; 9] = [
     ("venv", "preparing the package installer", |build, _| build.installer.prepare(&build.interpreter)),
@@ -169,7 +169,7 @@ fn run_unstamped(
         let stamp = stamps.join(stamp);
         is_resuming &= stamp.exists();
         if is_resuming {
-            progress.detail("done before");
+            progress.detail("already done");
             continue;
         }
         action(index, progress)?;
@@ -178,7 +178,7 @@ fn run_unstamped(
     Ok(())
 }
 
-/// One set-up under way.
+/// One set-up in progress.
 struct Build {
     work: PathBuf,
     interpreter: Interpreter,
@@ -209,7 +209,7 @@ impl Build {
         stdlib::install(&self.interpreter, &rootfs)
     }
 
-    /// Lets the machine's interpreter run matplotlib from the new tree.
+    /// Runs matplotlib from the new tree with the machine's interpreter.
     fn prepare_fonts(&self, progress: &mut dyn Progress) -> Result<(), SetupError> {
         let rootfs = self.rootfs();
         let scratch = self.work.join(SCRATCH_NAME).join("fonts");
@@ -220,7 +220,7 @@ impl Build {
         }
         let mut fonts = command(&self.interpreter.executable);
         fonts.args(["-I", "-S", "-B", "-c", FONTS]).arg(&rootfs).arg(self.site_packages()).arg(&scratch);
-        // It also makes a cache of the machine's own fonts, which goes away with the rest.
+        // It also makes a cache of the machine's own fonts, which is removed with the rest.
         fonts.env("MPLCONFIGDIR", &scratch).env("MPLBACKEND", "Agg");
         let count = run(&mut fonts).map_err(SetupError::command("prepare the fonts"))?;
         progress.detail(&format!("{} font names", count.trim()));
@@ -247,8 +247,8 @@ impl Build {
         compile.arg("-s").arg(&rootfs).args(["-p", "/"]);
         compile.arg(rootfs.join(stdlib::destination(&self.interpreter))).arg(self.site_packages());
         if let Err(error) = run(&mut compile) {
-            // A file that is not valid in this version is no harm: whether anything needs it, the check will
-            // show.
+            // A file that is not valid in this version does no harm: the check will show whether anything
+            // needs it.
             progress.detail(&format!("some modules do not compile: {error}"));
         }
         Ok(())
@@ -293,14 +293,14 @@ impl Build {
         smoke::check(&self.rootfs(), &manifest, progress)
     }
 
-    /// Removes what only the work needed and gives the directory its final name. One that is there (`force`)
-    /// makes way first, so at no time does the name show half a tree.
+    /// Removes the scratch files and gives the directory its final name. An existing one (`force`)
+    /// is moved away first, so at no time does the name show half a tree.
     fn publish(&self, finished: &Path) -> Result<(), SetupError> {
-        // The stamps go first: without them an interrupted try starts again rather than with half an
+        // The stamps go first: without them an interrupted attempt starts again rather than with half an
         // installer.
         tree::remove(&self.stamps())?;
         tree::remove(&self.work.join(SCRATCH_NAME))?;
-        // After a power cut the name must not show files without content. Best effort: the rename itself is
+        // After a power failure the name must not show files without content. Best effort: the rename itself is
         // atomic anyway.
         let _ = run(command("sync").arg("--file-system").arg(&self.work));
         let old = finished.with_file_name(format!("{}.old", self.id));
@@ -344,7 +344,7 @@ mod tests {
         assert_eq!(run(Some(1)), (vec![0, 1], false));
         assert_eq!(run(None), (vec![1, 2], true));
         assert_eq!(run(None), (vec![], true));
-        // What follows a step that is made again is made again too.
+        // Every step after a repeated one is repeated too.
         fs::remove_file(stamps.join("b")).unwrap();
         assert_eq!(run(None), (vec![1, 2], true));
     }

@@ -1,9 +1,9 @@
-//! Proves a finished tree by running its interpreter in it.
+//! Checks a finished tree by running its interpreter in it.
 //!
-//! The tree is made the root by helpers of util-linux and coreutils in namespaces of their own (a user
-//! namespace too when we are not root), read-only, with an empty `/tmp`: nothing of it outlives the check.
-//! Where the machine does not allow that, the check is left out and said so; `python-sandbox doctor` proves
-//! the runtime again in a real sandbox.
+//! Helpers of util-linux and coreutils make the tree the root, in new namespaces (a user namespace too if we
+//! are not root), read-only, with an empty `/tmp`: nothing of it outlives the check. If the machine does not
+//! allow that, the check is skipped with a message; `python-sandbox doctor` checks the runtime again in a real
+//! sandbox.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -14,9 +14,9 @@ use crate::error::SetupError;
 use crate::manifest::Manifest;
 use crate::progress::Progress;
 
-/// What runs inside; see the file.
+/// The code that runs inside; see the file.
 const SMOKE: &str = include_str!("../../../runtime/build/smoke.py");
-/// Makes `$0` the root as it will be in a sandbox, then runs the rest. The mounts end with the namespace.
+/// Makes `$0` the root as in a sandbox, then runs the rest. The mounts end with the namespace.
 const ENTER: &str = r#"
     mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" &&
     mount -t tmpfs -o size=64m tmpfs "$0/tmp" &&
@@ -32,12 +32,12 @@ pub(crate) fn check(
     let Some(wrapper) =
         [&[][..], &["--user", "--map-root-user"][..]].into_iter().find(|wrapper| can_enter(wrapper))
     else {
-        progress.detail("not checked: this machine lets us make no namespaces (doctor says more)");
+        progress.detail("not checked: cannot create namespaces here (see `python-sandbox doctor`)");
         return Ok(());
     };
     let mut python = enter(wrapper, rootfs);
     python.arg(&manifest.interpreter).args(["-I", "-B", "-c", SMOKE]);
-    // The environment of programs, but for the search path: the helpers are the machine's.
+    // The environment of programs, except for the search path: the helpers are the machine's.
     python.env_clear().envs(&manifest.env).env("PATH", helpers_path());
     let packages = run(&mut python).map_err(|source| SetupError::Smoke { source })?;
     progress.detail(&format!("{} packages load and work inside", packages.trim()));
@@ -58,7 +58,7 @@ fn enter(wrapper: &[&str], rootfs: &Path) -> Command {
     entered
 }
 
-/// Where the helpers are. `chroot` is often in `/usr/sbin`, which ordinary users do not search.
+/// Search path for the helpers. `chroot` is often in `/usr/sbin`, which ordinary users do not search.
 fn helpers_path() -> OsString {
     let mut path = std::env::var_os("PATH").unwrap_or_default();
     path.push(":/usr/sbin:/sbin");

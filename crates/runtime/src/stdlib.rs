@@ -1,4 +1,4 @@
-//! Copies the interpreter and its standard library, without what a sandbox has no use for.
+//! Copies the interpreter and its standard library, without the parts that are useless in a sandbox.
 
 use std::fs;
 use std::path::{Component, Path, PathBuf};
@@ -7,7 +7,7 @@ use crate::error::SetupError;
 use crate::python::Interpreter;
 use crate::tree;
 
-/// Modules that are of no use without a display, a network or a shell, or that are the tests of others.
+/// Modules that are useless without a display, a network or a shell, or that are tests.
 const LEFT_OUT: [&str; 14] = [
     "test",
     "tests",
@@ -30,20 +30,20 @@ const LEFT_OUT: [&str; 14] = [
 const FIND_LIBRARY_HOOK: &str = include_str!("../../../runtime/build/find_library_hook.py");
 /// Becomes the module `sandbox_prefix`; see the file.
 const PREFIX_HOOK: &str = include_str!("../../../runtime/build/prefix_hook.py");
-/// Read by `site` at each start of an interpreter, so it does no more than a comparison where all is as usual.
+/// Read by `site` at each start of an interpreter, so in the usual case it only makes a comparison.
 const PREFIX_PTH: &str = "import sys; sys.prefix == '/usr' or __import__('sandbox_prefix')\n";
-/// The texts of ours that become part of the tree.
+/// Our own texts that become part of the tree.
 pub(crate) const TEXTS: [&str; 3] = [FIND_LIBRARY_HOOK, PREFIX_HOOK, PREFIX_PTH];
-/// Directories that a sandbox mounts over: a link in them would not be seen.
+/// Directories that a sandbox mounts over: a link in them would be hidden.
 const MOUNTED_OVER: [&str; 5] = ["proc", "dev", "sys", "tmp", "run"];
 
-/// Where the standard library goes, below the root: `usr/lib/python3.X`.
+/// Path of the standard library, below the root: `usr/lib/python3.X`.
 pub(crate) fn destination(python: &Interpreter) -> String {
     format!("usr/{}/python3.{}", python.platlibdir, python.version.1)
 }
 
-/// Copies both into the tree. `/usr` becomes the interpreter's prefix: it finds its library from its own
-/// place.
+/// Copies both into the tree. `/usr` becomes the interpreter's prefix: it finds its library relative to its own
+/// path.
 pub(crate) fn install(python: &Interpreter, rootfs: &Path) -> Result<(), SetupError> {
     let minor = python.version.1;
     let bin = rootfs.join("usr/bin");
@@ -64,10 +64,10 @@ pub(crate) fn install(python: &Interpreter, rootfs: &Path) -> Result<(), SetupEr
     forget_prefix(python, &library)
 }
 
-/// Lets an interpreter that cannot tell its own place find its library all the same: it then looks below the prefix
-/// that it was built with. A program that starts `python3` by its bare name without `PATH` comes to that.
+/// Lets an interpreter that cannot determine its own path find its library all the same: it then looks below the prefix
+/// that it was built with. This happens if a program starts `python3` by its bare name without `PATH`.
 ///
-/// After the packages, whose directory takes a file.
+/// After the packages, whose directory gets a file.
 pub(crate) fn link_prefix(python: &Interpreter, rootfs: &Path) -> Result<(), SetupError> {
     let Some(link) = prefix_link(&python.prefix, &python.platlibdir, python.version.1) else {
         return Ok(());
@@ -82,11 +82,11 @@ pub(crate) fn link_prefix(python: &Interpreter, rootfs: &Path) -> Result<(), Set
     Ok(())
 }
 
-/// Directories of users: a link there would show their names, and programs look there for what a host has.
+/// Directories of users: a link there would reveal their names, and programs look there for what a host has.
 const OF_USERS: [&str; 2] = ["root", "home"];
 
-/// The library's place below a prefix, below the root; `None` where no link is needed, it would not be seen, or it would
-/// show more than it is worth.
+/// The library's path below a prefix, below the root; `None` if no link is needed, it would be hidden, or it would
+/// reveal more than it is worth.
 fn prefix_link(prefix: &Path, platlibdir: &str, minor: u8) -> Option<PathBuf> {
     let below = prefix.strip_prefix("/").ok()?;
     let first = below.components().next()?.as_os_str().to_str()?;
@@ -104,7 +104,7 @@ fn is_left_out(path: &Path) -> bool {
         || name.starts_with("_ctypes_test")
         || name.starts_with("_xxtestfuzz")
         || name.starts_with("xxlimited")
-        // The yellow pages bring in half of Kerberos.
+        // NIS pulls in half of Kerberos.
         || name.starts_with("nis.");
     // `config-3.11-x86_64-linux-gnu` holds the static library and the Makefile.
     let is_build_part = name.starts_with("config-") || name.ends_with(".a") || name.ends_with(".pyc");
@@ -112,11 +112,11 @@ fn is_left_out(path: &Path) -> bool {
 }
 
 /// Replaces the machine's prefix by `/usr` in the build-time variables, which `sysconfig` shows and programs
-/// go by.
+/// use.
 ///
-/// Compiled files keep it, as their search path for libraries and as a fall-back that is never reached:
-/// overwriting it there damages other texts, since linkers let a text share the end of a longer one (the
-/// version number is such a one).
+/// Compiled files keep it, as their search path for libraries and as a fallback that is never reached:
+/// overwriting it there damages other texts, since linkers let a text share the end of a longer one (such as
+/// the version number).
 fn forget_prefix(python: &Interpreter, library: &Path) -> Result<(), SetupError> {
     let prefix = python.prefix.to_string_lossy();
     if prefix == "/usr" || prefix == "/" {

@@ -1,4 +1,4 @@
-//! The parts of the tree that are written rather than copied: the top directories, `/etc`, the time zones.
+//! The generated parts of the tree: the top directories, `/etc`, the time zones.
 
 use std::fs;
 use std::path::Path;
@@ -7,18 +7,18 @@ use crate::error::SetupError;
 use crate::python::Interpreter;
 use crate::tree;
 
-/// The user that programs run as, in the file that shows names. Executors may map it to any id of the host.
+/// The user that programs run as, in the file that maps names. Executors may map it to any id of the host.
 const SANDBOX_ID: u32 = 1000;
 
-/// Files of `/etc` that are texts of their own.
+/// Files of `/etc` with content of our own.
 pub(crate) const TEXTS: [(&str, &str); 3] = [
     ("mime.types", include_str!("../../../runtime/build/etc/mime.types")),
     ("services", include_str!("../../../runtime/build/etc/services")),
     ("protocols", include_str!("../../../runtime/build/etc/protocols")),
 ];
 
-/// Users and groups that the agent writes for each sandbox, as every program has a uid of its own, and where it puts
-/// them. What is in the tree is for an interpreter without an agent, and shows what the agent's should hold.
+/// Users and groups that the agent writes for each sandbox, since every program has its own uid, and the paths it writes them
+/// to. The ones in the tree are for an interpreter without an agent, and show what the agent's should contain.
 const PER_SANDBOX: [(&str, &str); 2] =
     [("passwd", "../run/sandbox/passwd"), ("group", "../run/sandbox/group")];
 const FALLBACK_DIR: &str = "usr/share/python-sandbox";
@@ -40,19 +40,19 @@ const DIRECTORIES: [&str; 13] = [
     "usr/share/fonts",
 ];
 
-/// The old places of what is now below `/usr`, what programs expect in `/var`, and what is each sandbox's own.
+/// The old paths of what is now below `/usr`, what programs expect in `/var`, and what each sandbox has of its own.
 const LINKS: [(&str, &str); 7] = [
     ("bin", "usr/bin"),
     ("sbin", "usr/sbin"),
     ("lib", "usr/lib"),
     ("lib64", "usr/lib64"),
     ("var/tmp", "../tmp"),
-    // What the guest agent puts beside a program: its file, and the names of its user.
+    // Files that the guest agent writes for a program: its source, and the names of its user.
     ("run/program", "../tmp/.sandbox/program"),
     ("run/sandbox", "../tmp/.sandbox/sandbox"),
 ];
 
-/// Makes the top of the tree: before anything is copied into it, as the links decide where that goes.
+/// Creates the top of the tree: before anything is copied into it, since the links decide where that goes.
 pub(crate) fn make_top(rootfs: &Path) -> Result<(), SetupError> {
     for name in DIRECTORIES {
         let path = rootfs.join(name);
@@ -64,7 +64,7 @@ pub(crate) fn make_top(rootfs: &Path) -> Result<(), SetupError> {
     Ok(())
 }
 
-/// Writes `/etc` and makes the time zones that came as a package the system's own.
+/// Writes `/etc` and makes the time zones of the installed package the system's own.
 pub(crate) fn write_etc(python: &Interpreter, rootfs: &Path) -> Result<(), SetupError> {
     let passwd = format!(
         "root:x:0:0:root:/:/usr/sbin/nologin\n\
@@ -83,7 +83,7 @@ pub(crate) fn write_etc(python: &Interpreter, rootfs: &Path) -> Result<(), Setup
         ("hosts", "127.0.0.1 localhost\n::1 localhost\n"),
         ("hostname", "sandbox\n"),
         ("resolv.conf", ""),
-        // Only files: there is no network to ask, and a module for it would be loaded in vain.
+        // Only files: there is no network, and loading a module for it would be useless.
         ("nsswitch.conf", "passwd: files\ngroup: files\nhosts: files\nservices: files\nprotocols: files\n"),
         ("os-release", "NAME=\"Python Sandbox\"\nID=python-sandbox\nPRETTY_NAME=\"Python Sandbox\"\n"),
         ("timezone", "Etc/UTC\n"),

@@ -6,12 +6,12 @@ use std::path::{Component, Path, PathBuf};
 
 use crate::error::SetupError;
 
-/// What a walk met.
+/// An entry of a walk.
 #[derive(Debug)]
 pub(crate) struct Entry {
-    /// Where, below the walk's root and with it.
+    /// Its path, including the walk's root.
     pub path: PathBuf,
-    /// What, a link not followed.
+    /// Its metadata; links are not followed.
     pub metadata: fs::Metadata,
 }
 
@@ -31,7 +31,7 @@ pub(crate) fn walk(root: &Path) -> Result<Vec<Entry>, SetupError> {
     Ok(entries)
 }
 
-/// The entries of a directory, in order of their names.
+/// The entries of a directory, sorted by name.
 fn list(directory: &Path) -> Result<Vec<PathBuf>, SetupError> {
     let read = || -> std::io::Result<Vec<PathBuf>> {
         fs::read_dir(directory)?.map(|entry| entry.map(|entry| entry.path())).collect()
@@ -42,8 +42,8 @@ fn list(directory: &Path) -> Result<Vec<PathBuf>, SetupError> {
 }
 
 /// Copies the directory `from` to `to`, following links, without the entries for which `is_left_out` (given
-/// the path below `from`) says so. What is already there is replaced file by file. Broken links and special
-/// files are passed over.
+/// the path below `from`) is true. Existing files are replaced one by one. Broken links and special
+/// files are skipped.
 pub(crate) fn copy(from: &Path, to: &Path, is_left_out: &dyn Fn(&Path) -> bool) -> Result<(), SetupError> {
     copy_below(from, to, Path::new(""), is_left_out, &mut Vec::new())
 }
@@ -89,7 +89,7 @@ pub(crate) fn copy_file(from: &Path, to: &Path) -> Result<(), SetupError> {
     Ok(())
 }
 
-/// Makes a symbolic link, in place of whatever file or link is there.
+/// Makes a symbolic link, replacing any file or link.
 pub(crate) fn link(target: &str, at: &Path) -> Result<(), SetupError> {
     if fs::symlink_metadata(at).is_ok() {
         fs::remove_file(at).map_err(SetupError::file("replace", at))?;
@@ -100,7 +100,7 @@ pub(crate) fn link(target: &str, at: &Path) -> Result<(), SetupError> {
     std::os::unix::fs::symlink(target, at).map_err(SetupError::file("link", at))
 }
 
-/// Removes a directory with all that is in it. One that is not there is fine.
+/// Removes a directory with its contents. A missing one is fine.
 pub(crate) fn remove(directory: &Path) -> Result<(), SetupError> {
     match fs::remove_dir_all(directory) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
@@ -120,7 +120,7 @@ pub(crate) struct Size {
 }
 
 /// Gives every entry the mode that it needs and no more (directories 0755, files 0644 or 0755, no setuid),
-/// and refuses a tree with a link that leads out of it or with a special file in it.
+/// and refuses a tree that contains a link out of it or a special file.
 pub(crate) fn normalise(root: &Path) -> Result<Size, SetupError> {
     let mut size = Size { bytes: 0, entries: 1 };
     set_mode(root, 0o755)?;
@@ -149,7 +149,7 @@ fn set_mode(path: &Path, mode: u32) -> Result<(), SetupError> {
     fs::set_permissions(path, Permissions::from_mode(mode)).map_err(SetupError::file("set the mode of", path))
 }
 
-/// Whether a relative link at `below` (a path below the root) leads to a place below the root, wherever the
+/// Whether a relative link at `below` (a path below the root) leads to a path below the root, wherever the
 /// root is.
 fn stays_inside(below: &Path, target: &Path) -> bool {
     let mut depth = below.components().count().saturating_sub(1);

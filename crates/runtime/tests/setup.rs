@@ -10,7 +10,7 @@ use std::process::Command;
 
 use runtime::{PackageList, Progress, Runtime, SetupOptions, setup};
 
-/// Remembers what it hears.
+/// Records the progress.
 #[derive(Default)]
 struct Recorder {
     steps: Vec<String>,
@@ -49,7 +49,7 @@ fn a_runtime_is_prepared_once_and_then_found() {
     let has_all = runtime.packages.iter().any(|package| package.name == "scikit-learn");
     assert_eq!(has_all, list == PackageList::Full);
     takes_what_was_announced(&runtime, list);
-    // The tree holds all that an operator's own one must.
+    // The tree contains everything that an operator's own one must.
     assert_eq!(Runtime::from_rootfs(&runtime.rootfs).unwrap().packages, runtime.packages);
 
     let mut second = Recorder::default();
@@ -57,7 +57,7 @@ fn a_runtime_is_prepared_once_and_then_found() {
     assert!(second.steps.is_empty(), "a ready runtime is not made again: {:?}", second.steps);
 }
 
-/// What a set-up says before it begins is what it takes, within a fifth.
+/// The announced cost of a set-up is right within a fifth.
 fn takes_what_was_announced(runtime: &Runtime, list: PackageList) {
     let manifest = fs::read_to_string(runtime.rootfs.with_file_name("runtime.json")).unwrap();
     let size = serde_json::from_str::<serde_json::Value>(&manifest).unwrap()["size_bytes"].as_u64().unwrap();
@@ -103,7 +103,7 @@ fn check_tree(runtime: &Runtime) {
     no_path_of_the_build_is_left(&runtime.rootfs);
 }
 
-/// No module, cache or setting names the directory in which the tree was made.
+/// No module, cache or setting contains the path of the directory in which the tree was made.
 fn no_path_of_the_build_is_left(rootfs: &Path) {
     let needle = rootfs.parent().and_then(Path::parent).unwrap();
     let grep = Command::new("grep").args(["-rlF", "--"]).arg(needle).arg(rootfs).output().unwrap();

@@ -1,14 +1,14 @@
-//! The gate in front of the executors: a number of programs at once, a number that waits, the rest refused at once.
+//! Admission control in front of the executors: a limit on running programs, a limit on queued requests, the rest refused at once.
 //!
 //! ```text
 //! request -> full? -> refused (busy)                    closed -> refused (shutting down)
 //!               |
-//!               +-> place in the waiting line -> slot -> program runs -> slot dropped, next in line
+//! +-> slot in the queue -> slot to run -> program runs -> slot dropped, next in the queue
 //!                        | queue time over -> refused (busy)
 //! ```
 //!
-//! A collapse under load starts with a queue that nobody bounds: every request then waits until its client has
-//! gone away, and its work is done for nobody. The line is first come, first served ([`Semaphore`] is fair).
+//! A collapse under load starts with an unbounded queue: every request then waits until its client has gone away, and its work is
+//! wasted. The queue is first come, first served ([`Semaphore`] is fair).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -16,40 +16,40 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
-/// Longest `Retry-After` that is advised, in seconds: past a minute a client should ask `/health` instead.
+/// Maximum `Retry-After`, in seconds: past a minute a client should ask `/health` instead.
 const RETRY_AFTER_S_MAX: u64 = 60;
 
-/// What an execution is guessed to take before one was seen, in milliseconds.
+/// Assumed duration of an execution before one was measured, in milliseconds.
 const HELD_MS_GUESS: u64 = 1000;
 
 /// Why a request got no slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Refusal {
-    /// Everything is taken.
+    /// Everything is taken: all slots, and the queue.
     Busy {
-        /// When to come back, in seconds, 1 to [`RETRY_AFTER_S_MAX`].
+        /// When to retry, in seconds, 1 to [`RETRY_AFTER_S_MAX`].
         retry_after_s: u64,
     },
     /// The service takes no new work.
     ShuttingDown,
 }
 
-/// How full the service is.
+/// Current load of the service.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Load {
-    /// Programs that run now.
+    /// Running programs.
     pub running: usize,
-    /// Programs that may run at once.
+    /// Maximum number of running programs.
     pub running_max: usize,
-    /// Requests that wait for a slot.
+    /// Requests in the queue.
     pub waiting: usize,
-    /// Requests that may wait at once.
+    /// Maximum number of requests in the queue.
     pub waiting_max: usize,
     /// Requests refused since the start because everything was taken.
     pub refused: u64,
 }
 
-/// The gate.
+/// The admission control.
 #[derive(Debug)]
 pub(crate) struct Admission {
     slots: Arc<Semaphore>,
@@ -63,7 +63,7 @@ pub(crate) struct Admission {
     closed: AtomicBool,
 }
 
-/// The right to run one program. Dropping it lets the next one in.
+/// Permission to run one program. Dropping it admits the next one.
 #[derive(Debug)]
 pub(crate) struct Slot {
     _permit: OwnedSemaphorePermit,
@@ -71,11 +71,11 @@ pub(crate) struct Slot {
     since: Instant,
 }
 
-/// A place in the waiting line. Dropping it, also because the client went away, leaves the line.
+/// A slot in the queue. Dropping it, also because the client went away, leaves the queue.
 struct Place<'a>(&'a Admission);
 
 impl Admission {
-    /// A gate for `running_max` programs at once (at least one) and `waiting_max` requests in line.
+    /// Admission control for at most `running_max` running programs (at least one) and `waiting_max` queued requests.
     pub(crate) fn new(running_max: u32, waiting_max: usize, queue_time_max: Duration) -> Arc<Self> {
         let running_max = running_max.clamp(1, 100_000);
         Arc::new(Self {
@@ -102,12 +102,12 @@ impl Admission {
         Ok(())
     }
 
-    /// Waits for a slot, at most until `deadline`.
+    /// Waits for a slot to run, at most until `deadline`.
     pub(crate) async fn admit(self: &Arc<Self>, deadline: Option<Instant>) -> Result<Slot, Refusal> {
         if self.closed.load(Ordering::SeqCst) {
             return Err(Refusal::ShuttingDown);
         }
-        // Nobody is overtaken: a permit that is given back goes to the first in line, never to the pool.
+        // No request is overtaken: a returned permit goes to the first in the queue, never to the pool.
         if let Ok(permit) = Arc::clone(&self.slots).try_acquire_owned() {
             return Ok(self.slot(permit));
         }
@@ -121,7 +121,7 @@ impl Admission {
         }
     }
 
-    /// Takes no new request from now on. Those that wait keep their place.
+    /// Refuses new requests from now on. Queued ones stay in the queue.
     pub(crate) fn close(&self) {
         self.closed.store(true, Ordering::SeqCst);
     }
@@ -131,22 +131,22 @@ impl Admission {
         self.closed.load(Ordering::SeqCst)
     }
 
-    /// Waits until nothing runs or waits. Call it after [`Admission::close`].
+    /// Waits until nothing is running or queued. Call it after [`Admission::close`].
     pub(crate) async fn idle(&self) {
-        // The line is fair, so all slots at once are granted only after everybody who came before. Closing then
-        // turns away a request that passed the flag just before it was set. An error means it was closed already.
+        // The queue is fair, so all slots together are granted only after every earlier request. Closing then refuses a request that
+        // passed the flag just before it was set. An error means it was closed already.
         if let Ok(all) = self.slots.acquire_many(self.running_max).await {
             self.slots.close();
             drop(all);
         }
     }
 
-    /// Turns away everybody who waits.
+    /// Refuses every queued request.
     pub(crate) fn turn_away(&self) {
         self.slots.close();
     }
 
-    /// How full it is.
+    /// The current load.
     pub(crate) fn load(&self) -> Load {
         let running_max = self.running_max as usize;
         Load {
@@ -158,7 +158,7 @@ impl Admission {
         }
     }
 
-    /// When a slot is likely to be free for one more, in seconds.
+    /// Expected time until a slot is free for one more request, in seconds.
     pub(crate) fn retry_after_s(&self) -> u64 {
         let ahead = self.waiting.load(Ordering::SeqCst) as u64 + 1;
         let wait_ms =

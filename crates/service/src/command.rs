@@ -1,4 +1,4 @@
-//! What a client may ask for, and the bounds of it. Pure.
+//! The fields of a request and their bounds. Pure.
 
 use crate::{interpreter_env, paths};
 use executor::{ExecLimits, ExecRequest, InputFile};
@@ -22,14 +22,14 @@ pub struct ExecuteCommand {
     pub executor: Option<String>,
 }
 
-/// What a command may hold.
+/// Bounds of a command.
 #[derive(Debug, Clone)]
 pub struct Bounds {
     /// Characters of source text (`MAX_CODE_LENGTH`).
     pub code_chars_max: usize,
-    /// Seconds where the client names none.
+    /// Seconds if the client sets none.
     pub timeout_s_default: u32,
-    /// Most seconds that a client may name (`MAX_TIMEOUT`).
+    /// Maximum seconds that a client may set (`MAX_TIMEOUT`).
     pub timeout_s_max: u32,
     /// Bytes of standard input.
     pub stdin_bytes_max: usize,
@@ -57,14 +57,14 @@ impl Default for Bounds {
 }
 
 impl Bounds {
-    /// The default timeout, never above the largest one.
+    /// The default timeout, never above the maximum.
     #[must_use]
     pub fn timeout_s_effective_default(&self) -> u32 {
         self.timeout_s_default.min(self.timeout_s_max).max(1)
     }
 }
 
-/// A field that is not as it must be.
+/// An invalid field.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{field}` {problem}; allowed: {allowed}")]
 pub struct InvalidField {
@@ -83,7 +83,7 @@ impl InvalidField {
     }
 }
 
-/// A command that was checked. The program itself was not judged yet.
+/// A checked command. The program itself is not validated yet.
 #[derive(Debug)]
 pub(crate) struct CheckedCommand {
     pub(crate) request: ExecRequest,
@@ -112,7 +112,7 @@ pub(crate) fn check(
     Ok(CheckedCommand { request, executor: command.executor })
 }
 
-/// Bounds the source and drops a leading byte order mark, as CPython does.
+/// Checks the length of the source and drops a leading byte order mark, as CPython does.
 fn check_code(mut code: String, bounds: &Bounds) -> Result<String, InvalidField> {
     if code.starts_with('\u{feff}') {
         code.drain(..'\u{feff}'.len_utf8());
@@ -124,7 +124,7 @@ fn check_code(mut code: String, bounds: &Bounds) -> Result<String, InvalidField>
     if code.trim().is_empty() {
         return invalid("is empty or only white space".to_owned());
     }
-    // No more characters than bytes: the count is needed only where the bytes do not settle it.
+    // No more characters than bytes: count only if the bytes do not settle it.
     if code.len() > bounds.code_chars_max {
         let chars = code.chars().count();
         if chars > bounds.code_chars_max {
@@ -197,7 +197,7 @@ fn check_env(env: &[(String, String)], bounds: &Bounds) -> Result<(), InvalidFie
         let number = index + 1;
         if !is_env_name(name) {
             let allowed = "names of letters, digits and `_` that do not begin with a digit".to_owned();
-            return invalid(format!("has an unfit name in entry number {number}"), allowed);
+            return invalid(format!("has an invalid name in entry number {number}"), allowed);
         }
         if value.contains('\0') {
             return invalid(
@@ -216,7 +216,7 @@ fn check_env(env: &[(String, String)], bounds: &Bounds) -> Result<(), InvalidFie
     Ok(())
 }
 
-/// A name of POSIX (Base Definitions, 3.216).
+/// A POSIX name (Base Definitions, 3.216).
 fn is_env_name(name: &str) -> bool {
     !name.starts_with(|c: char| c.is_ascii_digit())
         && !name.is_empty()

@@ -1,4 +1,4 @@
-//! What is known of a request besides what it asks for. It goes from the door to the use case.
+//! The context of a request: everything besides its fields. It is passed from the connection to the use case.
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -6,30 +6,30 @@ use tokio_util::sync::CancellationToken;
 /// See the module.
 #[derive(Debug, Clone)]
 pub struct RequestContext {
-    /// Finds the request in the log; also in the answer.
+    /// Identifies the request in the log; also in the response.
     pub request_id: String,
-    /// Who asks.
+    /// The caller.
     pub principal: Principal,
-    /// When nobody waits for an answer any more: a request that has no slot by then is refused as busy.
+    /// When the caller stops waiting: a request that has no slot by then is refused as busy.
     pub deadline: Option<Instant>,
-    /// Ends the program: its answer says `cancelled`.
+    /// Ends the program; the outcome is `cancelled`.
     pub cancel: CancellationToken,
 }
 
 impl RequestContext {
-    /// One without a deadline.
+    /// A context without a deadline.
     pub fn new(request_id: impl Into<String>, principal: Principal) -> Self {
         let (request_id, cancel) = (request_id.into(), CancellationToken::new());
         Self { request_id, principal, deadline: None, cancel }
     }
 }
 
-/// Who asks.
+/// The caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Principal {
-    /// Somebody on the network who gave no key.
+    /// A network client without a key.
     Anonymous,
-    /// Whoever runs the command line on this host.
+    /// The user of the command line on this host.
     Operator,
 }

@@ -7,7 +7,7 @@ use std::fmt;
 use storage::StoredFile;
 use validator::LastExpression;
 
-/// The answer to a program that was run, whatever became of it.
+/// The answer to a program that was run, however it ended.
 #[derive(Debug, Clone)]
 pub struct Execution {
     /// The request's id.
@@ -16,62 +16,62 @@ pub struct Execution {
     pub executor: &'static str,
     /// How it ended.
     pub verdict: Verdict,
-    /// The line of the program's last expression, whose value nobody saw.
+    /// The line of the program's last expression, if its value was not shown.
     pub unseen_expression: Option<u32>,
     /// Kept standard output.
     pub stdout: Captured,
     /// Kept standard error.
     pub stderr: Captured,
-    /// What it used.
+    /// Resources it used.
     pub usage: Usage,
-    /// Output files that are kept, sorted by path.
+    /// Output files that were stored, sorted by path.
     pub artifacts: Vec<Artifact>,
-    /// Output files and other entries that are not, sorted by path.
+    /// Output files and other entries that were not, sorted by path.
     pub skipped: Vec<Skipped>,
-    /// How many more are not.
+    /// Number of further entries that were not.
     pub skipped_more: u64,
-    /// What the validator noticed but does not forbid.
+    /// The validator's warnings.
     pub warnings: Vec<Finding>,
 }
 
-/// The line of an expression at the end of a program that ended well: in a notebook its value would be shown. A call may be
-/// there for what it does, so it counts only where the program gave nothing at all.
+/// The line of an expression at the end of a successful program: a notebook would show its value. A call may be there for its
+/// side effect, so it counts only if the program produced no output at all.
 pub(crate) fn unseen_expression(result: &ExecResult, last: Option<LastExpression>) -> Option<u32> {
     let LastExpression { line, is_call } = last.filter(|_| result.success())?;
     let silent = result.stdout.bytes == 0 && result.stderr.bytes == 0 && result.files.is_empty();
     (!is_call || silent).then_some(line)
 }
 
-/// An output file that is kept.
+/// A stored output file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Artifact {
     /// Its path below the output directory, as the program named it.
     pub path: String,
-    /// A guess from the name.
+    /// Guessed from the name.
     pub media_type: String,
-    /// Digest, size, link and its end.
+    /// Digest, size, link and expiry.
     pub stored: StoredFile,
 }
 
 impl Artifact {
-    /// A name to save it under: the last part of the path, made harmless.
+    /// A file name to save it under: the last part of the path, made safe.
     #[must_use]
     pub fn name(&self) -> String {
         storage::download_name(&self.path)
     }
 }
 
-/// An entry of the output directory that is not kept.
+/// An entry of the output directory that was not stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Skipped {
     /// Its path.
     pub path: String,
-    /// One word that says why: those of the sandbox (`symlink`, `too_large`, ...), `storage_disabled`,
+    /// The reason: those of the sandbox (`symlink`, `too_large`, ...), `storage_disabled`,
     /// `storage_full`, `storage_failed`.
     pub reason: &'static str,
 }
 
-/// One remark of the validator.
+/// One finding of the validator.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
     /// Line, from 1.
@@ -94,29 +94,29 @@ pub enum ExecuteError {
     /// The validator rejected the program.
     #[error("the validator rejected the program with {} findings", violations.len())]
     Rejected {
-        /// What it found, in the order of the source.
+        /// The findings, in the order of the source.
         violations: Vec<Finding>,
         /// All findings as text, one per line.
         rendered: String,
     },
-    /// As many programs run and wait as are allowed.
-    #[error("the waiting line is full")]
+    /// The concurrency limit is reached and the queue is full.
+    #[error("the queue is full")]
     Busy {
-        /// When to come back, in seconds.
+        /// When to retry, in seconds.
         retry_after_s: u64,
     },
     /// The service is stopping.
     #[error("the service is stopping")]
     ShuttingDown {
-        /// When to come back, in seconds; another instance may answer.
+        /// When to retry, in seconds; another instance may answer.
         retry_after_s: u64,
     },
-    /// No executor of the chain could run it, or the one that was asked for could not; the program surely did not run.
+    /// No executor of the chain, or not the requested one, could run it; the program provably did not start.
     #[error("{}", selected.as_ref().map_or_else(|| "no executor is usable".to_owned(), ToString::to_string))]
     Unavailable {
-        /// When to come back, in seconds.
+        /// When to retry, in seconds.
         retry_after_s: u64,
-        /// The executor that the request names, if it does.
+        /// The executor that the request names, if any.
         selected: Option<Selected>,
         /// One per executor that was tried. For the log: it may name paths of the host.
         reasons: Vec<ExecutorError>,
@@ -127,7 +127,7 @@ pub enum ExecuteError {
     /// The validator itself failed.
     #[error("failed to {step}")]
     Internal {
-        /// What was tried, in the infinitive.
+        /// The step, in the infinitive.
         step: &'static str,
         /// The cause.
         #[source]
@@ -135,14 +135,14 @@ pub enum ExecuteError {
     },
 }
 
-/// An executor that a request names and that is not usable, in words for clients.
+/// A requested executor that is not usable, worded for clients.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Selected {
     /// Its name.
     pub name: String,
-    /// Why not. No path and no address of the host.
+    /// Why not. Contains no path or address of the host.
     pub reason: String,
-    /// Those that are usable now.
+    /// The executors that are usable now.
     pub usable: Vec<&'static str>,
 }
 

@@ -1,7 +1,7 @@
-//! Readiness: what the executors and the store say of themselves, asked in the background.
+//! Readiness: the health of the executors and the store, checked in the background.
 //!
-//! A probe of an executor may cost a sandbox, one of the store writes to it. `/health` is open to everybody, so
-//! it never probes: it shows what the last round found.
+//! A probe of an executor may cost a sandbox, one of the store writes to it. `/health` is open to everyone, so
+//! it never probes: it shows the results of the last round.
 
 use crate::admission::Load;
 use executor::{Chain, Health, ProviderStatus};
@@ -9,22 +9,22 @@ use std::sync::Arc;
 use std::time::Duration;
 use storage::{Store, StoreHealth};
 
-/// Longest time for one round; what has not answered by then is not healthy.
+/// Timeout of one round; what has not answered by then is unhealthy.
 const PROBE_TIME_MAX: Duration = Duration::from_secs(20);
 
-/// The service's state in one word.
+/// The service's state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {
     /// Everything that is configured works.
     Healthy,
-    /// Work is taken, but something configured does not work: the first executor, or the store.
+    /// Work is accepted, but something configured does not work: the first executor, or the store.
     Degraded,
-    /// No work can be taken.
+    /// No work can be accepted.
     Unhealthy,
 }
 
 impl Status {
-    /// The word that the API uses.
+    /// The API's name for it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -35,10 +35,10 @@ impl Status {
     }
 }
 
-/// What the executors and the store said when they were last asked.
+/// The last reported health of the executors and the store.
 #[derive(Debug, Clone)]
 pub struct Probed {
-    /// The executor that takes the next program.
+    /// The executor of the next program.
     pub in_use: Option<&'static str>,
     /// All active executors in the order in which they are tried.
     pub providers: Vec<ProviderStatus>,
@@ -51,20 +51,20 @@ pub struct Probed {
 pub struct StorageStatus {
     /// `local`, `s3`, ...
     pub provider: &'static str,
-    /// What it says of itself.
+    /// The health that it reports.
     pub health: StoreHealth,
 }
 
 /// The service's state.
 #[derive(Debug, Clone)]
 pub struct HealthReport {
-    /// In one word.
+    /// The overall state.
     pub status: Status,
-    /// What was found by the last round of probes.
+    /// Results of the last round of probes.
     pub probed: Arc<Probed>,
-    /// How full the service is, now.
+    /// The current load.
     pub load: Load,
-    /// True once the service takes no new work.
+    /// True once the service accepts no new work.
     pub shutting_down: bool,
 }
 
@@ -81,14 +81,14 @@ impl HealthReport {
         Self { status, probed, load, shutting_down }
     }
 
-    /// Whether work can be taken.
+    /// Whether work can be accepted.
     #[must_use]
     pub fn ready(&self) -> bool {
         self.status != Status::Unhealthy
     }
 }
 
-/// Asks everybody once, each for a bounded time.
+/// Asks each once, with a timeout.
 pub(crate) async fn probe(chain: &Chain, store: Option<&Arc<dyn Store>>) -> Probed {
     let (executors, storage) = tokio::join!(probe_executors(chain), probe_store(store));
     Probed { storage, ..executors }

@@ -1,25 +1,25 @@
-//! Environment variables of a request that CPython itself reads, and what becomes of each. Pure.
+//! Environment variables of a request that CPython itself reads, and how each is handled. Pure.
 //!
-//! The interpreter of a sandbox has started, isolated (`-I -B -X utf8`), before a request comes: that is a wall, since
-//! nothing of a request can shape what runs before the program. So a variable that is read at the start alone would be
-//! ignored in silence. Each one is here: it works, since the runner does afterwards what the start would have done
-//! (`_obey` in `runtime/runner/environment.py`), or it changes nothing for a script in this sandbox, or it is refused with the reason.
+//! The interpreter of a sandbox has started, isolated (`-I -B -X utf8`), before a request comes: this protects it, since a request
+//! cannot influence anything that runs before the program. So a variable that is read only at the start would be silently ignored.
+//! Each one is listed here: it works, since the runner does afterwards what the start would have done (`_obey` in
+//! `runtime/runner/environment.py`), or it changes nothing for a script in this sandbox, or it is refused with the reason.
 //!
-//! An empty value is the same as none, as for CPython. Names that CPython does not know are the program's own.
+//! An empty value counts as unset, as for CPython. Names that CPython does not know belong to the program.
 //! Source: the manual's "Environment variables" of 3.11 to 3.14, `Python/initconfig.c`, `Python/preconfig.c`.
 
-/// What becomes of a variable.
+/// How a variable is handled.
 #[derive(Debug, Clone, Copy)]
 enum Rule {
-    /// The runner makes it work, with any value.
+    /// The runner applies it, with any value.
     Works,
-    /// It works with a whole number in these bounds, or zero where that is one.
+    /// It works with a whole number in these bounds, or with zero if that is allowed.
     WorksFor { zero: bool, least: u32, most: u32 },
-    /// It works with these values, in small or capital letters.
+    /// It works with these values, in lower or upper case.
     WorksOnlyFor(&'static [&'static str], &'static str),
-    /// Whatever it says, a script in this sandbox would not notice.
+    /// Whatever its value, it has no effect on a script in this sandbox.
     NoEffect,
-    /// These values say what the interpreter does anyway; others come too late, and the text says what to do instead.
+    /// These values match what the interpreter does anyway; others come too late, and the text says what to do instead.
     Only(&'static [&'static str], &'static str),
     /// It comes too late, and the text says what to do instead.
     Never(&'static str),
@@ -29,7 +29,7 @@ use Rule::{Never, NoEffect, Only, Works, WorksFor, WorksOnlyFor};
 
 const OUTPUT_IS_UTF8: &str = "output is read as UTF-8; write other encodings to a file";
 const DEBUG_BUILD: &str = "only a debug build of the interpreter has it";
-const RUNS_CHILD: &str = "start a child interpreter with it by `subprocess`";
+const RUNS_CHILD: &str = "start a child interpreter with it through `subprocess`";
 
 /// Every variable that CPython reads.
 const RULES: &[(&str, Rule)] = &[
@@ -59,24 +59,24 @@ const RULES: &[(&str, Rule)] = &[
             OUTPUT_IS_UTF8,
         ),
     ),
-    // Read by `site` when it is asked.
+    // Read by `site` on demand.
     ("PYTHONUSERBASE", NoEffect),
     // The interpreter writes no bytecode and has no user site directory. Buffered output is not lost when the program is killed.
     ("PYTHONDONTWRITEBYTECODE", NoEffect),
     ("PYTHONPYCACHEPREFIX", NoEffect),
     ("PYTHONUNBUFFERED", NoEffect),
     ("PYTHONNOUSERSITE", NoEffect),
-    // For interactive use alone.
+    // For interactive use only.
     ("PYTHONSTARTUP", NoEffect),
     ("PYTHON_HISTORY", NoEffect),
     ("PYTHON_BASIC_REPL", NoEffect),
-    // For other systems alone, or for a locale that is not UTF-8.
+    // For other systems only, or for a locale that is not UTF-8.
     ("PYTHONCASEOK", NoEffect),
     ("PYTHONEXECUTABLE", NoEffect),
     ("PYTHONLEGACYWINDOWSFSENCODING", NoEffect),
     ("PYTHONLEGACYWINDOWSSTDIO", NoEffect),
     ("PYTHONCOERCECLOCALE", NoEffect),
-    // No process can reach into another one's interpreter here.
+    // No process can debug another one's interpreter here.
     ("PYTHON_DISABLE_REMOTE_DEBUG", NoEffect),
     // Release builds have no such output of the parser.
     ("PYTHONDEBUG", NoEffect),
@@ -84,8 +84,8 @@ const RULES: &[(&str, Rule)] = &[
         "PYTHONHASHSEED",
         Only(
             &["random"],
-            "the interpreter has its seed already; sort where an order must be the same each time, or start a child \
-             interpreter with it by `subprocess`",
+            "the interpreter already has its seed; sort if the order must be the same each time, or start a child \
+             interpreter with it through `subprocess`",
         ),
     ),
     ("PYTHONUTF8", Only(&["1"], OUTPUT_IS_UTF8)),
@@ -110,15 +110,15 @@ const RULES: &[(&str, Rule)] = &[
     ("PYTHONMALLOCSTATS", Never("measure with PYTHONTRACEMALLOC, which works")),
     ("PYTHONPROFILEIMPORTTIME", Never(RUNS_CHILD)),
     ("PYTHONSAFEPATH", Never("modules beside the program can be imported; remove it from `sys.path`")),
-    ("PYTHONHOME", Never("the interpreter has its standard library already")),
-    ("PYTHONPLATLIBDIR", Never("the interpreter has its standard library already")),
+    ("PYTHONHOME", Never("the interpreter already has its standard library")),
+    ("PYTHONPLATLIBDIR", Never("the interpreter already has its standard library")),
     ("PYTHONDUMPREFS", Never(DEBUG_BUILD)),
     ("PYTHONDUMPREFSFILE", Never(DEBUG_BUILD)),
     ("PYTHONTHREADDEBUG", Never(DEBUG_BUILD)),
     ("PYTHON_PRESITE", Never(DEBUG_BUILD)),
 ];
 
-/// Why the variable is refused with this value, as the problem and what is allowed; `None` where it is not. Neither repeats
+/// Why the variable is refused with this value, as the problem and what is allowed; `None` if it is accepted. Neither repeats
 /// the value; the name is one of CPython's, so it is no secret.
 pub(crate) fn refusal(name: &str, value: &str) -> Option<(String, String)> {
     if value.is_empty() {

@@ -1,4 +1,4 @@
-//! Runs the validator off the async threads, at most as many at once as there are processors.
+//! Runs the validator off the async threads, in at most as many threads as there are processors.
 
 use crate::execution::{ExecuteError, Finding};
 use std::collections::BTreeSet;
@@ -14,7 +14,7 @@ pub(crate) struct Judge {
     places: Arc<Semaphore>,
 }
 
-/// A program that may run.
+/// A validated program.
 #[derive(Debug)]
 pub(crate) struct Passed {
     pub(crate) warnings: Vec<Finding>,
@@ -28,7 +28,7 @@ impl Judge {
         Self { policy: Arc::new(policy), places: Arc::new(Semaphore::new(places)) }
     }
 
-    /// Judges `code`. Rejected programs are an [`ExecuteError::Rejected`].
+    /// Validates `code`. Rejected programs are an [`ExecuteError::Rejected`].
     pub(crate) async fn judge(&self, code: &Arc<str>) -> Result<Passed, ExecuteError> {
         let failed = |source: Box<dyn std::error::Error + Send + Sync>| ExecuteError::Internal {
             step: "validate the program",
@@ -37,7 +37,7 @@ impl Judge {
         let place = Arc::clone(&self.places).acquire_owned().await.map_err(|error| failed(error.into()))?;
         let (policy, code) = (Arc::clone(&self.policy), Arc::clone(code));
         let task = tokio::task::spawn_blocking(move || {
-            // The place belongs to the thread, not to the request: a client that goes away does not free it early.
+            // The slot belongs to the thread, not to the request: a client that goes away does not free it early.
             let _place = place;
             validator::validate(&code, &policy)
         });

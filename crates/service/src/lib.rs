@@ -1,10 +1,10 @@
 //! The use cases: admit, validate, execute, store, report health. No HTTP.
 //!
 //! ```text
-//! execute: bounds -> room? -> validator -> slot -> executor chain -> store -> answer
+//! execute: bounds -> full? -> validator -> slot -> executor chain -> store -> answer
 //!          422       503      400          503     503 / 500        (a file that is not kept is skipped)
 //! ```
-//! (The numbers are what the HTTP crate makes of the errors; here they are [`ExecuteError`]s.)
+//! (The numbers are the status codes that the HTTP crate gives the errors; here they are [`ExecuteError`]s.)
 //!
 //! # For the composition root
 //! ```ignore
@@ -15,7 +15,7 @@
 //!
 //! # Stopping
 //! ```text
-//! open --shut_down--> closed: new work refused, what runs or waits goes on --all done--> stopped
+//! open --shut_down--> closed: new work refused, running and queued work goes on --all done--> stopped
 //!                                                       | grace over: cancel ------------^
 //! ```
 
@@ -45,8 +45,8 @@ pub use storage::Store;
 /// `Retry-After` while the service stops, in seconds: about what a new instance needs to start.
 const RETRY_AFTER_STOP_S: u64 = 5;
 
-/// Least `Retry-After` when no executor is usable, in seconds: the time between two probes.
+/// Minimum `Retry-After` if no executor is usable, in seconds: the interval between probes.
 const RETRY_AFTER_UNAVAILABLE_S: u64 = 5;
 
-/// Most `Retry-After` then: what has not worked for a while will hardly work in the next seconds.
+/// Maximum `Retry-After` then: an executor that has been down for a while will hardly recover in the next seconds.
 const RETRY_AFTER_UNAVAILABLE_S_MAX: u64 = 60;

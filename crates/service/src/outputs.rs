@@ -1,4 +1,4 @@
-//! Puts output files into the store. An answer is never lost because a file could not be kept.
+//! Puts output files into the store. A file that cannot be stored never costs the answer.
 
 use crate::execution::{Artifact, Skipped};
 use executor::OutputFile;
@@ -6,17 +6,17 @@ use std::sync::Arc;
 use std::time::Duration;
 use storage::{NewFile, Store, StoredFile};
 
-/// Longest time for one file: a store that hangs must not hold the answer, nor the program's slot, for ever.
+/// Timeout for one file: a store that hangs must not hold the answer, or the program's slot, for ever.
 const PUT_TIME_MAX: Duration = Duration::from_secs(30);
 
-/// The files of one request that were kept, and those that were not.
+/// The files of one request that were stored, and those that were not.
 #[derive(Debug, Default)]
 pub(crate) struct Kept {
     pub(crate) artifacts: Vec<Artifact>,
     pub(crate) skipped: Vec<Skipped>,
 }
 
-/// Keeps `files`, in their order. Without a store each one is skipped as `storage_disabled`.
+/// Stores `files`, in their order. Without a store each one is skipped as `storage_disabled`.
 pub(crate) async fn keep(store: Option<&Arc<dyn Store>>, request_id: &str, files: Vec<OutputFile>) -> Kept {
     let mut kept = Kept::default();
     for file in files {
@@ -46,20 +46,20 @@ async fn put(
     };
     match tokio::time::timeout(PUT_TIME_MAX, store.put(new_file)).await {
         Ok(Ok(stored)) => Ok((media_type, stored)),
-        // Not our fault, and said in the answer and by the health page: no more than a warning.
+        // Not an internal error, and reported in the answer and by the health page: no more than a warning.
         Ok(Err(error)) if error.is_full() => {
-            tracing::warn!(%error, "an output file was not kept");
+            tracing::warn!(%error, "an output file was not stored");
             Err("storage_full")
         }
         Ok(Err(error)) => {
             let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
-            tracing::error!(%error, cause, "an output file was not kept");
+            tracing::error!(%error, cause, "an output file was not stored");
             Err("storage_failed")
         }
         Err(_elapsed) => {
             tracing::error!(
                 limit_s = PUT_TIME_MAX.as_secs(),
-                "an output file was not kept: the store did not answer"
+                "an output file was not stored: the store did not answer"
             );
             Err("storage_failed")
         }

@@ -1,18 +1,18 @@
-//! Paths of input files: relative, bounded, free of tricks, and free of conflicts with each other. Pure.
+//! Validation of input paths: relative, bounded, without special parts, and without conflicts. Pure.
 //!
-//! The sandbox opens them beneath its working directory and would not leave it; the check is here so that a bad
-//! path is a clear answer to the client instead of a failure in the sandbox.
+//! The sandbox opens them beneath its working directory and would not leave it; the check is here so that an invalid path is a
+//! clear answer to the client instead of a failure in the sandbox.
 
 use std::collections::HashSet;
 
-/// Longest path in bytes (`PATH_MAX`, limits.h).
+/// Maximum length of a path in bytes (`PATH_MAX`, limits.h).
 const PATH_BYTES_MAX: usize = 4096;
-/// Longest part of a path in bytes (`NAME_MAX`, limits.h).
+/// Maximum length of a part in bytes (`NAME_MAX`, limits.h).
 const PART_BYTES_MAX: usize = 255;
-/// Most parts of a path: each one costs an inode, and nobody needs more.
+/// Maximum number of parts: each one costs an inode, and more are never needed.
 const PARTS_MAX: usize = 32;
 
-/// What the check allows, for the error.
+/// The rules, for the error.
 pub(crate) const ALLOWED: &str = "relative paths of at most 4096 bytes and 32 parts with at most 255 bytes each, \
      no empty, `.` or `..` part, no NUL, each path once, no file where another path needs a directory";
 

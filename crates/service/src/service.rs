@@ -1,4 +1,4 @@
-//! The service itself: one use case after the other, and the tasks in the background.
+//! The service: its use cases, and the background tasks.
 
 use crate::admission::{Admission, Load};
 use crate::command::{self, Bounds, ExecuteCommand, InvalidField};
@@ -15,30 +15,30 @@ use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use validator::Policy;
 
-/// Longest time for cancelled programs to end and their files to be stored.
+/// Timeout for cancelled programs to end and their files to be stored.
 const CANCEL_TIME_MAX: Duration = Duration::from_secs(5);
 
-/// Everything that can be set.
+/// Configuration of the service.
 #[derive(Debug, Clone)]
 pub struct ServiceConfig {
-    /// What a request may hold.
+    /// Bounds of a request.
     pub bounds: Bounds,
     /// What the validator forbids.
     pub policy: Policy,
-    /// Programs that run at once (`MAX_CONCURRENT`), at least one.
+    /// Maximum number of running programs (`MAX_CONCURRENT`), at least one.
     pub running_max: u32,
-    /// Requests that wait for a slot (`MAX_WAITING`); 0 refuses at once when all slots are taken.
+    /// Maximum number of queued requests (`MAX_WAITING`); 0 refuses at once when all slots are taken.
     pub waiting_max: usize,
-    /// Longest wait for a slot (`QUEUE_TIMEOUT`).
+    /// Maximum time in the queue (`QUEUE_TIMEOUT`).
     pub queue_time_max: Duration,
-    /// Time between two probes of executors and store.
+    /// Interval between probes of executors and store.
     pub health_interval: Duration,
-    /// Time between two cleanings of the store.
+    /// Interval between cleanings of the store.
     pub clean_interval: Duration,
 }
 
 impl ServiceConfig {
-    /// The contract's defaults with this policy: two programs at once, 32 in line.
+    /// The contract's defaults with this policy: two running programs, 32 queued requests.
     #[must_use]
     pub fn new(policy: Policy) -> Self {
         Self {
@@ -53,7 +53,7 @@ impl ServiceConfig {
     }
 }
 
-/// The use cases. Dropping it ends its background tasks; programs that run are ended by their own futures.
+/// The use cases. Dropping it ends its background tasks; running programs are ended by their own futures.
 #[derive(Debug)]
 pub struct Service {
     bounds: Bounds,
@@ -70,8 +70,8 @@ pub struct Service {
 impl Service {
     /// Starts the service: `chain` runs programs, `store` keeps their files (`None`: storage is off).
     ///
-    /// Background tasks start with it, so it must be called within a tokio runtime: probes of executors and store, the
-    /// watch over executors that may stop living, and the cleaning of the store.
+    /// Starts background tasks, so it must be called within a tokio runtime: probes of executors and store, the monitoring of
+    /// executors that may go down, and the cleaning of the store.
     #[must_use]
     pub fn start(config: ServiceConfig, chain: Chain, store: Option<Arc<dyn Store>>) -> Arc<Self> {
         let background = CancellationToken::new();
@@ -96,10 +96,10 @@ impl Service {
         })
     }
 
-    /// Checks, admits and runs one program and keeps its files.
+    /// Checks, admits and runs one program and stores its files.
     ///
-    /// When the context's `cancel` fires the program is ended and the answer says `cancelled`; while it still waits its place
-    /// is freed. Dropping the future does the same without an answer.
+    /// When the context's `cancel` fires the program is ended and the outcome is `cancelled`; if it is still queued, its slot in the
+    /// queue is freed. Dropping the future does the same without an answer.
     ///
     /// # Errors
     /// See [`ExecuteError`]. A program's own failure or a limit is never an error.
@@ -108,7 +108,7 @@ impl Service {
         context: &RequestContext,
         command: ExecuteCommand,
     ) -> Result<Execution, ExecuteError> {
-        // Bounds first: a request that can never run is told so, however full the service is.
+        // Bounds first: a request that can never run is rejected as such, however full the service is.
         let checked = command::check(command, &self.bounds, &self.chain.names())?;
         self.admission.check()?;
         let request = checked.request;
@@ -147,13 +147,13 @@ impl Service {
         let mut probed = self.probed.clone();
         let probed = match probed.wait_for(Option::is_some).await.as_deref() {
             Ok(Some(probed)) => Arc::clone(probed),
-            // The prober is gone only when the runtime is going too.
+            // The prober is gone only when the runtime is shutting down too.
             _ => Arc::new(Probed { in_use: None, providers: Vec::new(), storage: None }),
         };
         HealthReport::new(probed, self.admission.load(), self.admission.is_closed())
     }
 
-    /// How full the service is.
+    /// The current load.
     #[must_use]
     pub fn load(&self) -> Load {
         self.admission.load()
@@ -165,14 +165,14 @@ impl Service {
         self.chain.names()
     }
 
-    /// What a request may hold.
+    /// Bounds of a request.
     #[must_use]
     pub fn bounds(&self) -> &Bounds {
         &self.bounds
     }
 
-    /// Stops: new work is refused from now on, what runs or waits may end within `grace`, then it is cancelled
-    /// and its clients get their answers. Idempotent. The executors are left to their owner.
+    /// Stops the service: new work is refused from now on, running and queued work may end within `grace`, then it is cancelled and
+    /// its clients get their answers. Idempotent. The executors are left to their owner.
     pub async fn shut_down(&self, grace: Duration) {
         self.admission.close();
         if tokio::time::timeout(grace, self.admission.idle()).await.is_ok() {
@@ -182,11 +182,11 @@ impl Service {
         tracing::warn!(
             running = load.running,
             waiting = load.waiting,
-            "stopping: the programs left are ended"
+            "stopping: the remaining programs are ended"
         );
         self.admission.turn_away();
         self.stop.cancel();
-        // The answers of those that were cancelled are being made now; they need a moment.
+        // The cancelled programs' answers are being made now; they need a moment.
         let answered = async {
             while self.admission.load().running > 0 {
                 tokio::time::sleep(Duration::from_millis(20)).await;
@@ -204,7 +204,7 @@ impl Service {
         request: &ExecRequest,
         hints: &Hints,
     ) -> Result<(&'static str, ExecResult), ExecuteError> {
-        // The stop of the service ends every program; who asked for this one can end it alone.
+        // Stopping the service ends every program; the caller can end this one alone.
         let control = Control::new(self.stop.child_token());
         let cancelled = async {
             context.cancel.cancelled().await;
@@ -230,7 +230,7 @@ impl Service {
 }
 
 impl Service {
-    /// What a client is told when nothing could run its program. `since` says for how long that has been so.
+    /// The error for clients if nothing could run the program. `since` says how long that has been so.
     fn unavailable(
         &self,
         executor: Option<&str>,
@@ -252,7 +252,7 @@ impl Service {
             let usable = self.chain.usable().into_iter().filter(|other| *other != name).filter(is_well);
             Selected {
                 name: name.to_owned(),
-                reason: reason.map_or_else(|| "it failed just now".to_owned(), words::for_clients),
+                reason: reason.map_or_else(|| "it has just failed".to_owned(), words::for_clients),
                 usable: usable.collect(),
             }
         });
@@ -283,7 +283,7 @@ async fn probe_for_ever(
     }
 }
 
-/// Logs an executor or a store that became usable or unusable, once.
+/// Logs each change of an executor or a store to usable or unusable, once.
 fn report_change(before: Option<&Probed>, now: &Probed) {
     for (number, provider) in now.providers.iter().enumerate() {
         let was = before
@@ -291,7 +291,7 @@ fn report_change(before: Option<&Probed>, now: &Probed) {
             .map(|p| p.health.healthy);
         let reason = provider.health.reason.as_deref().unwrap_or("no reason given");
         match (was, provider.health.healthy) {
-            // Whoever never set a fallback up does not miss it.
+            // A fallback that was never set up is not missed.
             (None, false) if number > 0 => {
                 tracing::debug!(executor = provider.name, reason, "fallback is not usable");
             }
@@ -318,8 +318,8 @@ fn report_change(before: Option<&Probed>, now: &Probed) {
 async fn clean_for_ever(store: Arc<dyn Store>, interval: Duration) {
     loop {
         match store.clean().await {
-            Ok(cleaned) => tracing::debug!(?cleaned, "the store was cleaned"),
-            Err(error) => tracing::warn!(%error, "the store was not cleaned"),
+            Ok(cleaned) => tracing::debug!(?cleaned, "cleaned the store"),
+            Err(error) => tracing::warn!(%error, "failed to clean the store"),
         }
         tokio::time::sleep(interval).await;
     }

@@ -1,13 +1,13 @@
-//! Words of executors made fit for clients: `/health` is the operator's page and names paths, sockets and remedies; an
-//! error goes to whoever sent a program. Pure.
+//! Rewords an executor's reason for clients: `/health` is the operator's page and names paths, sockets and fixes; an error goes to
+//! the client that sent a program. Pure.
 
-/// Longest reason in characters.
+/// Maximum length of a reason in characters.
 const REASON_CHARS_MAX: usize = 200;
 
-/// What stands for a word that is not a client's business.
+/// Replaces a word that is not for clients.
 const HIDDEN: &str = "…";
 
-/// The reason without its remedy, and without words that may be a path, an address, a setting or a secret.
+/// The reason without its hint, and without words that may be a path, an address, a setting or a secret.
 pub(crate) fn for_clients(reason: &str) -> String {
     let what = reason.split(" (hint:").next().unwrap_or_default();
     let words: Vec<_> = what.split_whitespace().map(harmless).collect();
@@ -22,7 +22,7 @@ pub(crate) fn for_clients(reason: &str) -> String {
 
 fn harmless(word: &str) -> String {
     let core = word.trim_end_matches([':', ',', ';', '.', ')', '`']);
-    // A slash alone stands between two words.
+    // A lone slash is only a separator.
     let is_private = core.len() > 1 && core.contains(['/', '\\', '@', '=', '$']);
     if is_private { format!("{HIDDEN}{}", &word[core.len()..]) } else { word.to_owned() }
 }

@@ -1,4 +1,4 @@
-//! The use cases from outside: execute with its bounds and its files, admission, stopping, health.
+//! The use cases from outside: execute with its bounds and files, admission, stopping, health.
 #![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
 
 use async_trait::async_trait;
@@ -152,12 +152,12 @@ async fn an_executor_that_was_asked_for_and_is_not_usable_is_named_with_those_th
         other => panic!("{other:?}"),
     };
     assert_eq!(wait_s().await, 5);
-    // What has not worked for long will not work soon.
+    // An executor that has been down for long will not recover soon.
     tokio::time::sleep(Duration::from_secs(42)).await;
     assert_eq!(wait_s().await, 42);
     tokio::time::sleep(Duration::from_secs(1000)).await;
     assert_eq!(wait_s().await, 60);
-    assert_eq!(working.created(), 0, "nobody else runs it");
+    assert_eq!(working.created(), 0, "no other executor runs it");
     let unknown = ExecuteCommand { executor: Some("other".into()), ..program("x = 1") };
     let Err(ExecuteError::Invalid(field)) = run(&service, unknown).await else { panic!("it is not active") };
     assert_eq!((field.field.as_str(), field.allowed.as_str()), ("executor", "one of broken, working"));
@@ -184,7 +184,7 @@ async fn one_runs_one_waits_the_next_is_refused_and_a_client_that_leaves_frees_i
     settle(|| service.load().waiting == 1).await;
     let refused = run(&service, program("x = 1")).await.unwrap_err();
     assert!(matches!(refused, ExecuteError::Busy { retry_after_s: 1..=60 }));
-    // A request that can never run hears that, not that the service is busy.
+    // A request that can never run gets that error, not that the service is busy.
     assert!(matches!(run(&service, program("")).await, Err(ExecuteError::Invalid(_))));
 
     running.abort();
@@ -194,7 +194,7 @@ async fn one_runs_one_waits_the_next_is_refused_and_a_client_that_leaves_frees_i
     settle(|| service.load().running == 0 && executor.destroyed() == 2).await;
 }
 
-/// Nobody waits for the answer any more: a place in the queue is not kept for it.
+/// The caller is gone: its slot in the queue is freed.
 #[tokio::test(start_paused = true)]
 async fn a_request_past_its_deadline_leaves_the_queue() {
     let (chain, executor) = chain(Script::Sleep);
@@ -273,7 +273,7 @@ async fn health_is_what_executors_and_store_say() {
     assert_eq!(moody.health().await.status, Status::Degraded);
 }
 
-/// Waits until `condition` holds; the tests' own patience is the bound.
+/// Waits until `condition` holds; the tests' own timeout is the bound.
 async fn settle(condition: impl Fn() -> bool) {
     let waited = async {
         while !condition() {

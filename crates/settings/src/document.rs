@@ -1,10 +1,10 @@
-//! The table in words: `check-config`, `.env.example`, `docs/settings.md`.
+//! The table as text: `check-config`, `.env.example`, `docs/settings.md`.
 
 use super::kind::{Kind, Value, size_display};
 use super::resolve::Resolved;
 use super::table::{Entry, Group, Preset, SETTINGS};
 
-/// All settings with value and source, one to a line.
+/// All settings with value and source, one per line.
 #[must_use]
 pub fn report(resolved: &Resolved) -> String {
     let rows: Vec<(&str, String, String)> = SETTINGS
@@ -31,9 +31,9 @@ pub fn report(resolved: &Resolved) -> String {
 #[must_use]
 pub fn env_example() -> String {
     let mut text = String::from(
-        "# Settings of python-sandbox. Copy to `.env`, take the `#` off what you change.\n\
-         # Command line (--set NAME=VALUE) over environment over .env over python-sandbox.toml over these defaults.\n\
-         # Made from the table in crates/settings/src/table.rs by `make generate`.\n",
+        "# Settings of python-sandbox. Copy to `.env` and uncomment what you change.\n\
+         # Precedence: command line (--set NAME=VALUE), environment, .env, python-sandbox.toml, these defaults.\n\
+         # Generated from the table in crates/settings/src/table.rs by `make generate`.\n",
     );
     for group in Group::ALL {
         text.push_str(&format!("\n# --- {} ---\n", group.title()));
@@ -58,21 +58,21 @@ pub fn env_example() -> String {
 pub(super) fn settings_page() -> String {
     let mut text = String::from(
         "# Settings\n\n\
-         Made from the table in `crates/settings/src/table.rs` by `make generate`; a test keeps them equal.\n\n\
+         Generated from the table in `crates/settings/src/table.rs` by `make generate`; a test keeps them equal.\n\n\
          A setting is taken from the command line (`--set NAME=VALUE`, `--host`, `--port`), else from the environment, \
          else from `.env` in the working directory (or `--env-file FILE`), else from a TOML file (`--config FILE`, or `python-sandbox.toml` in \
-         the working directory), else from its default. In TOML the names may be lower case and lists may be arrays.\n\n\
-         The files of the working directory are read only where nobody but root and the user who starts the program can \
-         change them, put others in their place, or replace a directory above (owner and mode of each; a group counts as \
-         the user's own when it has no other member). Otherwise the start stops and says who can. `--env-file FILE` and \
-         `--config FILE` read a file all the same, with a warning; `--no-env-file` and `--no-config` go without.\n\n\
-         A value that is not allowed stops the start, and so does an unknown name in `.env` or in the TOML file, or a \
-         misspelt one with our prefixes in the environment. All problems are reported at once, with the place. \
+         the working directory), else from its default. In TOML, names may be lower case and lists may be arrays.\n\n\
+         The files in the working directory are read only if no user except root and the one who starts the program can \
+         change or replace them, or a directory above them (owner and mode of each; a group counts as \
+         the user's own if it has no other member). Otherwise startup stops and reports who can. `--env-file FILE` and \
+         `--config FILE` read a file anyway, with a warning; `--no-env-file` and `--no-config` read none.\n\n\
+         Startup stops on a value that is not allowed, on an unknown name in `.env` or in the TOML file, and on an unknown \
+         name with one of our prefixes in the environment. All problems are reported at once, with file and line. \
          `python-sandbox check-config` prints every value with its source; values of secrets are never printed.\n",
     );
     for group in Group::ALL {
         text.push_str(&format!(
-            "\n## {}\n\n| name | default | allowed | what it does |\n|---|---|---|---|\n",
+            "\n## {}\n\n| name | default | allowed | description |\n|---|---|---|---|\n",
             group.title()
         ));
         for entry in SETTINGS.iter().filter(|entry| entry.group == group) {
@@ -97,14 +97,14 @@ mod tests {
     use super::*;
     use std::path::Path;
 
-    /// Compares a file with what it should be; with `UPDATE_GOLDEN=1` writes it.
+    /// Compares a file with its expected content; with `UPDATE_GOLDEN=1` writes it.
     fn golden(relative: &str, expected: &str) {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(relative);
         if std::env::var_os("UPDATE_GOLDEN").is_some() {
             std::fs::write(&path, expected).expect("the checkout is writable");
         }
         let found = std::fs::read_to_string(&path).unwrap_or_default();
-        assert!(found == expected, "{relative} is not what the table says; run `make generate`");
+        assert!(found == expected, "{relative} does not match the table; run `make generate`");
     }
 
     #[test]

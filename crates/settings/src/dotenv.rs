@@ -1,8 +1,8 @@
-//! Reads `.env`: `NAME=value` lines, comments, quotes; every line keeps its number.
+//! Reads `.env`: `NAME=value` lines, comments, quotes, with line numbers.
 //!
-//! The rules are those that the original service's users know from python-dotenv: an optional `export`, single quotes
-//! take everything as it stands, double quotes know `\n`, `\"` and `\\`, and an unquoted value ends before a ` #`
-//! comment. Variables are not expanded: a setting means what it says.
+//! The rules are those of python-dotenv, which the original service used: an optional `export`, single quotes
+//! are literal, double quotes know `\n`, `\"` and `\\`, and an unquoted value ends before a ` #`
+//! comment. Variables are not expanded.
 
 /// One `NAME=value` with its line, counted from 1.
 pub(crate) struct Line {
@@ -11,14 +11,14 @@ pub(crate) struct Line {
     pub(crate) value: String,
 }
 
-/// A line that is none of these. The text is not kept: it may hold a secret.
+/// A line that is not valid. The text is not kept: it may hold a secret.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct BadLine {
     pub(crate) number: usize,
     pub(crate) problem: &'static str,
 }
 
-/// All lines of a file, good and bad apart.
+/// All lines of a file, valid and invalid ones separately.
 pub(crate) fn parse(text: &str) -> (Vec<Line>, Vec<BadLine>) {
     let mut lines = Vec::new();
     let mut bad = Vec::new();
@@ -43,7 +43,7 @@ fn parse_line(line: &str) -> Result<Option<(String, String)>, &'static str> {
     let name = name.trim_end();
     let good = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
     if name.is_empty() || !name.bytes().all(good) {
-        return Err("has a name with other characters than A-Z, 0-9 and _");
+        return Err("has a name with characters other than A-Z, 0-9 and _");
     }
     let value = value.trim_start();
     let (value, rest) = match value.as_bytes().first() {
@@ -51,7 +51,7 @@ fn parse_line(line: &str) -> Result<Option<(String, String)>, &'static str> {
         Some(b'"') => double_quoted(&value[1..]),
         _ => Some((unquoted(value).to_owned(), "")),
     }
-    .ok_or("has a quote that does not end")?;
+    .ok_or("has an unclosed quote")?;
     let rest = rest.trim_start();
     if !rest.is_empty() && !rest.starts_with('#') {
         return Err("has text after the closing quote");
@@ -59,7 +59,7 @@ fn parse_line(line: &str) -> Result<Option<(String, String)>, &'static str> {
     Ok(Some((name.to_owned(), value)))
 }
 
-/// The text up to a comment, which starts with `#` after white space (or at once).
+/// The text up to a comment, which starts with `#` after white space or at the beginning.
 fn unquoted(value: &str) -> &str {
     let mut previous_is_space = true;
     for (index, char) in value.char_indices() {
@@ -71,7 +71,7 @@ fn unquoted(value: &str) -> &str {
     value
 }
 
-/// The text up to the closing quote, and what follows that.
+/// The text up to the closing quote, and the text after it.
 fn double_quoted(value: &str) -> Option<(String, &str)> {
     let mut text = String::new();
     let mut chars = value.char_indices();

@@ -1,4 +1,4 @@
-//! What can be wrong with the settings. All of it is reported at once.
+//! Errors in the settings. All of them are reported at once.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -12,12 +12,12 @@ pub(crate) enum Source {
     Environment,
     /// A line of a file, counted from 1.
     File {
-        /// The file as it was named.
+        /// The file as the user named it.
         path: PathBuf,
         /// The line.
         line: usize,
     },
-    /// Nobody set it.
+    /// Set by no source.
     Default,
 }
 
@@ -32,7 +32,7 @@ impl fmt::Display for Source {
     }
 }
 
-/// One thing that is wrong. No variant ever holds the value of a secret.
+/// One error. No variant ever holds the value of a secret.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Problem {
     /// A value that is not allowed.
@@ -46,11 +46,11 @@ pub(crate) enum Problem {
         origin: Source,
         /// What is wrong with it.
         refusal: String,
-        /// What would be right.
+        /// What is allowed.
         allowed: String,
     },
-    /// A name that no setting has.
-    #[error("{name} ({origin}) is no setting{}", match .similar {
+    /// An unknown name.
+    #[error("{name} ({origin}) is not a setting{}", match .similar {
         Some(similar) => format!("; did you mean {similar}?"),
         None => "; `python-sandbox check-config` lists all of them".to_owned(),
     })]
@@ -59,17 +59,17 @@ pub(crate) enum Problem {
         name: String,
         /// Where it was set.
         origin: Source,
-        /// A setting with nearly this name.
+        /// A setting with a similar name.
         similar: Option<&'static str>,
     },
-    /// A name that is set twice in one place.
+    /// A name that is set twice in one file.
     #[error("{name} ({origin}) was set before in the same file, as {first}")]
     Twice {
         /// The setting.
         name: &'static str,
         /// Where it was set again.
         origin: Source,
-        /// How it was written first.
+        /// The first spelling.
         first: String,
     },
     /// A line that cannot be read.
@@ -88,13 +88,13 @@ pub(crate) enum Problem {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// The operating system's words.
+        /// The operating system's error.
         source: std::io::Error,
     },
-    /// A file of the working directory that others can change, and that nobody named.
+    /// A file in the working directory that others can change and that no option names.
     #[error(
-        "`{}` of the working directory is trusted only when nobody but root and this user can change it: {source} (hint: \
-         {named} reads it all the same, {without} goes without)", path.display()
+        "`{}` in the working directory is trusted only if no user except root and this one can change it: {source} (hint: \
+         {named} reads it anyway, {without} reads none)", path.display()
     )]
     Untrusted {
         /// The file.
@@ -106,21 +106,21 @@ pub(crate) enum Problem {
         /// The option that leaves it out.
         without: &'static str,
     },
-    /// Settings that are good alone, and not together.
+    /// Settings that are valid alone but not together.
     #[error("{0}")]
     Together(String),
 }
 
-/// Everything that is wrong with the settings; at least one problem.
+/// All errors in the settings; at least one.
 #[derive(Debug, thiserror::Error)]
 pub struct Problems(pub(crate) Vec<Problem>);
 
 impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0.as_slice() {
-            [one] => write!(f, "the settings are wrong: {one}"),
+            [one] => write!(f, "the settings are invalid: {one}"),
             many => {
-                write!(f, "the settings are wrong in {} places:", many.len())?;
+                write!(f, "the settings are invalid in {} places:", many.len())?;
                 many.iter().try_for_each(|problem| write!(f, "\n  - {problem}"))
             }
         }

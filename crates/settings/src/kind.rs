@@ -1,4 +1,4 @@
-//! The kinds of settings: how a text becomes a checked value, and how the allowed values are said.
+//! The kinds of settings: parsing and checking a value, and describing the allowed values.
 
 use secrecy::SecretString;
 use std::path::PathBuf;
@@ -7,19 +7,19 @@ use support::authority::Authority;
 /// Executors that the settings know by name, in the order in which they are listed.
 pub(crate) const PROVIDERS: &[&str] = &["native", "docker", "gvisor", "kata", "firecracker"];
 
-/// Executors that this version can really start.
+/// Executors that this version can start.
 pub const PROVIDERS_BUILT: &[&str] = &["native", "docker", "gvisor", "kata"];
 
-/// Stores of files, and that of none.
+/// Stores of files, and `disabled`.
 pub(crate) const STORES: &[&str] = &["local", "disabled"];
 
-/// Stores that a later version has.
+/// Stores of a later version.
 pub(crate) const STORES_PLANNED: &[&str] = &["s3", "r2"];
 
-/// Longest name of a template in bytes: it stands in log lines.
+/// Longest name of a template in bytes: log lines contain it.
 const TEMPLATE_NAME_BYTES_MAX: usize = 32;
 
-/// What a setting's value may be.
+/// Type and bounds of a setting's value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// Text without control characters, not empty.
@@ -32,41 +32,42 @@ pub(crate) enum Kind {
     Word(&'static [&'static str]),
     /// An executor that this version can start.
     Provider,
-    /// A store of files that this version has. The names of planned ones are taken, for configurations that switch storage off.
+    /// A store of files that this version has. The names of planned stores are accepted, for configurations that switch
+    /// storage off.
     Store,
     /// A whole number within bounds, both included.
     Number {
-        /// The least allowed.
+        /// The minimum.
         min: u64,
-        /// The most allowed.
+        /// The maximum.
         max: u64,
     },
     /// Bytes, with an optional suffix k, m or g, within bounds, both included.
     Size {
-        /// The least allowed.
+        /// The minimum.
         min: u64,
-        /// The most allowed.
+        /// The maximum.
         max: u64,
     },
     /// A whole number within bounds, 0, or empty for "not set".
     OptionalNumber {
-        /// The least allowed but 0.
+        /// The minimum, except for 0.
         min: u64,
-        /// The most allowed.
+        /// The maximum.
         max: u64,
     },
     /// Bytes within bounds, 0, or empty for "not set".
     OptionalSize {
-        /// The least allowed but 0.
+        /// The minimum, except for 0.
         min: u64,
-        /// The most allowed.
+        /// The maximum.
         max: u64,
     },
     /// A list of these, separated by commas; empty for none.
     List(Item),
     /// A path, or empty for "not set".
     Path,
-    /// A control group by its path from the top of each hierarchy, or empty for "not set".
+    /// A cgroup, as a path from the root of each hierarchy, or empty for "not set".
     Group,
     /// An `http://` or `https://` address without query, or empty for "not set".
     Url,
@@ -74,7 +75,7 @@ pub(crate) enum Kind {
     Secret,
 }
 
-/// What one entry of a list may be.
+/// The kind of a list's entries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Item {
     /// A Python module name, with or without dots.
@@ -85,14 +86,14 @@ pub(crate) enum Item {
     Template,
     /// A web origin such as `https://example.org`, or `*`.
     Origin,
-    /// A host name such as `example.org`, `*.example.org` for all below it, an address, or `*`.
+    /// A host name such as `example.org`, `*.example.org` for all names below it, an address, or `*`.
     Host,
 }
 
 /// A checked value.
 #[derive(Debug, Clone)]
 pub(crate) enum Value {
-    /// Text; empty means "not set" where that is allowed.
+    /// Text; empty means "not set" if the kind allows it.
     Text(String),
     /// A flag.
     Flag(bool),
@@ -107,7 +108,7 @@ pub(crate) enum Value {
 }
 
 impl Value {
-    /// The value as `check-config` prints it; a secret is stars.
+    /// The value as `check-config` prints it; a secret is printed as stars.
     pub(crate) fn display(&self) -> String {
         match self {
             Self::Text(text) => text.clone(),
@@ -121,14 +122,14 @@ impl Value {
     }
 }
 
-/// Why a text is not a value of its kind: a clause that follows the name and the value.
+/// Why a text is not a valid value: a clause that follows the name and the value.
 type Refusal = String;
 
 impl Kind {
     /// Checks a text.
     ///
     /// # Errors
-    /// A clause that says what is wrong, without the value and without what is allowed.
+    /// A clause that says what is wrong, without the value and the allowed values.
     pub(crate) fn parse(self, text: &str) -> Result<Value, Refusal> {
         let trimmed = text.trim();
         if trimmed.chars().any(char::is_control) {
@@ -158,7 +159,7 @@ impl Kind {
         }
     }
 
-    /// What is allowed, as a phrase.
+    /// The allowed values, as a phrase.
     pub(crate) fn allowed(self, unit: Option<&str>) -> String {
         let of_unit = unit.map(|unit| format!(" of {unit}")).unwrap_or_default();
         match self {
@@ -247,7 +248,7 @@ fn known_provider(text: &str) -> Result<String, Refusal> {
     if PROVIDERS.contains(&lower.as_str()) {
         Ok(lower)
     } else {
-        Err(format!("names no executor that is known ({})", PROVIDERS.join(", ")))
+        Err(format!("names an unknown executor (known: {})", PROVIDERS.join(", ")))
     }
 }
 
@@ -279,7 +280,7 @@ fn size(text: &str) -> Result<u64, Refusal> {
 /// A size within bounds, both included, for an option of the command line.
 ///
 /// # Errors
-/// What is wrong with it and what is allowed.
+/// What is wrong with it, and the allowed values.
 pub fn parse_size(text: &str, min: u64, max: u64) -> Result<u64, String> {
     let kind = Kind::Size { min, max };
     let bytes = size(text).and_then(|bytes| bounded(bytes, min, max));
@@ -326,7 +327,7 @@ fn module(text: &str) -> Result<String, Refusal> {
     if text.split('.').all(good) {
         Ok(text.to_owned())
     } else {
-        Err(format!("has the entry `{text}`, which is no Python module name"))
+        Err(format!("has the entry `{text}`, which is not a Python module name"))
     }
 }
 
@@ -336,13 +337,13 @@ fn template(text: &str) -> Result<String, Refusal> {
         text.split_once('=').ok_or_else(|| wrong("which is not of the form NAME=MODULE+MODULE"))?;
     let good = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     if name.is_empty() || name.len() > TEMPLATE_NAME_BYTES_MAX || !name.bytes().all(good) {
-        return Err(wrong("whose name is not of lower-case letters, digits and hyphens"));
+        return Err(wrong("whose name has characters other than lower-case letters, digits and hyphens"));
     }
     if name == executor::LEAN {
-        return Err(wrong("whose name is that of the template without packages"));
+        return Err(wrong("whose name is reserved for the template without packages"));
     }
     for part in modules.split('+') {
-        module(part).map_err(|_| wrong(&format!("where `{part}` is no Python module name")))?;
+        module(part).map_err(|_| wrong(&format!("where `{part}` is not a Python module name")))?;
     }
     Ok(text.to_owned())
 }
@@ -354,9 +355,7 @@ fn origin(text: &str) -> Result<String, Refusal> {
     let authority = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
     match authority {
         Some(authority) if authority_is_good(authority) => Ok(text.to_ascii_lowercase()),
-        _ => {
-            Err(format!("has the entry `{text}`, which is no origin (scheme, host and port, nothing after)"))
-        }
+        _ => Err(format!("has the entry `{text}`, which is not an origin (scheme, host and port only)")),
     }
 }
 
@@ -367,17 +366,17 @@ fn host(text: &str) -> Result<String, Refusal> {
     if text == "*" || is_name || text.parse::<std::net::IpAddr>().is_ok() {
         Ok(text.to_ascii_lowercase())
     } else {
-        Err(format!("has the entry `{text}`, which is no host name (no scheme, port or path)"))
+        Err(format!("has the entry `{text}`, which is not a host name (without scheme, port or path)"))
     }
 }
 
-/// Without the slash at its beginning: it counts from where the hierarchies are mounted either way.
+/// Without its leading slash: the path is relative to the mount points of the hierarchies either way.
 fn group(text: &str) -> Result<String, Refusal> {
     let path = text.strip_prefix('/').unwrap_or(text);
     if text.is_empty() || path.split('/').all(|part| !matches!(part, "" | "." | "..")) {
         Ok(path.to_owned())
     } else {
-        Err("is no path from the top of the control groups".to_owned())
+        Err("is not a path from the root of the cgroup hierarchies".to_owned())
     }
 }
 
@@ -396,11 +395,11 @@ fn url(text: &str) -> Result<String, Refusal> {
     if authority_is_good(authority) && path_is_good {
         Ok(text.trim_end_matches('/').to_owned())
     } else {
-        Err("is no plain address (host, port and path; no user, query or fragment)".to_owned())
+        Err("is not a plain address (host, port and path; no user, query or fragment)".to_owned())
     }
 }
 
-/// A host and perhaps a port. A colon without a port is refused: in a setting it is a slip.
+/// A host with an optional port. A colon without a port is refused as a typing error.
 fn authority_is_good(text: &str) -> bool {
     Authority::parse(text).is_some() && !text.ends_with(':')
 }

@@ -1,8 +1,8 @@
 //! Settings: one table, four sources, one checked struct.
 //!
-//! Command line over environment over `.env` over TOML file over default. [`resolve()`] checks every value by the
-//! table's rules and reports all problems at once; [`Settings`] is what the rest of the program sees. Names of executors
-//! and stores are words here; the crate `compose` knows what they stand for.
+//! Precedence: command line, environment, `.env`, TOML file, default. [`resolve()`] checks every value by the
+//! table's rules and reports all problems at once; the rest of the program sees only [`Settings`]. Executors
+//! and stores are only names here; the crate `compose` resolves them.
 
 mod document;
 mod dotenv;
@@ -29,8 +29,8 @@ use std::time::Duration;
 /// The period of `NATIVE_CPU_QUOTA` in microseconds; the kernel's own default (cgroups(7)).
 const NATIVE_CPU_PERIOD_US: u64 = 100_000;
 
-/// Every setting that this version acts on, checked. Settings of executors that are not built yet are checked
-/// with the others and stay in [`Resolved`].
+/// Every setting that this version uses, checked. Settings of planned executors are checked
+/// too, but stay in [`Resolved`].
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// Name shown to clients.
@@ -39,64 +39,64 @@ pub struct Settings {
     pub host: String,
     /// Port to listen on; 0 = any.
     pub port: u16,
-    /// Address of the service as clients see it, without a final slash.
+    /// Base address of the service as clients see it, without a trailing slash.
     pub public_url: Option<String>,
-    /// Origins that browsers may call from.
+    /// Web origins whose pages may call the API.
     pub cors_origins: Vec<String>,
-    /// Names of this service in `Host`.
+    /// Names that are allowed in `Host`.
     pub allowed_hosts: Vec<String>,
     /// Directory of the runtime, the stored files and the link key.
     pub data_dir: PathBuf,
-    /// Grace for running programs at the end.
+    /// Grace period for running programs at shutdown.
     pub shutdown_timeout: Duration,
     /// Log lines.
     pub log: LogSettings,
     /// The first executor.
     pub provider: String,
-    /// The others, in order, built or not.
+    /// The executors to fail over to, in order, including planned ones.
     pub fallback_providers: Vec<String>,
-    /// A root file system of the operator's own.
+    /// The operator's own root file system.
     pub runtime_rootfs: Option<PathBuf>,
-    /// The list of packages, where one is asked for.
+    /// The package list; `None` for `auto`.
     pub runtime_packages: Option<PackageList>,
     /// Limits of a native sandbox.
     pub native_limits: SandboxLimits,
-    /// What all sandboxes of the native executor together may use.
+    /// Limits on all native sandboxes together.
     pub native_totals: NativeTotals,
-    /// Control group below which sandboxes' groups are made.
+    /// Parent cgroup of the sandboxes' cgroups.
     pub native_cgroup_parent: Option<String>,
-    /// Make the container's own control groups writable.
+    /// Make the container's own cgroups writable.
     pub native_cgroup_remount: bool,
     /// Templates besides the lean one; `None` for fresh interpreters.
     pub native_templates: Option<Vec<TemplateSpec>>,
-    /// Native sandboxes that wait, for each template.
+    /// Idle native sandboxes for each template.
     pub native_pool: PoolSize,
-    /// Bytes of memory that a copy of the runtime may take.
+    /// Largest copy of the runtime in memory, in bytes.
     pub native_runtime_memory: u64,
     /// Bytes per second that all native sandboxes together may read from the runtime's disk; `None` for no limit.
     pub native_disk_read_max: Option<u64>,
     /// Containers: Docker, gVisor, Kata.
     pub docker: DockerSettings,
-    /// How much work is taken.
+    /// Concurrency, queue and request size.
     pub load: LoadSettings,
-    /// What the validator refuses.
+    /// Rules of the validator.
     pub validator: ValidatorSettings,
-    /// What one execution may use and return; `wall_time` is the largest that a request may ask for.
+    /// Limits of one execution; `wall_time` is the longest that a request may set.
     pub exec_limits_max: ExecLimits,
-    /// Where output files go.
+    /// Storage of output files.
     pub storage: StorageSettings,
 }
 
-/// Form and amount of log lines.
+/// Format and level of log lines.
 #[derive(Debug, Clone)]
 pub struct LogSettings {
     /// JSON instead of text.
     pub json: bool,
-    /// Least important level.
+    /// Lowest level that is logged.
     pub level: tracing::Level,
 }
 
-/// What all sandboxes of the native executor together may use.
+/// Limits on all native sandboxes together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NativeTotals {
     /// Memory in bytes.
@@ -108,18 +108,18 @@ pub struct NativeTotals {
 /// A limit on all sandboxes together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Total {
-    /// A share of what the host has; the executor knows which.
+    /// A share of the host's resources, chosen by the executor.
     Share,
-    /// This much, in the setting's unit.
+    /// This limit, in the setting's unit.
     Fixed(u64),
     /// No limit.
     Unlimited,
 }
 
-/// Where a container engine is and whom to believe that it is that one.
+/// Address of a container engine, and how to authenticate it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EngineSettings {
-    /// `unix://PATH` or `tcp://HOST:PORT`; `None` for the place where engines usually listen.
+    /// `unix://PATH` or `tcp://HOST:PORT`; `None` for the usual socket.
     pub host: Option<String>,
     /// The directory with `ca.pem`, `cert.pem` and `key.pem`; `None` for a connection without TLS.
     pub certificates: Option<PathBuf>,
@@ -128,11 +128,11 @@ pub struct EngineSettings {
 /// Containers: Docker, gVisor, Kata.
 #[derive(Debug, Clone)]
 pub struct DockerSettings {
-    /// Where the engine is.
+    /// The engine's address.
     pub engine: EngineSettings,
     /// The sandbox image.
     pub image: String,
-    /// Longest wait for the engine.
+    /// Longest wait for a response from the engine.
     pub timeout: Duration,
     /// Limits of a container.
     pub limits: SandboxLimits,
@@ -140,50 +140,50 @@ pub struct DockerSettings {
     pub memory_swap_bytes: u64,
     /// Templates besides the lean one.
     pub templates: Vec<TemplateSpec>,
-    /// Containers that wait, for each template.
+    /// Idle containers for each template.
     pub pool: PoolSize,
-    /// gVisor's name in the engine.
+    /// Name of gVisor's runtime in the engine.
     pub gvisor_runtime: String,
-    /// Kata's.
+    /// Name of Kata's runtime in the engine.
     pub kata_runtime: String,
 }
 
-/// How much work is taken.
+/// Concurrency, queue and request size.
 #[derive(Debug, Clone)]
 pub struct LoadSettings {
-    /// Programs at once.
+    /// Programs that run at the same time.
     pub concurrent_max: u32,
-    /// Requests that wait.
+    /// Maximum length of the queue.
     pub waiting_max: usize,
-    /// Longest wait.
+    /// Longest time in the queue.
     pub queue_timeout: Duration,
-    /// Longest request body in bytes.
+    /// Largest request body in bytes.
     pub body_bytes_max: usize,
 }
 
-/// What the validator refuses.
+/// Rules of the validator.
 #[derive(Debug, Clone)]
 pub struct ValidatorSettings {
     /// Longest program in characters.
     pub code_chars_max: usize,
-    /// Most decision points; 0 = no such limit.
+    /// Maximum number of decision points; 0 = no limit.
     pub complexity_max: u32,
     /// Modules that may not be imported.
     pub forbidden_imports: Vec<String>,
 }
 
-/// Where output files go.
+/// Storage of output files.
 #[derive(Debug, Clone)]
 pub struct StorageSettings {
-    /// Keep files and answer with links.
+    /// Store files and return links.
     pub enabled: bool,
-    /// How long a link works.
+    /// Lifetime of a link.
     pub link_lifetime: Duration,
-    /// How long a file may be kept at most.
+    /// Maximum age of a file.
     pub file_lifetime: Duration,
-    /// Most bytes of all files together.
+    /// Maximum total size of all files in bytes.
     pub bytes_max: u64,
-    /// Share of the disk that is kept free, in percent.
+    /// Share of the disk to leave free, in percent.
     pub min_free_percent: u8,
 }
 
@@ -283,7 +283,7 @@ impl Settings {
         }
     }
 
-    /// Executors that requests may reach, first the provider, without doubles.
+    /// Executors that requests may use, the provider first, without duplicates.
     #[must_use]
     pub fn active_providers(&self) -> Vec<&str> {
         let mut active = vec![self.provider.as_str()];
@@ -296,7 +296,7 @@ impl Settings {
     }
 }
 
-/// A quarter always waits; the rest comes with the demand.
+/// A quarter is always kept ready; the rest is created on demand.
 fn pool_size(max: usize) -> PoolSize {
     PoolSize { min: max.div_ceil(4), max }
 }
@@ -312,7 +312,7 @@ fn template(entry: &str) -> Option<TemplateSpec> {
     Some(TemplateSpec { name: name.to_owned(), preload })
 }
 
-/// Typed reading. A wrong kind is a misspelling of ours that any test which makes settings finds.
+/// Typed access. A wrong kind is a bug that any test which makes settings finds.
 struct View<'a>(&'a Resolved);
 
 impl View<'_> {
@@ -345,7 +345,7 @@ impl View<'_> {
         }
     }
 
-    /// A number, 0 for none, or nothing for a share of what there is.
+    /// A number, 0 for no limit, or empty for a share of the host's resources.
     fn total(&self, name: &str) -> Total {
         match &self.0.get(name).0 {
             Value::Number(0) => Total::Unlimited,

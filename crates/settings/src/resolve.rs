@@ -1,4 +1,4 @@
-//! From texts to checked values: parses every setting, finds the computed defaults, reports all problems at once.
+//! From texts to checked values: parses every setting, computes defaults, reports all problems at once.
 
 use super::error::{Problem, Problems, Source};
 use super::kind::{Kind, STORES, STORES_PLANNED, Value};
@@ -7,17 +7,17 @@ use super::table::{Entry, Preset, SETTINGS};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-/// What computed defaults depend on besides other settings.
+/// The host's properties that computed defaults depend on.
 #[derive(Debug, Clone)]
 pub struct Host {
     /// CPUs that this process may use.
     pub cores: u64,
-    /// Where data goes unless told otherwise; `None` for an ordinary user without a home.
+    /// Default data directory; `None` for an ordinary user without a home directory.
     pub data_dir: Option<PathBuf>,
 }
 
 impl Host {
-    /// This host and user.
+    /// Reads the properties of this host and user.
     #[must_use]
     pub fn detect() -> Self {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
@@ -34,19 +34,19 @@ impl Host {
     }
 }
 
-/// Every setting's value with where it came from.
+/// Every setting's value with its source.
 #[derive(Debug)]
 pub struct Resolved {
     values: BTreeMap<&'static str, (Value, Source)>,
-    /// What the user should know and what stops nothing.
+    /// Warnings for the user.
     pub warnings: Vec<String>,
 }
 
 impl Resolved {
-    /// The value of a setting and where it came from.
+    /// The value of a setting and its source.
     ///
     /// # Panics
-    /// When the table has no such setting: a misspelling of ours, found by any test that makes settings.
+    /// If the table has no such setting: a bug that any test which makes settings finds.
     pub(crate) fn get(&self, name: &str) -> &(Value, Source) {
         self.values.get(name).unwrap_or_else(|| panic!("setting `{name}` is not in the table"))
     }
@@ -54,7 +54,7 @@ impl Resolved {
     fn number(&self, name: &str) -> u64 {
         match self.values.get(name) {
             Some((Value::Number(number), _)) => *number,
-            // Only when the setting itself is wrong: then its problem is already noted and the start ends.
+            // Only if the setting itself is invalid: then its problem is already recorded and startup stops.
             _ => 0,
         }
     }
@@ -67,7 +67,7 @@ impl Resolved {
 /// Reads and checks all settings.
 ///
 /// # Errors
-/// Everything that is wrong with them.
+/// All problems at once.
 pub fn resolve(inputs: &Inputs, host: &Host) -> Result<Resolved, Problems> {
     let mut notes = Notes::default();
     let mut givens = read(inputs, &mut notes);
@@ -121,7 +121,7 @@ fn check(entry: &Entry, given: Given) -> Result<(Value, Source), Problem> {
     }
 }
 
-/// A value as an error message shows it: one line, not endless.
+/// A value as an error message shows it: one line, of bounded length.
 fn shown(text: &str) -> String {
     const SHOWN_CHARS_MAX: usize = 120;
     let escaped: String = text
@@ -136,12 +136,12 @@ fn shown(text: &str) -> String {
     }
 }
 
-/// The defaults that the table calls computed.
+/// The computed defaults of the table.
 fn computed(name: &str, resolved: &Resolved, host: &Host) -> Option<Value> {
-    /// Bytes of one character in JSON at worst: a pair of `\uXXXX`.
+    /// Maximum bytes of one character in JSON: a pair of `\uXXXX`.
     const JSON_CHAR_BYTES_MAX: u64 = 12;
-    /// Standard input (1 MiB) and environment (32 KiB), where at worst each byte is written `\u00XX`, and room
-    /// for the names and the paths.
+    /// Standard input (1 MiB) and environment (32 KiB), with each byte written as `\u00XX` in the worst case, plus names
+    /// and paths.
     const OTHER_FIELDS_BYTES_MAX: u64 = 6 * ((1 << 20) + (32 << 10)) + (1 << 20);
 
     match name {
@@ -163,7 +163,7 @@ fn computed(name: &str, resolved: &Resolved, host: &Host) -> Option<Value> {
     }
 }
 
-/// What single settings cannot know.
+/// Checks across settings.
 fn together(resolved: &Resolved, problems: &mut Vec<Problem>) {
     let text = |name| match &resolved.get(name).0 {
         Value::Text(text) => text.clone(),

@@ -1,9 +1,9 @@
-//! Collects what was set where: command line, environment, `.env`, TOML file.
+//! Collects the settings from command line, environment, `.env` and TOML file.
 //!
-//! Nothing is judged here but names and whose a file is; values stay text until [`super::resolve()`] checks them. Files of
-//! the working directory are orders of whoever can write there, and a program may be started anywhere: they are read only
-//! where nobody but root and this user can change them, else the start stops. A file that is named on the command line
-//! is trusted for that, and a warning says who can change it.
+//! Only names and file ownership are checked here; values stay text until [`super::resolve()`] checks them. Files in the
+//! working directory are under the control of anyone who can write there, and a program may be started anywhere: they are
+//! read only if no user except root and this one can change them, otherwise startup stops. A file that is named on the
+//! command line is trusted, and a warning says who else can change it.
 
 use super::dotenv;
 use super::error::{Problem, Source};
@@ -16,7 +16,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use toml::de::{DeTable, DeValue};
 
-/// The files that are read from the working directory, each with the options that name another and none.
+/// The files that are read from the working directory, each with the options that name another file or none.
 const CONFIG_FILE: File = File { name: "python-sandbox.toml", named: "--config", without: "--no-config" };
 const ENV_FILE: File = File { name: ".env", named: "--env-file", without: "--no-env-file" };
 
@@ -29,7 +29,7 @@ struct File {
 /// Which file of a kind is read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum FileChoice {
-    /// The one of the working directory, if it is there.
+    /// The one in the working directory, if it exists.
     #[default]
     Default,
     /// This one.
@@ -38,7 +38,7 @@ pub enum FileChoice {
     None,
 }
 
-/// A name with one of these beginnings in the environment is meant for us, so a misspelt one stops the start.
+/// An environment variable with one of these prefixes is meant for us, so an unknown one stops startup.
 const PREFIXES: &[&str] = &[
     "EXECUTOR_",
     "NATIVE_",
@@ -76,22 +76,22 @@ const FOREIGN: &[&str] = &[
     "STORAGE_EMULATOR_HOST",
 ];
 
-/// Beginnings of names of other programs, and of our own tests.
+/// Prefixes of other programs' names, and of our own tests.
 const FOREIGN_PREFIXES: &[&str] =
     &["PYTHON_SANDBOX_TEST_", "DOCKER_CLI_", "DOCKER_SCAN_", "DOCKER_BUILD_", "DOCKER_MACHINE_"];
 
-/// What the sources are. A value, so that tests need not touch the process's own environment.
+/// The sources. A value, so that tests need not change the process's environment.
 #[derive(Default)]
 pub struct Inputs {
-    /// `NAME=VALUE` of each `--set`, and the settings with a flag of their own: (flag, text).
+    /// `NAME=VALUE` of each `--set`, and the settings that have their own flag: (flag, text).
     pub command_line: Vec<(&'static str, String)>,
     /// The environment.
     pub environment: Vec<(OsString, OsString)>,
     /// The directory of `.env` and of the default TOML file.
     pub directory: PathBuf,
-    /// What the command line says of `.env`.
+    /// Which `.env` file to read.
     pub env_file: FileChoice,
-    /// What it says of the TOML file.
+    /// Which TOML file to read.
     pub config: FileChoice,
 }
 
@@ -102,25 +102,25 @@ impl fmt::Debug for Inputs {
     }
 }
 
-/// A value as somebody wrote it. Not `Debug`: it may be a secret.
+/// A value as written in its source. Not `Debug`: it may be a secret.
 pub(crate) struct Given {
     pub(crate) text: String,
     pub(crate) origin: Source,
 }
 
-/// The text of each setting that was set, from the strongest source.
+/// The text of each setting that was set, from the source with the highest precedence.
 pub(crate) type Givens = BTreeMap<&'static str, Given>;
 
-/// What reading found besides.
+/// Problems and warnings found while reading.
 #[derive(Default)]
 pub(crate) struct Notes {
-    /// What stops the start.
+    /// Errors; they stop startup.
     pub(crate) problems: Vec<Problem>,
-    /// What does not.
+    /// Warnings; they do not.
     pub(crate) warnings: Vec<String>,
 }
 
-/// Reads all sources, weakest first, so that a stronger one replaces a weaker one.
+/// Reads all sources in order of rising precedence, so that a later one replaces an earlier one.
 pub(crate) fn read(inputs: &Inputs, notes: &mut Notes) -> Givens {
     let mut givens = Givens::new();
     if let Some((shown, text)) = read_file(&inputs.directory, &inputs.config, &CONFIG_FILE, notes) {
@@ -142,7 +142,7 @@ pub(crate) fn read(inputs: &Inputs, notes: &mut Notes) -> Givens {
     givens
 }
 
-/// Notes a value under its setting, or that there is no such setting.
+/// Records a value under its setting, or an error if there is no such setting.
 fn give(givens: &mut Givens, problems: &mut Vec<Problem>, name: &str, text: String, origin: Source) {
     match table::find(name) {
         Some(entry) => {
@@ -183,7 +183,7 @@ fn read_dotenv(text: &str, shown: &Path, givens: &mut Givens, problems: &mut Vec
         problems.push(Problem::Syntax { origin, detail: bad.problem.to_owned() });
     }
     for line in lines {
-        // A later line wins: `echo NAME=value >> .env` is how the original's documents change a setting.
+        // A later line wins: the original's documents change a setting with `echo NAME=value >> .env`.
         let origin = Source::File { path: shown.to_owned(), line: line.number };
         give(givens, problems, &line.name, line.value, origin);
     }
@@ -220,7 +220,7 @@ fn read_toml(text: &str, shown: &Path, givens: &mut Givens, problems: &mut Vec<P
     }
 }
 
-/// The text of a TOML value as the environment would have it; `None` for kinds that no setting has.
+/// The text of a TOML value in the environment's syntax; `None` for types that no setting has.
 fn toml_text(value: &DeValue<'_>) -> Option<String> {
     match value {
         DeValue::String(text) => Some(text.to_string()),
@@ -230,7 +230,7 @@ fn toml_text(value: &DeValue<'_>) -> Option<String> {
         DeValue::Boolean(flag) => Some(flag.to_string()),
         DeValue::Array(items) => {
             let texts = items.iter().map(|item| match item.get_ref() {
-                // A comma would come back as two entries.
+                // A comma would be read back as two entries.
                 DeValue::String(text) if !text.contains(',') => Some(text.to_string()),
                 _ => None,
             });
@@ -240,8 +240,8 @@ fn toml_text(value: &DeValue<'_>) -> Option<String> {
     }
 }
 
-/// The file's text, and its path as the user knows it: relative to where they stand. `None` when there is none to read,
-/// or it cannot be read or trusted, which is noted.
+/// The file's text, and its path relative to the user's working directory. `None` if there is no file, or if it cannot
+/// be read or trusted, which is recorded.
 fn read_file(
     directory: &Path,
     choice: &FileChoice,
@@ -254,12 +254,12 @@ fn read_file(
         FileChoice::Default => PathBuf::from(file.name),
     };
     let path = directory.join(&shown);
-    // What is not there gives no orders, whoever may make it later.
+    // A missing file sets nothing, whoever may create it later.
     let is_missing = || path.symlink_metadata().is_err_and(|error| error.kind() == ErrorKind::NotFound);
     if *choice == FileChoice::Default && is_missing() {
         return None;
     }
-    // First judged, then read: what passes can be changed by nobody in between.
+    // Checked before it is read: nobody can change a file that passes in between.
     match (ownership::check(&path), choice) {
         (Ok(Found::Missing), FileChoice::Default) => return None,
         (Err(Refusal::Examine { path, source }), FileChoice::Default) => {
@@ -273,7 +273,7 @@ fn read_file(
             return None;
         }
         (Err(refusal), _) if !matches!(refusal, Refusal::Examine { .. }) && path.is_file() => {
-            notes.warnings.push(format!("{refusal}; its settings are taken because {} names it", file.named));
+            notes.warnings.push(format!("{refusal}; its settings are used because {} names it", file.named));
         }
         _ => {}
     }

@@ -1,24 +1,24 @@
-//! The one table of settings: everything that is said of a setting anywhere is said here.
+//! The table of settings, the only source of every text about a setting.
 //!
-//! `.env.example`, `docs/settings.md`, `check-config`, the error messages and the parsing all read this table, so
-//! they cannot disagree. Names and defaults of the original service are promises (`docs/api.md` says so).
+//! `.env.example`, `docs/settings.md`, `check-config`, the error messages and the parser all read this table, so
+//! they cannot disagree. Names and defaults of the original service are part of the contract (`docs/api.md`).
 
 use super::kind::{Item, Kind};
 
 /// One setting.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Entry {
-    /// Its name, as the environment has it.
+    /// Its name in the environment.
     pub(crate) name: &'static str,
-    /// Which part of the service it belongs to.
+    /// Its section in the documents.
     pub(crate) group: Group,
-    /// What it may be.
+    /// Type and bounds of its value.
     pub(crate) kind: Kind,
-    /// Its value when nothing sets it.
+    /// Its value if no source sets it.
     pub(crate) default: Preset,
     /// Its unit, for a number.
     pub(crate) unit: Option<&'static str>,
-    /// One line on what it does.
+    /// One-line description.
     pub(crate) doc: &'static str,
 }
 
@@ -27,32 +27,32 @@ pub(crate) struct Entry {
 pub(crate) enum Preset {
     /// This text.
     Fixed(&'static str),
-    /// Found at the start, as this phrase says.
+    /// Computed at startup; the phrase says how.
     Computed(&'static str),
 }
 
-/// The parts of the settings, in the order in which they are written.
+/// The sections of the settings, in document order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Group {
     /// The service itself.
     Application,
     /// Log lines.
     Logging,
-    /// Which executors run programs.
+    /// Choice of executors and runtime.
     Executors,
     /// The native executor.
     Native,
-    /// How much work is taken.
+    /// Concurrency, queue and request size.
     Load,
-    /// What the validator refuses.
+    /// Rules of the validator.
     Validator,
-    /// What a program may return.
+    /// Limits on a program's output and files.
     Output,
-    /// Where output files are kept.
+    /// Where output files are stored.
     Storage,
     /// The Docker executor.
     Docker,
-    /// gVisor and Kata, by way of Docker.
+    /// gVisor and Kata, which use the Docker engine.
     Runtimes,
     /// The Firecracker executor.
     Firecracker,
@@ -81,20 +81,20 @@ impl Group {
             Self::Logging => "Logging",
             Self::Executors => "Executors",
             Self::Native => "Native executor",
-            Self::Load => "Load: how much work is taken at once",
-            Self::Validator => "Validator: a policy and quick advice; no promise depends on it",
+            Self::Load => "Load: concurrency, queue, request size",
+            Self::Validator => "Validator: a policy and early feedback; no guarantee depends on it",
             Self::Output => "Output of a program",
             Self::Storage => "Storage of output files",
-            Self::Docker => "Docker executor; gVisor and Kata with the same engine",
-            Self::Runtimes => "gVisor and Kata: settings of their own",
-            Self::Firecracker => "Firecracker executor (not part of this version yet)",
+            Self::Docker => "Docker executor, also for gVisor and Kata",
+            Self::Runtimes => "gVisor and Kata only",
+            Self::Firecracker => "Firecracker executor (not in this version)",
         }
     }
 }
 
-/// Two templates, by measurement (runtime/README.md has the figures): a fork costs by what its template has imported, so
-/// programs of pandas shall not pay for scikit-learn. The second is worth its memory: each of the packages that it adds takes
-/// about a second of CPU time and most of NATIVE_MEMORY to import.
+/// Two templates, by measurement (runtime/README.md has the figures): the cost of a fork grows with what its template has
+/// imported, so programs that use pandas should not pay for scikit-learn. The second is worth its memory: each package that
+/// it adds takes about a second of CPU time and most of NATIVE_MEMORY to import.
 const NATIVE_TEMPLATES: &str = "data=numpy+pandas+openpyxl+xlsxwriter+matplotlib.pyplot,\
     science=numpy+pandas+matplotlib.pyplot+scipy.stats+seaborn+sklearn.ensemble+sklearn.linear_model\
     +sklearn.model_selection+sklearn.preprocessing+sklearn.pipeline+sklearn.cluster+sklearn.datasets+statsmodels.api";
@@ -114,7 +114,7 @@ const fn row(
     Entry { name, group, kind, default: Preset::Fixed(default), unit, doc }
 }
 
-/// Shorthand for a row whose default is found at the start.
+/// Shorthand for a row whose default is computed at startup.
 const fn computed(
     group: Group,
     name: &'static str,
@@ -143,61 +143,61 @@ pub(crate) const SETTINGS: &[Entry] = {
     use Group::{Application, Docker, Executors, Firecracker, Load, Logging, Native, Output, Runtimes, Storage, Validator};
     &[
         row(Application, "APP_NAME", Kind::Text, "Python Sandbox", None, "Name shown by GET / and in the documentation pages."),
-        row(Application, "DEBUG", Kind::Flag, "false", None, "Logs more; never changes an answer."),
+        row(Application, "DEBUG", Kind::Flag, "false", None, "Logs more; responses do not change."),
         row(Application, "HOST", Kind::Text, "127.0.0.1", None, "Address to listen on. Anything but loopback is open to the network."),
-        row(Application, "PORT", number(0, 65_535), "8000", None, "TCP port to listen on; 0 takes any free one."),
-        row(Application, "PUBLIC_URL", Kind::Url, "", None, "Address of the service as clients see it, used in file links; empty = taken from each request."),
+        row(Application, "PORT", number(0, 65_535), "8000", None, "TCP port to listen on; 0 = any free port."),
+        row(Application, "PUBLIC_URL", Kind::Url, "", None, "Base address of the service as clients see it, used in file links; empty = taken from each request."),
         row(Application, "CORS_ORIGINS", Kind::List(Item::Origin), "", None, "Web origins whose pages may call the API; empty = none."),
-        row(Application, "ALLOWED_HOSTS", Kind::List(Item::Host), "", None, "Names of this service that a request may have in `Host`, against DNS rebinding; * = any. Always allowed: addresses, localhost, the names of PUBLIC_URL and HOST, and, where HOST is not loopback, names without a dot."),
-        computed(Application, "DATA_DIR", Kind::Path, "/var/lib/python-sandbox for root, else $XDG_DATA_HOME/python-sandbox or ~/.local/share/python-sandbox", None, "Directory of the Python runtime, the stored files and the link key."),
-        row(Application, "SHUTDOWN_TIMEOUT", number(0, 3600), "30", SECONDS, "Time that running programs get to end after SIGTERM or SIGINT."),
+        row(Application, "ALLOWED_HOSTS", Kind::List(Item::Host), "", None, "Names of this service that are allowed in `Host`, against DNS rebinding; * = any. Always allowed: addresses, localhost, the names of PUBLIC_URL and HOST, and, where HOST is not loopback, names without a dot."),
+        computed(Application, "DATA_DIR", Kind::Path, "/var/lib/python-sandbox for root, else $XDG_DATA_HOME/python-sandbox or ~/.local/share/python-sandbox", None, "Directory for the Python runtime, the stored files and the link key."),
+        row(Application, "SHUTDOWN_TIMEOUT", number(0, 3600), "30", SECONDS, "Grace period for running programs after SIGTERM or SIGINT."),
 
-        row(Logging, "LOG_FORMAT", Kind::Word(&["text", "json"]), "text", None, "Form of the log lines on standard error."),
-        computed(Logging, "LOG_LEVEL", Kind::Word(&["error", "warn", "info", "debug", "trace"]), "info, or debug when DEBUG is true", None, "Least important lines that are logged."),
+        row(Logging, "LOG_FORMAT", Kind::Word(&["text", "json"]), "text", None, "Format of log lines on standard error."),
+        computed(Logging, "LOG_LEVEL", Kind::Word(&["error", "warn", "info", "debug", "trace"]), "info, or debug when DEBUG is true", None, "Lowest level that is logged."),
 
-        row(Executors, "EXECUTOR_PROVIDER", Kind::Provider, "native", None, "Executor that runs the programs."),
-        row(Executors, "EXECUTOR_FALLBACK_PROVIDERS", Kind::List(Item::Provider), "docker", None, "Executors to switch to, in this order, when the first one fails. Executors that this version does not have yet stay inactive."),
-        row(Executors, "RUNTIME_ROOTFS", Kind::Path, "", None, "Root file system of your own to run programs in; empty = the runtime that `python-sandbox setup` made."),
-        row(Executors, "RUNTIME_PACKAGES", Kind::Word(&["auto", "minimal", "full"]), "auto", None, "List of packages of the runtime that programs run in, and that `python-sandbox setup` prepares; auto = the list that `setup` was last asked for, otherwise `minimal`."),
+        row(Executors, "EXECUTOR_PROVIDER", Kind::Provider, "native", None, "Executor that runs programs."),
+        row(Executors, "EXECUTOR_FALLBACK_PROVIDERS", Kind::List(Item::Provider), "docker", None, "Executors to fail over to, in this order. Executors that this version does not have yet stay inactive."),
+        row(Executors, "RUNTIME_ROOTFS", Kind::Path, "", None, "Your own root file system for programs; empty = the runtime prepared by `python-sandbox setup`."),
+        row(Executors, "RUNTIME_PACKAGES", Kind::Word(&["auto", "minimal", "full"]), "auto", None, "Package list of the runtime that programs use and that `python-sandbox setup` prepares; auto = the list last requested from `setup`, otherwise `minimal`."),
 
-        row(Native, "NATIVE_MEMORY", size(16 * MIB, 1024 * GIB), "128m", BYTES, "Memory of one sandbox, files in /tmp included; no swap beyond it."),
+        row(Native, "NATIVE_MEMORY", size(16 * MIB, 1024 * GIB), "128m", BYTES, "Memory of one sandbox, including files in /tmp; no swap beyond it."),
         row(Native, "NATIVE_CPU_QUOTA", number(1000, 100_000_000), "100000", Some("microseconds of CPU time per 100000 microseconds"), "CPU of one sandbox: 100000 is one core."),
-        row(Native, "NATIVE_PIDS_LIMIT", number(2, 32_768), "50", Some("processes and threads"), "Processes and threads of one sandbox at once."),
-        row(Native, "NATIVE_TMP_SIZE", size(MIB, 1024 * GIB), "64m", BYTES, "Size of /tmp in one sandbox. It is in memory and counts against NATIVE_MEMORY too."),
-        row(Native, "NATIVE_TMP_INODES", number(64, 10_000_000), "8192", Some("files and directories"), "Files and directories in /tmp of one sandbox."),
-        row(Native, "NATIVE_RUNTIME_MEMORY", size(0, 1024 * GIB), "600m", BYTES, "Largest Python runtime that is kept in memory, in one copy for all sandboxes, so that programs share nothing with the host's disk. A larger one stays on disk, and so does any when memory is short; 0 = always on disk."),
-        row(Native, "NATIVE_DISK_READ_MAX", Kind::OptionalSize { min: MIB, max: 1024 * GIB }, "100m", Some("bytes per second"), "How much all sandboxes together may read per second from the disk of a runtime that is not in memory; and one read per second for each 64 KiB of that. Needs the cgroup controller blkio (v1) or io (v2), and a file system on a block device; without them there is no limit, and /health says so."),
-        row(Native, "NATIVE_MEMORY_TOTAL", Kind::OptionalSize { min: 64 * MIB, max: 1024 * GIB }, "", BYTES, "Memory of all sandboxes together, with the launcher and its templates; empty = 85 % of the machine's memory, or of a lower limit of a cgroup above; 0 = no limit."),
-        row(Native, "NATIVE_PIDS_TOTAL", Kind::OptionalNumber { min: 64, max: 4_194_304 }, "", Some("processes and threads"), "Processes and threads of all sandboxes together, with the launcher and its templates (which may have 1024 of them); empty = half of what the machine can have, or of a lower limit of a cgroup above; 0 = no limit."),
-        row(Native, "NATIVE_CGROUP_PARENT", Kind::Group, "", None, "Cgroup below which the sandboxes' cgroups are made, by its path from the top of each hierarchy, such as /python-sandbox; empty = the service's own."),
-        row(Native, "NATIVE_CGROUP_REMOUNT", Kind::Flag, "false", None, "In a container: makes the container's own cgroups writable, which engines mount read-only. Needs CAP_SYS_ADMIN."),
-        row(Native, "NATIVE_TEMPLATES", Kind::List(Item::Template), NATIVE_TEMPLATES, None, "Interpreters that wait with packages imported and are forked for programs that import them, as NAME=MODULE+MODULE; modules that the runtime lacks are left out. One without packages always waits too. runtime/README.md says what they cost."),
-        row(Native, "NATIVE_FRESH_INTERPRETER", Kind::Flag, "false", None, "Starts a new interpreter for every program instead of forking one: programs then share neither address layout nor hash seed, but import their packages each time."),
-        computed(Native, "NATIVE_POOL_SIZE", number(0, 1000), "4 x cores, at least 8", Some("sandboxes"), "Most sandboxes that wait, ready for use, for each template; a quarter always waits, more with the demand. 0 = none."),
+        row(Native, "NATIVE_PIDS_LIMIT", number(2, 32_768), "50", Some("processes and threads"), "Concurrent processes and threads in one sandbox."),
+        row(Native, "NATIVE_TMP_SIZE", size(MIB, 1024 * GIB), "64m", BYTES, "Size of /tmp in one sandbox. It is a tmpfs and also counts against NATIVE_MEMORY."),
+        row(Native, "NATIVE_TMP_INODES", number(64, 10_000_000), "8192", Some("files and directories"), "Number of files and directories in /tmp of one sandbox."),
+        row(Native, "NATIVE_RUNTIME_MEMORY", size(0, 1024 * GIB), "600m", BYTES, "Largest Python runtime that is kept in memory, one copy for all sandboxes, so that programs share nothing with the host's disk. A larger runtime stays on disk, as does any runtime when memory is short; 0 = always on disk."),
+        row(Native, "NATIVE_DISK_READ_MAX", Kind::OptionalSize { min: MIB, max: 1024 * GIB }, "100m", Some("bytes per second"), "Bytes per second that all sandboxes together may read from the disk of a runtime that is not in memory, and one read per second for each 64 KiB of that. Needs the cgroup controller blkio (v1) or io (v2) and a file system on a block device; otherwise there is no limit, and /health reports it."),
+        row(Native, "NATIVE_MEMORY_TOTAL", Kind::OptionalSize { min: 64 * MIB, max: 1024 * GIB }, "", BYTES, "Memory of all sandboxes together, including the launcher and its templates; empty = 85 % of the machine's memory, or of a lower limit of a parent cgroup; 0 = no limit."),
+        row(Native, "NATIVE_PIDS_TOTAL", Kind::OptionalNumber { min: 64, max: 4_194_304 }, "", Some("processes and threads"), "Processes and threads of all sandboxes together, including the launcher and its templates (which may have 1024 of them); empty = half of the machine's maximum, or of a lower limit of a parent cgroup; 0 = no limit."),
+        row(Native, "NATIVE_CGROUP_PARENT", Kind::Group, "", None, "Parent of the sandboxes' cgroups, as a path from the root of each hierarchy, such as /python-sandbox; empty = the service's own cgroup."),
+        row(Native, "NATIVE_CGROUP_REMOUNT", Kind::Flag, "false", None, "In a container: makes the container's own cgroups, which engines mount read-only, writable. Needs CAP_SYS_ADMIN."),
+        row(Native, "NATIVE_TEMPLATES", Kind::List(Item::Template), NATIVE_TEMPLATES, None, "Idle interpreters with packages imported, forked for programs that import those packages, as NAME=MODULE+MODULE; modules that the runtime lacks are left out. A template without packages always exists. runtime/README.md lists the costs."),
+        row(Native, "NATIVE_FRESH_INTERPRETER", Kind::Flag, "false", None, "Starts a new interpreter for every program instead of forking a template: programs then share neither address layout nor hash seed, but import their packages each time."),
+        computed(Native, "NATIVE_POOL_SIZE", number(0, 1000), "4 x cores, at least 8", Some("sandboxes"), "Maximum number of idle sandboxes for each template; a quarter is always kept ready, more on demand. 0 = none."),
 
-        computed(Load, "MAX_CONCURRENT", number(1, 10_000), "2 x cores, at least 2", Some("programs"), "Programs that run at once."),
-        computed(Load, "MAX_WAITING", number(0, 1_000_000), "16 x MAX_CONCURRENT", Some("requests"), "Requests that wait for a free place; more get 503 with Retry-After at once."),
-        row(Load, "QUEUE_TIMEOUT", number(1, 3600), "30", SECONDS, "Longest wait for a free place before 503."),
-        row(Load, "MAX_TIMEOUT", number(1, 3600), "30", SECONDS, "Longest wall-clock time that a request may ask for its program."),
-        computed(Load, "MAX_BODY_SIZE", size(1024, 4 * GIB), "room for MAX_CODE_LENGTH, standard input, environment and MAX_TOTAL_SIZE of files in JSON", BYTES, "Longest request body; a longer one gets 413."),
+        computed(Load, "MAX_CONCURRENT", number(1, 10_000), "2 x cores, at least 2", Some("programs"), "Concurrency limit: programs that run at the same time."),
+        computed(Load, "MAX_WAITING", number(0, 1_000_000), "16 x MAX_CONCURRENT", Some("requests"), "Maximum queue length; further requests get 503 with Retry-After immediately."),
+        row(Load, "QUEUE_TIMEOUT", number(1, 3600), "30", SECONDS, "Longest time in the queue before 503."),
+        row(Load, "MAX_TIMEOUT", number(1, 3600), "30", SECONDS, "Longest wall-clock time that a request may set for its program."),
+        computed(Load, "MAX_BODY_SIZE", size(1024, 4 * GIB), "enough for MAX_CODE_LENGTH, standard input, environment and MAX_TOTAL_SIZE of files in JSON", BYTES, "Largest request body; a larger one gets 413."),
 
-        row(Validator, "MAX_CODE_LENGTH", number(1, 10_000_000), "50000", Some("characters"), "Longest program."),
-        row(Validator, "MAX_COMPLEXITY", number(0, 1_000_000), "500", Some("decision points"), "Most decision points of a program; 0 = no limit."),
-        row(Validator, "FORBIDDEN_IMPORTS", Kind::List(Item::Module), "os,subprocess,socket,sys,importlib,ctypes,multiprocessing,threading,builtins", None, "Modules that a program may not import; empty = none. No promise depends on it."),
+        row(Validator, "MAX_CODE_LENGTH", number(1, 10_000_000), "50000", Some("characters"), "Maximum length of a program."),
+        row(Validator, "MAX_COMPLEXITY", number(0, 1_000_000), "500", Some("decision points"), "Maximum number of decision points in a program; 0 = no limit."),
+        row(Validator, "FORBIDDEN_IMPORTS", Kind::List(Item::Module), "os,subprocess,socket,sys,importlib,ctypes,multiprocessing,threading,builtins", None, "Modules that a program may not import; empty = none. No guarantee depends on it."),
 
-        row(Output, "MAX_OUTPUT_SIZE", size(0, 64 * MIB), "10240", BYTES, "Bytes kept of each of stdout and stderr, half from the beginning and half from the end; the rest is dropped and marked."),
-        row(Output, "MAX_OUTPUT_TOTAL_SIZE", size(0, 1024 * GIB), "0", BYTES, "A program that writes more than this in total is ended (output_limit); 0 = no limit."),
+        row(Output, "MAX_OUTPUT_SIZE", size(0, 64 * MIB), "10240", BYTES, "Bytes kept of stdout and of stderr, half from the beginning and half from the end; the rest is dropped and marked."),
+        row(Output, "MAX_OUTPUT_TOTAL_SIZE", size(0, 1024 * GIB), "0", BYTES, "A program that writes more than this in total is killed (output_limit); 0 = no limit."),
         row(Output, "MAX_FILE_SIZE", size(0, 4 * GIB), "10485760", BYTES, "Largest output or input file."),
-        row(Output, "MAX_TOTAL_SIZE", size(0, 4 * GIB), "52428800", BYTES, "Most bytes of all output or input files of one program together."),
-        row(Output, "MAX_FILE_COUNT", number(0, 10_000), "10", Some("files"), "Most output or input files of one program."),
+        row(Output, "MAX_TOTAL_SIZE", size(0, 4 * GIB), "52428800", BYTES, "Maximum total size of one program's output files, and of its input files."),
+        row(Output, "MAX_FILE_COUNT", number(0, 10_000), "10", Some("files"), "Maximum number of one program's output files, and of its input files."),
 
-        row(Storage, "STORAGE_ENABLED", Kind::Flag, "true", None, "Keeps output files and answers with links; false lists them as skipped."),
-        row(Storage, "STORAGE_PROVIDER", Kind::Store, "local", None, "Where output files are kept."),
-        row(Storage, "STORAGE_LINK_LIFETIME", number(1, 604_800), "18000", SECONDS, "How long a download link works. Its file is removed afterwards."),
-        row(Storage, "STORAGE_CLEANUP_DAYS", number(1, 3650), "7", Some("days"), "Longest time that a stored file may be kept, whatever lifetime its link was made with."),
-        row(Storage, "STORAGE_MAX_SIZE", size(MIB, 1024 * 1024 * GIB), "10g", BYTES, "Most bytes of all stored files together, each counted in blocks of 4096. What does not fit is listed in skipped_files (storage_full)."),
-        row(Storage, "STORAGE_MIN_FREE", number(0, 90), "5", Some("percent of the disk"), "Share of the disk that stored files never take, in bytes and inodes, at most 4g and 65536 inodes; 0 = none."),
-        row(Storage, "STORAGE_R2_BUCKET", Kind::OptionalText, "", None, "Bucket of R2, which is not part of this version yet."),
+        row(Storage, "STORAGE_ENABLED", Kind::Flag, "true", None, "Stores output files and returns links; false = lists them as skipped."),
+        row(Storage, "STORAGE_PROVIDER", Kind::Store, "local", None, "Where output files are stored."),
+        row(Storage, "STORAGE_LINK_LIFETIME", number(1, 604_800), "18000", SECONDS, "Lifetime of a download link; its file is removed afterwards."),
+        row(Storage, "STORAGE_CLEANUP_DAYS", number(1, 3650), "7", Some("days"), "Maximum age of a stored file, whatever the lifetime of its link."),
+        row(Storage, "STORAGE_MAX_SIZE", size(MIB, 1024 * 1024 * GIB), "10g", BYTES, "Maximum total size of all stored files, each counted in blocks of 4096 bytes. A file that does not fit is listed in skipped_files (storage_full)."),
+        row(Storage, "STORAGE_MIN_FREE", number(0, 90), "5", Some("percent of the disk"), "Share of the disk, in bytes and inodes, that stored files leave free, at most 4g and 65536 inodes; 0 = none."),
+        row(Storage, "STORAGE_R2_BUCKET", Kind::OptionalText, "", None, "R2 bucket. This version does not have R2 yet."),
         row(Storage, "STORAGE_R2_ACCOUNT_ID", Kind::OptionalText, "", None, "Account of the bucket."),
         row(Storage, "STORAGE_R2_ACCESS_KEY", Kind::Secret, "", None, "Access key of the bucket."),
         row(Storage, "STORAGE_R2_SECRET_KEY", Kind::Secret, "", None, "Secret key of the bucket."),
@@ -205,26 +205,26 @@ pub(crate) const SETTINGS: &[Entry] = {
         row(Storage, "STORAGE_R2_PUBLIC_URL", Kind::Url, "", None, "Public address of the bucket, if it has one."),
 
         row(Docker, "DOCKER_HOST", Kind::OptionalText, "", None, "Address of the engine, such as unix:///var/run/docker.sock or tcp://host:2376; empty = the system's socket, or the user's own if only that exists."),
-        row(Docker, "DOCKER_TLS_VERIFY", Kind::Flag, "false", None, "Uses TLS with an engine at tcp://, and trusts only one whose certificate the authority in DOCKER_CERT_PATH has signed."),
-        row(Docker, "DOCKER_CERT_PATH", Kind::Path, "", None, "Directory of ca.pem, cert.pem and key.pem for DOCKER_TLS_VERIFY, as for the docker command line."),
-        row(Docker, "DOCKER_IMAGE", Kind::Text, "python-sandbox:latest", None, "Image that programs run in; `python-sandbox image build` makes it."),
-        row(Docker, "DOCKER_TIMEOUT", number(1, 3600), "30", SECONDS, "Longest wait for an answer of the Docker engine."),
+        row(Docker, "DOCKER_TLS_VERIFY", Kind::Flag, "false", None, "Uses TLS with an engine at tcp://, and accepts only a certificate signed by the CA in DOCKER_CERT_PATH."),
+        row(Docker, "DOCKER_CERT_PATH", Kind::Path, "", None, "Directory with ca.pem, cert.pem and key.pem for DOCKER_TLS_VERIFY, as for the docker command line."),
+        row(Docker, "DOCKER_IMAGE", Kind::Text, "python-sandbox:latest", None, "Image that programs run in, built by `python-sandbox image build`."),
+        row(Docker, "DOCKER_TIMEOUT", number(1, 3600), "30", SECONDS, "Longest wait for a response from the Docker engine."),
         row(Docker, "DOCKER_MEMORY", size(16 * MIB, 1024 * GIB), "128m", BYTES, "Memory of one container."),
-        row(Docker, "DOCKER_MEMORY_SWAP", size(16 * MIB, 1024 * GIB), "128m", BYTES, "Memory and swap of one container together; the same as DOCKER_MEMORY = no swap."),
+        row(Docker, "DOCKER_MEMORY_SWAP", size(16 * MIB, 1024 * GIB), "128m", BYTES, "Memory and swap of one container together; equal to DOCKER_MEMORY = no swap."),
         row(Docker, "DOCKER_CPU_QUOTA", number(1000, 100_000_000), "50000", Some("microseconds of CPU time per period"), "CPU of one container."),
-        row(Docker, "DOCKER_CPU_PERIOD", number(1000, 1_000_000), "100000", Some("microseconds"), "The period of DOCKER_CPU_QUOTA."),
-        row(Docker, "DOCKER_PIDS_LIMIT", number(2, 32_768), "50", Some("processes and threads"), "Processes and threads of one container at once."),
-        row(Docker, "DOCKER_TMP_SIZE", size(MIB, 1024 * GIB), "64m", BYTES, "Size of /tmp in one container. It is in memory and counts against DOCKER_MEMORY too."),
-        row(Docker, "DOCKER_TMP_INODES", number(64, 10_000_000), "8192", Some("files and directories"), "Files and directories in /tmp of one container."),
-        row(Docker, "DOCKER_TEMPLATES", Kind::List(Item::Template), "data=numpy+pandas+openpyxl+xlsxwriter", None, "Containers that wait with packages imported, for programs that import them, as NAME=MODULE+MODULE. What is imported counts against DOCKER_MEMORY. Containers without packages always wait too."),
-        computed(Docker, "DOCKER_POOL_SIZE", number(0, 1000), "2 x cores, at least 4", Some("containers"), "Most containers that wait, ready for use, for each template. Of the first executor a quarter always waits; those of a fallback come with the demand. 0 = none."),
+        row(Docker, "DOCKER_CPU_PERIOD", number(1000, 1_000_000), "100000", Some("microseconds"), "Period of DOCKER_CPU_QUOTA."),
+        row(Docker, "DOCKER_PIDS_LIMIT", number(2, 32_768), "50", Some("processes and threads"), "Concurrent processes and threads in one container."),
+        row(Docker, "DOCKER_TMP_SIZE", size(MIB, 1024 * GIB), "64m", BYTES, "Size of /tmp in one container. It is a tmpfs and also counts against DOCKER_MEMORY."),
+        row(Docker, "DOCKER_TMP_INODES", number(64, 10_000_000), "8192", Some("files and directories"), "Number of files and directories in /tmp of one container."),
+        row(Docker, "DOCKER_TEMPLATES", Kind::List(Item::Template), "data=numpy+pandas+openpyxl+xlsxwriter", None, "Idle containers with packages imported, for programs that import those packages, as NAME=MODULE+MODULE. Imported modules count against DOCKER_MEMORY. Containers without packages are always kept too."),
+        computed(Docker, "DOCKER_POOL_SIZE", number(0, 1000), "2 x cores, at least 4", Some("containers"), "Maximum number of idle containers for each template. For the first executor a quarter is always kept ready; for a fallback, containers are created on demand. 0 = none."),
 
         row(Runtimes, "GVISOR_RUNTIME", Kind::Text, "runsc", None, "Name of gVisor's runtime in the Docker engine."),
         row(Runtimes, "KATA_RUNTIME", Kind::Text, "kata-runtime", None, "Name of Kata's runtime in the Docker engine."),
 
         row(Firecracker, "FIRECRACKER_KERNEL_PATH", Kind::Path, "/var/firecracker/vmlinux", None, "Guest kernel."),
         row(Firecracker, "FIRECRACKER_ROOTFS_PATH", Kind::Path, "/var/firecracker/rootfs.ext4", None, "Guest root file system."),
-        row(Firecracker, "FIRECRACKER_SOCKET_PATH", Kind::Path, "/tmp/firecracker", None, "Directory of the sockets."),
+        row(Firecracker, "FIRECRACKER_SOCKET_PATH", Kind::Path, "/tmp/firecracker", None, "Directory for the sockets."),
         row(Firecracker, "FIRECRACKER_MEMORY_MB", number(64, 1_048_576), "128", Some("MiB"), "Memory of one microVM."),
         row(Firecracker, "FIRECRACKER_VCPU_COUNT", number(1, 32), "1", Some("CPUs"), "CPUs of one microVM."),
     ]
@@ -235,7 +235,7 @@ pub(crate) fn find(name: &str) -> Option<&'static Entry> {
     SETTINGS.iter().find(|entry| entry.name == name)
 }
 
-/// The known name that this one was probably meant to be.
+/// The setting whose name is closest to this misspelt one; `None` if none is close.
 pub(crate) fn similar(name: &str) -> Option<&'static str> {
     let upper = name.to_ascii_uppercase();
     SETTINGS

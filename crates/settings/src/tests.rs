@@ -1,4 +1,4 @@
-//! Settings as a whole: every source, the precedence, each error, and that no secret is ever printed.
+//! Settings as a whole: every source, the precedence, each error, and that no secret is printed.
 
 use super::*;
 use std::ffi::OsString;
@@ -39,7 +39,7 @@ impl Case {
     }
 
     fn problems(&self) -> String {
-        let problems = resolve(&self.inputs, &self.host).expect_err("the settings are wrong");
+        let problems = resolve(&self.inputs, &self.host).expect_err("the settings are invalid");
         assert!(!format!("{problems:?}{problems}").contains(SECRET), "a secret was printed");
         problems.to_string()
     }
@@ -173,7 +173,7 @@ fn files_of_the_working_directory_that_others_can_change_stop_the_start_unless_n
             assert_eq!(case.good().0.port, 7);
         }
     }
-    // A directory without such files may be anybody's.
+    // A directory without such files may belong to any user.
     let case = Case::new();
     mode(case.directory.path(), 0o777);
     case.good();
@@ -228,12 +228,12 @@ fn misspelt_names_get_a_suggestion_and_foreign_ones_are_left_alone() {
         .fails_with(&["MAX_FILE_SIZ (environment)", "did you mean MAX_FILE_SIZE?"]);
     Case::new()
         .env("NATIVE_WHATEVER_ELSE", "1")
-        .fails_with(&["is no setting; `python-sandbox check-config`"]);
+        .fails_with(&["is not a setting; `python-sandbox check-config`"]);
     Case::new().file(".env", "PROT=1\n").fails_with(&["PROT (.env:1)", "did you mean PORT?"]);
     Case::new()
         .file("python-sandbox.toml", "hots = \"a\"\n")
         .fails_with(&["HOTS (python-sandbox.toml:1)", "HOST"]);
-    Case::new().set("FOO=1").fails_with(&["FOO (command line, --set) is no setting"]);
+    Case::new().set("FOO=1").fails_with(&["FOO (command line, --set) is not a setting"]);
     Case::new()
         .env("DOCKER_CLI_HINTS", "false")
         .env("DOCKER_BUILDKIT", "1")
@@ -269,7 +269,7 @@ fn secrets_are_never_printed() {
             .lines()
             .any(|line| line.starts_with("STORAGE_R2_SECRET_KEY") && line.contains("***"))
     );
-    // Wrong in itself, misspelt, and on a line that cannot be read.
+    // An invalid value, a misspelt name, and a line that cannot be read.
     Case::new()
         .env("STORAGE_R2_SECRET_KEY", &format!("{SECRET}\u{1}"))
         .fails_with(&["STORAGE_R2_SECRET_KEY (environment)"]);

@@ -1,17 +1,17 @@
-//! The wall clock, as a value: expiry and retention are tested by moving it, not by waiting.
+//! The wall clock, as a value: tests of expiry and retention move it instead of waiting.
 
 use std::fmt;
 
 use jiff::Timestamp;
 
-/// Tells the time that expiry and retention are measured by.
+/// The clock for expiry and retention.
 pub trait Clock: Send + Sync + fmt::Debug {
-    /// The present wall-clock time.
+    /// The current wall-clock time.
     fn now(&self) -> Timestamp;
 }
 
 /// The host's wall clock (`CLOCK_REALTIME`). Links outlive the process, so a monotonic clock would
-/// not do: setting the host's clock forward ends links early, setting it back lets them live longer.
+/// not do: setting the host's clock forward ends links early, setting it back extends them.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;
 

@@ -1,20 +1,20 @@
-//! Keeps output files of programs and hands out signed, expiring links to them.
+//! Stores output files of programs and gives out signed, expiring links to them.
 //!
-//! [`Store`] is what every store can do. [`LocalStore`] is the one on this host's disk: each file has a random name, a link
-//! is a token that carries everything about the download and is signed with a key beside the content, so there is no
+//! [`Store`] is the interface of every store. [`LocalStore`] is the one on this host's disk: each file has a random name, a link
+//! is a token that contains everything about the download and is signed with a key beside the content, so there is no
 //! database and links survive a restart.
 //!
 //! ```text
-//! put(file) -> room?  -> objects/ab/<random>       one file per put, mtime = end of its link
+//! put(file) -> space?  -> objects/ab/<random>      one file per put, mtime = expiry of its link
 //!           -> token  -> /files/{token}            object, digest, expiry, name, media type, HMAC
 //! open_link(token) -> signature, then expiry, then the object
-//! clean()          -> objects whose link has ended
+//! clean()          -> objects whose link has expired
 //! ```
 //!
 //! # What the HTTP layer must send with a download
-//! Names and content are chosen by programs that nobody trusts, so a browser must never render them
+//! Names and content are chosen by untrusted programs, so a browser must never render them
 //! under the service's origin: send `Content-Disposition` made by [`content_disposition`] (always
-//! `attachment`) and `X-Content-Type-Options: nosniff`, whatever the media type says.
+//! `attachment`) and `X-Content-Type-Options: nosniff`, whatever the media type.
 
 mod clock;
 mod local;

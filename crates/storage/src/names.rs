@@ -1,12 +1,12 @@
-//! Names that programs chose, made fit for headers: hostile in, harmless out.
+//! Makes names that programs chose safe for headers: hostile in, harmless out.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use support::shows_itself;
 
-/// The longest file name that is kept, in bytes: what Linux file systems allow (NAME_MAX).
+/// Maximum length of a file name in bytes: the limit of Linux file systems (NAME_MAX).
 pub const FILE_NAME_BYTES_MAX: usize = 255;
 
-/// What is no `attr-char` of RFC 8187, section 3.2.1.
+/// Characters other than `attr-char` of RFC 8187, section 3.2.1.
 const NO_ATTR_CHAR: AsciiSet = NON_ALPHANUMERIC
     .remove(b'!')
     .remove(b'#')
@@ -21,25 +21,25 @@ const NO_ATTR_CHAR: AsciiSet = NON_ALPHANUMERIC
     .remove(b'|')
     .remove(b'~');
 
-/// The media type of content that nobody knows better about.
+/// The media type of unknown content.
 pub const MEDIA_TYPE_UNKNOWN: &str = "application/octet-stream";
 
-/// The longest media type that is kept, in bytes: RFC 6838 section 4.2 allows 127 for each half.
+/// Maximum length of a media type in bytes: RFC 6838 section 4.2 allows 127 for each half.
 const MEDIA_TYPE_BYTES_MAX: usize = 255;
 
-/// The name of a download whose own name leaves nothing to show.
+/// The name of a download whose own name has no usable character.
 const NAME_FALLBACK: &str = "download";
 
-/// Names that Windows gives to devices, in any case and with any extension (Microsoft, "Naming Files, Paths, and
-/// Namespaces"); `COM` and `LPT` with a digit belong to them.
+/// Device names of Windows, in any case and with any extension (Microsoft, "Naming Files, Paths, and
+/// Namespaces"), as are `COM` and `LPT` with a digit.
 const DEVICES: [&str; 7] = ["CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$", "CLOCK$"];
 
 /// The value of a `Content-Disposition` header that makes a browser save the body under [`download_name`] of
 /// `file_name`, and never render it (RFC 6266, RFC 8187).
 ///
-/// The result is printable ASCII whatever the name holds. It has the name twice: as `filename` in
-/// plain ASCII with `_` for what does not fit, and as `filename*` in percent-encoded UTF-8, which
-/// every browser of today prefers.
+/// The result is printable ASCII whatever the name contains. It has the name twice: as `filename` in
+/// plain ASCII with `_` for other characters, and as `filename*` in percent-encoded UTF-8, which
+/// every current browser prefers.
 ///
 /// Send `X-Content-Type-Options: nosniff` with it.
 #[must_use]
@@ -54,23 +54,23 @@ pub fn content_disposition(file_name: &str) -> String {
     )
 }
 
-/// The media type that belongs to the extension of `path`, or [`MEDIA_TYPE_UNKNOWN`].
+/// The media type for the extension of `path`, or [`MEDIA_TYPE_UNKNOWN`].
 ///
-/// It is a guess from the name alone and says nothing about the content. `text/html` and its like are
-/// given as they are: that they do not run in a browser is the work of [`content_disposition`].
+/// It is a guess from the name alone and says nothing about the content. `text/html` and the like are
+/// returned as they are: [`content_disposition`] keeps browsers from running them.
 #[must_use]
 pub fn media_type_for(path: &str) -> String {
     mime_guess::from_path(path).first_raw().unwrap_or(MEDIA_TYPE_UNKNOWN).to_owned()
 }
 
-/// The last component of a path as the program named it, at most [`FILE_NAME_BYTES_MAX`] bytes.
-/// It is still hostile: any character but `/` may be in it.
+/// The last component of the path that the program chose, at most [`FILE_NAME_BYTES_MAX`] bytes.
+/// It is still hostile: it may contain any character but `/`.
 pub(crate) fn file_name_of(path: &str) -> &str {
     let last = path.rsplit('/').find(|component| !component.is_empty()).unwrap_or(NAME_FALLBACK);
     cut(last, FILE_NAME_BYTES_MAX)
 }
 
-/// `media_type` if it can stand in a header, else [`MEDIA_TYPE_UNKNOWN`].
+/// `media_type` if it is valid in a header, else [`MEDIA_TYPE_UNKNOWN`].
 pub(crate) fn header_safe_media_type(media_type: &str) -> &str {
     let essence = media_type.split(';').next().unwrap_or_default().trim_end();
     let well_formed = essence
@@ -89,12 +89,12 @@ fn is_header_token(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
 }
 
-/// The name under which a file of this path is best saved: its last component, made harmless on every system.
+/// The name to save a file of this path under: its last component, made safe on every system.
 ///
-/// Characters that do not show themselves ([`shows_itself`]), separators of paths of any system and what Windows refuses in names
-/// (`< > : " / \ | ? *`) become `_`. A leading dot or hyphen gets `_` before it, since `.curlrc` is a file of orders and `-rf`
-/// an option; so does the name of a device of Windows (`CON`, `nul.txt`). White space around it and dots at the end, which Windows
-/// drops, go. At most [`FILE_NAME_BYTES_MAX`] bytes stay; of nothing, `download`.
+/// Invisible characters ([`shows_itself`]), path separators of any system and characters that Windows does not allow in names
+/// (`< > : " / \ | ? *`) become `_`. A leading dot or hyphen gets `_` before it, since `.curlrc` is a configuration file and `-rf`
+/// an option; so does a device name of Windows (`CON`, `nul.txt`). White space around it and trailing dots, which Windows drops,
+/// are removed. At most [`FILE_NAME_BYTES_MAX`] bytes are kept; an empty result becomes `download`.
 #[must_use]
 pub fn download_name(path: &str) -> String {
     harmless(file_name_of(path))
@@ -107,9 +107,9 @@ fn harmless(file_name: &str) -> String {
     let inner = replaced.trim();
     let prefix = if inner.starts_with(['.', '-']) || is_device(inner) { "_" } else { "" };
     let whole = format!("{prefix}{inner}");
-    // Last, since a cut may end in what must not be there.
+    // Last, since the cut may end in a character that must be removed.
     let name = cut(&whole, FILE_NAME_BYTES_MAX).trim_end_matches(|c: char| c == '.' || c.is_whitespace());
-    // What was dots alone is nothing.
+    // Nothing is left of a name of dots alone.
     if name.is_empty() || inner.chars().all(|c| c == '.' || c.is_whitespace()) {
         NAME_FALLBACK.to_owned()
     } else {
@@ -117,12 +117,12 @@ fn harmless(file_name: &str) -> String {
     }
 }
 
-/// Separates paths, or means something in names on Windows.
+/// Separates paths, or has a meaning in names on Windows.
 fn is_reserved(c: char) -> bool {
     matches!(c, '/' | '\\' | ':' | '*' | '?' | '"' | '<' | '>' | '|')
 }
 
-/// Whether Windows takes the name for a device: what counts is before the first dot.
+/// Whether Windows takes the name for a device: only the part before the first dot counts.
 fn is_device(name: &str) -> bool {
     let stem = name.split('.').next().unwrap_or_default().trim_end().to_uppercase();
     let numbered = stem.strip_prefix("COM").or_else(|| stem.strip_prefix("LPT")).is_some_and(|rest| {
@@ -136,7 +136,7 @@ fn is_plain_ascii(c: char) -> bool {
     c == ' ' || c.is_ascii_graphic()
 }
 
-/// The longest beginning of `text` of at most `bytes_max` bytes that ends between characters.
+/// The longest prefix of `text` of at most `bytes_max` bytes that ends between characters.
 fn cut(text: &str, bytes_max: usize) -> &str {
     &text[..text.floor_char_boundary(bytes_max)]
 }
@@ -147,7 +147,7 @@ mod tests {
 
     use super::*;
 
-    /// Reads a header value as a client would: (`filename`, decoded `filename*`).
+    /// Parses a header value as a client would: (`filename`, decoded `filename*`).
     fn parse(header: &str) -> (String, String) {
         let rest = header.strip_prefix("attachment; filename=\"").expect("an attachment");
         let (ascii, rest) = rest.split_once('"').expect("a closing quote");

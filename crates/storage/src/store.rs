@@ -1,4 +1,4 @@
-//! What every store can do, in words that fit a local disk as well as an object store.
+//! The interface of every store, for a local disk as well as an object store.
 
 use std::{fmt, io};
 
@@ -6,52 +6,52 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use jiff::Timestamp;
 
-/// A place that keeps output files and gives links to them.
+/// A store for output files, with links to them.
 ///
-/// All methods may be called at once from any number of tasks. Dropping a future does not undo what
-/// it began: a file may be stored though nobody waits for the answer.
+/// All methods may be called concurrently from any number of tasks. Dropping a future does not undo what
+/// it began: a file may be stored although the caller is gone.
 #[async_trait]
 pub trait Store: Send + Sync + fmt::Debug {
-    /// The name of the provider, as in the setting `STORAGE_PROVIDER`, for example `local`.
+    /// The provider's name, as in the setting `STORAGE_PROVIDER`, for example `local`.
     fn provider(&self) -> &'static str;
 
-    /// Keeps `file` and makes a link to it. Once this returns, the link works until its expiry,
+    /// Stores `file` and makes a link to it. Once this returns, the link works until its expiry,
     /// however often [`Store::clean`] runs, here or in another process that shares the store.
     ///
     /// # Errors
-    /// [`PutError::Full`] or [`PutError::NoRoom`] when there is no room (report it for this file, others may still fit),
+    /// [`PutError::Full`] or [`PutError::NoRoom`] if there is not enough space (report it for this file, others may still fit),
     /// [`PutError::Io`] for anything else. Nothing of the file is left behind in either case.
     async fn put(&self, file: NewFile) -> Result<StoredFile, PutError>;
 
-    /// Tries whether a file could be stored now. This writes for real and costs a few milliseconds:
-    /// a caller that is asked often should keep the answer for some seconds.
+    /// Checks whether a file could be stored now. This writes for real and takes a few milliseconds:
+    /// a caller that is asked often should cache the answer for some seconds.
     async fn health(&self) -> StoreHealth;
 
-    /// Removes content whose link has ended, and what crashes left.
-    /// It may run while files are stored and downloaded: a download that has begun is not cut.
+    /// Removes content whose link has expired, and leftovers of crashes.
+    /// It may run while files are stored and downloaded: a download in progress is not cut.
     ///
     /// # Errors
-    /// [`CleanError`] when the content could not be listed. A single object that cannot be removed
-    /// is no error: it is counted in [`Cleaned::failed`] and logged.
+    /// [`CleanError`] if the content could not be listed. A single object that cannot be removed
+    /// is not an error: it is counted in [`Cleaned::failed`] and logged.
     async fn clean(&self) -> Result<Cleaned, CleanError>;
 }
 
-/// A file to keep.
+/// A file to store.
 #[derive(Debug, Clone)]
 pub struct NewFile {
     /// The request that made the file; for logs, and for stores that group objects by it.
     pub request_id: String,
-    /// The relative path as the program named it. Hostile: it is never used as a path here; only its
+    /// The relative path that the program chose. Hostile: it is never used as a path here; only its
     /// last component becomes the name of the download.
     pub path: String,
     /// The media type to serve it with, usually from [`media_type_for`](crate::media_type_for).
-    /// A value that is unfit for a header is replaced by `application/octet-stream`.
+    /// A value that is not valid in a header is replaced by `application/octet-stream`.
     pub media_type: String,
-    /// The content. How large it may be is the caller's decision.
+    /// The content. The caller limits its size.
     pub content: Bytes,
 }
 
-/// A file that is kept.
+/// A stored file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredFile {
     /// SHA-256 of the content, 64 lowercase hexadecimal digits.
@@ -60,23 +60,23 @@ pub struct StoredFile {
     pub size_bytes: u64,
     /// Where it can be downloaded until `expires_at`.
     pub url: Link,
-    /// When the link ends, in whole seconds.
+    /// When the link expires, in whole seconds.
     pub expires_at: Timestamp,
 }
 
-/// Where a stored file can be fetched. It grants the download to whoever holds it: do not log it.
+/// Where a stored file can be fetched. Possession grants the download: do not log it.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Link {
     /// A path on this service, for example `/files/{token}`. The store does not know the public
     /// address of the service: [`Link::resolve`] makes it absolute.
     Relative(String),
-    /// A whole URL, made by an object store that serves the file itself.
+    /// A complete URL, made by an object store that serves the file itself.
     Absolute(String),
 }
 
 impl Link {
-    /// The link as a client can use it: a relative one is put behind `public_base_url` (for example
-    /// `https://sandbox.example`, with or without a slash at the end), an absolute one stays as it is.
+    /// The link as a client can use it: a relative one is appended to `public_base_url` (for example
+    /// `https://sandbox.example`, with or without a trailing slash), an absolute one stays as it is.
     #[must_use]
     pub fn resolve(&self, public_base_url: &str) -> String {
         match self {
@@ -94,7 +94,7 @@ impl Link {
     }
 }
 
-/// Shows the kind alone: a link is a right to the content, and debug output ends up in logs.
+/// Shows only the kind: a link grants access to the content, and debug output ends up in logs.
 impl fmt::Debug for Link {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -104,12 +104,12 @@ impl fmt::Debug for Link {
     }
 }
 
-/// Whether a store can take files now.
+/// Whether a store can accept files now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoreHealth {
-    /// True when a small file was written and removed and there is room for more.
+    /// True if a small file was written and removed and there is space for more.
     pub healthy: bool,
-    /// Why not, for operators; `None` when healthy. Names no path, key or link, so it may be shown.
+    /// Why not, for operators; `None` if healthy. Contains no path, key or link, so it may be shown.
     pub reason: Option<String>,
 }
 
@@ -127,72 +127,72 @@ impl StoreHealth {
     }
 }
 
-/// What one [`Store::clean`] did.
+/// The result of one [`Store::clean`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Cleaned {
     /// Objects that were removed.
     pub removed: u64,
     /// Their length together, in bytes.
     pub removed_bytes: u64,
-    /// Objects whose link lives.
+    /// Objects whose link is still valid.
     pub kept: u64,
-    /// Objects that should have gone but could not be removed; the log says why.
+    /// Objects that could not be removed although their link has expired; the log says why.
     pub failed: u64,
     /// Unfinished files of puts that crashed, removed now.
     pub leftovers_removed: u64,
 }
 
-/// Why a file was not kept. Always our fault or the disk's, never the program's.
+/// Why a file was not stored. Never caused by the program: an internal error, or lack of disk space.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PutError {
-    /// There is no room: disk, quota or the largest file size is exhausted (ENOSPC, EDQUOT, EFBIG).
+    /// Out of space: disk, quota or the maximum file size is exhausted (ENOSPC, EDQUOT, EFBIG).
     #[error("the store is full: failed to {step} (hint: free space, or lower STORAGE_LINK_LIFETIME)")]
     Full {
-        /// What was being done, as in "failed to ...".
+        /// The step, as in "failed to ...".
         step: &'static str,
-        /// What the system said.
+        /// The operating system's error.
         #[source]
         source: io::Error,
     },
-    /// The store takes no more: its own size, or the share of the disk that is kept free, is reached. Nothing that has a
-    /// living link is removed to make room.
+    /// The store refuses more: its own size limit, or the share of the disk that is kept free, is reached. Nothing with a
+    /// valid link is removed to make space.
     #[error(
-        "the store is full: {reason} (hint: files go when their links end; raise the limit, or free space)"
+        "the store is full: {reason} (hint: files are removed when their links expire; raise the limit, or free space)"
     )]
     NoRoom {
-        /// What there is too little of, with the figures and the setting. Names no path.
+        /// What there is too little of, with the numbers and the setting. Contains no path.
         reason: String,
     },
     /// Anything else.
     #[error("failed to {step}")]
     Io {
-        /// What was being done, as in "failed to ...".
+        /// The step, as in "failed to ...".
         step: &'static str,
-        /// What the system said.
+        /// The operating system's error.
         #[source]
         source: io::Error,
     },
 }
 
 impl PutError {
-    /// Whether there was no room.
+    /// Whether it was for lack of space.
     #[must_use]
     pub fn is_full(&self) -> bool {
         matches!(self, Self::Full { .. } | Self::NoRoom { .. })
     }
 }
 
-/// Why cleaning could not be done at all.
+/// Why a store could not be cleaned at all.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CleanError {
     /// The content could not be listed.
     #[error("failed to {step}")]
     Io {
-        /// What was being done, as in "failed to ...".
+        /// The step, as in "failed to ...".
         step: &'static str,
-        /// What the system said.
+        /// The operating system's error.
         #[source]
         source: io::Error,
     },

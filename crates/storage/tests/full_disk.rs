@@ -1,4 +1,4 @@
-//! A disk that is really full: a file system of 64 KiB. Needs the right to mount.
+//! A disk that is really full: a file system of 64 KiB. Needs permission to mount.
 
 #![allow(clippy::print_stderr, reason = "a failed unmount must be seen")]
 
@@ -10,7 +10,7 @@ use common::{files_below, new_file, token};
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 use storage::{LocalConfig, LocalStore, PutError, Store};
 
-/// A small tmpfs, unmounted when dropped, also when the test fails.
+/// A small tmpfs, unmounted on drop, even if the test fails.
 struct SmallDisk<'a> {
     path: &'a Path,
 }
@@ -62,7 +62,7 @@ async fn a_full_disk_fails_that_file_alone_and_leaves_nothing_of_it() {
     let stored = store.put(new_file("small.bin", vec![2; 1024])).await.unwrap();
     store.open_link(token(&stored)).await.unwrap();
 
-    // Filled to the last page: unhealthy, yet what is there can be fetched.
+    // Filled to the last page: unhealthy, yet stored files can be downloaded.
     for i in 0..100_u8 {
         if store.put(new_file("filler.bin", vec![i.wrapping_add(3); 4096])).await.is_err() {
             break;
@@ -76,7 +76,7 @@ async fn a_full_disk_fails_that_file_alone_and_leaves_nothing_of_it() {
     LocalStore::open(config).expect("a full disk does not stop a start");
 }
 
-/// The share that is kept free, on a disk whose size is known: 1 MiB, of which half stays.
+/// The share that is kept free, on a disk of known size: 1 MiB, half of which is kept free.
 #[tokio::test]
 async fn a_share_of_the_disk_is_kept_free() {
     let dir = tempfile::tempdir().unwrap();

@@ -95,7 +95,7 @@ async fn tokens_that_are_paths_or_rubbish_are_invalid() {
     }
 }
 
-/// One file each: were content kept once, the time of an answer would tell who else has it.
+/// One file each: if equal content were stored once, the response time would tell who else has it.
 #[tokio::test]
 async fn the_same_content_is_stored_for_each_put() {
     let place = Place::new();
@@ -110,7 +110,7 @@ async fn the_same_content_is_stored_for_each_put() {
         assert_eq!(download.sha256, stored.sha256);
         let after = files_below(&place.root.join("objects"));
         assert_eq!(after.len(), before.len() + 1);
-        // Nothing of the content is in a name.
+        // No name contains any of the content.
         assert!(after.iter().all(|path| !path.ends_with(&stored.sha256)));
     }
 }
@@ -158,7 +158,7 @@ async fn content_goes_when_its_link_ends_and_not_before() {
     assert_eq!(common::counted(&place.root), 4096);
 }
 
-/// A service that was started again with shorter links must not take files whose links it gave out before.
+/// A service restarted with a shorter link lifetime must not remove files of links that it issued before.
 #[tokio::test]
 async fn a_link_of_another_lifetime_keeps_its_content() {
     let place = Place::new();
@@ -209,7 +209,7 @@ async fn a_full_store_refuses_and_takes_again_when_links_have_ended() {
     store.put(new_file("empty", "")).await.unwrap();
     assert!(store.put(new_file("empty", "")).await.is_err());
 
-    // Links end: the next put makes the room by itself, and the service is well again.
+    // Links expire: the next put makes space by itself, and the service is healthy again.
     place.clock.advance(5 * HOUR + Duration::from_secs(3));
     let stored = store.put(new_file("more", vec![1; 30 * 1024])).await.unwrap();
     store.open_link(token(&stored)).await.unwrap();
@@ -218,7 +218,7 @@ async fn a_full_store_refuses_and_takes_again_when_links_have_ended() {
     assert_eq!(common::counted(&place.root), 32 * 1024);
 }
 
-/// A look at all files would find the stranger, which no put of this store made: so it shows which put looked.
+/// A look at all files would find the foreign file, which no put of this store made: so it shows which put looked.
 #[tokio::test]
 async fn a_put_into_a_full_store_looks_at_all_files_at_most_once_a_minute() {
     let place = Place::new();
@@ -238,21 +238,21 @@ async fn a_put_into_a_full_store_looks_at_all_files_at_most_once_a_minute() {
     assert!(stranger.exists(), "a put that is refused looked");
 
     place.clock.advance(5 * HOUR - Duration::from_secs(35));
-    // Looks, since a minute is over, and finds the stranger and nothing else.
+    // Looks, since a minute is over, and finds the foreign file and nothing else.
     assert!(store.put(new_file("a", "x")).await.unwrap_err().is_full());
     assert!(!stranger.exists());
     fs::write(&stranger, "x").unwrap();
     common::set_expiry(&stranger, std::time::SystemTime::UNIX_EPOCH);
     place.clock.advance(Duration::from_secs(3));
     for _ in 0..8 {
-        // One ends; the next put takes its place, and there is none for another.
+        // One expires; the next put takes its space, and there is none for another.
         store.put(new_file("a", "x")).await.unwrap();
         assert!(store.put(new_file("a", "x")).await.unwrap_err().is_full());
         assert!(stranger.exists(), "a put that takes the place of what has ended looked");
         assert_eq!(common::counted(&place.root), 8 * 4096);
         place.clock.advance(Duration::from_secs(5));
     }
-    // Another process may have put what ends sooner.
+    // Another process may have stored a file that expires sooner.
     place.clock.advance(Duration::from_secs(60));
     let _ = store.put(new_file("a", "x")).await;
     assert!(!stranger.exists());
@@ -273,7 +273,7 @@ async fn a_disk_that_must_stay_free_refuses_files_and_says_so() {
     let place = Place::new();
     let config = LocalConfig { min_free_percent: 99, ..LocalConfig::new(&place.root) };
     let store = LocalStore::open_with_clock(config, place.clock.clone()).unwrap();
-    // What is kept free is bounded, so only a file as large as the rest is refused on every disk.
+    // The part that is kept free is bounded, so only a file as large as the rest is refused on every disk.
     let stat = rustix::fs::statvfs(&place.root).unwrap();
     let (free, whole) = (stat.f_bavail * stat.f_frsize, stat.f_blocks * stat.f_frsize);
     let kept_free = (whole / 100 * 99).min(4 << 30);
@@ -284,7 +284,7 @@ async fn a_disk_that_must_stay_free_refuses_files_and_says_so() {
     store.put(new_file("a", vec![1; 1000])).await.unwrap();
 }
 
-/// What a process that was killed between its steps, or an operator with `rm`, leaves wrong.
+/// Errors left by a process that was killed between its steps, or by an operator with `rm`.
 #[tokio::test]
 async fn a_wrong_sum_is_put_right_by_a_clean() {
     let place = Place::new();
@@ -415,7 +415,7 @@ async fn a_fifo_or_a_cut_object_in_the_place_of_content_does_no_harm() {
     rustix::fs::mknodat(rustix::fs::CWD, &object, rustix::fs::FileType::Fifo, mode, 0).unwrap();
     let opening = place.store.open_link(token(&stored));
     let opened = tokio::time::timeout(Duration::from_secs(10), opening).await;
-    // Whoever waits for the other end is released, so that this test fails and does not hang.
+    // A writer that waits for the other end is released, so that this test fails instead of hanging.
     let _other_end = fs::File::options().read(true).write(true).open(&object).unwrap();
     assert!(matches!(opened, Ok(Err(LinkError::Io { .. }))));
 }
@@ -428,7 +428,7 @@ async fn a_root_that_others_can_write_to_is_refused_with_the_fix() {
         let error = LocalStore::open(LocalConfig::new(dir.path())).unwrap_err();
         assert!(matches!(error, OpenError::DirectoryShared { mode: m, .. } if m == mode), "{error}");
         assert!(error.to_string().contains("chmod go-w"));
-        // A directory in it that the store makes itself is fine where others cannot put another in its place.
+        // A subdirectory that the store creates itself is fine if other users cannot replace it.
         let own = LocalStore::open(LocalConfig::new(dir.path().join(format!("own-{mode:o}/deep"))));
         match mode {
             0o702 => assert!(matches!(own, Err(OpenError::Untrusted { .. }))),

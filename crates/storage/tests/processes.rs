@@ -1,5 +1,5 @@
-//! Several processes that share one store: one key, one bound, and no clean of one takes away what another just
-//! stored. The other processes are this test binary again, told by the environment what to do.
+//! Several processes that share one store: one key, one limit, and no clean removes what another process just
+//! stored. The other processes are this test binary again, with their role in the environment.
 #![allow(clippy::unwrap_used, reason = "clippy takes only #[test] functions for tests, not their helpers")]
 
 mod common;
@@ -15,7 +15,7 @@ use storage::{LinkError, LocalConfig, LocalStore, Store};
 const ROLE: &str = "STORAGE_TEST_ROLE";
 const ROOT: &str = "STORAGE_TEST_ROOT";
 
-/// The bound of the store that processes fill together, and what each file counts there, in bytes.
+/// The limit of the store that the processes fill together, and the bytes charged for each file there.
 const BOUND: u64 = 100 * FILE;
 const FILE: u64 = 8192;
 
@@ -23,7 +23,7 @@ const FILE: u64 = 8192;
 const RACE_TIME: Duration = Duration::from_secs(4);
 const ROUNDS_MAX: u32 = 3000;
 
-/// A process that is killed when dropped, also when the test fails.
+/// A process that is killed on drop, even if the test fails.
 struct Process(Child);
 
 impl Process {
@@ -59,7 +59,7 @@ impl Drop for Process {
     }
 }
 
-/// Not a test of its own: what the other processes run.
+/// Not a test: the code of the other processes.
 #[tokio::test]
 async fn another_process() {
     let (Some(role), Some(root)) = (std::env::var_os(ROLE), std::env::var_os(ROOT)) else { return };
@@ -114,7 +114,7 @@ async fn processes_that_start_at_once_agree_on_one_key() {
     }
 }
 
-/// Not one file more than fits, whoever stores it, also while others clean.
+/// Not one file more than fits, whichever process stores it, even while others clean.
 #[tokio::test]
 async fn processes_that_share_a_store_share_its_bound() {
     let dir = tempfile::tempdir().unwrap();
@@ -130,8 +130,8 @@ async fn processes_that_share_a_store_share_its_bound() {
     assert_eq!(counted(&root), BOUND);
 }
 
-/// Files are stored while another process and another thread clean: the link that a put gives must work each time, and
-/// what is over must go.
+/// Files are stored while another process and another thread clean: the link that a put returns must work each time, and
+/// expired objects must be removed.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_link_just_given_works_while_others_clean() {
     let dir = tempfile::tempdir().unwrap();
@@ -150,13 +150,13 @@ async fn a_link_just_given_works_while_others_clean() {
     let mut gone = 0;
     let started = Instant::now();
     for round in 0..ROUNDS_MAX {
-        // On a busy host fewer rounds must do, as long as the cleaners had their chance.
+        // On a busy host fewer rounds must do, as long as the cleaners had a chance to run.
         if started.elapsed() > RACE_TIME && gone > 0 {
             break;
         }
         let stored = store.put(new_file("a.txt", "contended")).await.unwrap();
         store.open_link(token(&stored)).await.unwrap_or_else(|e| panic!("round {round}: {e}"));
-        // Now it is over, and fair game.
+        // Now it has expired, and may be removed.
         set_expiry(&object_path(&root, &stored), SystemTime::UNIX_EPOCH);
         if round % 3 == 0 {
             tokio::task::yield_now().await;

@@ -1,34 +1,34 @@
-//! `host`, `host:port`, `[v6]`, `[v6]:port`: what stands in `Host`, in an origin and in addresses (RFC 3986, 3.2.2, without user
+//! `host`, `host:port`, `[v6]`, `[v6]:port`: the syntax of `Host`, of origins and of addresses (RFC 3986, 3.2.2, without user
 //! and odd characters).
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// Longest host name, in bytes (RFC 1035, 2.3.4).
+/// Maximum length of a host name in bytes (RFC 1035, 2.3.4).
 const NAME_BYTES_MAX: usize = 253;
 
-/// A host and, where it was given, a port.
+/// A host and, if given, a port.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Authority {
     /// The host.
     pub host: Host,
-    /// The port, where one was given; `host:` gives none.
+    /// The port, if given; `host:` has none.
     pub port: Option<u16>,
 }
 
-/// Who is meant.
+/// A host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Host {
     /// An address.
     Address(IpAddr),
-    /// Digits at the end, which no name of the DNS has there: an address in an old form, such as `127.1` (WHATWG URL, "ends
+    /// A number at the end, which no DNS name has: an address in an old form, such as `127.1` (WHATWG URL, "ends
     /// in a number").
     Number(String),
-    /// A name, in lower case, without a dot at the end.
+    /// A name, in lower case, without a trailing dot.
     Name(String),
 }
 
 impl Authority {
-    /// Reads a text; `None` when it is nothing else than this.
+    /// Parses a text; `None` if it is anything else.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let (host, port) = match text.strip_prefix('[') {
@@ -42,7 +42,7 @@ impl Authority {
                 None => (Host::parse(text)?, None),
             },
         };
-        // `host:` is lawful and means no port.
+        // `host:` is valid and means no port.
         let port = match port.filter(|port| !port.is_empty()) {
             Some(port) if port.bytes().all(|b| b.is_ascii_digit()) => Some(port.parse().ok()?),
             Some(_) => return None,
@@ -53,7 +53,7 @@ impl Authority {
 }
 
 impl Host {
-    /// Reads a name or an IPv4 address.
+    /// Parses a name or an IPv4 address.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let name = text.strip_suffix('.').unwrap_or(text).to_ascii_lowercase();

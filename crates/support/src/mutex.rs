@@ -2,8 +2,8 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Takes the lock, also when another thread panicked while it had it. For data that every change leaves whole: then what
-/// that thread left is as good as any, and one panic does not become many.
+/// Takes the lock, even if another thread panicked while holding it. For data that every change leaves consistent: then the state
+/// that the thread left is valid, and one panic does not cause more.
 pub fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

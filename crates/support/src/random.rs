@@ -1,11 +1,11 @@
-//! Random bytes of the operating system.
+//! Random bytes from the operating system.
 
 use std::io;
 
-/// `N` random bytes, fit for keys and for names that nobody can guess.
+/// `N` random bytes, suitable for keys and for unguessable names.
 ///
 /// # Errors
-/// The operating system's; Linux gives them from its first second on.
+/// The operating system's; Linux provides them from its first second on.
 pub fn random_bytes<const N: usize>() -> io::Result<[u8; N]> {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).map_err(io::Error::other)?;

@@ -1,13 +1,13 @@
-//! Characters that do not show themselves, found by their class: whatever hides text, reorders it, breaks its line or means
-//! nothing must not reach a reader, a terminal or a log by way of a name or a sentence.
+//! Deceptive and invisible characters, found by their class: a character that hides or reorders text, breaks its line or has no
+//! meaning must not reach a reader, a terminal or a log through a name or a sentence.
 
 use std::fmt::Write as _;
 
 use unicode_properties::{GeneralCategory, UnicodeGeneralCategory as _};
 
-/// Whether a reader sees `c` for what it is: false for controls (Cc), format characters (Cf: bidirectional, zero width, tags),
-/// private use (Co), unassigned (Cn), line and paragraph separators (Zl, Zp), and letters and marks that show nothing
-/// (Default_Ignorable_Code_Point). A space shows itself.
+/// Whether `c` is visible and unambiguous: false for controls (Cc), format characters (Cf: bidirectional, zero width, tags),
+/// private use (Co), unassigned (Cn), line and paragraph separators (Zl, Zp), and invisible letters and marks
+/// (Default_Ignorable_Code_Point). True for a space.
 #[must_use]
 pub fn shows_itself(c: char) -> bool {
     if c.is_ascii() {
@@ -26,7 +26,7 @@ pub fn shows_itself(c: char) -> bool {
     !hidden && !is_ignorable(c)
 }
 
-/// Default_Ignorable_Code_Point of DerivedCoreProperties.txt (Unicode 16) as far as it is letters and marks, without the two
+/// The letters and marks among Default_Ignorable_Code_Point of DerivedCoreProperties.txt (Unicode 16), without the two
 /// selectors that choose between text and emoji.
 fn is_ignorable(c: char) -> bool {
     matches!(c,
@@ -34,14 +34,14 @@ fn is_ignorable(c: char) -> bool {
         | '\u{FE00}'..='\u{FE0D}' | '\u{FFA0}' | '\u{E0000}'..='\u{E0FFF}')
 }
 
-/// `text` as one line in which every character shows itself: controls become spaces, what else does not show itself is written
-/// as Python writes it, such as `\u202e`.
+/// `text` as one line in which every character is visible: controls become spaces, other invisible characters are written
+/// as Python escapes, such as `\u202e`.
 #[must_use]
 pub fn one_line(text: &str) -> String {
     cleaned(text, false)
 }
 
-/// As [`one_line`], with the ends of its lines.
+/// As [`one_line`], but keeps the line ends.
 #[must_use]
 pub fn plain_lines(text: &str) -> String {
     cleaned(text, true)
@@ -69,7 +69,7 @@ mod tests {
 
     use super::*;
 
-    /// One of each kind that hides, reorders or means nothing.
+    /// One character of each kind that hides, reorders or has no meaning.
     pub(crate) const HIDDEN: [char; 30] = [
         '\0',
         '\u{7}',

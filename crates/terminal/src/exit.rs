@@ -1,15 +1,16 @@
-//! Exit codes. They are a promise: scripts depend on them.
+//! Exit codes. They are part of the interface: scripts depend on them.
 
 use std::process::ExitCode;
 
-/// Everything went well.
+/// Success.
 pub const GOOD: u8 = 0;
 
-/// The program failed or hit a limit without an exit code of its own; the validator rejected it; `doctor` found
-/// something missing. `run` otherwise passes the program's own code through.
+/// The program failed or hit a limit without its own exit code; the validator rejected it; `doctor` found
+/// something missing. Otherwise `run` passes the program's exit code through.
 pub const PROGRAM_FAILED: u8 = 1;
 
-/// Our fault, the host's, or bad usage: nothing is known of the program. (clap uses the same for bad usage.)
+/// An internal error, a problem of the host, or invalid usage: says nothing about the program. (clap uses the same code
+/// for invalid usage.)
 pub const OUR_FAULT: u8 = 2;
 
 /// [`GOOD`].
@@ -30,7 +31,7 @@ pub fn our_fault() -> ExitCode {
     ExitCode::from(OUR_FAULT)
 }
 
-/// A program's own code. One that does not fit into a byte counts as failed.
+/// The program's own exit code. A code that does not fit into a byte counts as failed.
 #[must_use]
 pub fn of_program(code: i32) -> ExitCode {
     ExitCode::from(u8::try_from(code).unwrap_or(PROGRAM_FAILED))

@@ -1,6 +1,6 @@
-//! What every command shows: results on standard output, messages on standard error, and an exit code ([`exit`]).
+//! Output of every command: results on standard output, messages on standard error, and an exit code ([`exit`]).
 //!
-//! A reader that went away (`python-sandbox ... | head`) is no reason to panic, as `println!` would.
+//! A closed pipe (`python-sandbox ... | head`) is ignored; `println!` would panic.
 
 pub mod exit;
 
@@ -17,7 +17,7 @@ pub fn message(text: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{text}");
 }
 
-/// Writes a program's standard error as it is.
+/// Writes a program's standard error unchanged.
 pub fn program_stderr(text: &str) {
     let _ = std::io::stderr().lock().write_all(text.as_bytes());
 }

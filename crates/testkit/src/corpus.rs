@@ -1,4 +1,4 @@
-//! Reads the corpus and judges what came of its programs. The format is in `corpus/README.md`.
+//! Reads the corpus and checks the results of its programs. The format is in `corpus/README.md`.
 
 use base64::Engine as _;
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,13 +10,13 @@ use std::path::{Path, PathBuf};
 pub struct Program {
     /// Path below `corpus/`, for messages.
     pub name: String,
-    /// The whole file, header included: the header is comments.
+    /// The whole file, including the header, which consists of comments.
     pub code: String,
     path: PathBuf,
     header: Vec<(String, String)>,
 }
 
-/// What came of a program, as any way of running it can tell.
+/// The result of a program, in a form that every way of running it can provide.
 #[derive(Debug, Clone, Default)]
 pub struct Observation {
     /// `success`.
@@ -29,9 +29,9 @@ pub struct Observation {
     pub stdout: String,
     /// `stderr`.
     pub stderr: String,
-    /// Whether stdout was cut.
+    /// Whether stdout was truncated.
     pub stdout_truncated: bool,
-    /// Whether stderr was cut.
+    /// Whether stderr was truncated.
     pub stderr_truncated: bool,
     /// Paths of the artifacts.
     pub artifacts: Vec<String>,
@@ -50,7 +50,7 @@ pub fn folder() -> PathBuf {
 /// All benign programs, sorted.
 ///
 /// # Panics
-/// When the corpus cannot be read: a test without its data is no test.
+/// If the corpus cannot be read: a test must not pass without its data.
 #[must_use]
 pub fn benign() -> Vec<Program> {
     read_folder(&folder().join("benign"))
@@ -141,7 +141,7 @@ impl Program {
         self.value("forbidden") == Some("off") || self.value("validator") == Some("rejects")
     }
 
-    /// What it imports, as the validator would see it, near enough to choose a template.
+    /// Its imports, approximately as the validator finds them, to choose a template.
     #[must_use]
     pub fn imports(&self) -> BTreeSet<String> {
         let words = self.code.lines().map(str::trim).filter_map(|line| {
@@ -152,7 +152,7 @@ impl Program {
         words.map(str::to_owned).collect()
     }
 
-    /// Whether the program says something of this executor.
+    /// Whether the program applies to this executor.
     #[must_use]
     pub fn is_for(&self, executor: &str) -> bool {
         self.value("executors").is_none_or(|list| list.split(',').any(|name| name.trim() == executor))
@@ -170,7 +170,7 @@ impl Program {
         self.value("repeat") == Some("differs")
     }
 
-    /// What is wrong with two runs of a program that must print something else on every line each time.
+    /// The failures of two runs of a program that must print something different on every line each time.
     #[must_use]
     pub fn judge_repeated(&self, first: &Observation, second: &Observation) -> Vec<String> {
         let mut wrong: Vec<_> =
@@ -188,7 +188,7 @@ impl Program {
         wrong
     }
 
-    /// What is wrong with the observation of a benign program; empty when it is as it must be.
+    /// The failures of a benign program; empty if the result is as expected.
     #[must_use]
     pub fn judge_benign(&self, seen: &Observation) -> Vec<String> {
         let mut wrong = Vec::new();
@@ -212,7 +212,7 @@ impl Program {
         wrong
     }
 
-    /// What is wrong with the observation of a hostile program; empty when every wall held.
+    /// The failures of a hostile program; empty if every protection held.
     #[must_use]
     pub fn judge_hostile(&self, seen: &Observation) -> Vec<String> {
         let mut wrong = Vec::new();
@@ -222,7 +222,7 @@ impl Program {
             }
         };
         for stream in [&seen.stdout, &seen.stderr] {
-            expect(!stream.contains("BREACH"), format!("a wall fell: {}", shorten(stream)));
+            expect(!stream.contains("BREACH"), format!("a protection failed: {}", shorten(stream)));
             expect(!stream.contains("CANARY-7f3a"), "a canary was read".to_owned());
         }
         if let Some(kinds) = self.value("expect kind") {
@@ -326,8 +326,8 @@ fn shorten(text: &str) -> String {
     }
 }
 
-/// Runs both corpora on one executor, and gives a line for each program that was wrong. `observe` runs one program. The
-/// variable `ONLY` chooses those with it in their name.
+/// Runs both corpora on one executor, and returns a line for each failed program. `observe` runs one program. The
+/// variable `ONLY` selects programs whose name contains its value.
 pub async fn failures(executor: &str, mut observe: impl AsyncFnMut(&Program) -> Observation) -> Vec<String> {
     let only = std::env::var("ONLY").unwrap_or_default();
     let chosen = |program: &Program| program.name.contains(&only) && program.is_for(executor);

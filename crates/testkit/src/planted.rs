@@ -1,10 +1,10 @@
-//! A runtime with a module more than it has: what code can do that a template imports.
+//! A runtime with an added module, to test what code can do that a template imports.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{fs, io};
 
-/// An overlay above a prepared root file system, mounted as long as this lives. Needs root.
+/// An overlay on a prepared root file system, mounted until this is dropped. Needs root.
 #[derive(Debug)]
 pub struct Planted {
     /// The root file system with the module.
@@ -15,7 +15,7 @@ impl Planted {
     /// Mounts one in an empty directory.
     ///
     /// # Errors
-    /// Where there is no root file system, or no overlay can be mounted.
+    /// If there is no root file system, or no overlay can be mounted.
     pub fn new(directory: &Path, below: &Path, module: &str, text: &str) -> io::Result<Self> {
         let [upper, work, rootfs] = ["upper", "work", "rootfs"].map(|name| directory.join(name));
         for path in [&upper, &work, &rootfs] {
@@ -32,7 +32,7 @@ impl Planted {
         if status.success() {
             Ok(Self { rootfs })
         } else {
-            Err(io::Error::other("no overlay can be mounted"))
+            Err(io::Error::other("the overlay cannot be mounted"))
         }
     }
 }

@@ -1,11 +1,11 @@
-//! How deep a program nests, before anything recursive touches it.
+//! The nesting depth of a program, checked before anything recursive touches it.
 //!
-//! One pass over the tokens (the parser's own lexer, no recursion) bounds the depth of the tree; what is deeper than
-//! any interpreter compiles is refused before it is parsed. Programs with syntax errors can come out deeper than this
-//! says, as the parser invents operands that are missing; for them the stack is made large enough
-//! (`validate.rs`), so nothing unsafe follows from a wrong bound.
+//! One pass over the tokens (the parser's own lexer, no recursion) bounds the depth of the tree; a program deeper than any
+//! interpreter compiles is refused before it is parsed. Programs with syntax errors can be deeper than this bound,
+//! since the parser invents missing operands; for them the stack is large enough
+//! (`validate.rs`), so a wrong bound is not unsafe.
 //!
-//! The bound is the sum, over the brackets that are open, of what can nest without brackets at that level:
+//! The bound is the sum, over the open brackets, of what can nest without brackets at that level:
 //!
 //! | what | nests until |
 //! |---|---|
@@ -20,7 +20,7 @@ use ruff_python_parser::{Mode, lexer};
 
 use crate::cpython::tokens::{BRACKETS_MAX, INDENTS_MAX};
 
-/// Deepest tree that is parsed. CPython 3.11 compiles about 2,990 levels, so nothing it takes is refused here, also
+/// Maximum depth of the tree. CPython 3.11 compiles about 2,990 levels, so nothing it accepts is refused here, even
 /// where the bound counts a level for more than one.
 pub(crate) const DEPTH_MAX: u32 = 12_500;
 
@@ -33,7 +33,7 @@ pub(crate) enum TooDeep {
     Indentation,
     /// A bound over [`DEPTH_MAX`].
     Tree {
-        /// Logical lines before the one that is too deep. The lexer does not tell where it is.
+        /// Logical lines before the one that is too deep. The lexer does not report its position.
         lines_before: usize,
     },
 }
@@ -41,7 +41,7 @@ pub(crate) enum TooDeep {
 /// Refuses a text that nests deeper than an interpreter compiles.
 ///
 /// # Errors
-/// The first limit that it passes.
+/// The first limit that it exceeds.
 pub(crate) fn check(text: &str) -> Result<(), TooDeep> {
     let mut lexer = lexer::lex(text, Mode::Module);
     let mut open = Vec::with_capacity(32);
@@ -88,7 +88,7 @@ pub(crate) fn check(text: &str) -> Result<(), TooDeep> {
                 }
             }
             TokenKind::Dedent => indents = indents.saturating_sub(1),
-            // A statement ends for certain: the lexer counts brackets itself. With a bracket closed wrongly, our
+            // The statement has ended for certain: the lexer counts brackets itself. With a bracket closed wrongly, our
             // count could be higher than the parser's, never lower.
             TokenKind::Newline => {
                 open.clear();
@@ -111,7 +111,7 @@ struct Level {
     loose: u32,
     binary: u32,
     tight: u32,
-    /// Lambdas whose colon has not come: commas between their parameters end nothing.
+    /// Lambdas whose colon has not come yet: commas between their parameters end nothing.
     lambdas_open: u32,
 }
 

@@ -1,25 +1,25 @@
-//! Constant strings, as far as they are cheap to see: `"o" + "s"`, `f"{'o'}s"`, `"so"[::-1]`, `"".join(["o", "s"])`,
-//! `chr(111)`. Whoever wants to hide a name can; this is for programs that only look hidden.
+//! Constant strings, as far as they are cheap to evaluate: `"o" + "s"`, `f"{'o'}s"`, `"so"[::-1]`, `"".join(["o", "s"])`,
+//! `chr(111)`. A name can always be hidden on purpose; this is for programs that do so without intent.
 
 use ruff_python_ast::{self as ast, Expr, FStringPart, InterpolatedStringElement, Number, Operator};
 
-/// Longest constant that is followed, in bytes, and the most steps to it. Module names are short.
+/// Maximum length of a constant in bytes, and maximum number of steps to evaluate it. Module names are short.
 const CONSTANT_BYTES_MAX: usize = 256;
 const STEPS_MAX: u32 = 64;
 
-/// The string that `expr` is, without looking at names.
+/// The string value of `expr`, without looking up names.
 pub(crate) fn literal(expr: &Expr) -> Option<String> {
     string(expr, &|_| None)
 }
 
-/// The string that `expr` is; `lookup` gives the only value of a name.
+/// The string value of `expr`; `lookup` returns the only value of a name.
 pub(crate) fn string<'e>(expr: &'e Expr, lookup: &dyn Fn(&str) -> Option<&'e Expr>) -> Option<String> {
     let mut steps = STEPS_MAX;
     fold(expr, lookup, &mut steps)
 }
 
 fn fold<'e>(expr: &'e Expr, lookup: &dyn Fn(&str) -> Option<&'e Expr>, steps: &mut u32) -> Option<String> {
-    // Bounds the recursion, also of names that lead to each other.
+    // Bounds the recursion, also of names that refer to each other.
     *steps = steps.checked_sub(1)?;
     let value = match expr {
         Expr::StringLiteral(literal) if literal.value.len() <= CONSTANT_BYTES_MAX => {

@@ -1,8 +1,8 @@
-//! Which modules a program imports, in every form that its text shows, and which of them the policy forbids.
+//! The modules that a program imports, in every form that its text shows, and those of them that the policy forbids.
 //!
 //! The walk ([`crate::inspect`]) collects; [`Imports::judge`] decides at the end, when every binding of the file is
-//! known. It is flow-insensitive on purpose: a name that is bound to anything besides imports proves nothing, and
-//! then there is at most a warning.
+//! known. It is flow-insensitive on purpose: a name that is also bound to something else proves nothing, and then there is at
+//! most a warning.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -25,10 +25,10 @@ const IMPORTERS: &[&str] = &[
     "runpy.run_module",
 ];
 
-/// Steps of `a = b; b = c; …` that are followed.
+/// Maximum number of steps of `a = b; b = c; …` that are followed.
 const ALIAS_STEPS_MAX: u32 = 4;
 
-/// Longest chain of attributes that is followed: every link of a chain may be asked for its path.
+/// Maximum length of a chain of attributes that is followed: the path of every link of a chain may be asked for.
 const LINKS_MAX: usize = 32;
 
 /// What a name is bound to, over the whole file.
@@ -36,7 +36,7 @@ const LINKS_MAX: usize = 32;
 struct Binding<'a> {
     /// By import statements: dotted paths.
     imported: Vec<Imported>,
-    /// By `name = expression`, when there is one such assignment.
+    /// By `name = expression`, if there is one such assignment.
     value: Option<&'a Expr>,
     /// Bindings that are not imports.
     others: u32,
@@ -60,7 +60,7 @@ struct Path {
     doubtful: bool,
 }
 
-/// Everything about imports that was seen in a program.
+/// All imports and related uses in a program.
 #[derive(Debug, Default)]
 pub(crate) struct Imports<'a> {
     bindings: HashMap<&'a str, Binding<'a>>,
@@ -71,7 +71,7 @@ pub(crate) struct Imports<'a> {
 }
 
 impl<'a> Imports<'a> {
-    /// Takes note of an `import` or `from` statement.
+    /// Records an `import` or `from` statement.
     pub(crate) fn statement(&mut self, stmt: &'a Stmt) {
         self.statements.push(stmt);
         match stmt {
@@ -103,17 +103,17 @@ impl<'a> Imports<'a> {
         }
     }
 
-    /// Takes note that `name` is bound by something that is not an import.
+    /// Records that `name` is bound by something that is not an import.
     pub(crate) fn bind(&mut self, name: &'a str) {
         self.bindings.entry(name).or_default().others += 1;
     }
 
-    /// Takes note of `name = value`; the target itself is counted by [`Imports::bind`].
+    /// Records `name = value`; the target itself is counted by [`Imports::bind`].
     pub(crate) fn assign(&mut self, name: &'a str, value: &'a Expr) {
         self.bindings.entry(name).or_default().value = Some(value);
     }
 
-    /// Takes note of a call that may import something.
+    /// Records a call that may import something.
     pub(crate) fn call(&mut self, call: &'a ast::ExprCall) {
         match &*call.func {
             Expr::Name(name) if name.id == "getattr" => {
@@ -129,7 +129,7 @@ impl<'a> Imports<'a> {
                     self.calls.push(call);
                 }
             }
-            // Any name may stand for `__import__`.
+            // Any name may refer to `__import__`.
             Expr::Name(_) | Expr::Subscript(_) | Expr::Call(_) if !call.arguments.is_empty() => {
                 self.calls.push(call)
             }
@@ -137,17 +137,17 @@ impl<'a> Imports<'a> {
         }
     }
 
-    /// Takes note of an attribute or subscript that may lead to another module.
+    /// Records an attribute or subscript that may lead to another module.
     pub(crate) fn walk(&mut self, expr: &'a Expr) {
         self.walks.push(expr);
     }
 
-    /// Whether `name` means what it means in `builtins`.
+    /// Whether `name` has its meaning in `builtins`.
     pub(crate) fn is_builtin(&self, name: &str) -> bool {
         !self.bindings.contains_key(name)
     }
 
-    /// The modules that are imported, with remarks about those that the policy forbids.
+    /// The imported modules, with findings about those that the policy forbids.
     pub(crate) fn judge(&self, policy: &Policy, remarks: &mut Vec<Remark>) -> BTreeSet<String> {
         let mut judge = Judge { imports: self, policy, modules: BTreeSet::new(), remarks };
         for stmt in &self.statements {
@@ -177,7 +177,7 @@ impl<'a> Imports<'a> {
         fold::string(expr, &|name| self.constant(name))
     }
 
-    /// Where `expr` leads, when it is a chain that starts at an import or a builtin.
+    /// Where `expr` leads, if it is a chain that starts at an import or a builtin.
     fn path(&self, expr: &Expr, steps: u32) -> Option<Path> {
         let mut attributes = Vec::new();
         let mut expr = expr;
@@ -214,7 +214,7 @@ impl<'a> Imports<'a> {
                     (Expr::Name(name), [object]) if name.id == "vars" => expr = object,
                     _ => {
                         let module = self.imported_by(call, steps)??;
-                        // `__import__("a.b")` is `a`; the others give the module itself.
+                        // `__import__("a.b")` is `a`; the others return the module itself.
                         let is_dunder = matches!(&*call.func, Expr::Name(name) if name.id == "__import__");
                         let dotted = match module.split_once('.') {
                             Some((top, _)) if is_dunder => top.to_owned(),
@@ -315,7 +315,7 @@ impl Judge<'_, '_> {
         self.remarks.push(Remark { at, code, message });
     }
 
-    /// Records the import of `module` and says so when it is forbidden; true when it is.
+    /// Records the import of `module` and reports it if it is forbidden; true if it is.
     fn import(&mut self, at: TextSize, module: &str, how: &str) -> bool {
         self.modules.insert(module.to_owned());
         let Some(entry) = self.policy.forbids(module) else { return false };

@@ -1,4 +1,4 @@
-//! One walk over the tree for everything the policy asks: imports, decision points, patterns worth a warning.
+//! One walk over the tree for the whole policy: imports, decision points, suspicious patterns.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ use crate::policy::Policy;
 use crate::remark::Remark;
 use crate::report::FindingCode;
 
-/// What the walk found.
+/// The results of the walk.
 #[derive(Debug)]
 pub(crate) struct Inspection {
     pub(crate) remarks: Vec<Remark>,
@@ -21,11 +21,11 @@ pub(crate) struct Inspection {
     pub(crate) complexity: u32,
 }
 
-/// Where the last statement is, and whether it is a call, if it is an expression that has a value worth showing.
+/// Position of the last statement, and whether it is a call, if it is an expression with a value worth showing.
 pub(crate) fn last_expression(body: &[Stmt]) -> Option<(TextSize, bool)> {
     let Some(Stmt::Expr(last)) = body.last() else { return None };
     match &*last.value {
-        // A text for the reader, a place held open, or nothing to show.
+        // A docstring, a placeholder, or nothing to show.
         Expr::StringLiteral(_) | Expr::BytesLiteral(_) | Expr::EllipsisLiteral(_) | Expr::NoneLiteral(_) => {
             None
         }
@@ -75,9 +75,9 @@ struct Walk<'a> {
     complexity: u32,
     complexity_max: u32,
     too_complex_at: Option<TextSize>,
-    /// Calls of `eval` and its kin.
+    /// Calls of `eval` and related functions.
     evaluations: Vec<(TextSize, &'a str)>,
-    /// Start of the last walk that was remarked upon: a chain is one finding, not one for each link.
+    /// Start of the last reported walk: a chain is one finding, not one for each link.
     dunder_at: Option<TextSize>,
     remarks: Vec<Remark>,
 }

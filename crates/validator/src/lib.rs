@@ -1,5 +1,5 @@
-//! Judges Python source before it runs: syntax, forbidden imports, complexity, patterns. Pure; a policy and quick
-//! advice, never a wall: whatever it lets through is contained by the sandbox.
+//! Validates Python source before it runs: syntax, forbidden imports, complexity, patterns. Pure. It enforces a policy and gives
+//! quick advice, but it is not a security boundary: the sandbox contains whatever it lets through.
 //!
 //! ```
 //! use validator::{Policy, render, validate};
@@ -10,8 +10,8 @@
 //! ```
 //!
 //! ```text
-//! source -> size -> depth -> parser -> errors, in CPython's words (cpython/), with what lies behind them (mistakes)
-//!                                   -> scopes: what parses and still does not compile (symbols, semantics)
+//! source -> size -> depth -> parser -> errors, with CPython's messages (cpython/) and their likely causes (mistakes)
+//! -> scopes: what parses and still does not compile (symbols, semantics)
 //!                                   -> one walk: imports, decision points, patterns (inspect, imports, patterns)
 //! ```
 

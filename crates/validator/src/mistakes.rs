@@ -1,9 +1,9 @@
-//! What usually lies behind a syntax error, in one sentence with the way out: a Markdown fence around the code, a command
-//! of a notebook, quotes that a word processor made.
+//! Common causes of a syntax error, in one sentence with the fix: a Markdown fence around the code, a notebook command,
+//! quotes from a word processor.
 //!
-//! Programs come from language models, and `invalid syntax` tells them little. None of this is a guess: it is asked only
-//! of a program that does not compile, and each row of [`TABLE`] looks at the place of the error, or repairs the text and
-//! sees that it compiles then. CPython's own words and its place stay as they are, the hint comes after them.
+//! Programs come from language models, and `invalid syntax` tells them little. None of this is a guess: it is used only for a
+//! program that does not compile, and each row of [`TABLE`] checks the position of the error, or repairs the text and
+//! verifies that it compiles then. CPython's own message and position stay as they are, the hint is appended.
 
 use ruff_python_ast::{Expr, PythonVersion, Stmt};
 use ruff_python_parser::{Mode, ParseOptions};
@@ -24,10 +24,10 @@ struct Failure<'s> {
     line: &'s str,
 }
 
-/// Says what lies behind a failure, if it is its own matter.
+/// Explains a failure, if it is of its kind.
 type Check = fn(&Failure<'_>) -> Option<String>;
 
-/// In this order; the first one that knows speaks.
+/// In this order; the first match wins.
 const TABLE: &[Check] = &[
     fence,
     conflict_marker,
@@ -54,7 +54,7 @@ pub(crate) fn add_hint(worded: &mut Worded, text: &str, python: (u8, u8)) {
     }
 }
 
-/// Why a program that compiles does nothing at all: it is a text in quotes, or comments alone.
+/// Why a program that compiles does nothing at all: it is a text in quotes, or only comments.
 pub(crate) fn nothing_to_run(body: &[Stmt], text: &str) -> Option<String> {
     let is_text = |statement: &Stmt| matches!(statement, Stmt::Expr(expression) if matches!(*expression.value, Expr::StringLiteral(_)));
     if !body.iter().all(is_text) {
@@ -94,7 +94,7 @@ impl<'s> Failure<'s> {
     }
 }
 
-/// "```python", and what stands around it.
+/// "```python", and text around it.
 fn fence(failure: &Failure<'_>) -> Option<String> {
     let is_fence = |line: &str| {
         let line = line.trim();
@@ -108,7 +108,7 @@ fn fence(failure: &Failure<'_>) -> Option<String> {
     let (opening, opening_line) = fences.next()?;
     let (closing, _) = fences.next().unwrap_or((failure.text.len(), ""));
     let inside = failure.text.get(opening + opening_line.len()..closing)?;
-    // In a string a fence is lawful.
+    // In a string a fence is valid.
     if ["\"\"\"", "'''"].iter().any(|quotes| failure.text[..opening].contains(quotes)) {
         return None;
     }
@@ -154,7 +154,7 @@ fn quoted_program(failure: &Failure<'_>) -> Option<String> {
         .then(|| "the whole program is in quotes: send it without the quotes around it".to_owned())
 }
 
-/// `import math\nprint(math.pi)` and `print(\"hi\")`, with backslashes that were for JSON.
+/// `import math\nprint(math.pi)` and `print(\"hi\")`, with backslashes that were meant for JSON.
 fn escaped_text(failure: &Failure<'_>) -> Option<String> {
     if failure.message != "unexpected character after line continuation character" {
         return None;
@@ -187,10 +187,10 @@ fn entity(failure: &Failure<'_>) -> Option<String> {
         None => return None,
     };
     let found = failure.text[start..].split_inclusive(';').next().unwrap_or_default();
-    Some(format!("`{found}` is an entity of HTML: send the characters themselves"))
+    Some(format!("`{found}` is an HTML entity: send the characters themselves"))
 }
 
-/// Entities that stand for characters of programs: start, end, character.
+/// HTML entities of characters that programs use: start, end, character.
 fn entities(text: &str) -> Vec<(usize, usize, char)> {
     const NAMES: [(&str, char); 12] = [
         ("&lt;", '<'),
@@ -254,7 +254,7 @@ fn installs(command: &str) -> bool {
     words.next().is_some_and(|tool| tools.contains(&tool)) && words.any(|word| word == "install")
 }
 
-/// `pip install x` without any sign, `$ ls`.
+/// `pip install x` without a prefix, `$ ls`.
 fn shell_command(failure: &Failure<'_>) -> Option<String> {
     let line = failure.line.trim();
     if failure.is_first() && failure.rest().starts_with('$') {
@@ -301,12 +301,12 @@ fn character(failure: &Failure<'_>) -> Option<String> {
         }
         '\u{2010}'..='\u{2015}' | '\u{2212}' => "a typographic dash: write -",
         '…' => "a typographic ellipsis: write ... or the code that was left out",
-        '×' | '∗' | '·' => "no operator of Python: write *",
-        '÷' | '∕' => "no operator of Python: write /",
-        '≤' => "no operator of Python: write <=",
-        '≥' => "no operator of Python: write >=",
-        '≠' => "no operator of Python: write !=",
-        '→' => "no operator of Python: write ->",
+        '×' | '∗' | '·' => "not a Python operator: write *",
+        '÷' | '∕' => "not a Python operator: write /",
+        '≤' => "not a Python operator: write <=",
+        '≥' => "not a Python operator: write >=",
+        '≠' => "not a Python operator: write !=",
+        '→' => "not a Python operator: write ->",
         '、' | '，' => "a wide comma: write ,",
         '。' => "a wide full stop: write .",
         '【' => "a wide bracket: write [",

@@ -7,8 +7,8 @@ use ruff_text_size::TextSize;
 use crate::remark::Remark;
 use crate::report::FindingCode;
 
-/// Whether an attribute of this name belongs to the walks by which a program gets from any object to the rest of
-/// the interpreter. `__class__`, `__dict__` and `__name__` are everyday and not among them.
+/// Whether an attribute of this name is typical of walks from any object to the rest of the interpreter.
+/// `__class__`, `__dict__` and `__name__` are common and not among them.
 pub(crate) fn is_inner_attribute(name: &str) -> bool {
     matches!(
         name,
@@ -68,21 +68,21 @@ fn is_always_true(test: &Expr) -> bool {
 
 #[derive(Debug, Clone, Copy)]
 struct Loop {
-    /// Nothing but its body can end it.
+    /// Only its body can end it.
     is_endless: bool,
     has_exit: bool,
 }
 
-/// The loops around the current place of the walk, innermost last, in the current function.
+/// The loops around the current position of the walk, innermost last, in the current function.
 #[derive(Debug, Default)]
 pub(crate) struct Loops {
     open: Vec<Loop>,
-    /// `try` with handlers and `with` blocks around: an exception is a way out there.
+    /// Surrounding `try` with handlers and `with` blocks: an exception is a way out there.
     pub(crate) protected: u32,
     pub(crate) remarks: Vec<Remark>,
 }
 
-/// What [`Loops::enter_scope`] put aside.
+/// The state saved by [`Loops::enter_scope`].
 #[derive(Debug)]
 pub(crate) struct Outer(Vec<Loop>, u32);
 
@@ -107,7 +107,7 @@ impl Loops {
         }
     }
 
-    /// Something here leaves every loop of the function.
+    /// This statement leaves every loop of the function.
     pub(crate) fn leave_all(&mut self) {
         // Those outside a loop that has an exit of this kind were marked together with it, but one marked by
         // `break` says nothing about the others; loops nest at most as deep as the indentation goes.
@@ -126,7 +126,7 @@ impl Loops {
         }
     }
 
-    /// `exit()` and its kin leave; `next()`, `input()` and `send()` raise when there is nothing more.
+    /// `exit()` and the like leave; `next()`, `input()` and `send()` raise when there is nothing more.
     pub(crate) fn call(&mut self, call: &ast::ExprCall) {
         let name = match &*call.func {
             Expr::Name(name) => name.id.as_str(),

@@ -1,20 +1,20 @@
-//! The rules that a program is judged by.
+//! The rules that a program is validated against.
 
 use std::collections::BTreeSet;
 
 use unicode_normalization::UnicodeNormalization;
 
-/// The rules that a program is judged by. [`Policy::default`] is what the service promises in its contract.
+/// The rules that a program is validated against. [`Policy::default`] is the service's contract.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
     /// Modules that a program may not import, dotted; each also forbids everything below it. May be empty.
     pub forbidden_imports: BTreeSet<String>,
-    /// Longest program, in characters (not bytes). Whatever it says, programs over
+    /// Maximum length of a program, in characters (not bytes). Whatever its value, programs over
     /// [`crate::SOURCE_BYTES_MAX`] bytes are refused.
     pub max_code_length: usize,
-    /// Most decision points; 0 means no bound.
+    /// Maximum number of decision points; 0 means no limit.
     pub max_complexity: u32,
-    /// The interpreter that will run the program, as (major, minor): its grammar and its wording are used.
+    /// The interpreter that will run the program, as (major, minor): its grammar and its messages are used.
     pub python: (u8, u8),
 }
 
@@ -23,17 +23,17 @@ impl Policy {
     pub const FORBIDDEN_IMPORTS_DEFAULT: &'static str =
         "os,subprocess,socket,sys,importlib,ctypes,multiprocessing,threading,builtins";
 
-    /// Reads a comma-separated list of dotted module names, such as `os,subprocess, concurrent.futures`.
+    /// Parses a comma-separated list of dotted module names, such as `os,subprocess, concurrent.futures`.
     /// White space around names and empty entries are ignored; an empty list forbids nothing.
     ///
     /// # Errors
-    /// [`PolicyError::BadModuleName`] when an entry is not a dotted Python name.
+    /// [`PolicyError::BadModuleName`] if an entry is not a dotted Python name.
     pub fn forbidden_from_list(list: &str) -> Result<BTreeSet<String>, PolicyError> {
         list.split(',')
             .map(str::trim)
             .filter(|entry| !entry.is_empty())
             .map(|entry| {
-                // Import statements are normalised before they are compared, so the list must be too.
+                // Import statements are normalized before they are compared, so the list must be too.
                 let name: String = entry.nfkc().collect();
                 if is_dotted_name(&name) {
                     Ok(name)
@@ -62,7 +62,7 @@ impl Default for Policy {
     }
 }
 
-/// Why a policy could not be read.
+/// Why a policy could not be parsed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PolicyError {
@@ -71,7 +71,7 @@ pub enum PolicyError {
         "`{entry}` is not a module name (hint: dotted names separated by commas, such as `os,subprocess`)"
     )]
     BadModuleName {
-        /// The entry as it was given.
+        /// The entry as given.
         entry: String,
     },
 }

@@ -1,25 +1,25 @@
-//! What a judgement says: findings with a place, a stable code and a sentence.
+//! The report on a program: findings with a position, a stable code and a sentence.
 
 use std::collections::BTreeSet;
 use std::fmt;
 
-/// Findings kept of each kind. More say nothing new, and an answer must stay small: 50,000 characters
+/// Maximum number of findings of each kind. More add nothing, and an answer must stay small: 50,000 characters
 /// of `return` lines would otherwise be 7,000 findings.
 pub const FINDINGS_MAX: usize = 50;
 
-/// The judgement of one program.
+/// The report on one program.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Report {
-    /// Reasons to refuse the program, in source order; empty when it may run. At most [`FINDINGS_MAX`].
+    /// Reasons to refuse the program, in source order; empty if it may run. At most [`FINDINGS_MAX`].
     pub violations: Vec<Finding>,
     /// Advice that never refuses a program, in source order. At most [`FINDINGS_MAX`].
     pub warnings: Vec<Finding>,
     /// Dotted names of the modules that the program imports, as far as the text shows: `import` and `from`
-    /// statements, and `__import__` and its kin with a constant name. Relative imports are not in it.
+    /// statements, and `__import__` and similar functions with a constant name. Relative imports are not included.
     pub imports: BTreeSet<String>,
     /// Decision points; see [`crate::validate()`] for what counts.
     pub complexity: u32,
-    /// What the last statement is, where it is an expression whose value a notebook would show and a script does not.
+    /// The last statement, if it is an expression whose value a notebook would show and a script does not.
     pub last_expression: Option<LastExpression>,
 }
 
@@ -28,19 +28,19 @@ pub struct Report {
 pub struct LastExpression {
     /// Its line, from 1.
     pub line: u32,
-    /// It is a call or waits for one, so it may be there for what it does and not for its value.
+    /// Whether it is a call or awaits one, so it may be there for its effect and not for its value.
     pub is_call: bool,
 }
 
 impl Report {
-    /// Whether the program may run under the policy it was judged by.
+    /// Whether the program may run under the policy it was checked against.
     #[must_use]
     pub fn is_accepted(&self) -> bool {
         self.violations.is_empty()
     }
 }
 
-/// One remark about one place in the program.
+/// One finding at one position in the program.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
     /// Line, from 1, as CPython counts lines (`\n`, `\r\n` and a lone `\r` each end one).
@@ -48,7 +48,7 @@ pub struct Finding {
     /// Column, from 0, in characters: what `ast` calls `col_offset`, but counted in characters instead of
     /// bytes; one less than a `SyntaxError`'s `offset`. A leading byte order mark is not counted.
     pub column: u32,
-    /// What kind of finding it is; stable, for programs.
+    /// The kind of finding; stable, for programs.
     pub code: FindingCode,
     /// One sentence fragment, for people and language models.
     pub message: String,
@@ -78,13 +78,13 @@ pub enum FindingCode {
     DunderWalk,
     /// Warning: `eval`, `exec` or `compile`.
     DynamicCode,
-    /// Warning: an import whose module name is known only when it runs.
+    /// Warning: an import whose module name is known only at run time.
     DynamicImport,
     /// Warning: a forbidden module's name at the end of an attribute walk that may or may not be that module.
     SuspectAttribute,
-    /// Warning: a relative import; a program has no parent package, so it fails when it runs.
+    /// Warning: a relative import; a program has no parent package, so it fails at run time.
     RelativeImport,
-    /// Warning: the program has no statement that does anything: comments alone, or a text in quotes.
+    /// Warning: the program has no statement with an effect: only comments, or a text in quotes.
     NothingToRun,
     /// Warning: an encoding declaration other than UTF-8; the interpreter ignores it.
     EncodingCookie,
@@ -132,7 +132,7 @@ pub fn render(findings: &[Finding]) -> String {
     findings.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
 
-/// Sorts by place, drops what is said twice of one place, and cuts to [`FINDINGS_MAX`].
+/// Sorts by position, drops duplicates at one position, and cuts to [`FINDINGS_MAX`].
 pub(crate) fn tidy(findings: &mut Vec<Finding>) {
     findings
         .sort_by(|a, b| (a.line, a.column, a.code, &a.message).cmp(&(b.line, b.column, b.code, &b.message)));

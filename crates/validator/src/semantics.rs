@@ -1,6 +1,6 @@
-//! What CPython's compiler refuses although it parses: `return` outside a function, `break` outside a loop and so on.
+//! Errors of CPython's compiler in programs that parse: `return` outside a function, `break` outside a loop and so on.
 //!
-//! The checks are the parser's own (`SemanticSyntaxChecker`); this file walks the tree for it and knows the scopes.
+//! The checks are the parser's own (`SemanticSyntaxChecker`); this file walks the tree for it and tracks the scopes.
 
 use std::cell::RefCell;
 
@@ -14,7 +14,7 @@ use ruff_text_size::{Ranged, TextRange, TextSize};
 
 use crate::cpython::{Worded, words};
 
-/// Everything that CPython's compiler refuses in a program that parses, except `global` and `nonlocal`
+/// All errors of CPython's compiler in a program that parses, except `global` and `nonlocal`
 /// (see [`crate::symbols`]).
 pub(crate) fn check(body: &[Stmt], text: &str, python: (u8, u8)) -> Vec<Worded> {
     let mut walk = Walk {
@@ -38,7 +38,7 @@ enum ScopeKind {
         is_async: bool,
     },
     Lambda,
-    /// A comprehension; with the name that CPython has for it.
+    /// A comprehension; with CPython's name for it.
     Comprehension {
         name: &'static str,
         is_async: bool,
@@ -72,7 +72,7 @@ struct Walk<'s> {
     /// Never empty: the module is first.
     scopes: Vec<Scope>,
     future_annotations: bool,
-    /// Format specifications around the current place: `{a:{b}}` is one for `b`.
+    /// Format specifications around the current position: `{a:{b}}` is one for `b`.
     format_specs: u32,
 }
 
@@ -119,13 +119,13 @@ impl Walk<'_> {
         }
     }
 
-    /// What the parser's own checks leave out.
+    /// Checks that the parser does not make.
     fn check_more(&self, stmt: &Stmt) {
         match stmt {
             Stmt::Expr(stmt) if stmt.value.is_starred_expr() => {
                 self.report(stmt.start(), "can't use starred expression here");
             }
-            // The parser's check has the case of one target.
+            // The parser's check covers the case of one target.
             Stmt::Assign(stmt) if stmt.targets.len() > 1 => {
                 for target in stmt.targets.iter().filter(|target| target.is_starred_expr()) {
                     self.report(target.start(), STARRED_TARGET);
@@ -188,7 +188,7 @@ impl SemanticSyntaxContext for Walk<'_> {
         self.text
     }
 
-    // Our own symbol table judges `global` and `nonlocal` (`crate::symbols`), so nothing is told here.
+    // Our own symbol table checks `global` and `nonlocal` (`crate::symbols`), so this reports nothing.
     fn global(&self, _name: &str) -> Option<TextRange> {
         None
     }
@@ -279,8 +279,8 @@ impl SemanticSyntaxContext for Walk<'_> {
     }
 }
 
-/// Most clauses of a comprehension and most type parameters that are checked. The parser's checks compare each with
-/// all before it, and nobody writes more; the interpreter judges those itself.
+/// Maximum number of clauses of a comprehension and of type parameters that are checked. The parser's checks compare each with
+/// all before it, and real programs have fewer; the interpreter checks the rest itself.
 const COMPARED_MAX: usize = 100;
 
 fn has_many_clauses(expr: &Expr) -> bool {

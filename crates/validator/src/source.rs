@@ -1,4 +1,4 @@
-//! The program's text as the interpreter will see it, and places in it.
+//! The program's text as the interpreter will see it, and positions in it.
 
 use ruff_source_file::LineIndex;
 use ruff_text_size::TextSize;
@@ -6,7 +6,7 @@ use ruff_text_size::TextSize;
 /// A byte order mark; the runner drops a leading one.
 const BOM: char = '\u{feff}';
 
-/// A program's text without its byte order mark, and the way from byte offsets to lines and columns.
+/// A program's text without its byte order mark, with conversion of byte offsets to lines and columns.
 #[derive(Debug)]
 pub(crate) struct Source<'s> {
     /// The text that is compiled.
@@ -31,8 +31,8 @@ impl<'s> Source<'s> {
         (to_u32(place.line.get()), to_u32(place.column.to_zero_indexed()))
     }
 
-    /// Encoding named by a PEP 263 declaration in the first two lines, when it is not UTF-8. With it, the byte
-    /// offset of the line. The interpreter is given text and ignores it; the author may expect otherwise.
+    /// Encoding named by a PEP 263 declaration in the first two lines, if it is not UTF-8. With it, the byte
+    /// offset of the line. The interpreter gets text and ignores it; the author may expect otherwise.
     pub(crate) fn foreign_cookie(&self) -> Option<(TextSize, &'s str)> {
         let mut start = 0;
         for line in self.text.split(['\n', '\r']).take(2) {
@@ -53,7 +53,7 @@ impl<'s> Source<'s> {
     }
 }
 
-/// The `name` of `coding[:=]\s*([-\w.]+)`, as PEP 263 has it.
+/// The `name` of `coding[:=]\s*([-\w.]+)`, as in PEP 263.
 fn cookie(comment: &str) -> Option<&str> {
     let after = comment.split("coding").skip(1).find(|rest| rest.starts_with([':', '=']))?;
     let value = after[1..].trim_start_matches([' ', '\t']);

@@ -11,9 +11,9 @@ use ruff_text_size::{Ranged, TextSize};
 
 use crate::cpython::Worded;
 
-/// What `global` and `nonlocal` statements of this program CPython refuses, in no particular order.
+/// The `global` and `nonlocal` statements of this program that CPython refuses, in no particular order.
 pub(crate) fn check(body: &[Stmt], text: &str) -> Vec<Worded> {
-    // Most programs have neither, and then there is nothing to find out.
+    // Most programs have neither.
     if !text.contains("global") && !text.contains("nonlocal") {
         return Vec::new();
     }
@@ -32,7 +32,7 @@ enum ScopeKind {
     Function,
 }
 
-/// What a scope does with a name.
+/// How a scope uses a name.
 #[derive(Debug, Default, Clone, Copy)]
 struct Uses {
     parameter: bool,
@@ -139,8 +139,8 @@ impl<'a> Table<'a> {
         false
     }
 
-    /// Binds in the nearest scope that is not a comprehension; `:=` does that. Comprehensions have no statements, so
-    /// a name bound in one by mistake would only be seen by a `nonlocal` in a lambda, where there can be none.
+    /// Binds in the nearest scope that is not a comprehension, as `:=` does. Comprehensions have no statements, so
+    /// a name wrongly bound in one would only be seen by a `nonlocal` in a lambda, where there can be none.
     fn bind(&mut self, name: &'a str) {
         self.uses(name).local = true;
     }
@@ -173,7 +173,7 @@ impl<'a> Table<'a> {
 }
 
 /// Names bound by `:=` in an expression, without those of lambdas and inner comprehensions: the latter are found
-/// when their own turn comes.
+/// when they are visited.
 #[derive(Default)]
 struct NamedTargets<'a>(Vec<&'a str>);
 

@@ -1,4 +1,4 @@
-//! The order of the judgement: cheap bounds first, then the parser, then the walks.
+//! The order of the checks: cheap bounds first, then the parser, then the walks.
 
 use std::panic::{self, AssertUnwindSafe};
 
@@ -18,35 +18,35 @@ use crate::semantics;
 use crate::source::Source;
 use crate::symbols;
 
-/// Longest program that is looked at, in bytes, whatever the policy says: 1 MiB. Bounds the stack that is reserved.
+/// Maximum length of a program in bytes, whatever the policy: 1 MiB. Bounds the stack that is reserved.
 pub const SOURCE_BYTES_MAX: usize = 1 << 20;
 
-/// Stack for the shortest program, in bytes. Only the pages that are touched cost anything.
+/// Stack for the shortest program, in bytes. Only the touched pages cost anything.
 const STACK_BASE_BYTES: usize = 4 << 20;
 
-/// Stack for each character, in bytes. A character makes at most a few nodes, one below the other, also where the
-/// parser invents nodes to recover from errors; so this holds for every text, whatever [`depth`] says of it.
+/// Stack per character, in bytes. A character makes at most a few nodes, one below the other, even if the
+/// parser invents nodes to recover from errors; so this holds for every text, whatever bound [`depth`] computes.
 /// Measured with texts of random repeated pieces (`tests/hostile.rs`, 24,000 of 50,000 characters): 256 bytes are
 /// enough in release builds and 1 KiB in debug builds, which leaves a factor of eight.
 const STACK_CHAR_BYTES: usize = if cfg!(debug_assertions) { 8 << 10 } else { 2 << 10 };
 
-/// Judges a program by a policy. Pure: reads and writes nothing but its arguments.
+/// Validates a program against a policy. Pure: reads and writes nothing but its arguments.
 ///
-/// Whatever the text is, this neither panics nor overflows the stack, and takes time in proportion to its length
+/// Whatever the text, this neither panics nor overflows the stack, and takes time proportional to its length
 /// (50,000 characters: below 5 ms in a release build).
 ///
-/// A syntax error is given as the interpreter of the policy's version words it, and only the first one, as the
+/// A syntax error has the message of the policy's version of the interpreter, and only the first one is reported, as the
 /// interpreter does; forbidden imports are reported beside it.
 ///
 /// Decision points: one for each `if`, `elif`, conditional expression, `for`, `while`, `except`, `case` (and one more
 /// for its guard), each `for` and `if` of a comprehension, and each `and` and `or` between two operands. `else`,
-/// `with`, `try`, `assert` and `finally` are none.
+/// `with`, `try`, `assert` and `finally` do not count.
 #[must_use]
 pub fn validate(source: &str, policy: &Policy) -> Report {
     if let Err(finding) = check_size(source, policy) {
         return refused(finding);
     }
-    // The parser promises no freedom from panics. One that we cannot judge is refused.
+    // The parser does not guarantee freedom from panics. A program that cannot be checked is refused.
     panic::catch_unwind(AssertUnwindSafe(|| judge(source, policy))).unwrap_or_else(|_| {
         let message = "the program could not be analysed, and is refused to be safe";
         refused(finding_at((1, 0), FindingCode::NotAnalysed, message.into()))
@@ -61,14 +61,14 @@ fn finding_at((line, column): (u32, u32), code: FindingCode, message: String) ->
     Finding { line, column, code, message }
 }
 
-/// What is decided without reading the program.
+/// The checks that do not read the program.
 fn check_size(source: &str, policy: &Policy) -> Result<(), Finding> {
     let max = policy.max_code_length;
     let too_long = |what: String| finding_at((1, 0), FindingCode::TooLong, what);
     if source.len() > SOURCE_BYTES_MAX {
         return Err(too_long(format!("the program is over {SOURCE_BYTES_MAX} bytes long")));
     }
-    // Counting characters is needless when there are not even that many bytes.
+    // Counting characters is unnecessary if there are not even that many bytes.
     if source.len() > max {
         let length = source.chars().count();
         if length > max {
@@ -96,7 +96,7 @@ fn judge(source: &str, policy: &Policy) -> Report {
         let (at, message) = deep(too_deep, source.text, policy.python);
         return refused(finding(at, FindingCode::TooDeep, message));
     }
-    // The tree is made, walked and dropped inside: all three are recursive.
+    // The tree is built, walked and dropped inside: all three are recursive.
     let stack_bytes = STACK_BASE_BYTES + STACK_CHAR_BYTES * source.text.chars().count();
     let mut report = stacker::maybe_grow(stack_bytes, stack_bytes, || judge_tree(&source, policy));
     if let Some((at, name)) = source.foreign_cookie() {
@@ -108,7 +108,7 @@ fn judge(source: &str, policy: &Policy) -> Report {
     report
 }
 
-/// The interpreter's own limits, in its own words; and ours.
+/// The interpreter's own limits, with its messages; and ours.
 fn deep(too_deep: TooDeep, text: &str, python: (u8, u8)) -> (TextSize, String) {
     let scan = tokens::scan(text, python);
     let (at, message) = match too_deep {
@@ -123,7 +123,7 @@ fn deep(too_deep: TooDeep, text: &str, python: (u8, u8)) -> (TextSize, String) {
             (before.map(|end| cursor::offset(end.end)), message)
         }
     };
-    // The interpreter's tokenizer stops where the interpreter would; a tree that is too deep is told by its line.
+    // The interpreter's tokenizer stops where the interpreter would; for a tree that is too deep only the line is known.
     let at = at.or(scan.error.map(|fault| fault.worded().at)).unwrap_or_default();
     (at, message)
 }
@@ -153,7 +153,7 @@ fn judge_tree(source: &Source<'_>, policy: &Policy) -> Report {
         report.violations.push(Finding { line, column, code: FindingCode::SyntaxError, message });
     }
     for Remark { at, code, message } in inspection.remarks {
-        // What else was seen in a program that does not parse is guesswork, except for imports.
+        // Other findings in a program that does not parse are guesswork, except for imports.
         if is_broken && code != FindingCode::ForbiddenImport {
             continue;
         }
@@ -175,7 +175,7 @@ fn syntax_errors(parsed: &Parsed<Mod>, body: &[Stmt], text: &str, policy: &Polic
         mistakes::add_hint(&mut worded, text, policy.python);
         return vec![worded];
     }
-    // The parser takes tabs for two columns, CPython compares them as eight and as one.
+    // The parser counts a tab as two columns, CPython compares it as eight and as one.
     if text.contains('\t')
         && let Some(fault) = tokens::scan(text, policy.python).error
         && matches!(fault.worded().message.as_str(), tokens::TABS_MIXED | tokens::UNINDENT)

@@ -1,5 +1,5 @@
-//! Programs with small faults, thousands of them: never refused when CPython compiles them, and when it does not,
-//! mostly in its own words. The faults are the same on every run; `DIFFERENTIAL_SEED` and `DIFFERENTIAL_COUNT` give
+//! Programs with small errors, thousands of them: never refused if CPython compiles them, and if it does not,
+//! mostly with its own messages. The errors are the same on every run; `DIFFERENTIAL_SEED` and `DIFFERENTIAL_COUNT` select
 //! others and more.
 
 #[allow(dead_code, reason = "shared by several test binaries")]
@@ -11,7 +11,7 @@ mod refused;
 
 use validator::{Policy, validate};
 
-/// What is put in, or in place of something.
+/// Inserted, or put in place of something.
 const PIECES: &[&str] = &[
     "(",
     ")",
@@ -139,7 +139,7 @@ fn number(name: &str, default: u64) -> u64 {
     std::env::var(name).ok().and_then(|value| value.parse().ok()).unwrap_or(default)
 }
 
-/// Some lines of some program, with one or two faults.
+/// Some lines of some program, with one or two errors.
 fn faulty(random: &mut Random, pool: &[&str]) -> String {
     let lines: Vec<_> = random.of(pool).trim_start_matches('\u{feff}').split_inclusive('\n').collect();
     let first = random.below(lines.len());
@@ -191,19 +191,19 @@ fn faulty_programs_are_judged_as_by_cpython() {
             (Some(message), None) => accepted_wrongly.push(format!("{source:?}: CPython: {message}")),
             (Some(message), Some(_)) => {
                 refused += 1;
-                // Our hint comes after CPython's words.
+                // Our hint comes after CPython's message.
                 let words = |ours: &str| ours.split(" (hint: ").next() == Some(message);
                 same_words += usize::from(ours.iter().any(|finding| words(&finding.message)));
             }
             (None, None) => {}
         }
     }
-    println!("{refused} of {} refused, {same_words} in the same words", sources.len());
+    println!("{refused} of {} refused, {same_words} with the same message", sources.len());
     assert!(
         refused_wrongly.is_empty(),
         "refused, but CPython compiles them:\n{}",
         refused_wrongly.join("\n")
     );
     assert!(accepted_wrongly.len() * 500 <= count, "accepted:\n{}", accepted_wrongly.join("\n"));
-    assert!(same_words * 100 >= refused * 93, "{same_words} of {refused} in the same words");
+    assert!(same_words * 100 >= refused * 93, "{same_words} of {refused} with the same message");
 }

@@ -1,4 +1,4 @@
-//! Everything else that is found: bounds, decision points, patterns; and stable codes.
+//! All other findings: bounds, decision points, patterns; and stable codes.
 
 use validator::{FINDINGS_MAX, FindingCode, Policy, Report, render, validate};
 
@@ -164,7 +164,7 @@ fn cookies_are_ignored_with_a_warning() {
         [(FindingCode::EncodingCookie, 2, 0)]
     );
     assert_eq!(warnings("# -*- coding: utf-8 -*-\nx = 1"), []);
-    // The text is judged as it is, whatever it claims to be.
+    // The text is checked as it is, whatever encoding it declares.
     assert!(!judge("# coding: utf-7\nimport os").is_accepted());
 }
 

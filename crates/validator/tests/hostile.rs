@@ -1,4 +1,4 @@
-//! No text makes the validator panic or overflow the stack, and none takes it long.
+//! No text makes the validator panic, overflow the stack, or take long.
 //!
 //! An overflow aborts the whole test process, so these tests fail loudly. They run on a small stack, in the profile
 //! of the test (debug frames are the largest).
@@ -39,7 +39,7 @@ fn balanced(open: &str, middle: &str, close: &str, count: usize) -> String {
     format!("{}{middle}{}", open.repeat(count), close.repeat(count))
 }
 
-/// Everything that nests, each as deep as it goes.
+/// Everything that nests, each as deep as possible.
 fn nested() -> Vec<String> {
     let mut sources = vec![
         fill("", "(", ""),
@@ -207,7 +207,7 @@ fn nothing_overflows() {
 
 #[test]
 fn the_deepest_that_is_parsed_fits_the_stack() {
-    // Just below the bound, where the stack is largest and still must do.
+    // Just below the bound, where the stack is largest and must still suffice.
     for (unit, end) in [
         ("-", "1"),
         ("not ", "1"),
@@ -453,7 +453,7 @@ proptest! {
         judge(&format!("{}{}{}", start.concat(), unit.repeat(count), end.concat()));
     }
 
-    /// Every version's words, on whatever it is.
+    /// The messages of every version, for any text.
     #[test]
     fn any_version(pieces in proptest::collection::vec(piece(), 0..40), minor in 7_u8..16) {
         let policy = Policy { python: (3, minor), ..Policy::default() };

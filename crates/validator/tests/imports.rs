@@ -1,4 +1,4 @@
-//! Forbidden imports: every form that is caught, everything that only looks like one, and what is only a warning.
+//! Forbidden imports: every form that is found, everything that only looks like one, and the cases that only give a warning.
 
 use std::collections::BTreeSet;
 

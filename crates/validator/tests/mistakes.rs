@@ -1,4 +1,4 @@
-//! What lies behind a syntax error is said in a hint, at the right place, and never where it does not apply.
+//! The cause of a syntax error is explained in a hint, at the right position, and never where it does not apply.
 
 #[allow(dead_code, reason = "shared by several test binaries")]
 mod common;
@@ -9,7 +9,7 @@ fn lax() -> Policy {
     Policy { forbidden_imports: Default::default(), max_complexity: 0, ..Policy::default() }
 }
 
-/// Place and message of the one syntax error.
+/// Position and message of the one syntax error.
 fn failure(source: &str) -> (u32, u32, String) {
     let mut findings = validate(source, &lax()).violations;
     assert!(findings.len() == 1 && findings[0].code == FindingCode::SyntaxError, "{source:?}: {findings:?}");
@@ -17,7 +17,7 @@ fn failure(source: &str) -> (u32, u32, String) {
     (found.line, found.column, found.message)
 }
 
-/// Source, line, column, words of the hint.
+/// Source, line, column, text of the hint.
 const HINTED: &[(&str, u32, u32, &str)] = &[
     // A Markdown fence.
     ("```python\nprint(1)\n```\n", 1, 0, "remove the Markdown fence (```), send only the code"),
@@ -88,10 +88,10 @@ const HINTED: &[(&str, u32, u32, &str)] = &[
     ("print(\\\"hi\\\")", 1, 7, "quotes came with a backslash"),
     ("\"import math\nprint(math.pi)\"", 1, 0, "in quotes"),
     // Entities of HTML.
-    ("if a &lt; b:\n    pass", 1, 8, "`&lt;` is an entity of HTML"),
-    ("print(&quot;hi&quot;)", 1, 6, "`&quot;` is an entity"),
-    ("print(&#39;hi&#39;)", 1, 6, "`&#39;` is an entity"),
-    ("x = (a &amp; b)", 1, 11, "`&amp;` is an entity"),
+    ("if a &lt; b:\n    pass", 1, 8, "`&lt;` is an HTML entity"),
+    ("print(&quot;hi&quot;)", 1, 6, "`&quot;` is an HTML entity"),
+    ("print(&#39;hi&#39;)", 1, 6, "`&#39;` is an HTML entity"),
+    ("x = (a &amp; b)", 1, 11, "`&amp;` is an HTML entity"),
     // Python 2.
     ("print 'hi'", 1, 0, "this is Python 2, the interpreter is Python 3.11"),
     ("try:\n    pass\nexcept ValueError, e:\n    pass", 3, 7, "`except Name as error:`"),
@@ -123,7 +123,7 @@ fn words_and_lines_before_the_hint_are_cpythons() {
     }
 }
 
-/// The same signs where they are not the cause.
+/// The same characters where they are not the cause.
 #[test]
 fn other_errors_have_no_hint() {
     for source in [

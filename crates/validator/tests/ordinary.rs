@@ -15,7 +15,7 @@ fn are_accepted_without_a_warning() {
     }
 }
 
-/// The same ones, glued together in every order of two: nothing depends on where a program stands.
+/// The same ones, concatenated in every order of two: the result does not depend on a program's position.
 #[test]
 fn are_accepted_together() {
     for first in PROGRAMS {

@@ -1,4 +1,4 @@
-//! The whole standard library of the machine's interpreter: accepted or refused as CPython's `compile()` does it.
+//! The whole standard library of the machine's interpreter: accepted or refused as by CPython's `compile()`.
 
 #[allow(dead_code, reason = "shared by several test binaries")]
 mod common;

@@ -1,4 +1,4 @@
-//! Syntax errors have CPython's words and CPython's line. The real interpreter is the judge of both.
+//! Syntax errors have CPython's message and CPython's line. The real interpreter decides both.
 
 #[allow(dead_code, reason = "shared by several test binaries")]
 mod common;
@@ -16,7 +16,7 @@ fn lax() -> Policy {
 fn ours(source: &str) -> Vec<(String, u32, u32)> {
     let findings = validate(source, &lax()).violations;
     assert!(findings.iter().all(|f| f.code == FindingCode::SyntaxError), "{source:?}: {findings:?}");
-    // Our hint comes after CPython's words.
+    // Our hint comes after CPython's message.
     let words = |message: String| message.split(" (hint: ").next().unwrap_or_default().to_owned();
     findings.into_iter().map(|f| (words(f.message), f.line, f.column)).collect()
 }
@@ -45,7 +45,7 @@ macro_rules! groups {
     ($($name:ident $list:ident)*) => {
         $(#[test] fn $name() { check(refused::$list); })*
 
-        /// CPython gives some errors the column of the last token it has read; we give the place that is wrong.
+        /// CPython gives some errors the column of the last token it has read; we give the position that is wrong.
         #[test]
         fn columns_agree_mostly() {
             let (mut all, mut same) = (0, 0);
@@ -68,7 +68,7 @@ groups! {
     everyday EVERYDAY
 }
 
-/// Without an interpreter at hand, at least these are pinned.
+/// At least these are pinned if no interpreter is installed.
 #[test]
 fn some_words_by_heart() {
     for (source, message, line, column) in [
@@ -89,7 +89,7 @@ fn some_words_by_heart() {
     }
 }
 
-/// Newer syntax says which version it needs: more use than `invalid syntax`.
+/// Newer syntax names the version it needs: more useful than `invalid syntax`.
 #[test]
 fn newer_syntax_names_the_version() {
     for source in ["type X = int\n", "def f[T](x): pass\n", "t'{a}'\n", "f'{a['b']}'\n"] {
@@ -105,7 +105,7 @@ fn newer_syntax_names_the_version() {
     assert_eq!(validate("def f[T](x: T) -> T: return x\n", &newer).violations, []);
 }
 
-/// Texts that only look unfinished to a parser of other habits.
+/// Texts that only look unfinished to a different parser.
 #[test]
 fn odd_ends_are_accepted() {
     for source in [

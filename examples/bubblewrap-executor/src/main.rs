@@ -1,7 +1,7 @@
-//! A worked example of an executor: sandboxes that bubblewrap makes, in 130 lines. See docs/executors.md.
+//! A worked example of an executor: sandboxes made with bubblewrap, in 130 lines. See docs/executors.md.
 //!
-//! It holds the conformance suite, but not the promises: nothing bounds memory and processes here. So its health says
-//! that it is not healthy, and the service would never run a program on it. What a real one adds is in
+//! It passes the conformance suite, but does not meet the guarantees: nothing limits memory and processes here. So its health
+//! reports unhealthy, and the service would never run a program on it. What a real executor adds is in
 //! `crates/executor-docker`: limits, counters, a pool, the removal of leftovers.
 //!
 //! ```bash
@@ -18,7 +18,7 @@ use tokio::process::{Child, Command};
 
 const NAME: &str = "bubblewrap";
 const READY_TIME_MAX: Duration = Duration::from_secs(20);
-/// What the verdicts speak of; bubblewrap enforces none of it.
+/// The limits in verdicts; bubblewrap enforces none of them.
 const LIMITS: SandboxLimits = SandboxLimits {
     memory_bytes: u64::MAX,
     cpu_quota_us: 100_000,
@@ -44,7 +44,7 @@ impl Executor for BubblewrapExecutor {
         Health::unhealthy("bubblewrap limits neither memory nor processes (hint: this is an example)")
     }
 
-    /// A process in namespaces of its own, whose first process is the agent, and a stream to that.
+    /// Starts a process in new namespaces, the agent, and opens a stream to it.
     async fn create(&self, _: &Hints, _: Freshness) -> Result<Sandbox, ExecutorError> {
         let failed = |error: std::io::Error| ExecutorError::before_start(NAME, "start bubblewrap", error);
         let mut child = Command::new("bwrap")
@@ -80,7 +80,7 @@ impl Executor for BubblewrapExecutor {
     async fn shut_down(&self) {}
 }
 
-/// The process around a sandbox; killed when this is dropped, and everything inside with it.
+/// The process around a sandbox; dropping this kills it, and everything inside with it.
 #[derive(Debug)]
 struct Bubblewrap(Child);
 
@@ -89,7 +89,7 @@ impl Backing for Bubblewrap {
         self.0.id().is_some()
     }
 
-    /// Nothing is counted outside: what the agent reads of a cgroup, where it has one, must do.
+    /// Nothing is counted outside: only what the agent reads from a cgroup, if it has one, is available.
     fn counts(&self, reported: Option<&protocol::Counters>) -> Counts {
         Counts::reported(reported)
     }
@@ -100,7 +100,7 @@ impl Backing for Bubblewrap {
 }
 
 #[tokio::main]
-#[allow(clippy::print_stderr, reason = "an example speaks to its reader")]
+#[allow(clippy::print_stderr, reason = "an example prints to the terminal")]
 async fn main() -> ExitCode {
     match conformance().await {
         Ok(failures) if failures.is_empty() => {

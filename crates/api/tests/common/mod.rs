@@ -1,4 +1,4 @@
-//! A service over an executor in memory, and requests to it without a connection.
+//! A service over an in-memory executor, and requests to it without a connection.
 #![allow(dead_code, reason = "every test binary uses its own part of this")]
 
 use api::{ApiState, AppInfo, router};
@@ -16,7 +16,7 @@ use storage::{LocalConfig, LocalStore};
 use tower::ServiceExt;
 use validator::Policy;
 
-/// The service under test and what it stands on.
+/// The service under test and its executor.
 pub(crate) struct World {
     pub(crate) router: Router,
     pub(crate) service: Arc<Service>,
@@ -25,7 +25,7 @@ pub(crate) struct World {
     _directory: tempfile::TempDir,
 }
 
-/// An answer that was read to its end.
+/// A fully read answer.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
@@ -141,7 +141,7 @@ pub(crate) fn error_body(answer: &Answer, status: u16, code: &str) -> Value {
     body
 }
 
-/// Waits until `condition` holds; the tests' own patience is the bound.
+/// Waits until `condition` holds; the tests' own timeout is the bound.
 pub(crate) async fn settle(condition: impl Fn() -> bool) {
     let waited = async {
         while !condition() {

@@ -1,11 +1,11 @@
-"""The floor under every sandbox: forks of this interpreter, with nothing around them.
+"""The floor of every measurement: forks of this interpreter, without isolation.
 
     floor.py bare|compact MODULE...
 
-Imports the modules, freezes what is there, prints "ready". Then one answer for each line of standard input, both JSON:
+Imports the modules, freezes all objects, prints "ready". Then one answer for each line of standard input, both JSON:
     5         forks, exits and waits five times: [nanoseconds, ...]
-    "CODE"    runs a program in a fork: [nanoseconds of the program alone, what it printed]
-"compact" first puts private memory into huge pages, as the sandbox's template does.
+    "CODE"    runs a program in a fork: [nanoseconds of the program alone, its output]
+"compact" first moves private memory into huge pages, as the sandbox's template does.
 """
 
 import ctypes
@@ -59,7 +59,7 @@ def warm(code):
             took = time.perf_counter_ns() - begun
             os.write(writing, json.dumps([took, sys.stdout.getvalue()]).encode())
         finally:
-            # Nothing of the fork may go on to read the next line.
+            # The fork must not go on to read the next line.
             os._exit(0)
     os.close(writing)
     with os.fdopen(reading) as answer:

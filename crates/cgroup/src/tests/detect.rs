@@ -134,14 +134,14 @@ fn separate_v1_as_root() {
     );
 }
 
-/// Where reads can be bounded, or the problem and what helps.
+/// Where reads can be limited, or the problem and its fix.
 fn io_of(host: (&str, &str), euid: u32, entries: &[&str]) -> Result<String, String> {
     let layout = Layout::detect(host.0, host.1, &View::new(euid, entries), None).unwrap();
     let place = |io: &crate::Hierarchy| format!("{:?} {}", io.version, io.parent.display());
     layout.io.as_ref().map(place).map_err(|problem| format!("{}: {}", problem.reason, problem.fix))
 }
 
-/// The group that bounds reads can be missing, and everything else is found all the same.
+/// The group that limits reads may be missing, and everything else is still found.
 #[test]
 fn the_controller_of_reads_is_no_condition() {
     let missing = io_of(SEPARATE_V1, 0, SEPARATE_V1_ROOT).unwrap_err();
@@ -204,7 +204,7 @@ fn separate_v1_as_user_names_exactly_what_is_missing() {
     refuses(SEPARATE_V1, 1000, &SEPARATE_V1_USER[..4], &all, &[]);
     // Delegated to another user.
     refuses(SEPARATE_V1, 1001, SEPARATE_V1_USER, &["python-sandbox-u1001", command], &["u1000"]);
-    // One missing, one there but of another owner.
+    // One missing, one existing but with another owner.
     let mut entries = SEPARATE_V1_USER.to_vec();
     entries.retain(|entry| *entry != "w /sys/fs/cgroup/pids/python-sandbox-u1000");
     refuses(SEPARATE_V1, 1000, &entries, &["`pids`: no delegated", command], &["`memory`", "`cpu`"]);
@@ -324,7 +324,7 @@ fn session_entries(more: &[&str]) -> Vec<String> {
     session.iter().chain(more).map(|&entry| entry.to_owned()).collect()
 }
 
-/// Whether a start below the user's systemd helps, on a view that `change` prepares.
+/// Whether restarting below the user's systemd helps, on a view that `change` prepares.
 fn scope_helps(host: (&str, &str), euid: u32, entries: &[String], change: impl FnOnce(&mut View)) -> bool {
     let entries: Vec<&str> = entries.iter().map(String::as_str).collect();
     let mut view = View::new(euid, &entries);
@@ -373,14 +373,14 @@ fn a_start_below_the_users_systemd_helps_where_the_own_group_is_not_the_users() 
     let mut scope = scope_entries("cpu memory pids");
     assert!(scope_helps(host, 1000, &scope, |_| {}), "a terminal's scope is systemd's");
     scope.push(format!("r /sys/fs/cgroup{SCOPE}/delegate"));
-    assert!(!scope_helps(host, 1000, &scope, |_| {}), "this one was left to us");
+    assert!(!scope_helps(host, 1000, &scope, |_| {}), "this one was delegated to us");
     let leaf = (&*format!("0::{SCOPE}/python-sandbox-service\n"), V2_MOUNT);
     assert!(!scope_helps(leaf, 1000, &scope, |_| {}));
     // What is missing is not the group.
     let mut lacking = scope_entries("memory pids");
     lacking.push(format!("r /sys/fs/cgroup{SCOPE}/delegate"));
     assert!(!scope_helps(host, 1000, &lacking, |_| {}));
-    // A unit of another user's making, as with User=: not ours to leave.
+    // A unit created by another user, as with User=: not ours to leave.
     let service = "/sys/fs/cgroup/system.slice/x.service";
     let unit: Vec<String> =
         scope.iter().map(|entry| entry.replace(&format!("/sys/fs/cgroup{SCOPE}"), service)).collect();
@@ -411,13 +411,13 @@ fn systemd_v2_as_root_stays_in_a_group_that_was_left_to_it() {
     };
     let unit = "0::/system.slice/python-sandbox.service\n";
     let leaf = "0::/system.slice/python-sandbox.service/python-sandbox-service\n";
-    assert_eq!(finds(&entries, false, unit), [global], "without Delegate=yes its inside is systemd's");
+    assert_eq!(finds(&entries, false, unit), [global], "without Delegate=yes it is managed by systemd");
     // A container that sees the host's hierarchy: its limits are on its own group.
     assert_eq!(finds(&entries, true, unit), [&*own]);
     assert_eq!(finds(&entries, true, "0::/\n"), [global], "there is no own group to stay in");
     let mut with_systemd = entries.clone();
     with_systemd.push(SYSTEMD.to_owned());
-    assert_eq!(finds(&with_systemd, true, unit), [global], "as on WSL: systemd says what is ours");
+    assert_eq!(finds(&with_systemd, true, unit), [global], "as on WSL: systemd marks what is ours");
     entries.push(format!("r {dir}/delegate"));
     assert_eq!(finds(&entries, false, unit), [&*own]);
     assert_eq!(finds(&entries, false, leaf), [&*own]);
@@ -550,7 +550,7 @@ fn group_outside_of_the_namespace() {
     let mut entries = V2_CONTAINER.to_vec();
     refuses(("0::/../other\n", V2_MOUNT), 0, &entries, &["own group `/../other`", "--cgroupns=private"], &[]);
     let bound = V2_MOUNT.replace("0:30 / ", "0:30 /../.. ");
-    refuses(("0::/\n", &bound), 0, &entries, &["outside of the mount"], &[]);
+    refuses(("0::/\n", &bound), 0, &entries, &["outside the mount"], &[]);
     entries[1] = "r /sys/fs/cgroup/cgroup.type = threaded\n";
     refuses(("0::/\n", V2_MOUNT), 0, &entries, &["below threaded group", "`domain`"], &[]);
 }
@@ -563,7 +563,7 @@ fn explicit_parent_counts_from_the_mount() {
     let v2 = View::new(0, V2_TRUE_ROOT);
     let found = detect("0::/system.slice/x.service\n", V2_MOUNT, &v2, Some("a/b")).unwrap();
     assert_eq!(found, ["V2 memory,pids,cpu,cpuacct /sys/fs/cgroup/a/b"]);
-    // A parent below our own group: its processes are in the way.
+    // A parent below our own group, which therefore must be emptied first.
     let entries = scope_entries("cpu memory pids");
     let entries: Vec<&str> = entries.iter().map(String::as_str).collect();
     let below = format!("{}/boxes", &SCOPE[1..]);

@@ -1,4 +1,4 @@
-//! A v2 tree on plain directories that behaves as the kernel's where it matters here, and operations that fail
+//! A v2 tree on plain directories that behaves like the kernel's as far as these tests need, and operations that fail
 //! at a chosen step.
 
 use std::fs;
@@ -84,7 +84,7 @@ impl Drop for Tree {
     }
 }
 
-/// Makes the files that the kernel would.
+/// Creates the files that the kernel would.
 fn populate(dir: &Path, controllers: &str) -> io::Result<()> {
     let mut files = vec![
         ("cgroup.type", "domain\n"),
@@ -118,13 +118,13 @@ fn populate(dir: &Path, controllers: &str) -> io::Result<()> {
 pub(super) struct FakeOps {
     /// Files that this "kernel" does not have.
     pub(super) lacks: &'static [&'static str],
-    /// Files that take a value and hold another one.
+    /// Files that accept a value and hold another one.
     pub(super) ignores: &'static [&'static str],
-    /// How many newborn instances a sweeper takes away just before they are locked.
+    /// How many new instances a sweeper removes just before they are locked.
     pub(super) swept_count: AtomicUsize,
     /// Every write, as `<file>=<value>`.
     pub(super) writes: Mutex<Vec<String>>,
-    /// How often removing an empty group is refused as busy.
+    /// How often removing an empty group fails as busy.
     pub(super) busy_count: AtomicUsize,
 }
 
@@ -157,7 +157,7 @@ impl FakeOps {
                     }
                     enabled.push(name.to_owned());
                 }
-                // Children that are there already get the controller and its files.
+                // Existing children get the controller and its files.
                 for child in child_dirs(dir)? {
                     fs::write(child.join("cgroup.controllers"), enabled.join(" "))?;
                     if enabled.iter().any(|name| name == "io") && !self.lacks.contains(&"io.max") {
@@ -272,18 +272,18 @@ impl Faulty {
         Arc::new(Self { inner, steps_left: AtomicUsize::new(0), armed: AtomicBool::new(false) })
     }
 
-    /// The step after `steps` more ones fails.
+    /// Makes the step after `steps` more ones fail.
     pub(super) fn arm(&self, steps: usize) {
         self.steps_left.store(steps, Ordering::SeqCst);
         self.armed.store(true, Ordering::SeqCst);
     }
 
-    /// Disarms; true when the fault came.
+    /// Disarms; true if the fault occurred.
     pub(super) fn fired(&self) -> bool {
         !self.armed.swap(false, Ordering::SeqCst)
     }
 
-    /// Takes the fault out for a while; give the result to [`Self::resume`].
+    /// Suspends the fault; pass the result to [`Self::resume`].
     pub(super) fn suspend(&self) -> bool {
         self.armed.swap(false, Ordering::SeqCst)
     }

@@ -1,5 +1,5 @@
-//! Fails every single step of open, create, destroy, close and sweep in turn, and looks for what is left: on the
-//! fake v2 tree, and on the real host.
+//! Fails every single step of open, create, destroy, close and sweep in turn, and checks for leftovers: on the fake v2
+//! tree, and on the real host.
 
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ const CONFIG: ManagerConfig = ManagerConfig { removal_wait_ms: 500 };
 /// No operation has this many steps; ends a test that would otherwise loop.
 const STEPS_MAX: usize = 500;
 
-/// `fill` puts processes into a cell.
+/// `fill` puts processes into a group.
 fn fails_cleanly_everywhere(layout: &Layout, inner: Arc<dyn Ops>, fill: fn(&CellGroup) -> Option<Child>) {
     let faulty = Faulty::new(inner);
     let ops: Arc<dyn Ops> = Arc::<Faulty>::clone(&faulty);
@@ -87,7 +87,7 @@ fn fails_cleanly_everywhere(layout: &Layout, inner: Arc<dyn Ops>, fill: fn(&Cell
     });
 }
 
-/// Runs `operation` with a fault in step 0, 1, 2, ... until it has no more steps; it says whether it succeeded.
+/// Runs `operation` with a fault in step 0, 1, 2, ... until it has no more steps; it returns whether it succeeded.
 fn each_step(name: &str, faulty: &Faulty, mut operation: impl FnMut() -> bool) {
     for step in 0..STEPS_MAX {
         faulty.arm(step);

@@ -1,5 +1,5 @@
-//! Tests of control groups: detection on texts, a fake v2 tree on plain directories, faults in every step, and
-//! the real thing on this host.
+//! Tests of cgroups: detection on texts, a fake v2 tree on plain directories, faults in every step, and the real groups
+//! of this host.
 
 mod detect;
 mod fake;
@@ -33,7 +33,7 @@ pub(super) fn unique(prefix: &str) -> String {
     format!("{prefix}-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
 }
 
-/// Every group of ours below `dir`: instances and cells.
+/// Every group of ours below `dir`: instances and sandboxes' groups.
 fn ours_below(dir: &Path) -> Vec<PathBuf> {
     let Ok(entries) = std::fs::read_dir(dir) else { return Vec::new() };
     let dirs = entries.filter_map(Result::ok).map(|entry| entry.path()).filter(|path| path.is_dir());

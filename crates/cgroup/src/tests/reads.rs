@@ -11,7 +11,7 @@ use crate::{CgroupError, Disk, Manager, ManagerConfig, ReadLimitError, Reads};
 
 const MIB: u64 = 1 << 20;
 
-/// Of this build's directory; `None`, loudly, where that has no device of its own.
+/// The disk of this build's directory; `None`, reported, if that has no block device of its own.
 fn disk() -> Option<Disk> {
     let found = Disk::of(Path::new(env!("CARGO_MANIFEST_DIR")));
     found.map_or_else(|error| testkit::does_not_apply(&error), Some)
@@ -29,7 +29,7 @@ fn on_v2_the_limit_is_the_instances_and_is_handed_down_for_it_alone() {
     let tree = Tree::new(true);
     let (manager, reads) = open(&tree, FakeOps::default());
     let handed_down = |group: &str| tree.text(group, "cgroup.subtree_control").contains("io");
-    assert!(!handed_down("") && !handed_down("python-sandbox"), "nobody has asked");
+    assert!(!handed_down("") && !handed_down("python-sandbox"), "not requested yet");
     assert!(reads.join_file().unwrap().is_none(), "all groups are below the instance");
     reads.limit(Disk::for_tests(8, 16), 100 * MIB).unwrap();
     assert!(handed_down("") && handed_down("python-sandbox"));
@@ -37,7 +37,7 @@ fn on_v2_the_limit_is_the_instances_and_is_handed_down_for_it_alone() {
     let text = fs::read_to_string(instance.join("io.max")).unwrap();
     assert_eq!(text, "8:16 rbps=104857600 riops=1600\n");
     let below = fs::read_to_string(instance.join("cgroup.subtree_control")).unwrap();
-    assert!(!below.contains("io"), "no cell counts it by itself: {below}");
+    assert!(!below.contains("io"), "no sandbox accounts it separately: {below}");
     drop((manager, reads));
     assert!(!tree.root.join("python-sandbox").exists());
 }
@@ -77,7 +77,7 @@ fn on_this_host_the_limit_is_set_and_ends_with_the_service() {
     assert_eq!(host.ours(), Vec::<PathBuf>::new());
 }
 
-/// What a killed service leaves, which has no mark by itself.
+/// What a killed service leaves, which carries no lock itself.
 #[test]
 fn a_group_without_an_owner_is_swept_and_that_of_a_living_service_is_not() {
     let Some(host) = Host::ready() else { return };
@@ -91,5 +91,5 @@ fn a_group_without_an_owner_is_swept_and_that_of_a_living_service_is_not() {
     let report = manager.sweep();
     assert!(report.failures.is_empty(), "{report:?}");
     assert!(!orphan.exists());
-    assert!(io.parent.join(&living.instance.name).exists(), "its owner lives");
+    assert!(io.parent.join(&living.instance.name).exists(), "its owner is alive");
 }

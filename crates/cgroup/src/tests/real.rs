@@ -1,4 +1,4 @@
-//! Real groups on this host: limits that bite, counts, killing and removing.
+//! Real groups on this host: limits that are enforced, counts, killing and removing.
 
 use std::io::Write;
 use std::os::unix::process::ExitStatusExt;
@@ -11,7 +11,7 @@ use crate::layout::{Hierarchy, Layout};
 use crate::ops::{HostOps, Ops};
 use crate::{CellGroup, CellLimits, CgroupError, Controller, Manager, ManagerConfig, WallState};
 
-/// A parent of its own for one test, in each hierarchy of this host; removed when dropped.
+/// A separate parent for one test, in each hierarchy of this host; removed when dropped.
 pub(super) struct Host {
     pub(super) layout: Layout,
     pub(super) parent: String,
@@ -60,7 +60,7 @@ impl Drop for Host {
     }
 }
 
-/// Starts a shell that waits for a line, moves it into the cell, and lets it run `script` there.
+/// Starts a shell that waits for a line, moves it into the group, and lets it run `script` there.
 pub(super) fn run_in(cell: &CellGroup, script: &str) -> Child {
     let mut child = Command::new("sh")
         .arg("-c")
@@ -80,7 +80,7 @@ pub(super) fn run_in(cell: &CellGroup, script: &str) -> Child {
 fn wait_until(what: &str, mut is_true: impl FnMut() -> bool) {
     let end = Instant::now() + Duration::from_secs(20);
     while !is_true() {
-        assert!(Instant::now() < end, "{what} did not come about");
+        assert!(Instant::now() < end, "{what} did not happen");
         std::thread::sleep(Duration::from_millis(5));
     }
 }
@@ -96,7 +96,7 @@ fn memory_hog_is_killed_and_counted() {
     assert!(usage.oom_kills >= 1, "{usage:?}");
     let peak = usage.memory_peak_bytes.unwrap();
     assert!((20 << 20..=32 << 20).contains(&peak), "{usage:?}");
-    // The neighbour is not touched, and the same program with more memory runs.
+    // The other sandbox is not affected, and the same program with more memory runs.
     let roomy = manager.create("roomy", &CellLimits { memory_bytes: 300 << 20, ..LIMITS }).unwrap();
     let mut child = run_in(&roomy, "exec python3 -I -S -c 'bytearray(200 << 20)'");
     assert!(child.wait().unwrap().success());
@@ -170,13 +170,13 @@ fn fork_bomb_is_destroyed() {
     wait_until("the process limit", || cell.usage().unwrap().pids_limit_hits >= 1);
     cell.kill().unwrap();
     child.wait().unwrap();
-    // The dead count as processes until they are reaped, here by the first process of the host.
+    // Dead processes count until they are reaped, here by the first process of the host.
     let pids_dir = host.layout.of(Controller::Pids).parent.clone();
     let pids_dir = cell.paths().into_iter().find(|path| path.starts_with(&pids_dir)).unwrap();
     let read = |file: &str| std::fs::read_to_string(pids_dir.join(file)).unwrap();
     assert_eq!(read("pids.max"), "60\n");
     wait_until("the reaping", || read("pids.current") == "0\n");
-    assert!(run_in(&cell, "sleep 0; true").wait().unwrap().success(), "a killed cell can be used on");
+    assert!(run_in(&cell, "sleep 0; true").wait().unwrap().success(), "a killed group remains usable");
     let mut again = run_in(&cell, "b() { while :; do b & done; }; b");
     std::thread::sleep(Duration::from_millis(100));
     cell.destroy().unwrap();
@@ -226,7 +226,7 @@ fn limits_can_be_raised_and_lowered() {
         let limits = CellLimits { memory_bytes, pids_max: 20, cpu_quota_us: quota, cpu_period_us: period };
         cell.set_limits(&limits).unwrap();
     }
-    // Below what is in use: refused on v1, and the cell still goes away.
+    // Below the current usage: refused on v1, and the group can still be removed.
     let child =
         run_in(&cell, "exec python3 -I -S -c 'import time; x = bytearray(40 << 20); time.sleep(1000)'");
     wait_until("the memory", || cell.usage().unwrap().memory_peak_bytes.is_none_or(|peak| peak > 40 << 20));
@@ -264,7 +264,7 @@ fn descriptors_are_close_on_exec_and_groups_are_closed_to_others() {
     drop(files);
 }
 
-/// Prints the cost; asserts only that it works, as a number here would make a noisy host fail.
+/// Prints the time; asserts only that it works, as a bound would fail on a noisy host.
 #[test]
 fn create_and_destroy_are_timed() {
     const ROUNDS: usize = 200;

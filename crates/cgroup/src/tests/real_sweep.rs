@@ -12,7 +12,7 @@ use crate::{Layout, Manager, ManagerConfig};
 
 const OWNER_PARENT: &str = "CGROUP_TEST_OWNER_PARENT";
 
-/// Not a test by itself: the body of the service that gets killed, when the environment asks for it.
+/// Not a test by itself: the code of the service that is killed, run when the environment requests it.
 #[test]
 fn helper_owner() {
     let Ok(parent) = std::env::var(OWNER_PARENT) else { return };
@@ -21,13 +21,13 @@ fn helper_owner() {
     let cell = manager.create("victim", &LIMITS).unwrap();
     let mut orphan = run_in(&cell, "exec sleep 1000");
     eprintln!("owner ready {}", orphan.id());
-    // Until killed, but not for ever when the test died before that.
+    // Until killed, but not forever in case the test died first.
     std::thread::sleep(Duration::from_secs(60));
     drop(cell);
     orphan.wait().unwrap();
 }
 
-/// Starts [`helper_owner`] in a process of its own; gives it with the id of the process in its cell.
+/// Starts [`helper_owner`] in a separate process; returns it with the pid of the process in its sandbox.
 fn start_owner(host: &Host) -> (Child, u32) {
     let (_, module) = module_path!().split_once("::").unwrap();
     let mut owner = Command::new(std::env::current_exe().unwrap())
@@ -43,7 +43,7 @@ fn start_owner(host: &Host) -> (Child, u32) {
     (owner, ready.expect("the helper gets ready").parse().unwrap())
 }
 
-/// A zombie counts as dead: its parent died, and it waits for whoever reaps here.
+/// A zombie counts as dead: its parent died, and it waits to be reaped here.
 fn is_running(pid: u32) -> bool {
     fs::read_to_string(format!("/proc/{pid}/stat"))
         .is_ok_and(|stat| !stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with(['Z', 'X'])))
@@ -60,7 +60,7 @@ fn killed_owner_is_swept_and_live_sibling_is_not() {
     let manager = host.open();
 
     let report = manager.sweep();
-    assert_eq!((report.instances_removed, report.instances_live), (0, 2), "while it lives: {report:?}");
+    assert_eq!((report.instances_removed, report.instances_live), (0, 2), "while alive: {report:?}");
     assert!(is_running(orphan));
 
     owner.kill().unwrap();
@@ -71,9 +71,9 @@ fn killed_owner_is_swept_and_live_sibling_is_not() {
     assert!(report.processes_killed >= 1 && report.failures.is_empty(), "{report:?}");
     let end = Instant::now() + Duration::from_secs(5);
     while is_running(orphan) {
-        assert!(Instant::now() < end, "the orphan lives");
+        assert!(Instant::now() < end, "the orphan is still running");
     }
-    assert!(neighbour.try_wait().unwrap().is_none(), "the neighbour lives");
+    assert!(neighbour.try_wait().unwrap().is_none(), "the other sandbox's program is still running");
     assert_eq!(host.ours().len(), 3 * count, "two instances and one cell: {:?}", host.ours());
 
     sibling_cell.destroy().unwrap();
@@ -89,7 +89,7 @@ fn parts_of_an_instance_are_swept_and_other_groups_are_not() {
     let hierarchies = host.layout.hierarchies();
     let mut ours = Vec::new();
     for (index, hierarchy) in hierarchies.iter().enumerate() {
-        // As after a crash in the middle of making or of removing.
+        // As after a crash while creating or removing.
         let part = hierarchy.parent.join(format!("i-{index:032x}"));
         fs::create_dir_all(part.join("c-cell")).unwrap();
         ours.push(part);
@@ -109,7 +109,7 @@ fn parts_of_an_instance_are_swept_and_other_groups_are_not() {
     foreign.iter().for_each(|path| fs::remove_dir(path).unwrap());
 }
 
-/// Opening, sweeping and leaving at the same time, where the last one out removes the parent under the next.
+/// Opening, sweeping and leaving at the same time, where the last one to leave removes the parent used by the next.
 #[test]
 fn services_that_come_and_go_do_not_hurt_each_other() {
     const SERVICES: usize = 4;
@@ -124,7 +124,7 @@ fn services_that_come_and_go_do_not_hurt_each_other() {
                     let cell = manager.create("cell", &LIMITS).unwrap();
                     let report = manager.sweep();
                     assert!(report.failures.is_empty(), "{report:?}");
-                    assert!(cell.usage().is_ok(), "nobody swept a live cell");
+                    assert!(cell.usage().is_ok(), "no live group was swept");
                     cell.destroy().unwrap();
                 }
             });

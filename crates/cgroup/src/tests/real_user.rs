@@ -1,4 +1,4 @@
-//! An ordinary user on this host, before and after root delegates groups.
+//! An unprivileged user on this host, before and after root delegates groups.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -16,7 +16,7 @@ use crate::{
 const UID: u32 = 3_141_592;
 const USER_MODE: &str = "CGROUP_TEST_USER_MODE";
 
-/// Not a test by itself: what the ordinary user does, when the environment asks for it.
+/// Not a test by itself: what the unprivileged user does, run when the environment requests it.
 #[test]
 fn helper_user() {
     match std::env::var(USER_MODE).as_deref() {
@@ -50,7 +50,7 @@ fn helper_user() {
     }
 }
 
-/// Removes what the test made, also when it fails.
+/// Removes what the test created, also when it fails.
 struct Made {
     program: PathBuf,
     groups: Vec<PathBuf>,
@@ -85,7 +85,7 @@ fn user_is_refused_before_and_works_after_delegation() {
     if host.layout.hierarchies().iter().any(|hierarchy| hierarchy.version == Version::V2) {
         return testkit::does_not_apply("on v2 the user must be started in the delegated group");
     }
-    // The build directory need not be open to others.
+    // The build directory may not be accessible to others.
     let program = std::env::temp_dir().join(unique("cgroup-user-test"));
     fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
     fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
@@ -100,7 +100,7 @@ fn user_is_refused_before_and_works_after_delegation() {
         "may be repeated"
     );
     assert_eq!((unlimited.memory_bytes, unlimited.pids_max, unlimited.cpu_quota_us), (None, None, None));
-    // Down, up, and off again: memory and its sum with swap have to be written in the right order.
+    // Lower, raise, and off again: memory and its sum with swap must be written in the right order.
     for (memory, pids, cpu) in [(1 << 30, 500, 50_000), (256 << 20, 100, 20_000), (2 << 30, 1000, 150_000)] {
         let limits = DelegatedLimits {
             memory_bytes: Some(Bound::At(memory)),
@@ -115,7 +115,7 @@ fn user_is_refused_before_and_works_after_delegation() {
         assert_eq!(
             delegate(&host_view(), UID, UID, &DelegatedLimits::default()).unwrap(),
             limited,
-            "they stay"
+            "they are kept"
         );
     }
     let io = host.layout.io.iter().filter(|io| io.version == Version::V1).count();

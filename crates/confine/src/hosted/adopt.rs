@@ -1,4 +1,4 @@
-//! Takes an interpreter from a template instead of starting one.
+//! Adopts an interpreter forked by a template instead of starting one.
 
 use super::landlock_rules::LandlockRules;
 use super::program::{
@@ -16,47 +16,47 @@ use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-/// The namespaces of the cell that this process is the first of, to hand to a template.
+/// The namespaces of this process's sandbox, to be sent to a template.
 #[derive(Debug)]
 pub struct CellNamespaces {
     descriptors: [OwnedFd; NAMESPACES],
 }
 
 impl CellNamespaces {
-    /// Opens those of this process, by its `/proc`.
+    /// Opens this process's namespaces through its `/proc`.
     ///
     /// # Errors
-    /// open(2): without `/proc`.
+    /// From open(2): without `/proc`.
     pub fn of_this_process() -> Result<Self, Refused> {
         let open = |name| {
             let path = format!("/proc/self/ns/{name}");
             rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
                 .map_err(Refused::at("open the sandbox's namespaces"))
         };
-        // That of pids first: it is entered before the fork.
+        // The pid namespace first: it is entered before the fork.
         let descriptors =
             [open("pid")?, open("mnt")?, open("net")?, open("ipc")?, open("uts")?, open("cgroup")?];
         Ok(Self { descriptors })
     }
 }
 
-/// The control groups of a cell, for whoever has to get into them.
+/// The cgroups of a sandbox, for processes that must join them.
 #[derive(Debug)]
 pub struct CellGroups {
-    /// A file to join each of them; that of the v2 group first, where there is one.
+    /// A file to join each of them; that of the v2 cgroup first, if there is one.
     pub joins: Vec<OwnedFd>,
-    /// The v2 group itself, where there is one: a process can be born into it.
+    /// The v2 cgroup itself, if there is one: a process can be created in it.
     pub unified: Option<OwnedFd>,
 }
 
 impl CellGroups {
-    /// Moves this process into all of them, but the v2 group where it was born there.
+    /// Moves this process into all of them, except the v2 cgroup if it was created there.
     ///
     /// # Errors
     /// write(2) to one of the files.
     pub fn join(&self, was_born_inside: bool) -> io::Result<()> {
         for join in self.joins.iter().skip(usize::from(was_born_inside)) {
-            // cgroups(7): zero is the writer itself.
+            // cgroups(7): zero stands for the writing process.
             rustix::io::write(join, b"0")?;
         }
         Ok(())
@@ -66,26 +66,26 @@ impl CellGroups {
 /// Why no interpreter was adopted.
 #[derive(Debug, thiserror::Error)]
 pub enum AdoptError {
-    /// The template is gone, busy or out of processes. The interpreter can be started instead: none will come.
+    /// The template is gone, busy or out of processes. An interpreter can be started instead: none will be forked.
     #[error("the template gave no interpreter: {step}")]
     NoTemplate {
-        /// What was being done.
+        /// The step, in the infinitive.
         step: &'static str,
-        /// The kernel's answer, or what was seen instead of one.
+        /// The kernel's error, or what happened instead of one.
         #[source]
         source: io::Error,
     },
-    /// The template has the request and does not answer. It may still fork at any time, so no other interpreter may
-    /// use what this one was to get: the cell must end.
+    /// The template has the request and does not reply. It may still fork at any time, so no other interpreter may use
+    /// this one's resources: the sandbox must end.
     #[error("the template does not answer")]
     Stuck,
-    /// A wall could not be raised.
+    /// A protection could not be applied.
     #[error(transparent)]
     Refused(#[from] Refused),
 }
 
-/// Has a template fork its interpreter into this cell, behind every wall that `spec` says. What a template does not
-/// need of `spec` - executable, arguments, environment, directory - it has already.
+/// Has a template fork its interpreter into this sandbox, with every protection in `spec`. The template already has
+/// those parts of `spec` that it does not need: executable, arguments, environment, directory.
 ///
 /// The fork becomes a child of this process, which must be the first of its pid namespace.
 ///
@@ -137,7 +137,7 @@ pub fn adopt(
         return Err(AdoptError::Stuck);
     }
     if read_fully(&report_reader, &mut report) < report.len() {
-        // Dead before it reported: whatever was forked did not come far enough to run anything.
+        // It died before it reported: the fork did not get far enough to run anything.
         return Err(none("read the report")(io::ErrorKind::UnexpectedEof.into()));
     }
     let [first, number @ ..] = report;
@@ -171,8 +171,8 @@ fn send(
         }
         match sendmsg(template, &[IoSlice::new(&bytes)], &mut ancillary, flags) {
             Ok(_) => return Ok(()),
-            // All agents share the room of one socket. Full, it says that many cells are made at once and the template
-            // is behind; it takes a request in a millisecond.
+            // All agents share the buffer of one socket. A full buffer means that many sandboxes are being created and
+            // the template is behind; it takes a millisecond per request.
             Err(Errno::AGAIN) => {}
             Err(errno) => return Err(errno.into()),
         }
@@ -182,7 +182,8 @@ fn send(
     }
 }
 
-/// Waits until the template serves requests. It says so by a packet that nobody ever takes: whoever looks finds it.
+/// Waits until the template serves requests. It signals that by a packet that is never received, so every agent finds
+/// it.
 fn is_ready(template: BorrowedFd<'_>, deadline: Instant) -> io::Result<bool> {
     match wait_for(template, PollFlags::IN, deadline)? {
         Some(events) if events.contains(PollFlags::HUP) => Err(io::ErrorKind::BrokenPipe.into()),
@@ -190,7 +191,7 @@ fn is_ready(template: BorrowedFd<'_>, deadline: Instant) -> io::Result<bool> {
     }
 }
 
-/// Waits for one of `events`, or until the other end is gone; `None` when the time is over.
+/// Waits for one of `events`, or until the other end is gone; `None` after the deadline.
 fn wait_for(
     descriptor: BorrowedFd<'_>,
     events: PollFlags,
@@ -230,7 +231,7 @@ mod tests {
         while send(agents.as_fd(), &words, &[agents.as_fd()], soon()).is_ok() {
             sent += 1;
         }
-        assert!(sent > 0, "there was room at first");
+        assert!(sent > 0, "the buffer was not full at first");
         std::thread::scope(|scope| {
             let late = scope.spawn(|| {
                 let deadline = Instant::now() + Duration::from_secs(60);

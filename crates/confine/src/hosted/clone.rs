@@ -1,7 +1,7 @@
 //! New processes, with or without new namespaces.
 //!
-//! A child made here runs our own code for a while, so it must not inherit a lock that another thread held:
-//! only a process that proved to be single-threaded may clone.
+//! A child created here runs our own code for a while, so it must not inherit a lock held by another thread: only a
+//! process proven to be single-threaded may clone.
 
 #![allow(unsafe_code, reason = "clone(2) and signal dispositions have no safe wrapper")]
 
@@ -12,15 +12,15 @@ use std::io;
 use std::marker::PhantomData;
 use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd};
 
-/// Which namespaces a clone gets of its own.
+/// The namespaces that a clone does not share with its parent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Namespaces {
     /// None: an ordinary fork.
     Shared,
-    /// Mount, pid, ipc and uts. The cgroup namespace comes later, when the child is in its cgroup; the user
-    /// namespace, where there is one, belongs to the launcher.
+    /// Mount, pid, ipc and uts. The cgroup namespace comes later, when the child is in its cgroup; the user namespace,
+    /// if any, belongs to the launcher.
     Cell {
-        /// A network namespace too; else the child has the one that this process is in.
+        /// Also a network namespace; otherwise the child shares this process's.
         network: bool,
     },
 }
@@ -37,7 +37,7 @@ impl Namespaces {
     }
 }
 
-/// Proof that this process has one thread. It cannot be sent to another thread, and nothing in the agent makes
+/// Proof that this process has one thread. It cannot be sent to another thread, and nothing in the agent creates
 /// threads.
 #[derive(Debug)]
 pub struct SingleThreaded(PhantomData<*const ()>);
@@ -46,7 +46,7 @@ impl SingleThreaded {
     /// Counts the threads of this process.
     ///
     /// # Errors
-    /// When there are others, or `/proc` cannot be read.
+    /// When there is more than one, or `/proc` cannot be read.
     pub fn prove() -> Result<Self, Refused> {
         let step = "prove to be single-threaded";
         let threads = std::fs::read_dir("/proc/self/task").map_err(Refused::at(step))?.count();
@@ -56,12 +56,12 @@ impl SingleThreaded {
         Ok(Self(PhantomData))
     }
 
-    /// Makes a child that is in a v2 control group from its first moment (clone3(2), CLONE_INTO_CGROUP, Linux 5.7): to
-    /// move a process into a group waits for an RCU grace period, 13 ms on a quiet host. Returns in both processes.
+    /// Creates a child directly in a v2 cgroup (clone3(2), CLONE_INTO_CGROUP, Linux 5.7): moving a process into a
+    /// cgroup waits for an RCU grace period, 13 ms on a quiet host. Returns in both processes.
     ///
     /// # Errors
-    /// clone3(2): as [`Self::clone`]; ENOSYS or EPERM where a container's filter of system calls has no clone3, EACCES
-    /// without the right to write to the group. No child was made then.
+    /// From clone3(2): as [`Self::clone`]; ENOSYS or EPERM where a container's seccomp filter blocks clone3, EACCES
+    /// without write permission on the cgroup. No child was created then.
     pub fn clone_into(&self, namespaces: Namespaces, group: BorrowedFd<'_>) -> io::Result<Cloned> {
         let mut pidfd: libc::c_int = -1;
         let flags = u64::try_from(namespaces.flags() | libc::CLONE_PIDFD)
@@ -74,10 +74,10 @@ impl SingleThreaded {
         cloned(pid, pidfd)
     }
 
-    /// Makes a child. Returns in both processes.
+    /// Creates a child. Returns in both processes.
     ///
     /// # Errors
-    /// clone(2): EPERM without the right to make namespaces, ENOSPC at the limit of nested ones, EAGAIN at a
+    /// From clone(2): EPERM without the privilege to create namespaces, ENOSPC at the limit of nested ones, EAGAIN at a
     /// process limit.
     pub fn clone(&self, namespaces: Namespaces) -> io::Result<Cloned> {
         let mut pidfd: libc::c_int = -1;
@@ -92,7 +92,7 @@ impl SingleThreaded {
     }
 }
 
-/// What clone(2) or clone3(2) with CLONE_PIDFD returned.
+/// The result of clone(2) or clone3(2) with CLONE_PIDFD.
 fn cloned(pid: libc::c_long, pidfd: libc::c_int) -> io::Result<Cloned> {
     match pid {
         -1 => Err(io::Error::last_os_error()),
@@ -115,15 +115,15 @@ pub enum Cloned {
     Child,
     /// In the old one.
     Parent {
-        /// The child, as this process's pid namespace counts it.
+        /// The child's pid in this process's pid namespace.
         pid: Pid,
-        /// The child, by a descriptor that no later process can take over; `None` where the kernel has no such
-        /// descriptors (gVisor).
+        /// The child's pidfd, which no later process can take over; `None` where the kernel has no pidfds (gVisor).
         pidfd: Option<OwnedFd>,
     },
 }
 
-/// Asks for SIGKILL when the parent dies. The parent must be single-threaded: the kernel means its thread.
+/// Requests SIGKILL when the parent dies. The parent must be single-threaded: the kernel watches the thread that
+/// forked.
 ///
 /// # Errors
 /// prctl(2); none in practice.
@@ -137,7 +137,7 @@ pub fn unreaped_children() {
     set_child_signal(libc::SIG_IGN);
 }
 
-/// Undoes [`unreaped_children`], in a child that waits for children of its own.
+/// Undoes [`unreaped_children`], in a child that waits for its own children.
 pub fn reset_child_signal() {
     set_child_signal(libc::SIG_DFL);
 }

@@ -1,8 +1,8 @@
 //! Copies the runtime's tree into a file system in memory.
 //!
-//! Files, directories and links, with their modes and times: CPython compares the time of a source with the one that its
-//! compiled file remembers. Devices, sockets and pipes are left out, and so are set-user-id bits and extended attributes:
-//! a runtime has no use for any of them.
+//! Files, directories and links, with their modes and times: CPython compares a source's time with the one recorded in
+//! its compiled file. Devices, sockets and pipes are left out, and so are set-user-id bits and extended attributes: a
+//! runtime needs none of them.
 
 use super::refused::Refused;
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, RawMode, Timespec, Timestamps};
@@ -10,18 +10,18 @@ use rustix::io::Errno;
 use std::ffi::CStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-/// The step, by its name.
+/// The name of this step.
 pub(super) const COPY_RUNTIME: &str = "copy the runtime into memory";
 
-/// Directories inside of each other: a runtime has ten.
+/// Most nested directories: a runtime has ten.
 const DEPTH_MAX: usize = 64;
-/// Permission bits that are kept.
+/// Permission bits that are copied.
 const PERMISSIONS: RawMode = 0o777;
 
-/// Copies what lies in `from` into the empty directory `to`. The bytes of all files.
+/// Copies the contents of `from` into the empty directory `to`. Returns the bytes of all files.
 ///
 /// # Errors
-/// The first entry that could not be copied: ENOSPC where the file system in memory is full.
+/// The first entry that could not be copied: ENOSPC when the file system in memory is full.
 pub(crate) fn copy_tree(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> Result<u64, Refused> {
     copy_directory(from, to, 0).map_err(Refused::at(COPY_RUNTIME))
 }
@@ -72,10 +72,10 @@ fn copy_directory(from: BorrowedFd<'_>, to: BorrowedFd<'_>, depth: usize) -> rus
 }
 
 fn copy_bytes(source: &OwnedFd, copy: &OwnedFd) -> rustix::io::Result<u64> {
-    /// sendfile(2) takes no more at once.
+    /// The most that one sendfile(2) transfers.
     const PIECE: usize = 0x7FFF_F000;
     let mut bytes = 0;
-    // The size first: a tmpfs takes huge pages only within it (tmpfs(5), huge=within_size).
+    // Set the size first: a tmpfs uses huge pages only within it (tmpfs(5), huge=within_size).
     rustix::fs::ftruncate(copy, u64::try_from(rustix::fs::fstat(source)?.st_size).unwrap_or(0))?;
     loop {
         match rustix::fs::sendfile(copy, source, None, PIECE) {

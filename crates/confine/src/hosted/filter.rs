@@ -1,10 +1,11 @@
-//! The filter of a process of ours.
+//! The seccomp filter of one of our own processes.
 
 use super::refused::Refused;
 use crate::install::install;
 use seccomp::Insn;
 
-/// Puts a filter on this process of one thread, for good, and on all that it starts. Wants no_new_privs, or CAP_SYS_ADMIN.
+/// Installs a filter on this single-threaded process, irrevocably, and on everything it starts. Needs no_new_privs or
+/// CAP_SYS_ADMIN.
 ///
 /// # Errors
 /// seccomp(2).

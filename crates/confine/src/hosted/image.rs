@@ -1,4 +1,4 @@
-//! An executable, or a shared object, that is carried inside another one: run from memory, with nothing inherited.
+//! An executable, or a shared object, embedded in another one: run from memory, inheriting nothing.
 
 #![allow(unsafe_code, reason = "Command::pre_exec runs between fork and exec")]
 
@@ -19,21 +19,21 @@ pub struct Image {
 /// A process that runs an [`Image`].
 #[derive(Debug)]
 pub struct SpawnedImage {
-    /// It. Its standard input and output are the null device, its standard error is a pipe to us.
+    /// The process. Its standard input and output are the null device, its standard error is a pipe to us.
     pub child: Child,
 }
 
-/// The number of the one descriptor that an image's process inherits besides standard error.
+/// The number of the only descriptor that an image's process inherits besides standard error.
 pub const CONTROL_DESCRIPTOR: i32 = 3;
 
 impl Image {
-    /// Copies `bytes` into memory that nobody can change any more (memfd_create(2), sealed).
+    /// Copies `bytes` into sealed memory, which cannot be changed any more (memfd_create(2)).
     ///
     /// # Errors
     /// memfd_create(2); EACCES where `vm.memfd_noexec` forbids executables in memory.
     pub fn new(name: &str, bytes: &[u8]) -> Result<Self, Refused> {
         let step = "keep the agent's image in memory";
-        // EXEC asks for it explicitly since Linux 6.3; older kernels do not know the flag and always allow it.
+        // EXEC requests it explicitly since Linux 6.3; older kernels do not know the flag and always allow it.
         let sealing = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
         let memory = rustix::fs::memfd_create(name, sealing | MemfdFlags::EXEC)
             .or_else(|_| rustix::fs::memfd_create(name, sealing))
@@ -74,8 +74,8 @@ impl Image {
                 } else {
                     become_control(source)?;
                 }
-                // What the service itself was started with (a supervisor's pipe, a shell's redirection) may lack
-                // close-on-exec. Marked, not closed: one of them is how `Command` hears that exec failed.
+                // Descriptors that the service itself inherited (a supervisor's pipe, a shell's redirection) may lack
+                // close-on-exec. Marked, not closed: one of them tells `Command` that exec failed.
                 close_on_exec_from(CONTROL_DESCRIPTOR + 1)
             })
         };
@@ -99,7 +99,7 @@ fn become_control(source: i32) -> io::Result<()> {
     Ok(())
 }
 
-/// Marks every descriptor from `first` on; async-signal-safe.
+/// Marks every descriptor from `first` on close-on-exec; async-signal-safe.
 fn close_on_exec_from(first: i32) -> io::Result<()> {
     // SAFETY: close_range(2) reads no memory, and with this flag it closes nothing before exec.
     let result = unsafe { libc::syscall(libc::SYS_close_range, first, i32::MAX, libc::CLOSE_RANGE_CLOEXEC) };
@@ -109,7 +109,7 @@ fn close_on_exec_from(first: i32) -> io::Result<()> {
 /// Takes over the control descriptor in a process that [`Image::spawn`] started.
 ///
 /// # Errors
-/// EBADF when the process was started otherwise.
+/// EBADF when the process was started in another way.
 pub fn control_descriptor() -> io::Result<OwnedFd> {
     // SAFETY: fcntl(2) F_GETFD reads no memory and only asks whether the number is open.
     if unsafe { libc::fcntl(CONTROL_DESCRIPTOR, libc::F_GETFD) } < 0 {

@@ -1,7 +1,7 @@
-//! Landlock: a second wall around the file system, signals and abstract sockets that needs no right to build.
+//! Landlock: a second layer of protection for the file system, signals and abstract sockets that needs no privileges.
 //!
-//! Sockets with a path can be made below `/tmp`. Connecting to one is no access right of the landlock that is asked for
-//! here, so what keeps a program from a socket of the host is that no mount of its sandbox holds one.
+//! Sockets with a path can be created below `/tmp`. Connecting to one is not covered by the access rights used here: a
+//! program cannot reach a socket of the host because no mount of its sandbox holds one.
 
 use super::refused::Refused;
 use landlock::{
@@ -12,28 +12,28 @@ use rustix::fs::{Mode, OFlags};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-/// The newest rules that are asked for; an older kernel gives as many of them as it has.
+/// The newest version requested; an older kernel enforces what it supports.
 const WANTED: ABI = ABI::V6;
 
-/// A rule set, ready to be put on a process.
+/// A rule set, ready to be enforced on a process.
 #[derive(Debug)]
 pub struct LandlockRules {
-    /// `None` where the kernel has no landlock.
+    /// `None` if the kernel has no Landlock.
     ruleset: Option<OwnedFd>,
 }
 
 impl LandlockRules {
-    /// Reading and executing below `/`, everything but devices below `/tmp`, neither devices nor sockets below
-    /// `/dev/shm`, writing to devices; no TCP; no signal and no abstract socket beyond the domain. Call it inside the
-    /// cell: rules name directories.
+    /// Reading and executing below `/`, everything except devices below `/tmp`, neither devices nor sockets below
+    /// `/dev/shm`, writing to devices; no TCP; no signals and no abstract sockets beyond the domain. Call it inside the
+    /// sandbox: rules name directories.
     ///
     /// # Errors
-    /// Only what should not happen: a kernel without landlock gives empty rules instead.
+    /// None expected: a kernel without Landlock gives empty rules instead.
     pub fn for_program() -> Result<Self, Refused> {
         let read = AccessFs::from_read(WANTED);
         let tmp = AccessFs::from_all(WANTED) & !(AccessFs::MakeChar | AccessFs::MakeBlock);
         let device = AccessFs::WriteFile | AccessFs::ReadFile | AccessFs::IoctlDev;
-        // Shared memory and semaphores: a link to /tmp in a cell, a file system of its own in a container.
+        // Shared memory and semaphores: a link to /tmp in a native sandbox, a separate file system in a container.
         let memory = tmp & !BitFlags::from(AccessFs::MakeSock);
         let shared = std::path::Path::new("/dev/shm").exists().then_some(("/dev/shm", memory));
         let paths = [("/", read), ("/tmp", tmp), ("/dev", device)].into_iter().chain(shared);
@@ -45,13 +45,13 @@ impl LandlockRules {
         Self::build(paths.map(open).collect::<Result<Vec<_>, Refused>>()?)
     }
 
-    /// No mount and no unmount, which landlock forbids whoever it confines (landlock(7)); no trace and no signal
-    /// beyond the domain; every file below the stage's root as before. Forks inherit it, so it must not be in the way of
-    /// [`LandlockRules::for_program`]: rules are looked for upwards through mounts, and the roots of all cells are mounted
-    /// on the stage.
+    /// No mount and no unmount, which Landlock denies to every process it restricts (landlock(7)); no ptrace and no
+    /// signals beyond the domain; every file below the stage's root as before. Forks inherit it, so it must not
+    /// conflict with [`LandlockRules::for_program`]: rules are searched for upwards through mounts, and the roots of
+    /// all sandboxes are mounted on the stage.
     ///
     /// # Errors
-    /// As [`LandlockRules::for_program`].
+    /// See [`LandlockRules::for_program`].
     pub fn for_template(stage: OwnedFd) -> Result<Self, Refused> {
         Self::build([(stage, AccessFs::from_all(WANTED))])
     }
@@ -71,17 +71,17 @@ impl LandlockRules {
         Ok(Self { ruleset: ruleset.into() })
     }
 
-    /// The rules, where the kernel took them.
+    /// The rules, if the kernel accepted them.
     pub(crate) fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         self.ruleset.as_ref().map(AsFd::as_fd)
     }
 }
 
 fn refused(error: &dyn std::fmt::Display) -> Refused {
-    Refused::at("make the landlock rules")(io::Error::other(error.to_string()))
+    Refused::at("make the Landlock rules")(io::Error::other(error.to_string()))
 }
 
-/// The kernel's landlock version, 0 where it has none (landlock_create_ruleset(2)).
+/// The kernel's Landlock version, 0 if it has none (landlock_create_ruleset(2)).
 #[must_use]
 #[allow(unsafe_code, reason = "landlock_create_ruleset(2) has no wrapper that only asks")]
 pub fn landlock_abi() -> u32 {

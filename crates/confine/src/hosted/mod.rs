@@ -1,4 +1,4 @@
-//! What needs the standard library: it runs in processes of ours, never in an interpreter.
+//! Everything that needs the standard library: it runs in our own processes, never in an interpreter.
 
 mod adopt;
 mod clone;

@@ -1,13 +1,13 @@
 //! The file system that a program sees.
 //!
-//! The launcher's stage (`stage`) has the parts. Each cell puts them together for itself: an overlay file system over
-//! `base` and `runtime`, so that every inode in sight is the cell's own; `/proc` of its pid namespace; an empty, bounded
-//! `/tmp`. An overlay without an upper directory cannot be written to, syncs nothing to the file systems below it, and
-//! takes with it at its end the names that were looked up in vain.
+//! The launcher's stage (`stage`) has the parts. Each sandbox combines them for itself: an overlay file system over
+//! `base` and `runtime`, so that every visible inode is the sandbox's own; `/proc` of its pid namespace; an empty,
+//! bounded `/tmp`. An overlay without an upper directory is not writable, syncs nothing to the file systems below it,
+//! and when unmounted takes with it the names whose lookup failed.
 //!
-//! A cell's root is `/cell` of the stage, by chroot(2): a program has neither the right nor the call to leave it, and above
-//! it is the empty stage. It is no pivot_root(2) because landlock looks for rules upwards through mounts: a template's
-//! rule on the stage's root holds in every cell that it forks into (`landlock_rules`).
+//! A sandbox's root is `/cell` of the stage, by chroot(2): a program has neither the capability nor the system call to
+//! leave it, and above it is only the empty stage. It is not pivot_root(2) because Landlock searches for rules upwards
+//! through mounts: a template's rule on the stage's root holds in every sandbox that it forks into (`landlock_rules`).
 
 #![allow(unsafe_code, reason = "mount_setattr(2) has no safe wrapper")]
 
@@ -19,7 +19,7 @@ use std::ffi::CStr;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
-/// What a cell mounts for itself.
+/// The mounts of one sandbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CellMounts {
     /// Size of `/tmp` in bytes.
@@ -30,28 +30,28 @@ pub struct CellMounts {
     pub uid: u32,
     /// Group of `/tmp`.
     pub gid: u32,
-    /// What becomes of `/proc`.
+    /// How `/proc` is mounted.
     pub proc: Proc,
-    /// Code may be loaded from `/tmp`: for a template, never for a cell.
+    /// Code may be loaded from `/tmp`: for a template, never for a sandbox.
     pub executable: bool,
 }
 
-/// What becomes of `/proc`.
+/// How `/proc` is mounted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Proc {
-    /// There is none yet.
+    /// There is none yet: mount a new one.
     New,
-    /// The host's is on the stage ([`CellRoot::keep_proc`](crate::CellRoot::keep_proc)); a new one takes its place.
+    /// The host's is on the stage ([`CellRoot::keep_proc`](crate::CellRoot::keep_proc)): replace it with a new one.
     Replaced,
 }
 
-/// Puts the root of one cell, or of a template, together and moves into it. Call it on the stage, in a mount namespace of
-/// its own, with `own_devices` as the stage has them.
+/// Assembles the root of one sandbox, or of a template, and moves into it. Call it on the stage, in a separate mount
+/// namespace, with `own_devices` from the stage.
 ///
 /// # Errors
 /// The step that the kernel refused.
 pub fn mount_cell(mounts: &CellMounts, own_devices: bool) -> Result<(), Refused> {
-    // Device nodes work on the overlay itself until its `/dev` has a mount of its own.
+    // Device nodes work on the overlay itself until its `/dev` has its own mount.
     let read_only = MountAttrFlags::MOUNT_ATTR_RDONLY | MountAttrFlags::MOUNT_ATTR_NOSUID;
     let root = filesystem(c"overlay", &[(c"lowerdir", c"/base:/runtime")], read_only)
         .map_err(Refused::at("make the sandbox's own view of the runtime"))?;
@@ -97,8 +97,8 @@ fn empty_tmp(mounts: &CellMounts) -> Result<OwnedFd, Refused> {
     filesystem(c"tmpfs", &options, attributes).map_err(Refused::at(step))
 }
 
-/// Hides `/proc/1` from everybody in this mount namespace. For a kernel that shows a first process's descriptors and
-/// environment to processes of other users (gVisor). Needs CAP_SYS_ADMIN.
+/// Hides `/proc/1` from all processes in this mount namespace. For a kernel that shows a first process's descriptors
+/// and environment to processes of other users (gVisor). Needs CAP_SYS_ADMIN.
 ///
 /// # Errors
 /// mount(2).
@@ -109,8 +109,8 @@ pub fn cover_first_process() -> Result<(), Refused> {
         .map_err(Refused::at("cover the first process"))
 }
 
-/// A `/proc` that is mounted nowhere yet.
-/// `subset=pid` leaves only the process directories: no kcore, keys, sys, meminfo or other windows to the host.
+/// A `/proc` that is not attached to a mount point yet. `subset=pid` leaves only the process directories: no kcore,
+/// keys, sys, meminfo or other information about the host.
 pub(crate) fn unattached_proc() -> rustix::io::Result<OwnedFd> {
     filesystem(c"proc", &[(c"subset", c"pid"), (c"hidepid", c"invisible")], harmless() | no_exec())
 }
@@ -138,7 +138,7 @@ pub(crate) fn open_directory(
     rustix::fs::openat(at, path, OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::RDONLY, Mode::empty())
 }
 
-/// Makes a new file system that is mounted nowhere yet.
+/// Creates a new file system that is not attached to a mount point yet.
 pub(crate) fn filesystem(
     kind: &CStr,
     options: &[(&CStr, &CStr)],
@@ -156,8 +156,8 @@ pub(crate) fn attach(mount: &OwnedFd, at: BorrowedFd<'_>, name: &str) -> rustix:
     rustix::mount::move_mount(mount.as_fd(), "", at, name, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
 }
 
-/// Adds attributes to one mount. Unlike a remount it takes none away, which a user namespace would refuse for
-/// the locked ones.
+/// Adds attributes to one mount. Unlike a remount it removes none, which would be refused in a user namespace for
+/// locked ones.
 pub(crate) fn set_attributes(mount: BorrowedFd<'_>, attributes: MountAttrFlags) -> io::Result<()> {
     let change = libc::mount_attr {
         attr_set: u64::from(attributes.bits()),

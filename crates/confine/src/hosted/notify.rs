@@ -1,21 +1,21 @@
-//! The seccomp filter at work: hearing of refused calls.
+//! Notifications of blocked system calls by the seccomp filter.
 //!
-//! A refused call is not simply answered with EPERM by the filter: the kernel hands it to the agent
-//! (SECCOMP_RET_USER_NOTIF, seccomp_unotify(2)), which notes its name and answers EPERM itself. So a verdict can
-//! name the call, and the program cannot tell the difference.
+//! The filter does not simply fail a blocked call with EPERM: the kernel notifies the agent (SECCOMP_RET_USER_NOTIF,
+//! seccomp_unotify(2)), which records the call's name and replies EPERM itself. So a verdict can name the call, and the
+//! program cannot tell the difference.
 
 #![allow(unsafe_code, reason = "seccomp(2) and its ioctls have no safe wrapper")]
 
 use seccomp::{Arch, syscall_name};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
-/// The agent's end: refused calls come in here.
+/// The agent's end, which receives the notifications.
 #[derive(Debug)]
 pub struct Listener {
     descriptor: OwnedFd,
 }
 
-/// One refused call, waiting for its answer.
+/// One system call that waits for a reply.
 #[derive(Debug, Clone, Copy)]
 pub struct Notification {
     id: u64,
@@ -23,7 +23,7 @@ pub struct Notification {
     pub number: u32,
     /// Its first argument.
     first: u64,
-    /// The lower half of its second one.
+    /// The lower half of its second argument.
     second: u32,
 }
 
@@ -32,7 +32,7 @@ const F_SETLK: u32 = 6;
 const F_SETLKW: u32 = 7;
 
 impl Notification {
-    /// The call's name; a number that has none is shown as such.
+    /// The call's name, or its number if it has none.
     #[must_use]
     pub fn name(&self) -> String {
         syscall_name(Arch::native(), self.number)
@@ -47,17 +47,17 @@ impl Notification {
             && matches!(self.second, F_SETLK | F_SETLKW)
     }
 
-    /// The process that the call would kill, as kill(2) names it, where the call is one that the policy lets run after
-    /// it was told: all of those send SIGKILL.
+    /// The process that the call would kill, in the form of kill(2), if the call is one that the policy allows after a
+    /// notification: all of those send SIGKILL.
     #[must_use]
     pub fn kills(&self) -> Option<i32> {
         const TOLD: [&str; 3] = ["kill", "tkill", "tgkill"];
-        // Whom a descriptor means is not seen: as if all were meant.
+        // The target of a descriptor is not visible: treated as if all processes were meant.
         if syscall_name(Arch::native(), self.number) == Some("pidfd_send_signal") {
             return Some(0);
         }
         let is_told = syscall_name(Arch::native(), self.number).is_some_and(|name| TOLD.contains(&name));
-        // The kernel takes the low half for a pid_t.
+        // The kernel uses the lower half as a pid_t.
         let [a, b, c, d, ..] = self.first.to_le_bytes();
         is_told.then_some(i32::from_le_bytes([a, b, c, d]))
     }
@@ -74,15 +74,15 @@ impl Listener {
         listener
     }
 
-    /// Has the kernel run whoever is woken by a call or its answer at once and on the same processor (Linux 6.6): a call
-    /// that is asked about then takes a few microseconds. An older kernel does without.
+    /// Has the kernel run the process woken by a call or its reply immediately and on the same processor (Linux 6.6): a
+    /// notification then takes a few microseconds. Older kernels do without.
     fn answer_on_the_same_processor(&self) {
         const SYNC_WAKE_UP: libc::c_ulong = 1;
         // SAFETY: the request takes its flags as a number and touches no memory.
         unsafe { libc::ioctl(self.descriptor.as_raw_fd(), SECCOMP_IOCTL_NOTIF_SET_FLAGS as _, SYNC_WAKE_UP) };
     }
 
-    /// Takes one refused call. Call it when the descriptor is readable; `None` when its process is gone.
+    /// Receives one notification. Call it when the descriptor is readable; `None` if the process is gone.
     #[must_use]
     pub fn receive(&self) -> Option<Notification> {
         // SAFETY: plain integers, for which zero is valid; the kernel demands a zeroed struct.
@@ -99,18 +99,18 @@ impl Listener {
         Some(Notification { id, number: number.unwrap_or(u32::MAX), first, second })
     }
 
-    /// Answers a refused call with EPERM. A process that died meanwhile needs no answer.
+    /// Replies EPERM to a blocked call. A process that died meanwhile needs no reply.
     pub fn refuse(&self, notification: Notification) {
         self.answer(notification, -libc::EPERM, 0);
     }
 
-    /// Answers a call that asks for a lock with ENOLCK: there are too many.
+    /// Replies ENOLCK to a call that requests a lock: there are too many.
     pub fn refuse_lock(&self, notification: Notification) {
         self.answer(notification, -libc::ENOLCK, 0);
     }
 
-    /// Lets a call run that was told or asked about (Linux 5.5; an older kernel refuses it). What was judged of it is in
-    /// registers, which nobody can change meanwhile. False where it does not run: a signal or a kill came first, mostly.
+    /// Lets the call of a notification run (Linux 5.5; older kernels refuse it). The decision is based on registers,
+    /// which cannot change meanwhile. False if the call does not run, mostly because a signal or a kill came first.
     pub fn let_run(&self, notification: Notification) -> bool {
         const CONTINUE: u32 = 1;
         let runs = self.answer(notification, 0, CONTINUE);
@@ -120,7 +120,7 @@ impl Listener {
         runs
     }
 
-    /// False where the kernel does not take the answer.
+    /// False if the kernel does not accept the reply.
     fn answer(&self, notification: Notification, error: i32, flags: u32) -> bool {
         let mut answer = libc::seccomp_notif_resp { id: notification.id, val: 0, error, flags };
         // SAFETY: the request number encodes the size of struct seccomp_notif_resp, which `answer` is.
@@ -137,7 +137,7 @@ impl AsFd for Listener {
     }
 }
 
-/// Whether the kernel can hand refused calls to us (seccomp(2), SECCOMP_GET_ACTION_AVAIL; Linux 5.0).
+/// Whether the kernel can notify us of blocked calls (seccomp(2), SECCOMP_GET_ACTION_AVAIL; Linux 5.0).
 #[must_use]
 pub fn probe_user_notification() -> bool {
     let action: u32 = libc::SECCOMP_RET_USER_NOTIF;

@@ -1,8 +1,8 @@
-//! Starting a process behind every wall.
+//! Starts an isolated process.
 //!
-//! [`ProgramSpec`] says what is wanted; [`spawn`] forks and lets the child apply the ordered [`Step`]s that this
-//! needs, one by one (`child`). A step that fails goes back through a pipe as its number and the
-//! errno, so the parent can name it. [`crate::adopt()`] has the same done by a template.
+//! [`ProgramSpec`] describes it; [`spawn`] forks and lets the child apply, in order, the [`Step`]s that it needs
+//! (`child`). A failing step reports its number and the errno through a pipe, so the parent can name it.
+//! [`crate::adopt()`] has a template do the same.
 
 use super::clone::{Cloned, Namespaces, SingleThreaded};
 use super::landlock_rules::LandlockRules;
@@ -17,10 +17,10 @@ use std::ffi::CString;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-/// A first process, described completely before the fork.
+/// A program's first process, described completely before the fork.
 #[derive(Debug)]
 pub struct ProgramSpec<'a> {
-    /// Executable, absolute path inside the cell.
+    /// Absolute path of the executable inside the sandbox.
     pub executable: CString,
     /// Arguments, the program's name first.
     pub arguments: Vec<CString>,
@@ -32,17 +32,17 @@ pub struct ProgramSpec<'a> {
     pub descriptors: Vec<BorrowedFd<'a>>,
     /// The user and group to become. `None` where the namespace has only one id.
     pub user: Option<(u32, u32)>,
-    /// Resource limits: `(what, soft = hard)`; where this process may have less, that.
+    /// Resource limits: `(resource, soft = hard)`; capped at this process's own.
     pub limits: Vec<(Resource, u64)>,
     /// CPUs to run on; `None` for all.
     pub cpus: Option<CpuSet>,
-    /// Capabilities that stay, over exec as well; none for a program.
+    /// Capabilities that are kept, also across exec; none for a program.
     pub kept: CapabilitySet,
-    /// Landlock rules; `None` where something else stands in for them.
+    /// Landlock rules; `None` where something else replaces them.
     pub landlock: Option<&'a LandlockRules>,
-    /// The filter; `None` where something else stands in for it.
+    /// The filter; `None` where something else replaces it.
     pub seccomp: Option<&'a [Insn]>,
-    /// Hear of refused calls; the filter must have been compiled for it.
+    /// Be notified of blocked system calls; the filter must have been compiled for it.
     pub notify: bool,
     /// For tests: this step fails with EIO.
     pub fail_at: Option<Step>,
@@ -53,13 +53,13 @@ pub struct ProgramSpec<'a> {
 pub struct Spawned {
     /// Its first process.
     pub pid: Pid,
-    /// The same, safe against reuse of the number; `None` where the kernel has no such descriptors (gVisor).
+    /// The same process, safe against pid reuse; `None` where the kernel has no pidfds (gVisor).
     pub pidfd: Option<OwnedFd>,
-    /// Where refused calls are heard.
+    /// Receives notifications of blocked system calls.
     pub listener: Option<Listener>,
 }
 
-/// The pipe for a step that failed: our end, the child's.
+/// The pipe that reports a failed step: our end, the child's.
 pub(crate) fn report_pipe() -> Result<(OwnedFd, OwnedFd), Refused> {
     rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map_err(Refused::at("make the report pipe"))
 }
@@ -71,7 +71,7 @@ pub(crate) fn listener_sockets() -> Result<(OwnedFd, OwnedFd), Refused> {
         .map_err(Refused::at("make the listener's socket"))
 }
 
-/// Takes the filter's listener, which the child sent before its program began.
+/// Receives the filter's listener, which the child sent before its program began.
 pub(crate) fn take_listener(
     socket: &OwnedFd,
     spec: &ProgramSpec<'_>,
@@ -79,15 +79,15 @@ pub(crate) fn take_listener(
 ) -> Result<Option<Listener>, Refused> {
     let listener = receive_descriptor(socket).map(Listener::new);
     if spec.notify && spec.seccomp.is_some() && listener.is_none() {
-        // Not reaped yet, so the number is still its own.
+        // Not reaped yet, so the pid cannot have been reused.
         let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
-        let source = io::Error::other("it did not come");
+        let source = io::Error::other("it did not arrive");
         return Err(Refused { step: "receive the filter's listener", source });
     }
     Ok(listener)
 }
 
-/// Starts the program. Returns when the interpreter's image runs, with every wall up.
+/// Starts the program. Returns once the interpreter's image runs, fully isolated.
 ///
 /// # Errors
 /// The step that failed, in the child or before it.
@@ -110,7 +110,7 @@ pub fn spawn(proof: &SingleThreaded, spec: &ProgramSpec<'_>) -> Result<Spawned, 
     let Cloned::Parent { pid, pidfd } = cloned else { exit_now(127) };
     let mut report = [0u8; REPORT_BYTES];
     if read_fully(&report_reader, &mut report) == report.len() {
-        // The failed child is already past its report: reap it, it is nobody else's.
+        // The failed child has already reported: reap it, as nothing else does.
         let _ = rustix::process::waitid(
             rustix::process::WaitId::Pid(pid),
             rustix::process::WaitIdOptions::EXITED,
@@ -121,11 +121,11 @@ pub fn spawn(proof: &SingleThreaded, spec: &ProgramSpec<'_>) -> Result<Spawned, 
     Ok(Spawned { pid, pidfd, listener })
 }
 
-/// Becomes what `spec` says. Returns only the step that failed; the process must end then.
+/// Becomes the process that `spec` describes. Returns only the step that failed; the process must end then.
 #[must_use]
 pub fn replace_this_process(spec: &ProgramSpec<'_>) -> Refused {
     let become_it = || {
-        // Nobody reads them: the failure is returned.
+        // Never read: the failure is returned.
         let (_report_reader, report_writer) = report_pipe()?;
         let (_listener_reader, listener_writer) = listener_sockets()?;
         let lifted = Lifted::new(spec, report_writer.as_fd(), listener_writer.as_fd())?;
@@ -138,8 +138,8 @@ pub fn replace_this_process(spec: &ProgramSpec<'_>) -> Refused {
     }
 }
 
-/// Copies of what a child uses, with numbers above those that the program gets: on one of those, placing another
-/// would close it.
+/// Copies of a child's descriptors, with numbers above those that the program gets: a lower number would be closed when
+/// another descriptor is placed there.
 struct Lifted {
     sources: Vec<OwnedFd>,
     report: OwnedFd,
@@ -166,7 +166,7 @@ impl Lifted {
         })
     }
 
-    /// Calls `use_it` with all that a child needs, so that it allocates nothing.
+    /// Calls `use_it` with everything a child needs, so that it allocates nothing.
     fn with_child<T>(
         &self,
         spec: &ProgramSpec<'_>,
@@ -199,14 +199,14 @@ impl Lifted {
     }
 }
 
-/// The step that a child reported as failed.
+/// The failed step that a child reported.
 pub(crate) fn refused_step(report: [u8; REPORT_BYTES]) -> Refused {
     let [number, errno @ ..] = report;
     let step = Step::from_number(number).map_or("start the program", Step::as_str);
     Refused { step, source: io::Error::from_raw_os_error(i32::from_le_bytes(errno)) }
 }
 
-/// Null-terminated array of pointers as execve(2) wants it; valid as long as `strings`.
+/// A null-terminated array of pointers, as execve(2) requires; valid as long as `strings`.
 fn pointers(strings: &[CString]) -> Vec<*const libc::c_char> {
     strings.iter().map(|string| string.as_ptr()).chain([std::ptr::null()]).collect()
 }
@@ -224,7 +224,7 @@ pub(crate) fn read_fully(from: &OwnedFd, buffer: &mut [u8]) -> usize {
     filled
 }
 
-/// Takes the one descriptor that was sent, if one was.
+/// Receives the single descriptor that was sent, if any.
 fn receive_descriptor(socket: &OwnedFd) -> Option<OwnedFd> {
     use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
     let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];

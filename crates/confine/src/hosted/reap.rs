@@ -1,4 +1,4 @@
-//! The duties of a first process: to notice dead children, to reap them, to kill everything.
+//! The duties of a first process: to notice and reap dead children, and to kill everything.
 
 #![allow(unsafe_code, reason = "wait4(2), signalfd(2) and kill(-1) have no safe wrapper")]
 
@@ -18,7 +18,7 @@ impl ChildSignal {
     /// Blocks SIGCHLD and reads it from a descriptor instead (signalfd(2)).
     ///
     /// # Errors
-    /// signalfd(2): at a limit of descriptors.
+    /// From signalfd(2): at a limit of descriptors.
     pub fn new() -> Result<Self, Refused> {
         let step = "watch for dead children";
         // SAFETY: an all-zero sigset_t is valid memory for sigemptyset to fill.
@@ -42,7 +42,7 @@ impl ChildSignal {
         Ok(Self { descriptor: unsafe { OwnedFd::from_raw_fd(descriptor) } })
     }
 
-    /// Forgets the signals so far. Call [`reap`] afterwards until it has no more.
+    /// Discards the signals so far. Call [`reap`] afterwards until it finds no more.
     pub fn clear(&self) {
         let mut buffer = [0u8; 512];
         while rustix::io::read(&self.descriptor, &mut buffer).is_ok_and(|length| length > 0) {}
@@ -55,33 +55,33 @@ impl AsFd for ChildSignal {
     }
 }
 
-/// A child that is dead and gone.
+/// A child that was reaped.
 #[derive(Debug, Clone, Copy)]
 pub struct Reaped {
-    /// It.
+    /// Its pid.
     pub pid: Pid,
-    /// Its exit code, when it exited.
+    /// Its exit code, if it exited.
     pub exit_code: Option<u8>,
-    /// The signal that ended it, when one did.
+    /// The signal that killed it, if one did.
     pub signal: Option<u8>,
-    /// User and system time of it and of all that it waited for itself.
+    /// User and system time of the child and of its own reaped children.
     pub cpu_time: Duration,
     /// `ru_maxrss` in bytes.
     pub resident_bytes_peak: u64,
 }
 
-/// What [`reap`] found.
+/// The result of [`reap`].
 #[derive(Debug, Clone, Copy)]
 pub enum Children {
     /// One was dead.
     Dead(Reaped),
-    /// There are some; all of them live.
+    /// There are children, but none is dead.
     Living,
-    /// There are none.
+    /// There are no children.
     None,
 }
 
-/// Takes one dead child, without waiting for one (wait4(2)).
+/// Reaps one dead child, without blocking (wait4(2)).
 #[must_use]
 pub fn reap() -> Children {
     let mut status = 0;
@@ -91,7 +91,7 @@ pub fn reap() -> Children {
     let pid = loop {
         // SAFETY: both pointers are to locals that live through the call.
         let pid = unsafe { libc::wait4(-1, &raw mut status, options, &raw mut usage) };
-        // A signal is no answer: taken for "no child is left" it would end the wait for those that still die.
+        // An interrupted call is no result: taken for "no child is left" it would end the wait for those still dying.
         if pid >= 0 || io::Error::last_os_error().kind() != io::ErrorKind::Interrupted {
             break pid;
         }
@@ -117,9 +117,9 @@ pub fn reap() -> Children {
     })
 }
 
-/// Sends SIGKILL to every process that this one may signal, except itself and the first process of the pid
-/// namespace (kill(2), pid -1). Only for the first process of a pid namespace of its own: anywhere else it would
-/// end the machine's processes, so anywhere else it does nothing.
+/// Sends SIGKILL to every process that this one may signal, except itself and the first process of the pid namespace
+/// (kill(2), pid -1). Only for the first process of a pid namespace: anywhere else it would kill the machine's
+/// processes, so there it does nothing.
 pub fn kill_all() {
     if rustix::process::getpid().as_raw_nonzero().get() != 1 {
         return;

@@ -1,4 +1,4 @@
-//! What the kernel refused, and at which step.
+//! The error of a step that the kernel refused.
 
 use std::io;
 
@@ -6,9 +6,9 @@ use std::io;
 #[derive(Debug, thiserror::Error)]
 #[error("failed to {step}")]
 pub struct Refused {
-    /// What was tried, in the infinitive.
+    /// The step, in the infinitive.
     pub step: &'static str,
-    /// The kernel's answer.
+    /// The kernel's error.
     #[source]
     pub source: io::Error,
 }
@@ -20,7 +20,7 @@ impl Refused {
 }
 
 impl From<Refused> for io::Error {
-    /// The kernel's kind of error, with the step in its words.
+    /// An I/O error of the same kind, with the step in its message.
     fn from(refused: Refused) -> Self {
         Self::new(refused.source.kind(), format!("{}: {}", refused.step, refused.source))
     }

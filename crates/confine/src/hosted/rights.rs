@@ -1,4 +1,4 @@
-//! Capabilities, ids and what else gives a process of ours power.
+//! Capabilities, ids and other privileges of our own processes.
 
 use super::clone::die_with_parent;
 use super::refused::Refused;
@@ -8,39 +8,39 @@ use crate::rights::{AGENT_CAPABILITIES, TEMPLATE_CAPABILITIES, bound_capabilitie
 use rustix::process::DumpableBehavior;
 use rustix::thread::{CapabilitySet, CapabilitySets};
 
-/// What the launcher keeps once its root stands. Nothing of it is for itself alone but the network's.
+/// The launcher's capabilities once its root is complete. Except for the network's, none is for the launcher alone.
 pub const LAUNCHER_CAPABILITIES: CapabilitySet = TEMPLATE_CAPABILITIES
     .union(AGENT_CAPABILITIES)
     // To hold a network namespace by a descriptor (SIOCGSKNS, `network`).
     .union(CapabilitySet::NET_ADMIN)
-    // So that what it starts takes the protection from the out-of-memory killer off for good (`oom`).
+    // So that what it starts can irrevocably remove the protection from the out-of-memory killer (`oom`).
     .union(CapabilitySet::SYS_RESOURCE);
 
-/// What the service uses itself.
+/// The capabilities that the service uses itself.
 pub const SERVICE_CAPABILITIES: CapabilitySet = CapabilitySet::empty()
-    // As root, files and sockets of others: a data directory or a store that is a user's, a rootless engine's socket.
+    // As root, access to files and sockets of others: a user's data directory or store, a rootless engine's socket.
     .union(CapabilitySet::DAC_OVERRIDE)
     // A PORT below 1024.
     .union(CapabilitySet::NET_BIND_SERVICE);
 
-/// What the service of the host's root keeps for the native executor.
+/// The capabilities that a service as the host's root keeps for the native executor.
 pub const ROOT_SERVICE_CAPABILITIES: CapabilitySet = SERVICE_CAPABILITIES
-    // Of these it uses KILL itself, for what a killed predecessor left, and SYS_ADMIN where a container's control groups
-    // are mounted read-only (NATIVE_CGROUP_REMOUNT).
+    // The service itself uses KILL, to end what a killed predecessor left, and SYS_ADMIN if a container's cgroups are
+    // mounted read-only (NATIVE_CGROUP_REMOUNT).
     .union(LAUNCHER_CAPABILITIES)
-    // The launcher's, until its /dev stands (`stage`).
+    // For the launcher, until its /dev is complete (`stage`).
     .union(CapabilitySet::MKNOD);
 
-/// What the service of another user namespace's root keeps for the native executor: the launcher has every right in a user
-/// namespace of its own.
+/// The capabilities that a service as root of another user namespace keeps for the native executor: the launcher has
+/// every capability in a user namespace of its own.
 pub const NESTED_SERVICE_CAPABILITIES: CapabilitySet = SERVICE_CAPABILITIES
-    // Control groups of a container, as above.
+    // For the cgroups of a container, as above.
     .union(CapabilitySet::SYS_ADMIN)
     // To map its uid 0 into that namespace (user_namespaces(7), since Linux 5.12).
     .union(CapabilitySet::SETFCAP);
 
-/// Keeps only `kept` in every capability set of this process. Removing from the bounding set needs CAP_SETPCAP,
-/// so do this first while it is there.
+/// Keeps only `kept` in every capability set of this process. Removing from the bounding set needs CAP_SETPCAP, so call
+/// this while it is held.
 ///
 /// # Errors
 /// capset(2), prctl(2).
@@ -50,11 +50,11 @@ pub fn keep_only(kept: CapabilitySet) -> Result<(), Refused> {
     set_capabilities(effective).map_err(Refused::at("drop capabilities"))
 }
 
-/// Gives up for good, in this process of one thread and in all that it starts, what neither the service nor what is below it
-/// uses. `makes_cells` where the native executor is in use. No exec gives any of it back, also not of a file that has a
-/// set-user-id bit or capabilities.
+/// Irrevocably drops, in this single-threaded process and everything it starts, the privileges that neither the service
+/// nor what it starts uses. `makes_cells` if the native executor is in use. No exec regains any of them, not even of a
+/// file with a set-user-id bit or capabilities.
 ///
-/// Each step is tried whatever became of the one before; given back is what the kernel refused: capset(2), prctl(2).
+/// Each step is tried even if an earlier one failed; returns the steps that the kernel refused: capset(2), prctl(2).
 #[must_use]
 pub fn keep_service_rights(makes_cells: bool) -> Vec<Refused> {
     let used = if !makes_cells {
@@ -64,10 +64,10 @@ pub fn keep_service_rights(makes_cells: bool) -> Vec<Refused> {
     } else if rustix::process::geteuid().is_root() {
         NESTED_SERVICE_CAPABILITIES
     } else {
-        // Whatever it was given: the launcher of an ordinary user works in a user namespace.
+        // Whatever it was given: the launcher of an unprivileged service works in a user namespace.
         SERVICE_CAPABILITIES
     };
-    // Without CAP_SETPCAP the bounding set stays, and means nothing: with no_new_privs an exec adds no capability.
+    // Without CAP_SETPCAP the bounding set remains, but has no effect: with no_new_privs an exec adds no capability.
     let bound = || {
         if !held()?.contains(CapabilitySet::SETPCAP) {
             return Ok(());
@@ -86,8 +86,8 @@ pub fn keep_service_rights(makes_cells: bool) -> Vec<Refused> {
     .collect()
 }
 
-/// Gives up CAP_SYS_ADMIN for good and keeps the agent's capabilities, as far as they are there. As [`keep_only`],
-/// but without `/proc`, which may be covered by then.
+/// Irrevocably drops CAP_SYS_ADMIN and keeps the agent's capabilities, as far as they are held. Like [`keep_only`], but
+/// without `/proc`, which may be covered by then.
 ///
 /// # Errors
 /// capset(2), prctl(2).
@@ -102,7 +102,7 @@ fn held() -> Result<CapabilitySet, Refused> {
     Ok(sets.permitted)
 }
 
-/// Sets permitted and effective, clears inheritable; async-signal-safe.
+/// Sets the permitted and effective sets and clears the inheritable set; async-signal-safe.
 pub(crate) fn set_capabilities(kept: CapabilitySet) -> rustix::io::Result<()> {
     rustix::thread::set_capabilities(
         None,
@@ -110,26 +110,26 @@ pub(crate) fn set_capabilities(kept: CapabilitySet) -> rustix::io::Result<()> {
     )
 }
 
-/// Calls `look` with the file rights of `user` (setfsuid(2)): what the kernel shows of processes to their own user alone
-/// can then be read without CAP_SYS_PTRACE. `None` where the kernel does not take the user's ids. Without a user it is
-/// called as we are.
+/// Calls `look` with the file permissions of `user` (setfsuid(2)): what the kernel shows of processes only to their own
+/// user can then be read without CAP_SYS_PTRACE. `None` if the kernel does not accept the user's ids. Without a user it
+/// is called with our own.
 pub fn with_file_rights_of<T>(user: Option<u32>, look: impl FnOnce() -> T) -> Option<T> {
     let Some(user) = user else { return Some(look()) };
     let (own_uid, own_gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
     let taken = set_file_ids(user, user);
     let result = taken.then(look);
-    // A change of these ids takes the shields away as well (credentials(7), commit_creds() of kernel/cred.c).
+    // Changing these ids also resets the dumpable flag (credentials(7), commit_creds() of kernel/cred.c).
     let is_restored =
         set_file_ids(own_uid, own_gid) && hide_from_others().is_ok() && die_with_parent().is_ok();
     if !is_restored {
-        // Such a process is not what everything here relies on.
+        // A process in this state breaks every assumption made here.
         exit_now(70);
     }
     result
 }
 
-/// Whether both ids are in force afterwards. These calls report no failure; asked with an id that none is (-1) they tell
-/// the one in force (setfsuid(2)).
+/// Whether both ids are in effect afterwards. These calls report no failure; called with the invalid id -1 they return
+/// the id in effect (setfsuid(2)).
 fn set_file_ids(uid: u32, gid: u32) -> bool {
     const ASK: u32 = u32::MAX;
     set_file_gid(gid);
@@ -137,21 +137,21 @@ fn set_file_ids(uid: u32, gid: u32) -> bool {
     (u32::try_from(set_file_uid(ASK)), u32::try_from(set_file_gid(ASK))) == (Ok(uid), Ok(gid))
 }
 
-/// Gives the id that was in force.
+/// Returns the previous id.
 #[allow(unsafe_code, reason = "setfsuid(2) has no safe wrapper")]
 fn set_file_uid(uid: u32) -> i32 {
     // SAFETY: the call takes a number and touches no memory. It acts on this thread alone, and the agent has no other.
     unsafe { libc::setfsuid(uid) }
 }
 
-/// As [`set_file_uid`], for the group.
+/// Like [`set_file_uid`], for the group.
 #[allow(unsafe_code, reason = "setfsgid(2) has no safe wrapper")]
 fn set_file_gid(gid: u32) -> i32 {
     // SAFETY: as above.
     unsafe { libc::setfsgid(gid) }
 }
 
-/// No exec gives this process, or what it starts, more rights than it has (prctl(2), PR_SET_NO_NEW_PRIVS).
+/// No exec gives this process, or what it starts, more privileges than it has (prctl(2), PR_SET_NO_NEW_PRIVS).
 ///
 /// # Errors
 /// prctl(2); none in practice.
@@ -159,7 +159,7 @@ pub fn refuse_new_privileges() -> Result<(), Refused> {
     rustix::thread::set_no_new_privs(true).map_err(Refused::at("refuse new privileges"))
 }
 
-/// Makes this process's memory and descriptors unreadable for others of its own uid (PR_SET_DUMPABLE, prctl(2)).
+/// Makes this process's memory and descriptors unreadable to others of the same uid (PR_SET_DUMPABLE, prctl(2)).
 ///
 /// # Errors
 /// prctl(2); none in practice.

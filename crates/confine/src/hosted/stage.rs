@@ -1,15 +1,16 @@
-//! What the launcher lives in, and what the root of each cell is made of.
+//! The launcher's file system, and the parts of each sandbox's root.
 //!
 //! ```text
 //! /            a small file system in memory, and nothing of the host below it
-//! ├─ base      upper part of a cell's root: /dev and /sys, and the places of /proc and /tmp
+//! ├─ base      upper part of a sandbox's root: /dev and /sys, and mount points for /proc and /tmp
 //! ├─ runtime   lower part: the runtime, read-only; a copy in memory, or the tree on disk
-//! ├─ devices   where the kernel lets us make no device nodes: the host's
-//! ├─ proc      where a user namespace needs one to mount another: the host's, until the cell has its own
-//! └─ cell      where a cell, or a template, puts its root (`mounts`)
+//! ├─ devices   where the kernel refuses to create device nodes: the host's
+//! ├─ proc      where a user namespace needs one to mount another: the host's, until the sandbox has its own
+//! └─ cell      where a sandbox, or a template, mounts its root (`mounts`)
 //! ```
-//! A cell sees none of this but through a file system of its own over `base` and `runtime`. So every inode that a program
-//! can reach is its cell's own: what it locks, opens or looks up there is known to no other cell and gone with it.
+//! A sandbox sees this only through its own file system over `base` and `runtime`. So every inode that a program can
+//! reach belongs to its sandbox: what it locks, opens or looks up there is invisible to other sandboxes and disappears
+//! with it.
 
 use super::copy::{COPY_RUNTIME, copy_tree};
 use super::mounts::{
@@ -28,31 +29,31 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 
-/// What cells of one launcher have in common.
+/// What the sandboxes of one launcher have in common.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CellRoot {
     /// The runtime's root file system.
     pub rootfs: PathBuf,
-    /// Copy it into memory, into a file system of at most this many bytes; `None` to leave it on its disk.
+    /// Copy it into memory, into a file system of at most this many bytes; `None` to leave it on disk.
     pub memory_bytes: Option<u64>,
-    /// CPUs that `/sys/devices/system/cpu` shows; glibc counts them there (get_nprocs(3)).
+    /// Number of CPUs shown by `/sys/devices/system/cpu`; glibc counts them there (get_nprocs(3)).
     pub cpu_count: u32,
-    /// Keep the host's `/proc` until the cell has its own: in a user namespace the kernel mounts a new one only
-    /// where a whole one is visible (kernel commit 7327e6cb7a5e, `mnt_already_visible`).
+    /// Keep the host's `/proc` until the sandbox has its own: in a user namespace the kernel mounts a new one only if a
+    /// complete one is visible (kernel commit 7327e6cb7a5e, `mnt_already_visible`).
     pub keep_proc: bool,
 }
 
-/// What [`enter_stage`] found possible.
+/// What [`enter_stage`] was able to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stage {
-    /// Bytes of the runtime's copy in memory; `None` where it is on its disk.
+    /// Bytes of the runtime's copy in memory; `None` if it is on disk.
     pub memory_bytes: Option<u64>,
-    /// The device nodes are ours, and each cell has inodes of its own for them. Else they are the host's.
+    /// The device nodes are ours, with separate inodes for each sandbox. Otherwise they are the host's.
     pub own_devices: bool,
 }
 
-/// Steps of [`enter_stage`] that only a copy of the runtime in memory takes: where one fails, there may still be a stage with
-/// the runtime on its disk.
+/// Steps of [`enter_stage`] taken only to copy the runtime into memory: if one fails, a stage may still be possible
+/// with the runtime on disk.
 pub const MEMORY_STEPS: [&str; 3] = [MAKE_ROOM, COPY_RUNTIME, SEAL_COPY];
 const MAKE_ROOM: &str = "make room for the runtime in memory";
 const SEAL_COPY: &str = "seal the runtime in memory";
@@ -62,8 +63,8 @@ const SEAL_COPY: &str = "seal the runtime in memory";
 const DEVICES: [(&str, u32); 5] = [("null", 3), ("zero", 5), ("full", 7), ("random", 8), ("urandom", 9)];
 const MEMORY_DEVICES_MAJOR: u32 = 1;
 
-/// Links in `/dev`. POSIX shared memory and semaphores live in `/dev/shm` (shm_overview(7)); `/tmp` is the one
-/// writable place, so they count against its bounds.
+/// Links in `/dev`. POSIX shared memory and semaphores are in `/dev/shm` (shm_overview(7)); `/tmp` is the only writable
+/// directory, so they count towards its limits.
 const DEVICE_LINKS: [(&str, &str); 5] = [
     ("fd", "/proc/self/fd"),
     ("stdin", "/proc/self/fd/0"),
@@ -73,10 +74,10 @@ const DEVICE_LINKS: [(&str, &str); 5] = [
 ];
 
 /// Gives this process its own mount namespace, builds the stage in it and makes it `/`. Afterwards nothing of the
-/// host's file system is mounted any more but the runtime, where it stays on its disk.
+/// host's file system is mounted except the runtime, if that stays on disk.
 ///
 /// # Errors
-/// The step that the kernel refused. The process must end then: its mounts are half built.
+/// The step that the kernel refused. The process must end then: its mounts are incomplete.
 pub fn enter_stage(root: &CellRoot) -> Result<Stage, Refused> {
     unshare(UnshareFlags::NEWNS).map_err(Refused::at("make a mount namespace"))?;
     rustix::mount::mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)
@@ -94,7 +95,7 @@ pub fn enter_stage(root: &CellRoot) -> Result<Stage, Refused> {
         rustix::fs::mkdirat(&stage, name, Mode::from_raw_mode(0o755)).map_err(Refused::at(step))?;
     }
     fill_sys(stage.as_fd(), root.cpu_count)?;
-    // The runtime's directory is a place that surely exists, and nothing below it is needed any more.
+    // The runtime's directory provably exists, and nothing below it is needed any more.
     rustix::mount::move_mount(stage.as_fd(), "", CWD, &root.rootfs, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
         .map_err(Refused::at(step))?;
     attach(&runtime, stage.as_fd(), "runtime").map_err(Refused::at("mount the runtime"))?;
@@ -122,14 +123,14 @@ fn runtime_on_disk(root: &CellRoot) -> Result<OwnedFd, Refused> {
     Ok(tree)
 }
 
-/// Copies the runtime into a file system of its own and seals that: read-only as a whole, not only where it is mounted.
+/// Copies the runtime into a file system of its own and seals that: the file system is read-only, not only its mount.
 fn runtime_in_memory(root: &CellRoot, bytes_max: u64) -> Result<(OwnedFd, u64), Refused> {
     let step = MAKE_ROOM;
     let size = CString::new(bytes_max.to_string()).map_err(io::Error::from).map_err(Refused::at(step))?;
-    // Without a bound of inodes (tmpfs(5)): the tree is a finished one.
-    // In huge pages where a file fills them: a fork that maps a library then touches one page's records in the kernel
-    // instead of hundreds, a fifth of the time of a short program that finds the processor's caches cold. A kernel without
-    // them (CONFIG_TRANSPARENT_HUGEPAGE) refuses the option.
+    // Without a limit of inodes (tmpfs(5)): the tree is complete.
+    // In huge pages for files that fill them: a fork that maps a library then touches the kernel's records of one page
+    // instead of hundreds, a fifth of the time of a short program with cold processor caches. A kernel without huge
+    // pages (CONFIG_TRANSPARENT_HUGEPAGE) refuses the option.
     let options = [(c"huge", c"within_size"), (c"size", &*size), (c"nr_inodes", c"0"), (c"mode", c"755")];
     let tree = filesystem(c"tmpfs", &options, harmless())
         .or_else(|_| filesystem(c"tmpfs", &options[1..], harmless()))
@@ -151,14 +152,14 @@ fn runtime_in_memory(root: &CellRoot, bytes_max: u64) -> Result<(OwnedFd, u64), 
     Ok((tree, bytes))
 }
 
-/// Makes `/dev`. True where the nodes are ours; where the kernel refuses that, as in a user namespace, the host's are
-/// there, each mounted over a file of its name.
+/// Creates `/dev`. True if the nodes are ours; where the kernel refuses to create them, as in a user namespace, each of
+/// the host's is mounted over a file of its name.
 fn fill_dev(stage: BorrowedFd<'_>) -> Result<bool, Refused> {
     let step = "make /dev";
     let own = open_directory(stage, "base/dev").map_err(Refused::at(step))?;
     if make_devices(&own).map_err(Refused::at(step))? {
         link_devices(&own).map_err(Refused::at(step))?;
-        // What the runtime's own /dev may hold is not to be merged in (Documentation/filesystems/overlayfs.rst).
+        // The content of the runtime's own /dev must not be merged in (Documentation/filesystems/overlayfs.rst).
         rustix::fs::fsetxattr(&own, "trusted.overlay.opaque", b"y", XattrFlags::empty())
             .map_err(Refused::at("hide the runtime's own /dev"))?;
         return Ok(true);
@@ -181,7 +182,7 @@ fn fill_dev(stage: BorrowedFd<'_>) -> Result<bool, Refused> {
     Ok(false)
 }
 
-/// False where the kernel lets us make none.
+/// False if the kernel refuses to create device nodes.
 fn make_devices(dev: &OwnedFd) -> rustix::io::Result<bool> {
     for (name, minor) in DEVICES {
         let number = rustix::fs::makedev(MEMORY_DEVICES_MAJOR, minor);

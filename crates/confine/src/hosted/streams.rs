@@ -1,4 +1,4 @@
-//! Standard streams of helpers: none of the service's.
+//! Standard streams of helper processes, separate from the service's.
 
 #![allow(unsafe_code, reason = "dup2(2) onto the number of a standard stream")]
 
@@ -7,7 +7,7 @@ use rustix::fs::{Mode, OFlags};
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
-/// Opens the null device of whatever root this process has.
+/// Opens the null device in this process's root.
 ///
 /// # Errors
 /// open(2).
@@ -16,7 +16,7 @@ pub fn null_device() -> Result<OwnedFd, Refused> {
     rustix::fs::open("/dev/null", flags, Mode::empty()).map_err(Refused::at("open the null device"))
 }
 
-/// Puts `descriptor` in the place of a standard stream, 0 to 2, of this process.
+/// Replaces a standard stream, 0 to 2, of this process with `descriptor`.
 ///
 /// # Errors
 /// dup2(2); EBADF for another number.

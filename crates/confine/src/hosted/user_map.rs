@@ -1,24 +1,25 @@
-//! A user namespace for an ordinary user: full rights over namespaces and mounts of our own, none over the host.
+//! A user namespace for an unprivileged service: full privileges over its own namespaces and mounts, none over the
+//! host.
 
 use super::refused::Refused;
 use rustix::thread::UnshareFlags;
 use std::fs;
 
-/// How ids inside map to ids outside.
+/// How ids in the namespace map to ids outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UserMap {
     /// The only uid and gid inside.
     pub inside: u32,
-    /// The uid of the ordinary user outside.
+    /// The uid of the unprivileged user outside.
     pub outside_uid: u32,
-    /// The gid of the ordinary user outside.
+    /// The gid of the unprivileged user outside.
     pub outside_gid: u32,
 }
 
 /// Moves this single-threaded process into a new user namespace with one id.
 ///
 /// # Errors
-/// EPERM or ENOSPC at the first step means that the host refuses user namespaces to ordinary users.
+/// EPERM or ENOSPC at the first step means that the host denies user namespaces to unprivileged users.
 pub fn enter_user_namespace(map: UserMap) -> Result<(), Refused> {
     unshare(UnshareFlags::NEWUSER).map_err(Refused::at("make a user namespace"))?;
     // user_namespaces(7): setgroups must be denied before an unprivileged process may write the gid map.
@@ -33,7 +34,7 @@ pub fn enter_user_namespace(map: UserMap) -> Result<(), Refused> {
 /// Moves this process into new namespaces.
 ///
 /// # Errors
-/// EPERM without the right to make them.
+/// EPERM without the privilege to create them.
 pub fn unshare_namespaces(flags: UnshareFlags) -> Result<(), Refused> {
     unshare(flags.difference(UnshareFlags::FILES)).map_err(Refused::at("make a namespace"))
 }

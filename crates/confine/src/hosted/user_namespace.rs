@@ -1,27 +1,27 @@
-//! In which user namespace this process is: root of the host, or only called so.
+//! The user namespace of this process: whether it is the host's root, or only root of a namespace.
 //!
-//! Uid 0 of a user namespace that is not the initial one (an unprivileged LXC container, `PrivateUsers=yes` of a unit,
-//! `unshare --map-root-user`) has rights over what belongs to that namespace and none over the host: it cannot mount
-//! procfs where the container's own is covered, and has no other ids than those that were mapped for it.
+//! Uid 0 of a user namespace other than the initial one (an unprivileged LXC container, `PrivateUsers=yes` of a unit,
+//! `unshare --map-root-user`) has privileges over what belongs to that namespace and none over the host: it cannot
+//! mount procfs where the container's own is covered, and has no ids except those mapped for it.
 
 use std::fs;
 
-/// What the initial user namespace maps: every id to itself (user_namespaces(7)).
+/// The mapping of the initial user namespace: every id to itself (user_namespaces(7)).
 const INITIAL: (u32, u32, u32) = (0, 0, u32::MAX);
 
-/// Whether this process is root and in the initial user namespace.
+/// Whether this process is root in the initial user namespace.
 #[must_use]
 pub fn is_host_root() -> bool {
     rustix::process::geteuid().is_root() && is_initial(&map())
 }
 
-/// The effective uid of this process as the namespace around its own counts it.
+/// The effective uid of this process in the parent of its user namespace.
 #[must_use]
 pub fn euid_outside() -> u32 {
     outside(&map(), rustix::process::geteuid().as_raw())
 }
 
-/// Empty without procfs or without user namespaces in the kernel: then there is only the initial one.
+/// Empty without procfs or user namespaces in the kernel: then there is only the initial one.
 fn map() -> String {
     fs::read_to_string("/proc/self/uid_map").unwrap_or_default()
 }
@@ -38,7 +38,7 @@ fn is_initial(map: &str) -> bool {
     lines(map).next().is_none_or(|first| first == INITIAL)
 }
 
-/// The same number where it is not mapped.
+/// The id itself if it is not mapped.
 fn outside(map: &str, id: u32) -> u32 {
     let found = lines(map).find(|(inside, _, count)| id >= *inside && id - inside < *count);
     found.map_or(id, |(inside, outside, _)| outside.saturating_add(id - inside))

@@ -1,11 +1,11 @@
 import time
 
 BUSY_S = 2
-# Longer than a step of the loop and shorter than a time slice: who sees no time pass for so long did not run.
+# Longer than a step of the loop and shorter than a time slice: a process that misses this much time did not run.
 GAP_S = 0.001
 
 def time_that_ran():
-    """Runs for a while, and gives the part of it in which it really ran."""
+    """Runs for a while, and returns the time in which it really ran."""
     ran, before = 0.0, time.monotonic()
     end = before + BUSY_S
     while before < end:
@@ -15,7 +15,7 @@ def time_that_ran():
         before = now
     return ran
 
-# A kernel's own account may hold time that it was kept from running itself (gVisor's does).
+# A kernel's own accounting may include time in which it was itself kept from running (gVisor's does).
 reader, writer = os.pipe()
 for _ in range(min(int(bait("HOST_CPUS")) + 1, 8)):
     if os.fork() == 0:

@@ -1,4 +1,4 @@
-# A grandchild that outlives its parents, and output that looks like an answer of ours: the truth is the exit status.
+# A grandchild that outlives its parents, and output that looks like the service's answer: only the exit status counts.
 if os.fork() == 0:
     os.setsid()
     if os.fork() == 0:

@@ -12,7 +12,7 @@ for way in ways:
 for secret in ("/etc/shadow", "/root/.ssh", "/proc/1/environ", "/proc/1/mem", "/proc/kcore", "/proc/kallsyms", "/dev/mem", "/dev/sda",
                "/sys/firmware", "/proc/sys/kernel/core_pattern", "/proc/keys", "/proc/timer_list"):
     try:
-        # Masked, as containers have it, it is an empty directory or the null device.
+        # If it is masked, as in containers, it is an empty directory or the null device.
         if (os.listdir if os.path.isdir(secret) else lambda p: open(p, "rb").read(1))(secret):
             broken(f"{secret} can be read")
     except OSError:

@@ -3,7 +3,7 @@ limit = int(bait("PIDS_MAX"))
 count = 0
 try:
     while count < limit + 16:
-        # A few are processes. Threads count alike, and cost less of another limit, memory.
+        # A few are processes. Threads count the same, and use less of another limit, memory.
         if count < min(8, limit // 4):
             if os.fork() == 0:
                 time.sleep(20)
@@ -13,6 +13,6 @@ try:
         count += 1
 except (OSError, RuntimeError) as error:
     held(f"{count} more processes and threads, then {error}")
-# Where nobody refuses the one too many, the program has to be ended for it.
+# If nothing refuses the process beyond the limit, the program has to be ended for it.
 time.sleep(1)
 broken(f"{count} processes and threads with a limit of {limit}")

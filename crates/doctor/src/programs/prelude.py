@@ -1,8 +1,8 @@
-# Put before every probe: how a probe says its verdict, and how it makes raw system calls.
+# Prefix of every probe: how a probe reports its verdict, and how it makes raw system calls.
 import ctypes, errno, os, sys
 
 def held(detail=""):
-    """The wall stood."""
+    """The protection held."""
     print("\nVERDICT held " + detail, flush=True)
     os._exit(0)
 
@@ -29,7 +29,7 @@ NUMBERS = {
 }["x86_64" if os.uname().machine == "x86_64" else "generic"]
 
 def call(name, *arguments):
-    """A raw system call; gives the errno's name, or None when it worked."""
+    """A raw system call; returns the errno's name, or None if it succeeded."""
     libc = ctypes.CDLL(None, use_errno=True)
     libc.syscall.restype = ctypes.c_long
     ctypes.set_errno(0)
@@ -38,7 +38,7 @@ def call(name, *arguments):
     return None if result >= 0 else errno.errorcode.get(ctypes.get_errno(), "?")
 
 def all_refused(calls):
-    """Each call must be refused as such; EFAULT or EINVAL would mean that the kernel looked at it."""
+    """Each call must be blocked as such; EFAULT or EINVAL would mean that the kernel processed it."""
     answers = {name: call(name, *arguments) for name, arguments in calls}
     let_in = [f"{name}: {answer or 'worked'}" for name, answer in answers.items()
               if answer not in ("EPERM", "ENOSYS", "EACCES")]

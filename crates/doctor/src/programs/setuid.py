@@ -1,8 +1,8 @@
-# prctl(PR_GET_NO_NEW_PRIVS): then setuid bits mean nothing (execve(2)); an engine's root file system has no other way.
+# prctl(PR_GET_NO_NEW_PRIVS): then setuid bits have no effect (execve(2)); an engine's root file system has no other option.
 inert = ctypes.CDLL(None).prctl(39, 0, 0, 0, 0) == 1
 nosuid = [bool(os.statvfs(path).f_flag & os.ST_NOSUID) for path in ("/tmp/output", "/")]
 with open("/proc/self/status") as status:
-    # gVisor tells of neither by its files.
+    # gVisor's files show neither.
     is_linux = "NoNewPrivs" in status.read()
 if not (all(nosuid) or inert and (nosuid[0] or not is_linux)):
     broken("a file system has setuid bits on")

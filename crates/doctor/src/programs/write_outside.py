@@ -2,7 +2,7 @@ places = ["/", "/etc", "/usr", "/usr/lib", "/var", "/home", "/root", "/opt", "/d
           "/sys/fs/cgroup", "/var/tmp", "/bin", os.path.dirname(os.__file__), os.path.dirname(sys.executable), "/tmp/.."]
 # Links that lead to /tmp, such as /dev/shm, are inside.
 places = [place for place in places if not (os.path.realpath(place) + "/").startswith("/tmp/")]
-# A container has a small file system of its own there, in memory, which ends with it.
+# A container has its own small tmpfs there, which ends with it.
 shared = os.statvfs("/dev/shm") if os.path.isdir("/dev/shm") else None
 if "/dev/shm" in places and shared and shared.f_frsize * shared.f_blocks <= 16 << 20:
     places.remove("/dev/shm")

@@ -14,7 +14,7 @@ use testkit::corpus::{Observation, Program};
 /// The image of the tests: not the operator's.
 pub(crate) const IMAGE: &str = "python-sandbox-test:latest";
 
-/// The address of the engine that tests may use.
+/// The address of the engine for tests.
 pub(crate) fn host() -> Option<String> {
     std::env::var("DOCKER_HOST").ok()
 }
@@ -24,7 +24,7 @@ pub(crate) fn address() -> EngineAddress {
     EngineAddress { host: host(), certificates: std::env::var_os("DOCKER_CERT_PATH").map(PathBuf::from) }
 }
 
-/// The contract's default limits, but a whole CPU: what is tested is not how long it takes.
+/// The contract's default limits, but a whole CPU: the duration is not under test.
 pub(crate) fn config(flavour: Flavour, state_dir: &Path) -> DockerConfig {
     DockerConfig {
         flavour,
@@ -50,7 +50,7 @@ pub(crate) fn config(flavour: Flavour, state_dir: &Path) -> DockerConfig {
     }
 }
 
-/// Makes the image when the engine has none of this version.
+/// Makes the image if the engine has none of this version.
 pub(crate) async fn build_image() -> Result<(), String> {
     let runtime = runtime::Runtime::load(&testkit::data_dir()).map_err(|error| error.to_string())?;
     let source = ImageSource {
@@ -104,7 +104,7 @@ pub(crate) async fn observe(executor: &dyn Executor, program: &Program) -> Obser
             return Observation { stderr: error.chain(), kind: "fault".into(), ..Observation::default() };
         }
     };
-    // The making of a sandbox is not the program's time.
+    // Creating a sandbox is not part of the program's time.
     let begun = Instant::now();
     let result = sandbox.answer_once(&request, &Control::default()).await;
     match result {

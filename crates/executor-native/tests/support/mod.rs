@@ -24,7 +24,7 @@ pub(crate) fn data_template() -> TemplateSpec {
     TemplateSpec { name: "data".to_owned(), preload }
 }
 
-/// The configuration, or `None` with a loud skip when the runtime is not prepared. `PYTHON_SANDBOX_TEST_ROOTFS` names
+/// The configuration, or `None` with a loud skip if the runtime is not prepared. `PYTHON_SANDBOX_TEST_ROOTFS` names
 /// another root file system, as `RUNTIME_ROOTFS` does for the service.
 pub(crate) fn config() -> Option<NativeConfig> {
     let found = match std::env::var_os("PYTHON_SANDBOX_TEST_ROOTFS") {
@@ -39,7 +39,7 @@ pub(crate) fn config() -> Option<NativeConfig> {
             runtime_memory_bytes: 0,
             disk_read_bytes_max: Some(100 << 20),
             limits: limits(),
-            // Its imports take longer in an emulated processor than a template may.
+            // Its imports take longer on an emulated processor than a template may.
             templates: Some(if testkit::patience() > 1 { Vec::new() } else { vec![data_template()] }),
             pool: PoolSize { min: 1, max: 4 },
             totals: Totals::default(),
@@ -65,8 +65,8 @@ pub(crate) async fn native() -> Option<NativeExecutor> {
     }
 }
 
-/// An executor with default limits that has a template with the packages of science too: to import those takes more than
-/// the default memory leaves.
+/// An executor with default limits that has a template with the scientific packages too: importing those takes more than the
+/// default memory limit leaves.
 pub(crate) async fn native_with_science() -> Option<NativeExecutor> {
     let mut config = config_in_memory()?;
     let modules =

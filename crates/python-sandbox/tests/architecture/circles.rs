@@ -1,8 +1,8 @@
 //! Finds files of a crate that use each other in a circle.
 //!
-//! A text search, not a compiler: it follows paths that begin with `crate`, `super` or `self`, through `pub use` too. A
-//! module and those inside it count as one direction, from the outer to the inner one: what an inner file takes from its
-//! own parent makes no circle, or every `mod.rs` with a type in it would. Test code is left out.
+//! A text search, not a compiler: it follows paths that begin with `crate`, `super` or `self`, also through `pub use`.
+//! Between a module and those inside it only the direction from the outer to the inner one counts: an inner file that uses
+//! its own parent makes no circle, or every `mod.rs` with a type in it would. Test code is skipped.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -67,7 +67,7 @@ impl Sources {
 
     /// The file that defines what this path names.
     fn file_of(&self, from: &Module, path: &[String], depth: usize) -> Option<&Module> {
-        /// More re-exports of re-exports than anyone writes.
+        /// Bound on chained re-exports, more than occur in practice.
         const DEPTH_MAX: usize = 5;
         let mut rest = path;
         let mut at = from.clone();
@@ -110,7 +110,7 @@ fn reachable<'a>(edges: &BTreeMap<&'a Module, BTreeSet<&'a Module>>, from: &Modu
     found
 }
 
-/// The text without comments, and without what follows the first `#[cfg(test)]` that stands before a module.
+/// The text without comments, up to the first `#[cfg(test)]` before a module.
 fn code(text: &str) -> String {
     let text = match text.split_once("\n#[cfg(test)]\n") {
         Some((code, test)) if test.contains("mod ") => code,
@@ -133,7 +133,7 @@ fn paths(code: &str) -> Vec<Vec<String>> {
     found
 }
 
-/// The paths that a file gives to others under its own name: `pub use` in every visibility.
+/// The paths that a file re-exports: `pub use` in every visibility.
 fn exports(code: &str) -> Vec<Vec<String>> {
     let mut found = Vec::new();
     for item in code.split(';') {
@@ -150,7 +150,7 @@ fn exports(code: &str) -> Vec<Vec<String>> {
     found
 }
 
-/// Reads `a::b::{c, d::e}` and gives what is left behind it.
+/// Reads `a::b::{c, d::e}` and returns the text after it.
 fn tree<'a>(text: &'a str, before: &[String], found: &mut Vec<Vec<String>>) -> &'a str {
     let text = text.trim_start();
     if let Some(mut rest) = text.strip_prefix('{') {
@@ -160,7 +160,7 @@ fn tree<'a>(text: &'a str, before: &[String], found: &mut Vec<Vec<String>>) -> &
                 return rest.get(1..).unwrap_or_default();
             }
             rest = tree(rest, before, found);
-            // Behind a name may stand `as other`.
+            // `as other` may follow a name.
             rest = &rest[rest.find([',', '}']).unwrap_or(rest.len())..];
         }
     }

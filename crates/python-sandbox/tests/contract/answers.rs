@@ -5,7 +5,7 @@ use crate::{default_server, open_server};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
-/// Field names and types as the contract has them; `?` may be null.
+/// Field names and types of the contract; `?` may be null.
 const SHAPE: &[(&str, &str)] = &[
     ("/success", "bool"),
     ("/stdout", "string"),
@@ -48,7 +48,7 @@ fn fits(value: &Value, kind: &str) -> bool {
     }
 }
 
-/// Checks what holds for every answer to a program that was run.
+/// Checks the properties of every answer to a program that was run.
 pub(crate) fn check_shape(answer: &Answer) {
     assert_eq!(answer.status, 200, "{}", answer.text());
     assert_eq!(answer.header("content-type"), "application/json");
@@ -99,7 +99,7 @@ fn a_good_program_has_every_field_and_no_complaint() {
     for empty in ["files", "artifacts", "skipped_files", "warnings"] {
         assert_eq!(answer.json[empty], json!([]), "{empty}");
     }
-    // An empty interpreter holds some MiB and never the whole limit.
+    // An empty interpreter uses some MiB and never the whole limit.
     let peak = answer.number("/usage/memory_peak_bytes");
     assert!((1e6..1.28e8).contains(&peak), "{peak}");
 }

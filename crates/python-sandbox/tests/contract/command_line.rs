@@ -108,7 +108,7 @@ fn run_tells_its_faults_from_the_programs() {
         assert_eq!(output.status.code(), Some(2), "{args:?}: {}", text(&output.stderr));
         assert!(output.stdout.is_empty());
     }
-    // Below a file of the kernel's there are no groups.
+    // No cgroups can exist below a kernel file.
     let output = run(&[("NATIVE_CGROUP_PARENT", "/cgroup.procs/x")], &["run", "-c", "print(1)"], "");
     assert_eq!(output.status.code(), Some(2), "{}", text(&output.stderr));
     assert!(text(&output.stderr).contains("doctor"), "{}", text(&output.stderr));
@@ -123,7 +123,7 @@ pub(crate) fn doctor(launch: &Launch) -> (Option<i32>, Vec<Value>) {
     (output.status.code(), findings.as_array().cloned().unwrap_or_default())
 }
 
-/// It runs beside the services of the other tests, as an operator would run it beside theirs.
+/// It runs beside the services of the other tests, as an operator would run it beside a production service.
 #[test]
 fn doctor_proves_every_wall_beside_a_working_service() {
     if !runtime_is_prepared() {

@@ -1,4 +1,4 @@
-//! Clients that go away, that are slow, or that send too much; and the stop.
+//! Clients that disconnect, that are slow, or that send too much; and shutdown.
 
 use crate::errors::{check_error, wait_for_load};
 use crate::support::{Server, connect, exchange, processes_with, wait_until};
@@ -8,12 +8,12 @@ use serde_json::json;
 use std::io::{Read, Write};
 use std::time::{Duration, Instant};
 
-/// A word that no other command line of this host holds.
+/// A word that no other command line of this host contains.
 fn marker(name: &str) -> String {
     format!("marker-{name}-{}", std::process::id())
 }
 
-/// A program that shows itself in the host's list of processes, for many seconds.
+/// A program that is visible in the host's list of processes for many seconds.
 fn visible(marker: &str) -> String {
     format!(
         "import os, sys\nos.execv(sys.executable, [sys.executable, '-c', 'import time; time.sleep(25)', '{marker}'])"
@@ -34,7 +34,7 @@ fn a_client_that_goes_away_takes_its_program_with_it() {
     stream.write_all(format!("{head}{body}").as_bytes()).expect("sent");
     assert!(wait_until(Duration::from_secs(10), || !processes_with(&marker).is_empty()), "the program runs");
     drop(stream);
-    // By itself it would sleep for 25 seconds.
+    // Otherwise it would sleep for 25 seconds.
     assert!(
         wait_until(Duration::from_secs(10), || processes_with(&marker).is_empty()),
         "the program goes on"
@@ -43,7 +43,7 @@ fn a_client_that_goes_away_takes_its_program_with_it() {
     wait_for_load_of(server);
 }
 
-/// The place of the program that was ended is free again.
+/// The slot of the program that was ended is free again.
 fn wait_for_load_of(server: &Server) {
     assert!(wait_until(Duration::from_secs(5), || {
         let load = &server.get("/health").json["load"];
@@ -99,7 +99,7 @@ fn a_slow_head_is_cut_and_harms_nobody() {
     std::thread::scope(|scope| {
         scope.spawn(move || {
             let mut feeder = feeder;
-            // A byte now and then buys no more time.
+            // Sending a byte now and then does not extend the time.
             while since.elapsed() < Duration::from_secs(40) && feeder.write_all(b"x").is_ok() {
                 std::thread::sleep(Duration::from_millis(500));
             }
@@ -107,12 +107,12 @@ fn a_slow_head_is_cut_and_harms_nobody() {
         assert_eq!(server.get("/health").status, 200);
         let mut rest = Vec::new();
         let _ = slow.read_to_end(&mut rest);
-        // Not at once, and while bytes still came.
+        // Not at once, and while bytes were still arriving.
         assert!((28..40).contains(&since.elapsed().as_secs()), "{:?}", since.elapsed());
     });
 }
 
-/// More than there are places for, of one client: silent, or with a head or a body that never ends.
+/// More connections of one client than the limit: silent, or with a head or a body that never ends.
 #[test]
 fn connections_that_wait_starve_neither_the_service_nor_its_health() {
     let Some(server) = Server::start(&[]) else { return };
@@ -125,7 +125,7 @@ fn connections_that_wait_starve_neither_the_service_nor_its_health() {
         let held: Vec<_> = (0..1100)
             .map(|_| {
                 let mut stream = connect(&server.base);
-                // The service may have taken the place away already.
+                // The service may have closed the connection already.
                 let _ = stream.write_all(text.as_bytes());
                 stream
             })
@@ -186,7 +186,7 @@ fn bodies_come_in_every_lawful_form() {
     let mut stream = connect(&server.base);
     stream.write_all(format!("{head}x-request-id: broken-1\r\n{broken}").as_bytes()).expect("sent");
     drop(stream);
-    assert!(server.log_line(&["broken-1", "/execute"]).is_some(), "a body that breaks off has its line too");
+    assert!(server.log_line(&["broken-1", "/execute"]).is_some(), "an incomplete body is logged too");
 }
 
 #[test]
@@ -263,11 +263,11 @@ fn a_second_signal_stops_at_once() {
         server.signal(Signal::TERM);
         assert!(server.log_line(&["a second signal stops at once"]).is_some());
         server.signal(Signal::TERM);
-        assert!(first.join().expect("no panic").is_err(), "there is nobody left to answer");
+        assert!(first.join().expect("no panic").is_err(), "no service is left to answer");
     });
-    // With the program still running: its end would be an answer, and another exit code.
+    // While the program is still running: otherwise there would be an answer and another exit code.
     assert_eq!(server.wait().code(), Some(2));
-    // What it had no time to remove, the next start removes.
+    // The next start removes its leftovers.
     let Some(next) = Server::start(&[]) else { return };
     next.stop();
 }

@@ -1,4 +1,4 @@
-//! Every error status for real, and what all their bodies have in common.
+//! Every error status over real HTTP, and the properties that all error bodies share.
 
 use crate::support::{Answer, Launch, Server, connect, exchange};
 use crate::{SERVICE_CANARY, default_server, open_server};
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 const JSON: (&str, &str) = ("content-type", "application/json");
 
-/// Checks what every error body has.
+/// Checks the properties of every error body.
 pub(crate) fn check_error(answer: &Answer, status: u16, code: &str) {
     assert_eq!((answer.status, answer.str("/code")), (status, code), "{}", answer.text());
     assert_eq!(answer.header("content-type"), "application/json");
@@ -133,19 +133,19 @@ fn a_body_over_the_bound_is_413_however_it_is_sent() {
     let answer = server.post("/execute", body(4097).as_bytes(), &[JSON]);
     check_error(&answer, 413, "body_too_large");
     assert!(answer.str("/message").contains("4096") && answer.str("/message").contains("MAX_BODY_SIZE"));
-    // In chunks, with no length announced.
+    // In chunks, without an announced length.
     let chunk = format!("1001\r\n{}\r\n", "x".repeat(0x1001));
     let head = "POST /execute HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n";
     let answer = exchange_until_status(&server, format!("{head}{chunk}").as_bytes());
     assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
-    // A length that is only announced costs nothing.
+    // An announced length alone costs nothing.
     let head = "POST /execute HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 99999999999\r\n\r\n";
     let answer = exchange_until_status(&server, head.as_bytes());
     assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
     server.stop();
 }
 
-/// The first bytes that come back.
+/// The first bytes of the answer.
 fn exchange_until_status(server: &Server, bytes: &[u8]) -> String {
     use std::io::Read;
     let mut stream = connect(&server.base);
@@ -174,7 +174,7 @@ fn what_is_not_http_is_answered_or_closed_and_never_served() {
     assert_eq!(server.output_of("print(1)"), "1\n");
 }
 
-/// What a page sees whose own name was made to lead here (DNS rebinding), and what others' pages may send.
+/// Requests of a page whose own name resolves to this service (DNS rebinding), and of other sites' pages.
 #[test]
 fn other_names_and_other_sites_are_refused() {
     let Some(server) = default_server() else { return };
@@ -240,8 +240,8 @@ fn a_full_waiting_line_is_503_at_once_and_empties_again() {
         wait_for_load(&server, "waiting", 1);
         let third = server.execute(&sleep);
         check_error(&third, 503, "busy");
-        assert!(!second.is_finished(), "it was told at once, not when there was a place");
-        // What can never run is told so, however full the service is.
+        assert!(!second.is_finished(), "it was refused at once, not when a slot was free");
+        // A program that can never run is refused as such even if the service is full.
         check_error(&server.execute(json!({"code": "print(1)", "timeout": 99})), 422, "invalid_request");
         let health = server.get("/health");
         assert_eq!((health.status, &health.json["load"]["running_max"]), (200, &json!(1)));
@@ -268,7 +268,7 @@ fn a_wait_over_queue_timeout_is_503() {
         wait_for_load(&server, "running", 1);
         let begun = Instant::now();
         let second = server.execute(json!({"code": "print(1)"}));
-        // Without the bound it would run when the first has ended.
+        // Without the bound it would run after the first has ended.
         check_error(&second, 503, "busy");
         assert!(begun.elapsed() >= Duration::from_millis(900), "{:?}", begun.elapsed());
         assert_eq!(first.join().expect("an answer").json["success"], true);
@@ -286,7 +286,7 @@ pub(crate) fn wait_for_load(server: &Server, what: &str, count: u64) {
 
 #[test]
 fn no_executor_is_503_with_the_reason_in_health_alone() {
-    // No group can be made below a file: the native executor cannot keep its limits.
+    // No cgroup can be created below a file: the native executor cannot enforce its limits.
     let launch = Launch::new().set("NATIVE_CGROUP_PARENT", "/cgroup.procs/no-such-group-of-the-tests");
     let Some(server) = launch.start() else { return };
     let health = server.get("/health");
@@ -306,7 +306,7 @@ fn no_executor_is_503_with_the_reason_in_health_alone() {
 fn no_secret_is_in_an_answer_or_in_the_log() {
     let Some(server) = open_server() else { return };
     let client = "canary-of-the-client-91ac";
-    // Everything a program can read of its surroundings.
+    // Everything a program can read of its environment.
     let code = "import os, glob
 print(dict(os.environ))
 for path in glob.glob('/proc/*/environ') + glob.glob('/proc/*/cmdline') + glob.glob('/proc/*/maps'):

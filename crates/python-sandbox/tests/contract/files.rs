@@ -1,4 +1,4 @@
-//! Output files: which count, how they are described, and their links.
+//! Output files: which are returned, how they are described, and their links.
 
 use crate::answers::check_shape;
 use crate::errors::check_error;
@@ -13,7 +13,7 @@ fn paths(answer: &Answer, list: &str, field: &str) -> Vec<String> {
     entries.iter().map(|entry| entry[field].as_str().unwrap_or_default().to_owned()).collect()
 }
 
-/// The path below the service of a link.
+/// The path of a link below the service's address.
 fn token_path(url: &str) -> String {
     url.find("/files/").map(|at| url[at..].to_owned()).unwrap_or_else(|| panic!("no link: {url}"))
 }
@@ -48,7 +48,7 @@ fn a_file_is_described_and_its_link_downloads_it() {
         }
         let known = server.send("GET", url, &[("if-none-match", file.header("etag"))]);
         assert_eq!((known.status, known.body.len()), (304, 0));
-        // The link is a right to the file: the log must not give it away.
+        // The link grants access to the file: it must not be in the log.
         assert!(!server.stderr_log().contains(token_path(url).trim_start_matches("/files/")));
     }
 }
@@ -66,11 +66,11 @@ fn what_does_not_fit_into_the_store_is_skipped_and_health_says_so() {
     assert_eq!(answer.json["skipped_files"], json!([{"path": "f2", "reason": "storage_full"}]));
     let full = write();
     assert_eq!(paths(&full, "skipped_files", "reason"), ["storage_full"; 3], "{}", full.text());
-    // No living link gave way, and whoever watches is told.
+    // No valid link was removed to make space, and /health reports the shortage.
     for url in paths(&answer, "artifacts", "url") {
         assert_eq!(server.get(&url).status, 200);
     }
-    // Small files go on to fill what is left.
+    // Small files still fill the remaining space.
     for _ in 0..8 {
         server.program("for i in range(10): open(f's{i}', 'w')");
     }
@@ -80,7 +80,7 @@ fn what_does_not_fit_into_the_store_is_skipped_and_health_says_so() {
             && storage["reason"].as_str().is_some_and(|why| why.contains("STORAGE_MAX_SIZE"))
     });
     assert!(said, "{}", server.get("/health").text());
-    // When the links have ended there is room again, without a restart or a command.
+    // When the links have expired there is space again, without a restart or a command.
     assert!(crate::support::wait_until(Duration::from_secs(30), || {
         paths(&write(), "artifacts", "path").len() == 2
             && server.get("/health").json["storage"]["healthy"] == true
@@ -102,7 +102,7 @@ fn a_new_link_key_needs_no_restart_and_ends_no_link() {
     assert!(rotate(&["rotate-link-key"]).contains("new key"));
     let after = link("open('f', 'w').write('after')");
     assert_eq!((server.get(&before).text(), server.get(&after).text()), ("before".into(), "after".into()));
-    assert!(server.log_line(&["link key was changed"]).is_some());
+    assert!(server.log_line(&["link key has changed"]).is_some());
     rotate(&["rotate-link-key", "--end-links"]);
     for path in [&before, &after] {
         check_error(&server.get(path), 403, "link_invalid");
@@ -164,7 +164,7 @@ fn names_are_safe_in_headers_whatever_they_are() {
             assert!(header.starts_with("attachment; filename="), "{header}");
             assert!(header.is_ascii() && !header.contains('\n'), "{header}");
             assert_eq!(file.header("set-cookie"), "");
-            // What `curl -OJ` takes: no file of orders, no option, no device, nothing hidden.
+            // Safe for `curl -OJ`: no configuration file, option, device or hidden file.
             let plain = header.split('"').nth(1).unwrap_or_default();
             assert!(!plain.is_empty() && !plain.starts_with(['.', '-', ' ']), "{header}");
             assert!(!plain.ends_with(['.', ' ']), "{header}");
@@ -290,7 +290,7 @@ fn an_expired_link_is_410_and_links_survive_a_restart() {
     let late = server.get(&path);
     check_error(&late, 410, "link_expired");
     assert!(late.str("/message").contains("expired"), "{}", late.text());
-    // A link of another service is none of ours.
+    // A link of another service is not valid here.
     let Some(other) = open_server() else { return };
     check_error(&other.get(&path), 403, "link_invalid");
     server.stop();
@@ -329,14 +329,14 @@ print('Excel file created')";
     assert!(answer.str("/artifacts/0/media_type").contains("spreadsheetml.sheet"));
     let file = server.get(answer.str("/files/0"));
     assert!(file.header("content-disposition").contains("data.xlsx"));
-    // Back into a sandbox, where the reader of such files is.
+    // Back into a sandbox, which has a reader for such files.
     let check = "import openpyxl\nsheet = openpyxl.load_workbook('data.xlsx').active\n\
                  print([[cell.value for cell in row] for row in sheet.rows])";
     let read =
         server.execute(json!({"code": check, "files": {"data.xlsx": base64(&file.body)}, "timeout": 30}));
     let expected = "[['Name', 'Age'], ['Ann', 25], ['Bob', 30], ['Søren', 35]]\n";
     assert_eq!(read.str("/stdout"), expected, "{}", read.text());
-    // And by a reader that knows nothing of us.
+    // And by an independent reader.
     let path = server.dir.path().join("data.xlsx");
     std::fs::write(&path, &file.body).expect("written");
     let path = path.to_string_lossy();
@@ -353,7 +353,7 @@ fn the_same_content_is_kept_for_each_file_and_each_has_its_own_link() {
     let answer = server.program(code);
     let digests = paths(&answer, "artifacts", "sha256");
     assert_eq!(digests[0], digests[1]);
-    // Kept once, the next answer with that content would come sooner, whoever asks for it.
+    // With deduplication, the next answer with the same content would be faster for any client.
     let objects =
         crate::support::command(&["find", &server.dir.data().join("files").to_string_lossy(), "-type", "f"]);
     assert!(!objects.expect("listed").contains(&digests[0]), "a file is named by its content");

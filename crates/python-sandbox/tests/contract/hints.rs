@@ -1,4 +1,4 @@
-//! The commonest failures of programs that models write, each run: the answer names the way out, and success says nothing.
+//! The most common failures of programs that models write: each answer has a hint, and a successful one has none.
 
 use crate::open_server;
 

@@ -24,7 +24,7 @@ mod sources;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use support::{Server, Shared};
 
-/// For the tests that look for traces on the host, and those that leave some until the next start.
+/// For the tests that look for leftovers on the host, and those that leave some until the next start.
 fn host_alone() -> MutexGuard<'static, ()> {
     static HOST: Mutex<()> = Mutex::new(());
     HOST.lock().unwrap_or_else(PoisonError::into_inner)
@@ -39,7 +39,7 @@ fn default_server() -> Option<&'static Server> {
 /// A secret in the environment of [`open_server`].
 const SERVICE_CANARY: &str = "canary-of-the-service-5b1f";
 
-/// A service whose validator lets every import through: what holds here, the walls alone hold.
+/// A service whose validator allows every import: here the protections have to hold alone.
 fn open_server() -> Option<&'static Server> {
     static SERVER: Shared = Shared::new(&[
         ("FORBIDDEN_IMPORTS", ""),

@@ -1,5 +1,5 @@
-//! Orders come only from where nobody else can write: settings files, the data directory, the runtime. Making files of
-//! another user takes root.
+//! Files that control the service are used only if no other user can change them: settings files, the data directory, the
+//! runtime. Creating files of another user needs root.
 
 use crate::support::{Launch, command, is_root, runtime_is_prepared};
 use std::fs::{self, Permissions};
@@ -7,12 +7,12 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
-/// Owns nothing on any host.
+/// A user id that owns nothing on any host.
 const OTHER: u32 = 3_141_593;
-/// An ordinary user who is not that one.
+/// Another ordinary user's id.
 const USER: u32 = 3_141_594;
 
-/// Every command that takes orders, with arguments with which it would do something.
+/// Every command that uses such files, with arguments that have an effect.
 const COMMANDS: [&[&str]; 6] = [
     &["serve"],
     &["run", "-c", "print('ran')"],
@@ -33,7 +33,7 @@ fn ready() -> bool {
     true
 }
 
-/// A service that starts although it should not is ended, instead of waited for.
+/// A service that starts although it should not is ended instead of waited for.
 fn launch() -> Launch {
     Launch::new().wrapper(&["timeout", "20"])
 }
@@ -67,8 +67,8 @@ fn settings_of_a_directory_of_another_user_stop_every_command() {
             assert_eq!(output.status.code(), Some(0), "{}", said(&output));
             (String::from_utf8_lossy(&output.stdout).contains("theirs"), said(&output))
         };
-        assert!(shows(&[]).0, "of root alone");
-        // Whose the directory is, whose the file is, whose a link and what it leads to is.
+        assert!(shows(&[]).0, "writable only by root");
+        // Owner of the directory, of the file, of a link and of its target.
         let elsewhere = launch.work_dir().path().join("elsewhere");
         for case in 0..3 {
             match case {
@@ -121,7 +121,7 @@ fn a_data_directory_that_another_user_made_first_is_refused() {
         check_refused(&launch.run(args, ""), &["DATA_DIR", &OTHER.to_string(), &data.to_string_lossy()]);
     }
     assert_eq!(entries(), before, "nothing was written there");
-    // A link of theirs in a directory such as /tmp, to a place that is good.
+    // Another user's link, in a directory such as /tmp, to a valid directory.
     let shared = launch.work_dir().path().join("shared");
     fs::create_dir(&shared).expect("made");
     fs::set_permissions(&shared, Permissions::from_mode(0o1777)).expect("ours");
@@ -133,12 +133,12 @@ fn a_data_directory_that_another_user_made_first_is_refused() {
         by_link.run(&["image", "export", "--set", "RUNTIME_ROOTFS=/nowhere"], "").status.code(),
         Some(2)
     );
-    assert!(!said(&by_link.run(&["run", "-c", "x"], "")).contains("DATA_DIR"), "a link of ours is good");
+    assert!(!said(&by_link.run(&["run", "-c", "x"], "")).contains("DATA_DIR"), "a link of ours is trusted");
     std::os::unix::fs::lchown(&link, Some(OTHER), Some(OTHER)).expect("given away");
     check_refused(&by_link.run(&["serve"], ""), &["DATA_DIR", &OTHER.to_string()]);
 }
 
-/// The smallest tree that is taken for a root file system.
+/// The smallest tree that is accepted as a root file system.
 fn tree(at: &Path) {
     for name in ["proc", "dev", "sys", "tmp", "usr/bin", "usr/lib/python3.12/site-packages/package"] {
         fs::create_dir_all(at.join(name)).expect("made");
@@ -172,7 +172,7 @@ fn a_runtime_that_another_user_can_change_is_refused() {
     }
 }
 
-/// Everything that the service makes, with an umask that leaves all rights.
+/// Everything that the service creates, with an umask of 0.
 #[test]
 fn what_the_service_makes_does_not_follow_the_umask() {
     if !runtime_is_prepared() {

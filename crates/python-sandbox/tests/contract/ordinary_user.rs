@@ -1,5 +1,5 @@
-//! The service as an ordinary user: with delegated control groups it keeps every promise, and where it cannot, it
-//! says so and runs nothing. Making the user needs root.
+//! The service as an ordinary user: with delegated cgroups it keeps every guarantee, and where it cannot, it
+//! reports that and runs nothing. Creating the user needs root.
 
 use crate::answers::check_shape;
 use crate::command_line::doctor;
@@ -11,10 +11,10 @@ use serde_json::json;
 use std::path::PathBuf;
 use std::sync::Mutex;
 
-/// Users are made and removed one at a time: `useradd` locks its files.
+/// Users are created and removed one at a time: `useradd` locks its files.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
-/// A user of this test alone. Dropping it removes the user and its control groups.
+/// A user of this test alone. Dropping it removes the user and its cgroups.
 struct User {
     name: String,
     uid: u32,
@@ -23,7 +23,7 @@ struct User {
 }
 
 impl User {
-    /// `None` with a loud skip where none can be made.
+    /// `None` with a reported skip if none can be created.
     fn new(number: u32) -> Option<Self> {
         if !runtime_is_prepared() {
             return None;
@@ -32,7 +32,7 @@ impl User {
             return testkit::skip("making a user needs root");
         }
         let _one = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        // An id that nobody had before: groups of an earlier user of the same id may be there.
+        // An id that was never used: cgroups of an earlier user with the same id may exist.
         let uid = 300_000 + std::process::id() * 8 + number;
         let name = format!("sandbox-test-{uid}");
         let wanted = uid.to_string();
@@ -44,12 +44,12 @@ impl User {
         Some(Self { gid: gid.trim().parse().expect("a number"), name, uid, groups: Vec::new() })
     }
 
-    /// What an operator types once.
+    /// The command that an operator runs once.
     fn delegate(&mut self) {
         self.delegate_with(&[]);
     }
 
-    /// The same with limits; gives what the command said.
+    /// The same with limits; returns the command's output.
     fn delegate_with(&mut self, limits: &[&str]) -> String {
         let args = [&["setup", "--delegate-cgroups", &self.name], limits].concat();
         let output = Launch::new().run(&args, "");
@@ -94,13 +94,13 @@ fn check_walls(server: &Server, uid: u32) {
         ("import time\ntime.sleep(9)", "timeout"),
         ("import os\nos.kill(os.getpid(), 11)", "signal"),
     ] {
-        // Only what shall run into its time gets little of it.
+        // Only a program that should time out gets a short timeout.
         let timeout = if kind == "timeout" { 2 } else { 20 };
         let answer = server.execute(json!({"code": code, "timeout": timeout}));
         check_shape(&answer);
         assert_eq!(answer.kind(), kind, "{code}: {}", answer.text());
     }
-    // Neither the service's files nor its processes, though user and program may share an id.
+    // Neither the service's files nor its processes are reachable, though user and program may share an id.
     let data = server.dir.data();
     let code = format!(
         "import os, glob
@@ -122,7 +122,7 @@ print('end')",
     let stdout = looked.str("/stdout");
     assert!(stdout.ends_with("end\n"), "{}", looked.text());
     for line in stdout.lines().filter(|line| line.starts_with("SEEN")) {
-        // An empty directory of the runtime's is nothing; pid 1 is the agent, where one id is all there is.
+        // An empty directory of the runtime does not count; pid 1 is the agent, if there is only one id.
         assert!(line.ends_with("[]") || line == "SEEN 1", "{line} (uid {uid})");
     }
 }
@@ -141,22 +141,22 @@ fn with_delegated_control_groups_an_ordinary_user_serves() {
     assert_eq!(code, Some(0));
 }
 
-/// As in an unprivileged LXC container: uid 0 of a user namespace of its own has no rights over the host, so it must not be
-/// taken for root.
+/// As in an unprivileged LXC container: uid 0 of its own user namespace has no privileges on the host, so it must not be
+/// treated as root.
 #[test]
 fn root_of_another_user_namespace_serves_as_an_ordinary_user() {
     if !is_root() {
         return testkit::skip("root is wanted, for which the runtime and the groups are");
     }
     let inside = ["unshare", "--user", "--map-root-user"];
-    // As `PrivateUsers=yes` makes of root.
+    // As with `PrivateUsers=yes` for root.
     let Some(server) = Launch::new().set("FORBIDDEN_IMPORTS", "").wrapper(&inside).start() else { return };
     check_walls(&server, 0);
     check_every_thread(&server, NESTED_SERVICE_CAPABILITIES.bits(), u64::MAX);
     server.stop();
 }
 
-/// On v1 a process in there is in no other group of its user's.
+/// On v1 a process in there is in none of the user's other cgroups.
 #[test]
 fn delegated_groups_have_the_limits_that_root_gives_and_it_is_said_where_there_is_none() {
     if std::path::Path::new("/sys/fs/cgroup/cgroup.controllers").exists() {
@@ -167,7 +167,7 @@ fn delegated_groups_have_the_limits_that_root_gives_and_it_is_said_where_there_i
     assert!(said.contains("memory 64m; processes and threads 50; CPU 50000 of each 100000"), "{said}");
     assert!(!said.contains("without a limit"), "{said}");
     let group = user.groups.iter().find(|group| group.join("memory.limit_in_bytes").exists());
-    let group = group.expect("one of memory").to_string_lossy().into_owned();
+    let group = group.expect("a memory cgroup").to_string_lossy().into_owned();
     let (uid, gid) = (user.uid.to_string(), user.gid.to_string());
     let allocates = || {
         let join = "echo $$ >\"$1/cgroup.procs\" && exec python3 -c \"print(len(bytearray(200 << 20)))\"";
@@ -210,10 +210,10 @@ fn without_control_groups_nothing_runs_and_doctor_says_what_to_type() {
     check_refusal(&user.launch(), "setup --delegate-cgroups");
 }
 
-/// In a user namespace of root's making, where the limit on further ones is 0, and then as the user.
+/// In a user namespace created by root, where the limit on further ones is 0, and then as the user.
 #[test]
 fn where_user_namespaces_are_refused_nothing_runs_and_doctor_says_what_to_type() {
-    // Beside the process that will be the service: the ids that its new namespace knows, which take a stranger to write.
+    // Beside the process that becomes the service: the id mappings of its new namespace, which another process must write.
     const OUTER: &str = r#"
         (
             while [ "$(readlink /proc/$$/ns/user)" = "$(readlink /proc/self/ns/user)" ]; do sleep 0.05; done
@@ -222,7 +222,7 @@ fn where_user_namespaces_are_refused_nothing_runs_and_doctor_says_what_to_type()
         ) &
         exec unshare --user sh -c "$3" wait "$@"
     "#;
-    // A program that starts before there are ids has no capabilities; the next one has.
+    // A program that starts before the mappings are written has no capabilities; the next one has them.
     const WAIT: &str = r#"
         while [ -z "$(cat /proc/self/gid_map)" ]; do sleep 0.05; done
         exec sh -c "$4" limit "$@"

@@ -1,4 +1,4 @@
-//! Each way in which a program can end, for real.
+//! Each way in which a program can end, with real programs.
 
 use crate::answers::check_shape;
 use crate::open_server;
@@ -11,7 +11,7 @@ fn run(server: &Server, code: &str, timeout_s: u32) -> Answer {
     answer
 }
 
-/// Checks a limit's five fields, that the sentence is of use, and that trying again is not advised.
+/// Checks a limit's five fields, that the sentence is useful, and that it is not retryable.
 fn check_limit(answer: &Answer, name: &str, value: u64, unit: &str, setting: &str) {
     let limit = &answer.json["outcome"]["limit"];
     let expected =
@@ -33,7 +33,7 @@ fn exited_with_its_own_code() {
         ("import sys; sys.exit('a message')", 1),
         ("import os; os._exit(7)", 7),
         ("exit(4)", 4),
-        // Numbers that look like a kill are no kill.
+        // An exit code that looks like a kill is not a kill.
         ("import sys; sys.exit(137)", 137),
         ("import sys; sys.exit(124)", 124),
     ] {
@@ -250,7 +250,7 @@ fn the_exception_is_the_interpreters_word() {
     let answer = run(server, "x = 1\nraise ValueError('a\\nb')", 10);
     let expected = json!({"type": "ValueError", "message": "a", "line": 2});
     assert_eq!(answer.json["outcome"]["exception"], expected, "{}", answer.text());
-    // What was handled and printed, also a lot of it, is not what ended the program.
+    // An exception that was handled and printed, even a long one, did not end the program.
     let handled = "import traceback\nfor _ in range(200):\n    try: {}['handled']\n    except KeyError: traceback.print_exc()\n\
                    {}['missing_key']";
     let answer = run(server, handled, 10);
@@ -278,7 +278,7 @@ fn words_of_a_program_are_no_verdict() {
         "raise MemoryError".to_owned(),
         "raise RuntimeError(\"can't start new thread\")".to_owned(),
         "import socket\ntry: socket.socket()\nexcept OSError: pass\nraise PermissionError('guest may not edit invoices')".to_owned(),
-        // The note itself, forged: descriptor and memory are the program's own.
+        // A forged note: descriptor and memory belong to the program.
         "import os\nos._exit(1)".to_owned(),
     ] {
         let answer = run(server, &code, 10);
@@ -338,7 +338,7 @@ fn a_limit_is_named_where_the_program_waited_for_what_it_took() {
     let answer = run(server, forks, 3);
     assert_eq!(answer.kind(), "process_limit", "{}", answer.text());
     check_limit(&answer, "pids", 50, "processes", "NATIVE_PIDS_LIMIT");
-    // A child was killed, but what used up the time is the program's own work.
+    // A child was killed, but the program's own work used up the time.
     let busy = "import os\nif os.fork() == 0: x = b'x' * (400 << 20)\nos.wait()\nwhile True: pass";
     assert_eq!(run(server, busy, 3).kind(), "timeout");
     let refused = "import asyncio\nasync def main():\n    server = await asyncio.start_server(print, '127.0.0.1', 9999)\n    \

@@ -1,5 +1,5 @@
-//! The way of an ordinary user in a login session on cgroup v2. The host's control groups need not be of version 2: in a
-//! mount namespace of its own the process sees a session's, with a `systemd-run` that notes how it was called.
+//! An ordinary user in a login session on cgroup v2. The host need not have cgroup v2: in its own
+//! mount namespace the process sees a session's cgroup, with a `systemd-run` that records how it was called.
 
 use crate::support::{Launch, is_root};
 use std::fs;
@@ -11,7 +11,7 @@ use std::process::Output;
 /// No account of any host has this id.
 const UID: u32 = 3_141_593;
 
-/// What the process finds where it asks for its control groups. Its pid stays the same up to the binary.
+/// The files from which the process reads its cgroups. Its pid stays the same up to the binary.
 const SESSION: &str = r#"
     uid=$1 dir=$2
     shift 2
@@ -22,7 +22,7 @@ const SESSION: &str = r#"
     exec setpriv --reuid "$uid" --regid "$uid" --clear-groups "$@"
 "#;
 
-/// Notes its arguments, runtime directory and pid, and becomes the command as the real one does.
+/// Records its arguments, runtime directory and pid, and executes the command as the real one does.
 const SYSTEMD_RUN: &str = r#"#!/bin/sh
     { echo "call $$ $XDG_RUNTIME_DIR"; printf '%s\n' "$@"; } >>"$SCOPE_RECORD"
     [ -z "$SCOPE_EXIT" ] || exit "$SCOPE_EXIT"
@@ -38,7 +38,7 @@ struct Session {
 }
 
 impl Session {
-    /// `None` where it cannot be made.
+    /// `None` if it cannot be created.
     fn new(uid: u32, with_bus: bool) -> Option<Self> {
         if !is_root() {
             return testkit::skip("a mount namespace needs root");
@@ -87,7 +87,7 @@ impl Session {
         (output, said)
     }
 
-    /// What `systemd-run` was given, line by line.
+    /// The arguments of `systemd-run`, line by line.
     fn calls(&self) -> Vec<String> {
         fs::read_to_string(&self.record).unwrap_or_default().lines().map(str::to_owned).collect()
     }
@@ -109,7 +109,7 @@ fn in_a_login_session_the_same_command_starts_once_below_the_users_systemd() {
     );
     let line = "started below your own systemd (systemd-run --user --scope -p Delegate=yes)";
     assert_eq!(said.matches(line).count(), 1, "{said}");
-    // Here it got no group all the same, and says so instead of trying for ever.
+    // Here it still got no cgroup, and reports that instead of trying for ever.
     let answer = String::from_utf8_lossy(&output.stdout);
     assert_eq!(output.status.code(), Some(2), "{said}");
     assert!(answer.contains("no right to write to"), "{answer}");
@@ -139,7 +139,7 @@ fn commands_that_need_no_sandbox_start_where_they_are() {
             "{command:?}: {said}"
         );
     }
-    // Nor do those that have a place already, or a container's executor.
+    // Nor do those with a parent cgroup, or with a container executor.
     let launch = session.launch.clone().set("NATIVE_CGROUP_PARENT", "mine");
     launch.run(&["run", "-c", "1"], "");
     assert!(session.calls().is_empty());
@@ -164,6 +164,6 @@ fn on_version_2_root_is_told_that_delegated_groups_would_be_of_no_use() {
     let (output, said) = session.run(&["setup", "--delegate-cgroups", &UID.to_string()]);
     assert_eq!(output.status.code(), Some(2), "{said}");
     assert!(said.contains("systemd-run --user --scope -p Delegate=yes python-sandbox serve"), "{said}");
-    assert!(!said.contains("as root"), "it would not help: {said}");
+    assert!(!said.contains("as root"), "that would not help: {said}");
     assert!(!session.launch.work_dir().path().join(format!("groups/python-sandbox-u{UID}")).exists());
 }

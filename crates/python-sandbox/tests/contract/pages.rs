@@ -34,7 +34,7 @@ fn the_applications_name_is_shown_and_harmless() {
     server.stop();
 }
 
-/// Every address in a page's own markup.
+/// Every address in a page's markup.
 fn references(html: &str) -> Vec<String> {
     let after = |mark: &str| -> Vec<String> {
         html.match_indices(mark)
@@ -62,7 +62,7 @@ fn the_documentation_needs_no_internet() {
             assert_eq!(asset.status, 200, "{page} refers to {reference}");
             assert!(!asset.body.is_empty());
         }
-        // Whatever the script might still want from elsewhere, the policy refuses.
+        // The policy refuses anything else that the script might request from other hosts.
         for elsewhere in ["http:", "https:", "*"] {
             assert!(!csp.split([' ', ';']).any(|word| word == elsewhere), "{csp}");
         }
@@ -135,7 +135,7 @@ fn health_tells_every_field_of_the_contract() {
     assert_eq!((&executor["provider"], &executor["name"]), (&json!("native"), &json!("native")));
     assert_eq!((&executor["healthy"], &executor["fallbacks"]), (&json!(true), &json!("docker")));
     assert_eq!(executor["active_providers"], json!(["native", "docker"]));
-    // Those that this build has; `firecracker` is a name for later.
+    // The executors in this build; `firecracker` is reserved for later.
     assert_eq!(executor["available_providers"], json!(["native", "docker", "gvisor", "kata"]));
     let native = &executor["providers"]["native"];
     assert_eq!((&native["healthy"], &native["reason"]), (&json!(true), &Value::Null));

@@ -1,4 +1,4 @@
-//! What a program finds: its traceback, standard input, files and environment, and that none of them is a way in.
+//! A program's surroundings: traceback, standard input, files and environment, and that none of them can be abused.
 
 use crate::open_server;
 use crate::support::base64;
@@ -114,7 +114,7 @@ fn the_environment_reaches_the_program_and_nothing_before_it() {
     let Some(server) = open_server() else { return };
     let evil = "open('/tmp/output/evil', 'w').write('ran'); print('EVIL')";
     let mut env = serde_json::Map::new();
-    // Those that are refused go to the executor without this door in its conformance suite.
+    // The conformance suite sends the refused ones directly to the executor.
     for name in ["PYTHONPATH", "PYTHONSTARTUP", "PYTHONUSERBASE"] {
         env.insert(name.to_owned(), json!("/tmp/output"));
     }
@@ -134,7 +134,7 @@ fn the_environment_reaches_the_program_and_nothing_before_it() {
     ] {
         env.insert(name.to_owned(), json!(value));
     }
-    // As many as input files may be, with the library below.
+    // As many as the limit on input files, with a library in a subdirectory.
     let modules =
         ["sitecustomize", "usercustomize", "os", "sys", "json", "signal", "encodings", "site", "codecs"];
     let mut files: serde_json::Map<_, _> =
@@ -169,7 +169,7 @@ fn a_module_beside_the_program_is_the_programs_own() {
     }
 }
 
-/// Making a traceback imports modules of the standard library: those beside the program are not meant.
+/// Formatting a traceback imports modules of the standard library, which must not come from the program's directory.
 #[test]
 fn a_module_beside_the_program_does_not_shape_its_traceback() {
     let Some(server) = open_server() else { return };
@@ -186,7 +186,7 @@ fn a_module_beside_the_program_does_not_shape_its_traceback() {
     let files = json!({"signal.py": base64(b"print('EVIL')\n"), "ast.py": base64(b"print('EVIL')\n")});
     let interrupted = server.execute(json!({"code": "raise KeyboardInterrupt", "files": files}));
     assert_eq!((interrupted.kind(), interrupted.str("/stdout")), ("signal", ""), "{}", interrupted.text());
-    // Part of a line is marked: CPython reads the line's syntax for that.
+    // Part of a line is underlined: CPython parses the line for that.
     let marked = server.execute(json!({"code": "x = {}\nprint(x['a']['b'] + 1)", "files": files}));
     assert_eq!(marked.str("/stdout"), "", "{}", marked.text());
     assert!(marked.str("/stderr").contains("KeyError: 'a'"));
@@ -198,7 +198,7 @@ fn output_is_cut_at_a_character_and_counted_in_bytes() {
     // 10,240 bytes are kept; three bytes each: one too many by one byte.
     let answer = server.program("import sys\nsys.stdout.write('文' * 5000)\nsys.stderr.write('é' * 6000)");
     assert_eq!(answer.json["success"], true, "{}", answer.text());
-    // 5,120 bytes at each end: the half characters are left out too.
+    // 5,120 bytes at each end: partial characters are dropped too.
     let half = "文".repeat(1706);
     assert_eq!(
         answer.str("/stdout"),
@@ -238,7 +238,7 @@ fn bytes_that_are_not_utf8_become_replacement_characters() {
 #[test]
 fn nothing_of_one_run_is_there_in_the_next() {
     let Some(server) = open_server() else { return };
-    // `/dev/shm` and `/var/tmp` lead to `/tmp`, the one place that a program may write to.
+    // `/dev/shm` and `/var/tmp` lead to `/tmp`, the only directory that a program may write to.
     let leave = "import os
 for directory in ('/tmp', '/dev/shm', '/var/tmp', '.'):
     open(directory + '/left', 'w').write('x')
@@ -331,7 +331,7 @@ if __name__ == '__main__':
         "{}",
         answer.text()
     );
-    // An input file of its name is an ordinary one, and a module.
+    // An input file with its name is an ordinary file, and a module.
     let files = json!({"main.py": base64(b"value = 7\n# not the program\n")});
     let answer =
         server.execute(json!({"code": "import main\nprint(main.value)\n1/0  # the program", "files": files}));

@@ -32,7 +32,7 @@ fn code_is_required_and_bounded_in_characters() {
     for wrong in [json!(5), json!(null), json!(["print(1)"]), json!({"a": 1}), json!(true)] {
         refused(server, &json!({"code": wrong}), "code", "a string");
     }
-    // One character of three bytes each: characters count, not bytes.
+    // Three bytes per character: characters count, not bytes.
     let longest = format!("print(1) #{}", "文".repeat(50_000 - 10));
     good(server, &json!({"code": longest}));
     refused(server, &json!({"code": format!("{longest}x")}), "code", "50001");
@@ -96,7 +96,7 @@ fn files_have_the_limits_of_output_files() {
         server,
         &with(json!({"a": base64(b"x"), "b": "bm90\nIQ!"})),
         "files",
-        "file number 2: it has no character of base64 at character 8",
+        "file number 2: it is invalid at character 8",
     );
     for path in ["", "/etc/passwd", "../a", "a/../../b", "a//b", "a/", ".", "a\0b", &"x".repeat(256)] {
         refused(server, &with(json!({path: base64(b"x")})), "files", "relative paths");
@@ -124,7 +124,7 @@ print(json.dumps(found))";
         assert_eq!(found[name], name, "{found}");
     }
     assert_eq!(found.as_object().map(serde_json::Map::len), Some(names.len()));
-    assert_eq!(answer.json["artifacts"], json!([]), "input files that stay as they were are no output");
+    assert_eq!(answer.json["artifacts"], json!([]), "unchanged input files are not output");
 }
 
 #[test]
@@ -181,7 +181,7 @@ fn content_is_read_from_any_base64_that_means_one_thing() {
     let Some(server) = open_server() else { return };
     let bytes: Vec<u8> = (0..=255).cycle().take(1000).collect();
     let standard = base64(&bytes);
-    // As `base64` and MIME break lines.
+    // With line breaks as `base64` and MIME write them.
     let lines: Vec<&str> =
         (0..standard.len()).step_by(76).map(|n| &standard[n..standard.len().min(n + 76)]).collect();
     for text in [
@@ -218,7 +218,7 @@ fn variables_of_the_interpreter_work_or_are_refused() {
     let answer = good(server, &json!({"code": code, "env": env}));
     assert_eq!((answer.str("/stdout"), answer.str("/stderr")), ("replace\n", ""));
     for (name, value, words) in [
-        ("PYTHONHASHSEED", "0", "has its seed already"),
+        ("PYTHONHASHSEED", "0", "already has its seed"),
         ("PYTHONHOME", "/tmp", "leave it out"),
         ("PYTHONPLATLIBDIR", "lib", "leave it out"),
         ("PYTHONINSPECT", "1", "leave it out"),
@@ -237,7 +237,7 @@ fn input_that_does_not_fit_is_the_disk_limit_and_harms_no_executor() {
         [("NATIVE_TMP_SIZE", "1m"), ("NATIVE_TMP_INODES", "64"), ("EXECUTOR_FALLBACK_PROVIDERS", "")];
     let Some(server) = Server::start(&settings) else { return };
     let large = json!({"code": "print(1)", "files": {"a": base64(&vec![b'x'; 2 * MIB])}});
-    // Deeper than there are inodes.
+    // More levels than inodes.
     let path = |number: usize| (format!("{number}/{}", "d/".repeat(30) + "f"), json!(base64(b"x")));
     let many = json!({"code": "print(1)", "files": Value::Object((0..5).map(path).collect())});
     for (body, unit, value, setting) in
@@ -264,7 +264,7 @@ fn input_that_does_not_fit_is_the_disk_limit_and_harms_no_executor() {
     assert_eq!(server.get("/health").str("/status"), "healthy");
     assert!(!server.stderr_log().contains("executor failed before the start"), "{}", server.stderr_log());
     server.stop();
-    // Files in /tmp are memory.
+    // Files in /tmp count as memory.
     let settings =
         [("NATIVE_MEMORY", "32m"), ("NATIVE_TMP_SIZE", "128m"), ("EXECUTOR_FALLBACK_PROVIDERS", "")];
     let Some(server) = Server::start(&settings) else { return };

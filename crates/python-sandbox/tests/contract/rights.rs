@@ -1,6 +1,6 @@
-//! The service process has the capabilities and system calls that it and what it starts use, in every thread, and works
-//! with them: with the native executor as root, with an engine alone. As an ordinary user and as root of another user
-//! namespace: `ordinary_user`.
+//! The service process has only the capabilities and system calls that it and its children use, in every thread, and works
+//! with them: with the native executor as root, and with an engine alone. `ordinary_user` tests an ordinary user and root of
+//! another user namespace.
 
 use crate::support::{Launch, Server, is_root, wait_until};
 use confine::{ROOT_SERVICE_CAPABILITIES, SERVICE_CAPABILITIES};
@@ -20,8 +20,8 @@ fn set(status: &Path, name: &str) -> u64 {
     u64::from_str_radix(&field(status, name), 16).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
-/// No thread of the service has a capability beyond `kept`, or one system call less refused than the others. `available` is
-/// what it was started with.
+/// No thread of the service has a capability beyond `kept`, or allows a system call that the others block. `available` is
+/// the set that it was started with.
 pub(crate) fn check_every_thread(server: &Server, kept: u64, available: u64) {
     let directory = format!("/proc/{}/task", server.child.id());
     let threads: Vec<_> = std::fs::read_dir(&directory)
@@ -39,7 +39,7 @@ pub(crate) fn check_every_thread(server: &Server, kept: u64, available: u64) {
         for name in ["CapInh", "CapAmb"] {
             assert_eq!(set(&thread, name), 0, "{what}: {name}");
         }
-        // It stays where there is no right to cut it; no_new_privs makes it mean nothing.
+        // It stays if the service may not reduce it; with no_new_privs it has no effect.
         if available != 0 {
             assert_eq!(set(&thread, "CapBnd") & !kept, 0, "{what}: CapBnd");
         }
@@ -60,14 +60,14 @@ fn own_capabilities() -> u64 {
 fn every_thread_of_the_service_has_the_rights_it_uses() {
     let Some(server) = Server::start(&[("FORBIDDEN_IMPORTS", "")]) else { return };
     let kept = if is_root() { ROOT_SERVICE_CAPABILITIES } else { SERVICE_CAPABILITIES };
-    // Also threads that are made for work that blocks.
+    // Also threads that are started for blocking work.
     let answer = server.program("open('f', 'w').write('x')\nprint('works')");
     assert_eq!(server.get(answer.str("/files/0")).text(), "x");
     check_every_thread(&server, kept.bits(), own_capabilities());
     server.stop();
 }
 
-/// A port below 1024 takes CAP_NET_BIND_SERVICE, and it is kept.
+/// A port below 1024 needs CAP_NET_BIND_SERVICE, which is then kept.
 #[test]
 fn root_serves_on_a_port_below_1024() {
     if !is_root() {
@@ -80,7 +80,7 @@ fn root_serves_on_a_port_below_1024() {
     server.stop();
 }
 
-/// With containers alone the service needs no right over mounts and ids, and reaches an engine by its name.
+/// With container executors only, the service needs no capability for mounts and ids, and reaches an engine by its name.
 #[test]
 fn a_service_of_containers_alone_keeps_less_and_finds_its_engine_by_name() {
     let engine = TcpListener::bind("localhost:0").expect("a free port");

@@ -1,4 +1,4 @@
-//! Settings of the contract's table: that each has the effect that its name promises.
+//! Each setting of the contract's table has its documented effect.
 
 use crate::open_server;
 use crate::support::{Launch, Server, base64};
@@ -156,7 +156,7 @@ fn the_groups_are_made_below_the_parent_that_is_set_with_or_without_a_slash() {
         let found = crate::support::command(&["find", "/sys/fs/cgroup", "-maxdepth", "2", "-name", &name]);
         let found = found.expect("listed");
         assert!(!found.is_empty());
-        // Who names a parent keeps it.
+        // A configured parent cgroup is not removed.
         for group in found.lines() {
             std::fs::remove_dir(group).expect("nothing is left in it");
         }
@@ -190,7 +190,7 @@ fn host_port_and_public_url() {
     assert!(answer.str("/files/0").starts_with("https://sandbox.example/api/files/"), "{}", answer.text());
     assert!(!server.stderr_log().contains("open to the network"));
 
-    // The same port again: refused in words that help.
+    // The same port again: the error has a hint.
     let second =
         Launch::new().own_port().set("PORT", &port.to_string()).set("HOST", "127.0.0.1").run(&["serve"], "");
     assert_eq!(second.status.code(), Some(2));
@@ -228,7 +228,7 @@ fn links_are_made_with_the_clients_word_for_us_only_when_it_is_one() {
 
 #[test]
 fn storage_settings() {
-    // Files live where DATA_DIR says, for their owner alone, and content is no plain name of the program's.
+    // Files are in DATA_DIR, readable only by their owner, and not under names that the program chose.
     let Some(server) = Server::start(&[("STORAGE_CLEANUP_DAYS", "1"), ("STORAGE_LINK_LIFETIME", "60")])
     else {
         return;
@@ -244,7 +244,7 @@ fn storage_settings() {
     assert_eq!(mode & 0o077, 0, "{mode:o}");
     let tree = crate::support::command(&["find", &files.to_string_lossy()]).expect("listed");
     assert!(!tree.contains("named-by-the-program"), "{tree}");
-    // A store that cannot be written costs the files, never the answer.
+    // If the store cannot be written, only the files are lost, not the answer.
     std::fs::remove_dir_all(&files).expect("removed");
     std::fs::write(&files, "in the way").expect("written");
     let answer = server.execute(json!({
@@ -275,10 +275,10 @@ fn a_file_lives_as_long_as_its_link_and_at_most_the_days_that_are_set() {
     let url = answer.str("/files/0").to_owned();
     let path = url[url.find("/files/").expect("a link")..].to_owned();
     let dir = server.stop();
-    // New links live for five hours again; this one was given for longer, and the start has cleaned when it is well.
+    // New links are valid for five hours again; this one was created with a longer lifetime, and cleanup runs at startup.
     let Some(server) = Launch::new().in_dir(&dir).start() else { return };
     assert_eq!(server.output_of("print(1)"), "1\n");
-    assert_eq!(server.get(&path).status, 200, "its own lifetime counts");
+    assert_eq!(server.get(&path).status, 200, "the link's own lifetime counts");
     let dir = server.stop();
     let Some(server) = Launch::new().in_dir(&dir).set("STORAGE_CLEANUP_DAYS", "2").start() else { return };
     assert!(crate::support::wait_until(Duration::from_secs(5), || server.get(&path).status != 200));
@@ -310,7 +310,7 @@ fn fallbacks_are_shown_with_what_they_lack() {
         (&executor["fallbacks"], &executor["active_providers"]),
         (&json!("gvisor,firecracker"), &json!(["native", "gvisor"]))
     );
-    assert_eq!(health["status"], "healthy", "a fallback that is not needed is no fault");
+    assert_eq!(health["status"], "healthy", "an unused fallback does not degrade health");
     let reason = executor["providers"]["gvisor"]["reason"].as_str().expect("a reason");
     assert!(reason.contains("DOCKER_HOST") && reason.contains("apt-get install"), "{reason}");
     server.stop();

@@ -1,4 +1,4 @@
-//! Where settings come from, with the real binary: which source wins, and what stops the start.
+//! Sources of settings, with the real binary: precedence, and errors that stop startup.
 
 use crate::support::{Launch, runtime_is_prepared};
 use serde_json::json;

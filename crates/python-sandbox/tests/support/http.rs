@@ -1,4 +1,4 @@
-//! A small client: whole answers, whatever their status.
+//! A small client: returns whole answers, whatever their status.
 
 use serde_json::Value;
 use std::io::{Read, Write};
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 /// Longest time for one answer: the longest program and a long queue.
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(90);
-/// Longest answer that is read, in bytes.
+/// Maximum length of an answer in bytes.
 const ANSWER_BYTES_MAX: u64 = 256 * 1024 * 1024;
 
 /// An answer of the service.
@@ -15,16 +15,16 @@ const ANSWER_BYTES_MAX: u64 = 256 * 1024 * 1024;
 pub struct Answer {
     /// Status code.
     pub status: u16,
-    /// Names in lower case.
+    /// Headers, with names in lower case.
     pub headers: Vec<(String, String)>,
     /// The body.
     pub body: Vec<u8>,
-    /// The body as JSON; null when it is none.
+    /// The body as JSON; null if it is not JSON.
     pub json: Value,
 }
 
 impl Answer {
-    /// The header's value; empty when it is not there.
+    /// The header's value; empty if it is missing.
     pub fn header(&self, name: &str) -> &str {
         self.headers.iter().find(|(given, _)| given == name).map_or("", |(_, value)| value.as_str())
     }
@@ -34,26 +34,26 @@ impl Answer {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
-    /// A text field of the answer; empty when it is none.
+    /// A text field of the answer; empty if it is missing or not text.
     pub fn str(&self, pointer: &str) -> &str {
         self.json.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
     }
 
-    /// A number of the answer; -1 when it is none.
+    /// A number in the answer; -1 if it is missing or not a number.
     pub fn number(&self, pointer: &str) -> f64 {
         self.json.pointer(pointer).and_then(Value::as_f64).unwrap_or(-1.0)
     }
 
-    /// How the program ended.
+    /// The outcome's kind.
     pub fn kind(&self) -> &str {
         self.str("/outcome/kind")
     }
 }
 
-/// Sends one request on a connection of its own.
+/// Sends one request on a new connection.
 ///
 /// # Panics
-/// When there is no answer.
+/// If there is no answer.
 pub fn send(method: &str, url: &str, headers: &[(&str, &str)], body: Option<&[u8]>) -> Answer {
     try_send(method, url, headers, body).unwrap_or_else(|error| panic!("{method} {url}: {error}"))
 }
@@ -93,7 +93,7 @@ pub fn try_send(
     Ok(Answer { status, headers, body, json })
 }
 
-/// A bare connection, for what no good client sends.
+/// A bare connection, for requests that no valid client sends.
 pub fn connect(base: &str) -> TcpStream {
     let address = base.trim_start_matches("http://");
     let stream = TcpStream::connect(address).expect("the service listens");
@@ -101,7 +101,7 @@ pub fn connect(base: &str) -> TcpStream {
     stream
 }
 
-/// Writes `bytes` and reads what comes back until the service closes.
+/// Writes `bytes` and reads until the service closes the connection.
 pub fn exchange(base: &str, bytes: &[u8]) -> String {
     let mut stream = connect(base);
     // The service may answer and close before all is sent.

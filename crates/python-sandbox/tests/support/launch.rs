@@ -1,4 +1,4 @@
-//! How the binary is started: settings, files beside it, its user, and what ends it when the tests are killed.
+//! Starts the binary: settings, files, user, and the guard that ends it if the tests are killed.
 
 use super::runtime_is_prepared;
 use super::server::Server;
@@ -14,13 +14,13 @@ use std::sync::Arc;
 /// The binary under test.
 const BINARY: &str = env!("CARGO_BIN_EXE_python-sandbox");
 
-/// A directory of one's own: `cwd/` to start in, `data/` with the prepared runtime, `log`. Removed with its last
-/// owner, and by the guard when the tests are killed.
+/// A private directory: `cwd/` to start in, `data/` with the prepared runtime, `log`. Removed with its last
+/// owner, or by the guard if the tests are killed.
 #[derive(Debug)]
 pub struct WorkDir(tempfile::TempDir);
 
 impl WorkDir {
-    /// Makes one.
+    /// Creates one.
     pub fn new() -> Arc<Self> {
         let directory = tempfile::Builder::new()
             .prefix("python-sandbox-test-")
@@ -35,7 +35,7 @@ impl WorkDir {
         Arc::new(work_dir)
     }
 
-    /// All of it.
+    /// Its path.
     pub fn path(&self) -> &Path {
         self.0.path()
     }
@@ -50,7 +50,7 @@ impl WorkDir {
         self.path().join("data")
     }
 
-    /// Copies the runtime here when others cannot reach the prepared one, for example below a closed home.
+    /// Copies the runtime here if other users cannot reach the prepared one, for example below a closed home directory.
     fn bring_runtime_in_reach(&self) {
         let link = self.data().join("runtime");
         let Ok(target) = fs::canonicalize(&link) else { return };
@@ -61,13 +61,13 @@ impl WorkDir {
         }
         fs::remove_file(&link).expect("the link is ours");
         let (from, to) = (target.to_string_lossy(), link.to_string_lossy());
-        // Hard links where it is the same file system: the tree is large.
+        // Hard links on the same file system: the tree is large.
         command(&["cp", "-al", &from, &to])
             .or_else(|_| command(&["cp", "-aT", &from, &to]))
             .expect("the runtime is copied");
     }
 
-    /// Standard error of the service, all starts one after the other.
+    /// Standard error of the service, of all starts in order.
     pub fn log(&self) -> PathBuf {
         self.path().join("log")
     }
@@ -79,17 +79,17 @@ pub struct Launch {
     pub(super) dir: Arc<WorkDir>,
     settings: Vec<(String, String)>,
     args: Vec<String>,
-    /// Put in front of the binary, such as `unshare --user`.
+    /// Prefix of the command, such as `unshare --user`.
     wrapper: Vec<String>,
     ids: Option<(u32, u32)>,
-    /// Another user starts it.
+    /// The user who starts it, if not this one.
     for_others: bool,
     pub(super) wait_for_health: bool,
     pub(super) fixed_port: bool,
 }
 
 impl Launch {
-    /// The defaults, on a free port of loopback.
+    /// The defaults, on a free port on loopback.
     pub fn new() -> Self {
         Self {
             dir: WorkDir::new(),
@@ -120,12 +120,12 @@ impl Launch {
         self
     }
 
-    /// Sets many.
+    /// Sets several variables.
     pub fn sets(self, settings: &[(&str, &str)]) -> Self {
         settings.iter().fold(self, |launch, (name, value)| launch.set(name, value))
     }
 
-    /// The port comes from somewhere else than the default of these tests, which is any free one.
+    /// The port comes from another source than these tests' default, which is any free port.
     pub fn own_port(mut self) -> Self {
         self.fixed_port = true;
         self
@@ -143,18 +143,18 @@ impl Launch {
         self
     }
 
-    /// Puts a command in front of the binary.
+    /// Adds a prefix to the command.
     pub fn wrapper(mut self, words: &[&str]) -> Self {
         self.wrapper = words.iter().map(|word| (*word).to_owned()).collect();
         self
     }
 
-    /// Starts as this user and group, without other groups. Needs root.
+    /// Starts as this user and group, without supplementary groups. Needs root.
     pub fn user(self, uid: u32, gid: u32) -> Self {
         Self { ids: Some((uid, gid)), ..self.owned_by(uid, gid) }
     }
 
-    /// Gives the directories to this user, who must also reach binary and runtime. Needs root.
+    /// Gives the directories to this user, who must also be able to reach binary and runtime. Needs root.
     pub fn owned_by(mut self, uid: u32, gid: u32) -> Self {
         for path in [self.dir.cwd(), self.dir.data()] {
             chown(path, Some(uid), Some(gid)).expect("given away");
@@ -164,30 +164,30 @@ impl Launch {
         self
     }
 
-    /// Does not ask `/health` first: the first request is the test's.
+    /// Does not request `/health` first: the test's own request is the first.
     pub fn without_waiting(mut self) -> Self {
         self.wait_for_health = false;
         self
     }
 
-    /// Starts the service and waits until it is there; `None` with a loud skip when no runtime is prepared.
+    /// Starts the service and waits until it is ready; `None` with a reported skip if no runtime is prepared.
     pub fn start(self) -> Option<Server> {
         runtime_is_prepared().then(|| Server::from_launch(self))
     }
 
-    /// Runs another command of the binary (`args` first) with the same settings, and waits for its end.
+    /// Runs another command of the binary (`args` first) with the same settings, and waits until it ends.
     pub fn run(&self, args: &[&str], stdin: &str) -> Output {
         let mut command = self.command(args);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the binary starts");
         let mut pipe = child.stdin.take().expect("piped");
-        // A command that does not read closes early.
+        // A command that does not read its input closes the pipe early.
         let _ = pipe.write_all(stdin.as_bytes());
         drop(pipe);
         child.wait_with_output().expect("it ends")
     }
 
-    /// The command as it will be started, with nothing of the tests' own environment but `PATH`.
+    /// The command as it will be started, with only `PATH` from the tests' own environment.
     fn command(&self, args: &[&str]) -> Command {
         let binary = if self.for_others { self.reachable_binary() } else { PathBuf::from(BINARY) };
         let mut words: Vec<OsString> = self.wrapper.iter().map(OsString::from).collect();
@@ -202,7 +202,7 @@ impl Launch {
             .env("DATA_DIR", self.dir.data())
             .envs(slow_hosts_settings())
             .envs(self.settings.iter().map(|(name, value)| (name, value)))
-            // A group of its own: Ctrl-C for the tests is not meant for it; the guard ends it.
+            // Its own process group: Ctrl-C for the tests must not reach it; the guard ends it.
             .process_group(0);
         if !self.fixed_port {
             command.env("PORT", "0");
@@ -213,7 +213,7 @@ impl Launch {
         command
     }
 
-    /// A copy of the binary that every user can reach: the build directory may lie below a closed one.
+    /// A copy of the binary that every user can reach: the build directory may be below a closed one.
     fn reachable_binary(&self) -> PathBuf {
         let copy = self.dir.path().join("python-sandbox");
         if !copy.exists() {
@@ -233,18 +233,18 @@ impl Launch {
     }
 }
 
-/// Where the processor is emulated imports of packages take longer than a template may, so there is none with packages:
-/// each would be started and ended again and again, beside the test.
+/// On an emulated processor, imports of packages take longer than a template may, so there is no template with packages:
+/// each would be started and ended again and again during the test.
 fn slow_hosts_settings() -> Option<(&'static str, &'static str)> {
     (testkit::patience() > 1).then_some(("NATIVE_TEMPLATES", ""))
 }
 
-/// Runs the binary in a directory of its own and waits for its end.
+/// Runs the binary in a new directory and waits until it ends.
 pub fn run(settings: &[(&str, &str)], args: &[&str], stdin: &str) -> Output {
     Launch::new().sets(settings).run(args, stdin)
 }
 
-/// A command for helpers of the tests (`useradd`, `python3`); its output when it went well.
+/// A helper command of the tests (`useradd`, `python3`); its output if it succeeded.
 pub fn command(words: &[&str]) -> Result<String, String> {
     let output = Command::new(words[0])
         .args(&words[1..])
@@ -257,7 +257,7 @@ pub fn command(words: &[&str]) -> Result<String, String> {
     Err(format!("{words:?}: {}", String::from_utf8_lossy(&output.stderr)))
 }
 
-/// Ends the service and removes its directory when this process ends, however it ends: a static is never dropped,
+/// Ends the service and removes its directory when this process ends, however it ends: statics are never dropped,
 /// and a killed test drops nothing. It reads from a pipe that closes with this process.
 #[derive(Debug)]
 pub(super) struct Guard(Child);
@@ -279,7 +279,7 @@ impl Guard {
         Self(command.spawn().expect("sh starts"))
     }
 
-    /// The service is gone or will be dealt with by somebody else.
+    /// The service is gone, or its owner will end it.
     pub(super) fn dismiss(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();

@@ -1,7 +1,7 @@
 //! The real binary with a prepared runtime, and clients for it. Shared by the test targets that need a service.
 //!
 //! ```text
-//! Server::start(&[("MAX_TIMEOUT", "5")])        a service of one's own, killed when dropped
+//! Server::start(&[("MAX_TIMEOUT", "5")])        a private service, killed when dropped
 //! Shared::new(&[...]).get()                     one for many tests, ended when the test process ends
 //! Launch::new().set(..).file(".env", ..).user(..).start()    everything else
 //! ```
@@ -21,7 +21,7 @@ use base64::Engine;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-/// Whether a runtime is prepared; skips loudly, or fails where nothing may be missing.
+/// Whether a runtime is prepared; reports a skip, or fails if nothing may be missing.
 pub fn runtime_is_prepared() -> bool {
     match runtime::Runtime::load(&testkit::data_dir()) {
         Ok(_) => true,
@@ -29,17 +29,17 @@ pub fn runtime_is_prepared() -> bool {
     }
 }
 
-/// Whether these tests are root's, as some of them must be.
+/// Whether these tests run as root, as some of them must.
 pub fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
-/// Standard base64, as `files` of a request has it.
+/// Standard base64, as in `files` of a request.
 pub fn base64(bytes: &[u8]) -> String {
     base64::engine::general_purpose::STANDARD.encode(bytes)
 }
 
-/// Waits until `is_so`, at most `time_max`; says whether it came to be.
+/// Waits until `is_so`, at most `time_max`; returns whether it became true.
 pub fn wait_until(time_max: Duration, mut is_so: impl FnMut() -> bool) -> bool {
     let deadline = Instant::now() + time_max;
     loop {
@@ -53,7 +53,7 @@ pub fn wait_until(time_max: Duration, mut is_so: impl FnMut() -> bool) -> bool {
     }
 }
 
-/// Pids of the processes whose command line holds `word`.
+/// Pids of the processes whose command line contains `word`.
 pub fn processes_with(word: &str) -> Vec<u32> {
     let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     entries

@@ -1,4 +1,4 @@
-//! A running service and what tests ask of it.
+//! A running service and the requests of tests.
 
 use super::http::{self, Answer};
 use super::launch::{Guard, Launch, WorkDir};
@@ -11,9 +11,9 @@ use std::process::{Child, ExitStatus};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-/// Longest time for a start: the executor runs a program to prove itself.
+/// Longest time for a start: the executor runs a program as a check.
 const START_TIME_MAX: Duration = Duration::from_secs(30);
-/// Longest time for an orderly stop, running programs included.
+/// Longest time for an orderly stop, including running programs.
 const STOP_TIME_MAX: Duration = Duration::from_secs(45);
 
 /// A running service. Dropping it kills it.
@@ -29,14 +29,14 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts the service with these settings and waits until it is ready; `None` with a loud skip when no runtime
+    /// Starts the service with these settings and waits until it is ready; `None` with a reported skip if no runtime
     /// is prepared.
     pub fn start(settings: &[(&str, &str)]) -> Option<Self> {
         Launch::new().sets(settings).start()
     }
 
     /// # Panics
-    /// When the service does not come up, with its log.
+    /// If the service does not become ready, with its log.
     pub(super) fn from_launch(launch: Launch) -> Self {
         let log_before = std::fs::read_to_string(launch.dir.log()).unwrap_or_default().len();
         let mut child = launch.spawn();
@@ -63,21 +63,21 @@ impl Server {
         self.try_execute(body).unwrap_or_else(|error| panic!("no answer: {error}\n{}", self.stderr_log()))
     }
 
-    /// `POST /execute`, for requests that may have no answer because the service goes away.
+    /// `POST /execute`, for requests that may get no answer because the service ends.
     pub fn try_execute(&self, body: impl Borrow<Value>) -> Result<Answer, String> {
         let (url, body) = (self.url("/execute"), body.borrow().to_string());
         let headers = [("content-type", "application/json")];
         http::try_send("POST", &url, &headers, Some(body.as_bytes())).map_err(|error| error.to_string())
     }
 
-    /// `POST /execute` with nothing but a program, which must be run (200).
+    /// `POST /execute` with only a program, which must be run (200).
     pub fn program(&self, code: &str) -> Answer {
         let answer = self.execute(json!({"code": code}));
         assert_eq!(answer.status, 200, "{}", answer.text());
         answer
     }
 
-    /// What the program printed; it must end well.
+    /// The program's output; it must succeed.
     pub fn output_of(&self, code: &str) -> String {
         let answer = self.program(code);
         assert_eq!(answer.json["success"], true, "{}", answer.text());
@@ -99,7 +99,7 @@ impl Server {
         http::send(method, &self.url(path), headers, None)
     }
 
-    /// The absolute address of a path; one that is absolute already stays.
+    /// The absolute address of a path; an absolute address is returned unchanged.
     pub fn url(&self, path: &str) -> String {
         if path.starts_with("http://") { path.to_owned() } else { format!("{}{path}", self.base) }
     }
@@ -109,7 +109,7 @@ impl Server {
         std::fs::read_to_string(self.dir.log()).unwrap_or_default()
     }
 
-    /// Waits until a line of the log holds all of `words`, and returns it.
+    /// Waits until a line of the log contains all of `words`, and returns it.
     pub fn log_line(&self, words: &[&str]) -> Option<String> {
         let mut found = None;
         wait_until(Duration::from_secs(5), || {
@@ -126,10 +126,10 @@ impl Server {
         kill_process(pid, signal).expect("the service is there");
     }
 
-    /// Waits for the end of the process.
+    /// Waits until the process ends.
     ///
     /// # Panics
-    /// When it does not end.
+    /// If it does not end.
     pub fn wait(&mut self) -> ExitStatus {
         let mut status = None;
         wait_until(STOP_TIME_MAX * testkit::patience(), || {
@@ -142,7 +142,7 @@ impl Server {
     /// Stops the service in order: SIGTERM, exit code 0.
     ///
     /// # Panics
-    /// When it ends otherwise.
+    /// If it ends otherwise.
     pub fn stop(mut self) -> Arc<WorkDir> {
         self.signal(Signal::TERM);
         let status = self.wait();
@@ -162,7 +162,7 @@ impl Drop for Server {
     }
 }
 
-/// The address in the line that says that the service is ready.
+/// The address in the line that reports readiness.
 fn base_in(log: &str) -> Option<String> {
     let line = log.lines().find(|line| line.contains("ready") && line.contains("http://"))?;
     let rest = &line[line.find("http://")? + "http://".len()..];
@@ -183,7 +183,7 @@ impl Shared {
         Self { settings, server: OnceLock::new() }
     }
 
-    /// The service; `None` with a loud skip when no runtime is prepared.
+    /// The service; `None` with a reported skip if no runtime is prepared.
     pub fn get(&self) -> Option<&Server> {
         self.server.get_or_init(|| Server::start(self.settings)).as_ref()
     }

@@ -1,12 +1,12 @@
-//! Classic BPF as far as a seccomp filter needs it: the instruction, the finished program, and an interpreter that
-//! lets tests see a filter's verdict without installing it.
+//! Classic BPF as far as a seccomp filter needs it: the instruction, the compiled program, and an interpreter with
+//! which tests check a filter without installing it.
 
 use super::model::{Action, SeccompData};
 use crate::insn::Insn;
 
 // Instruction codes, `linux/bpf_common.h`. Only these are used: they are also all that the kernel's
-// `seccomp_is_const_allow` can follow, which is how an unconditionally allowed call comes to skip the filter
-// altogether (bitmap cache, since Linux 5.11).
+// `seccomp_is_const_allow` understands, which lets an unconditionally allowed call skip the filter altogether (bitmap
+// cache, since Linux 5.11).
 pub(super) const LOAD_WORD: u16 = 0x20; // BPF_LD | BPF_W | BPF_ABS
 pub(super) const AND: u16 = 0x54; // BPF_ALU | BPF_AND | BPF_K
 pub(super) const JUMP: u16 = 0x05; // BPF_JMP | BPF_JA
@@ -22,15 +22,16 @@ const RET_USER_NOTIF: u32 = 0x7FC0_0000;
 const RET_TRACE: u32 = 0x7FF0_0000;
 const RET_ALLOW: u32 = 0x7FFF_0000;
 const RET_ACTION: u32 = 0xFFFF_0000;
-/// Beside the errno of a notification: the supervisor may let the call run. No error number has this bit.
+/// Set in addition to the errno of a notification: the supervisor may allow the call. No error number has this bit.
 const ASKED: u16 = 0x8000;
 
-/// Offset of `seccomp_data.nr`, bytes.
+/// Offset of `seccomp_data.nr` in bytes.
 pub(super) const OFFSET_NR: u32 = 0;
-/// Offset of `seccomp_data.arch`, bytes.
+/// Offset of `seccomp_data.arch` in bytes.
 pub(super) const OFFSET_ARCH: u32 = 4;
 
-/// Offset of the low word of argument `index`, bytes. Both machines are little endian: the high word is 4 further.
+/// Offset of the low word of argument `index` in bytes. Both architectures are little endian: the high word is at 4
+/// more.
 pub(super) fn offset_arg(index: u8) -> u32 {
     16 + 8 * u32::from(index)
 }
@@ -45,7 +46,7 @@ impl Insn {
     }
 }
 
-/// A compiled filter, ready to be handed to `seccomp(2)`.
+/// A compiled filter, ready for `seccomp(2)`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Program(Vec<Insn>);
 
@@ -54,15 +55,15 @@ impl Program {
         Self(instructions)
     }
 
-    /// The instructions, at most [`INSTRUCTIONS_MAX`](crate::INSTRUCTIONS_MAX), each as the kernel's `struct sock_filter`.
+    /// The instructions, at most [`INSTRUCTIONS_MAX`](crate::INSTRUCTIONS_MAX).
     pub fn instructions(&self) -> &[Insn] {
         &self.0
     }
 
     /// Runs the filter on one call, as the kernel would. Pure; for tests and for explaining a filter.
     ///
-    /// A program that runs off its end or uses an instruction the compiler never emits kills, as the safe reading;
-    /// the kernel would have refused to install it.
+    /// A program that runs off its end or uses an instruction the compiler never emits kills, as the safe
+    /// interpretation; the kernel would have refused to install it.
     pub fn evaluate(&self, data: &SeccompData) -> Action {
         self.run(data).0
     }
@@ -92,8 +93,8 @@ impl Program {
     }
 }
 
-/// The filter result for an action. The errno of a notification rides in the data half, which the kernel does not
-/// look at for that action; it is there for [`Program::evaluate`] and for whoever reads a dump.
+/// The filter result for an action. The errno of a notification is stored in the data half, which the kernel ignores
+/// for that action; it is there for [`Program::evaluate`] and for readers of a dump.
 const fn encode(action: Action) -> u32 {
     match action {
         Action::Allow => RET_ALLOW,
@@ -118,7 +119,7 @@ const fn decode(result: u32) -> Action {
     }
 }
 
-/// The 32-bit word at `offset` of `seccomp_data`; zero where the kernel would have refused the load.
+/// The 32-bit word at `offset` of `seccomp_data`; zero if the kernel would have rejected the load.
 fn load(data: &SeccompData, offset: u32) -> u32 {
     let value = match offset {
         OFFSET_NR => return data.nr,

@@ -1,4 +1,4 @@
-//! Turns a policy into a BPF program.
+//! Compiles a policy to a BPF program.
 //!
 //! # Shape of the program
 //! ```text
@@ -8,23 +8,23 @@
 //!   leaf without tests:  return
 //!   leaf with tests:     for each rule: load argument word, compare, next rule on failure; return
 //! ```
-//! A search tree and not "most frequent first": since Linux 5.11 the kernel works out, when the filter is installed,
-//! which calls are allowed whatever their arguments are, and does not run the filter for those. What remains are calls
-//! with tests, and refusals; seven or eight comparisons bring it to the right leaf.
+//! A search tree and not "most frequent first": since Linux 5.11 the kernel determines, when the filter is installed,
+//! which calls are allowed whatever their arguments, and does not run the filter for those. The rest are calls with
+//! tests, and blocked calls; seven or eight comparisons find the right leaf.
 //!
-//! All jumps go forward within the piece of program that contains them, so pieces are put together by
-//! concatenation. The same policy always gives the same program.
+//! All jumps go forward within the part of the program that contains them, so parts are combined by concatenation. The
+//! same policy always compiles to the same program.
 
 use super::bpf::{self, Program};
 use super::model::{Action, ArgTest, Compare, Policy, Rule};
 use super::names::{Arch, syscall_name};
 use crate::insn::{INSTRUCTIONS_MAX, Insn};
 
-/// How a policy is compiled.
+/// Options of compilation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CompileOptions {
-    /// A supervisor will hold the filter's listener and answer. When false, `notify E` becomes `errno E`: a
-    /// notification that nobody listens to fails with `ENOSYS`, which would be a lie.
+    /// A supervisor will hold the filter's listener and reply. If false, `notify E` becomes `errno E`: a notification
+    /// without a listener fails with `ENOSYS`, which would be wrong.
     pub notify: bool,
 }
 
@@ -32,7 +32,7 @@ pub struct CompileOptions {
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CompileError {
-    /// The program is longer than the kernel takes.
+    /// The program is longer than the kernel accepts.
     #[error("filter has {length} instructions (limit {max})")]
     TooLong {
         /// Instructions it would have.
@@ -45,7 +45,7 @@ pub enum CompileError {
         "the tests of the rule for `{name}` need {length} instructions (limit {max}; hint: split its list)"
     )]
     RuleTooLong {
-        /// The first call that the rule names.
+        /// The first call named by the rule.
         name: String,
         /// Instructions they would have.
         length: usize,
@@ -54,16 +54,16 @@ pub enum CompileError {
     },
 }
 
-/// The farthest a conditional jump reaches.
+/// The longest distance of a conditional jump.
 const JUMP_MAX: usize = u8::MAX as usize;
 
-/// Numbers from `first` up to the next range's, with the rules for all of them. The last range has no end.
+/// Numbers from `first` up to the next range's, with the rules for all of them. The last range is unbounded.
 struct Range<'p> {
     first: u32,
     verdict: Verdict<'p>,
 }
 
-/// What happens to the calls of a range: tested rules in order, then the action if none matched.
+/// What happens to the calls of a range: rules with tests in order, then the action if none matched.
 #[derive(PartialEq)]
 struct Verdict<'p> {
     tested: Vec<&'p Rule>,
@@ -74,7 +74,7 @@ impl Policy {
     /// Compiles the policy for `arch`.
     ///
     /// # Errors
-    /// When the policy is larger than a filter can be. The builtin policy never is, and a test holds it to that.
+    /// When the policy exceeds a filter's size. The built-in policy never does, and a test checks that.
     pub fn compile(&self, arch: Arch, options: CompileOptions) -> Result<Program, CompileError> {
         let answer = |action| match action {
             Action::TELL | Action::Ask(_) if !options.notify => Action::Allow,
@@ -94,10 +94,10 @@ impl Policy {
         Ok(Program::new(program))
     }
 
-    /// The whole number line, cut where the verdict changes.
+    /// All numbers, divided into ranges with the same rules.
     fn ranges(&self, arch: Arch) -> Vec<Range<'_>> {
         let mut ranges: Vec<Range<'_>> = Vec::new();
-        // One number past the table: what it gets, every greater one gets, x32 calls among them.
+        // One number past the table: all greater numbers, including x32 calls, get the same result.
         for nr in 0..=arch.number_max() + 1 {
             let verdict = self.verdict(arch, nr);
             if ranges.last().is_none_or(|last| last.verdict != verdict) {
@@ -122,13 +122,13 @@ impl Policy {
     }
 }
 
-/// The search tree over `ranges`, which are in order and not empty. Expects the number in the accumulator.
+/// The search tree over `ranges`, which are sorted and not empty. Expects the number in the accumulator.
 fn search(ranges: &[Range<'_>], answer: &dyn Fn(Action) -> Action) -> Result<Vec<Insn>, CompileError> {
     let (below, above) = ranges.split_at(ranges.len() / 2);
     let (Some(_), Some(pivot)) = (below.first(), above.first()) else {
         return match ranges.first() {
             Some(range) => leaf(&range.verdict, answer),
-            // Never asked for; an empty search would let the program run on into the next piece.
+            // Never reached; an empty search would let the program run on into the next part.
             None => Ok(vec![Insn::ret(Action::KillProcess)]),
         };
     };
@@ -137,7 +137,7 @@ fn search(ranges: &[Range<'_>], answer: &dyn Fn(Action) -> Action) -> Result<Vec
     let mut piece = Vec::with_capacity(2 + lower.len() + upper.len());
     match u8::try_from(lower.len()) {
         Ok(over) => piece.push(Insn { code: bpf::JUMP_GE, jt: over, jf: 0, k: pivot.first }),
-        // Too far for a conditional jump: go by the unconditional one, whose distance has 32 bits.
+        // Too far for a conditional jump: use the unconditional one, whose distance has 32 bits.
         Err(_) => {
             piece.push(Insn { code: bpf::JUMP_GE, jt: 0, jf: 1, k: pivot.first });
             let distance = u32::try_from(lower.len()).unwrap_or(u32::MAX);
@@ -159,8 +159,8 @@ fn leaf(verdict: &Verdict<'_>, answer: &dyn Fn(Action) -> Action) -> Result<Vec<
     Ok(piece)
 }
 
-/// One rule: its tests, each falling through to the next when it holds, then the return. A test that fails jumps just
-/// past the return, which is where the next rule begins.
+/// One rule: its tests, each falling through to the next if it holds, then the return. A failing test jumps just past
+/// the return, where the next rule begins.
 fn tested(rule: &Rule, action: Action) -> Result<Vec<Insn>, CompileError> {
     let steps: Vec<Step> = rule.tests.iter().flat_map(steps_of).collect();
     let end = steps.len();
@@ -189,7 +189,7 @@ fn tested(rule: &Rule, action: Action) -> Result<Vec<Insn>, CompileError> {
     Ok(piece)
 }
 
-/// An instruction whose jumps are not yet distances.
+/// An instruction whose jumps are not distances yet.
 #[derive(Clone, Copy)]
 enum Step {
     Load(u32),
@@ -202,7 +202,7 @@ enum Jump {
     Next,
     /// Skip this number of steps; always within the test's own steps, or to the one right after them.
     Over(usize),
-    /// The test failed, and the rule with it.
+    /// The test failed, and with it the rule.
     Fail,
 }
 
@@ -212,7 +212,7 @@ impl Step {
     }
 }
 
-/// The steps of one test. They go on to the step after them when it holds.
+/// The steps of one test. If it holds they continue with the step after them.
 fn steps_of(test: &ArgTest) -> Vec<Step> {
     match &test.compare {
         Compare::OneOf(values) => one_of(test, values),
@@ -220,7 +220,7 @@ fn steps_of(test: &ArgTest) -> Vec<Step> {
     }
 }
 
-/// Loads of a test's low and high word, each masked; empty for a word of which no bit counts.
+/// Loads of a test's low and high word, each masked; empty for a word without significant bits.
 fn loads(test: &ArgTest) -> (Vec<Step>, Vec<Step>) {
     let offset = bpf::offset_arg(test.index);
     let (mask_low, mask_high) = bpf::words(test.mask);
@@ -232,7 +232,7 @@ fn loads(test: &ArgTest) -> (Vec<Step>, Vec<Step>) {
     (load(offset, mask_low), load(offset + 4, mask_high))
 }
 
-/// Values that share their high half are compared in one group: the high word once, then the low word with each.
+/// Values with the same high half are compared in one group: the high word once, then the low word with each.
 fn one_of(test: &ArgTest, values: &[u64]) -> Vec<Step> {
     let (load_low, load_high) = loads(test);
     let mut groups: Vec<(u32, Vec<u32>)> = Vec::new();
@@ -252,7 +252,7 @@ fn one_of(test: &ArgTest, values: &[u64]) -> Vec<Step> {
         let low_steps = if load_low.is_empty() { 0 } else { load_low.len() + lows.len() };
         if !load_high.is_empty() {
             group.extend(&load_high);
-            // A hit goes on to the low word, or, if no bit of that counts, past the other groups.
+            // A match continues with the low word, or, if that has no significant bits, past the other groups.
             let hit = if low_steps == 0 { Jump::Over(after) } else { Jump::Next };
             group.push(Step::equal(high, hit, miss(low_steps)));
         }
@@ -279,7 +279,7 @@ fn at_most(test: &ArgTest, max: u64) -> Vec<Step> {
         let low_steps = load_low.len() + 1;
         steps.extend(load_high);
         steps.push(Step::Branch { code: bpf::JUMP_GT, k: max_high, yes: Jump::Fail, no: Jump::Next });
-        // Smaller in the high word already: the low one does not matter.
+        // Already smaller in the high word: the low one is irrelevant.
         steps.push(Step::equal(max_high, Jump::Next, Jump::Over(low_steps)));
     }
     steps.extend(load_low);
@@ -396,7 +396,7 @@ mod tests {
             assert_eq!(
                 program.evaluate(&SeccompData::new(arch, kill, &[1, 9])),
                 Action::Allow,
-                "told to nobody"
+                "not reported"
             );
             assert!(
                 !program.instructions().iter().any(|insn| insn.code == bpf::RETURN && insn.k >> 16 == 0x7FC0)
@@ -415,11 +415,11 @@ mod tests {
                 .map(|nr| program.run(&SeccompData::new(arch, nr, &[u64::MAX; 6])).1)
                 .max()
                 .unwrap();
-            assert!(steps_max < 60, "{arch:?}: {steps_max} steps for the slowest refusal");
+            assert!(steps_max < 60, "{arch:?}: {steps_max} steps for the slowest blocked call");
         }
     }
 
-    /// What the kernel's checker (`bpf_check_classic`) wants: jumps inside the program, a return at the end.
+    /// What the kernel's checker (`bpf_check_classic`) requires: jumps within the program, a return at the end.
     #[test]
     fn every_jump_lands_inside_the_program() {
         for arch in Arch::ALL {
@@ -471,7 +471,7 @@ mod tests {
         prop_oneof![Just(Arch::X86_64), Just(Arch::Aarch64)]
     }
 
-    /// Arguments near what policies test for: small, single bits, constants with something in the high word.
+    /// Arguments near what policies test for: small values, single bits, constants with a nonzero high word.
     fn any_arg() -> impl Strategy<Value = u64> {
         let words = prop_oneof![
             0u32..20,
@@ -488,7 +488,7 @@ mod tests {
         (nr, prop::array::uniform6(any_arg()))
     }
 
-    /// A test as text, over few values, so that random calls often meet it.
+    /// A test as text, over few values, so that random calls often match it.
     fn any_test() -> impl Strategy<Value = String> {
         let value = || prop_oneof![0u64..4, Just(1 << 32), Just(1 << 32 | 1), Just(3 << 32), Just(u64::MAX)];
         let wide = (
@@ -512,7 +512,7 @@ mod tests {
         prop_oneof![wide, narrow]
     }
 
-    /// A policy over a handful of calls, as text. Rules that the parser refuses as unreachable are left out.
+    /// A policy over a few calls, as text. Rules that the parser rejects as unreachable are left out.
     fn any_policy() -> impl Strategy<Value = Policy> {
         let action = prop_oneof![
             Just("allow"),

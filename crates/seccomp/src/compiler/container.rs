@@ -1,13 +1,13 @@
-//! The policy as a container engine takes it: a second filter of system calls, around the agent and its program.
+//! The policy in the format of container engines: a second seccomp filter, around the agent and its program.
 //!
-//! The agent puts the exact filter on each program by itself. The engine's filter is there already when the first
-//! instruction in the container runs, so it binds the agent, too. It is made from the same rules, and is wider in two
-//! ways only: what the agent itself needs is allowed, and a test of an argument that the engine's language cannot
-//! express is left out.
+//! The agent installs the exact filter on each program itself. The engine's filter is already installed when the first
+//! instruction in the container runs, so it applies to the agent, too. It is generated from the same rules, and is
+//! wider in two ways only: it allows what the agent itself needs, and leaves out tests of arguments that the engine's
+//! format cannot express.
 //!
 //! What is not allowed gets the action "trace". Without a tracer, and there is none, the kernel does not run such a
-//! call and answers ENOSYS (seccomp(2)). Unlike an errno it yields to the inner filter's notification, so that the
-//! agent still hears of a refused call and can name it.
+//! call and returns ENOSYS (seccomp(2)). Unlike an errno it yields to the inner filter's notification, so the agent is
+//! still notified of a blocked call and can name it.
 //!
 //! The format is that of Docker and Podman: <https://docs.docker.com/engine/security/seccomp/>.
 
@@ -15,7 +15,7 @@ use super::model::{Action, ArgTest, Compare, Policy, Rule};
 use super::names::{Arch, syscall_number};
 use std::fmt::Write;
 
-/// Calls of the agent that no program may make: its filter, its landlock rules, its rights, its descriptors.
+/// Calls of the agent that no program may make: for its filter, its Landlock rules, its privileges, its descriptors.
 const OF_THE_AGENT: [&str; 15] = [
     "seccomp",
     "landlock_create_ruleset",
@@ -35,10 +35,10 @@ const OF_THE_AGENT: [&str; 15] = [
 ];
 
 impl Policy {
-    /// A seccomp profile for the engine, in JSON.
+    /// Generates a seccomp profile for the engine, in JSON.
     #[must_use]
     pub fn container_profile(&self, arch: Arch) -> String {
-        // With x32 an unknown number in its range is refused like any other; without, it would kill.
+        // With x32 an unknown number in its range is blocked like any other; without, it would kill.
         let names = match arch {
             Arch::X86_64 => r#""SCMP_ARCH_X86_64","SCMP_ARCH_X32""#,
             Arch::Aarch64 => r#""SCMP_ARCH_AARCH64""#,
@@ -59,7 +59,7 @@ impl Policy {
     }
 }
 
-/// One comparison of an argument in the engine's language: `argument & mask == value`.
+/// One comparison of an argument in the engine's format: `argument & mask == value`.
 #[derive(Clone, Copy)]
 struct Masked {
     index: u8,
@@ -67,13 +67,13 @@ struct Masked {
     value: u64,
 }
 
-/// Tests with lists of values, as lists of plain comparisons of which one must hold.
+/// Tests with lists of values, as lists of simple comparisons of which one must hold.
 fn alternatives(tests: &[ArgTest]) -> Vec<Vec<Masked>> {
     let mut all: Vec<Vec<Masked>> = vec![Vec::new()];
     for test in tests {
-        // Wider, never narrower: the engine compares whole registers, of which a program shapes the upper half.
+        // Wider, never narrower: the engine compares whole registers, whose upper half the program controls.
         let Compare::OneOf(values) = &test.compare else { continue };
-        // libseccomp takes one comparison for each argument.
+        // libseccomp accepts one comparison per argument.
         if all.iter().flatten().any(|masked| masked.index == test.index) {
             continue;
         }

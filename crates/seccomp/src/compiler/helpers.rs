@@ -1,5 +1,5 @@
-//! The policies of the processes around programs. They hold with whatever the program's own policy says: filters add
-//! up, and the strongest action of all counts (seccomp(2)).
+//! The policies of the processes around programs. They apply in addition to the program's own policy: filters stack,
+//! and the strongest action counts (seccomp(2)).
 
 use super::bpf::Program;
 use super::compile::{CompileError, CompileOptions};
@@ -7,18 +7,18 @@ use super::model::Policy;
 use super::names::Arch;
 use super::parse::LAUNCHER;
 
-/// A process of ours that has a filter of its own.
+/// One of our own processes with a filter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Helper {
     /// Serves requests, and starts all others.
     Service,
-    /// Parent of the launcher, outside of its pid namespace.
+    /// Parent of the launcher, outside its pid namespace.
     Monitor,
-    /// Makes cells and templates.
+    /// Creates sandboxes and templates.
     Launcher,
-    /// Imports packages and forks into cells.
+    /// Imports packages and forks into sandboxes.
     Template,
-    /// First process of a cell.
+    /// First process of a sandbox.
     Agent,
 }
 
@@ -36,16 +36,16 @@ impl Helper {
         }
     }
 
-    /// Its policy, `data/*.policy`.
+    /// Parses its policy, `data/*.policy`.
     #[must_use]
     pub fn policy(self) -> Policy {
-        Policy::parse(self.text()).expect("the embedded policies parse; a test holds them to that")
+        Policy::parse(self.text()).expect("the embedded policies parse; a test checks that")
     }
 
-    /// Its filter, for this machine.
+    /// Compiles its filter for this machine.
     ///
     /// # Errors
-    /// Never with the policies that are built in.
+    /// Never with the built-in policies.
     pub fn filter(self) -> Result<Program, CompileError> {
         self.policy().compile(Arch::native(), CompileOptions { notify: false })
     }
@@ -57,7 +57,7 @@ mod tests {
     use crate::{Action, SeccompData, syscall_number};
     use proptest::prelude::*;
 
-    /// Around programs: what these refuse, nothing in a cell can have.
+    /// The filters around programs: what these block, nothing in a sandbox can do.
     const AROUND: [Helper; 4] = [Helper::Service, Helper::Launcher, Helper::Template, Helper::Agent];
 
     fn decide(helper: Helper, name: &str, args: &[u64]) -> Action {
@@ -145,7 +145,7 @@ mod tests {
             for (family, kind) in
                 [2, 10, 16, 17, 38, 40].into_iter().flat_map(|family| (1..=5).map(move |kind| (family, kind)))
             {
-                // The service alone has clients, and asks for names.
+                // Only the service has clients, and resolves names.
                 let is_its = helper == Helper::Service && family <= 10 && kind <= 2;
                 let expected = if is_its { Action::Allow } else { Action::Trace };
                 assert_eq!(
@@ -236,8 +236,8 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(4000))]
 
-        /// What a program may do, every filter around it lets through, and what its own filter reports, none of them
-        /// answers first.
+        /// Every filter around a program allows what the program may do, and none of them takes precedence over a
+        /// report by the program's own filter.
         #[test]
         fn none_is_in_the_way_of_a_programs_own(( arch, nr, args) in any_call()) {
             thread_local! {
@@ -260,8 +260,8 @@ mod tests {
             })?;
         }
 
-        /// What the service starts is not refused what its own filter lets through. Templates and agents are below the
-        /// launcher's filter besides.
+        /// No filter of what the service starts is blocked by the service's own filter. Templates and agents are below
+        /// the launcher's filter as well.
         #[test]
         fn the_services_is_not_in_the_way_of_what_it_starts((arch, nr, args) in any_call()) {
             thread_local! {

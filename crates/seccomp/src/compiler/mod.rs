@@ -1,4 +1,4 @@
-//! Reads policies, compiles them, and says what they mean.
+//! Parses policies, compiles them, and evaluates them on single calls.
 
 mod bpf;
 mod compile;

@@ -1,50 +1,50 @@
-//! What a policy is, and what it says about one call.
+//! The model of a policy, and its decision about one call.
 
 use super::names::{Arch, syscall_name};
 
-/// What becomes of a call.
+/// What happens to a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Action {
     /// The kernel runs the call.
     Allow,
-    /// The call fails with this errno, and nobody is told.
+    /// The call fails with this errno, unreported.
     Errno(u16),
-    /// The call is held and reported; the supervisor answers it with this errno.
+    /// The call is held and reported; the supervisor replies with this errno.
     Notify(u16),
-    /// The call is held and reported; the supervisor lets it run or answers it with this errno. Where nobody hears, it
-    /// runs at once.
+    /// The call is held and reported; the supervisor allows it or replies with this errno. Without a supervisor it runs
+    /// at once.
     Ask(u16),
-    /// The call fails with `ENOSYS`, since nobody traces us, and nobody is told (seccomp(2), `SECCOMP_RET_TRACE`). Weaker
-    /// than every other action but [`Action::Allow`]: where another filter of the process refuses or reports the call,
-    /// that counts. For filters around a program's own.
+    /// The call fails with `ENOSYS`, since there is no tracer, unreported (seccomp(2), `SECCOMP_RET_TRACE`). Weaker
+    /// than every other action except [`Action::Allow`]: if another filter of the process blocks or reports the call,
+    /// that takes precedence. For filters around a program's own.
     Trace,
     /// The whole process is killed with `SIGSYS`.
     KillProcess,
 }
 
 impl Action {
-    /// The kernel does nothing, and the call returns 0 as if it had: an error number of 0 is none (seccomp(2)).
+    /// The kernel does nothing, and the call returns 0 as if it had: an error number of 0 means success (seccomp(2)).
     pub const IGNORE: Self = Self::Errno(0);
-    /// The call is reported, and runs when the supervisor has heard of it; where nobody hears, it runs at once.
+    /// The call is reported, and runs once the supervisor was notified; without a supervisor it runs at once.
     pub const TELL: Self = Self::Notify(0);
 }
 
-/// One call as the kernel shows it to a filter: `struct seccomp_data` of `linux/seccomp.h`.
+/// One call as the kernel passes it to a filter: `struct seccomp_data` of `linux/seccomp.h`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SeccompData {
     /// The call's number.
     pub nr: u32,
-    /// The machine whose entry was used, `AUDIT_ARCH_*`.
+    /// The architecture whose entry was used, `AUDIT_ARCH_*`.
     pub arch: u32,
-    /// Address of the instruction that made the call. No rule looks at it.
+    /// Address of the instruction that made the call. No rule tests it.
     pub instruction_pointer: u64,
-    /// The six argument registers, whole, also where the call takes an `int`.
+    /// The six argument registers, unmasked, even if the call takes an `int`.
     pub args: [u64; 6],
 }
 
 impl SeccompData {
-    /// A call on `arch` by number, with arguments that are not given being zero.
+    /// A call on `arch` by number; missing arguments are zero.
     pub fn new(arch: Arch, nr: u32, args: &[u64]) -> Self {
         let mut all = [0; 6];
         for (slot, arg) in all.iter_mut().zip(args) {
@@ -54,12 +54,12 @@ impl SeccompData {
     }
 }
 
-/// An allow-list of system calls: ordered rules by call, and what is done with the rest.
+/// An allow-list of system calls: ordered rules by call, and the action for the rest.
 #[derive(Clone, Debug)]
 pub struct Policy {
-    /// For a call that has a name but no rule that matches.
+    /// For a call with a name but no matching rule.
     pub(super) default: Action,
-    /// For a number that has no name.
+    /// For a number without a name.
     pub(super) unknown: Action,
     /// In the order of the file.
     pub(super) rules: Vec<Rule>,
@@ -68,11 +68,11 @@ pub struct Policy {
 /// One line of the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Rule {
-    /// The one machine it is for, where it names a constant that differs between them.
+    /// The architecture it applies to, if it names a constant that differs between them.
     pub(super) only: Option<Arch>,
     pub(super) action: Action,
     pub(super) names: Vec<String>,
-    /// All must hold. Empty: the rule always applies.
+    /// All must hold. If empty, the rule always applies.
     pub(super) tests: Vec<ArgTest>,
 }
 
@@ -81,8 +81,8 @@ impl Rule {
         self.only.is_none_or(|only| only == arch)
     }
 
-    /// The same for a filter around the program's own: what the program may do is allowed, and what it is refused with a
-    /// report must not be refused so that the report is lost.
+    /// The same rule for a filter around the program's own: what the program may do is allowed, and what is blocked
+    /// with a report must not be blocked in a way that loses the report.
     pub(super) fn around_a_program(self) -> Self {
         let action = match self.action {
             Action::TELL | Action::Ask(_) => Action::Allow,
@@ -98,8 +98,8 @@ impl Rule {
 pub(super) struct ArgTest {
     /// Which argument, 0 to 5.
     pub(super) index: u8,
-    /// Bits that count. The high half is clear for a 32-bit argument: the kernel does not look at those bits of an
-    /// `int` either, so a caller could put anything there.
+    /// The significant bits. The high half is clear for a 32-bit argument: the kernel ignores those bits of an `int`
+    /// too, so a caller could put anything there.
     pub(super) mask: u64,
     pub(super) compare: Compare,
 }
@@ -124,10 +124,10 @@ impl ArgTest {
 }
 
 impl Policy {
-    /// What the policy says about a call, by plain reading of its rules.
+    /// The policy's decision about a call, by direct interpretation of its rules.
     ///
-    /// The meaning that the compiled [`Program`](super::Program) is held to. It also tells which errno a reported call
-    /// is to be answered with: the kernel's notification does not carry it. It searches all rules on every use.
+    /// This defines the meaning of the compiled [`Program`](super::Program). It also gives the errno for the reply to a
+    /// reported call: the kernel's notification does not contain it. It searches all rules on every use.
     pub fn decide(&self, arch: Arch, data: &SeccompData) -> Action {
         if data.arch != arch.audit_arch() {
             return Action::KillProcess;
@@ -140,7 +140,7 @@ impl Policy {
             .map_or(self.default, |rule| rule.action)
     }
 
-    /// The rules that speak of call `nr`, in the order they are tried.
+    /// The rules for call `nr`, in the order they are tried.
     pub(super) fn rules_of(&self, arch: Arch, nr: u32) -> impl Iterator<Item = &Rule> {
         let call = syscall_name(arch, nr);
         self.rules.iter().filter(move |rule| {

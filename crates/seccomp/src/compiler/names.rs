@@ -1,25 +1,26 @@
-//! Machines, and the names of their system calls.
+//! Architectures, and the names of their system calls.
 //!
-//! The table is the `syscalls` crate's, generated from the kernel's own; this file only narrows it to what exists.
+//! The table is from the `syscalls` crate, generated from the kernel's own; this file only restricts it to calls that
+//! exist.
 
 use std::str::FromStr;
 
 use syscalls::{aarch64, x86_64};
 
-/// A machine the filter is compiled for.
+/// An architecture that the filter is compiled for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Arch {
-    /// 64-bit x86. Its x32 calls are refused as unknown, its i386 calls kill.
+    /// 64-bit x86. Its x32 calls are blocked as unknown, its i386 calls kill.
     X86_64,
     /// 64-bit ARM, little endian. Its 32-bit ARM calls kill.
     Aarch64,
 }
 
 impl Arch {
-    /// Every machine the policy is written for.
+    /// Every architecture the policy is written for.
     pub const ALL: [Self; 2] = [Self::X86_64, Self::Aarch64];
 
-    /// The machine this program was built for.
+    /// The architecture this program was built for.
     pub const fn native() -> Self {
         #[cfg(target_arch = "x86_64")]
         return Self::X86_64;
@@ -29,7 +30,7 @@ impl Arch {
         compile_error!("the system-call policy is written for x86_64 and aarch64 only");
     }
 
-    /// The kernel's name for this machine in `seccomp_data.arch` (`AUDIT_ARCH_*` of `linux/audit.h`).
+    /// The kernel's number of this architecture in `seccomp_data.arch` (`AUDIT_ARCH_*` of `linux/audit.h`).
     pub const fn audit_arch(self) -> u32 {
         match self {
             Self::X86_64 => 0xC000_003E,
@@ -37,7 +38,7 @@ impl Arch {
         }
     }
 
-    /// The greatest number that has a name on this machine.
+    /// The greatest number with a name on this architecture.
     pub(super) const fn number_max(self) -> u32 {
         let id = match self {
             Self::X86_64 => x86_64::Sysno::last().id(),
@@ -47,11 +48,11 @@ impl Arch {
     }
 }
 
-/// 403..=423 are the 64-bit-time twins of older calls, for 32-bit machines only; the generic table that the
-/// `syscalls` crate uses for aarch64 lists them, the kernel answers them with `ENOSYS`.
+/// 403..=423 are the 64-bit-time variants of older calls, for 32-bit machines only; the generic table that the
+/// `syscalls` crate uses for aarch64 lists them, but the kernel returns `ENOSYS`.
 const TIME64_ONLY_ON_32_BIT: std::ops::RangeInclusive<u32> = 403..=423;
 
-/// The name of call `nr` on `arch`, or `None` when the number means nothing there.
+/// The name of call `nr` on `arch`, or `None` if the number has no meaning there.
 pub fn syscall_name(arch: Arch, nr: u32) -> Option<&'static str> {
     if TIME64_ONLY_ON_32_BIT.contains(&nr) {
         return None;
@@ -63,7 +64,7 @@ pub fn syscall_name(arch: Arch, nr: u32) -> Option<&'static str> {
     }
 }
 
-/// The number of the call `name` on `arch`, or `None` when that machine has no such call (`open` on aarch64).
+/// The number of the call `name` on `arch`, or `None` if that architecture has no such call (`open` on aarch64).
 pub fn syscall_number(arch: Arch, name: &str) -> Option<u32> {
     let id = match arch {
         Arch::X86_64 => x86_64::Sysno::from_str(name).ok()?.id(),

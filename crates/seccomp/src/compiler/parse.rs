@@ -1,5 +1,4 @@
-//! Reads the text of a policy. Line based; the format is described for its writers at the head of
-//! `data/seccomp.policy`.
+//! Parses the text of a policy. Line based; the format is described for authors at the head of `data/seccomp.policy`.
 
 use std::collections::HashMap;
 
@@ -9,16 +8,16 @@ use super::symbols;
 
 /// The policy of programs, which the others include.
 pub(super) const BUILTIN: &str = include_str!("../../data/seccomp.policy");
-/// The launcher's, which a policy around it may include.
+/// The launcher's policy, which a policy around it may include.
 pub(super) const LAUNCHER: &str = include_str!("../../data/launcher.policy");
 
-/// Why a policy could not be read.
+/// Why a policy could not be parsed.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {kind}")]
 pub struct PolicyError {
-    /// Where, counted from 1.
+    /// The line number, starting at 1.
     pub line: usize,
-    /// What is wrong there.
+    /// What is wrong with the line.
     pub kind: PolicyErrorKind,
 }
 
@@ -35,24 +34,24 @@ pub enum PolicyErrorKind {
         /// The first word of the line, or of what follows the setting.
         found: String,
     },
-    /// `errno` or `notify` is not followed by an error number that has a name here.
+    /// `errno` or `notify` is not followed by the name of a known error number.
     #[error("unknown error number `{found}` (allowed: {allowed})")]
     UnknownErrno {
         /// The word found there, empty at the end of the line.
         found: String,
-        /// The names that are known.
+        /// The known names.
         allowed: String,
     },
     /// A rule without a call.
     #[error("the rule names no call")]
     NoCalls,
-    /// No machine has a call of this name.
-    #[error("unknown call `{name}` (hint: the kernel's name is wanted, such as `newfstatat` or `prlimit64`)")]
+    /// No architecture has a call of this name.
+    #[error("unknown call `{name}` (hint: use the kernel's name, such as `newfstatat` or `prlimit64`)")]
     UnknownCall {
         /// The name as written.
         name: String,
     },
-    /// The rule can never apply to this call: an earlier one always does, or has the same tests.
+    /// The rule can never apply to this call: an earlier one always applies, or has the same tests.
     #[error("`{name}` is already decided by line {first_line}")]
     Repeated {
         /// The call.
@@ -60,9 +59,9 @@ pub enum PolicyErrorKind {
         /// The line that decides it.
         first_line: usize,
     },
-    /// A test of an argument is not of a known form.
+    /// A test of an argument has no known form.
     #[error(
-        "cannot read the test `{found}` (allowed: argN [masked M] == V, argN [masked M] in V V ..., argN <= V, \
+        "cannot parse the test `{found}` (allowed: argN [masked M] == V, argN [masked M] in V V ..., argN <= V, \
          with N from 0 to 5 and argN:32 for a 32-bit argument)"
     )]
     BadTest {
@@ -77,12 +76,12 @@ pub enum PolicyErrorKind {
         /// The value as written.
         found: String,
     },
-    /// A test compares with a value that has bits the mask or the width takes away, so it could never hold.
+    /// A test compares with a value that has bits outside the mask or the width, so it could never hold.
     #[error("value {value:#x} does not fit under the mask {mask:#x}")]
     ValueOutsideMask {
-        /// What is compared with.
+        /// The value compared with.
         value: u64,
-        /// The bits that count.
+        /// The significant bits.
         mask: u64,
     },
     /// `default` or `unknown` given twice.
@@ -91,13 +90,13 @@ pub enum PolicyErrorKind {
         /// Which of the two.
         setting: &'static str,
     },
-    /// `default` or `unknown` is `allow`: then this would not be an allow-list.
+    /// `default` or `unknown` is `allow`: the policy would not be an allow-list.
     #[error("`{setting}` cannot be `allow`")]
     OpenSetting {
         /// Which of the two.
         setting: &'static str,
     },
-    /// `default` or `unknown` is not given at all; the line is the last one.
+    /// `default` or `unknown` is missing; the line is the last one.
     #[error("`{setting}` is missing")]
     MissingSetting {
         /// Which of the two.
@@ -105,7 +104,7 @@ pub enum PolicyErrorKind {
     },
 }
 
-/// What is known so far of a call's rules: the line of each, and its tests.
+/// What is known so far about a call's rules: the line of each, and its tests.
 type Seen = HashMap<String, Vec<(usize, Vec<ArgTest>)>>;
 
 pub(super) fn parse(text: &str) -> Result<Policy, PolicyError> {
@@ -120,7 +119,7 @@ pub(super) fn parse(text: &str) -> Result<Policy, PolicyError> {
             None => Ok(()),
             Some((&"default", rest)) => set(&mut default, "default", rest),
             Some((&"unknown", rest)) => set(&mut unknown, "unknown", rest),
-            // No fault of these lines if one of the rules before them has decided a call already.
+            // Not an error of these lines if an earlier rule has already decided a call.
             Some((&"include", ["program"])) => {
                 rules.extend(around_a_program()?);
                 Ok(())
@@ -154,12 +153,12 @@ pub(super) fn parse(text: &str) -> Result<Policy, PolicyError> {
     })
 }
 
-/// All rules of the program's policy, as a filter around it has them.
+/// All rules of the program's policy, adapted for a filter around it.
 fn around_a_program() -> Result<Vec<Rule>, PolicyError> {
     Ok(parse(BUILTIN)?.rules.into_iter().map(Rule::around_a_program).collect())
 }
 
-/// The rules that allow something, whatever the arguments.
+/// The rules that allow something, without their tests.
 fn calls_allowed_by(rules: Vec<Rule>) -> impl Iterator<Item = Rule> {
     let allowed = rules.into_iter().filter(|rule| rule.action == Action::Allow);
     allowed.map(|rule| Rule { tests: Vec::new(), ..rule })
@@ -179,7 +178,7 @@ fn set(slot: &mut Option<Action>, setting: &'static str, words: &[&str]) -> Resu
     }
 }
 
-/// Takes the action off the front of a line.
+/// Parses the action at the start of a line.
 fn action<'a, 'w>(words: &'a [&'w str]) -> Result<(Action, &'a [&'w str]), PolicyErrorKind> {
     let (verb, rest) = words.split_first().unwrap_or((&"", &[]));
     let with_errno = |make: fn(u16) -> Action| {
@@ -205,7 +204,7 @@ fn action<'a, 'w>(words: &'a [&'w str]) -> Result<(Action, &'a [&'w str]), Polic
     }
 }
 
-/// One rule, or one for each machine where a constant in it differs between them.
+/// One rule, or one per architecture if a constant in it differs between them.
 fn rule(words: &[&str]) -> Result<Vec<Rule>, PolicyErrorKind> {
     let (action, rest) = action(words)?;
     let mut parts = rest.splitn(2, |word| *word == "if");
@@ -234,7 +233,7 @@ fn rule(words: &[&str]) -> Result<Vec<Rule>, PolicyErrorKind> {
     Ok(tests.into_iter().take(if is_same { 1 } else { usize::MAX }).map(rule).collect())
 }
 
-/// Reads one test: `argN[:32] [masked M] (== V | in V ... | <= V)`.
+/// Parses one test: `argN[:32] [masked M] (== V | in V ... | <= V)`.
 fn test(words: &[&str], arch: Arch) -> Result<ArgTest, PolicyErrorKind> {
     let value = |word: &str| value(word, arch);
     let bad = || PolicyErrorKind::BadTest { found: words.join(" ") };
@@ -262,7 +261,7 @@ fn test(words: &[&str], arch: Arch) -> Result<ArgTest, PolicyErrorKind> {
     };
     let mask = match mask {
         None => width,
-        // A mask that asks for bits outside the argument, or for none, is a slip of the pen.
+        // A mask with bits outside the argument, or without any, is a mistake.
         Some(mask) if mask == 0 || mask & !width != 0 => {
             return Err(PolicyErrorKind::ValueOutsideMask { value: mask, mask: width });
         }
@@ -282,7 +281,7 @@ fn value(word: &str, arch: Arch) -> Result<u64, PolicyErrorKind> {
     symbols::value(word, arch).ok_or_else(|| PolicyErrorKind::UnknownValue { found: word.to_owned() })
 }
 
-/// Refuses a rule that could never apply to one of its calls, and remembers it.
+/// Rejects a rule that could never apply to one of its calls, and remembers it.
 fn note(seen: &mut Seen, rule: &Rule, line: usize) -> Result<(), PolicyErrorKind> {
     for name in &rule.names {
         let earlier = seen.entry(name.clone()).or_default();
@@ -302,7 +301,7 @@ mod tests {
 
     const HEAD: &str = "default notify EPERM\nunknown errno ENOSYS\n";
 
-    /// The fault of a policy whose third line is `line`.
+    /// The error of a policy whose third line is `line`.
     fn fault(line: &str) -> String {
         parse(&format!("{HEAD}{line}")).unwrap_err().to_string()
     }
@@ -379,14 +378,14 @@ mod tests {
             ("allow if arg0 == 1", "names no call"),
             ("errno read", "unknown error number `read` (allowed: EPERM, "),
             ("notify", "unknown error number ``"),
-            ("allow read if", "cannot read the test ``"),
-            ("allow read if arg0 == 1 and", "cannot read the test ``"),
-            ("allow read if arg6 == 1", "cannot read the test `arg6 == 1`"),
-            ("allow read if arg0:64 == 1", "cannot read the test"),
-            ("allow read if arg0 = 1", "cannot read the test"),
-            ("allow read if arg0 == 1 2", "cannot read the test"),
-            ("allow read if arg0 in", "cannot read the test"),
-            ("allow read if arg0 masked 1 <= 1", "cannot read the test"),
+            ("allow read if", "cannot parse the test ``"),
+            ("allow read if arg0 == 1 and", "cannot parse the test ``"),
+            ("allow read if arg6 == 1", "cannot parse the test `arg6 == 1`"),
+            ("allow read if arg0:64 == 1", "cannot parse the test"),
+            ("allow read if arg0 = 1", "cannot parse the test"),
+            ("allow read if arg0 == 1 2", "cannot parse the test"),
+            ("allow read if arg0 in", "cannot parse the test"),
+            ("allow read if arg0 masked 1 <= 1", "cannot parse the test"),
             ("allow read if arg0 == O_NOPE", "unknown value `O_NOPE`"),
             ("allow read if arg0 masked 6 == 1", "value 0x1 does not fit under the mask 0x6"),
             ("allow read if arg0 masked 0 == 0", "value 0x0 does not fit"),

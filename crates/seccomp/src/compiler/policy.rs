@@ -1,4 +1,4 @@
-//! Where policies come from: the one of programs that is built in, or a text.
+//! Sources of policies: the built-in one of programs, or a text.
 
 use super::model::Policy;
 use super::parse::{self, BUILTIN, PolicyError};
@@ -6,13 +6,13 @@ use super::parse::{self, BUILTIN, PolicyError};
 impl Policy {
     /// The policy shipped with the program, `data/seccomp.policy`.
     pub fn builtin() -> Self {
-        Self::parse(BUILTIN).expect("the embedded policy parses; a test holds it to that")
+        Self::parse(BUILTIN).expect("the embedded policy parses; a test checks that")
     }
 
-    /// Reads a policy; the format is described at the head of `data/seccomp.policy`.
+    /// Parses a policy; the format is described at the head of `data/seccomp.policy`.
     ///
     /// # Errors
-    /// The first fault, with its line, and what would have been allowed there.
+    /// The first error, with its line, and what would be allowed there.
     pub fn parse(text: &str) -> Result<Self, PolicyError> {
         parse::parse(text)
     }
@@ -32,6 +32,6 @@ mod tests {
             Action::Errno(38),
             "ENOSYS lets glibc fall back from calls of newer kernels"
         );
-        assert_eq!(policy.default, Action::Notify(1), "a refusal is reported, then EPERM");
+        assert_eq!(policy.default, Action::Notify(1), "a blocked call is reported, then EPERM");
     }
 }

@@ -68,12 +68,12 @@ const VALUES: &[(&str, u64)] = &[
     ("SO_TYPE", 3), ("SO_ERROR", 4), ("SO_KEEPALIVE", 9), ("SO_LINGER", 13), ("SO_PASSCRED", 16), ("SO_PEERCRED", 17),
     ("SO_RCVTIMEO", 20), ("SO_SNDTIMEO", 21), ("SO_ACCEPTCONN", 30), ("SO_PROTOCOL", 38), ("SO_DOMAIN", 39), ("MSG_OOB", 1),
     ("SO_RCVTIMEO_NEW", 66), ("SO_SNDTIMEO_NEW", 67),
-    // The same of the service: linux/in.h, linux/in6.h, linux/tcp.h
+    // Also for the service: linux/in.h, linux/in6.h, linux/tcp.h
     ("AF_INET", 2), ("AF_INET6", 10), ("SOCK_DGRAM", 2), ("IPPROTO_IP", 0), ("IPPROTO_TCP", 6), ("IPPROTO_UDP", 17),
     ("IPPROTO_IPV6", 41), ("IP_RECVERR", 11), ("IPV6_RECVERR", 25), ("IPV6_V6ONLY", 26), ("TCP_NODELAY", 1),
     ("TCP_KEEPIDLE", 4), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 6), ("TCP_USER_TIMEOUT", 18),
-    // futex(2): linux/futex.h. FUTEX_COMMAND is what is left without FUTEX_PRIVATE_FLAG and FUTEX_CLOCK_REALTIME; the
-    // header's own grows with the kernel, and flags we do not know should not pass.
+    // futex(2): linux/futex.h. FUTEX_COMMAND is what remains without FUTEX_PRIVATE_FLAG and FUTEX_CLOCK_REALTIME; the
+    // header's own mask grows with the kernel, and unknown flags must not be allowed.
     ("FUTEX_COMMAND", 0xFFFF_FE7F), ("FUTEX_WAIT", 0), ("FUTEX_WAKE", 1), ("FUTEX_REQUEUE", 3),
     ("FUTEX_CMP_REQUEUE", 4), ("FUTEX_WAKE_OP", 5), ("FUTEX_WAIT_BITSET", 9), ("FUTEX_WAKE_BITSET", 10),
     // membarrier(2): linux/membarrier.h
@@ -97,21 +97,22 @@ const VALUES: &[(&str, u64)] = &[
     ("ARCH_SHSTK_DISABLE", 0x5002), ("ARCH_SHSTK_LOCK", 0x5003), ("ARCH_SHSTK_STATUS", 0x5005),
 ];
 
-/// Constants whose value depends on the machine: asm/fcntl.h.
+/// Constants whose value depends on the architecture: asm/fcntl.h.
 const VALUES_BY_MACHINE: &[(&str, Arch, u64)] =
     &[("O_DIRECT", Arch::X86_64, 0o40_000), ("O_DIRECT", Arch::Aarch64, 0o200_000)];
 
-/// The error number called `name`.
+/// The error number with this name.
 pub(super) fn errno(name: &str) -> Option<u16> {
     ERRNOS.iter().find(|(known, _)| *known == name).map(|(_, number)| *number)
 }
 
-/// The names that [`errno`] knows, for a message.
+/// The names known to [`errno`], for a message.
 pub(super) fn errno_names() -> String {
     ERRNOS.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
 }
 
-/// A value as written in a policy: numbers (`12`, `0o14`, `0xC`) and constants, joined by `|`, as `arch` has them.
+/// A value as written in a policy: numbers (`12`, `0o14`, `0xC`) and constants, joined by `|`, with the values of
+/// `arch`.
 pub(super) fn value(text: &str, arch: Arch) -> Option<u64> {
     text.split('|').try_fold(0, |all, term| Some(all | single(term, arch)?))
 }
@@ -134,14 +135,14 @@ fn single(term: &str, arch: Arch) -> Option<u64> {
 mod tests {
     use super::*;
 
-    /// Checks constants against libc's, as far as libc has them under the same name.
+    /// Checks constants against libc's, if libc has them under the same name.
     macro_rules! same_as_libc {
         ($($name:ident)*) => {
             $(assert_eq!(value(stringify!($name), Arch::native()), Some(widen(i128::from(libc::$name))), stringify!($name));)*
         };
     }
 
-    /// The bits of a C constant, an `int` being seen as the kernel does.
+    /// The bits of a C constant, an `int` being interpreted as in the kernel.
     fn widen(constant: i128) -> u64 {
         u64::try_from(constant & i128::from(if constant < 0 { u32::MAX.into() } else { u64::MAX })).unwrap()
     }

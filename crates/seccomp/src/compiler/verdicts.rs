@@ -1,7 +1,7 @@
-//! What the shipped policy says, call by call: the table that a change of `data/seccomp.policy` must answer to.
+//! The verdicts of the shipped policy, call by call: the table to update with every change of `data/seccomp.policy`.
 //!
-//! Rows read `call(arguments) -> verdict`. They are checked against the compiled program, on every machine that has
-//! the call.
+//! Rows read `call(arguments) -> verdict`. They are checked against the compiled program, on every architecture that
+//! has the call.
 
 use super::{Action, Arch, CompileOptions, Policy, Program, SeccompData, syscall_number};
 
@@ -17,7 +17,7 @@ const COUNTED: Action = Action::Ask(libc_errno(libc::ENOLCK));
 const QUIET_ENOSYS: Action = Action::Errno(libc_errno(libc::ENOSYS));
 const QUIET_ENOTSUP: Action = Action::Errno(libc_errno(libc::EOPNOTSUPP));
 
-/// An argument register that holds something else in the half that the kernel does not look at.
+/// An argument register with arbitrary bits in the half that the kernel ignores.
 const GARBAGE: u64 = 0xDEAD_BEEF_0000_0000;
 /// A pointer.
 const POINTER: u64 = 0x7FFF_1234_5678;
@@ -39,7 +39,7 @@ fn programs() -> [(Arch, Program); 2] {
     Arch::ALL.map(|arch| (arch, policy.compile(arch, CompileOptions { notify: true }).unwrap()))
 }
 
-/// Checks rows on both machines; a call that neither has is a slip in the table.
+/// Checks rows on both architectures; a call that neither has is a mistake in the table.
 fn check<'r>(rows: impl IntoIterator<Item = (&'r str, &'r [u64], Action)>) {
     let programs = programs();
     for (name, args, wanted) in rows {
@@ -50,11 +50,11 @@ fn check<'r>(rows: impl IntoIterator<Item = (&'r str, &'r [u64], Action)>) {
             let verdict = program.evaluate(&SeccompData::new(*arch, nr, args));
             assert_eq!(verdict, wanted, "{name}({args:x?}) on {arch:?}");
         }
-        assert!(found, "no machine has {name}");
+        assert!(found, "no architecture has {name}");
     }
 }
 
-/// Calls without tests on their arguments: the verdict must not change with those.
+/// Calls without tests on their arguments: the verdict must not depend on those.
 fn check_always(names: &str, wanted: Action) -> usize {
     for args in [&[0; 6], &[1; 6], &[u64::MAX; 6], &[POINTER; 6]] {
         check(names.split_whitespace().map(|name| (name, args.as_slice(), wanted)));
@@ -169,8 +169,8 @@ fn clone_makes_threads_and_processes_but_no_namespaces() {
         ("close_range", &[3, 9, 2], QUIET_EINVAL),
         ("close_range", &[3, 9, GARBAGE | 6], QUIET_EINVAL),
     ]);
-    // CLONE_NEWTIME (0x80) lies in the byte that clone takes for the child's exit signal: only clone3 and unshare,
-    // both refused, can ask for it.
+    // CLONE_NEWTIME (0x80) is in the byte that clone uses for the child's exit signal: only clone3 and unshare, both
+    // blocked, can request it.
     check([("clone", [0x80].as_slice(), ALLOW)]);
 }
 
@@ -398,7 +398,7 @@ fn options_are_taken_one_by_one() {
 
 #[test]
 fn every_call_with_a_name_was_decided_on() {
-    // Every call that has a name is spelled out in the file: those that a newer table brings show up here.
+    // Every call with a name is listed in the file: those added by a newer table are detected here.
     let policy = Policy::builtin();
     let mut unlisted = Vec::new();
     for arch in Arch::ALL {
@@ -415,8 +415,8 @@ fn every_call_with_a_name_was_decided_on() {
     assert_eq!(unlisted, NEVER_NAMED, "decide on these calls in data/seccomp.policy, or list them here");
 }
 
-/// Calls that the policy leaves to `default` without a word: numbers that no kernel of today implements, and the two
-/// that the kernel plants itself for tracing (`uprobe`, `uretprobe`).
+/// Calls that the policy leaves to `default` unlisted: numbers that no current kernel implements, and the two that the
+/// kernel inserts itself for tracing (`uprobe`, `uretprobe`).
 #[rustfmt::skip]
 const NEVER_NAMED: &[&str] = &[
     "afs_syscall", "create_module", "epoll_ctl_old", "epoll_wait_old", "get_kernel_syms", "getpmsg", "putpmsg",

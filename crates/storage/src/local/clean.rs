@@ -1,4 +1,4 @@
-//! Removal of content whose link has ended, and of what crashes left.
+//! Removal of content whose link has expired, and of the leftovers of crashes.
 
 use std::os::fd::AsFd;
 use std::time::{Duration, SystemTime};
@@ -13,18 +13,18 @@ use super::temp;
 use super::usage::{SHARDS, UsageFile};
 use crate::store::{CleanError, Cleaned};
 
-/// Objects stay this much longer than their link: some file systems keep times in steps of two seconds, and an
-/// object must not go before its link ends.
+/// Objects are kept this much longer than their link: some file systems store times in steps of two seconds, and an
+/// object must not be removed before its link expires.
 pub(super) const TIME_GRAIN: Duration = Duration::from_secs(2);
 
-/// What a clean did, and what may go next.
+/// The result of a clean, and the objects that may be removed next.
 #[derive(Debug)]
 pub(super) struct Outcome {
     pub(super) cleaned: Cleaned,
     pub(super) soonest: Soonest,
 }
 
-/// When the link of an object ends that may stay, from and to.
+/// The range of link expiry within which an object is kept.
 pub(super) fn bounds(now: Timestamp, retention: Duration) -> (SystemTime, SystemTime) {
     let now = SystemTime::from(now);
     let ended = now.checked_sub(TIME_GRAIN).unwrap_or(SystemTime::UNIX_EPOCH);
@@ -32,8 +32,8 @@ pub(super) fn bounds(now: Timestamp, retention: Duration) -> (SystemTime, System
     (ended, latest)
 }
 
-/// Removes what has a link that ended before `now`, or that would live longer than `retention` from now. Touches only names
-/// that the store gives itself. Counts every directory again afterwards.
+/// Removes objects whose link expired before `now`, or would be valid for longer than `retention` from now. Touches only names
+/// that the store itself gives. Counts every directory again afterwards.
 pub(super) fn clean(
     layout: &Layout,
     usage: &UsageFile,
@@ -52,7 +52,7 @@ pub(super) fn clean(
     Ok(outcome)
 }
 
-/// Cleans one directory of objects. What cannot be removed is counted and logged: the rest goes on.
+/// Cleans one directory of objects. An object that cannot be removed is counted and logged: the rest goes on.
 fn clean_shard(
     layout: &Layout,
     usage: &UsageFile,

@@ -1,12 +1,12 @@
-//! What a local store is opened with, and why it may refuse.
+//! Configuration of a local store, and why it may fail to open.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// The shortest link lifetime and retention: tokens hold whole seconds.
+/// Minimum link lifetime and retention: tokens hold whole seconds.
 pub const LIFETIME_MIN: Duration = Duration::from_secs(1);
 
-/// The longest link lifetime and retention: ten years, which keeps every sum of times in range.
+/// Maximum link lifetime and retention: ten years, which keeps every sum of times in range.
 pub const LIFETIME_MAX: Duration = Duration::from_secs(10 * 365 * DAY_S);
 
 const DAY_S: u64 = 24 * 60 * 60;
@@ -14,21 +14,21 @@ const DAY_S: u64 = 24 * 60 * 60;
 /// Settings of a [`LocalStore`](crate::LocalStore).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LocalConfig {
-    /// The directory of the store; made with mode 0700 if it is missing. It must be on one file system
+    /// The directory of the store; created with mode 0700 if it is missing. It must be on one file system
     /// that has flock(2), and several processes may share it.
     pub root: PathBuf,
-    /// How long a link works: [`LIFETIME_MIN`] to [`LIFETIME_MAX`], whole seconds count. Default 5 hours.
+    /// How long a link is valid: [`LIFETIME_MIN`] to [`LIFETIME_MAX`], in whole seconds. Default 5 hours.
     pub link_lifetime: Duration,
-    /// The longest that content stays, whatever lifetime its link was made with, by this process or another; at least
-    /// `link_lifetime`, at most [`LIFETIME_MAX`]. Default 7 days (`STORAGE_CLEANUP_DAYS`). Content goes when its link ends.
+    /// Maximum time that content is kept, whatever lifetime its link was made with, by this process or another; at least
+    /// `link_lifetime`, at most [`LIFETIME_MAX`]. Default 7 days (`STORAGE_CLEANUP_DAYS`). Content is removed when its link expires.
     pub retention: Duration,
-    /// Bytes of everything that is stored, each file counted in blocks of 4096, over which nothing more is taken. Default 10 GiB
-    /// (`STORAGE_MAX_SIZE`): what 200 programs leave that each leave the most.
+    /// Maximum size of everything stored, each file counted in blocks of 4096 bytes. Default 10 GiB (`STORAGE_MAX_SIZE`): the
+    /// maximum output of 200 programs.
     pub bytes_max: u64,
-    /// Share of the file system, of its bytes and of its inodes, below which nothing more is taken, in percent; never more than
+    /// Share of the file system, of its bytes and of its inodes, that is kept free, in percent; never more than
     /// 4 GiB and 65,536 inodes. Default 5 (`STORAGE_MIN_FREE`).
     pub min_free_percent: u8,
-    /// Free space below which the store calls itself unhealthy, in bytes. Default 50 MiB, the most that
+    /// Free space below which the store reports itself unhealthy, in bytes. Default 50 MiB, the most that
     /// one program may leave (`MAX_TOTAL_SIZE`).
     pub free_min_bytes: u64,
 }
@@ -47,7 +47,7 @@ impl LocalConfig {
         }
     }
 
-    /// Checks the bounds that the fields' documentation gives.
+    /// Checks the bounds given in the fields' documentation.
     pub(super) fn check(&self) -> Result<(), OpenError> {
         for (setting, value) in [("link lifetime", self.link_lifetime), ("retention", self.retention)] {
             if !(LIFETIME_MIN..=LIFETIME_MAX).contains(&value) {
@@ -68,29 +68,29 @@ impl LocalConfig {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {
-    /// A time is out of its bounds.
+    /// A duration is out of bounds.
     #[error("the {setting} is {value:?}, allowed are {LIFETIME_MIN:?} to {LIFETIME_MAX:?}")]
     Lifetime {
-        /// Which time.
+        /// The setting.
         setting: &'static str,
-        /// What it was set to.
+        /// Its value.
         value: Duration,
     },
-    /// Content would be removed while links to it still work.
+    /// Content would be removed while links to it are still valid.
     #[error("the retention {retention:?} is shorter than the link lifetime {link_lifetime:?}")]
     Retention {
-        /// The retention as set.
+        /// The configured retention.
         retention: Duration,
-        /// The link lifetime as set.
+        /// The configured link lifetime.
         link_lifetime: Duration,
     },
-    /// A directory of the store could not be made or opened. A symlink in its place is refused too,
+    /// A directory of the store could not be created or opened. A symlink in its place is refused too,
     /// except for the root itself.
     #[error("failed to open the store's directory `{path}`")]
     Directory {
         /// The directory.
         path: PathBuf,
-        /// What the system said.
+        /// The operating system's error.
         #[source]
         source: std::io::Error,
     },
@@ -105,45 +105,45 @@ pub enum OpenError {
         /// Its permission bits.
         mode: u32,
     },
-    /// Another user owns the key, a directory of the store, or one above it, or can write there.
+    /// Another user owns the key, a directory of the store, or one above it, or can write to it.
     #[error(
-        "the store is not to be trusted (hint: set DATA_DIR to a directory that only root or this user can write to)"
+        "the store cannot be trusted (hint: set DATA_DIR to a directory that only root or this user can write to)"
     )]
     Untrusted {
-        /// Who, and where.
+        /// The user and the path.
         #[source]
         source: ownership::Refusal,
     },
-    /// flock(2) failed, or the file system has none.
+    /// flock(2) failed, or the file system does not support it.
     #[error("failed to lock the store `{root}` (hint: the file system must support flock)")]
     Lock {
         /// The root of the store.
         root: PathBuf,
-        /// What the system said.
+        /// The operating system's error.
         #[source]
         source: std::io::Error,
     },
-    /// The key could not be read or made.
+    /// The key could not be read or created.
     #[error("failed to {step} the link key `{path}`")]
     Key {
-        /// What was being done, as in "failed to ...".
+        /// The step, as in "failed to ...".
         step: &'static str,
         /// The key file.
         path: PathBuf,
-        /// What the system said.
+        /// The operating system's error.
         #[source]
         source: std::io::Error,
     },
-    /// Something other than a regular file has the key's name.
+    /// The key's path is not a regular file.
     #[error("the link key `{path}` is not a regular file (hint: remove it)")]
     KeyKind {
         /// The key file.
         path: PathBuf,
     },
-    /// Others may have read the key, so whoever they are could have made links.
+    /// Other users may have read the key, so they could have made links.
     #[error(
         "the link key `{path}` is open to group or others, mode {mode:04o} \
-         (hint: if nobody else can have read it, `chmod 600` it; else remove it, which ends all links)"
+         (hint: if no other user can have read it, `chmod 600` it; else remove it, which ends all links)"
     )]
     KeyPermissions {
         /// The key file.
@@ -151,7 +151,7 @@ pub enum OpenError {
         /// Its permission bits.
         mode: u32,
     },
-    /// The key is no key.
+    /// The file does not hold a key.
     #[error(
         "the link key `{path}` has {length} bytes, it must have {expected}, or a multiple of that for earlier keys \
          (hint: restore it, or remove it, which ends all links)"
@@ -166,27 +166,27 @@ pub enum OpenError {
     },
     /// There is no key to replace.
     #[error(
-        "the store in `{root}` has no link key yet (hint: the service makes it at its first start; is DATA_DIR right?)"
+        "the store in `{root}` has no link key yet (hint: the service makes it at its first start; check DATA_DIR)"
     )]
     NoKey {
         /// The root of the store.
         root: PathBuf,
     },
-    /// Another key may not be made yet.
+    /// There are too many earlier keys for another one.
     #[error(
-        "{kept} earlier link keys still have living links, and no more are kept \
+        "{kept} earlier link keys still have valid links, and no more can be kept \
          (hint: wait for STORAGE_LINK_LIFETIME, or end all earlier links with --end-links)"
     )]
     TooManyKeys {
-        /// How many are kept.
+        /// Number of earlier keys.
         kept: usize,
     },
-    /// The sum of what is stored could not be read or made.
-    #[error("failed to count what the store `{root}` holds")]
+    /// The counter of stored bytes could not be read or made.
+    #[error("failed to count the files in the store `{root}`")]
     Usage {
         /// The root of the store.
         root: PathBuf,
-        /// What the system said.
+        /// The operating system's error.
         #[source]
         source: std::io::Error,
     },
@@ -195,7 +195,7 @@ pub enum OpenError {
     Leftovers {
         /// The directory of unfinished files.
         path: PathBuf,
-        /// What the system said.
+        /// The operating system's error.
         #[source]
         source: std::io::Error,
     },

@@ -1,4 +1,4 @@
-//! Whether the store could take a file now, found out by storing one.
+//! Whether the store could accept a file now, tested by storing one.
 
 use std::io::{self, Write as _};
 
@@ -7,15 +7,15 @@ use super::room::Shortage;
 use super::temp::TempFile;
 use crate::store::StoreHealth;
 
-/// What the probe writes. More than a few bytes, so that no file system keeps it in the inode.
+/// The content of the test file. More than a few bytes, so that no file system keeps it in the inode.
 const PROBE: [u8; 4096] = [0x5A; 4096];
 
-/// What of the store's own size is left at least while it calls itself healthy: a tenth of it, where that is less than
-/// what one program may leave.
+/// Part of the store's size limit that must be left for it to be healthy: a tenth, or the most that one program may leave if
+/// that is less.
 const SHARE_LEFT: u64 = 10;
 
-/// Locks the store, writes, syncs and removes a small file, and looks whether there is room for what one program may
-/// leave, `wanted_bytes`. A shortage is given back as such: cleaning may end it.
+/// Locks the store, writes, syncs and removes a small file, and checks for enough space for the output of one program,
+/// `wanted_bytes`. A shortage is returned separately: cleaning may end it.
 pub(super) fn probe(keeper: Keeper<'_>, wanted_bytes: u64) -> Result<Option<Shortage>, StoreHealth> {
     write_and_remove(keeper)
         .and_then(|()| shortage(keeper, wanted_bytes))
@@ -38,7 +38,7 @@ fn shortage(
     let stat = rustix::fs::fstatvfs(layout.root())?;
     let free_bytes = stat.f_bavail.saturating_mul(stat.f_frsize);
     if free_bytes < wanted_bytes {
-        return Ok(Some(format!("{free_bytes} bytes of disk are free, {wanted_bytes} are wanted")));
+        return Ok(Some(format!("{free_bytes} bytes of disk are free, {wanted_bytes} are needed")));
     }
     if let Some(shortage) = room.on_disk(layout, wanted_bytes)? {
         return Ok(Some(shortage));

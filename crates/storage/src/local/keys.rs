@@ -1,13 +1,13 @@
-//! The keys that sign links: the current one, and those before it whose links may still live.
+//! The keys that sign links: the current one, and earlier ones whose links may still be valid.
 //!
 //! ```text
 //! root/key       32 random bytes, made once by whichever process is first
-//! root/key.old   up to 8 times: 32 bytes of an earlier key, 8 bytes unix seconds (big endian) until which it counts
+//! root/key.old   up to 8 times: 32 bytes of an earlier key, 8 bytes unix seconds (big endian) until which it is valid
 //! ```
 //!
-//! [`rotate`] writes first the old keys, then the new one: whatever a crash leaves, every link that was given out stays
-//! good. A service looks with each link whether the files are others than those it read (two stat(2), about a
-//! microsecond), so a new key needs no restart.
+//! [`rotate`] writes first the old keys, then the new one: whatever a crash leaves, every issued link stays valid. A service
+//! checks for each link whether the files are still those it read (two stat(2), about a microsecond), so a new key needs no
+//! restart.
 
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
@@ -28,28 +28,28 @@ use super::token::{Claims, KEY_BYTES, LinkKey};
 const KEY_FILE: &str = "key";
 const OLD_KEYS_FILE: &str = "key.old";
 
-/// Earlier keys that are kept: each link is tried with all of them.
+/// Maximum number of earlier keys: each link is tried with all of them.
 const OLD_KEYS_MAX: usize = 8;
 
-/// An earlier key and the time until which it counts.
+/// An earlier key and the time until which it is valid.
 const OLD_KEY_BYTES: usize = KEY_BYTES + 8;
 
-/// How much longer an earlier key counts than its links: a put that had read it may end a little later.
+/// How much longer an earlier key is valid than its links: a put that has read it may end a little later.
 const ROTATION_GRACE: Duration = Duration::from_secs(60);
 
-/// Permission bits that nobody but the owner may have.
+/// Permission bits that only the owner may have.
 const GROUP_AND_OTHERS: u32 = 0o077;
 
-/// What a rotation did.
+/// The result of a rotation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rotated {
-    /// When the last link of the key that was replaced ends; `None` when all ended at once.
+    /// When the last link of the replaced key expires; `None` if all ended at once.
     pub links_end: Option<Timestamp>,
-    /// Earlier keys that are kept now.
+    /// Number of earlier keys that are kept now.
     pub kept: usize,
 }
 
-/// The keys as they were last read, and from which files.
+/// The keys as last read, and the files they are from.
 #[derive(Debug)]
 pub(super) struct Keys {
     read: RwLock<Read>,
@@ -61,10 +61,10 @@ struct Read {
     ring: Arc<Ring>,
 }
 
-/// Tells one file of a name from the next: each is a new file.
+/// Identifies one of several files of the same name: each is a new file.
 type Stamp = (u64, i64, i64, i64);
 
-/// All keys that count.
+/// All valid keys.
 #[derive(Debug)]
 pub(super) struct Ring {
     current: LinkKey,
@@ -77,7 +77,7 @@ impl Ring {
         self.current.sign(claims)
     }
 
-    /// The claims of `token`, if one of the keys made it that count at `now`.
+    /// The claims of `token`, if it was signed with a key that is valid at `now`.
     pub(super) fn verify(&self, token: &str, now: Timestamp) -> Option<Claims> {
         let old = self.old.iter().filter(|(_, until)| now.as_second() < *until).map(|(key, _)| key);
         std::iter::once(&self.current).chain(old).find_map(|key| key.verify(token))
@@ -86,12 +86,12 @@ impl Ring {
 
 impl Keys {
     /// Reads the keys of the store in `root`, or makes the first if there is none. Processes that start at the same time
-    /// agree on one key: looking and making happen under the store's lock.
+    /// agree on one key: the check and the creation happen under the store's lock.
     pub(super) fn load_or_create(layout: &Layout, root: &Path) -> Result<Self, OpenError> {
         let lock = layout.lock().map_err(|source| OpenError::Lock { root: root.to_owned(), source })?;
         let failed = |step| move |source| OpenError::Key { step, path: root.join(KEY_FILE), source };
         if layout::inspect(layout.root(), KEY_FILE).map_err(failed("look for"))?.is_none() {
-            // Whoever removed the key wants its links to end, and those of the keys before it.
+            // Removing the key means ending its links, and those of the keys before it.
             layout::remove_file(layout.root(), OLD_KEYS_FILE)
                 .and_then(|_| publish(layout, &lock, KEY_FILE, &new_key()?, None))
                 .map_err(failed("make"))?;
@@ -100,7 +100,7 @@ impl Keys {
         Ok(Self { read: RwLock::new(Read { stamps, ring: Arc::new(load(layout, root)?) }) })
     }
 
-    /// The keys that count now. When the files cannot be read, those that were read last, and a line in the log.
+    /// The currently valid keys. If the files cannot be read, those that were read last, with a line in the log.
     pub(super) fn ring(&self, layout: &Layout) -> Arc<Ring> {
         let now = stamps(layout);
         {
@@ -111,20 +111,20 @@ impl Keys {
         }
         let mut read = self.read.write().unwrap_or_else(PoisonError::into_inner);
         if read.stamps != now {
-            // Also after a failure: one line for each change, not for each link.
+            // After a failure too: one line for each change, not for each link.
             read.stamps = now;
             match load(layout, Path::new("")) {
                 Ok(ring) => {
                     tracing::info!(
                         earlier_keys = ring.old.len(),
-                        "the link key was changed and is used from now on"
+                        "the link key has changed; using the new one"
                     );
                     read.ring = Arc::new(ring);
                 }
                 Err(error) => {
                     let cause =
                         std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
-                    tracing::error!(%error, cause, "the link key was changed but cannot be read; the one before stays in use");
+                    tracing::error!(%error, cause, "the link key has changed but cannot be read; still using the previous one");
                 }
             }
         }
@@ -142,14 +142,14 @@ pub(super) fn rotate(
 ) -> Result<Rotated, OpenError> {
     let lock = layout.lock().map_err(|source| OpenError::Lock { root: root.to_owned(), source })?;
     let failed = |step| move |source| OpenError::Key { step, path: root.join(KEY_FILE), source };
-    // The service must be able to read what is made here, also where root makes it for another user.
+    // The service must be able to read the files made here, even if root makes them for another user.
     let Some(owner) = layout::inspect(layout.root(), KEY_FILE).map_err(failed("look for"))? else {
         return Err(OpenError::NoKey { root: root.to_owned() });
     };
     let owner = Some((owner.uid(), owner.gid()));
     let mut rotated = Rotated { links_end: None, kept: 0 };
     if end_links {
-        layout::remove_file(layout.root(), OLD_KEYS_FILE).map_err(failed("remove what is older than"))?;
+        layout::remove_file(layout.root(), OLD_KEYS_FILE).map_err(failed("remove the keys older than"))?;
     } else {
         let ring = load(layout, root)?;
         let links_end = now.checked_add(link_lifetime + ROTATION_GRACE).unwrap_or(Timestamp::MAX);
@@ -191,7 +191,7 @@ fn load(layout: &Layout, root: &Path) -> Result<Ring, OpenError> {
     Ok(Ring { current: LinkKey::new(bytes), old: entries.iter().filter_map(entry).collect() })
 }
 
-/// The bytes of a file of keys, that nobody but its owner can have read; `None` if it is missing.
+/// The bytes of a key file that only its owner can have read; `None` if it is missing.
 fn read(layout: &Layout, root: &Path, name: &str) -> Result<Option<Vec<u8>>, OpenError> {
     let path = root.join(name);
     let failed = |source| OpenError::Key { step: "read", path: path.clone(), source };
@@ -204,7 +204,7 @@ fn read(layout: &Layout, root: &Path, name: &str) -> Result<Option<Vec<u8>>, Ope
         return Ok(None);
     };
     ownership::check_open(&path, &metadata).or_else(|source| match source {
-        // Of the mode less than that is allowed; the next lines say so.
+        // A mode with fewer bits is allowed; the next lines make sure.
         ownership::Refusal::Untrusted { cause: Cause::Everybody { .. } | Cause::Group { .. }, .. } => Ok(()),
         source => Err(OpenError::Untrusted { source }),
     })?;
@@ -213,7 +213,7 @@ fn read(layout: &Layout, root: &Path, name: &str) -> Result<Option<Vec<u8>>, Ope
         return Err(OpenError::KeyPermissions { path, mode });
     }
     let mut bytes = Vec::new();
-    // One byte more than there can be, so that what is too long is seen.
+    // One byte more than a valid file has, so that a longer one is noticed.
     let most = (OLD_KEYS_MAX * OLD_KEY_BYTES + 1) as u64;
     file.take(most).read_to_end(&mut bytes).map_err(failed)?;
     Ok(Some(bytes))
@@ -231,8 +231,7 @@ fn new_key() -> io::Result<[u8; KEY_BYTES]> {
     support::random_bytes()
 }
 
-/// Makes a file that is whole under its name or not there at all, and that a power cut cannot take back: links are given
-/// out right after.
+/// Creates a file that is complete under its name or missing, and that survives a power failure: links are issued right after.
 fn publish(
     layout: &Layout,
     lock: &StoreLock,
@@ -306,7 +305,7 @@ mod tests {
 
     #[test]
     fn a_key_or_directory_of_somebody_else_is_refused() {
-        // Making one takes root.
+        // Creating one takes root.
         if !rustix::process::geteuid().is_root() {
             return;
         }
@@ -366,7 +365,7 @@ mod tests {
         assert_ne!(before, after, "the service that runs signs with the new key");
         for ring in [keys.ring(&layout), load_or_create(&layout, &root).unwrap().ring(&layout)] {
             assert!(ring.verify(&before, at(3599)).is_some() && ring.verify(&after, at(3599)).is_some());
-            // Forged after the key was replaced, to live longer than any link that it made.
+            // Forged after the key was replaced, to outlive any link that it made.
             assert!(ring.verify(&before, at(3600 + 61)).is_none() && ring.verify(&after, at(7200)).is_some());
         }
         for name in ["key", "key.old"] {
@@ -386,7 +385,7 @@ mod tests {
         for token in [first, second] {
             assert!(keys.ring(&layout).verify(&token, now).is_none());
         }
-        // The same by hand: the key alone is removed.
+        // The same by hand: only the key is removed.
         let third = keys.ring(&layout).sign(&claims(now));
         rotate(&layout, &root, now, HOUR, false).unwrap();
         fs::remove_file(root.join("key")).unwrap();

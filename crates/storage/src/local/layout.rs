@@ -12,7 +12,7 @@ use rustix::io::{Errno, retry_on_intr};
 
 use super::config::OpenError;
 
-/// The mode of files: content and key are nobody else's to read.
+/// The mode of files: only their owner may read content and key.
 pub(super) const FILE_MODE: Mode = Mode::RUSR.union(Mode::WUSR);
 
 /// The permission bits of a file mode.
@@ -31,7 +31,7 @@ pub(super) struct Layout {
 }
 
 impl Layout {
-    /// Opens the directories of the store in `root` and makes those that are missing. The root may be
+    /// Opens the directories of the store in `root` and creates missing ones. The root may be
     /// reached through symlinks, the operator's own path; nothing below it may.
     pub(super) fn open(root: &Path) -> Result<Self, OpenError> {
         let failed = |path: PathBuf| move |source| OpenError::Directory { path, source };
@@ -44,7 +44,7 @@ impl Layout {
         let root_dir = rustix::fs::openat(CWD, root, flags, Mode::empty())
             .map_err(|e| failed(root.to_owned())(e.into()))?;
         refuse_shared(&root_dir, root)?;
-        // After it was made: others may have been faster, and the way to it may be theirs.
+        // After it was created: another process may have been faster, and the path to it may belong to another user.
         ownership::check(root).map_err(|source| OpenError::Untrusted { source })?;
 
         let below = |name: &str| {
@@ -88,15 +88,15 @@ pub(super) struct StoreLock {
 
 impl Drop for StoreLock {
     fn drop(&mut self) {
-        // Closing would do, were the descriptor ours alone: a process forked just now has a copy until
-        // it calls exec, and the lock lives as long as the last copy.
+        // Closing would be enough if the descriptor were ours alone: a process forked just now has a copy until
+        // it calls exec, and the lock is held until the last copy is closed.
         if let Err(error) = retry_on_intr(|| rustix::fs::flock(&self.file, FlockOperation::Unlock)) {
             tracing::warn!(%error, "failed to unlock the store");
         }
     }
 }
 
-/// Opens the directory `name` in `parent`, not through a symlink; makes it if it is missing.
+/// Opens the directory `name` in `parent`, not through a symlink; creates it if it is missing.
 pub(super) fn make_directory(parent: BorrowedFd<'_>, name: &str) -> io::Result<OwnedFd> {
     match open_directory(parent, name) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -118,7 +118,7 @@ pub(super) fn open_directory(parent: BorrowedFd<'_>, name: &str) -> io::Result<O
 
 /// Opens the regular file `name` in `parent` for reading, not through a symlink; `None` if it is missing.
 pub(super) fn open_file(parent: BorrowedFd<'_>, name: &str) -> io::Result<Option<(File, Metadata)>> {
-    // NONBLOCK: opening a planted FIFO must not wait for its other end. Regular files ignore it.
+    // NONBLOCK: opening a planted FIFO must not block. Regular files ignore it.
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let file = match rustix::fs::openat(parent, name, flags, Mode::empty()) {
         Ok(fd) => File::from(fd),
@@ -130,7 +130,7 @@ pub(super) fn open_file(parent: BorrowedFd<'_>, name: &str) -> io::Result<Option
     if metadata.is_file() { Ok(Some((file, metadata))) } else { Err(not_a_regular_file()) }
 }
 
-/// What `name` in `parent` is, without following a symlink or needing the right to read; `None` if it
+/// The metadata of `name` in `parent`, without following a symlink or needing read permission; `None` if it
 /// is missing.
 pub(super) fn inspect(parent: BorrowedFd<'_>, name: &str) -> io::Result<Option<Metadata>> {
     let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -170,7 +170,7 @@ fn not_a_regular_file() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, "not a regular file")
 }
 
-/// Whoever owns a directory or can write to it can put another key or other content in it.
+/// The owner of a directory, and any user with write permission, can put another key or other content in it.
 fn refuse_shared(dir: &OwnedFd, path: &Path) -> Result<(), OpenError> {
     let stat = rustix::fs::fstat(dir)
         .map_err(|e| OpenError::Directory { path: path.to_owned(), source: e.into() })?;

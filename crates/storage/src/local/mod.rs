@@ -1,25 +1,25 @@
 //! The store on this host's disk.
 //!
 //! ```text
-//! root/            0700 when made here; never writable by group or others
+//! root/            0700 if made here; never writable by group or others
 //!   key            0600, 32 random bytes: signs the links. Removing it and restarting ends all links at once.
-//!   key.old        0600, earlier keys, each with the time until which links of it are good: see `keys.rs`
+//! key.old        0600, earlier keys, each with the time until which its links are valid: see `keys.rs`
 //!   lock           0600, empty: flock(2) between threads and processes that share the root
-//!   usage          0600, what is stored, in bytes: see `usage.rs`
+//! usage          0600, the stored bytes: see `usage.rs`
 //!   objects/ab/    0700, by the first two digits of the name
-//!     abcd...      0600, content under a random name; mtime = end of its link
+//! abcd...      0600, content under a random name; mtime = expiry of its link
 //!   tmp/           0700, files being written, each under its writer's flock
 //! ```
 //!
 //! Invariants, and the tests that guard them:
-//! - An object's name never names other content, also after a power cut: content is written to `tmp/`,
+//! - An object's name never names other content, even after a power failure: content is written to `tmp/`,
 //!   synced and only then renamed. (`a_failed_put_leaves_nothing`, `full_disk.rs`)
-//! - No link is given out whose content is gone: an object is as old as its link, in its mtime. (`processes.rs`)
-//! - No answer depends on what else is stored: every put writes a file of its own. (`the_same_content_is_stored_for_each_put`)
-//! - What is stored never exceeds the bound, whoever stores it. (`processes_that_share_a_store_share_its_bound`)
+//! - No issued link points to removed content: an object's mtime is the expiry of its link. (`processes.rs`)
+//! - No answer depends on what else is stored: every put writes its own file. (`the_same_content_is_stored_for_each_put`)
+//! - The stored bytes never exceed the limit, whichever process stores them. (`processes_that_share_a_store_share_its_bound`)
 //! - A token names an object, never a path, and nothing below the root is opened through a symlink:
 //!   every step down goes from an open directory with `O_NOFOLLOW`. (`planted_symlinks_*`)
-//! - A crash leaves at most files in `tmp/` that nobody locks; the next start removes them.
+//! - A crash leaves at most unlocked files in `tmp/`; the next start removes them.
 //!   (`leftovers_of_a_crash_go_and_files_in_use_stay`)
 
 mod clean;

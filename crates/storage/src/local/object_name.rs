@@ -2,10 +2,10 @@
 
 use support::{hex, is_hex};
 
-/// Length of an object's name in bytes, before it is written in hexadecimal.
+/// Length of an object's name in bytes, before hexadecimal encoding.
 pub(super) const NAME_BYTES: usize = 32;
 
-/// Hexadecimal digits of a name that name its directory: 256 directories keep each one small.
+/// Hexadecimal digits of a name that form its directory's name: 256 directories keep each one small.
 const SHARD_LENGTH: usize = 2;
 
 /// The name of an object: random bytes in lowercase hexadecimal, so never a path.
@@ -13,7 +13,7 @@ const SHARD_LENGTH: usize = 2;
 pub(super) struct ObjectName(String);
 
 impl ObjectName {
-    /// The name of these bytes.
+    /// The name made of these bytes.
     pub(super) fn new(bytes: &[u8; NAME_BYTES]) -> Self {
         Self(hex(bytes))
     }

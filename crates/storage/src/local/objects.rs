@@ -1,10 +1,10 @@
-//! Content under a name of its own: how it gets in, and how it is found.
+//! Objects, content under random names: how they are stored and found.
 //!
-//! Every put makes a new file with a random name, whatever it holds. Were content kept once, by its digest, then the time of
-//! an answer would tell whether any other client has that content.
+//! Every put makes a new file with a random name, whatever its content. If equal content were stored once, under its digest, the
+//! response time would tell whether any other client has that content.
 //!
-//! An object's mtime is the time when its link ends, so that every process, whatever lifetime it is set to, sees when
-//! the object may go. It is set before the object gets its name.
+//! An object's mtime is the time when its link expires, so that every process, whatever its settings, sees when the object may be
+//! removed. It is set before the object gets its name.
 
 use std::fs::{File, Metadata};
 use std::io::{self, Write as _};
@@ -21,7 +21,7 @@ use super::temp::TempFile;
 use super::usage::UsageFile;
 use crate::store::PutError;
 
-/// What a put works with.
+/// What a put needs.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Keeper<'a> {
     pub(super) layout: &'a Layout,
@@ -31,7 +31,7 @@ pub(super) struct Keeper<'a> {
 }
 
 impl Keeper<'_> {
-    /// Keeps `content` under `name`, a new one, until the time that `expiry` gives, and returns that time. On any error
+    /// Stores `content` under `name`, a new one, until the time that `expiry` returns, and returns that time. On any error
     /// nothing is left behind.
     pub(super) fn keep(
         self,
@@ -45,14 +45,14 @@ impl Keeper<'_> {
         let shard = steps.run(Step::OpenShard, || layout::make_directory(layout.objects(), name.shard()))?;
         let mut temp = {
             let lock = steps.run(Step::Lock, || layout.lock())?;
-            // Only to spare the writing: what counts is the look before the rename.
+            // Only saves the write: the check before the rename is the one that counts.
             refuse(steps.run(Step::LookForRoom, || room.in_store(usage, &lock, size_bytes))?)?;
             steps.run(Step::CreateTemp, || TempFile::create(layout, &lock))?
         };
         steps.run(Step::Write, || temp.file().write_all(content))?;
-        // Synced before it gets its name: after a power cut the object is whole or missing, never half, so what exists need
-        // not be read again to be trusted. It also brings out the errors of file systems that find room late. The directory is
-        // not synced: an object that a power cut takes back makes its link answer "gone".
+        // Synced before it gets its name: after a power failure the object is complete or missing, never partial, so an existing one
+        // can be trusted without reading it again. The sync also reports the errors of file systems that allocate late. The directory
+        // is not synced: if a power failure undoes the rename, the object's link answers "gone".
         steps.run(Step::Sync, || temp.file().sync_data())?;
         let expires_at = expiry();
         steps.run(Step::Stamp, || temp.file().set_modified(expires_at.into()))?;
@@ -66,7 +66,7 @@ impl Keeper<'_> {
             .and_then(|()| steps.run(Step::Publish, || temp.publish(shard.as_fd(), name.as_str())));
         if let Err(failed) = published {
             if let Err(error) = usage.measure(layout, &lock, name.shard_number()) {
-                tracing::warn!(%error, "failed to count the stored files again; the next clean does");
+                tracing::warn!(%error, "failed to recount the stored files; the next clean will retry");
             }
             return Err(failed.into());
         }
@@ -87,18 +87,18 @@ pub(super) fn open(layout: &Layout, name: &ObjectName) -> io::Result<Option<(Fil
     }
 }
 
-/// What became of an object that a clean looked at.
+/// What happened to an object that a clean checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Looked {
     /// It was removed; its length in bytes.
     Removed(u64),
-    /// Its link lives until then.
+    /// Its link is valid until then.
     Kept(SystemTime),
-    /// It is gone, or is none of ours.
+    /// It is gone, or not one of ours.
     Nothing,
 }
 
-/// Removes an object whose link ended before `now`, or would end after `latest`.
+/// Removes an object whose link expired before `now`, or would expire after `latest`.
 pub(super) fn remove_if_over(
     layout: &Layout,
     usage: &UsageFile,
@@ -113,7 +113,7 @@ pub(super) fn remove_if_over(
     if (now..=latest).contains(&expires_at) {
         return Ok(Looked::Kept(expires_at));
     }
-    // A name means one file for ever, so what was seen without the lock still holds; the lock is for the sum.
+    // A name always means the same file, so what was seen without the lock still holds; the lock is for the sum.
     let lock = layout.lock()?;
     if !layout::remove_file(shard, name.as_str())? {
         return Ok(Looked::Nothing);

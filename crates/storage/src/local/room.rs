@@ -1,25 +1,25 @@
-//! Whether there is room for a file: within the store's own size, and on the disk that it shares with others.
+//! Whether there is space for a file: within the store's own limit, and on the disk that it shares with others.
 
 use std::io;
 
 use super::layout::{Layout, StoreLock};
 use super::usage::{UsageFile, charge};
 
-/// Most bytes of disk that are kept free, whatever share is set: 4 GiB, as systemd-journald's SystemKeepFree has it
-/// (journald.conf(5)). On a large disk a share alone would leave more unused than anybody needs.
+/// Maximum of the bytes that are kept free, whatever share is set: 4 GiB, as systemd-journald's SystemKeepFree has it
+/// (journald.conf(5)). On a large disk a share alone would leave more unused than needed.
 const FREE_BYTES_MAX: u64 = 4 << 30;
 
-/// Most inodes that are kept free.
+/// Maximum of the inodes that are kept free.
 const FREE_INODES_MAX: u64 = 65_536;
 
-/// The bounds of a store.
+/// The limits of a store.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Room {
     pub(super) bytes_max: u64,
     pub(super) min_free_percent: u8,
 }
 
-/// Why a file was not taken: a clause for operators. It names no path.
+/// Why a file was not accepted: a clause for operators. It contains no path.
 pub(super) type Shortage = String;
 
 impl Room {
@@ -34,7 +34,7 @@ impl Room {
         let fits = used.saturating_add(charge(size_bytes)) <= max;
         Ok((!fits).then(|| {
             format!(
-                "{used} of at most {max} bytes are stored (STORAGE_MAX_SIZE), {size_bytes} more are wanted"
+                "{used} of at most {max} bytes are stored (STORAGE_MAX_SIZE), {size_bytes} more are needed"
             )
         }))
     }
@@ -46,10 +46,10 @@ impl Room {
         let keep = self.share(stat.f_blocks.saturating_mul(stat.f_frsize), FREE_BYTES_MAX);
         if keep > 0 && free.saturating_sub(size_bytes) < keep {
             return Ok(Some(format!(
-                "{free} bytes of disk are free, {keep} are kept free (STORAGE_MIN_FREE), {size_bytes} are wanted"
+                "{free} bytes of disk are free, {keep} are kept free (STORAGE_MIN_FREE), {size_bytes} are needed"
             )));
         }
-        // File systems without a fixed number of inodes (btrfs) say that they have none at all.
+        // File systems without a fixed number of inodes (btrfs) report a total of 0.
         let keep = self.share(stat.f_files, FREE_INODES_MAX);
         if stat.f_files > 0 && stat.f_favail < keep.max(1) {
             return Ok(Some(format!(

@@ -1,5 +1,5 @@
-//! The objects whose links end first. A put into a full store removes those of them that are over, and need not look at
-//! all files: in a store that stays full, something ends all the time.
+//! The objects whose links expire first. A put into a full store removes the expired ones among them, and need not look at all
+//! files: in a store that stays full, links expire all the time.
 
 use std::collections::BinaryHeap;
 use std::os::fd::AsFd as _;
@@ -10,20 +10,20 @@ use super::object_name::ObjectName;
 use super::objects::{self, Looked};
 use super::usage::UsageFile;
 
-/// Most objects that are listed, about 100 bytes each. One look at all files serves as many removals.
+/// Maximum length of the list; an entry takes about 100 bytes. One look at all files serves as many removals.
 const LISTED_MAX: usize = 4096;
 
-/// Of the objects that a clean kept, those that may go first.
+/// The kept objects that may be removed first.
 #[derive(Debug, Default)]
 pub(super) struct Soonest {
-    /// The one that ends last is on top: it makes place for one that ends earlier.
+    /// The one that expires last is on top: it is dropped for one that expires earlier.
     listed: BinaryHeap<(SystemTime, ObjectName)>,
-    /// When the first of those that were not listed ends.
+    /// The earliest expiry of those that were not listed.
     unlisted: Option<SystemTime>,
 }
 
 impl Soonest {
-    /// Takes note of an object that stays until then.
+    /// Adds an object that is kept until then.
     pub(super) fn note(&mut self, until: SystemTime, name: ObjectName) {
         self.listed.push((until, name));
         if self.listed.len() > LISTED_MAX
@@ -33,13 +33,13 @@ impl Soonest {
         }
     }
 
-    /// When the first object ends that [`Soonest::remove_over`] knows nothing of.
+    /// The earliest expiry of an object that [`Soonest::remove_over`] does not know.
     pub(super) fn unlisted(&self) -> Option<SystemTime> {
         self.unlisted
     }
 
-    /// Removes the listed objects that `bounds` say are over, and returns how many went. What cannot be removed is logged
-    /// and left to the next clean.
+    /// Removes the listed objects that have expired according to `bounds`, and returns how many. An object that cannot be removed is
+    /// logged and left to the next clean.
     pub(super) fn remove_over(
         &mut self,
         layout: &Layout,

@@ -1,4 +1,4 @@
-//! The steps of a put that can fail, by name: errors say which one, and tests fail each in turn.
+//! The steps of a put that can fail, by name: errors name the step, and tests make each of them fail.
 
 use std::io;
 
@@ -51,12 +51,12 @@ impl From<StepError> for PutError {
     }
 }
 
-/// Whether there was no room. Directories grow too, so any step may say so.
+/// Whether it failed for lack of space. Directories grow too, so any step may.
 fn is_full(error: &io::Error) -> bool {
     Errno::from_io_error(error).is_some_and(|e| matches!(e, Errno::NOSPC | Errno::DQUOT | Errno::FBIG))
 }
 
-/// Runs steps. In tests one of them can be made to fail or to wait; otherwise it is nothing.
+/// Runs steps. In tests one of them can be made to fail or to wait; otherwise it does nothing more.
 #[derive(Debug, Default)]
 pub(super) struct Steps {
     #[cfg(test)]
@@ -73,11 +73,11 @@ pub(super) struct Fault {
     /// How often the step may succeed first.
     pub(super) skip: usize,
     pub(super) errno: Errno,
-    /// Whether the step is done before it is said to have failed (as a close or sync may be).
+    /// Whether the step is executed before it reports a failure (as a close or sync may).
     pub(super) after: bool,
 }
 
-/// A stop that a test makes before a step: `reached` says that the step is next, `go_on` lets it run.
+/// A pause that a test inserts before a step: `reached` says that the step is next, `go_on` lets it run.
 #[cfg(test)]
 #[derive(Debug)]
 pub(super) struct Pause {

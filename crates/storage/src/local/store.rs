@@ -1,4 +1,4 @@
-//! The local store itself: the trait's methods and the opening of links, on top of blocking file I/O.
+//! The local store: the trait's methods and the opening of links, on top of blocking file I/O.
 
 use std::io;
 use std::path::Path;
@@ -24,12 +24,12 @@ use super::{clean, health, keys, temp};
 use crate::clock::{Clock, SystemClock};
 use crate::store::{CleanError, Cleaned, Link, NewFile, PutError, Store, StoreHealth, StoredFile};
 
-/// Where the links of the local store begin; what follows is the token for [`LocalStore::open_link`].
+/// Prefix of the local store's links; the rest is the token for [`LocalStore::open_link`].
 pub const FILES_ROUTE: &str = "/files/";
 
-/// Keeps files on this host's disk. Clones share the one store.
+/// Stores files on this host's disk. Clones share the one store.
 ///
-/// Links are [`Link::Relative`], `/files/{token}`: the HTTP layer puts them behind its public address
+/// Links are [`Link::Relative`], `/files/{token}`: the HTTP layer appends them to its public address
 /// with [`Link::resolve`] and answers them with [`LocalStore::open_link`]. Any number of processes may
 /// share the directory, and each opens the links of the others.
 #[derive(Debug, Clone)]
@@ -45,31 +45,31 @@ struct Inner {
     keys: Keys,
     usage: UsageFile,
     steps: Steps,
-    /// What may go first. Held while space is made: one cleaning is enough for all who wait for it.
+    /// The next objects to remove. Held while space is made: one cleaning is enough for all that wait for it.
     soonest: Mutex<Soonest>,
-    /// When an object that is not among those may go, in unix seconds: before that, looking at all files is in vain.
+    /// The earliest expiry, in unix seconds, of an object that is not among those: looking at all files before is useless.
     due_s: AtomicI64,
 }
 
-/// Longest time after a look at all files until a shortage looks again: other processes that share the store may have put
-/// files that end sooner.
+/// Maximum age of a look at all files before a shortage looks again: other processes that share the store may have stored
+/// files that expire sooner.
 const LOOK_AGAIN_S: i64 = 60;
 
 /// A file being downloaded.
 #[derive(Debug)]
 pub struct Download {
-    /// The content, open at its beginning. It can be read to the end even if it is cleaned meanwhile.
+    /// The content, open at its beginning. It can be read to the end even if the file is removed meanwhile.
     pub file: tokio::fs::File,
     /// Length of the content in bytes.
     pub size_bytes: u64,
-    /// The name as the program chose it, without directories. Hostile: give it to
+    /// The name that the program chose, without directories. Hostile: pass it to
     /// [`content_disposition`](crate::content_disposition), nothing else.
     pub file_name: String,
-    /// The media type, fit for a header. Send `X-Content-Type-Options: nosniff` with it.
+    /// The media type, valid in a header. Send `X-Content-Type-Options: nosniff` with it.
     pub media_type: String,
     /// When the link ends.
     pub expires_at: Timestamp,
-    /// SHA-256 of the content, 64 lowercase hexadecimal digits; good as a strong `ETag`.
+    /// SHA-256 of the content, 64 lowercase hexadecimal digits; usable as a strong `ETag`.
     pub sha256: String,
 }
 
@@ -80,33 +80,33 @@ pub enum LinkError {
     /// The token was not made by this store, or was changed (403).
     #[error("the link is not valid")]
     Invalid,
-    /// The link was good until `expired_at` (410).
+    /// The link was valid until `expired_at` (410).
     #[error("the link expired at {expired_at}")]
     Expired {
-        /// When it ended.
+        /// When it expired.
         expired_at: Timestamp,
     },
-    /// The link is good, its content was removed (410).
+    /// The link is valid, its content was removed (410).
     #[error("the file was removed")]
     Gone,
-    /// Our fault (500).
+    /// An internal error (500).
     #[error("failed to open the stored file")]
     Io {
-        /// What the system said.
+        /// The operating system's error.
         #[source]
         source: io::Error,
     },
 }
 
 impl LocalStore {
-    /// Opens the store in `config.root`. On first use this makes the directories and the link key; each
-    /// time it removes what a crashed process left unfinished.
+    /// Opens the store in `config.root`. On first use this creates the directories and the link key; each
+    /// time it removes unfinished files of a crashed process.
     ///
-    /// Does file I/O on the calling thread: call it at the start, or where blocking is allowed.
+    /// Does file I/O on the calling thread: call it at startup, or where blocking is allowed.
     ///
     /// # Errors
-    /// [`OpenError`] when a setting is out of bounds, or when the directory or the key cannot be used or
-    /// could be reached by other users of the host.
+    /// [`OpenError`] if a setting is out of bounds, or if the directory or the key cannot be used or
+    /// is accessible to other users of the host.
     pub fn open(config: LocalConfig) -> Result<Self, OpenError> {
         Self::open_with_clock(config, Arc::new(SystemClock))
     }
@@ -133,13 +133,13 @@ impl LocalStore {
         Ok(Self { inner: Arc::new(Inner { config, clock, layout, keys, usage, steps, soonest, due_s }) })
     }
 
-    /// Makes a new link key for the store in `root`. Services that have it open sign with it from their next file on. Links
-    /// that were signed before stay good until they end, at most `link_lifetime` from now; with `end_links` they end at once.
+    /// Makes a new link key for the store in `root`. Services that have it open sign their next files with it. Links that were
+    /// signed before stay valid until they expire, at most `link_lifetime` from now; with `end_links` they end at once.
     ///
     /// Does file I/O on the calling thread.
     ///
     /// # Errors
-    /// [`OpenError`] when there is no store or no key, or when either cannot be used.
+    /// [`OpenError`] if there is no store or no key, or if either cannot be used.
     pub fn rotate_key(root: &Path, link_lifetime: Duration, end_links: bool) -> Result<Rotated, OpenError> {
         if !root.is_dir() {
             return Err(OpenError::NoKey { root: root.to_owned() });
@@ -147,13 +147,13 @@ impl LocalStore {
         keys::rotate(&Layout::open(root)?, root, Timestamp::now(), link_lifetime, end_links)
     }
 
-    /// Opens the file that `token` grants, where a link is `/files/{token}`.
+    /// Opens the file that `token` grants access to; a link is `/files/{token}`.
     ///
-    /// The signature comes first: nothing of a token is trusted, and no stored file is touched, before it
-    /// holds. So an expired token that was also changed is [`LinkError::Invalid`].
+    /// The signature is checked first: nothing in a token is trusted, and no stored file is touched, before that.
+    /// So an expired token that was also changed is [`LinkError::Invalid`].
     ///
     /// # Errors
-    /// See [`LinkError`], which gives the status for each.
+    /// See [`LinkError`], which has the status for each.
     pub async fn open_link(&self, token: &str) -> Result<Download, LinkError> {
         let inner = &self.inner;
         let now = inner.clock.now();
@@ -205,7 +205,7 @@ impl Store for LocalStore {
     async fn health(&self) -> StoreHealth {
         self.blocking(Inner::health)
             .await
-            .unwrap_or_else(|error| StoreHealth::unhealthy(format!("the probe did not end: {error}")))
+            .unwrap_or_else(|error| StoreHealth::unhealthy(format!("the probe did not finish: {error}")))
     }
 
     async fn clean(&self) -> Result<Cleaned, CleanError> {
@@ -259,8 +259,8 @@ impl Inner {
         }
     }
 
-    /// Removes what is over, and returns whether something was. Looks at all files only when an object that is not listed
-    /// may be over: a full store costs a put no such look, whether it is refused or takes the place of what has ended.
+    /// Removes expired objects, and returns whether there were any. Looks at all files only if an object that is not listed may have
+    /// expired: in a full store a put does not pay for that, whether it is refused or replaces an expired object.
     fn make_room(&self) -> bool {
         let Self { layout, usage, clock, config, due_s, .. } = self;
         let mut soonest = support::lock(&self.soonest);
@@ -272,7 +272,7 @@ impl Inner {
         match self.clean(&mut soonest) {
             Ok(cleaned) => removed + cleaned.removed > 0 || cleaned.leftovers_removed > 0,
             Err(error) => {
-                tracing::warn!(%error, "the full store was not cleaned");
+                tracing::warn!(%error, "failed to clean the full store");
                 removed > 0
             }
         }
@@ -281,7 +281,7 @@ impl Inner {
     fn clean(&self, soonest: &mut Soonest) -> Result<Cleaned, CleanError> {
         let Self { layout, usage, clock, config, due_s: due, .. } = self;
         let now = clock.now();
-        // Before the look: what is stored meanwhile lowers it.
+        // Before the look: files stored meanwhile lower it.
         due.store(now.as_second().saturating_add(LOOK_AGAIN_S), Ordering::Relaxed);
         match clean::clean(layout, usage, now, config.retention) {
             Ok(outcome) => {
@@ -299,19 +299,19 @@ impl Inner {
     }
 }
 
-/// When an object may go whose link ends at `until`, in unix seconds, rounded down.
+/// When an object may be removed whose link expires at `until`, in unix seconds, rounded down.
 fn due_s(until: SystemTime) -> i64 {
     let since =
         until.duration_since(UNIX_EPOCH).map_or(0, |since| since.saturating_add(clean::TIME_GRAIN).as_secs());
     i64::try_from(since).unwrap_or(i64::MAX)
 }
 
-/// `time` without its fraction of a second: what links hold, and every file system keeps.
+/// `time` without its fraction of a second: the precision of links, and of every file system.
 fn whole_seconds(time: Timestamp) -> Timestamp {
     Timestamp::from_second(time.as_second()).unwrap_or(time)
 }
 
-/// `time` and `duration` together; the end of time if that is beyond it.
+/// The sum of `time` and `duration`; the end of time if that is beyond it.
 fn later(time: Timestamp, duration: Duration) -> Timestamp {
     time.checked_add(duration).unwrap_or(Timestamp::MAX)
 }
@@ -375,7 +375,7 @@ mod tests {
     }
 
     /// Fails each step in turn, each time it is run, before and after its effect, for new content and for
-    /// content that is there.
+    /// content that is already stored.
     #[tokio::test]
     async fn a_failed_put_leaves_nothing() {
         let mut reached = Vec::new();
@@ -399,7 +399,7 @@ mod tests {
                     let case = format!("{step:?} {skip} {after} {stored_before}");
                     let error = result.expect_err(&case);
                     assert!(matches!(&error, PutError::Io { step: s, .. } if *s == step.as_str()), "{case}");
-                    // A rename that is done and then said to have failed leaves whole, right content.
+                    // A rename that succeeded but reported a failure leaves complete, correct content.
                     if !(step == Step::Publish && after) {
                         assert_eq!(files(&store.inner.config.root), before, "{case}");
                         assert_eq!(stored_bytes(&store), counted, "{case}");
@@ -434,7 +434,7 @@ mod tests {
         }
     }
 
-    /// The race that the lock is for, step by step: a clean that looked at an object before a put replaces
+    /// The race that the lock prevents, step by step: a clean that checked an object before a put replaces
     /// it must not remove what the put stored.
     #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
     async fn a_put_waits_for_a_clean_that_holds_the_lock_before_it_publishes() {

@@ -1,6 +1,6 @@
 //! Files being written. Each is under its writer's flock until it is renamed into place or removed, so
-//! that anyone can tell a file in use from one that a crash left. A file is made and locked, and judged
-//! and removed, under the store's lock: else a sweep could take it between its creation and its lock.
+//! that a file in use can be told from one that a crash left. Files are created and locked, and checked
+//! and removed, under the store's lock: else a sweep could remove one between its creation and its lock.
 
 use std::fs::File;
 use std::io;
@@ -11,10 +11,10 @@ use rustix::io::Errno;
 
 use super::layout::{self, FILE_MODE, Layout, StoreLock};
 
-/// Random bytes in a name: enough that names never meet by chance.
+/// Random bytes in a name: enough that names never collide.
 const NAME_RANDOM_BYTES: usize = 16;
 
-/// An unfinished file; removed when dropped unless it was published.
+/// An unfinished file; removed on drop unless it was published.
 #[derive(Debug)]
 pub(super) struct TempFile<'a> {
     dir: BorrowedFd<'a>,
@@ -24,7 +24,7 @@ pub(super) struct TempFile<'a> {
 }
 
 impl<'a> TempFile<'a> {
-    /// Makes an empty file in the store's `tmp/`, locked, mode 0600. The store's lock may be let go
+    /// Creates an empty file in the store's `tmp/`, locked, mode 0600. The store's lock may be released
     /// as soon as this returns.
     pub(super) fn create(layout: &'a Layout, _lock: &StoreLock) -> io::Result<Self> {
         let dir = layout.temp();
@@ -43,14 +43,14 @@ impl<'a> TempFile<'a> {
         &mut self.file
     }
 
-    /// Renames the file to `name` in `dir`, over whatever file is there.
+    /// Renames the file to `name` in `dir`, replacing any existing file.
     pub(super) fn publish(mut self, dir: BorrowedFd<'_>, name: &str) -> io::Result<()> {
         rustix::fs::renameat(self.dir, &self.name, dir, name)?;
         self.published = true;
         Ok(())
     }
 
-    /// Removes the file and says whether that worked, which dropping cannot.
+    /// Removes the file and returns whether that worked, which dropping cannot.
     pub(super) fn remove(mut self) -> io::Result<()> {
         self.published = true;
         layout::remove_file(self.dir, &self.name).map(drop)
@@ -63,13 +63,13 @@ impl Drop for TempFile<'_> {
             return;
         }
         if let Err(error) = layout::remove_file(self.dir, &self.name) {
-            // The next sweep will try again: the lock goes with this descriptor.
+            // The next sweep will try again: the lock is released with this descriptor.
             tracing::warn!(%error, name = self.name, "failed to remove a temporary file");
         }
     }
 }
 
-/// Removes the files in the store's `tmp/` that carry a name of ours and nobody locks: their writers are
+/// Removes the files in the store's `tmp/` that have a name of ours and no lock: their writers are
 /// dead. Returns how many.
 pub(super) fn sweep(layout: &Layout) -> io::Result<u64> {
     let mut removed = 0;
@@ -91,7 +91,7 @@ fn sweep_one(layout: &Layout, name: &str) -> io::Result<bool> {
         Err(Errno::NOENT) => return Ok(false),
         Err(error) => return Err(error.into()),
     };
-    // Names are never used twice, so the name still means the file that is locked, or nothing.
+    // Names are never reused, so the name still means the locked file, or nothing.
     if support::try_take(&File::from(file))? { layout::remove_file(layout.temp(), name) } else { Ok(false) }
 }
 

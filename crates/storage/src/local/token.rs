@@ -1,18 +1,18 @@
-//! Link tokens: opaque to clients, complete in themselves, signed.
+//! Link tokens: opaque to clients, self-contained, signed.
 //!
 //! ```text
 //! base64url, no padding, of
 //!   version  1 byte     2
 //!   object   32 bytes   name of the stored file
 //!   digest   32 bytes   SHA-256 of the content
-//!   expiry   8 bytes    unix seconds, big endian, signed
+//! expiry   8 bytes    unix seconds, big endian, signed
 //!   name     1 + n      length, then UTF-8: the last component of the path
 //!   type     1 + n      length, then ASCII: the media type
 //!   mac      32 bytes   HMAC-SHA256 over all bytes before it
 //! ```
 //!
-//! Nothing is read from a token before its signature holds. There is one text for each token: the
-//! decoder refuses padding, other alphabets and set bits that it would not use.
+//! Nothing is read from a token before its signature is verified. Each token has exactly one text: the decoder refuses
+//! padding, other alphabets and set bits that it would not use.
 
 use std::fmt;
 
@@ -25,30 +25,30 @@ use sha2::Sha256;
 use super::object_name::NAME_BYTES;
 use crate::names::{file_name_of, header_safe_media_type};
 
-/// Length of a link key in bytes: the block of security that SHA-256 gives (RFC 2104 section 3).
+/// Length of a link key in bytes: the output length of SHA-256 (RFC 2104 section 3).
 pub(super) const KEY_BYTES: usize = 32;
 
 /// Length of a SHA-256 digest in bytes.
 pub(super) const DIGEST_BYTES: usize = 32;
 
-/// Longest token that is looked at, in characters. The longest that is made has 823.
+/// Maximum length of a token in characters; longer ones are refused unread. The longest that is made has 823.
 const TOKEN_LENGTH_MAX: usize = 1024;
 
 const VERSION: u8 = 2;
 const MAC_BYTES: usize = 32;
 
-/// What a link grants.
+/// What a link grants access to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Claims {
     /// Name of the stored file.
     pub(super) object: [u8; NAME_BYTES],
     /// SHA-256 of the content.
     pub(super) digest: [u8; DIGEST_BYTES],
-    /// When the link ends, in whole seconds.
+    /// When the link expires, in whole seconds.
     pub(super) expires_at: Timestamp,
     /// The name of the download, hostile, at most 255 bytes.
     pub(super) file_name: String,
-    /// The media type, fit for a header, at most 255 bytes.
+    /// The media type, valid in a header, at most 255 bytes.
     pub(super) media_type: String,
 }
 
@@ -99,14 +99,14 @@ impl Claims {
     }
 }
 
-/// Splits a text off that has its length before it.
+/// Splits off a text that is preceded by its length.
 fn split_text(bytes: &[u8]) -> Option<(String, &[u8])> {
     let (&length, bytes) = bytes.split_first()?;
     let (text, rest) = bytes.split_at_checked(length.into())?;
     Some((String::from_utf8(text.to_vec()).ok()?, rest))
 }
 
-/// The key that signs links. It has no `Display`, and its `Debug` shows nothing of it.
+/// The key that signs links. It has no `Display`, and its `Debug` reveals nothing.
 pub(super) struct LinkKey {
     bytes: [u8; KEY_BYTES],
 }
@@ -116,7 +116,7 @@ impl LinkKey {
         Self { bytes }
     }
 
-    /// The key itself, to be kept in a file.
+    /// The key itself, to be stored in a file.
     pub(super) fn as_bytes(&self) -> &[u8; KEY_BYTES] {
         &self.bytes
     }
@@ -129,8 +129,8 @@ impl LinkKey {
         URL_SAFE_NO_PAD.encode(bytes)
     }
 
-    /// The claims of `token`, or `None` if it was not made by [`LinkKey::sign`] with this key. Whether
-    /// they have expired is for the caller to see.
+    /// The claims of `token`, or `None` if it was not made by [`LinkKey::sign`] with this key. The caller checks
+    /// whether they have expired.
     pub(super) fn verify(&self, token: &str) -> Option<Claims> {
         if token.len() > TOKEN_LENGTH_MAX {
             return None;
@@ -231,7 +231,7 @@ mod tests {
         }
     }
 
-    /// Bits of the last character that carry nothing must not be free to choose.
+    /// The unused bits of the last character must not be malleable.
     #[test]
     fn there_is_one_text_for_each_token() {
         let mut unused_bits_seen = false;

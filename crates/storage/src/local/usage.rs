@@ -1,12 +1,12 @@
-//! How much the store holds, counted once for all processes that share it.
+//! The store's size, counted once for all processes that share it.
 //!
 //! ```text
 //! root/usage     256 numbers of 8 bytes, big endian: the bytes charged to each object directory, 00 to ff
 //! ```
 //!
-//! Every change happens under the store's lock, together with the rename or removal that it counts: so the sum is right
-//! for every process at every put, and costs a put one read and one write of a cached page. What a process that was killed
-//! between the two leaves wrong, [`UsageFile::measure`] puts right directory by directory, with every clean.
+//! Every change happens under the store's lock, together with the rename or removal that it counts: so the sum is right for every
+//! process at every put, and costs a put one read and one write of a cached page. If a process was killed between the two,
+//! [`UsageFile::measure`] corrects the sum directory by directory, with every clean.
 
 use std::fs::File;
 use std::io;
@@ -22,14 +22,14 @@ use super::object_name::ObjectName;
 /// Directories of objects: the first byte of the name.
 pub(super) const SHARDS: usize = 256;
 
-/// Bytes that a file takes at least, and in steps: the block of common file systems. Without it, empty files would be
+/// Minimum and granularity of the bytes charged for a file: the block of common file systems. Without it, empty files would be
 /// free, and fill the file system's tables instead.
 const BLOCK_BYTES: u64 = 4096;
 
 const ENTRY_BYTES: usize = 8;
 const USAGE: &str = "usage";
 
-/// What a file of `size_bytes` counts.
+/// The bytes charged for a file of `size_bytes`.
 pub(super) fn charge(size_bytes: u64) -> u64 {
     size_bytes.max(1).div_ceil(BLOCK_BYTES).saturating_mul(BLOCK_BYTES)
 }
@@ -41,7 +41,7 @@ pub(super) struct UsageFile {
 }
 
 impl UsageFile {
-    /// Opens the counter, and counts everything once where there is none yet.
+    /// Opens the counter, and counts everything once if there is none yet.
     pub(super) fn open(layout: &Layout) -> io::Result<Self> {
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let file = File::from(rustix::fs::openat(layout.root(), USAGE, flags, FILE_MODE)?);
@@ -67,7 +67,7 @@ impl UsageFile {
         self.change(name.shard_number(), |entry| entry.saturating_add(charge(size_bytes)))
     }
 
-    /// Takes a file of `size_bytes` away.
+    /// Subtracts a file of `size_bytes`.
     pub(super) fn subtract(&self, _lock: &StoreLock, name: &ObjectName, size_bytes: u64) -> io::Result<()> {
         self.change(name.shard_number(), |entry| entry.saturating_sub(charge(size_bytes)))
     }
@@ -91,7 +91,7 @@ impl UsageFile {
     }
 }
 
-/// What the objects in one directory count together.
+/// The bytes charged for the objects in one directory.
 fn sum(dir: BorrowedFd<'_>, shard: &str) -> io::Result<u64> {
     let mut sum = 0_u64;
     for name in layout::names(dir)?.into_iter().filter_map(|name| ObjectName::parse(shard, name)) {

@@ -1,4 +1,4 @@
-//! What the black-box tests share: a clock to move, a store to open, and views of its directory.
+//! Shared by the black-box tests: a clock to move, a store to open, and views of its directory.
 #![allow(dead_code, reason = "each test binary uses its own part")]
 #![allow(clippy::unwrap_used, reason = "clippy takes only #[test] functions for tests, not their helpers")]
 
@@ -10,7 +10,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use storage::{Clock, FILES_ROUTE, LocalConfig, LocalStore, NewFile, StoredFile};
 
-/// A clock that moves only when told. It starts at the present, as the file system's own does, but on a
+/// A clock that moves only when told. It starts at the present, as the file system's own does, but at a
 /// whole second: expiry is tested to the second.
 #[derive(Debug)]
 pub(crate) struct ManualClock(Mutex<Timestamp>);
@@ -33,7 +33,7 @@ impl Clock for ManualClock {
     }
 }
 
-/// A store in a directory of its own that goes with it.
+/// A store in its own temporary directory.
 pub(crate) struct Place {
     pub(crate) store: LocalStore,
     pub(crate) clock: Arc<ManualClock>,
@@ -60,7 +60,7 @@ impl Place {
     }
 }
 
-/// Where a stored file lies: its token begins with a byte for the version and the 32 of its name.
+/// Where a stored file is: its token begins with a byte for the version and the 32 of its name.
 pub(crate) fn object_path(root: &Path, stored: &StoredFile) -> PathBuf {
     use base64::Engine as _;
     let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(token(stored)).unwrap();
@@ -68,7 +68,7 @@ pub(crate) fn object_path(root: &Path, stored: &StoredFile) -> PathBuf {
     root.join("objects").join(&name[..2]).join(name)
 }
 
-/// What the store counts as stored, in bytes.
+/// The size that the store has counted, in bytes.
 pub(crate) fn counted(root: &Path) -> u64 {
     let bytes = std::fs::read(root.join("usage")).unwrap();
     bytes.as_chunks::<8>().0.iter().map(|entry| u64::from_be_bytes(*entry)).sum()
@@ -101,7 +101,7 @@ pub(crate) fn files_below(dir: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// Makes a file look as if its link ended at this time.
+/// Makes a file look as if its link expired at this time.
 pub(crate) fn set_expiry(path: &Path, time: SystemTime) {
     let file = std::fs::File::open(path).unwrap();
     file.set_modified(time).unwrap();

@@ -1,4 +1,4 @@
-//! What stands around a place in the token stream: the questions that CPython's `invalid_*` rules ask.
+//! The tokens around a position: the questions that CPython's `invalid_*` rules ask.
 
 use ruff_text_size::{TextRange, TextSize};
 
@@ -6,7 +6,7 @@ use super::Worded;
 use super::cursor::offset;
 use super::tokens::{Kind, Token};
 
-/// A program's tokens, with a place to look from.
+/// A program's tokens, with look-ups by position.
 pub(super) struct Context<'s> {
     source: &'s str,
     tokens: &'s [Token],
@@ -58,7 +58,7 @@ impl<'s> Context<'s> {
         self.tokens.get(self.index(at)).copied().unwrap_or(end)
     }
 
-    /// The token whose inside `at` is.
+    /// The token that contains `at`.
     pub(super) fn token_around(&self, at: TextSize) -> Token {
         let at = usize::from(at);
         let around = self.tokens.iter().find(|token| token.start <= at && at < token.end);
@@ -165,7 +165,7 @@ impl<'s> Context<'s> {
         self.before(index).map_or(0, |before| self.tokens[before].level)
     }
 
-    /// The f-string of an interpreter that takes it for one token, when `at` is inside.
+    /// The f-string around `at`, if the interpreter takes it for one token.
     pub(super) fn fstring_around(&self, at: TextSize) -> Option<Token> {
         let token = self.token_around(at);
         let is_inside =
@@ -174,7 +174,7 @@ impl<'s> Context<'s> {
         (is_inside && prefix.contains(['f', 'F'])).then_some(token)
     }
 
-    /// A `#` in the braces of an f-string before `at`. Before 3.12 the string goes on after it; for the parser it is a
+    /// A `#` in the braces of an f-string before `at`. Before 3.12 the string continues after it; for the parser it is a
     /// comment that hides the rest of the line.
     pub(super) fn fstring_comment(&self, at: TextSize) -> Option<TextSize> {
         if self.python >= (3, 12) {
@@ -219,7 +219,7 @@ impl<'s> Context<'s> {
         }
     }
 
-    /// `print x`: the name, when the statement or its tail starts with it.
+    /// `print x`: the name, if the statement or its tail starts with it.
     pub(super) fn legacy_statement(&self, at: TextSize) -> Option<Token> {
         let token = self.token(at);
         let name = self.token_before(at)?;
@@ -267,7 +267,7 @@ impl<'s> Context<'s> {
         is_single && is_whole && !matches!(value, "not" | "lambda" | "yield" | "*" | "")
     }
 
-    /// Whether the target is all that stands between brackets that close right before the token `index`.
+    /// Whether the target is everything between brackets that close right before the token `index`.
     fn is_group(&self, target: TextRange, index: usize) -> bool {
         let opens = self.token_before(target.start()).is_some_and(|token| self.text(token) == "(");
         opens && self.index(target.end()) + 1 == index
@@ -355,7 +355,7 @@ impl<'s> Context<'s> {
             && self.find_before(at, "=").is_none_or(|equals| equals < self.statement_start(at))
     }
 
-    /// Whether `(` at `at` stands among the parameters of a function or a lambda.
+    /// Whether `(` at `at` is among the parameters of a function or a lambda.
     pub(super) fn is_parameter_list(&self, at: TextSize) -> bool {
         let before = self.token_before(at).map_or("", |token| self.text(token));
         let index = self.index(at);
@@ -450,7 +450,7 @@ impl<'s> Context<'s> {
         level > 0 && same.filter(|token| token.level == level).any(|token| self.text(*token) == "for")
     }
 
-    /// `[a, b for …]`: the start of the elements, when there are several.
+    /// `[a, b for …]`: the start of the elements, if there are several.
     pub(super) fn bare_comprehension_target(&self, at: TextSize) -> Option<TextSize> {
         let index = self.index(at);
         let open = self.opening(index)?;
@@ -462,7 +462,7 @@ impl<'s> Context<'s> {
         (is_display && has_comma && !is_dict).then(|| offset(self.tokens[open + 1].start))
     }
 
-    /// The line of the last token that CPython had read when it gave up at `failed` with these words.
+    /// The line of the last token that CPython had read when it failed at `failed` with this message.
     pub(super) fn line_read(&self, failed: Token, worded: &Worded) -> usize {
         let index = self.index(offset(failed.start));
         let reads_on =
@@ -480,7 +480,7 @@ impl<'s> Context<'s> {
         self.tokens[index..].iter().find(stops).map_or(failed.line, |token| token.line)
     }
 
-    /// Start of `a` where `a b` stands inside brackets.
+    /// Start of `a` where `a b` is inside brackets.
     pub(super) fn forgotten_comma(&self, at: TextSize) -> Option<TextSize> {
         let index = self.index(at);
         let token = self.tokens[index];
@@ -492,7 +492,7 @@ impl<'s> Context<'s> {
         }
         let start = self.disjunction_start(index);
         let first = self.tokens[start];
-        // CPython's own exception: `f'x'` with an unknown prefix, and words that may be keywords.
+        // CPython's own exception: `f'x'` with an unknown prefix, and soft keywords.
         let is_prefix = start + 1 == index && first.kind == Kind::Name && token.kind == Kind::String;
         let is_soft = matches!(self.text(first), "match" | "case" | "_");
         (start < index && !is_prefix && !is_soft).then(|| offset(first.start))

@@ -1,4 +1,4 @@
-//! A place in a text that is read from the front, and errors at such places.
+//! A position in a text that is read from the front, and errors at such positions.
 
 use ruff_text_size::TextSize;
 
@@ -47,7 +47,7 @@ impl Cursor<'_> {
     }
 
     /// An error at the last character read: CPython's `syntaxerror()` counts the characters up to its cursor and
-    /// calls that the offset, which starts at 1.
+    /// uses that as the offset, which starts at 1.
     pub(super) fn error(&self, message: impl Into<String>) -> Worded {
         let last = self.text[..self.at].char_indices().next_back().map_or(0, |(at, _)| at);
         error_at(last, message)

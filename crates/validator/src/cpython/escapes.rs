@@ -1,12 +1,12 @@
-//! Bad escapes in string literals, in the words of Python's `unicodeescape` codec.
+//! Invalid escapes in string literals, with the messages of Python's `unicodeescape` codec.
 
-/// What the codec says of the first bad escape in a string literal (with prefix and quotes), if there is one.
+/// The codec's error for the first invalid escape in a string literal (with prefix and quotes), if there is one.
 pub(super) fn message(literal: &str) -> Option<String> {
     let quote = literal.find(['\'', '"'])?;
     let body = &literal[quote..];
     let quotes = if body.starts_with("'''") || body.starts_with("\"\"\"") { 3 } else { 1 };
     let body = body.get(quotes..body.len().checked_sub(quotes)?)?;
-    // The codec sees Latin-1 and `\U` escapes: CPython widens everything beyond ASCII to ten bytes first.
+    // The codec sees Latin-1 and `\U` escapes: CPython first expands everything beyond ASCII to ten bytes.
     let mut position = 0;
     let mut rest = body;
     loop {
@@ -25,7 +25,7 @@ pub(super) fn message(literal: &str) -> Option<String> {
     }
 }
 
-/// What is wrong with the escape that `rest` is after its backslash, and the offset of its last byte.
+/// The error of the escape that `rest` continues after its backslash, and the offset of its last byte.
 fn fault(escape: char, rest: &str) -> Option<(usize, String)> {
     let (digits, name) = match escape {
         'x' => (2, "\\xXX"),

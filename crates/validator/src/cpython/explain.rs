@@ -1,8 +1,8 @@
-//! CPython's words for a program that its tokenizer or its grammar refuses.
+//! CPython's message for a program that its tokenizer or its grammar refuses.
 //!
-//! The parser says where the grammar fails, and that agrees with CPython's place nearly always. The words depend on
-//! what stands around that place, as in CPython's `invalid_*` rules; where no rule applies the words are
-//! `invalid syntax`, as they are there.
+//! The parser reports where the grammar fails, which nearly always agrees with CPython's position. The message depends on
+//! the tokens around that position, as in CPython's `invalid_*` rules; if no rule applies, it is
+//! `invalid syntax`, as in CPython.
 
 use ruff_python_ast::Mod;
 use ruff_python_parser::{
@@ -29,7 +29,7 @@ pub(crate) fn explain(parsed: &Parsed<Mod>, text: &str, python: (u8, u8)) -> Wor
     };
     let is_indent = error.is_some_and(|error| error.error == ParseErrorType::UnexpectedIndentation);
     match &scan.error {
-        // Of an unexpected indentation CPython says so at once.
+        // CPython reports an unexpected indentation at once.
         Some(Fault::Hard(worded)) if !is_indent || worded.at <= failed_at => return worded.clone(),
         Some(Fault::Soft(worded)) if is_reached(text, worded, failed_at) => {
             return match scan.unclosed {
@@ -46,7 +46,7 @@ pub(crate) fn explain(parsed: &Parsed<Mod>, text: &str, python: (u8, u8)) -> Wor
         (None, Some(unsupported)) => newer(unsupported),
         (None, None) => Worded::new(TextSize::default(), "invalid syntax"),
     };
-    // An open bracket is blamed for what goes wrong on a later line, and at the end of the text.
+    // An open bracket is blamed for an error on a later line, and at the end of the text.
     let failed = context.token(error.map_or(worded.at, Ranged::start));
     match scan.unclosed {
         Some(open) if failed.kind == Kind::End || context.line_read(failed, &worded) > open.line => {
@@ -71,7 +71,7 @@ fn never_closed(open: Open) -> Worded {
     Worded::new(offset(open.at), format!("'{}' was never closed", char::from(open.bracket)))
 }
 
-/// Syntax that the interpreter is too old for. CPython would say `invalid syntax`; the version helps more.
+/// Syntax that the interpreter is too old for. CPython would report `invalid syntax`; the version helps more.
 fn newer(error: &UnsupportedSyntaxError) -> Worded {
     use UnsupportedSyntaxErrorKind as Unsupported;
     let display = error.to_string();
@@ -167,10 +167,10 @@ fn grammar(context: &Context<'_>, error: &ParseError) -> Worded {
     }
 }
 
-/// `invalid syntax`, at the token that CPython could not go on with.
+/// `invalid syntax`, at the token where CPython could not continue.
 fn generic(context: &Context<'_>, at: TextSize) -> Worded {
     let token = context.token(at);
-    // `x not y`: CPython reads on, hoping for `not in`.
+    // `x not y`: CPython reads on, expecting `not in`.
     if context.text(token) == "not" && context.is_operand_end(context.token_before(offset(token.start))) {
         let next = context.token(offset(token.end));
         return Worded::new(offset(next.start), "invalid syntax");
@@ -183,7 +183,7 @@ fn target(context: &Context<'_>, range: TextRange) -> &'static str {
         .map_or("expression", |t| t.name)
 }
 
-/// Something that cannot be assigned to stands before `=`, after `for`, or after `as`.
+/// An expression that cannot be assigned to is before `=`, after `for`, or after `as`.
 fn assignment(context: &Context<'_>, range: TextRange) -> Worded {
     let at = range.start();
     let Some(target) = targets::name(context.slice(usize::from(at), usize::from(range.end()))) else {
@@ -224,7 +224,7 @@ fn starred(context: &Context<'_>, range: TextRange) -> Worded {
     }
 }
 
-/// An expression should stand at `at`.
+/// An expression is missing at `at`.
 fn expected_expression(context: &Context<'_>, at: TextSize) -> Worded {
     let token = context.token(at);
     let before = context.token_before(at);
@@ -241,7 +241,7 @@ fn expected_expression(context: &Context<'_>, at: TextSize) -> Worded {
     }
 }
 
-/// The grammar cannot go on with the token at `at`.
+/// The grammar cannot continue with the token at `at`.
 fn unexpected(context: &Context<'_>, at: TextSize) -> Worded {
     let token = context.token(at);
     let text = context.text(token);
@@ -326,7 +326,7 @@ fn mistyped_test(context: &Context<'_>, at: TextSize) -> Worded {
     }
 }
 
-/// The parser's own words that have a counterpart.
+/// The parser's own messages that have a counterpart.
 fn other(context: &Context<'_>, message: &str, range: TextRange) -> Worded {
     let at = range.start();
     let here = |message: &str| Worded::new(at, message);

@@ -1,8 +1,8 @@
-//! Errors inside f-strings, which CPython before 3.12 compiles apart from the rest, with words of their own.
+//! Errors inside f-strings, which CPython before 3.12 compiles separately, with different messages.
 
 use ruff_python_parser::{InterpolatedStringErrorType, LexicalErrorType, ParseErrorType};
 
-/// CPython's words for an error in the braces of an f-string; `rest` is the text from the error on, and `before`
+/// CPython's message for an error in the braces of an f-string; `rest` is the text from the error on, and `before`
 /// the text of the string up to it.
 pub(super) fn message(error: &ParseErrorType, before: &str, rest: &str, python: (u8, u8)) -> String {
     use InterpolatedStringErrorType as Kind;
@@ -38,7 +38,7 @@ pub(super) fn message(error: &ParseErrorType, before: &str, rest: &str, python: 
     format!("f-string: {text}")
 }
 
-/// The expression in the braces went on when it should have ended.
+/// The expression in the braces continued when it should have ended.
 fn unclosed(before: &str, rest: &str) -> String {
     match rest.chars().next() {
         Some(c @ (')' | ']')) => format!("f-string: unmatched '{c}'"),

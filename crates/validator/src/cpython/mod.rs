@@ -1,12 +1,12 @@
-//! What CPython itself would say about a program that does not compile.
+//! CPython's own message for a program that does not compile.
 //!
-//! The parser we use finds the errors; CPython's own words for them come from CPython's own order of work, which is
-//! followed here:
+//! The parser that we use finds the errors; CPython's messages follow from the order in which CPython works, which is
+//! reproduced here:
 //!
 //! ```text
-//! tokens::scan   every error of the tokenizer, wherever it is, goes before any error of the grammar
-//! explain        else the first error of the grammar, in the words of CPython's `invalid_*` rules
-//! words          else what its symbol table and compiler refuse (`'return' outside function` and the like)
+//! tokens::scan   every error of the tokenizer, wherever it is, precedes any error of the grammar
+//! explain        else the first error of the grammar, with the messages of CPython's `invalid_*` rules
+//! words          else the errors of its symbol table and compiler (`'return' outside function` and the like)
 //! ```
 //!
 //! Source of the rules: CPython 3.11, `Parser/tokenizer.c`, `Grammar/python.gram`, `Parser/pegen_errors.c`,
@@ -24,7 +24,7 @@ pub(crate) mod words;
 
 use ruff_text_size::TextSize;
 
-/// An error as CPython words it, at a byte offset of the source.
+/// An error with CPython's message, at a byte offset of the source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Worded {
     pub(crate) at: TextSize,

@@ -18,7 +18,7 @@ pub(super) fn scan(cursor: &mut Cursor<'_>) -> Result<(), Worded> {
     after_digits(cursor)
 }
 
-/// Reads on from the `.` of a number, which was read, up to its end.
+/// Reads the rest of a number after its `.`.
 pub(super) fn fraction(cursor: &mut Cursor<'_>) -> Result<(), Worded> {
     if cursor.peek().is_some_and(|c| c.is_ascii_digit()) {
         digits(cursor)?;
@@ -65,7 +65,7 @@ fn exponent(cursor: &mut Cursor<'_>) -> Result<(), Worded> {
             cursor.at += 2;
             return Err(cursor.error("invalid decimal literal"));
         } else {
-            // `1else` is a number and a keyword; anything else is an error that verify_end words.
+            // `1else` is a number and a keyword; verify_end reports anything else.
             return verify_end(cursor, "decimal");
         }
     }
@@ -112,7 +112,7 @@ fn bad_digit(cursor: &mut Cursor<'_>, digit: char, name: &str) -> Worded {
     cursor.error(format!("invalid digit '{digit}' in {name} literal"))
 }
 
-/// A number may touch a keyword (`1if x else 2`), but no other word.
+/// A number may be followed directly by a keyword (`1if x else 2`), but by no other word.
 fn verify_end(cursor: &Cursor<'_>, name: &str) -> Result<(), Worded> {
     let rest = &cursor.text[cursor.at..];
     let keywords = ["and", "else", "for", "if", "in", "is", "or", "not"];

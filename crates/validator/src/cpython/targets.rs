@@ -1,22 +1,22 @@
-//! What CPython calls an expression that stands where it cannot: `cannot assign to function call`.
+//! CPython's name of an expression in an invalid position: `cannot assign to function call`.
 
 use ruff_python_ast::{Expr, UnaryOp};
 
-/// An expression that something cannot be done to.
+/// An expression in an invalid position.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Target {
     /// `_PyPegen_get_expr_name`.
     pub(super) name: &'static str,
-    /// No weaker than `|`: the grammar tries such an expression before `=` as a mistyped comparison.
+    /// Binds at least as tightly as `|`: the grammar tries such an expression before `=` as a mistyped comparison.
     pub(super) is_tight: bool,
 }
 
-/// Names the expression that `snippet` is.
+/// The name of the expression `snippet`.
 pub(super) fn name(snippet: &str) -> Option<Target> {
     if snippet.starts_with('*') {
         return Some(Target { name: "starred", is_tight: false });
     }
-    // With parentheses, line ends inside are fine, and so are `yield` and `:=`.
+    // With parentheses, line ends inside are valid, and so are `yield` and `:=`.
     let parsed = ruff_python_parser::parse_expression(&format!("({snippet}\n)")).ok()?;
     let expr = parsed.expr();
     let tight = |name| Target { name, is_tight: true };

@@ -1,13 +1,13 @@
-//! CPython's tokenizer, as far as its errors need it. It runs only on programs that were refused already, so its
-//! speed does not matter, and a disagreement with the parser can change words but never a verdict.
+//! CPython's tokenizer, as far as its errors need it. It runs only on programs that were already refused, so its
+//! speed does not matter, and a disagreement with the parser can change a message but never the decision.
 
 use super::Worded;
 use super::cursor::{Cursor, error_at};
 use super::number;
 
-/// Most open brackets (`MAXLEVEL` of `Parser/tokenizer.h`).
+/// Maximum number of open brackets (`MAXLEVEL` of `Parser/tokenizer.h`).
 pub(crate) const BRACKETS_MAX: usize = 200;
-/// Most indentation levels (`MAXINDENT` of `Parser/tokenizer.h`), the outermost one counted.
+/// Maximum number of indentation levels (`MAXINDENT` of `Parser/tokenizer.h`), including the outermost.
 pub(crate) const INDENTS_MAX: usize = 100;
 
 /// The text ends right after a backslash.
@@ -49,7 +49,7 @@ pub(crate) struct Open {
     pub(crate) line: usize,
 }
 
-/// What the tokenizer made of a text: tokens up to the first error or the end.
+/// The result of the tokenizer: tokens up to the first error or the end.
 #[derive(Debug)]
 pub(crate) struct Scan {
     pub(crate) tokens: Vec<Token>,
@@ -61,10 +61,10 @@ pub(crate) struct Scan {
 /// Why the scanner stopped early.
 #[derive(Debug)]
 pub(crate) enum Fault {
-    /// Goes before any error of the grammar, wherever that is: after a failed parse CPython reads the rest of the
+    /// Precedes any error of the grammar, wherever that is: after a failed parse CPython reads the rest of the
     /// text for such errors.
     Hard(Worded),
-    /// Is reported only where the parser comes to it: wrong indentation, a wrong line continuation.
+    /// Reported only if the parser reaches it: wrong indentation, a wrong line continuation.
     Soft(Worded),
 }
 
@@ -86,7 +86,7 @@ pub(crate) fn scan(text: &str, python: (u8, u8)) -> Scan {
     };
     let error = scanner.run().err();
     if let Some(fault) = &error {
-        // Whatever is asked about the place of the error finds the end there.
+        // Every look-up at the position of the error finds the end there.
         let at = usize::from(fault.worded().at).min(text.len());
         scanner.cursor.at = scanner.cursor.at.max(at);
         scanner.push(Kind::End, scanner.cursor.at, scanner.cursor.line);
@@ -102,7 +102,7 @@ impl From<Worded> for Fault {
 
 struct Scanner<'s> {
     cursor: Cursor<'s>,
-    /// PEP 701: quotes of the same kind may stand inside the braces of an f-string.
+    /// PEP 701: quotes of the same kind may be inside the braces of an f-string.
     nested_fstrings: bool,
     tokens: Vec<Token>,
     open: Vec<Open>,
@@ -159,7 +159,7 @@ impl Scanner<'_> {
         self.tokens.push(Token { kind, start, end, line, level: self.open.len() });
     }
 
-    /// Measures the indentation; true when the line has no code.
+    /// Measures the indentation; true if the line has no code.
     fn line_start(&mut self) -> Result<bool, Fault> {
         let (mut column, mut column_alt) = (0, 0);
         let mut continued = None;
@@ -373,14 +373,14 @@ impl Scanner<'_> {
             (true, false) => "triple-quoted string literal",
             (true, true) => "triple-quoted f-string literal",
         };
-        // A final line end starts no line of its own.
+        // A final line end does not start another line.
         let ends_with_line = self.cursor.at == self.cursor.line_start && self.cursor.line > line;
         let detected = self.cursor.line - usize::from(ends_with_line);
         Err(error_at(start, format!("unterminated {what} (detected at line {detected})")))
     }
 }
 
-/// What CPython says of a character that starts nothing.
+/// CPython's message for a character that starts no token.
 fn bad_character(c: char) -> String {
     let code = u32::from(c);
     if is_printable(c) {

@@ -1,4 +1,4 @@
-//! CPython's words for what its symbol table and its compiler refuse in a program that parses.
+//! CPython's messages for errors of its symbol table and its compiler in a program that parses.
 
 use ruff_python_ast::IrrefutablePatternKind;
 use ruff_python_parser::semantic_errors::{
@@ -7,7 +7,7 @@ use ruff_python_parser::semantic_errors::{
 };
 use ruff_text_size::Ranged;
 
-/// The words for `error` of a program with this `text`, for an interpreter of this version.
+/// The message for `error` of a program with this `text`, for an interpreter of this version.
 pub(crate) fn semantic(error: &SemanticSyntaxError, text: &str, python: (u8, u8)) -> String {
     use SemanticSyntaxErrorKind as Kind;
     let snippet = || &text[error.range()];
@@ -77,7 +77,7 @@ pub(crate) fn semantic(error: &SemanticSyntaxError, text: &str, python: (u8, u8)
         Kind::ContinueOutsideLoop => "'continue' not properly in loop".into(),
         Kind::DifferentMatchPatternBindings => "alternative patterns bind different names".into(),
         Kind::ReturnInGenerator => "'return' with value in async generator".into(),
-        // `global` and `nonlocal` are judged by our own symbol table; the rest is newer than the wording known here.
+        // Our own symbol table checks `global` and `nonlocal`; the rest is newer than the messages known here.
         _ => error.to_string(),
     }
 }
