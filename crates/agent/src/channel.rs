@@ -116,7 +116,7 @@ impl Channel {
 
     /// Reads what has arrived; false if there is nothing.
     fn read_some(&mut self) -> io::Result<bool> {
-        match rustix::io::read(&self.input, spare_capacity(self.decoder.room(READ_BYTES))) {
+        match rustix::io::read(&self.input, spare_capacity(self.decoder.reserve(READ_BYTES))) {
             Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
             Ok(_) | Err(Errno::INTR) => Ok(true),
             Err(Errno::AGAIN) => Ok(false),

@@ -5,7 +5,7 @@
 //! files are opened: opening a FIFO would block, and a device could respond.
 
 use crate::Channel;
-use crate::intake::{Inputs, Version};
+use crate::input::{Inputs, Version};
 use protocol::{CHUNK_BYTES_MAX, ExecHeader, GuestMessage, PATH_BYTES_MAX, SkipReason};
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, Stat};
 use rustix::path::Arg;

@@ -2,12 +2,12 @@
 
 use crate::OUTPUT_DIRECTORY;
 use crate::ProgramConfig;
-use crate::intake::{Order, give, write_all};
-use crate::room;
-use crate::streams::Kept;
+use crate::input::{ExecutionInput, give, write_all};
+use crate::program_dir;
+use crate::streams::SharedBuffers;
 use confine::{
-    AdoptError, CellGroups, CellNamespaces, LandlockRules, ProgramSpec, Refused, SingleThreaded, Spawned,
-    Step, TEMPLATE_CAPABILITIES,
+    AdoptError, LandlockRules, ProgramSpec, Refused, SandboxCgroups, SandboxNamespaces, SingleThreaded,
+    Spawned, Step, TEMPLATE_CAPABILITIES,
 };
 use protocol::InterpreterOrigin;
 use rustix::fs::{MemfdFlags, SeekFrom};
@@ -85,12 +85,12 @@ impl Filter {
 
 /// The program's isolation.
 #[derive(Debug)]
-pub(crate) struct Walls<'a> {
+pub(crate) struct Isolation<'a> {
     filter: &'a Filter,
     landlock: Option<LandlockRules>,
 }
 
-impl<'a> Walls<'a> {
+impl<'a> Isolation<'a> {
     /// Creates the Landlock rules. Call it inside the sandbox: the rules name its directories.
     pub(crate) fn new(config: &ProgramConfig, filter: &'a Filter) -> io::Result<Self> {
         let landlock =
@@ -112,7 +112,7 @@ pub enum Origin {
         /// The template's socket.
         socket: OwnedFd,
         /// The sandbox's cgroups.
-        groups: CellGroups,
+        groups: SandboxCgroups,
     },
     /// A template was asked for but is not running: the interpreter is started.
     NoTemplate,
@@ -130,14 +130,14 @@ pub(crate) struct Interpreter {
     pub(crate) control: OwnedFd,
     program: OwnedFd,
     /// Memory shared with the interpreter's streams.
-    pub(crate) kept: Kept,
+    pub(crate) kept: SharedBuffers,
 }
 
 /// Starts an isolated interpreter that waits for a program.
 pub(crate) fn prepare(
     proof: &SingleThreaded,
     config: &ProgramConfig,
-    walls: &Walls<'_>,
+    isolation: &Isolation<'_>,
     user: Option<u32>,
     cpus: &[u32],
     origin: Origin,
@@ -154,7 +154,7 @@ pub(crate) fn prepare(
     let (control, their_control) =
         socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
     let program = rustix::fs::memfd_create("program", MemfdFlags::CLOEXEC)?;
-    let kept = Kept::new()?;
+    let kept = SharedBuffers::new()?;
     let preload = match &origin {
         Origin::Started { preload } => preload.as_slice(),
         Origin::Template { .. } | Origin::NoTemplate => &[],
@@ -176,9 +176,9 @@ pub(crate) fn prepare(
         limits: limits(config),
         cpus: cpu_set(cpus),
         kept: CapabilitySet::empty(),
-        landlock: walls.landlock.as_ref(),
-        seccomp: walls.filter.instructions.as_deref(),
-        notify: config.notify && walls.filter.instructions.is_some(),
+        landlock: isolation.landlock.as_ref(),
+        seccomp: isolation.filter.instructions.as_deref(),
+        notify: config.notify && isolation.filter.instructions.is_some(),
         fail_at: config.fail_at.and_then(Step::from_number),
     };
     let (process, origin) = start(proof, &spec, origin)?;
@@ -201,7 +201,7 @@ fn start(
         }
         // The socket to the template is closed at the end of this arm, long before a program arrives.
         Origin::Template { socket, groups } => {
-            let namespaces = CellNamespaces::of_this_process()?;
+            let namespaces = SandboxNamespaces::of_this_process()?;
             match confine::adopt(socket.as_fd(), &namespaces, &groups, spec, TEMPLATE_TIME_MAX) {
                 Ok(process) => return Ok((process, InterpreterOrigin::Forked)),
                 Err(AdoptError::Refused(refused)) => return Err(refused),
@@ -221,11 +221,11 @@ fn start(
 
 impl Interpreter {
     /// Hands over the program and lets it run.
-    pub(crate) fn hand_over(&mut self, order: &Order) -> io::Result<()> {
-        room::write_program(&order.code);
-        write_all(&self.program, &program_bytes(order)?)?;
+    pub(crate) fn hand_over(&mut self, input: &ExecutionInput) -> io::Result<()> {
+        program_dir::write_program(&input.code);
+        write_all(&self.program, &program_bytes(input)?)?;
         rustix::fs::seek(&self.program, SeekFrom::Start(0))?;
-        if order.stdin.is_empty() {
+        if input.stdin.is_empty() {
             self.stdin = None;
         }
         match rustix::io::write(&self.control, b"1") {
@@ -270,17 +270,17 @@ pub fn become_template(
 
 /// The program in the runner's format: the number of variables, each name and value prefixed with its length, then the
 /// source.
-fn program_bytes(order: &Order) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(order.code.len() + 64);
+fn program_bytes(input: &ExecutionInput) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(input.code.len() + 64);
     let length = |length: usize| u32::try_from(length).map(u32::to_le_bytes).map_err(io::Error::other);
-    bytes.extend_from_slice(&length(order.header.env.len())?);
-    for (name, value) in &order.header.env {
+    bytes.extend_from_slice(&length(input.header.env.len())?);
+    for (name, value) in &input.header.env {
         for text in [name, value] {
             bytes.extend_from_slice(&length(text.len())?);
             bytes.extend_from_slice(text.as_bytes());
         }
     }
-    bytes.extend_from_slice(&order.code);
+    bytes.extend_from_slice(&input.code);
     Ok(bytes)
 }
 

@@ -5,7 +5,7 @@
 //!
 //! - The static executable of this crate (`init`): first process of a container or a microVM, over its standard input
 //!   and output.
-//! - Crate `launcher`: its clone becomes the first process of a cell, and calls [`serve()`].
+//! - Crate `launcher`: its clone becomes the first process of a sandbox, and calls [`serve()`].
 //!
 //! ```text
 //! main / launcher ──> serve ──> interpreter an isolated interpreter: started here, or forked from a template
@@ -21,11 +21,11 @@ mod config;
 mod counters;
 mod disk;
 mod idle;
-mod intake;
+mod input;
 mod interpreter;
 mod locks;
 mod open;
-mod room;
+mod program_dir;
 mod serve;
 mod streams;
 mod supervise;
@@ -34,7 +34,7 @@ mod tasks;
 pub use channel::Channel;
 pub use config::ProgramConfig;
 pub use interpreter::{Filter, Origin, become_template};
-pub use serve::{Context, Place, prepare_tmp, serve};
+pub use serve::{Context, RunAs, prepare_tmp, serve};
 
 /// The program's working directory, empty at the start. Files written here are returned.
 pub const OUTPUT_DIRECTORY: &str = "/tmp/output";

@@ -67,7 +67,7 @@ const COUNT_TIME_MAX: Duration = Duration::from_millis(100);
 
 /// Record locks of all visible processes except this one, plus those that allowed calls may still add. `None` if
 /// unknown: a process does not show its descriptors, as when it executes an unreadable file, or there are too many.
-/// Call it as the program's user (`confine::with_file_rights_of`).
+/// Call it as the program's user (`confine::with_file_access_of`).
 pub(crate) fn held() -> Option<u64> {
     let until = Instant::now() + COUNT_TIME_MAX;
     let own = std::process::id().to_string();

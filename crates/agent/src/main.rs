@@ -1,6 +1,6 @@
 //! The agent's executable. See the library for what it does.
 
-use agent::{Channel, Context, Filter, Origin, Place, ProgramConfig};
+use agent::{Channel, Context, Filter, Origin, ProgramConfig, RunAs};
 use confine::SingleThreaded;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -29,7 +29,7 @@ fn main() -> ExitCode {
 
 /// Runs as first process of a container or microVM, with the protocol on standard input and output.
 fn init(arguments: &[String]) -> io::Result<()> {
-    let Arguments { config, place, preload, cover } =
+    let Arguments { config, run_as, preload, cover } =
         parse(arguments).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, USAGE))?;
     let proof = SingleThreaded::prove().map_err(|refused| refused.source)?;
     confine::hide_from_others().map_err(|refused| refused.source)?;
@@ -41,14 +41,14 @@ fn init(arguments: &[String]) -> io::Result<()> {
     let output: OwnedFd = io::stdout().as_fd().try_clone_to_owned()?;
     let filter = Filter::new(&config)?;
     let origin = Origin::Started { preload };
-    let context = Context { proof: &proof, config: &config, filter: &filter, place: &place };
+    let context = Context { proof: &proof, config: &config, filter: &filter, run_as: &run_as };
     agent::serve(&context, &mut Channel::new(input, output)?, origin)
 }
 
 /// The command line of `init`.
 struct Arguments {
     config: ProgramConfig,
-    place: Place,
+    run_as: RunAs,
     preload: Vec<String>,
     /// Hide the agent from the program's `/proc`.
     cover: bool,
@@ -68,7 +68,7 @@ fn parse(arguments: &[String]) -> Option<Arguments> {
         fail_at: None,
     };
     let (mut preload, mut cover) = (Vec::new(), false);
-    let mut place = Place { user: None, cpus: Vec::new() };
+    let mut run_as = RunAs { user: None, cpus: Vec::new() };
     while let Some((flag, more)) = rest.split_first() {
         rest = more;
         let mut value = || {
@@ -77,7 +77,7 @@ fn parse(arguments: &[String]) -> Option<Arguments> {
             Some(first.as_str())
         };
         match flag.as_str() {
-            "--uid" => place.user = Some(value()?.parse().ok()?),
+            "--uid" => run_as.user = Some(value()?.parse().ok()?),
             "--cpus" => config.cpu_count = value()?.parse().ok()?,
             "--file-bytes" => config.file_bytes_max = value()?.parse().ok()?,
             "--tasks-max" => config.tasks_max = Some(value()?.parse().ok()?),
@@ -93,5 +93,5 @@ fn parse(arguments: &[String]) -> Option<Arguments> {
             _ => return None,
         }
     }
-    Some(Arguments { config, place, preload, cover })
+    Some(Arguments { config, run_as, preload, cover })
 }

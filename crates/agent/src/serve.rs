@@ -1,9 +1,9 @@
 //! A sandbox's life cycle in the agent: ready, one execution after another, end.
 
-use crate::intake::{NoOrder, out_of_order};
-use crate::interpreter::{self, Filter, Origin, Walls};
+use crate::input::{InputError, out_of_order};
+use crate::interpreter::{self, Filter, Isolation, Origin};
 use crate::open::DIRECTORY;
-use crate::{Channel, OUTPUT_DIRECTORY, ProgramConfig, collect, intake, room, supervise};
+use crate::{Channel, OUTPUT_DIRECTORY, ProgramConfig, collect, input, program_dir, supervise};
 use confine::{ChildSignal, SingleThreaded};
 use protocol::{Begin, GuestMessage, HostMessage, PROTOCOL_VERSION};
 use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, Uid};
@@ -17,7 +17,7 @@ const SKELETON_DEPTH_MAX: usize = 4;
 
 /// As which user and on which CPUs programs run in this sandbox.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct RunAs {
     /// Uid and gid of programs; `None` for the agent's own.
     pub user: Option<u32>,
     /// CPUs that programs run on; empty for all.
@@ -34,7 +34,7 @@ pub struct Context<'a> {
     /// The filter of their system calls.
     pub filter: &'a Filter,
     /// Their user and CPUs.
-    pub place: &'a Place,
+    pub run_as: &'a RunAs,
 }
 
 /// The step that failed, in the infinitive, and why.
@@ -67,12 +67,12 @@ pub fn serve(context: &Context<'_>, channel: &mut Channel, origin: Origin) -> io
 }
 
 fn serve_executions(context: &Context<'_>, channel: &mut Channel, origin: Origin) -> Result<(), Failed> {
-    let Context { proof, config, filter, place } = *context;
+    let Context { proof, config, filter, run_as } = *context;
     let children = ChildSignal::new().map_err(|refused| at(PREPARE)(refused.source))?;
-    let mut output = prepare_tmp(place.user).map_err(at(PREPARE))?;
-    room::prepare(place.user).map_err(at(PREPARE))?;
-    let walls = Walls::new(config, filter).map_err(at(PREPARE))?;
-    let prepare = |origin| interpreter::prepare(proof, config, &walls, place.user, &place.cpus, origin);
+    let mut output = prepare_tmp(run_as.user).map_err(at(PREPARE))?;
+    program_dir::prepare(run_as.user).map_err(at(PREPARE))?;
+    let isolation = Isolation::new(config, filter).map_err(at(PREPARE))?;
+    let prepare = |origin| interpreter::prepare(proof, config, &isolation, run_as.user, &run_as.cpus, origin);
     let first = prepare(origin).map_err(at(START))?;
     let interpreter = first.origin.clone();
     channel.send(&GuestMessage::Ready { version: PROTOCOL_VERSION, interpreter }).map_err(at(RECEIVE))?;
@@ -84,7 +84,7 @@ fn serve_executions(context: &Context<'_>, channel: &mut Channel, origin: Origin
         let (mut interpreter, found) = match waiting.take() {
             Some(interpreter) => (interpreter, None),
             None => {
-                output = open_output(place.user).map_err(at(PREPARE))?;
+                output = open_output(run_as.user).map_err(at(PREPARE))?;
                 // Started, since the socket to a template is closed before a program arrives. It preloads nothing,
                 // since packages read files that an earlier program may have left in their home directory.
                 let preload = Vec::new();
@@ -92,23 +92,23 @@ fn serve_executions(context: &Context<'_>, channel: &mut Channel, origin: Origin
                 (interpreter, Some(collect::present(&output)))
             }
         };
-        let mut order = match intake::receive(channel, begin, &output, place.user, found) {
-            Ok(order) => order,
-            Err(NoOrder::Broken(error)) => return Err(at(RECEIVE)(error)),
-            Err(NoOrder::Refused(refusal)) => {
+        let mut input = match input::receive(channel, begin, &output, run_as.user, found) {
+            Ok(input) => input,
+            Err(InputError::Broken(error)) => return Err(at(RECEIVE)(error)),
+            Err(InputError::Refused(refusal)) => {
                 channel.send(&GuestMessage::InputRefused(refusal)).map_err(at(RECEIVE))?;
                 return channel.flush().map_err(at(RECEIVE));
             }
         };
-        let (id, keep) = (order.id, order.keep);
-        let (header, inputs) = (order.header.clone(), std::mem::take(&mut order.inputs));
+        let (id, keep) = (input.id, input.keep);
+        let (header, inputs) = (input.header.clone(), std::mem::take(&mut input.inputs));
         // Sent before the program can run: a host that reads to the end of the stream without it knows that nothing
         // ran.
         channel.send(&GuestMessage::Accepted { id }).map_err(at(RECEIVE))?;
         channel.flush().map_err(at(RECEIVE))?;
-        interpreter.hand_over(&order).map_err(at("hand over the program"))?;
+        interpreter.hand_over(&input).map_err(at("hand over the program"))?;
         let report =
-            supervise::supervise(channel, &children, interpreter, order, place.user, config.tasks_max)
+            supervise::supervise(channel, &children, interpreter, input, run_as.user, config.tasks_max)
                 .map_err(at("run the program"))?;
         const COLLECT: &str = "collect the output files";
         channel.send(&GuestMessage::Ended(report)).map_err(at(COLLECT))?;
@@ -140,7 +140,7 @@ fn open_output(owner: Option<u32>) -> io::Result<OwnedFd> {
         other => other?,
     }
     let output = rustix::fs::open(OUTPUT_DIRECTORY, DIRECTORY, Mode::empty())?;
-    intake::give(&output, owner)?;
+    input::give(&output, owner)?;
     Ok(output)
 }
 
@@ -186,7 +186,7 @@ fn link_skeleton(
         }
         rustix::fs::mkdirat(to, name, Mode::from_raw_mode(0o755))?;
         let child = rustix::fs::openat(to, name, DIRECTORY, Mode::empty())?;
-        intake::give(&child, owner)?;
+        input::give(&child, owner)?;
         link_skeleton(
             &rustix::fs::openat(from, name, DIRECTORY, Mode::empty())?,
             &source,

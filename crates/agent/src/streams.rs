@@ -20,9 +20,9 @@ const STREAM_DISTANCE: u64 = 65536;
 /// Memory shared with the interpreter's streams. The program can write anything to it, but can thereby only claim to
 /// have printed it.
 #[derive(Debug)]
-pub(crate) struct Kept(OwnedFd);
+pub(crate) struct SharedBuffers(OwnedFd);
 
-impl Kept {
+impl SharedBuffers {
     pub(crate) fn new() -> io::Result<Self> {
         let file = rustix::fs::memfd_create("streams", MemfdFlags::CLOEXEC)?;
         rustix::fs::ftruncate(&file, STREAM_DISTANCE + STREAM_BYTES)?;
@@ -65,7 +65,7 @@ impl Kept {
     }
 }
 
-impl AsFd for Kept {
+impl AsFd for SharedBuffers {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
     }
@@ -91,11 +91,11 @@ pub(crate) struct Captured {
     tail: VecDeque<u8>,
     tail_bytes_max: usize,
     words: VecDeque<u8>,
-    words_bytes_max: usize,
+    last_output_bytes_max: usize,
 }
 
 /// Longest message kept from an interpreter that did not start, in bytes.
-const WORDS_BYTES_MAX: usize = 2048;
+const LAST_OUTPUT_BYTES_MAX: usize = 2048;
 
 impl Captured {
     /// Keeps up to `bytes_max` bytes of the stream.
@@ -110,7 +110,7 @@ impl Captured {
             tail: VecDeque::new(),
             tail_bytes_max,
             words: VecDeque::new(),
-            words_bytes_max: WORDS_BYTES_MAX,
+            last_output_bytes_max: LAST_OUTPUT_BYTES_MAX,
         }
     }
 
@@ -138,7 +138,7 @@ impl Captured {
 
     fn take(&mut self, data: &[u8], channel: &mut Channel) -> io::Result<()> {
         self.bytes += data.len() as u64;
-        keep_last(&mut self.words, data, self.words_bytes_max);
+        keep_last(&mut self.words, data, self.last_output_bytes_max);
         let now = usize::try_from(self.head_room).unwrap_or(usize::MAX).min(data.len());
         let (now, later) = data.split_at(now);
         keep_last(&mut self.tail, later, self.tail_bytes_max);
@@ -147,7 +147,7 @@ impl Captured {
     }
 
     /// Called when all writers are dead: drains the pipe and the program's buffer, and forwards the tail.
-    pub(crate) fn finish(&mut self, kept: &Kept, channel: &mut Channel) -> io::Result<()> {
+    pub(crate) fn finish(&mut self, kept: &SharedBuffers, channel: &mut Channel) -> io::Result<()> {
         while self.read(channel)? {}
         self.take(&kept.waiting(self.stream, self.bytes), channel)?;
         let tail: Vec<u8> = std::mem::take(&mut self.tail).into();
@@ -168,9 +168,9 @@ impl Captured {
     }
 
     /// The program starts: what follows is its output, not the interpreter's.
-    pub(crate) fn forget_words(&mut self) {
+    pub(crate) fn forget_last_output(&mut self) {
         self.words = VecDeque::new();
-        self.words_bytes_max = 0;
+        self.last_output_bytes_max = 0;
     }
 }
 
@@ -200,8 +200,8 @@ mod tests {
         }
     }
 
-    fn with(words: [u64; 3], waiting: &[u8]) -> Kept {
-        let kept = Kept::new().unwrap();
+    fn with(words: [u64; 3], waiting: &[u8]) -> SharedBuffers {
+        let kept = SharedBuffers::new().unwrap();
         for (number, word) in words.iter().enumerate() {
             rustix::io::pwrite(&kept.0, &word.to_ne_bytes(), number as u64 * 8).unwrap();
         }
@@ -226,7 +226,7 @@ mod tests {
         for words in [[u64::MAX, 0, 0], [1 << 40, 0, u64::MAX], [40_000, u64::MAX, 0]] {
             assert_eq!(with(words, b"x").waiting(OutputStream::Stdout, 0), b"", "{words:?}");
         }
-        let kept = Kept::new().unwrap();
+        let kept = SharedBuffers::new().unwrap();
         rustix::io::pwrite(&kept.0, &u64::MAX.to_ne_bytes(), STREAM_DISTANCE + 16).unwrap();
         assert_eq!(kept.note().len(), NOTE_BYTES_MAX);
         rustix::fs::ftruncate(&kept.0, 1).unwrap();

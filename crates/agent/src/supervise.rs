@@ -5,10 +5,10 @@ use crate::Channel;
 use crate::counters;
 use crate::disk::disk_state;
 use crate::idle;
-use crate::intake::{Order, out_of_order};
+use crate::input::{ExecutionInput, out_of_order};
 use crate::interpreter::Interpreter;
 use crate::locks::{self, Locks};
-use crate::streams::{Captured, Kept};
+use crate::streams::{Captured, SharedBuffers};
 use crate::tasks::TaskLimit;
 use confine::{ChildSignal, Children, Listener, Reaped, kill_all, reap};
 use protocol::{
@@ -48,16 +48,16 @@ pub(crate) fn supervise(
     channel: &mut Channel,
     children: &ChildSignal,
     interpreter: Interpreter,
-    order: Order,
+    input: ExecutionInput,
     user: Option<u32>,
     tasks_max: Option<u32>,
 ) -> io::Result<Report> {
-    let mut run = Run::new(interpreter, order, user, tasks_max);
+    let mut run = Run::new(interpreter, input, user, tasks_max);
     let outcome = run.until_end(channel, children);
     run.end_all(children);
     if outcome.is_err() {
         // The host must learn that the program had started before it learns of the failure.
-        let _ = run.note_start(channel);
+        let _ = run.record_start(channel);
     }
     outcome?;
     run.finish(channel)
@@ -74,7 +74,7 @@ struct Run {
     start: Option<OwnedFd>,
     stdout: Captured,
     stderr: Captured,
-    kept: Kept,
+    kept: SharedBuffers,
     denied: Vec<DeniedCall>,
     locks: Locks,
     /// The program's user, if different from the agent's.
@@ -109,19 +109,24 @@ enum Source {
 }
 
 impl Run {
-    fn new(interpreter: Interpreter, order: Order, user: Option<u32>, tasks_max: Option<u32>) -> Self {
+    fn new(
+        interpreter: Interpreter,
+        input: ExecutionInput,
+        user: Option<u32>,
+        tasks_max: Option<u32>,
+    ) -> Self {
         Self {
             pid: interpreter.process.pid,
             pidfd: interpreter.process.pidfd,
             listener: interpreter.process.listener,
             stdin: interpreter.stdin,
-            stdin_rest: order.stdin.into(),
+            stdin_rest: input.stdin.into(),
             start: Some(interpreter.control),
-            stdout: Captured::new(OutputStream::Stdout, interpreter.stdout, order.header.output_bytes_max),
-            stderr: Captured::new(OutputStream::Stderr, interpreter.stderr, order.header.output_bytes_max),
+            stdout: Captured::new(OutputStream::Stdout, interpreter.stdout, input.header.output_bytes_max),
+            stderr: Captured::new(OutputStream::Stderr, interpreter.stderr, input.header.output_bytes_max),
             kept: interpreter.kept,
-            id: order.id,
-            header: order.header,
+            id: input.id,
+            header: input.header,
             is_interrupted: false,
             denied: Vec::new(),
             locks: Locks::default(),
@@ -161,7 +166,7 @@ impl Run {
             kill_all();
             loop {
                 match reap() {
-                    Children::Dead(child) => self.note_reaped(&child),
+                    Children::Dead(child) => self.record_reaped(&child),
                     Children::Living => break,
                     Children::None => return,
                 }
@@ -185,7 +190,7 @@ impl Run {
                     return Err(self.never_started("did not start in time"));
                 }
                 self.reason = EndReason::WallTime;
-                self.note_waiting();
+                self.record_wait();
                 return Ok(());
             };
             let wait = self.look_at_cpu_time(wait);
@@ -200,7 +205,7 @@ impl Run {
                         }
                     }
                     Source::HostOutput => channel.write_some()?,
-                    Source::Start => self.note_start(channel)?,
+                    Source::Start => self.record_start(channel)?,
                     Source::Stdin => self.feed_stdin(),
                     Source::Stdout => drop(self.stdout.read(channel)?),
                     Source::Stderr => drop(self.stderr.read(channel)?),
@@ -208,10 +213,10 @@ impl Run {
                     Source::Denied => drop((0..CALLS_AT_ONCE_MAX).take_while(|_| self.answer_call()).count()),
                     Source::Children => {
                         // The byte in the start pipe is older than the death: read it first.
-                        self.note_start(channel)?;
+                        self.record_start(channel)?;
                         children.clear();
                         while let Children::Dead(child) = reap() {
-                            self.note_reaped(&child);
+                            self.record_reaped(&child);
                         }
                     }
                 }
@@ -276,7 +281,7 @@ impl Run {
     }
 
     /// Called at the deadline: determines from that reading whether the program was working.
-    fn note_waiting(&mut self) {
+    fn record_wait(&mut self) {
         if let Some((since, before)) = self.used
             && let Some(after) = idle::cpu_ticks()
         {
@@ -329,7 +334,7 @@ impl Run {
             .collect())
     }
 
-    fn note_start(&mut self, channel: &mut Channel) -> io::Result<()> {
+    fn record_start(&mut self, channel: &mut Channel) -> io::Result<()> {
         let Some(pipe) = &self.start else { return Ok(()) };
         let mut byte = [0u8; 1];
         match rustix::io::read(pipe, &mut byte) {
@@ -337,7 +342,7 @@ impl Run {
             Ok(_) => {
                 self.start = None;
                 self.started = Some(Instant::now());
-                self.stderr.forget_words();
+                self.stderr.forget_last_output();
                 channel.send(&GuestMessage::Started { id: self.id })?;
                 if std::mem::take(&mut self.is_interrupted) {
                     self.interrupt();
@@ -384,19 +389,19 @@ impl Run {
             self.killed_itself |= listener.let_run(notification) && [own, 0, -1, -own].contains(&target);
         } else if notification.locks() {
             let user = self.user;
-            if self.locks.allow(|| confine::with_file_rights_of(user, locks::held).flatten()) {
+            if self.locks.allow(|| confine::with_file_access_of(user, locks::held).flatten()) {
                 listener.let_run(notification);
             } else {
                 listener.refuse_lock(notification);
             }
         } else {
             listener.refuse(notification);
-            note_name(&mut self.denied, notification.name());
+            record_name(&mut self.denied, notification.name());
         }
         true
     }
 
-    fn note_reaped(&mut self, child: &Reaped) {
+    fn record_reaped(&mut self, child: &Reaped) {
         self.cpu_time += child.cpu_time;
         self.resident_bytes_peak = self.resident_bytes_peak.max(child.resident_bytes_peak);
         // Only once: the pid is free now, and an orphaned descendant of the program could get it.
@@ -412,7 +417,7 @@ impl Run {
 
     /// Called when everything is dead: drains the pipes and makes the report.
     fn finish(mut self, channel: &mut Channel) -> io::Result<Report> {
-        self.note_start(channel)?;
+        self.record_start(channel)?;
         for stream in [&mut self.stdout, &mut self.stderr] {
             stream.finish(&self.kept, channel)?;
         }
@@ -456,7 +461,7 @@ impl Run {
 }
 
 /// Counts a blocked system call and moves it to the end: the latest is last.
-fn note_name(denied: &mut Vec<DeniedCall>, name: String) {
+fn record_name(denied: &mut Vec<DeniedCall>, name: String) {
     if let Some(index) = denied.iter().position(|call| call.name == name) {
         let mut call = denied.remove(index);
         call.count += 1;
@@ -477,11 +482,11 @@ mod tests {
     fn the_latest_refused_call_is_last_and_the_list_is_bounded() {
         let mut denied = Vec::new();
         for name in ["a", "b", "a"] {
-            note_name(&mut denied, name.to_owned());
+            record_name(&mut denied, name.to_owned());
         }
         assert_eq!(denied.last().map(|call| (call.name.as_str(), call.count)), Some(("a", 2)));
         for number in 0..100 {
-            note_name(&mut denied, number.to_string());
+            record_name(&mut denied, number.to_string());
         }
         assert_eq!(denied.len(), DENIED_CALLS_MAX);
         assert_eq!(denied.last().unwrap().name, "99");

@@ -6,7 +6,7 @@ use crate::error::{ApiError, ErrorBody};
 use crate::request::{self, ExecuteRequest};
 use crate::response::ExecuteResponse;
 use crate::state::AppState;
-use crate::trace::{OutcomeWord, RequestId};
+use crate::trace::{OutcomeName, RequestId};
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -55,7 +55,7 @@ pub(crate) async fn execute(
     // A client that goes away drops this future, and with it the program.
     let context = RequestContext::new(id, Principal::Anonymous);
     let execution = state.api.service.execute(&context, command).await?;
-    let word = OutcomeWord(execution.verdict.kind().as_str());
+    let word = OutcomeName(execution.verdict.kind().as_str());
     let base = base_url(state.api.public_url.as_deref(), &headers, state.api.bound);
     Ok((Extension(word), Json(ExecuteResponse::new(execution, &base))).into_response())
 }

@@ -2,7 +2,7 @@
 
 use crate::error::Complete;
 use crate::state::AppState;
-use crate::trace::OutcomeWord;
+use crate::trace::OutcomeName;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
@@ -118,7 +118,7 @@ struct LoadBody {
 pub(crate) async fn health(State(state): State<AppState>) -> Response {
     let report = state.api.service.health().await;
     let status = if report.ready() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let word = OutcomeWord(report.status.as_str());
+    let word = OutcomeName(report.status.as_str());
     (status, Extension(Complete), Extension(word), Json(HealthResponse::new(&state, report))).into_response()
 }
 

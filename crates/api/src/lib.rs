@@ -24,6 +24,7 @@
 mod base64_text;
 mod base_url;
 mod body;
+mod connections;
 mod error;
 mod execute;
 mod files;
@@ -36,7 +37,6 @@ mod pages;
 mod request;
 mod response;
 mod router;
-mod seats;
 mod server;
 mod stall;
 mod state;

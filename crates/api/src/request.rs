@@ -213,7 +213,7 @@ const FIELDS: &str = "code, timeout, stdin, files, env, executor";
 
 /// A client's text, cleaned for logs and terminals.
 fn shorten(text: &str) -> String {
-    text.chars().filter(|&c| support::shows_itself(c)).take(QUOTED_CHARS_MAX).collect()
+    text.chars().filter(|&c| support::is_visible(c)).take(QUOTED_CHARS_MAX).collect()
 }
 
 #[cfg(test)]

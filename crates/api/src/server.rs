@@ -7,7 +7,7 @@
 //! shutdown -> no new connection, open ones end after their answer, the rest are cut after drain_time_max
 //! ```
 
-use crate::seats::{Seats, Taken};
+use crate::connections::{Connections, Taken};
 use crate::stall::StallGuard;
 use crate::watched::{Flushed, Incoming, Outgoing};
 use axum::Router;
@@ -29,7 +29,7 @@ use tokio_util::task::TaskTracker;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 
 /// The answer to a client that is refused because every connection is working on a request.
-const NO_PLACE: &[u8] =
+const TOO_MANY_CONNECTIONS: &[u8] =
     b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 2\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
 
 /// Limits on connections.
@@ -76,9 +76,9 @@ pub async fn serve(
     limits: ServerLimits,
     shutdown: impl Future<Output = ()> + Send,
 ) {
-    let seats = Seats::new(limits.connections_max, limits.loopback_connections_max);
+    let connections = Connections::new(limits.connections_max, limits.loopback_connections_max);
     let stop = CancellationToken::new();
-    let connections = TaskTracker::new();
+    let tasks = TaskTracker::new();
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
         let accepted = tokio::select! {
@@ -86,20 +86,20 @@ pub async fn serve(
             () = &mut shutdown => break,
         };
         match accepted {
-            Ok((stream, address)) => match seats.take(address.ip()) {
+            Ok((stream, address)) => match connections.take(address.ip()) {
                 Some(taken) => {
                     // Answers are written whole; waiting to fill a packet would only add delay.
                     let _ = stream.set_nodelay(true);
-                    connections.spawn(connect(stream, taken, router.clone(), limits.clone(), stop.clone()));
+                    tasks.spawn(connect(stream, taken, router.clone(), limits.clone(), stop.clone()));
                 }
                 None => {
                     tracing::debug!(peer = %address.ip(), "every connection is working on a request; refused one more");
                     // The buffer of a new socket is empty, so this does not block; whether it arrives depends on the client.
-                    let _ = stream.into_std().and_then(|mut stream| stream.write_all(NO_PLACE));
+                    let _ = stream.into_std().and_then(|mut stream| stream.write_all(TOO_MANY_CONNECTIONS));
                 }
             },
             Err(error) => {
-                let closed = seats.close_one();
+                let closed = connections.close_one();
                 tracing::warn!(%error, closed, "failed to accept a connection");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
@@ -107,9 +107,9 @@ pub async fn serve(
     }
     drop(listener);
     stop.cancel();
-    connections.close();
-    if tokio::time::timeout(limits.drain_time_max, connections.wait()).await.is_err() {
-        tracing::warn!(open = connections.len(), "cut connections after the drain time");
+    tasks.close();
+    if tokio::time::timeout(limits.drain_time_max, tasks.wait()).await.is_err() {
+        tracing::warn!(open = tasks.len(), "cut connections after the drain time");
     }
 }
 
@@ -120,16 +120,16 @@ async fn connect(
     limits: ServerLimits,
     stop: CancellationToken,
 ) {
-    let seat = Arc::clone(&taken.seat);
+    let slot = Arc::clone(&taken.slot);
     let stream = StallGuard::new(stream, limits.stall_time_max);
-    let io = TokioIo::new(Flushed::new(stream, Arc::clone(&seat)));
+    let io = TokioIo::new(Flushed::new(stream, Arc::clone(&slot)));
     let routes = TowerToHyperService::new(router);
     let service = service_fn(move |request: Request<hyper::body::Incoming>| {
-        let answer = routes.call(request.map(|body| Incoming::new(body, &seat)));
-        let seat = Arc::clone(&seat);
+        let answer = routes.call(request.map(|body| Incoming::new(body, &slot)));
+        let slot = Arc::clone(&slot);
         async move {
             let answer = answer.await?;
-            Ok::<_, Infallible>(answer.map(|body| Outgoing::new(body, seat)))
+            Ok::<_, Infallible>(answer.map(|body| Outgoing::new(body, slot)))
         }
     });
     let connection = http1::Builder::new()
@@ -149,9 +149,9 @@ async fn connect(
                 stopping = true;
                 connection.as_mut().graceful_shutdown();
             }
-            () = taken.seat.chosen(), if !chosen => {
+            () = taken.slot.chosen(), if !chosen => {
                 chosen = true;
-                if taken.seat.still_waits() {
+                if taken.slot.is_waiting() {
                     tracing::debug!("closed an idle connection to make room");
                     return;
                 }

@@ -24,7 +24,7 @@ pub(crate) struct RequestId(pub(crate) String);
 
 /// How an execution ended, for the access log: put into a response's extensions.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct OutcomeWord(pub(crate) &'static str);
+pub(crate) struct OutcomeName(pub(crate) &'static str);
 
 /// The layer. It wraps everything, even the layer that catches panics.
 pub(crate) async fn trace(mut request: Request, next: Next) -> Response {
@@ -35,7 +35,7 @@ pub(crate) async fn trace(mut request: Request, next: Next) -> Response {
     async move {
         let (mut response, code) = error::complete(next.run(request).await, &id);
         set_headers(response.headers_mut(), &id);
-        let word = response.extensions().get::<OutcomeWord>().map(|word| word.0);
+        let word = response.extensions().get::<OutcomeName>().map(|word| word.0);
         access.log(response.status().as_u16(), word.or(code.map(|code| code.as_str())).unwrap_or("ok"));
         response
     }

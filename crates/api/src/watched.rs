@@ -1,6 +1,6 @@
-//! Bodies and a stream that report a request's progress: [`crate::seats`] must know what each connection waits for.
+//! Bodies and a stream that report a request's progress: [`crate::connections`] must know what each connection waits for.
 
-use crate::seats::{Seat, State};
+use crate::connections::{ConnectionSlot, State};
 use hyper::body::{Body, Frame, SizeHint};
 use std::io;
 use std::pin::Pin;
@@ -12,13 +12,13 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 #[derive(Debug)]
 pub(crate) struct Incoming<B> {
     body: B,
-    seat: Arc<Seat>,
+    slot: Arc<ConnectionSlot>,
 }
 
 impl<B: Body> Incoming<B> {
-    pub(crate) fn new(body: B, seat: &Arc<Seat>) -> Self {
-        seat.set(if body.is_end_stream() { State::Working } else { State::Receiving });
-        Self { body, seat: Arc::clone(seat) }
+    pub(crate) fn new(body: B, slot: &Arc<ConnectionSlot>) -> Self {
+        slot.set(if body.is_end_stream() { State::Working } else { State::Receiving });
+        Self { body, slot: Arc::clone(slot) }
     }
 }
 
@@ -32,7 +32,7 @@ impl<B: Body + Unpin> Body for Incoming<B> {
     ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
         let polled = Pin::new(&mut self.body).poll_frame(cx);
         if matches!(polled, Poll::Ready(None)) || (polled.is_ready() && self.body.is_end_stream()) {
-            self.seat.set(State::Working);
+            self.slot.set(State::Working);
         }
         polled
     }
@@ -50,13 +50,13 @@ impl<B: Body + Unpin> Body for Incoming<B> {
 #[derive(Debug)]
 pub(crate) struct Outgoing<B> {
     body: B,
-    seat: Arc<Seat>,
+    slot: Arc<ConnectionSlot>,
 }
 
 impl<B> Outgoing<B> {
-    pub(crate) fn new(body: B, seat: Arc<Seat>) -> Self {
-        seat.set(State::Sending);
-        Self { body, seat }
+    pub(crate) fn new(body: B, slot: Arc<ConnectionSlot>) -> Self {
+        slot.set(State::Sending);
+        Self { body, slot }
     }
 }
 
@@ -82,7 +82,7 @@ impl<B: Body + Unpin> Body for Outgoing<B> {
 
 impl<B> Drop for Outgoing<B> {
     fn drop(&mut self) {
-        self.seat.set(State::Flushing);
+        self.slot.set(State::Flushing);
     }
 }
 
@@ -91,12 +91,12 @@ impl<B> Drop for Outgoing<B> {
 #[derive(Debug)]
 pub(crate) struct Flushed<S> {
     stream: S,
-    seat: Arc<Seat>,
+    slot: Arc<ConnectionSlot>,
 }
 
 impl<S> Flushed<S> {
-    pub(crate) fn new(stream: S, seat: Arc<Seat>) -> Self {
-        Self { stream, seat }
+    pub(crate) fn new(stream: S, slot: Arc<ConnectionSlot>) -> Self {
+        Self { stream, slot }
     }
 }
 
@@ -115,7 +115,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Flushed<S> {
         let this = self.get_mut();
         let flushed = ready!(Pin::new(&mut this.stream).poll_flush(cx));
         if flushed.is_ok() {
-            this.seat.flushed();
+            this.slot.flushed();
         }
         Poll::Ready(flushed)
     }

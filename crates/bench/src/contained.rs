@@ -76,10 +76,10 @@ impl Containers {
     /// The reason why not.
     pub(super) async fn check(&self, address: &Address) -> Result<(), String> {
         let health = health(address).await.map_err(|error| executor::error_chain(&error))?;
-        self.judge(&health)
+        self.check_health(&health)
     }
 
-    fn judge(&self, health: &serde_json::Value) -> Result<(), String> {
+    fn check_health(&self, health: &serde_json::Value) -> Result<(), String> {
         let executor = &health["executor"];
         if executor["name"] == self.provider {
             return Ok(());
@@ -105,11 +105,11 @@ mod tests {
     fn only_its_own_executor_will_do_and_else_its_reason_counts() {
         let docker = &CONTAINERS[0];
         let health = |name: Option<&str>, reason: Option<&str>| json!({ "executor": { "name": name, "providers": { "docker": { "reason": reason } } } });
-        assert_eq!(docker.judge(&health(Some("docker"), None)), Ok(()));
+        assert_eq!(docker.check_health(&health(Some("docker"), None)), Ok(()));
         let missing = "the engine has no image `x` (hint: build it with `python-sandbox image build`)";
-        assert_eq!(docker.judge(&health(None, Some(missing))), Err(missing.to_owned()));
-        assert!(docker.judge(&health(Some("native"), Some(missing))).is_err());
-        assert!(docker.judge(&json!({})).is_err());
+        assert_eq!(docker.check_health(&health(None, Some(missing))), Err(missing.to_owned()));
+        assert!(docker.check_health(&health(Some("native"), Some(missing))).is_err());
+        assert!(docker.check_health(&json!({})).is_err());
     }
 
     #[test]

@@ -48,7 +48,7 @@ async fn of(executor: &dyn Executor, name: &str, program: &Program) -> Result<Id
     let mut waiting = Vec::new();
     let before = grown(executor, program, FEW, &mut waiting).await?;
     let after = grown(executor, program, MORE, &mut waiting).await?;
-    Ok(judge(name, &before, &after))
+    Ok(compare(name, &before, &after))
 }
 
 /// Creates this number of further ones and reads all processes.
@@ -63,17 +63,17 @@ async fn grown(
     }
     tokio::time::sleep(SETTLE).await;
     let all = descendants(std::process::id());
-    // Processes that end meanwhile are skipped, and those that may not be inspected are not cells.
+    // Processes that end meanwhile are skipped, and those that may not be inspected are not sandboxes.
     Ok(all.into_iter().filter_map(|process| Some((process, pss_bytes(process.pid)?))).collect())
 }
 
 /// The figures of two looks.
-fn judge(name: &str, before: &[(Process, u64)], after: &[(Process, u64)]) -> IdleMemory {
+fn compare(name: &str, before: &[(Process, u64)], after: &[(Process, u64)]) -> IdleMemory {
     let total = |look: &[(Process, u64)]| look.iter().map(|(_, bytes)| bytes).sum::<u64>();
     let known: BTreeSet<u32> = before.iter().map(|(process, _)| process.pid).collect();
     let new: Vec<_> = after.iter().filter(|(process, _)| !known.contains(&process.pid)).collect();
     let parents: BTreeSet<u32> = new.iter().map(|(process, _)| process.parent).collect();
-    // In a cell the agent is the parent of the interpreter.
+    // In a sandbox the agent is the parent of the interpreter.
     let (agents, others): (Vec<_>, Vec<_>) =
         new.into_iter().partition(|(process, _)| parents.contains(&process.pid));
     let mean = |bytes: u64| mib(bytes) / MORE as f64;
@@ -100,7 +100,7 @@ mod tests {
         for number in 0..u32::try_from(MORE).unwrap() {
             after.extend([process(100 + number, 2, 1), process(200 + number, 100 + number, 2)]);
         }
-        let found = judge("lean", &before, &after);
+        let found = compare("lean", &before, &after);
         assert_eq!((found.cell_mib, found.interpreter_mib), (1.0, 2.0));
         assert_eq!(found.sandbox_mib, 2.0, "48 more, 16 less, for 16 sandboxes");
     }

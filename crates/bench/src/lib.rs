@@ -37,9 +37,9 @@ use contained::{CONTAINERS, Contained, Containers};
 use error::CaseError;
 use executor::{Chain, Executor, PoolSize};
 use host::HostPython;
-use host_traces::Traces;
+use host_traces::Snapshot;
 use machine::Machine;
-use report::{Besides, Method, Report, Versions};
+use report::{Extras, Method, Report, Versions};
 use runtime::{LoadError, Runtime};
 use service::ServiceProcess;
 use settings::Settings;
@@ -90,7 +90,7 @@ pub async fn run(args: &Options, flags: &[OsString], settings: &Settings) -> Exi
         Ok(report) => show(&report, args),
         Err(error) => {
             terminal::message(&format!("python-sandbox: {}", executor::error_chain(&error)));
-            exit::our_fault()
+            exit::internal_error()
         }
     }
 }
@@ -167,7 +167,7 @@ async fn try_run(args: &Options, flags: &[OsString], settings: &Settings) -> Res
         Ok(entries) => measure::measure(entries, &stop).await.ok_or(BenchError::Stopped),
         Err(unknown) => Err(BenchError::UnknownCase(unknown)),
     };
-    let mut besides = Besides::default();
+    let mut besides = Extras::default();
     if measured.is_ok() && bench.wants(IDLE_MEMORY) {
         besides.idle = bench.idle(&parts.executors).await;
     }
@@ -312,7 +312,7 @@ impl Bench<'_> {
         for (way, how, settings) in ways {
             for executor in compose::start_executors(&settings, Some(self.runtime), "bench").await {
                 let name = format!("{}{way}", executor.name());
-                candidates.push(Candidate { name, how, executor: able(&executor).await });
+                candidates.push(Candidate { name, how, executor: measurable(&executor).await });
                 all.push(executor);
             }
         }
@@ -342,7 +342,7 @@ impl Bench<'_> {
 
     async fn soak(&self, count: usize) -> Result<Soak, String> {
         terminal::message(&format!("{count} mixed executions"));
-        let before = Traces::own(&self.runtime.rootfs);
+        let before = Snapshot::own(&self.runtime.rootfs);
         let (process, address) = self.start_service(&soak::settings())?;
         let mut found = soak::run(&address, process.pid(), count, self.stop).await;
         let instance = soak::instance(process.pid());
@@ -385,7 +385,7 @@ fn python_version(runtime: &Runtime) -> String {
 }
 
 /// An executor, or why it cannot be measured.
-async fn able(executor: &Arc<dyn Executor>) -> Result<Arc<dyn Executor>, String> {
+async fn measurable(executor: &Arc<dyn Executor>) -> Result<Arc<dyn Executor>, String> {
     let health = executor.health().await;
     match health.healthy {
         true => Ok(Arc::clone(executor)),
@@ -397,10 +397,10 @@ async fn able(executor: &Arc<dyn Executor>) -> Result<Arc<dyn Executor>, String>
 fn show(report: &Report, args: &Options) -> ExitCode {
     match try_show(report, args) {
         Ok(()) if report.has_failures() => exit::program_failed(),
-        Ok(()) => exit::good(),
+        Ok(()) => exit::success(),
         Err(text) => {
             terminal::message(&format!("python-sandbox: {text}"));
-            exit::our_fault()
+            exit::internal_error()
         }
     }
 }

@@ -96,7 +96,7 @@ struct Missing {
 
 /// Measurements besides the cases, or the reason why there is none.
 #[derive(Debug, Default)]
-pub(super) struct Besides {
+pub(super) struct Extras {
     /// Memory of idle sandboxes.
     pub(super) idle: Vec<Result<IdleMemory, String>>,
     /// The result of `--sleepers`, if requested.
@@ -113,7 +113,7 @@ impl Report {
         versions: Versions,
         method: Method,
         measured: Vec<Measured>,
-        besides: Besides,
+        besides: Extras,
     ) -> Self {
         let mut failed = Vec::new();
         let mut note = |name: &str, reason| failed.push(Missing { name: name.to_owned(), reason });
@@ -123,7 +123,7 @@ impl Report {
         let sleepers =
             besides.sleepers.and_then(|found| found.map_err(|reason| note("sleepers", reason)).ok());
         let soak = besides.soak.and_then(|found| found.map_err(|reason| note("soak", reason)).ok());
-        let targets = targets::judge(&measured, &idle_memory, sleepers.as_ref(), soak.as_ref());
+        let targets = targets::evaluate(&measured, &idle_memory, sleepers.as_ref(), soak.as_ref());
         let medians: Vec<(String, f64)> = measured
             .iter()
             .filter_map(|case| Some((case.name.clone(), case.result.as_ref().ok()?.latency.p50_ms)))
@@ -445,7 +445,7 @@ mod tests {
                 measured("bwrap", Some("python"), Err(NoFigures::Skipped("not here".into()))),
                 measured("http", Some("python"), Err(NoFigures::Failed("status 500".into()))),
             ],
-            Besides {
+            Extras {
                 idle: vec![
                     Ok(IdleMemory {
                         sandbox: "lean".into(),

@@ -16,7 +16,7 @@ const START_TIME_MAX: Duration = Duration::from_secs(60);
 /// Longest time for the service to stop before it is killed.
 const STOP_TIME_MAX: Duration = Duration::from_secs(20);
 /// The text before the address in the line that the service prints when it is ready.
-const READY_WORDS: &str = " is ready at ";
+const READY_MESSAGE: &str = " is ready at ";
 
 /// The service as a child process on a free port on loopback, with the settings of this command except the port and
 /// those that its kind of run needs, and with its own files, which are removed with it. Dropping it stops it.
@@ -132,7 +132,7 @@ fn watch(stderr: std::process::ChildStderr) -> mpsc::Receiver<Result<String, Str
 
 /// The address in the line that reports readiness.
 fn base_in(line: &str) -> Option<String> {
-    let (_, rest) = line.split_once(READY_WORDS)?;
+    let (_, rest) = line.split_once(READY_MESSAGE)?;
     let base = rest.split_whitespace().next()?;
     base.starts_with("http://").then(|| base.to_owned())
 }

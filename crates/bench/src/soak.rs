@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 const CLIENTS: usize = 16;
 /// Executions before the service's memory is first measured: caches and arenas are full then.
 const FIRST_PART: usize = 5;
-/// Time for cells to be removed before its memory is measured.
+/// Time for sandboxes to be removed before its memory is measured.
 const SETTLE: Duration = Duration::from_secs(1);
 /// Number of wrong answers that are kept; further ones are only counted.
 const SHOWN_MAX: usize = 10;
@@ -99,7 +99,7 @@ pub(super) fn settings() -> Vec<(&'static str, String)> {
     vec![("FORBIDDEN_IMPORTS", String::new()), ("MAX_WAITING", "1024".to_owned())]
 }
 
-/// The name of the cgroup in which the service with this pid creates its cells, read from the idle ones.
+/// The name of the cgroup in which the service with this pid creates its sandboxes, read from the idle ones.
 pub(super) fn instance(pid: u32) -> Option<String> {
     let groups = |process: Process| std::fs::read_to_string(format!("/proc/{}/cgroup", process.pid)).ok();
     descendants(pid).into_iter().filter_map(groups).find_map(|text| instance_in(&text))
@@ -166,7 +166,7 @@ async fn part(
                 }
                 let which = which(number);
                 ended.push(match client.send(&requests[which]).await {
-                    Ok(answer) if answer.status == 200 => PROGRAMS[which].judge(&answer.body),
+                    Ok(answer) if answer.status == 200 => PROGRAMS[which].check(&answer.body),
                     Ok(answer) => Err(Wrong::Lost(executor::error_chain(&answer.unexpected()))),
                     Err(error) => Err(Wrong::Lost(executor::error_chain(&error))),
                 });
@@ -202,7 +202,7 @@ impl Soaked {
     }
 
     /// The outcome if it is the expected one.
-    fn judge(&self, body: &[u8]) -> Result<String, Wrong> {
+    fn check(&self, body: &[u8]) -> Result<String, Wrong> {
         let wrong = |what: &str| {
             let text = beginning(&String::from_utf8_lossy(body));
             Wrong::Outcome(format!("{}: {what}: {text}", self.name))
@@ -269,12 +269,12 @@ mod tests {
             serde_json::json!({"success": success, "stdout": stdout, "outcome": {"kind": kind}}).to_string()
         };
         let right = words.stdout.unwrap();
-        assert_eq!(words.judge(body("exited", true, right).as_bytes()), Ok("exited".to_owned()));
+        assert_eq!(words.check(body("exited", true, right).as_bytes()), Ok("exited".to_owned()));
         for wrong in [body("signal", true, right), body("exited", false, right), body("exited", true, "2\n")]
         {
-            assert!(matches!(words.judge(wrong.as_bytes()), Err(Wrong::Outcome(_))), "{wrong}");
+            assert!(matches!(words.check(wrong.as_bytes()), Err(Wrong::Outcome(_))), "{wrong}");
         }
-        assert!(words.judge(b"busy").is_err());
+        assert!(words.check(b"busy").is_err());
     }
 
     #[test]

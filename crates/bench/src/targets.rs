@@ -77,7 +77,7 @@ fn ratio(over: Option<f64>, under: Option<f64>) -> Option<f64> {
 }
 
 /// All targets, in the order of the report.
-pub(super) fn judge(
+pub(super) fn evaluate(
     measured: &[Measured],
     idle: &[IdleMemory],
     sleepers: Option<&Sleepers>,
@@ -275,7 +275,7 @@ mod tests {
             interpreter_mib: 2.5,
         };
         let sleepers = Sleepers { programs: 100, timed_out: 98, beyond_max_s: 1.5, ..Sleepers::default() };
-        let targets = judge(&run, &[lean], Some(&sleepers), None);
+        let targets = evaluate(&run, &[lean], Some(&sleepers), None);
         let words = |beginning: &str| {
             let target = verdict(&targets, beginning);
             (target.wanted(), target.found(), target.verdict.clone())
@@ -313,7 +313,7 @@ mod tests {
             rss_after_mib: Some(31.0),
             ..Soak::default()
         };
-        let targets = judge(&[], &[], None, Some(&soak));
+        let targets = evaluate(&[], &[], None, Some(&soak));
         let met = |target: &&Target| target.met == Some(true);
         assert_eq!(targets.iter().filter(met).count(), 4);
         assert!(targets.iter().filter(|target| !met(target)).all(|target| target.measured.is_none()));

@@ -25,8 +25,8 @@ pub(crate) fn limits_above(parent: &Path, file: &str) -> Vec<u64> {
 /// Memory in bytes still available to the groups of one service: what is available on the host, or less because of
 /// their total limit or the limits of the groups above.
 pub(crate) fn memory_left(instance: &Instance) -> Option<u64> {
-    let place = instance.place_of(Controller::Memory);
-    let hierarchy = &instance.places[place].hierarchy;
+    let part = instance.part_of(Controller::Memory);
+    let hierarchy = &instance.parts[part].hierarchy;
     let own = hierarchy.parent.join(&instance.name);
     let of_groups = left_by(&own, memory_files(hierarchy.version), number_in);
     of_groups.into_iter().chain(host_memory_bytes("MemAvailable")).min()

@@ -15,7 +15,7 @@ use crate::error::{CgroupError, DetectError};
 use crate::group::Group;
 use crate::layout::{Layout, Version, user_parent_name};
 use crate::ops::HostOps;
-use crate::place::{LastGroup, open_parent};
+use crate::parent::{LastGroup, open_parent};
 
 /// Why groups could not be delegated to a user.
 #[derive(Debug, thiserror::Error)]

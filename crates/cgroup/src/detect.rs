@@ -146,7 +146,7 @@ impl Layout {
         let mut hierarchies: Vec<Hierarchy> = Vec::new();
         let mut problems = Vec::new();
         for controller in Controller::ALL {
-            match search.place(controller) {
+            match search.part(controller) {
                 Ok(found) => match hierarchies.iter_mut().find(|known| known.parent == found.parent) {
                     Some(known) => known.controllers.push(controller),
                     None => hierarchies.push(found),
@@ -157,7 +157,7 @@ impl Layout {
         if !problems.is_empty() {
             return Err(DetectError::Unusable { problems });
         }
-        Ok(Self { hierarchies, io: search.place(Controller::Io) })
+        Ok(Self { hierarchies, io: search.part(Controller::Io) })
     }
 }
 
@@ -193,16 +193,16 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
-    fn place(&self, controller: Controller) -> Result<Hierarchy, ControllerProblem> {
+    fn part(&self, controller: Controller) -> Result<Hierarchy, ControllerProblem> {
         let found = if self.own.on_v1(controller.name_on_v1()) {
-            self.place_v1(controller)
+            self.locate_v1(controller)
         } else {
-            self.place_v2(controller)
+            self.locate_v2(controller)
         };
         found.map_err(|(reason, fix)| ControllerProblem { controller, reason, fix })
     }
 
-    fn place_v1(&self, controller: Controller) -> Found {
+    fn locate_v1(&self, controller: Controller) -> Found {
         let name = controller.name_on_v1();
         let mount = self
             .best_mount(
@@ -229,7 +229,7 @@ impl Search<'_> {
         })
     }
 
-    fn place_v2(&self, controller: Controller) -> Found {
+    fn locate_v2(&self, controller: Controller) -> Found {
         let mount = self
             .best_mount(|kind| *kind == MountKind::V2)
             .ok_or_else(|| (Reason::NotMounted, fix_mount_v2(controller)))?;

@@ -185,7 +185,7 @@ pub enum CgroupError {
     /// A limit is outside the kernel's range; nothing was changed.
     #[error("apply limit `{field}` = {value}: it must be {allowed}")]
     BadLimit {
-        /// The field of `CellLimits`.
+        /// The field of `GroupLimits`.
         field: &'static str,
         /// The value given.
         value: u64,

@@ -22,7 +22,7 @@ use crate::error::{CgroupError, ControllerProblem};
 use crate::group::Group;
 use crate::layout::{Hierarchy, Layout, Version};
 use crate::ops::Ops;
-use crate::place::{LastGroup, open_parent};
+use crate::parent::{LastGroup, open_parent};
 use crate::remove::{Patience, remove_tree};
 use crate::{v1, v2};
 
@@ -46,7 +46,7 @@ pub(crate) enum SwapControl {
 
 /// One hierarchy's part of an instance.
 #[derive(Debug)]
-pub(crate) struct Place {
+pub(crate) struct HierarchyPart {
     pub(crate) hierarchy: Hierarchy,
     pub(crate) parent: OwnedFd,
     /// In the first hierarchy this descriptor holds the lock.
@@ -58,7 +58,7 @@ pub(crate) struct Place {
 pub(crate) struct Instance {
     pub(crate) ops: Arc<dyn Ops>,
     pub(crate) name: String,
-    pub(crate) places: Vec<Place>,
+    pub(crate) parts: Vec<HierarchyPart>,
     pub(crate) swap: SwapControl,
     pub(crate) check_count: AtomicU64,
     /// Groups that could not be removed, as (place, directory name).
@@ -66,7 +66,7 @@ pub(crate) struct Instance {
     /// The hierarchy of the controller that limits reads, or why it cannot be used.
     pub(crate) io: Result<Hierarchy, ControllerProblem>,
     /// Our group there, once requested; none if it is one of the places.
-    pub(crate) reads: Mutex<Option<Place>>,
+    pub(crate) reads: Mutex<Option<HierarchyPart>>,
     removal_wait: Duration,
     owner: Pid,
 }
@@ -101,7 +101,7 @@ impl Instance {
         let mut instance = Self {
             ops: Arc::clone(ops),
             name: random_name(),
-            places: Vec::with_capacity(layout.hierarchies.len()),
+            parts: Vec::with_capacity(layout.hierarchies.len()),
             swap: SwapControl::Nothing,
             check_count: AtomicU64::new(0),
             leftovers: Mutex::default(),
@@ -111,7 +111,7 @@ impl Instance {
             owner: getpid(),
         };
         for hierarchy in &layout.hierarchies {
-            if !instance.add_place(hierarchy)? {
+            if !instance.add_part(hierarchy)? {
                 return Ok(None);
             }
         }
@@ -120,7 +120,7 @@ impl Instance {
     }
 
     /// False when another service was faster.
-    fn add_place(&mut self, hierarchy: &Hierarchy) -> Result<bool, CgroupError> {
+    fn add_part(&mut self, hierarchy: &Hierarchy) -> Result<bool, CgroupError> {
         let ops = Arc::clone(&self.ops);
         let parent = match open_parent(&*ops, hierarchy, LastGroup::HandsDown) {
             Ok(parent) => parent,
@@ -148,17 +148,17 @@ impl Instance {
                 return Err(failed("open group", error));
             }
         };
-        self.places.push(Place { hierarchy: hierarchy.clone(), parent, instance });
-        if self.places.len() > 1 {
+        self.parts.push(HierarchyPart { hierarchy: hierarchy.clone(), parent, instance });
+        if self.parts.len() > 1 {
             return Ok(true);
         }
-        let place = &self.places[0];
-        if !ops.try_lock(place.instance.as_fd()).map_err(|source| failed("lock group", source))? {
+        let part = &self.parts[0];
+        if !ops.try_lock(part.instance.as_fd()).map_err(|source| failed("lock group", source))? {
             return Ok(false);
         }
         // A sweeper that took the lock before us has removed the directory; we then hold a lock on nothing. Names are
         // never reused, so checking the name suffices.
-        match ops.open_dir(place.parent.as_fd(), Path::new(&self.name)) {
+        match ops.open_dir(part.parent.as_fd(), Path::new(&self.name)) {
             Ok(_) => Ok(true),
             Err(error) if is_gone(&error) => Ok(false),
             Err(source) => Err(failed("open group", source)),
@@ -167,13 +167,13 @@ impl Instance {
 
     /// Sets what the sandboxes' groups inherit.
     fn prepare(&mut self) -> Result<(), CgroupError> {
-        for (index, place) in self.places.iter().enumerate() {
-            if place.hierarchy.version == Version::V2 {
-                v2::hand_down(self.group(index), &place.hierarchy)?;
+        for (index, part) in self.parts.iter().enumerate() {
+            if part.hierarchy.version == Version::V2 {
+                v2::delegate_controllers(self.group(index), &part.hierarchy)?;
             }
         }
         let memory = self.group(0);
-        self.swap = match self.places[0].hierarchy.version {
+        self.swap = match self.parts[0].hierarchy.version {
             Version::V1 => {
                 v1::prepare_memory(memory)?;
                 match memory.read_if_present(v1::MEMORY_AND_SWAP_LIMIT)? {
@@ -191,24 +191,24 @@ impl Instance {
     }
 
     /// The place of a controller. Detection puts each into one hierarchy; the fallback to the first cannot happen.
-    pub(crate) fn place_of(&self, controller: Controller) -> usize {
-        self.places.iter().position(|place| place.hierarchy.has(controller)).unwrap_or(0)
+    pub(crate) fn part_of(&self, controller: Controller) -> usize {
+        self.parts.iter().position(|part| part.hierarchy.has(controller)).unwrap_or(0)
     }
 
     /// The place whose group limits the reads of all groups below it. On v1 there is none: the throttle is not
     /// hierarchical there (blkio-controller.rst, "Hierarchical Cgroups").
-    pub(crate) fn place_of_reads(&self) -> Option<usize> {
+    pub(crate) fn part_of_reads(&self) -> Option<usize> {
         let io = self.io.as_ref().ok().filter(|io| io.version == Version::V2)?;
-        self.places.iter().position(|place| place.hierarchy.parent == io.parent)
+        self.parts.iter().position(|part| part.hierarchy.parent == io.parent)
     }
 
     /// The instance's group in one place.
-    pub(crate) fn group(&self, place: usize) -> Group<'_> {
-        Group { ops: &*self.ops, dir: self.dir(place) }
+    pub(crate) fn group(&self, part: usize) -> Group<'_> {
+        Group { ops: &*self.ops, dir: self.dir(part) }
     }
 
-    pub(crate) fn dir(&self, place: usize) -> BorrowedFd<'_> {
-        self.places[place].instance.as_fd()
+    pub(crate) fn dir(&self, part: usize) -> BorrowedFd<'_> {
+        self.parts[part].instance.as_fd()
     }
 
     pub(crate) fn patience(&self) -> Patience {
@@ -218,11 +218,11 @@ impl Instance {
     /// The places in the order in which groups are removed: pids first, as there a program can be kept from forking;
     /// the locked one last.
     pub(crate) fn removal_order(&self) -> impl Iterator<Item = usize> + use<> {
-        let pids = self.place_of(Controller::Pids);
-        let count = self.places.len();
+        let pids = self.part_of(Controller::Pids);
+        let count = self.parts.len();
         (1..count)
-            .filter(move |place| *place == pids)
-            .chain((1..count).filter(move |place| *place != pids))
+            .filter(move |part| *part == pids)
+            .chain((1..count).filter(move |part| *part != pids))
             .chain(0..count.min(1))
     }
 
@@ -251,14 +251,14 @@ impl Drop for Instance {
             {
                 return;
             }
-            let place = &self.places[index];
-            if remove_tree(&*self.ops, place.parent.as_fd(), &self.name, &mut patience, &mut 0).is_err() {
+            let part = &self.parts[index];
+            if remove_tree(&*self.ops, part.parent.as_fd(), &self.name, &mut patience, &mut 0).is_err() {
                 // The locked directory remains, so that a sweep finds the rest.
                 return;
             }
         }
-        for place in self.places.iter().chain(&reads) {
-            remove_parent(&*self.ops, &place.hierarchy);
+        for part in self.parts.iter().chain(&reads) {
+            remove_parent(&*self.ops, &part.hierarchy);
         }
     }
 }

@@ -10,7 +10,7 @@
 //! Reads from a disk are limited for a whole instance ([`Reads`]), on v1 by an additional group of the same name.
 //!
 //! [`Layout`] determines the location of that tree in each hierarchy with one of the four [`Controller`]s; it is pure
-//! and tested on captured texts. [`Manager`] owns the instance, [`CellGroup`] one sandbox's group.
+//! and tested on captured texts. [`Manager`] owns the instance, [`SandboxGroup`] one sandbox's group.
 //!
 //! **Liveness.** A running service holds `flock(LOCK_EX)` on its instance directory in the hierarchy with the memory
 //! controller. The kernel releases the lock with the last descriptor, even after SIGKILL, so an instance whose lock can
@@ -25,7 +25,6 @@
 //! them on an async thread.
 
 mod above;
-mod cell;
 mod check;
 mod controller;
 mod delegate;
@@ -41,10 +40,11 @@ mod manager;
 mod meminfo;
 mod mountinfo;
 mod ops;
-mod place;
+mod parent;
 mod reads;
 mod remount;
 mod remove;
+mod sandbox_group;
 mod scope;
 mod sweep;
 mod total;
@@ -54,8 +54,7 @@ mod v2;
 #[cfg(test)]
 mod tests;
 
-pub use cell::CellGroup;
-pub use check::{Wall, WallKind, WallState};
+pub use check::{LimitCheck, LimitKind, LimitState};
 pub use controller::Controller;
 pub use delegate::{DelegateError, Delegated, delegate};
 pub use delegate_limits::{Bound, DelegatedLimits};
@@ -63,11 +62,12 @@ pub use detect::{FsView, HostView};
 pub use disk::{Disk, DiskError};
 pub use error::{CgroupError, ControllerProblem, DetectError, Reason};
 pub use layout::{Hierarchy, Layout, Version};
-pub use limits::{CellLimits, CellUsage};
+pub use limits::{GroupLimits, GroupUsage};
 pub use manager::{Manager, ManagerConfig};
 pub use meminfo::{host_memory_bytes, memory_bytes_in};
 pub use reads::{ReadLimitError, Reads};
 pub use remount::{RemountError, make_writable};
+pub use sandbox_group::SandboxGroup;
 pub use scope::scope_helps;
 pub use sweep::{SweepFailure, SweepReport};
 pub use total::{Total, TotalLimits, Totals};

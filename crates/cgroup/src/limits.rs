@@ -17,7 +17,7 @@ const CPUS_MAX: u64 = 8_192;
 
 /// The limits of one sandbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CellLimits {
+pub struct GroupLimits {
     /// Memory with tmpfs and page cache, and no swap beyond it, in bytes: 1 MiB to 1 PiB. The kernel rounds
     /// down to pages.
     pub memory_bytes: u64,
@@ -30,7 +30,7 @@ pub struct CellLimits {
     pub cpu_period_us: u64,
 }
 
-impl CellLimits {
+impl GroupLimits {
     /// Rejects values that the kernel would reject or interpret differently, before anything is changed.
     pub(crate) fn validate(&self) -> Result<(), CgroupError> {
         let bad = |field, value, allowed| Err(CgroupError::BadLimit { field, value, allowed });
@@ -54,7 +54,7 @@ impl CellLimits {
 
 /// What a sandbox has used since it was created.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct CellUsage {
+pub struct GroupUsage {
     /// The most memory at one time, in bytes. `None` before kernel 5.19 on v2.
     pub memory_peak_bytes: Option<u64>,
     /// Page cache of files on disk currently charged to the sandbox, in bytes: pages of the runtime that it was the
@@ -78,7 +78,7 @@ pub struct CellUsage {
 mod tests {
     use super::*;
 
-    const GOOD: CellLimits = CellLimits {
+    const GOOD: GroupLimits = GroupLimits {
         memory_bytes: 32 << 20,
         pids_max: 10,
         cpu_quota_us: Some(50_000),
@@ -87,19 +87,19 @@ mod tests {
 
     #[test]
     fn bounds_are_inclusive_and_named() {
-        let cases: &[(CellLimits, Option<&str>)] = &[
+        let cases: &[(GroupLimits, Option<&str>)] = &[
             (GOOD, None),
-            (CellLimits { memory_bytes: 1 << 20, ..GOOD }, None),
-            (CellLimits { memory_bytes: (1 << 20) - 1, ..GOOD }, Some("memory_bytes")),
-            (CellLimits { memory_bytes: u64::MAX, ..GOOD }, Some("memory_bytes")),
-            (CellLimits { pids_max: 1, ..GOOD }, None),
-            (CellLimits { pids_max: 0, ..GOOD }, Some("pids_max")),
-            (CellLimits { pids_max: (4 << 20) + 1, ..GOOD }, Some("pids_max")),
-            (CellLimits { cpu_quota_us: None, ..GOOD }, None),
-            (CellLimits { cpu_quota_us: Some(999), ..GOOD }, Some("cpu_quota_us")),
-            (CellLimits { cpu_quota_us: Some(u64::MAX), ..GOOD }, Some("cpu_quota_us")),
-            (CellLimits { cpu_period_us: 999, ..GOOD }, Some("cpu_period_us")),
-            (CellLimits { cpu_period_us: 1_000_001, ..GOOD }, Some("cpu_period_us")),
+            (GroupLimits { memory_bytes: 1 << 20, ..GOOD }, None),
+            (GroupLimits { memory_bytes: (1 << 20) - 1, ..GOOD }, Some("memory_bytes")),
+            (GroupLimits { memory_bytes: u64::MAX, ..GOOD }, Some("memory_bytes")),
+            (GroupLimits { pids_max: 1, ..GOOD }, None),
+            (GroupLimits { pids_max: 0, ..GOOD }, Some("pids_max")),
+            (GroupLimits { pids_max: (4 << 20) + 1, ..GOOD }, Some("pids_max")),
+            (GroupLimits { cpu_quota_us: None, ..GOOD }, None),
+            (GroupLimits { cpu_quota_us: Some(999), ..GOOD }, Some("cpu_quota_us")),
+            (GroupLimits { cpu_quota_us: Some(u64::MAX), ..GOOD }, Some("cpu_quota_us")),
+            (GroupLimits { cpu_period_us: 999, ..GOOD }, Some("cpu_period_us")),
+            (GroupLimits { cpu_period_us: 1_000_001, ..GOOD }, Some("cpu_period_us")),
         ];
         for (limits, wrong) in cases {
             match (limits.validate(), wrong) {

@@ -6,14 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::above::memory_left;
-use crate::cell::CellGroup;
-use crate::check::{Wall, check};
+use crate::check::{LimitCheck, check};
 use crate::error::CgroupError;
 use crate::instance::Instance;
 use crate::layout::Layout;
-use crate::limits::CellLimits;
+use crate::limits::GroupLimits;
 use crate::ops::{HostOps, Ops};
 use crate::reads::Reads;
+use crate::sandbox_group::SandboxGroup;
 use crate::sweep::{SweepReport, sweep};
 use crate::total::{self, TotalLimits, Totals};
 
@@ -70,8 +70,8 @@ impl Manager {
     ///
     /// # Errors
     /// [`CgroupError`]; nothing of the group remains then.
-    pub fn create(&self, name: &str, limits: &CellLimits) -> Result<CellGroup, CgroupError> {
-        CellGroup::create(&self.instance, name, limits)
+    pub fn create(&self, name: &str, limits: &GroupLimits) -> Result<SandboxGroup, CgroupError> {
+        SandboxGroup::create(&self.instance, name, limits)
     }
 
     /// Creates the group of the launcher and its templates, beside the sandboxes': what those start is counted and
@@ -79,8 +79,8 @@ impl Manager {
     ///
     /// # Errors
     /// [`CgroupError`]; nothing of the group remains then.
-    pub fn create_for_helpers(&self, pids_max: u64) -> Result<CellGroup, CgroupError> {
-        CellGroup::create_for_helpers(&self.instance, pids_max)
+    pub fn create_for_helpers(&self, pids_max: u64) -> Result<SandboxGroup, CgroupError> {
+        SandboxGroup::create_for_helpers(&self.instance, pids_max)
     }
 
     /// Limits the total usage of all groups of this service. Returns the limits in effect.
@@ -106,13 +106,13 @@ impl Manager {
 
     /// Checks on a scratch group which limits the kernel enforces here. One entry per limit.
     #[must_use]
-    pub fn check(&self) -> Vec<Wall> {
+    pub fn check(&self) -> Vec<LimitCheck> {
         check(&self.instance)
     }
 
     /// The group of this service in each hierarchy.
     #[must_use]
     pub fn paths(&self) -> Vec<PathBuf> {
-        self.instance.places.iter().map(|place| place.hierarchy.parent.join(&self.instance.name)).collect()
+        self.instance.parts.iter().map(|part| part.hierarchy.parent.join(&self.instance.name)).collect()
     }
 }

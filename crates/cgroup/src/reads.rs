@@ -18,9 +18,9 @@ use std::sync::{Arc, MutexGuard, PoisonError};
 use crate::disk::Disk;
 use crate::error::{CgroupError, ControllerProblem};
 use crate::group::Group;
-use crate::instance::{Instance, OPEN_TRIES_MAX, OWNER_ONLY_MODE, Place, is_gone};
+use crate::instance::{HierarchyPart, Instance, OPEN_TRIES_MAX, OWNER_ONLY_MODE, is_gone};
 use crate::layout::{Hierarchy, Version};
-use crate::place::{LastGroup, open_parent};
+use crate::parent::{LastGroup, open_parent};
 
 /// Bytes per second for which one read per second is allowed. The kernel reads ahead 128 KiB, and small files in one
 /// piece: with half of that, imports from a cold disk reach about the limit of bytes, and a program that reads
@@ -49,20 +49,20 @@ pub struct Reads {
 
 impl Reads {
     /// Creates the missing groups. Returns a write-only, close-on-exec file to join them, as
-    /// [`crate::CellGroup::join_files`] does: what a process starts afterwards is limited too. `None` if all groups of
+    /// [`crate::SandboxGroup::join_files`] does: what a process starts afterwards is limited too. `None` if all groups of
     /// the service are already limited.
     ///
     /// # Errors
     /// [`ReadLimitError`].
     pub fn join_file(&self) -> Result<Option<OwnedFd>, ReadLimitError> {
         let instance = &*self.instance;
-        let place = self.place()?;
-        let made = place.as_ref().map(|place| {
-            let file = match place.hierarchy.version {
+        let part = self.part()?;
+        let made = part.as_ref().map(|part| {
+            let file = match part.hierarchy.version {
                 Version::V1 => "tasks",
                 Version::V2 => "cgroup.procs",
             };
-            let group = Group { ops: &*instance.ops, dir: place.instance.as_fd() };
+            let group = Group { ops: &*instance.ops, dir: part.instance.as_fd() };
             group.ops.open_for_write(group.dir, file).map_err(|source| group.failed("open", file, source))
         });
         Ok(made.transpose()?)
@@ -76,14 +76,14 @@ impl Reads {
     pub fn limit(&self, disk: Disk, bytes_per_second: u64) -> Result<(), ReadLimitError> {
         let instance = &*self.instance;
         let reads_per_second = (bytes_per_second / BYTES_PER_READ).max(READS_MIN);
-        let place = self.place()?;
-        let (version, group) = match (&*place, instance.place_of_reads()) {
-            (Some(place), _) => {
-                (place.hierarchy.version, Group { ops: &*instance.ops, dir: place.instance.as_fd() })
+        let part = self.part()?;
+        let (version, group) = match (&*part, instance.part_of_reads()) {
+            (Some(part), _) => {
+                (part.hierarchy.version, Group { ops: &*instance.ops, dir: part.instance.as_fd() })
             }
             (None, shared) => {
                 let index = shared.unwrap_or(0);
-                (instance.places[index].hierarchy.version, instance.group(index))
+                (instance.parts[index].hierarchy.version, instance.group(index))
             }
         };
         set(version, group, disk, bytes_per_second, reads_per_second)?;
@@ -92,21 +92,21 @@ impl Reads {
 
     /// Our own group in the controller's hierarchy, created on first use; `None` inside if the instance's group is
     /// used.
-    fn place(&self) -> Result<MutexGuard<'_, Option<Place>>, ReadLimitError> {
+    fn part(&self) -> Result<MutexGuard<'_, Option<HierarchyPart>>, ReadLimitError> {
         let instance = &*self.instance;
         let hierarchy = instance.io.as_ref().map_err(|problem| ReadLimitError::Unusable(problem.clone()))?;
-        let mut place = instance.reads.lock().unwrap_or_else(PoisonError::into_inner);
-        if instance.place_of_reads().is_some() {
+        let mut part = instance.reads.lock().unwrap_or_else(PoisonError::into_inner);
+        if instance.part_of_reads().is_some() {
             // The path to the parent has handed the other controllers down; now this one as well.
             open_parent(&*instance.ops, hierarchy, LastGroup::HandsDown)?;
-        } else if place.is_none() {
-            *place = Some(make(instance, hierarchy)?);
+        } else if part.is_none() {
+            *part = Some(make(instance, hierarchy)?);
         }
-        Ok(place)
+        Ok(part)
     }
 }
 
-fn make(instance: &Instance, hierarchy: &Hierarchy) -> Result<Place, CgroupError> {
+fn make(instance: &Instance, hierarchy: &Hierarchy) -> Result<HierarchyPart, CgroupError> {
     let path = hierarchy.parent.join(&instance.name);
     let failed = |step, source| CgroupError::Step { step, path: path.clone(), source };
     // Retried if the last service of the parent left and removed it between two of our steps.
@@ -125,7 +125,7 @@ fn make(instance: &Instance, hierarchy: &Hierarchy) -> Result<Place, CgroupError
             .ops
             .open_dir(parent.as_fd(), Path::new(&instance.name))
             .map_err(|source| failed("open group", source))?;
-        return Ok(Place { hierarchy: hierarchy.clone(), parent, instance: group });
+        return Ok(HierarchyPart { hierarchy: hierarchy.clone(), parent, instance: group });
     }
     Err(CgroupError::Contended { parent: hierarchy.parent.clone(), tries: OPEN_TRIES_MAX })
 }

@@ -10,7 +10,7 @@ use rustix::io::Errno;
 use crate::error::CgroupError;
 use crate::group::{Group, path_of};
 use crate::ops::Ops;
-use crate::place::is_errno;
+use crate::parent::is_errno;
 
 /// A killed process needs some ten microseconds to leave its group on an idle host.
 const PAUSE_MIN: Duration = Duration::from_micros(50);

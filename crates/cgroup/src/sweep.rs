@@ -46,9 +46,9 @@ pub(crate) fn sweep(instance: &Instance) -> SweepReport {
 /// Locked instances, in the first place: removed if the lock can be taken.
 fn sweep_marked(instance: &Instance, report: &mut SweepReport) {
     for name in siblings(instance, 0, report) {
-        let place = &instance.places[0];
-        let path = place.hierarchy.parent.join(&name);
-        let dir = match instance.ops.open_dir(place.parent.as_fd(), Path::new(&name)) {
+        let part = &instance.parts[0];
+        let path = part.hierarchy.parent.join(&name);
+        let dir = match instance.ops.open_dir(part.parent.as_fd(), Path::new(&name)) {
             Ok(dir) => dir,
             // Its owner or another sweeper removed it meanwhile.
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
@@ -73,7 +73,7 @@ fn sweep_marked(instance: &Instance, report: &mut SweepReport) {
 /// Parts of instances in the other places whose locked counterpart is gone. That is created first and removed last, so
 /// these have no owner. List before checking for it, or a new instance would look like one of them.
 fn sweep_unmarked(instance: &Instance, report: &mut SweepReport) {
-    for index in 1..instance.places.len() {
+    for index in 1..instance.parts.len() {
         for name in siblings(instance, index, report) {
             if has_no_mark(instance, &name) {
                 remove_instance(instance, &name, report);
@@ -83,14 +83,14 @@ fn sweep_unmarked(instance: &Instance, report: &mut SweepReport) {
 }
 
 fn has_no_mark(instance: &Instance, name: &str) -> bool {
-    let twin = instance.ops.open_dir(instance.places[0].parent.as_fd(), Path::new(name));
+    let twin = instance.ops.open_dir(instance.parts[0].parent.as_fd(), Path::new(name));
     twin.is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
 }
 
 /// The same for the groups that only limited reads, whether this service has one or not.
 fn sweep_reads(instance: &Instance, report: &mut SweepReport) {
     let Ok(hierarchy) = &instance.io else { return };
-    if instance.place_of_reads().is_some() {
+    if instance.part_of_reads().is_some() {
         return;
     }
     // None was created.
@@ -133,11 +133,11 @@ enum Spot {
 fn remove_group(instance: &Instance, spot: Spot, name: &str, report: &mut SweepReport) -> bool {
     match spot {
         Spot::Parent(index) => {
-            let place = &instance.places[index];
-            remove_at(instance, place.parent.as_fd(), &place.hierarchy.parent, name, report)
+            let part = &instance.parts[index];
+            remove_at(instance, part.parent.as_fd(), &part.hierarchy.parent, name, report)
         }
         Spot::Instance(index) => {
-            let parent = &instance.places[index].hierarchy.parent;
+            let parent = &instance.parts[index].hierarchy.parent;
             remove_at(instance, instance.dir(index), &parent.join(&instance.name), name, report)
         }
     }
@@ -163,8 +163,8 @@ fn remove_at(
 
 /// Names of the other instances in one place.
 fn siblings(instance: &Instance, index: usize, report: &mut SweepReport) -> Vec<String> {
-    let place = &instance.places[index];
-    others(instance, place.parent.as_fd(), &place.hierarchy.parent, report)
+    let part = &instance.parts[index];
+    others(instance, part.parent.as_fd(), &part.hierarchy.parent, report)
 }
 
 /// Names of the other instances below an open parent.

@@ -49,8 +49,8 @@ pub struct TotalLimits {
 }
 
 pub(crate) fn limit(instance: &Instance, totals: &Totals) -> Result<TotalLimits, CgroupError> {
-    let memory_place = instance.place_of(Controller::Memory);
-    let hierarchy = &instance.places[memory_place].hierarchy;
+    let memory_place = instance.part_of(Controller::Memory);
+    let hierarchy = &instance.parts[memory_place].hierarchy;
     let (file, _) = memory_files(hierarchy.version);
     let none = match hierarchy.version {
         Version::V1 => "-1",
@@ -73,8 +73,8 @@ pub(crate) fn limit(instance: &Instance, totals: &Totals) -> Result<TotalLimits,
         Some(bytes) => group.write_bytes(file, bytes)?,
         None => group.write(file, none)?,
     }
-    let pids_place = instance.place_of(Controller::Pids);
-    let hierarchy = &instance.places[pids_place].hierarchy;
+    let pids_place = instance.part_of(Controller::Pids);
+    let hierarchy = &instance.parts[pids_place].hierarchy;
     let pids = match totals.pids {
         Total::Share => {
             let above = limits_above(&hierarchy.parent, "pids.max");

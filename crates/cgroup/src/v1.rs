@@ -2,7 +2,7 @@
 
 use crate::error::CgroupError;
 use crate::group::Group;
-use crate::limits::CellLimits;
+use crate::limits::GroupLimits;
 
 const MEMORY_LIMIT: &str = "memory.limit_in_bytes";
 /// Memory and swap together. Only with CONFIG_SWAP, and on some kernels only with `swapaccount=1`.
@@ -25,40 +25,40 @@ pub(crate) fn prepare_memory(instance: Group<'_>) -> Result<(), CgroupError> {
     Ok(())
 }
 
-pub(crate) fn set_memory(cell: Group<'_>, limits: &CellLimits) -> Result<(), CgroupError> {
-    cell.write_bytes(MEMORY_LIMIT, limits.memory_bytes)
+pub(crate) fn set_memory(sandbox: Group<'_>, limits: &GroupLimits) -> Result<(), CgroupError> {
+    sandbox.write_bytes(MEMORY_LIMIT, limits.memory_bytes)
 }
 
 /// The limit on memory and swap may not be below the memory limit: when raising, call this before [`set_memory`],
 /// otherwise after it.
-pub(crate) fn set_memory_and_swap(cell: Group<'_>, limits: &CellLimits) -> Result<(), CgroupError> {
-    cell.write_bytes(MEMORY_AND_SWAP_LIMIT, limits.memory_bytes)
+pub(crate) fn set_memory_and_swap(sandbox: Group<'_>, limits: &GroupLimits) -> Result<(), CgroupError> {
+    sandbox.write_bytes(MEMORY_AND_SWAP_LIMIT, limits.memory_bytes)
 }
 
-pub(crate) fn set_cpu(cell: Group<'_>, limits: &CellLimits) -> Result<(), CgroupError> {
-    cell.write_exact("cpu.cfs_period_us", &limits.cpu_period_us.to_string())?;
+pub(crate) fn set_cpu(sandbox: Group<'_>, limits: &GroupLimits) -> Result<(), CgroupError> {
+    sandbox.write_exact("cpu.cfs_period_us", &limits.cpu_period_us.to_string())?;
     let quota = limits.cpu_quota_us.map_or_else(|| "-1".to_owned(), |quota| quota.to_string());
-    cell.write_exact("cpu.cfs_quota_us", &quota)
+    sandbox.write_exact("cpu.cfs_quota_us", &quota)
 }
 
-pub(crate) fn memory_peak_bytes(cell: Group<'_>) -> Result<Option<u64>, CgroupError> {
-    cell.number("memory.max_usage_in_bytes").map(Some)
+pub(crate) fn memory_peak_bytes(sandbox: Group<'_>) -> Result<Option<u64>, CgroupError> {
+    sandbox.number("memory.max_usage_in_bytes").map(Some)
 }
 
 /// Any write resets these (v1/memory.rst, 5.4 and "memory.failcnt").
-pub(crate) fn reset_memory_peak(cell: Group<'_>) -> Result<(), CgroupError> {
-    cell.write("memory.max_usage_in_bytes", "0")?;
-    cell.write("memory.failcnt", "0")?;
-    match cell.read_if_present(MEMORY_AND_SWAP_FAILURES)? {
-        Some(_) => cell.write(MEMORY_AND_SWAP_FAILURES, "0"),
+pub(crate) fn reset_memory_peak(sandbox: Group<'_>) -> Result<(), CgroupError> {
+    sandbox.write("memory.max_usage_in_bytes", "0")?;
+    sandbox.write("memory.failcnt", "0")?;
+    match sandbox.read_if_present(MEMORY_AND_SWAP_FAILURES)? {
+        Some(_) => sandbox.write(MEMORY_AND_SWAP_FAILURES, "0"),
         None => Ok(()),
     }
 }
 
-pub(crate) fn oom_kills(cell: Group<'_>) -> Result<u64, CgroupError> {
-    Ok(cell.keyed("memory.oom_control", "oom_kill")?.unwrap_or(0))
+pub(crate) fn oom_kills(sandbox: Group<'_>) -> Result<u64, CgroupError> {
+    Ok(sandbox.keyed("memory.oom_control", "oom_kill")?.unwrap_or(0))
 }
 
-pub(crate) fn cpu_time_us(cell: Group<'_>) -> Result<u64, CgroupError> {
-    Ok(cell.number("cpuacct.usage")? / 1_000)
+pub(crate) fn cpu_time_us(sandbox: Group<'_>) -> Result<u64, CgroupError> {
+    Ok(sandbox.number("cpuacct.usage")? / 1_000)
 }

@@ -4,7 +4,7 @@ use crate::controller::Controller;
 use crate::error::CgroupError;
 use crate::group::Group;
 use crate::layout::Hierarchy;
-use crate::limits::CellLimits;
+use crate::limits::GroupLimits;
 
 /// Swap of the group. Only with CONFIG_SWAP, and on some kernels only with `swapaccount=1`.
 pub(crate) const SWAP_LIMIT: &str = "memory.swap.max";
@@ -28,7 +28,7 @@ pub(crate) fn missing(
 
 /// Hands the wanted controllers down to the children. Does nothing if they are already handed down, which is all that a
 /// user without permissions on an ancestor needs.
-pub(crate) fn hand_down(group: Group<'_>, hierarchy: &Hierarchy) -> Result<(), CgroupError> {
+pub(crate) fn delegate_controllers(group: Group<'_>, hierarchy: &Hierarchy) -> Result<(), CgroupError> {
     let missing_names = missing(group, SUBTREE_CONTROL, hierarchy)?;
     if missing_names.is_empty() {
         return Ok(());
@@ -39,49 +39,49 @@ pub(crate) fn hand_down(group: Group<'_>, hierarchy: &Hierarchy) -> Result<(), C
     })
 }
 
-pub(crate) fn set_memory(cell: Group<'_>, limits: &CellLimits) -> Result<(), CgroupError> {
-    cell.write_bytes("memory.max", limits.memory_bytes)
+pub(crate) fn set_memory(sandbox: Group<'_>, limits: &GroupLimits) -> Result<(), CgroupError> {
+    sandbox.write_bytes("memory.max", limits.memory_bytes)
 }
 
-pub(crate) fn set_no_swap(cell: Group<'_>) -> Result<(), CgroupError> {
-    cell.write_exact(SWAP_LIMIT, "0")
+pub(crate) fn set_no_swap(sandbox: Group<'_>) -> Result<(), CgroupError> {
+    sandbox.write_exact(SWAP_LIMIT, "0")
 }
 
 /// Without group kill the trusted first process of the sandbox, small and old, outlives the program that used the
 /// memory, and can still report.
-pub(crate) fn set_single_kills(cell: Group<'_>) -> Result<(), CgroupError> {
-    cell.write_exact("memory.oom.group", "0")
+pub(crate) fn set_single_kills(sandbox: Group<'_>) -> Result<(), CgroupError> {
+    sandbox.write_exact("memory.oom.group", "0")
 }
 
 /// The same file on v1 and v2.
-pub(crate) fn set_pids(cell: Group<'_>, limits: &CellLimits) -> Result<(), CgroupError> {
-    cell.write_exact("pids.max", &limits.pids_max.to_string())
+pub(crate) fn set_pids(sandbox: Group<'_>, limits: &GroupLimits) -> Result<(), CgroupError> {
+    sandbox.write_exact("pids.max", &limits.pids_max.to_string())
 }
 
-pub(crate) fn set_cpu(cell: Group<'_>, limits: &CellLimits) -> Result<(), CgroupError> {
+pub(crate) fn set_cpu(sandbox: Group<'_>, limits: &GroupLimits) -> Result<(), CgroupError> {
     let quota = limits.cpu_quota_us.map_or_else(|| "max".to_owned(), |quota| quota.to_string());
-    cell.write_exact("cpu.max", &format!("{quota} {}", limits.cpu_period_us))
+    sandbox.write_exact("cpu.max", &format!("{quota} {}", limits.cpu_period_us))
 }
 
-pub(crate) fn memory_peak_bytes(cell: Group<'_>) -> Result<Option<u64>, CgroupError> {
-    cell.number_if_present("memory.peak")
+pub(crate) fn memory_peak_bytes(sandbox: Group<'_>) -> Result<Option<u64>, CgroupError> {
+    sandbox.number_if_present("memory.peak")
 }
 
-pub(crate) fn oom_kills(cell: Group<'_>) -> Result<u64, CgroupError> {
-    Ok(cell.keyed("memory.events", "oom_kill")?.unwrap_or(0))
+pub(crate) fn oom_kills(sandbox: Group<'_>) -> Result<u64, CgroupError> {
+    Ok(sandbox.keyed("memory.events", "oom_kill")?.unwrap_or(0))
 }
 
 /// The same file on v1 and v2.
-pub(crate) fn pids_peak(cell: Group<'_>) -> Result<Option<u64>, CgroupError> {
-    cell.number_if_present("pids.peak")
+pub(crate) fn pids_peak(sandbox: Group<'_>) -> Result<Option<u64>, CgroupError> {
+    sandbox.number_if_present("pids.peak")
 }
 
 /// The same file on v1 and v2. A sandbox has no limited group below its own, so kernels before and after 6.11, which
 /// count at different levels, agree here.
-pub(crate) fn pids_limit_hits(cell: Group<'_>) -> Result<u64, CgroupError> {
-    Ok(cell.keyed("pids.events", "max")?.unwrap_or(0))
+pub(crate) fn pids_limit_hits(sandbox: Group<'_>) -> Result<u64, CgroupError> {
+    Ok(sandbox.keyed("pids.events", "max")?.unwrap_or(0))
 }
 
-pub(crate) fn cpu_time_us(cell: Group<'_>) -> Result<u64, CgroupError> {
-    Ok(cell.keyed("cpu.stat", "usage_usec")?.unwrap_or(0))
+pub(crate) fn cpu_time_us(sandbox: Group<'_>) -> Result<u64, CgroupError> {
+    Ok(sandbox.keyed("cpu.stat", "usage_usec")?.unwrap_or(0))
 }

@@ -1,6 +1,6 @@
 //! Container executors (Docker, gVisor, Kata) and the image in which their programs run.
 
-use crate::unusable::Unusable;
+use crate::unavailable::UnavailableExecutor;
 use executor::{Executor, PoolSize};
 use executor_docker::{DockerConfig, DockerExecutor, EngineAddress, Flavour, ImageSource};
 use runtime::Runtime;
@@ -34,7 +34,7 @@ pub(crate) fn start_docker(
     let state_dir = config.state_dir.clone();
     match DockerExecutor::new(config) {
         Ok(executor) => Arc::new(executor),
-        Err(error) => Arc::new(Unusable::new(
+        Err(error) => Arc::new(UnavailableExecutor::new(
             flavour.name(),
             format!("failed to write its state to {}: {error} (hint: set DATA_DIR)", state_dir.display()),
         )),

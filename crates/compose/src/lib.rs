@@ -6,7 +6,7 @@
 mod containers;
 mod directory_store;
 mod native;
-mod unusable;
+mod unavailable;
 
 pub use containers::{BuildError, BuildStep, build_image, engine_address, write_image_tree};
 pub use native::{NATIVE, apparmor_fix, host_view, prepare_cgroups, uses_native};
@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use storage::{LocalConfig, LocalStore, OpenError, Rotated};
-use unusable::Unusable;
+use unavailable::UnavailableExecutor;
 use validator::Policy;
 
 /// Default timeout of a program in seconds (contract); never more than `MAX_TIMEOUT`.
@@ -67,7 +67,7 @@ pub async fn start_executors(
         let executor = match name {
             "native" => match runtime {
                 Some(runtime) => start_native(settings, runtime, command).await,
-                None => Arc::new(Unusable::new(
+                None => Arc::new(UnavailableExecutor::new(
                     NATIVE,
                     "there is no Python runtime (hint: python-sandbox setup)".to_owned(),
                 )),

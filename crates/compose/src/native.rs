@@ -1,6 +1,6 @@
 //! The native executor: whether it is used, what it needs from the host, how it is started.
 
-use crate::unusable::Unusable;
+use crate::unavailable::UnavailableExecutor;
 use executor::Executor;
 use executor_native::{NativeConfig, NativeExecutor, Total, Totals};
 use runtime::Runtime;
@@ -46,7 +46,7 @@ pub(crate) async fn start_native(
     command: &'static str,
 ) -> Arc<dyn Executor> {
     if let Err(why) = prepare_cgroups(settings) {
-        return Arc::new(Unusable::new(NATIVE, format!("failed to {why}")));
+        return Arc::new(UnavailableExecutor::new(NATIVE, format!("failed to {why}")));
     }
     let config = NativeConfig {
         rootfs: runtime.rootfs.clone(),
@@ -68,7 +68,7 @@ pub(crate) async fn start_native(
     };
     match NativeExecutor::start(config).await {
         Ok(executor) => Arc::new(executor),
-        Err(error) => Arc::new(Unusable::new(NATIVE, executor::error_chain(&error))),
+        Err(error) => Arc::new(UnavailableExecutor::new(NATIVE, executor::error_chain(&error))),
     }
 }
 

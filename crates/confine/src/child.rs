@@ -12,7 +12,7 @@
 
 use crate::errno::last_errno;
 use crate::steps::{PROGRAM_STEPS, Step};
-use crate::{install, rights};
+use crate::{install, privileges};
 use core::ffi::{CStr, c_char};
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use rustix::fs::{Mode, OFlags};
@@ -24,7 +24,7 @@ use seccomp::Insn;
 /// The steps' input, prepared before the fork.
 pub(crate) struct Child<'a> {
     /// The sandbox to enter.
-    pub(crate) cell: Option<Cell<'a>>,
+    pub(crate) sandbox: Option<TargetSandbox<'a>>,
     /// Become descriptors 0, 1, 2, 3, ... in this order. Their current numbers are above all of those.
     pub(crate) sources: &'a [BorrowedFd<'a>],
     /// The descriptors of this process other than the program's.
@@ -50,7 +50,7 @@ pub(crate) struct Child<'a> {
 }
 
 /// The sandbox that a forked interpreter enters.
-pub(crate) struct Cell<'a> {
+pub(crate) struct TargetSandbox<'a> {
     /// Its namespaces, except the pid namespace, which is chosen before the fork (setns(2)), and the user namespace,
     /// which it shares with the template.
     pub(crate) namespaces: &'a [BorrowedFd<'a>],
@@ -58,7 +58,7 @@ pub(crate) struct Cell<'a> {
     pub(crate) cgroups: &'a [BorrowedFd<'a>],
 }
 
-/// The kinds of [`Cell::namespaces`], in the same order.
+/// The kinds of [`TargetSandbox::namespaces`], in the same order.
 pub(crate) const ENTERED_KINDS: [LinkNameSpaceType; 5] = [
     LinkNameSpaceType::Mount,
     LinkNameSpaceType::Network,
@@ -93,7 +93,7 @@ pub(crate) const ENTERED: u8 = 0;
 pub(crate) const FORK_FAILED: u8 = u8::MAX;
 
 /// Path of a sandbox's root on the stage.
-pub(crate) const CELL: &CStr = c"/cell";
+pub(crate) const SANDBOX_ROOT: &CStr = c"/sandbox";
 
 impl Child<'_> {
     /// Applies the steps in order.
@@ -117,7 +117,7 @@ impl Child<'_> {
             Step::Seccomp => self.filter.is_some(),
             _ => true,
         };
-        is_wanted && step.is_of(self.cell.is_some())
+        is_wanted && step.is_of(self.sandbox.is_some())
     }
 
     /// Reports the failed step to the parent.
@@ -155,11 +155,11 @@ impl Child<'_> {
                 Ok(())
             }
             Step::Bound => {
-                rights::bound_capabilities(self.kept)?;
+                privileges::bound_capabilities(self.kept)?;
                 if !self.kept.is_empty() {
                     return Ok(());
                 }
-                match rights::lock_capabilities() {
+                match privileges::lock_capabilities() {
                     // In a container the capability to lock is gone, too, and gVisor has no such locks. The bounding
                     // set was just checked to be empty, so no exec restores anything.
                     Err(Errno::PERM | Errno::INVAL) => Ok(()),
@@ -167,10 +167,10 @@ impl Child<'_> {
                 }
             }
             Step::User => match self.user {
-                Some((uid, gid)) => rights::become_user(uid, gid),
+                Some((uid, gid)) => privileges::become_user(uid, gid),
                 None => Ok(()),
             },
-            Step::Capabilities => rights::keep_over_exec(self.kept),
+            Step::Capabilities => privileges::keep_over_exec(self.kept),
             Step::NoNewPrivileges => rustix::thread::set_no_new_privs(true),
             Step::Landlock => self.enter_landlock(),
             Step::Seccomp => self.install_filter(),
@@ -184,8 +184,8 @@ impl Child<'_> {
     }
 
     fn join_cgroups(&self) -> rustix::io::Result<()> {
-        let Some(cell) = &self.cell else { return Ok(()) };
-        for join in cell.cgroups {
+        let Some(sandbox) = &self.sandbox else { return Ok(()) };
+        for join in sandbox.cgroups {
             // cgroups(7): zero stands for the writing process.
             rustix::io::write(join, b"0")?;
         }
@@ -193,13 +193,13 @@ impl Child<'_> {
     }
 
     fn enter_namespaces(&self) -> rustix::io::Result<()> {
-        let Some(cell) = &self.cell else { return Ok(()) };
+        let Some(sandbox) = &self.sandbox else { return Ok(()) };
         // Each by its kind: the template's filter allows nothing else.
-        for (&namespace, kind) in cell.namespaces.iter().zip(ENTERED_KINDS) {
+        for (&namespace, kind) in sandbox.namespaces.iter().zip(ENTERED_KINDS) {
             rustix::thread::move_into_link_name_space(namespace, Some(kind))?;
         }
         // Entering a mount namespace leads to its root, the stage; the sandbox's root is below it (`mounts`).
-        rustix::process::chroot(CELL)
+        rustix::process::chroot(SANDBOX_ROOT)
     }
 
     fn place_descriptors(&self) -> rustix::io::Result<()> {

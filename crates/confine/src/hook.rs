@@ -6,7 +6,7 @@
 
 #![allow(unsafe_code, reason = "the interpreter's C interface, and functions with C names for it to call")]
 
-use crate::child::{Cell, Child, ENTERED, Ends, FORK_FAILED, exit_now};
+use crate::child::{Child, ENTERED, Ends, FORK_FAILED, TargetSandbox, exit_now};
 use crate::orphan::{Side, fork_orphan};
 use crate::template::{NAMESPACES, Parsed, REQUEST_DESCRIPTORS_MAX, REQUEST_WORDS_MAX};
 use core::ffi::c_int;
@@ -30,7 +30,7 @@ const GROWTH_KIB_MAX: i64 = 32 * 1024;
 const READY: &[u8] = b"ready";
 
 /// Result of [`sandbox_template_serve`]: this is a fork, fully isolated.
-const IN_CELL: c_int = 0;
+const IN_SANDBOX: c_int = 0;
 /// The launcher closed its end.
 const CLOSED: c_int = 1;
 /// The template's memory has grown too much.
@@ -79,7 +79,7 @@ pub unsafe extern "C" fn sandbox_template_serve(control: c_int) -> c_int {
         {
             // In the fork their numbers are closed, and may have been reused by now.
             let _ = ManuallyDrop::new(received);
-            return IN_CELL;
+            return IN_SANDBOX;
         }
         if memory_peak_kib() - memory_at_start > GROWTH_KIB_MAX {
             return GROWN;
@@ -107,7 +107,7 @@ fn serve_one(
     }
     let Some(parts) = Parts::split(&borrowed[..received.count], parsed) else { return Side::Template };
     let child = Child {
-        cell: Some(Cell {
+        sandbox: Some(TargetSandbox {
             namespaces: parts.namespaces.get(1..).unwrap_or_default(),
             cgroups: parts.cgroups(),
         }),
@@ -128,7 +128,10 @@ fn serve_one(
         Ok((Side::Orphan, is_inside)) => {
             // The first of the files is the v2 cgroup's.
             let cgroups = parts.cgroups().get(usize::from(is_inside)..).unwrap_or_default();
-            enter(&Child { cell: child.cell.map(|cell| Cell { cgroups, ..cell }), ..child });
+            enter(&Child {
+                sandbox: child.sandbox.map(|sandbox| TargetSandbox { cgroups, ..sandbox }),
+                ..child
+            });
             Side::Orphan
         }
         Err(errno) => {

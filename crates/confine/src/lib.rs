@@ -1,7 +1,7 @@
 //! Kernel isolation, and the only crate with `unsafe`.
 //!
 //! Everything here is a thin, checked layer over one kernel feature. A combination of them (a sandbox, a program in
-//! it) is described by plain data (`CellRoot`, `ProgramSpec`), then turned into ordered steps and applied; a step that
+//! it) is described by plain data (`StageSpec`, `ProgramSpec`), then turned into ordered steps and applied; a step that
 //! fails reports its name and the errno.
 //!
 //! ```text
@@ -31,12 +31,12 @@ mod hosted;
 mod install;
 #[cfg(feature = "hook")]
 mod orphan;
-mod rights;
+mod privileges;
 mod steps;
 mod template;
 
 pub use child::exit_now;
 #[cfg(feature = "std")]
 pub use hosted::*;
-pub use rights::{AGENT_CAPABILITIES, TEMPLATE_CAPABILITIES};
+pub use privileges::{AGENT_CAPABILITIES, TEMPLATE_CAPABILITIES};
 pub use steps::{PROGRAM_STEPS, Step};

@@ -1,7 +1,7 @@
 //! Runs the attack programs, with decoys set up on the host, and checks their results.
 
 use super::proof::{self, Allowed, Proof};
-use super::walls::Wall;
+use super::protections::Protection;
 use executor::{Control, ExecLimits, ExecRequest, ExecResult, Executor, ExecutorError, Freshness, Hints};
 use std::io;
 use std::net::TcpListener;
@@ -15,18 +15,18 @@ const PRELUDE: &str = include_str!("programs/prelude.py");
 /// The decoys that the programs try to reach, and the programs' limits.
 pub(super) struct Attack {
     allowed: Allowed,
-    bait: Vec<(String, String)>,
-    listeners: Vec<Bait>,
+    decoy: Vec<(String, String)>,
+    listeners: Vec<Decoy>,
     _directory: tempfile::TempDir,
 }
 
 /// A listener on the host that no program may reach.
-enum Bait {
+enum Decoy {
     Tcp(&'static str, TcpListener),
     Unix(&'static str, UnixListener),
 }
 
-impl Bait {
+impl Decoy {
     /// The name, if a program connected.
     fn reached(&self) -> Option<&'static str> {
         match self {
@@ -48,13 +48,13 @@ impl Attack {
         let unix = directory.path().join("socket");
         let abstract_name = format!("sandbox-check-{}", std::process::id());
 
-        let mut bait = Vec::new();
-        let mut lay = |name: &str, value: String| bait.push((format!("DOCTOR_{name}"), value));
+        let mut decoy = Vec::new();
+        let mut lay = |name: &str, value: String| decoy.push((format!("DOCTOR_{name}"), value));
         let mut listeners = Vec::new();
         let v4 = TcpListener::bind(("127.0.0.1", 0))?;
         v4.set_nonblocking(true)?;
         lay("PORT_V4", v4.local_addr()?.port().to_string());
-        listeners.push(Bait::Tcp("TCP on 127.0.0.1", v4));
+        listeners.push(Decoy::Tcp("TCP on 127.0.0.1", v4));
         // A host without IPv6 has nothing to reach there.
         let v6 = TcpListener::bind(("::1", 0)).ok();
         lay(
@@ -63,14 +63,14 @@ impl Attack {
         );
         if let Some(v6) = v6 {
             v6.set_nonblocking(true)?;
-            listeners.push(Bait::Tcp("TCP on ::1", v6));
+            listeners.push(Decoy::Tcp("TCP on ::1", v6));
         }
         let by_path = UnixListener::bind(&unix)?;
         by_path.set_nonblocking(true)?;
-        listeners.push(Bait::Unix("Unix socket by path", by_path));
+        listeners.push(Decoy::Unix("Unix socket by path", by_path));
         let by_name = UnixListener::bind_addr(&SocketAddr::from_abstract_name(&abstract_name)?)?;
         by_name.set_nonblocking(true)?;
-        listeners.push(Bait::Unix("abstract Unix socket", by_name));
+        listeners.push(Decoy::Unix("abstract Unix socket", by_name));
 
         lay("CANARY_FILE", canary.display().to_string());
         lay("UNIX", unix.display().to_string());
@@ -81,34 +81,39 @@ impl Attack {
         lay("DISK_INODES", allowed.sandbox.disk_inodes.to_string());
         lay("CPU_COUNT", allowed.sandbox.cpu_count().to_string());
         lay("HOST_CPUS", std::thread::available_parallelism().map_or(1, std::num::NonZero::get).to_string());
-        Ok(Self { allowed, bait, listeners, _directory: directory })
+        Ok(Self { allowed, decoy, listeners, _directory: directory })
     }
 
     /// Attacks one protection; returns what was observed if it held.
     ///
     /// # Errors
     /// What broke, or why the attack could not run.
-    pub(super) async fn on(&self, wall: &Wall, executor: &dyn Executor) -> Result<String, Fallen> {
+    pub(super) async fn on(&self, wall: &Protection, executor: &dyn Executor) -> Result<String, AttackError> {
         let first = self.run(wall, executor, 1).await?;
         let seen = match wall.proof {
             Proof::Verdict => proof::verdict(&first),
             Proof::SecondVerdict => {
-                proof::verdict(&first).map_err(Fallen::Broken)?;
+                proof::verdict(&first).map_err(AttackError::Broken)?;
                 proof::verdict(&self.run(wall, executor, 2).await?)
             }
             Proof::Outcome(kind) => proof::outcome(&first, kind),
             Proof::Result(judge) => judge(&first, &self.allowed),
             Proof::Differ => proof::differ(&first, &self.run(wall, executor, 2).await?),
         };
-        let reached: Vec<&str> = self.listeners.iter().filter_map(Bait::reached).collect();
+        let reached: Vec<&str> = self.listeners.iter().filter_map(Decoy::reached).collect();
         if !reached.is_empty() {
-            return Err(Fallen::Broken(format!("reached on the host: {}", reached.join(", "))));
+            return Err(AttackError::Broken(format!("reached on the host: {}", reached.join(", "))));
         }
-        seen.map_err(Fallen::Broken)
+        seen.map_err(AttackError::Broken)
     }
 
-    async fn run(&self, wall: &Wall, executor: &dyn Executor, run: u32) -> Result<ExecResult, Fallen> {
-        let mut env = self.bait.clone();
+    async fn run(
+        &self,
+        wall: &Protection,
+        executor: &dyn Executor,
+        run: u32,
+    ) -> Result<ExecResult, AttackError> {
+        let mut env = self.decoy.clone();
         env.push(("DOCTOR_RUN".to_owned(), run.to_string()));
         let request = ExecRequest {
             code: format!("{PRELUDE}\n{}", wall.program).into(),
@@ -116,14 +121,15 @@ impl Attack {
             limits: ExecLimits { wall_time: Duration::from_secs(wall.timeout_s), ..self.allowed.limits },
             ..ExecRequest::default()
         };
-        let sandbox = executor.create(&Hints::default(), Freshness::Any).await.map_err(Fallen::Sandbox)?;
-        sandbox.answer_once(&request, &Control::default()).await.map_err(Fallen::Sandbox)
+        let sandbox =
+            executor.create(&Hints::default(), Freshness::Any).await.map_err(AttackError::Sandbox)?;
+        sandbox.answer_once(&request, &Control::default()).await.map_err(AttackError::Sandbox)
     }
 }
 
 /// Why a protection is not proved.
 #[derive(Debug)]
-pub(super) enum Fallen {
+pub(super) enum AttackError {
     /// The attack worked, or its proof is missing.
     Broken(String),
     /// The sandbox could not be created, or it failed.

@@ -8,19 +8,19 @@ mod attack;
 mod finding;
 mod host;
 mod proof;
-mod walls;
+mod protections;
 
-use attack::{Attack, Fallen};
+use attack::{Attack, AttackError};
 use executor::{Chain, Executor, Health};
 use finding::{Finding, State};
-use host_traces::Traces;
+use host_traces::Snapshot;
 use proof::Allowed;
+use protections::Protection;
 use settings::Settings;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::ExitCode;
 use terminal::exit;
-use walls::Wall;
 
 /// A variable in the doctor's own environment that no program may see. Its value begins with `doctor-canary-`.
 const CANARY_VARIABLE: &str = "SANDBOX_CHECK_CANARY";
@@ -41,7 +41,7 @@ pub fn with_canary(work: impl FnOnce() -> ExitCode) -> ExitCode {
     }
     let failed = |error: std::io::Error| {
         terminal::message(&format!("failed to start with a canary variable: {error}"));
-        exit::our_fault()
+        exit::internal_error()
     };
     match std::env::current_exe() {
         Ok(program) => {
@@ -62,7 +62,7 @@ pub async fn run(json: bool, settings: &Settings) -> ExitCode {
         Ok(findings) => findings,
         Err(error) => {
             terminal::message(&format!("failed to set up decoys: {error}"));
-            return exit::our_fault();
+            return exit::internal_error();
         }
     };
     if json {
@@ -70,27 +70,27 @@ pub async fn run(json: bool, settings: &Settings) -> ExitCode {
             Ok(text) => terminal::result(&format!("{text}\n")),
             Err(error) => {
                 terminal::message(&format!("failed to write the findings: {error}"));
-                return exit::our_fault();
+                return exit::internal_error();
             }
         }
     } else {
         terminal::result(&finding::table(&findings));
     }
     let all_proved = findings.iter().all(|finding| finding.state == State::Proved);
-    if all_proved { exit::good() } else { exit::program_failed() }
+    if all_proved { exit::success() } else { exit::program_failed() }
 }
 
 async fn examine(settings: &Settings, quiet: bool) -> std::io::Result<Vec<Finding>> {
     let loaded = compose::load_runtime_if_needed(settings);
     let mut findings = host::facts(settings, &loaded);
-    let walls = walls::walls();
+    let protections = protections::protections();
     let Ok(runtime) = loaded else {
-        findings.extend(all_missing(&walls, "there is no Python runtime", "python-sandbox setup"));
+        findings.extend(all_missing(&protections, "there is no Python runtime", "python-sandbox setup"));
         return Ok(findings);
     };
     // Without a runtime no program could have changed it.
     let rootfs = runtime.as_ref().map_or(Path::new(""), |runtime| &runtime.rootfs);
-    let before = Traces::own(rootfs);
+    let before = Snapshot::own(rootfs);
     let executors = compose::start_executors(settings, runtime.as_ref(), "doctor").await;
     for executor in &executors {
         let health = executor.health().await;
@@ -114,12 +114,12 @@ async fn examine(settings: &Settings, quiet: bool) -> std::io::Result<Vec<Findin
         })?;
         if !health.healthy {
             let why = format!("the executor {} is not usable", executor.name());
-            findings.extend(all_missing(&walls, &why, "see the executor's line above"));
+            findings.extend(all_missing(&protections, &why, "see the executor's line above"));
             continue;
         }
-        for (index, wall) in walls.iter().enumerate() {
+        for (index, wall) in protections.iter().enumerate() {
             if !quiet {
-                terminal::message(&format!("[{}/{}] {}", index + 1, walls.len(), wall.name));
+                terminal::message(&format!("[{}/{}] {}", index + 1, protections.len(), wall.name));
             }
             findings.push(attack_one(&attack, wall, executor.as_ref(), &health).await);
         }
@@ -140,8 +140,12 @@ fn executor_finding(name: &str, health: &Health) -> Finding {
     Finding::host_missing(&name, reason, "follow the hints in this line and those above")
 }
 
-fn all_missing<'a>(walls: &'a [Wall], why: &'a str, fix: &'a str) -> impl Iterator<Item = Finding> + 'a {
-    walls.iter().map(move |wall| Finding {
+fn all_missing<'a>(
+    protections: &'a [Protection],
+    why: &'a str,
+    fix: &'a str,
+) -> impl Iterator<Item = Finding> + 'a {
+    protections.iter().map(move |wall| Finding {
         kind: "wall",
         name: wall.name.to_owned(),
         state: State::Missing,
@@ -150,24 +154,24 @@ fn all_missing<'a>(walls: &'a [Wall], why: &'a str, fix: &'a str) -> impl Iterat
     })
 }
 
-async fn attack_one(attack: &Attack, wall: &Wall, executor: &dyn Executor, health: &Health) -> Finding {
+async fn attack_one(attack: &Attack, wall: &Protection, executor: &dyn Executor, health: &Health) -> Finding {
     let unclaimed = wall.protection.and_then(|name| health.protections.get(name)).filter(|is| !is.enforced);
     let (state, detail, fix) = match (attack.on(wall, executor).await, unclaimed) {
         (Ok(seen), _) => (State::Proved, format!("{} ({seen})", wall.promise), None),
-        (Err(Fallen::Broken(what)), Some(protection)) => {
+        (Err(AttackError::Broken(what)), Some(protection)) => {
             (State::Missing, format!("{what}: {}", protection.detail), Some(FIX_UNCLAIMED))
         }
-        (Err(Fallen::Broken(what)), None) => {
+        (Err(AttackError::Broken(what)), None) => {
             (State::Failed, format!("{}: {what}", wall.promise), Some(FIX_FAILED))
         }
-        (Err(Fallen::Sandbox(error)), _) => {
+        (Err(AttackError::Sandbox(error)), _) => {
             (State::Missing, format!("not tried: {}", error.chain()), Some("see the host's lines above"))
         }
     };
     Finding { kind: "wall", name: wall.name.to_owned(), state, detail, fix: fix.map(str::to_owned) }
 }
 
-fn host_clean(before: &Traces) -> Finding {
+fn host_clean(before: &Snapshot) -> Finding {
     let left = before.left();
     let (state, detail, fix) = if left.is_empty() {
         (State::Proved, "no process, mount or cgroup is left".to_owned(), None)

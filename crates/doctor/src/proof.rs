@@ -101,7 +101,7 @@ pub(super) fn output_was_capped(result: &ExecResult, allowed: &Allowed) -> Resul
 }
 
 /// The regular file was collected, the links and the pipe were skipped.
-pub(super) fn only_the_good_file(result: &ExecResult, _: &Allowed) -> Result<String, String> {
+pub(super) fn only_the_regular_file(result: &ExecResult, _: &Allowed) -> Result<String, String> {
     let files: Vec<&str> = result.files.iter().map(|file| file.path.as_str()).collect();
     if files != ["good.txt"] {
         return Err(format!("collected: {files:?}"));

@@ -1,9 +1,9 @@
 //! One container from the host's side: made, attached, started, and always removed.
 
+use crate::attached_stream::Wire;
 use crate::engine::Engine;
 use crate::error::EngineError;
-use crate::owner::Owner;
-use crate::wire::Wire;
+use crate::ownership_lease::Owner;
 use bollard::Docker;
 use bollard::models::{ContainerCreateBody, EventMessage};
 use bollard::query_parameters::{
@@ -85,7 +85,7 @@ impl Container {
     pub(crate) async fn end(&self) -> Option<End> {
         let mut events = Vec::new();
         let _ = tokio::time::timeout(NOTICE_TIME_MAX, self.watch(&mut events)).await;
-        judge(&events)
+        classify_end(&events)
     }
 
     /// Reads the past and future events of the container until one says that it ran out of memory.
@@ -100,7 +100,7 @@ impl Container {
         let mut stream = std::pin::pin!(client.events(Some(options)));
         while let Some(event) = stream.try_next().await.map_err(EngineError::at("list events"))? {
             events.push(event);
-            if judge(events) == Some(End::OutOfMemory) {
+            if classify_end(events) == Some(End::OutOfMemory) {
                 return Ok(());
             }
         }
@@ -138,7 +138,7 @@ pub(crate) enum End {
 
 /// `oom` says that the kernel killed for lack of memory, but it may come after the end, or never: then the cgroup was gone before
 /// the engine looked. So a first process that died of a SIGKILL which the engine did not send counts as well.
-fn judge(events: &[EventMessage]) -> Option<End> {
+fn classify_end(events: &[EventMessage]) -> Option<End> {
     const KILLED: &str = "137";
     let find = |action: &str| events.iter().find(|event| event.action.as_deref() == Some(action));
     if find("oom").is_some() {
@@ -166,7 +166,7 @@ impl Drop for Container {
                     }
                 }
                 tracing::warn!(container = id, "failed to remove a container; trying again later");
-                owner.note_lost(id);
+                owner.record_lost(id);
             },
             &runtime,
         );
@@ -188,12 +188,12 @@ mod tests {
     fn memory_is_the_cause_when_the_engine_says_so_or_nobody_else_can_have_killed_it() {
         let (oom, kill) = (event("oom", None), event("kill", None));
         let killed = event("die", Some("137"));
-        assert_eq!(judge(&[]), None);
-        assert_eq!(judge(std::slice::from_ref(&kill)), None, "it has not ended yet");
-        assert_eq!(judge(&[oom, event("die", Some("1"))]), Some(End::OutOfMemory));
-        assert_eq!(judge(std::slice::from_ref(&killed)), Some(End::OutOfMemory));
-        assert_eq!(judge(&[kill, killed]), Some(End::Other));
-        assert_eq!(judge(&[event("die", Some("2"))]), Some(End::Other));
-        assert_eq!(judge(&[event("die", None)]), Some(End::Other));
+        assert_eq!(classify_end(&[]), None);
+        assert_eq!(classify_end(std::slice::from_ref(&kill)), None, "it has not ended yet");
+        assert_eq!(classify_end(&[oom, event("die", Some("1"))]), Some(End::OutOfMemory));
+        assert_eq!(classify_end(std::slice::from_ref(&killed)), Some(End::OutOfMemory));
+        assert_eq!(classify_end(&[kill, killed]), Some(End::Other));
+        assert_eq!(classify_end(&[event("die", Some("2"))]), Some(End::Other));
+        assert_eq!(classify_end(&[event("die", None)]), Some(End::Other));
     }
 }

@@ -5,7 +5,7 @@ use std::io;
 use std::path::PathBuf;
 
 /// Maximum length in bytes of an engine's message: Podman repeats a whole seccomp profile.
-const WORDS_BYTES_MAX: usize = 600;
+const OUTPUT_BYTES_MAX: usize = 600;
 
 /// Why the engine cannot be used. Each message says how to fix it.
 #[derive(Debug, thiserror::Error)]
@@ -165,9 +165,9 @@ impl EngineError {
 
 /// Leaves out the middle: both the attempt and the cause of its failure matter.
 fn shorten(message: &mut String) {
-    if message.len() > WORDS_BYTES_MAX {
-        let begin = message.floor_char_boundary(WORDS_BYTES_MAX / 2);
-        let end = message.ceil_char_boundary(message.len() - WORDS_BYTES_MAX / 2);
+    if message.len() > OUTPUT_BYTES_MAX {
+        let begin = message.floor_char_boundary(OUTPUT_BYTES_MAX / 2);
+        let end = message.ceil_char_boundary(message.len() - OUTPUT_BYTES_MAX / 2);
         message.replace_range(begin..end, " ... ");
     }
 }

@@ -9,7 +9,7 @@ use crate::config::EngineAddress;
 use crate::container;
 use crate::engine::Engine;
 use crate::error::EngineError;
-use crate::owner::Owner;
+use crate::ownership_lease::Owner;
 use bollard::Docker;
 use bollard::models::{ContainerCreateBody, CreateImageInfo, HostConfig, ImageConfig};
 use bollard::query_parameters::{CreateImageOptionsBuilder, DownloadFromContainerOptionsBuilder};

@@ -11,25 +11,25 @@
 //!   enforces the requested limits.
 //! - [`image`] builds the sandbox image and reads its labels.
 //! - [`spec`] is the description of one container, with all of its isolation.
-//! - [`container`] makes one and removes it; [`wire`] is its stream.
+//! - [`container`] makes one and removes it; [`attached_stream`] is its stream.
 //! - [`sandbox`] makes a container the backing of a sandbox.
-//! - [`owner`] finds the containers that a killed service left.
+//! - [`ownership_lease`] finds the containers that a killed service left.
 
+mod attached_stream;
 mod config;
 mod container;
 mod engine;
 mod error;
-mod executor_impl;
+mod executor;
 mod image;
 mod limits;
-mod owner;
+mod ownership_lease;
 mod sandbox;
 mod spec;
 mod tls;
-mod wire;
 
 pub use config::{DockerConfig, EngineAddress, Flavour};
 pub use engine::engine_address;
 pub use error::EngineError;
-pub use executor_impl::DockerExecutor;
+pub use executor::DockerExecutor;
 pub use image::{BuildError, BuildStep, ImageSource, build_image, write_tree};

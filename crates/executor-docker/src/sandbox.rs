@@ -1,8 +1,8 @@
 //! A container as the backing of a sandbox.
 
+use crate::attached_stream::State;
 use crate::config::Flavour;
 use crate::container::{Container, End};
-use crate::wire::State;
 use async_trait::async_trait;
 use executor::{Backing, Counts, Death, Sandbox};
 use protocol::Counters;

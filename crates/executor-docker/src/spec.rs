@@ -2,7 +2,7 @@
 
 use crate::config::{DockerConfig, Flavour};
 use crate::image::{AGENT_PATH, Facts};
-use crate::owner;
+use crate::ownership_lease;
 use bollard::models::{ContainerCreateBody, HostConfig, HostConfigCgroupnsModeEnum, HostConfigLogConfig};
 use seccomp::{Arch, Policy};
 use std::collections::HashMap;
@@ -127,7 +127,7 @@ pub(crate) fn describe(
         entrypoint: Some(vec![AGENT_PATH.to_owned()]),
         cmd: Some(agent_arguments(config, facts, preload, uid)),
         working_dir: Some("/".to_owned()),
-        labels: Some(owner::labels(owner, config.flavour)),
+        labels: Some(ownership_lease::labels(owner, config.flavour)),
         network_disabled: Some(true),
         attach_stdin: Some(true),
         attach_stdout: Some(true),

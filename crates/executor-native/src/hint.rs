@@ -1,4 +1,4 @@
-//! Hints for steps of the launcher or of the first cell that the kernel refuses.
+//! Hints for steps of the launcher or of the first sandbox that the kernel refuses.
 //!
 //! A refusal has several possible causes, and the errno is the same for most: EPERM or EACCES. Facts about the host, which
 //! [`Situation`] holds, tell them apart.
@@ -121,14 +121,14 @@ const MASKED_PROC: &str = "something is mounted over parts of this /proc, so the
     in a systemd unit set ProtectKernelTunables=no and ProtectKernelLogs=no, run a container with --security-opt \
     systempaths=unconfined --security-opt seccomp=unconfined";
 
-/// The usual fix for a step of the first cell; `None` where the step's error says all that is known.
-pub(crate) fn of_cell_step(step: &str) -> Option<&'static str> {
+/// The usual fix for a step of the first sandbox; `None` where the step's error says all that is known.
+pub(crate) fn of_setup_step(step: &str) -> Option<&'static str> {
     match step {
         "join the cgroups" => Some(
             "a user can only move processes below the group that it was started in: leave NATIVE_CGROUP_PARENT empty, \
              and start the service with `systemd-run --user --scope -p Delegate=yes python-sandbox serve`",
         ),
-        // Programs would see the host's own name, so the cell is not made.
+        // Programs would see the host's own name, so the sandbox is not made.
         "name the host" => Some(
             "ProtectHostname=yes of a systemd unit forbids it, even for a sandbox's own host name: \
              set ProtectHostname=no",
@@ -220,10 +220,10 @@ mod tests {
         assert!(!refused.contains("--privileged"), "{refused}");
         assert!(hint("pivot", 5, &root).contains("doctor"));
         // A part of the step "mount", with its own name.
-        assert!(of_cell_step("make /proc").is_some_and(|hint| hint.contains("ProtectKernelTunables=no")));
+        assert!(of_setup_step("make /proc").is_some_and(|hint| hint.contains("ProtectKernelTunables=no")));
         for step in ["join the cgroups", "name the host"] {
-            assert!(launcher::CELL_STEPS.iter().any(|known| known.as_str() == step), "{step}");
-            assert!(of_cell_step(step).is_some(), "{step}");
+            assert!(launcher::SETUP_STEPS.iter().any(|known| known.as_str() == step), "{step}");
+            assert!(of_setup_step(step).is_some(), "{step}");
         }
     }
 }

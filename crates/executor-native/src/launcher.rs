@@ -1,11 +1,11 @@
 //! The host's side of the launcher. Everything here blocks: call it off the async threads.
 
 use crate::disk_reads::DiskReads;
-use crate::runtime_place::{RuntimePlace, read_ahead};
-use crate::words;
-use cgroup::CellGroup;
+use crate::launcher_output;
+use crate::runtime_location::{RuntimeLocation, read_ahead};
+use cgroup::SandboxGroup;
 use confine::{Image, SpawnedImage};
-use launcher::{CreateCell, LauncherConfig, LauncherReply, receive_packet, send_packet};
+use launcher::{CreateSandbox, LauncherConfig, LauncherReply, receive_packet, send_packet};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair, sockopt};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open};
 use std::io;
@@ -34,7 +34,7 @@ pub(crate) struct Launcher {
     hook: Image,
     config: LauncherConfig,
     /// The cgroups of the launcher, its templates and whatever those start.
-    group: CellGroup,
+    group: SandboxGroup,
     /// For a runtime on its disk.
     reads: DiskReads,
     state: Mutex<State>,
@@ -43,26 +43,26 @@ pub(crate) struct Launcher {
 #[derive(Debug)]
 struct State {
     /// Where the runtime of the current and the next launcher is.
-    runtime: RuntimePlace,
+    runtime: RuntimeLocation,
     /// A runtime on its disk has yet to be read ahead.
     read_ahead: bool,
     running: Option<Running>,
 }
 
-/// What the roots of cells consist of.
+/// What the roots of sandboxes consist of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RootFacts {
-    pub(crate) runtime: RuntimePlace,
-    /// Each cell has its own device nodes; else the host's.
+    pub(crate) runtime: RuntimeLocation,
+    /// Each sandbox has its own device nodes; else the host's.
     pub(crate) own_devices: bool,
 }
 
-/// A new cell.
+/// A new sandbox.
 #[derive(Debug)]
 pub(crate) struct Created {
     /// A pidfd of its first process.
     pub(crate) process: OwnedFd,
-    /// A pidfd of the launcher, whose exit ends the cell.
+    /// A pidfd of the launcher, whose exit ends the sandbox.
     pub(crate) launcher: Arc<OwnedFd>,
     /// It reads the runtime from its disk.
     pub(crate) is_on_disk: bool,
@@ -72,7 +72,7 @@ pub(crate) struct Created {
 struct Running {
     own_devices: bool,
     process: SpawnedImage,
-    /// Of the same process, for the cells that end with it.
+    /// Of the same process, for the sandboxes that end with it.
     pidfd: Arc<OwnedFd>,
     control: OwnedFd,
 }
@@ -106,7 +106,7 @@ impl Drop for Running {
     }
 }
 
-/// Why the launcher made no cell.
+/// Why the launcher made no sandbox.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LauncherError {
     #[error("the launcher does not answer")]
@@ -119,23 +119,23 @@ impl Launcher {
     /// Prepares a launcher; the first request starts it. Whether a runtime on its disk is to be read ahead.
     pub(crate) fn new(
         config: LauncherConfig,
-        group: CellGroup,
+        group: SandboxGroup,
         reads: DiskReads,
-        runtime: RuntimePlace,
+        runtime: RuntimeLocation,
         read_ahead: bool,
     ) -> io::Result<Self> {
-        // Its first argument is the name in process lists: that of the cells, which are clones of it.
+        // Its first argument is the name in process lists: that of the sandboxes, which are clones of it.
         let image = Image::new("sandbox-agent", agent_image::LAUNCHER).map_err(|refused| refused.source)?;
         let hook = Image::new("template", agent_image::TEMPLATE).map_err(|refused| refused.source)?;
         let state = State { runtime, read_ahead, running: None };
         Ok(Self { image, hook, config, group, reads, state: Mutex::new(state) })
     }
 
-    /// Makes a cell around the given end of a stream. After an [`LauncherError::Io`] the next call starts a new launcher; do not reuse
+    /// Makes a sandbox around the given end of a stream. After an [`LauncherError::Io`] the next call starts a new launcher; do not reuse
     /// anything of the failed call, since the old launcher may have cloned before it died.
-    pub(crate) fn create_cell(
+    pub(crate) fn create_sandbox(
         &self,
-        request: &CreateCell,
+        request: &CreateSandbox,
         stream: BorrowedFd<'_>,
         cgroups: &[OwnedFd],
         unified: Option<BorrowedFd<'_>>,
@@ -182,14 +182,14 @@ impl Launcher {
     /// the runtime stays on its disk until the service ends: another copy would most likely end the same way, and take every running
     /// program with it.
     fn start(&self, state: &mut State) -> Result<Running, LauncherError> {
-        if let RuntimePlace::Memory { bytes_max, .. } = state.runtime {
+        if let RuntimeLocation::Memory { bytes_max, .. } = state.runtime {
             let kills = self.oom_kills();
             let why = if kills > 0 {
                 "the launcher or a template was killed for lack of memory".to_owned()
             } else {
                 match self.start_with(Some(bytes_max), None) {
                     Ok((running, bytes)) => {
-                        state.runtime = RuntimePlace::Memory { bytes_max, bytes };
+                        state.runtime = RuntimeLocation::Memory { bytes_max, bytes };
                         return Ok(running);
                     }
                     Err(LauncherError::Refused { step, source })
@@ -205,12 +205,12 @@ impl Launcher {
                 }
             };
             tracing::warn!(why, "the runtime is read from its disk until the service restarts");
-            state.runtime = RuntimePlace::Disk { why, reads: None };
+            state.runtime = RuntimeLocation::Disk { why, reads: None };
         }
         let mut prepared = self.reads.prepare();
         let join = prepared.as_mut().ok().and_then(|prepared| prepared.join.take());
         let running = self.start_on_disk(join)?;
-        if let RuntimePlace::Disk { reads, .. } = &mut state.runtime {
+        if let RuntimeLocation::Disk { reads, .. } = &mut state.runtime {
             *reads = Some(self.reads.set(prepared));
         }
         if std::mem::take(&mut state.read_ahead) {
@@ -255,7 +255,7 @@ impl Launcher {
             .map_err(io::Error::from)?;
         let mut process = self.image.spawn(&[], theirs).map_err(|refused| refused.source)?;
         if let Some(stderr) = process.child.stderr.take() {
-            words::pass_on(stderr);
+            launcher_output::pass_on(stderr);
         }
         let pid = i32::try_from(process.child.id()).ok().and_then(Pid::from_raw);
         let pid = pid.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))?;
@@ -287,7 +287,7 @@ impl Launcher {
     fn ask(
         &self,
         state: &mut State,
-        request: &CreateCell,
+        request: &CreateSandbox,
         descriptors: &[BorrowedFd<'_>],
     ) -> Result<Created, LauncherError> {
         self.started(state)?;

@@ -1,47 +1,47 @@
-//! A cell as the backing of a sandbox: the kernel's counters of it, and its removal.
+//! The backing of a sandbox: the kernel's counters of its cgroups, and its removal.
 
-use crate::cell::{Cell, CellError, CellFactory, Remover};
+use crate::factory::{CreateError, NativeSandbox, Remover, SandboxFactory};
 use crate::start::PROVIDER;
-use cgroup::{CellUsage, TotalLimits};
-use executor::{Backing, Counts, ExecutorError, Sandbox, SharedMemory};
+use cgroup::{GroupUsage, TotalLimits};
+use executor::{Backing, Counts, ExecutorError, Sandbox, SharedMemory, TemplateId};
 use protocol::Counters;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::UnixStream;
 
-/// Timeout for a cell to set itself up: it takes a millisecond, or seconds on a host that is badly overloaded.
+/// Timeout for a sandbox to set itself up: it takes a millisecond, or seconds on a host that is badly overloaded.
 const READY_TIME_MAX: Duration = Duration::from_secs(20);
 
-/// A cell that goes to the remover whenever and however this is dropped.
+/// Goes to the remover whenever and however it is dropped.
 #[derive(Debug)]
-struct CellBacking {
-    cell: Option<Cell>,
+struct NativeBacking {
+    sandbox: Option<NativeSandbox>,
     remover: Arc<Remover>,
     totals: TotalLimits,
 }
 
-impl Drop for CellBacking {
+impl Drop for NativeBacking {
     fn drop(&mut self) {
-        if let Some(cell) = self.cell.take() {
-            self.remover.remove(cell);
+        if let Some(sandbox) = self.sandbox.take() {
+            self.remover.remove(sandbox);
         }
     }
 }
 
-impl Backing for CellBacking {
+impl Backing for NativeBacking {
     fn is_alive(&self) -> bool {
-        self.cell.as_ref().is_some_and(Cell::is_alive)
+        self.sandbox.as_ref().is_some_and(NativeSandbox::is_alive)
     }
 
     /// Reads small files of a pseudo file system, so it does not block in any real sense.
     fn counts(&self, _: Option<&Counters>) -> Counts {
-        let usage = match self.cell.as_ref().map(|cell| cell.group.usage()) {
+        let usage = match self.sandbox.as_ref().map(|sandbox| sandbox.group.usage()) {
             Some(Ok(usage)) => usage,
             Some(Err(error)) => {
                 tracing::warn!(%error, "failed to read a sandbox's counters");
-                CellUsage::default()
+                GroupUsage::default()
             }
-            None => CellUsage::default(),
+            None => GroupUsage::default(),
         };
         let shared = SharedMemory { bytes_max: self.totals.memory_bytes };
         Counts {
@@ -56,7 +56,7 @@ impl Backing for CellBacking {
     }
 
     fn reset_memory_peak(&mut self) -> bool {
-        self.cell.as_ref().is_some_and(|cell| cell.group.reset_memory_peak())
+        self.sandbox.as_ref().is_some_and(|sandbox| sandbox.group.reset_memory_peak())
     }
 
     fn is_lossless(&self) -> bool {
@@ -66,17 +66,17 @@ impl Backing for CellBacking {
 
 /// Makes a sandbox with the interpreter of a template and waits until it is ready.
 pub(crate) async fn create(
-    factory: Arc<CellFactory>,
+    factory: Arc<SandboxFactory>,
     remover: Arc<Remover>,
-    sort: usize,
+    template: TemplateId,
 ) -> Result<Sandbox, ExecutorError> {
     const CREATE: &str = "create a sandbox";
     let (limits, totals) = (factory.limits, factory.totals);
     let maker = Arc::clone(&factory);
     let made = tokio::task::spawn_blocking(move || {
-        let (cell, stream) = maker.create(sort)?;
-        // From here on the cell is removed even if the caller is gone.
-        Ok::<_, CellError>((CellBacking { cell: Some(cell), remover, totals }, stream))
+        let (sandbox, stream) = maker.create(template)?;
+        // From here on the sandbox is removed even if the caller is gone.
+        Ok::<_, CreateError>((NativeBacking { sandbox: Some(sandbox), remover, totals }, stream))
     });
     let (backing, stream) = made
         .await
@@ -85,6 +85,6 @@ pub(crate) async fn create(
     let stream =
         UnixStream::from_std(stream).map_err(|error| ExecutorError::before_start(PROVIDER, CREATE, error))?;
     let opened = Sandbox::open(PROVIDER, limits, stream, backing, READY_TIME_MAX).await;
-    factory.note_origin(sort, opened.as_ref().ok().map(|(_, origin)| origin));
+    factory.record_origin(template, opened.as_ref().ok().map(|(_, origin)| origin));
     opened.map(|(sandbox, _)| sandbox)
 }

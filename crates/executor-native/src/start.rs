@@ -1,13 +1,13 @@
 //! Checks what this host can enforce, and starts the executor only if that is everything.
 
-use crate::cell::{CellFactory, Remover};
 use crate::container::CONTAINER_OPTIONS;
 use crate::disk_reads::DiskReads;
 use crate::error::StartError;
+use crate::factory::{Remover, SandboxFactory};
 use crate::hint::{self, Situation};
 use crate::launcher::{Launcher, LauncherError, RootFacts};
-use crate::runtime_place::RuntimePlace;
-use cgroup::{HostView, Layout, Manager, ManagerConfig, TotalLimits, Totals, WallState};
+use crate::runtime_location::RuntimeLocation;
+use cgroup::{HostView, Layout, LimitState, Manager, ManagerConfig, TotalLimits, Totals};
 use executor::{PoolSize, Protection, SandboxLimits, TemplateSpec, Templates, error_chain};
 use launcher::{LauncherConfig, ProgramConfig, TemplateConfig, UserIds};
 use std::collections::BTreeMap;
@@ -54,7 +54,7 @@ pub struct NativeConfig {
     pub cgroup_parent: Option<String>,
     /// The command that the user typed, for hints: `serve`, `run`, ...
     pub command: &'static str,
-    /// For tests: the step of making the launcher or a cell that is made to fail.
+    /// For tests: the step of making the launcher or a sandbox that is made to fail.
     pub fail_cell_at: Option<String>,
     /// For tests: the number of the step of starting a program that is made to fail.
     pub fail_program_at: Option<u8>,
@@ -62,7 +62,7 @@ pub struct NativeConfig {
 
 /// What [`start`] made.
 pub(crate) struct Started {
-    pub(crate) factory: Arc<CellFactory>,
+    pub(crate) factory: Arc<SandboxFactory>,
     pub(crate) remover: Arc<Remover>,
     /// All protections but [`root_protections`].
     pub(crate) protections: BTreeMap<&'static str, Protection>,
@@ -90,7 +90,7 @@ pub(crate) fn start(config: &NativeConfig) -> Result<Started, StartError> {
     let templates = Templates::new(config.templates.as_deref());
     let totals = limit_totals(config, &groups, &mut protections)?;
     let group = groups.create_for_helpers(HELPER_PIDS_MAX).map_err(|error| cgroup_error(&error))?;
-    let runtime = RuntimePlace::choose(&config.rootfs, config.runtime_memory_bytes, groups.memory_left());
+    let runtime = RuntimeLocation::choose(&config.rootfs, config.runtime_memory_bytes, groups.memory_left());
     let read_ahead = config.pool.max > 0;
     let reads = DiskReads {
         reads: groups.reads(),
@@ -102,7 +102,7 @@ pub(crate) fn start(config: &NativeConfig) -> Result<Started, StartError> {
         Launcher::new(launcher_config, group, reads, runtime, read_ahead).map_err(StartError::Launcher)?;
     launcher.ensure_running().map_err(|error| start_error(error, rootless))?;
     protections.extend(namespace_protections(rootless));
-    let factory = Arc::new(CellFactory::new(launcher, groups, config.limits, totals, templates, rootless));
+    let factory = Arc::new(SandboxFactory::new(launcher, groups, config.limits, totals, templates, rootless));
     let remover = Arc::new(Remover::start().map_err(StartError::Launcher)?);
     Ok(Started { factory, remover, protections })
 }
@@ -118,7 +118,7 @@ fn start_error(error: LauncherError, rootless: bool) -> StartError {
 }
 
 /// Raises the limit of open files of this process, and of the launcher after it, to the maximum: each sandbox takes some. In a
-/// user namespace with one id the kernel also counts the descriptors in flight through sockets, of all cells and the service
+/// user namespace with one id the kernel also counts the descriptors in flight through sockets, of all sandboxes and the service
 /// together, against the limit of the process that sends one more. Ours must be far above the program's, or a program could
 /// exhaust the count and keep every other one from starting.
 fn raise_file_limit() {
@@ -162,12 +162,10 @@ fn launcher_config(
 }
 
 fn template_configs(templates: &Templates) -> Vec<TemplateConfig> {
-    (0..templates.sorts())
-        .filter(|sort| templates.of_sort(*sort).is_some())
-        .map(|sort| TemplateConfig {
-            name: templates.name(sort).to_owned(),
-            preload: templates.preload(sort),
-        })
+    templates
+        .ids()
+        .filter(|id| templates.number(*id).is_some())
+        .map(|id| TemplateConfig { name: templates.name(id).to_owned(), preload: templates.preload(id) })
         .collect()
 }
 
@@ -239,15 +237,15 @@ fn open_groups(
     let mut missing = Vec::new();
     for wall in manager.check() {
         let name = match wall.kind {
-            cgroup::WallKind::Memory => "memory_limit",
-            cgroup::WallKind::Swap => "swap_limit",
-            cgroup::WallKind::Pids => "process_limit",
-            cgroup::WallKind::Cpu => "cpu_limit",
+            cgroup::LimitKind::Memory => "memory_limit",
+            cgroup::LimitKind::Swap => "swap_limit",
+            cgroup::LimitKind::Pids => "process_limit",
+            cgroup::LimitKind::Cpu => "cpu_limit",
         };
         let protection = match wall.state {
-            WallState::Enforced => enforced("cgroup"),
-            WallState::Weak { why, fix } => enforced(format!("cgroup, but {why} (hint: {fix})")),
-            WallState::Missing { why, fix } => {
+            LimitState::Enforced => enforced("cgroup"),
+            LimitState::Weak { why, fix } => enforced(format!("cgroup, but {why} (hint: {fix})")),
+            LimitState::Missing { why, fix } => {
                 missing.push(format!("{} limit: {why} (hint: {fix})", wall.kind));
                 Protection { enforced: false, detail: why }
             }

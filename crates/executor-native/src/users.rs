@@ -1,6 +1,6 @@
-//! Assigns each running cell its own user, if the service is root.
+//! Assigns each running sandbox its own user, if the service is root.
 //!
-//! The kernel counts some resources by user, so two cells with the same uid could use up each other's quotas. A program learns
+//! The kernel counts some resources by user, so two sandboxes with the same uid could use up each other's quotas. A program learns
 //! from its uid neither how many ran before it nor when: the order is secret.
 
 use std::collections::HashSet;
@@ -30,7 +30,7 @@ struct Taken {
     numbers: HashSet<u32>,
 }
 
-/// An id that belongs to one cell until this is dropped.
+/// An id that belongs to one sandbox until this is dropped.
 #[derive(Debug)]
 pub(crate) struct User {
     users: Arc<Users>,

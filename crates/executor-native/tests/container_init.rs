@@ -5,7 +5,7 @@
 
 mod support;
 
-use executor::guest::{Guest, Order};
+use executor::guest::{Execution, Guest};
 use executor::{Control, Event, EventSink, ExecRequest, InputFile};
 use protocol::{EndReason, WaitStatus};
 use std::process::Stdio;
@@ -75,8 +75,8 @@ async fn the_agent_serves_as_first_process_of_a_container() {
             ..ExecRequest::default()
         };
         let mut events = Prints::default();
-        let order = Order { id: 1, keep: false, request: &request };
-        let (progress, result) = guest.execute(order, &Control::default(), &mut events).await;
+        let execution = Execution { id: 1, keep: false, request: &request };
+        let (progress, result) = guest.execute(execution, &Control::default(), &mut events).await;
         result.unwrap();
         let report = progress.report.as_ref().unwrap();
         assert_eq!((report.status, report.reason), (status, EndReason::Itself), "{code}");

@@ -10,7 +10,7 @@ use executor::{
     Control, ExecRequest, ExecResult, Executor, ExecutorError, Freshness, Hints, OutcomeKind, PoolSize,
 };
 use executor_native::{NativeExecutor, StartError};
-use host_traces::{Scope, Traces};
+use host_traces::{Scope, Snapshot};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -22,7 +22,7 @@ async fn exec(executor: &dyn Executor, code: &str) -> Result<ExecResult, Executo
     sandbox.answer_once(&request, &Control::default()).await
 }
 
-fn assert_clean(before: &Traces, after: &str) {
+fn assert_clean(before: &Snapshot, after: &str) {
     let left = before.left_after(CLEAN_TIME_MAX);
     assert!(left.is_empty(), "after {after}: {left:?}");
 }
@@ -33,7 +33,7 @@ fn open_descriptors() -> usize {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn faults_and_leftovers() {
-    let before = Traces::now(Scope::Host);
+    let before = Snapshot::now(Scope::Host);
     if support::native().await.is_none() {
         return;
     }
@@ -47,7 +47,7 @@ async fn faults_and_leftovers() {
     many_runs_leave_nothing(&before).await;
 }
 
-async fn every_step_of_the_launcher_fails_alone(before: &Traces) {
+async fn every_step_of_the_launcher_fails_alone(before: &Snapshot) {
     for wanted in launcher::LAUNCHER_STEPS {
         let mut config = support::config().unwrap();
         config.fail_cell_at = Some(wanted.to_owned());
@@ -60,7 +60,7 @@ async fn every_step_of_the_launcher_fails_alone(before: &Traces) {
 }
 
 /// What cannot end by itself is ended from outside, with everything it started.
-async fn a_stopped_launcher_ends_with_the_executor(before: &Traces) {
+async fn a_stopped_launcher_ends_with_the_executor(before: &Snapshot) {
     let native = support::native().await.unwrap();
     let launcher = rustix::process::Pid::from_raw(support::launcher(&native).try_into().unwrap()).unwrap();
     rustix::process::kill_process(launcher, rustix::process::Signal::STOP).unwrap();
@@ -69,8 +69,8 @@ async fn a_stopped_launcher_ends_with_the_executor(before: &Traces) {
     assert_clean(before, "a stopped launcher");
 }
 
-async fn every_step_of_a_cell_fails_alone(before: &Traces) {
-    for step in launcher::CELL_STEPS.map(launcher::CellStep::as_str) {
+async fn every_step_of_a_cell_fails_alone(before: &Snapshot) {
+    for step in launcher::SETUP_STEPS.map(launcher::SetupStep::as_str) {
         let mut config = support::config().unwrap();
         config.fail_cell_at = Some(step.to_owned());
         match NativeExecutor::start(config).await {
@@ -81,7 +81,7 @@ async fn every_step_of_a_cell_fails_alone(before: &Traces) {
     }
 }
 
-async fn every_step_of_a_program_fails_alone(before: &Traces) {
+async fn every_step_of_a_program_fails_alone(before: &Snapshot) {
     for forked in [true, false] {
         for step in confine::PROGRAM_STEPS.into_iter().filter(|step| step.is_of(forked)) {
             let mut config = support::config().unwrap();
@@ -97,7 +97,7 @@ async fn every_step_of_a_program_fails_alone(before: &Traces) {
     }
 }
 
-async fn a_killed_launcher_costs_only_the_programs_inside(before: &Traces) {
+async fn a_killed_launcher_costs_only_the_programs_inside(before: &Snapshot) {
     let native = Arc::new(support::native().await.unwrap());
     let running = tokio::spawn({
         let native = Arc::clone(&native);
@@ -119,13 +119,13 @@ async fn a_killed_launcher_costs_only_the_programs_inside(before: &Traces) {
     assert_clean(before, "a killed launcher");
 }
 
-async fn an_abandoned_run_ends(before: &Traces) {
+async fn an_abandoned_run_ends(before: &Snapshot) {
     let native = support::native().await.unwrap();
     for wait_ms in [0, 1, 5, 20, 300] {
         let run = exec(&native, "while True: pass");
         let _ = tokio::time::timeout(Duration::from_millis(wait_ms), run).await;
     }
-    // A second executor's sweep must not touch the first one's cells.
+    // A second executor's sweep must not touch the first one's sandboxes.
     let other = support::native().await.unwrap();
     let result = exec(&native, "print('still here')").await.unwrap();
     assert_eq!((result.kind(), result.stdout.text.as_str()), (OutcomeKind::Exited, "still here\n"));
@@ -136,7 +136,7 @@ async fn an_abandoned_run_ends(before: &Traces) {
     assert_clean(before, "abandoned runs");
 }
 
-async fn many_runs_leave_nothing(before: &Traces) {
+async fn many_runs_leave_nothing(before: &Snapshot) {
     // As many are idle after the runs as before: each holds descriptors.
     let mut config = support::config().unwrap();
     config.pool = PoolSize { min: 2, max: 2 };

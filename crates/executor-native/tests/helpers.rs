@@ -58,7 +58,7 @@ async fn helpers_have_the_rights_they_use() {
     let below =
         |wanted: &str| support::children(launcher).into_iter().find(|pid| name(*pid).starts_with(wanted));
     let template = eventually("a template", || below("python")).await;
-    let agent = eventually("a cell", || below("sandbox-agent")).await;
+    let agent = eventually("a sandbox", || below("sandbox-agent")).await;
 
     let own = capabilities(std::process::id(), "CapBnd");
     let expected = [
@@ -89,7 +89,7 @@ async fn helpers_have_the_rights_they_use() {
     assert_eq!(pids(template).len(), depth + 1);
     assert_eq!(pids(agent)[depth + 1..], [1]);
     let standard = |pid: u32, number: i32| std::fs::read_link(format!("/proc/{pid}/fd/{number}")).unwrap();
-    assert_eq!(standard(agent, 2), Path::new("/dev/null"), "no cell process writes to the service's log");
+    assert_eq!(standard(agent, 2), Path::new("/dev/null"), "no sandbox process writes to the service's log");
     assert!(standard(launcher, 2).to_string_lossy().starts_with("pipe:"));
     assert_ne!(standard(launcher, 2), standard(std::process::id(), 2));
     drop(sandbox);

@@ -1,4 +1,4 @@
-//! What the launcher and the first process of a cell must not inherit, however the service was started.
+//! What the launcher and the first process of a sandbox must not inherit, however the service was started.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
 
@@ -9,7 +9,7 @@ use executor_native::{NativeConfig, NativeExecutor};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-/// Time for an abandoned cell to be gone.
+/// Time for an abandoned sandbox to be gone.
 const DEATH_TIME_MAX: Duration = Duration::from_secs(10);
 
 fn status_field(pid: u32, name: &str) -> String {
@@ -23,16 +23,16 @@ fn descriptors(pid: u32) -> Vec<PathBuf> {
     entries.filter_map(|entry| std::fs::read_link(entry.unwrap().path()).ok()).collect()
 }
 
-/// The only cell of the launcher. The cell of the executor's own test at its start dies in the background.
+/// The only sandbox of the launcher. The sandbox of the executor's own test at its start dies in the background.
 async fn only_child(launcher: u32) -> u32 {
     let begun = Instant::now();
     loop {
         let pids = support::children(launcher).into_iter();
         // Its other children are templates.
-        let cells: Vec<u32> = pids.filter(|pid| status_field(*pid, "Name") == "sandbox-agent").collect();
-        match cells[..] {
-            [cell] => return cell,
-            _ => assert!(begun.elapsed() < DEATH_TIME_MAX, "there should be one cell, not {cells:?}"),
+        let sandboxes: Vec<u32> = pids.filter(|pid| status_field(*pid, "Name") == "sandbox-agent").collect();
+        match sandboxes[..] {
+            [sandbox] => return sandbox,
+            _ => assert!(begun.elapsed() < DEATH_TIME_MAX, "there should be one sandbox, not {sandboxes:?}"),
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
@@ -44,21 +44,21 @@ async fn a_cell_has_no_descriptor_of_the_service_and_no_reach_beyond_its_mounts(
     let leaked = tempfile::NamedTempFile::new().unwrap();
     rustix::io::fcntl_setfd(leaked.as_file(), rustix::io::FdFlags::empty()).unwrap();
     let Some(config) = support::config() else { return };
-    // One cell at a time: no idle ones.
+    // One sandbox at a time: no idle ones.
     let config = NativeConfig { pool: PoolSize { min: 0, max: 0 }, ..config };
     let Ok(native) = NativeExecutor::start(config).await else { return };
     let sandbox = native.create(&Hints::default(), Freshness::Any).await.unwrap();
 
     let monitor = native.monitor_pid().unwrap();
     let launcher = support::launcher(&native);
-    let cell = only_child(launcher).await;
-    for pid in [monitor, launcher, cell] {
+    let agent = only_child(launcher).await;
+    for pid in [monitor, launcher, agent] {
         let open = descriptors(pid);
         assert!(!open.iter().any(|path| path == leaked.path()), "{pid}: {open:?}");
     }
     // CAP_DAC_READ_SEARCH is number 2: with it open_by_handle_at(2) opens any file of the runtime's disk.
     for set in ["CapPrm", "CapEff", "CapBnd"] {
-        let bits = u64::from_str_radix(&status_field(cell, set), 16).unwrap();
+        let bits = u64::from_str_radix(&status_field(agent, set), 16).unwrap();
         assert_eq!(bits & (1 << 2), 0, "{set} {bits:x}");
     }
     drop(sandbox);

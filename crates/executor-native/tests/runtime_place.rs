@@ -96,12 +96,12 @@ async fn reads_from_the_runtimes_disk_are_bounded_for_all_sandboxes() {
     assert_eq!(prints(&native, &code).await, format!("{size}\n"));
     let read = bytes_read(&group) - before;
     assert!(read >= size / 2, "{read} of {size} bytes were counted");
-    // The launcher, its template, the first process of a cell, and the interpreter in it.
+    // The launcher, its template, the first process of a sandbox, and the interpreter in it.
     let sandbox = native.create(&Hints::default(), Freshness::Any).await.unwrap();
     let launcher = support::launcher(&native);
     let below = support::children(launcher);
     let all: Vec<u32> = [launcher].into_iter().chain(host_traces::pids_below(launcher)).collect();
-    assert!(all.len() > below.len() + 1, "an interpreter is in the cell: {all:?}");
+    assert!(all.len() > below.len() + 1, "an interpreter is in the sandbox: {all:?}");
     let inside = std::fs::read_to_string(group.join("cgroup.procs")).unwrap();
     for pid in all {
         assert!(inside.lines().any(|line| line == pid.to_string()), "{pid} is not in it: {inside}");

@@ -35,7 +35,7 @@ fn of<'a>(counts: &'a [OriginCounts], template: &str) -> &'a OriginCounts {
 /// Time for a template to be ready (again): its pause, and its imports on a busy machine.
 const RETURN_TIME_MAX: Duration = Duration::from_secs(60);
 
-/// Processes below the launcher with this name: templates are `python3`, cells `sandbox-agent`.
+/// Processes below the launcher with this name: templates are `python3`, sandboxes `sandbox-agent`.
 fn below_launcher(native: &NativeExecutor, name: &str) -> Vec<u32> {
     let pids = support::children(support::launcher(native)).into_iter();
     let is_named = |pid: &u32| {
@@ -155,7 +155,7 @@ async fn a_killed_template_costs_no_program_and_comes_back() {
             let code = format!("print({round}, {number})");
             assert_eq!(printed(&native, imports, &code).await, format!("{round} {number}\n"));
         }
-        // The next cell that wants it restarts it, once its pause is over.
+        // The next sandbox that wants it restarts it, once its pause is over.
         let templates_are_back = async {
             while below_launcher(&native, "python3").len() < 2 {
                 for imports in [&[][..], &["pandas"][..]] {
@@ -221,8 +221,8 @@ print(int((a @ a)[0, 0]), os.cpu_count())
 
 /// Makes that many sandboxes and returns the network namespaces of their first processes.
 fn networks(native: &NativeExecutor) -> BTreeSet<std::path::PathBuf> {
-    let cells = below_launcher(native, "sandbox-agent");
-    cells.iter().filter_map(|pid| std::fs::read_link(format!("/proc/{pid}/ns/net")).ok()).collect()
+    let sandboxes = below_launcher(native, "sandbox-agent");
+    sandboxes.iter().filter_map(|pid| std::fs::read_link(format!("/proc/{pid}/ns/net")).ok()).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -265,8 +265,8 @@ async fn a_network_that_holds_a_socket_is_not_used_again() {
     eventually("the end of the start's own test", || networks(&native).is_empty()).await;
     let first = native.create(&Hints::default(), Freshness::Any).await.unwrap();
     let used = networks(&native);
-    let cells = below_launcher(&native, "sandbox-agent");
-    let network = std::fs::File::open(format!("/proc/{}/ns/net", cells.first().unwrap())).unwrap();
+    let sandboxes = below_launcher(&native, "sandbox-agent");
+    let network = std::fs::File::open(format!("/proc/{}/ns/net", sandboxes.first().unwrap())).unwrap();
     // A thread of its own, which drops its namespace reference when it ends.
     let made = std::thread::spawn(move || {
         move_into_link_name_space(network.as_fd(), Some(LinkNameSpaceType::Network))?;

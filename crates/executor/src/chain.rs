@@ -323,13 +323,13 @@ mod tests {
 
     /// An executor that is up or down, as the test sets; it makes sandboxes only while it is up.
     #[derive(Debug)]
-    struct Mortal {
+    struct FailingExecutor {
         alive: watch::Sender<bool>,
         inner: MemoryExecutor,
     }
 
     #[async_trait::async_trait]
-    impl Executor for Mortal {
+    impl Executor for FailingExecutor {
         fn name(&self) -> &'static str {
             self.inner.name()
         }
@@ -353,7 +353,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn an_executor_that_stops_living_is_left_within_a_second_and_taken_back() {
-        let mortal = Arc::new(Mortal {
+        let mortal = Arc::new(FailingExecutor {
             alive: watch::Sender::new(true),
             inner: MemoryExecutor::named("first", Script::Echo),
         });

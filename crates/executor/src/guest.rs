@@ -71,7 +71,7 @@ pub struct Guest<S> {
 
 /// An execution to send.
 #[derive(Debug, Clone, Copy)]
-pub struct Order<'a> {
+pub struct Execution<'a> {
     /// Its number, higher than the one before in this sandbox.
     pub id: u64,
     /// Whether another execution may follow.
@@ -114,7 +114,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Guest<S> {
     /// Runs one program. Its events go to `events`, the first is its start: an execution that did not start sends none.
     pub async fn execute(
         &mut self,
-        order: Order<'_>,
+        execution: Execution<'_>,
         control: &Control,
         events: &mut dyn EventSink,
     ) -> (Progress, Result<(), GuestError>) {
@@ -127,9 +127,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Guest<S> {
         let write = async {
             // The agent may end the program, or fail, while input is still being sent: a write that fails then carries no information,
             // the reader knows better.
-            let _ = send_request(&mut writer, order, &sent).await;
+            let _ = send_request(&mut writer, execution, &sent).await;
             loop {
-                let id = order.id;
+                let id = execution.id;
                 let message = tokio::select! {
                     () = control.cancelled() => HostMessage::Cancel { id },
                     () = control.interrupted() => HostMessage::Interrupt { id },
@@ -140,7 +140,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Guest<S> {
                 }
             }
         };
-        let mut receiver = Receiver::new(order.id, &order.request.limits, &mut progress, events);
+        let mut receiver = Receiver::new(execution.id, &execution.request.limits, &mut progress, events);
         let read = receiver.receive(&mut reader, &mut self.decoder);
         let result = tokio::select! {
             result = read => result,
@@ -154,7 +154,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Guest<S> {
 /// Reads until a message is complete.
 async fn fill<R: AsyncRead + Unpin>(reader: &mut R, decoder: &mut Decoder) -> Result<(), GuestError> {
     while !decoder.is_ready()? {
-        if reader.read_buf(decoder.room(READ_BYTES)).await? == 0 {
+        if reader.read_buf(decoder.reserve(READ_BYTES)).await? == 0 {
             return Err(GuestError::Gone);
         }
     }
@@ -170,7 +170,7 @@ async fn send<W: AsyncWrite + Unpin>(writer: &mut W, message: &HostMessage<'_>) 
 /// Sends everything of an execution; a small program goes out in one write. `sent` is set before the order to start is written.
 async fn send_request<W: AsyncWrite + Unpin>(
     writer: &mut W,
-    Order { id, keep, request }: Order<'_>,
+    Execution { id, keep, request }: Execution<'_>,
     sent: &AtomicBool,
 ) -> Result<(), GuestError> {
     let mut batch = Vec::new();
@@ -485,8 +485,9 @@ mod tests {
         source.shutdown().await.unwrap();
         let request = ExecRequest { code: "x".into(), limits, ..ExecRequest::default() };
         let mut collected = Collected::default();
-        let order = Order { id: 1, keep: false, request: &request };
-        let (progress, result) = Guest::new(host).execute(order, &Control::default(), &mut collected).await;
+        let execution = Execution { id: 1, keep: false, request: &request };
+        let (progress, result) =
+            Guest::new(host).execute(execution, &Control::default(), &mut collected).await;
         drain.abort();
         let written = |pick: fn(&Report) -> u64| progress.report.as_ref().map(pick);
         let ending = Ending {
@@ -663,9 +664,9 @@ mod tests {
         }
         let begun = Instant::now();
         let request = ExecRequest { code: "x".into(), ..Default::default() };
-        let order = Order { id: 1, keep: false, request: &request };
+        let execution = Execution { id: 1, keep: false, request: &request };
         let mut events = Collected::default();
-        let (_, result) = Guest::new(host).execute(order, &Control::default(), &mut events).await;
+        let (_, result) = Guest::new(host).execute(execution, &Control::default(), &mut events).await;
         assert!(matches!(result, Err(GuestError::TooLate { step: "end the program", .. })));
         assert_eq!(begun.elapsed().as_secs(), 15);
         drop(guest);

@@ -43,7 +43,7 @@ pub use pool::{Maker, Pool, PoolSize};
 pub use request::{ExecRequest, Freshness, Hints, InputFile};
 pub use result::{Captured, ExecResult, OutputFile, SkippedFile, Usage};
 pub use sandbox::Sandbox;
-pub use templates::{COMMON, LEAN, TemplateSpec, Templates};
+pub use templates::{COMMON, LEAN, TemplateId, TemplateSpec, Templates};
 pub use verdict::{Cause, Limit, LimitHit, OutcomeKind, Verdict};
 
 use async_trait::async_trait;

@@ -316,7 +316,7 @@ impl Agent {
 
     async fn fill(&mut self) -> io::Result<()> {
         while !self.decoder.is_ready().map_err(io::Error::other)? {
-            if self.stream.read_buf(self.decoder.room(STREAM_BYTES)).await? == 0 {
+            if self.stream.read_buf(self.decoder.reserve(STREAM_BYTES)).await? == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
         }

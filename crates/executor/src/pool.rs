@@ -1,14 +1,14 @@
 //! A warm pool: pre-created sandboxes, each used once.
 //!
 //! ```text
-//! take(shelf) ── an idle one, still usable ──> it
+//! take(template) ── an idle one, still usable ──> it
 //! └─ none ──> one made now: slower, never an error of its own
-//! filler: the shelf that lacks most of its target gets one more, in the background
+//! filler: the queue that lacks most of its target gets one more, in the background
 //! ```
-//! A shelf holds equivalent sandboxes, such as those of one template. Its target follows the demand: a shelf that was found empty
-//! doubles its target, one that had idle sandboxes to spare for a while lets half of them go.
+//! Each template has a queue of idle sandboxes. Its target follows the demand: a queue that was found empty doubles its target,
+//! one that had sandboxes to spare for a while lets half of them go.
 
-use crate::{ExecutorError, Freshness};
+use crate::{ExecutorError, Freshness, TemplateId};
 use async_trait::async_trait;
 use std::collections::VecDeque;
 use std::fmt;
@@ -19,7 +19,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-/// Time after which a shelf that always had sandboxes to spare shrinks.
+/// Time after which a queue that always had sandboxes to spare shrinks.
 const SHRINK_AFTER: Duration = Duration::from_secs(10);
 /// Pause of the filler after a sandbox was taken, as long as enough are idle: the program that it was taken for has the cores for
 /// itself meanwhile.
@@ -33,22 +33,22 @@ pub trait Maker: fmt::Debug + Send + Sync + 'static {
     /// An unused sandbox.
     type Item: fmt::Debug + Send + 'static;
 
-    /// Makes one for a shelf.
+    /// Makes one with an interpreter from this template.
     ///
     /// # Errors
     /// Why none could be made.
-    async fn make(&self, shelf: usize) -> Result<Self::Item, ExecutorError>;
+    async fn make(&self, template: TemplateId) -> Result<Self::Item, ExecutorError>;
 
     /// Whether an idle sandbox is still usable. Must not block.
-    fn is_fit(&self, item: &Self::Item) -> bool;
+    fn is_usable(&self, item: &Self::Item) -> bool;
 }
 
 /// Size of a pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PoolSize {
-    /// Minimum number of idle sandboxes on each shelf.
+    /// Minimum number of idle sandboxes for each template.
     pub min: usize,
-    /// Maximum number of idle sandboxes on each shelf; 0 for no pool: every sandbox is made on demand.
+    /// Maximum number of idle sandboxes for each template; 0 for no pool: every sandbox is made on demand.
     pub max: usize,
 }
 
@@ -63,33 +63,33 @@ pub struct Pool<M: Maker> {
 struct Inner<M: Maker> {
     maker: M,
     size: PoolSize,
-    shelves: Mutex<Vec<Shelf<M::Item>>>,
+    queues: Mutex<Vec<Queue<M::Item>>>,
     changed: Notify,
     closed: AtomicBool,
 }
 
-struct Shelf<T> {
-    waiting: VecDeque<T>,
+struct Queue<T> {
+    idle: VecDeque<T>,
     target: usize,
     /// The fewest idle sandboxes since `since`.
     fewest: usize,
     since: Instant,
 }
 
-impl<T> fmt::Debug for Shelf<T> {
+impl<T> fmt::Debug for Queue<T> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (waiting, target) = (self.waiting.len(), self.target);
-        formatter.debug_struct("Shelf").field("waiting", &waiting).field("target", &target).finish()
+        let (idle, target) = (self.idle.len(), self.target);
+        formatter.debug_struct("Queue").field("idle", &idle).field("target", &target).finish()
     }
 }
 
-impl<T> Shelf<T> {
+impl<T> Queue<T> {
     fn take(&mut self, max: usize) -> Option<T> {
-        let item = self.waiting.pop_front();
+        let item = self.idle.pop_front();
         if item.is_none() {
             self.target = (self.target * 2).clamp(1, max.max(1));
         }
-        self.fewest = self.fewest.min(self.waiting.len());
+        self.fewest = self.fewest.min(self.idle.len());
         item
     }
 
@@ -100,26 +100,26 @@ impl<T> Shelf<T> {
         }
         self.target = self.target.saturating_sub(self.fewest / 2).max(min);
         self.since = now;
-        self.fewest = self.waiting.len().min(self.target);
-        let surplus = self.waiting.len().saturating_sub(self.target);
-        self.waiting.drain(..surplus).collect()
+        self.fewest = self.idle.len().min(self.target);
+        let surplus = self.idle.len().saturating_sub(self.target);
+        self.idle.drain(..surplus).collect()
     }
 
     fn lacks(&self) -> usize {
-        self.target.saturating_sub(self.waiting.len())
+        self.target.saturating_sub(self.idle.len())
     }
 
     /// Whether enough are idle for the next takes, too.
     fn has_enough(&self) -> bool {
-        self.waiting.len() >= self.target.div_ceil(2)
+        self.idle.len() >= self.target.div_ceil(2)
     }
 }
 
 impl<M: Maker> Pool<M> {
-    /// A pool with this many shelves, which starts to fill at once. Requires a tokio runtime.
-    pub fn new(maker: M, shelves: usize, size: PoolSize) -> Self {
-        let shelf = || Shelf {
-            waiting: VecDeque::new(),
+    /// A pool for the first `templates` templates, which starts to fill at once. Requires a tokio runtime.
+    pub fn new(maker: M, templates: usize, size: PoolSize) -> Self {
+        let queue = || Queue {
+            idle: VecDeque::new(),
             target: size.min.min(size.max),
             fewest: 0,
             since: Instant::now(),
@@ -127,7 +127,7 @@ impl<M: Maker> Pool<M> {
         let inner = Arc::new(Inner {
             maker,
             size,
-            shelves: Mutex::new((0..shelves).map(|_| shelf()).collect()),
+            queues: Mutex::new((0..templates).map(|_| queue()).collect()),
             changed: Notify::new(),
             closed: AtomicBool::new(false),
         });
@@ -144,40 +144,40 @@ impl<M: Maker> Pool<M> {
     ///
     /// # Errors
     /// As [`Maker::make`].
-    pub async fn take(&self, shelf: usize, freshness: Freshness) -> Result<M::Item, ExecutorError> {
+    pub async fn take(&self, template: TemplateId, freshness: Freshness) -> Result<M::Item, ExecutorError> {
         while freshness == Freshness::Any
-            && let Some(item) = self.take_waiting(shelf)
+            && let Some(item) = self.take_idle(template)
         {
-            if self.inner.maker.is_fit(&item) {
+            if self.inner.maker.is_usable(&item) {
                 return Ok(item);
             }
             // Dropped: whatever made it unusable, it is not used.
-            tracing::debug!(shelf, "an idle sandbox was no longer usable");
+            tracing::debug!(template = template.index(), "an idle sandbox was no longer usable");
         }
-        self.inner.maker.make(shelf).await
+        self.inner.maker.make(template).await
     }
 
-    fn take_waiting(&self, shelf: usize) -> Option<M::Item> {
+    fn take_idle(&self, template: TemplateId) -> Option<M::Item> {
         let max = self.inner.size.max;
         if max == 0 {
             return None;
         }
-        let waiting = self.inner.shelves().get_mut(shelf).and_then(|shelf| shelf.take(max));
+        let idle = self.inner.queues().get_mut(template.index()).and_then(|queue| queue.take(max));
         self.inner.changed.notify_one();
-        waiting
+        idle
     }
 
-    /// Number of idle sandboxes, on all shelves.
+    /// Number of idle sandboxes, of all templates.
     #[must_use]
-    pub fn waiting(&self) -> usize {
-        self.inner.shelves().iter().map(|shelf| shelf.waiting.len()).sum()
+    pub fn idle(&self) -> usize {
+        self.inner.queues().iter().map(|queue| queue.idle.len()).sum()
     }
 
     /// Drops the idle sandboxes and stops pre-creating. Idempotent.
     pub fn close(&self) {
         self.inner.closed.store(true, Ordering::SeqCst);
         self.inner.changed.notify_one();
-        let dropped: Vec<_> = self.inner.shelves().iter_mut().flat_map(|s| s.waiting.drain(..)).collect();
+        let dropped: Vec<_> = self.inner.queues().iter_mut().flat_map(|s| s.idle.drain(..)).collect();
         drop(dropped);
     }
 
@@ -201,27 +201,28 @@ impl<M: Maker> Drop for Pool<M> {
 }
 
 impl<M: Maker> Inner<M> {
-    fn shelves(&self) -> MutexGuard<'_, Vec<Shelf<M::Item>>> {
-        self.shelves.lock().unwrap_or_else(PoisonError::into_inner)
+    fn queues(&self) -> MutexGuard<'_, Vec<Queue<M::Item>>> {
+        self.queues.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The shelf that lacks the most, relative to its target.
-    fn neediest(&self) -> Option<usize> {
-        let shelves = self.shelves();
-        let needy = shelves.iter().enumerate().filter(|(_, shelf)| shelf.lacks() > 0);
-        needy.max_by_key(|(_, shelf)| shelf.lacks() * 1000 / shelf.target.max(1)).map(|(number, _)| number)
+    /// The template whose queue lacks the most, relative to its target.
+    fn neediest(&self) -> Option<TemplateId> {
+        let queues = self.queues();
+        let ids = TemplateId::first(queues.len());
+        let needy = ids.zip(queues.iter()).filter(|(_, queue)| queue.lacks() > 0);
+        needy.max_by_key(|(_, queue)| queue.lacks() * 1000 / queue.target.max(1)).map(|(id, _)| id)
     }
 
     fn has_enough(&self) -> bool {
-        self.shelves().iter().all(Shelf::has_enough)
+        self.queues().iter().all(Queue::has_enough)
     }
 
-    /// Puts a sandbox on a shelf, or returns it if the shelf is full or the pool is closed.
-    fn put(&self, number: usize, item: M::Item) -> Option<M::Item> {
-        let mut shelves = self.shelves();
-        match shelves.get_mut(number) {
-            Some(shelf) if shelf.lacks() > 0 && !self.closed.load(Ordering::SeqCst) => {
-                shelf.waiting.push_back(item);
+    /// Puts a sandbox into its template's queue, or returns it if the queue is full or the pool is closed.
+    fn put(&self, template: TemplateId, item: M::Item) -> Option<M::Item> {
+        let mut queues = self.queues();
+        match queues.get_mut(template.index()) {
+            Some(queue) if queue.lacks() > 0 && !self.closed.load(Ordering::SeqCst) => {
+                queue.idle.push_back(item);
                 None
             }
             _ => Some(item),
@@ -230,7 +231,7 @@ impl<M: Maker> Inner<M> {
 
     fn shrink(&self) -> Vec<M::Item> {
         let (now, min) = (Instant::now(), self.size.min.min(self.size.max));
-        self.shelves().iter_mut().flat_map(|shelf| shelf.shrink(min, now)).collect()
+        self.queues().iter_mut().flat_map(|queue| queue.shrink(min, now)).collect()
     }
 }
 
@@ -239,7 +240,7 @@ async fn fill<M: Maker>(inner: Arc<Inner<M>>) {
     let mut failed = false;
     while !inner.closed.load(Ordering::SeqCst) {
         drop(inner.shrink());
-        let Some(shelf) = inner.neediest() else {
+        let Some(template) = inner.neediest() else {
             // Every take wakes it; the timeout is for shrinking.
             if tokio::time::timeout(SHRINK_AFTER, inner.changed.notified()).await.is_ok()
                 && inner.has_enough()
@@ -248,10 +249,10 @@ async fn fill<M: Maker>(inner: Arc<Inner<M>>) {
             }
             continue;
         };
-        match inner.maker.make(shelf).await {
+        match inner.maker.make(template).await {
             Ok(item) => {
                 failed = false;
-                drop(inner.put(shelf, item));
+                drop(inner.put(template, item));
             }
             Err(error) => {
                 if !failed && !inner.closed.load(Ordering::SeqCst) {
@@ -277,12 +278,14 @@ mod tests {
         slow: bool,
     }
 
+    const LEAN: TemplateId = TemplateId::at(0);
+    const DATA: TemplateId = TemplateId::at(1);
     const SLOW: Duration = Duration::from_secs(4);
 
     #[derive(Debug)]
     struct Item {
-        shelf: usize,
-        fit: bool,
+        template: TemplateId,
+        usable: bool,
         alive: Arc<AtomicUsize>,
     }
 
@@ -296,22 +299,22 @@ mod tests {
     impl Maker for Counting {
         type Item = Item;
 
-        async fn make(&self, shelf: usize) -> Result<Item, ExecutorError> {
+        async fn make(&self, template: TemplateId) -> Result<Item, ExecutorError> {
             if self.broken.load(Ordering::SeqCst) {
                 return Err(ExecutorError::before_start("counting", "make", "broken"));
             }
             self.alive.fetch_add(1, Ordering::SeqCst);
             // The first is unusable: that must be noticed when it is taken.
-            let fit = self.made.fetch_add(1, Ordering::SeqCst) > 0;
-            let item = Item { shelf, fit, alive: Arc::clone(&self.alive) };
+            let usable = self.made.fetch_add(1, Ordering::SeqCst) > 0;
+            let item = Item { template, usable, alive: Arc::clone(&self.alive) };
             if self.slow {
                 tokio::time::sleep(SLOW).await;
             }
             Ok(item)
         }
 
-        fn is_fit(&self, item: &Item) -> bool {
-            item.fit
+        fn is_usable(&self, item: &Item) -> bool {
+            item.usable
         }
     }
 
@@ -319,21 +322,21 @@ mod tests {
 
     async fn filled(pool: &Pool<Counting>, waiting: usize) {
         for _ in 0..1000 {
-            if pool.waiting() == waiting {
+            if pool.idle() == waiting {
                 return;
             }
             tokio::task::yield_now().await;
         }
-        panic!("{} are idle, not {waiting}", pool.waiting());
+        panic!("{} are idle, not {waiting}", pool.idle());
     }
 
     #[tokio::test(start_paused = true)]
     async fn what_waits_is_fit_used_once_and_replaced() {
         let pool = Pool::new(Counting::default(), 2, SIZE);
         filled(&pool, 4).await;
-        let first = pool.take(0, Freshness::Any).await.unwrap();
-        assert!(first.fit && first.shelf == 0, "the unusable one was skipped");
-        assert_eq!(pool.take(1, Freshness::Any).await.unwrap().shelf, 1);
+        let first = pool.take(LEAN, Freshness::Any).await.unwrap();
+        assert!(first.usable && first.template == LEAN, "the unusable one was skipped");
+        assert_eq!(pool.take(DATA, Freshness::Any).await.unwrap().template, DATA);
         filled(&pool, 4).await;
     }
 
@@ -342,10 +345,10 @@ mod tests {
         let pool = Pool::new(Counting::default(), 1, SIZE);
         let mut held = Vec::new();
         for _ in 0..6 {
-            held.push(pool.take(0, Freshness::Any).await.unwrap());
+            held.push(pool.take(LEAN, Freshness::Any).await.unwrap());
         }
         filled(&pool, 8).await;
-        assert_eq!(pool.waiting(), 8, "never more than the maximum");
+        assert_eq!(pool.idle(), 8, "never more than the maximum");
         drop(held);
     }
 
@@ -353,8 +356,8 @@ mod tests {
     async fn one_that_must_be_new_is_made_and_those_that_wait_stay() {
         let pool = Pool::new(Counting::default(), 1, SIZE);
         filled(&pool, 2).await;
-        let taken = pool.take(0, Freshness::MadeNow).await.unwrap();
-        assert_eq!((taken.shelf, pool.waiting(), pool.maker().made.load(Ordering::SeqCst)), (0, 2, 3));
+        let taken = pool.take(LEAN, Freshness::MadeNow).await.unwrap();
+        assert_eq!((taken.template, pool.idle(), pool.maker().made.load(Ordering::SeqCst)), (LEAN, 2, 3));
     }
 
     #[tokio::test(start_paused = true)]
@@ -362,16 +365,16 @@ mod tests {
         let maker = Counting { slow: true, ..Counting::default() };
         let (alive, pool) = (Arc::clone(&maker.alive), Pool::new(maker, 1, SIZE));
         tokio::time::sleep(SLOW / 2).await;
-        assert_eq!((alive.load(Ordering::SeqCst), pool.waiting()), (1, 0), "one is being made");
+        assert_eq!((alive.load(Ordering::SeqCst), pool.idle()), (1, 0), "one is being made");
         pool.finish(2 * SLOW).await;
-        assert_eq!((alive.load(Ordering::SeqCst), pool.waiting()), (0, 0));
+        assert_eq!((alive.load(Ordering::SeqCst), pool.idle()), (0, 0));
     }
 
     #[tokio::test(start_paused = true)]
     async fn what_is_never_needed_goes() {
         let pool = Pool::new(Counting::default(), 1, SIZE);
         for _ in 0..6 {
-            drop(pool.take(0, Freshness::Any).await.unwrap());
+            drop(pool.take(LEAN, Freshness::Any).await.unwrap());
         }
         filled(&pool, 8).await;
         for _ in 0..8 {
@@ -385,17 +388,17 @@ mod tests {
         let pool = Pool::new(Counting::default(), 1, PoolSize { min: 0, max: 0 });
         tokio::time::sleep(Duration::from_secs(60)).await;
         assert_eq!(pool.maker().made.load(Ordering::SeqCst), 0);
-        assert_eq!(pool.take(0, Freshness::Any).await.unwrap().shelf, 0);
+        assert_eq!(pool.take(LEAN, Freshness::Any).await.unwrap().template, LEAN);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_maker_that_fails_is_asked_again_and_its_error_reaches_who_asks() {
         let pool = Pool::new(Counting::default(), 1, SIZE);
         pool.maker().broken.store(true, Ordering::SeqCst);
-        assert!(pool.take(0, Freshness::Any).await.is_err());
+        assert!(pool.take(LEAN, Freshness::Any).await.is_err());
         pool.maker().broken.store(false, Ordering::SeqCst);
         tokio::time::sleep(PAUSE_AFTER_FAILURE * 3).await;
-        assert!(pool.waiting() >= 2);
+        assert!(pool.idle() >= 2);
     }
 
     #[tokio::test(start_paused = true)]

@@ -52,7 +52,7 @@ pub(crate) struct Unstarted<'a> {
 
 /// The verdict where a limit of the sandbox kept the program from starting: that is an answer, not an error.
 #[must_use]
-pub(crate) fn judge(facts: &Unstarted<'_>) -> Option<Verdict> {
+pub(crate) fn classify(facts: &Unstarted<'_>) -> Option<Verdict> {
     match facts.error {
         GuestError::InputRefused(InputRefusal { cause: InputCause::NoRoom, disk, .. }) => {
             let inodes = disk.inodes_max > 0 && disk.inodes_used >= disk.inodes_max;
@@ -65,7 +65,7 @@ pub(crate) fn judge(facts: &Unstarted<'_>) -> Option<Verdict> {
     }
 }
 
-/// What caused an error of the guest for which [`judge`] found no verdict.
+/// What caused an error of the guest for which [`classify`] found no verdict.
 #[must_use]
 pub(crate) fn kind_of(error: &GuestError) -> RunErrorKind {
     match error {
@@ -112,7 +112,7 @@ mod tests {
     fn verdict(error: &GuestError, killed_for_memory: bool, bytes: u64) -> Option<Verdict> {
         let needs = InputNeeds { bytes, entries: 9 };
         let (evidence, exec) = (Counts::default(), &ExecLimits::default());
-        judge(&Unstarted { error, killed_for_memory, evidence, needs, exec, sandbox: &SANDBOX })
+        classify(&Unstarted { error, killed_for_memory, evidence, needs, exec, sandbox: &SANDBOX })
     }
 
     #[test]

@@ -6,7 +6,7 @@ use crate::control::Control;
 use crate::counts::{Counts, PeakScope};
 use crate::ending::Ending;
 use crate::events::{Collected, EventSink};
-use crate::guest::{Guest, Order, Progress};
+use crate::guest::{Execution, Guest, Progress};
 use crate::refusal::{self, InputNeeds, Unstarted};
 use crate::verdict::{self, Facts, Verdict};
 use crate::{ExecRequest, ExecResult, ExecutorError, SandboxLimits, Usage};
@@ -139,8 +139,8 @@ impl Sandbox {
         let first = self.executions == 1;
         let scope =
             if first || self.backing.reset_memory_peak() { PeakScope::Execution } else { PeakScope::Sandbox };
-        let order = Order { id: self.executions, keep, request };
-        let (progress, result) = self.guest.execute(order, control, events).await;
+        let execution = Execution { id: self.executions, keep, request };
+        let (progress, result) = self.guest.execute(execution, control, events).await;
         let reported = progress.report.as_ref().and_then(|report| report.counters.as_ref());
         let counts = self.backing.counts(reported);
         let evidence = counts.since(&self.before);
@@ -150,10 +150,10 @@ impl Sandbox {
             (Some(report), Ok(())) => {
                 self.is_usable = keep;
                 let (exec, sandbox) = (&request.limits, &self.limits);
-                verdict::judge(&Facts { report, evidence, exec, sandbox })
+                verdict::classify(&Facts { report, evidence, exec, sandbox })
             }
             (_, Err(error)) => {
-                self.judge_lost(request, &progress, error, evidence, elapsed, was_alive).await?
+                self.classify_lost(request, &progress, error, evidence, elapsed, was_alive).await?
             }
             (None, Ok(())) => {
                 let error = GuestError::Violation("an end without a report");
@@ -164,7 +164,7 @@ impl Sandbox {
     }
 
     /// The guest gave no complete answer. Where a limit of the sandbox is the cause, that is the verdict.
-    async fn judge_lost(
+    async fn classify_lost(
         &mut self,
         request: &ExecRequest,
         progress: &Progress,
@@ -187,7 +187,7 @@ impl Sandbox {
             let needs = InputNeeds::of(request);
             let killed_for_memory = was_alive && death == Some(Death::OutOfMemory);
             let unstarted = Unstarted { error: &error, killed_for_memory, evidence, needs, exec, sandbox };
-            if let Some(verdict) = refusal::judge(&unstarted) {
+            if let Some(verdict) = refusal::classify(&unstarted) {
                 return Ok(verdict);
             }
             // Files of earlier executions are in the way: not an error of the sandbox.

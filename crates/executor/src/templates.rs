@@ -51,6 +51,30 @@ const BUILT_ON: [(&str, &str); 8] = [
     ("pyarrow", "pandas"),
 ];
 
+/// One of an executor's templates: its position in [`Templates`]. An executor without templates has the first one only,
+/// and programs of that get a fresh interpreter.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub struct TemplateId(u16);
+
+impl TemplateId {
+    /// Its position, for a table with one entry per template.
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+
+    /// The template at this position.
+    #[must_use]
+    pub const fn at(index: u16) -> Self {
+        Self(index)
+    }
+
+    /// The first `count` of them.
+    pub fn first(count: usize) -> impl Iterator<Item = Self> {
+        (0..u16::MAX).take(count).map(Self)
+    }
+}
+
 /// All templates, the lean one first.
 #[derive(Debug, Clone)]
 pub struct Templates {
@@ -65,43 +89,49 @@ impl Templates {
         Self { all: more.map(|more| [&[lean()], more].concat()).unwrap_or_default() }
     }
 
-    /// Everything that the template of a sort imports.
+    /// Everything that a template imports.
     #[must_use]
-    pub fn preload(&self, sort: usize) -> Vec<String> {
-        let Some(spec) = self.all.get(sort) else { return Vec::new() };
+    pub fn preload(&self, id: TemplateId) -> Vec<String> {
+        let Some(spec) = self.all.get(id.index()) else { return Vec::new() };
         COMMON.iter().map(|module| (*module).to_owned()).chain(spec.preload.iter().cloned()).collect()
     }
 
-    /// Number of sorts of sandboxes: one per template, or one with a fresh interpreter.
+    /// Their ids; the first one also where there are no templates.
+    pub fn ids(&self) -> impl Iterator<Item = TemplateId> + use<> {
+        TemplateId::first(self.count())
+    }
+
+    /// Number of ids.
     #[must_use]
-    pub fn sorts(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.all.len().max(1)
     }
 
-    /// The template of a sort.
+    /// The template's number in the launcher's list; `None` where there are no templates.
     #[must_use]
-    pub fn of_sort(&self, sort: usize) -> Option<u32> {
-        self.all.get(sort).and_then(|_| u32::try_from(sort).ok())
+    pub fn number(&self, id: TemplateId) -> Option<u32> {
+        self.all.get(id.index()).map(|_| u32::from(id.0))
     }
 
-    /// Its name, for messages.
+    /// Its name, for messages; `fresh` where there are no templates.
     #[must_use]
-    pub fn name(&self, sort: usize) -> &str {
-        self.all.get(sort).map_or("fresh", |spec| &spec.name)
+    pub fn name(&self, id: TemplateId) -> &str {
+        self.all.get(id.index()).map_or("fresh", |spec| &spec.name)
     }
 
-    /// The sort for a program: the template with most of its imports, and of those the one with the fewest modules. A program that
+    /// The one for a program: the template with most of its imports, and of those the one with the fewest modules. A program that
     /// sets environment variables gets the lean one: packages read theirs when they are imported.
     #[must_use]
-    pub fn choose(&self, hints: &Hints) -> usize {
+    pub fn choose(&self, hints: &Hints) -> TemplateId {
         if hints.sets_environment {
-            return 0;
+            return TemplateId::default();
         }
         let fitness = |spec: &TemplateSpec| hints.imports.iter().map(|name| saving(spec, name)).sum::<u32>();
-        let best = |(number, spec): &(usize, &TemplateSpec)| {
-            (fitness(spec), std::cmp::Reverse(spec.preload.len()), std::cmp::Reverse(*number))
+        let best = |(id, spec): &(TemplateId, &TemplateSpec)| {
+            (fitness(spec), std::cmp::Reverse(spec.preload.len()), std::cmp::Reverse(id.0))
         };
-        self.all.iter().enumerate().max_by_key(best).map_or(0, |(number, _)| number)
+        let ids = (0u16..).map(TemplateId);
+        ids.zip(&self.all).max_by_key(best).map(|(id, _)| id).unwrap_or_default()
     }
 }
 
@@ -166,19 +196,22 @@ mod tests {
     fn a_program_with_an_environment_starts_lean() {
         let imports = ["pandas".to_owned()].into();
         let hints = Hints { imports, sets_environment: true };
-        assert_eq!(templates().choose(&hints), 0);
+        assert_eq!(templates().choose(&hints), TemplateId(0));
     }
 
     #[test]
     fn without_templates_there_is_one_sort_and_it_has_none() {
         let fresh = Templates::new(None);
-        assert_eq!((fresh.sorts(), fresh.of_sort(0), fresh.choose(&Hints::default())), (1, None, 0));
-        assert!(fresh.preload(0).is_empty());
+        assert_eq!(
+            (fresh.count(), fresh.number(TemplateId(0)), fresh.choose(&Hints::default())),
+            (1, None, TemplateId(0))
+        );
+        assert!(fresh.preload(TemplateId(0)).is_empty());
     }
 
     #[test]
     fn every_template_has_the_common_modules() {
-        assert_eq!(templates().preload(0).len(), COMMON.len());
-        assert!(templates().preload(1).contains(&"json".to_owned()));
+        assert_eq!(templates().preload(TemplateId(0)).len(), COMMON.len());
+        assert!(templates().preload(TemplateId(1)).contains(&"json".to_owned()));
     }
 }

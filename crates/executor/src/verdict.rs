@@ -278,7 +278,7 @@ pub struct Facts<'a> {
 
 /// The verdict on an execution with a report of the agent.
 #[must_use]
-pub fn judge(facts: &Facts<'_>) -> Verdict {
+pub fn classify(facts: &Facts<'_>) -> Verdict {
     let Facts { report, evidence, exec, sandbox } = *facts;
     let exited = matches!((report.reason, report.status), (EndReason::Itself, WaitStatus::Exited(1..)));
     let note = if exited { Note::parse(&report.note) } else { Note::default() };
@@ -489,7 +489,7 @@ mod tests {
             disk_bytes: 1 << 20,
             disk_inodes: 100,
         };
-        judge(&Facts { report, evidence, exec: &ExecLimits::default(), sandbox: &sandbox })
+        classify(&Facts { report, evidence, exec: &ExecLimits::default(), sandbox: &sandbox })
     }
 
     fn kind(report: &Report, evidence: Counts) -> OutcomeKind {

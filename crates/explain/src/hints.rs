@@ -13,10 +13,10 @@ struct Facts<'a> {
     names: &'a SettingNames,
 }
 
-type Way = fn(&Record, &Note, &Facts<'_>) -> Option<String>;
+type Rule = fn(&Record, &Note, &Facts<'_>) -> Option<String>;
 
 /// The first row with a hint wins.
-const WAYS: [Way; 12] = [
+const RULES: [Rule; 12] = [
     shell,
     no_display,
     missing_module,
@@ -35,7 +35,7 @@ const WAYS: [Way; 12] = [
 pub(crate) fn for_exception(verdict: &Verdict, names: &SettingNames) -> Option<String> {
     let (note, facts) = (&verdict.note, &Facts { verdict, names });
     let raised = note.raised()?;
-    let hint = WAYS.iter().find_map(|way| way(raised, note, facts));
+    let hint = RULES.iter().find_map(|way| way(raised, note, facts));
     hint.or_else(|| counted(facts))
 }
 

@@ -112,13 +112,13 @@ mod tests {
         let text = "\u{202e}gpj.exe\u{2069} pay\u{200b}pal \u{e0041}\u{feff}a\u{2028}b";
         let found = explained(&verdict(Cause::Exited, 1, &format!("raised\tX\t0\t1\t\t\t{text}")));
         let error = found.error.unwrap();
-        assert!(error.chars().all(support::shows_itself), "{error}");
+        assert!(error.chars().all(support::is_visible), "{error}");
         assert!(
             error.contains("\\u202egpj.exe\\u2069 pay\\u200bpal") && error.contains("a\\u2028b"),
             "{error}"
         );
-        assert!(found.message.unwrap().chars().all(support::shows_itself));
-        assert!(found.exception.unwrap().message.chars().all(support::shows_itself));
+        assert!(found.message.unwrap().chars().all(support::is_visible));
+        assert!(found.exception.unwrap().message.chars().all(support::is_visible));
     }
 
     #[test]

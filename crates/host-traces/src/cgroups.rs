@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 /// Where cgroup file systems are mounted.
 const TOP: &str = "/sys/fs/cgroup";
 
-/// Cgroups of cells (`c-*`) below any parent of ours, whoever created them, including those of tests.
-pub(crate) fn of_cells() -> BTreeSet<PathBuf> {
+/// Cgroups of sandboxes (`c-*`) below any parent of ours, whoever created them, including those of tests.
+pub(crate) fn of_sandboxes() -> BTreeSet<PathBuf> {
     let is_cell =
         |group: &PathBuf| group.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"c-"));
     below(Path::new(TOP), |name| name.starts_with("python-sandbox")).into_iter().filter(is_cell).collect()
@@ -36,7 +36,7 @@ fn of_nobody_else_below(top: &Path) -> BTreeSet<PathBuf> {
 
 /// Every cgroup below one whose name is marked.
 fn below(top: &Path, is_mark: fn(&str) -> bool) -> BTreeSet<PathBuf> {
-    /// Deeper than systemd nests slices: a user's scope is at level six, our cells two levels below.
+    /// Deeper than systemd nests slices: a user's scope is at level six, our sandboxes two levels below.
     const DEPTH_MAX: usize = 16;
     fn walk(
         directory: &Path,
@@ -97,13 +97,13 @@ mod tests {
     #[test]
     fn only_what_lies_below_a_parent_of_instances_is_a_leftover() {
         let top = tempfile::tempdir().expect("a temporary directory");
-        let cell = "i-0123456789abcdef0123456789abcdef/c-1";
+        let sandbox = "i-0123456789abcdef0123456789abcdef/c-1";
         let slices =
             "user.slice/user-1000.slice/user@1000.service/app.slice/app-a.slice/app-b.slice/run-r7.scope";
         let ours = [
-            format!("memory/python-sandbox-u1000/{cell}"),
-            format!("system.slice/python-sandbox.service/python-sandbox/{cell}"),
-            format!("{slices}/python-sandbox/{cell}"),
+            format!("memory/python-sandbox-u1000/{sandbox}"),
+            format!("system.slice/python-sandbox.service/python-sandbox/{sandbox}"),
+            format!("{slices}/python-sandbox/{sandbox}"),
         ];
         let others = [
             "system.slice/python-sandbox.service/python-sandbox-service",
@@ -120,6 +120,6 @@ mod tests {
             let group = top.path().join(group);
             assert!(found.contains(&group), "{group:?} is not in {found:#?}");
         }
-        assert_eq!(found.len(), 6, "three instances with a cell each: {found:#?}");
+        assert_eq!(found.len(), 6, "three instances with a sandbox each: {found:#?}");
     }
 }

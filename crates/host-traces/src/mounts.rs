@@ -21,7 +21,7 @@ pub(crate) fn where_sandboxes_mount(rootfs: &Path) -> BTreeSet<String> {
 }
 
 fn is_of_sandbox(point: &Path, rootfs: &Path) -> bool {
-    /// The mount points of a cell after it has moved into the runtime's tree.
+    /// The mount points of a sandbox after it has moved into the runtime's tree.
     const INSIDE: [&str; 5] = ["/", "/dev", "/proc", "/sys", "/tmp"];
     point.starts_with(rootfs) || INSIDE.iter().any(|inside| point == Path::new(inside))
 }

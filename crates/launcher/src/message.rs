@@ -57,7 +57,7 @@ pub struct UserIds {
 /// A request to create a sandbox. Attached descriptors: the sandbox's end of the stream, then a file to join each
 /// cgroup, then the v2 cgroup if there is one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CreateCell {
+pub struct CreateSandbox {
     /// The program's uid and gid in the sandbox; `None` where the user namespace has only one.
     pub user: Option<u32>,
     /// Size of `/tmp` in bytes.

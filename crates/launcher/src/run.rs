@@ -13,15 +13,16 @@
 //! It ends when the service's end of the control socket closes, for whatever reason. Each sandbox then sees the end of
 //! its own stream, and is tied to the launcher's life as well.
 
-use crate::cell::{Cell, ROOTLESS_ID, Walls};
 use crate::filters::{self, Filters};
-use crate::message::{CreateCell, LauncherConfig, LauncherReply};
+use crate::message::{CreateSandbox, LauncherConfig, LauncherReply};
 use crate::monitor;
 use crate::networks::Networks;
 use crate::packet::{receive_packet, send_packet};
+use crate::sandbox::{Isolation, ROOTLESS_ID, Sandbox};
 use crate::template::Templates;
 use confine::{
-    CellGroups, CellRoot, Cloned, LAUNCHER_CAPABILITIES, Namespaces, Refused, SingleThreaded, Stage, UserMap,
+    Cloned, LAUNCHER_CAPABILITIES, Namespaces, Refused, SandboxCgroups, SingleThreaded, Stage, StageSpec,
+    UserMap,
 };
 use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
@@ -57,7 +58,7 @@ pub fn run(control: OwnedFd) -> io::Result<()> {
     send_packet(&control, &LauncherReply::Ready { runtime_memory_bytes: memory_bytes, own_devices }, &[])?;
     let mut control = Some(control);
     while let Some(socket) = &control {
-        let (request, mut descriptors) = match receive_packet::<CreateCell>(socket) {
+        let (request, mut descriptors) = match receive_packet::<CreateSandbox>(socket) {
             Ok(Some(received)) => received,
             Ok(None) => break,
             // This sandbox cannot be created; others run on.
@@ -79,13 +80,13 @@ pub fn run(control: OwnedFd) -> io::Result<()> {
             continue;
         }
         let unified = if request.unified { descriptors.pop() } else { None };
-        let groups = CellGroups { joins: descriptors.split_off(1), unified };
+        let groups = SandboxCgroups { joins: descriptors.split_off(1), unified };
         let Some(stream) = descriptors.pop() else { break };
         if let Some(number) = request.template.and_then(|number| usize::try_from(number).ok()) {
             templates.ensure(&proof, &config, stage, number, request.renew_template);
         }
         let network = networks.enter_unused();
-        let namespaces = Namespaces::Cell { network: network.is_none() };
+        let namespaces = Namespaces::Sandbox { network: network.is_none() };
         // If a sandbox cannot be created in its cgroup, it joins it later, and the error is reported there.
         let born = groups.unified.as_ref().and_then(|group| proof.clone_into(namespaces, group.as_fd()).ok());
         let was_born_inside = born.is_some();
@@ -101,10 +102,15 @@ pub fn run(control: OwnedFd) -> io::Result<()> {
                     confine::replace_stream(2, null.as_fd()).map_err(io::Error::from).and_then(|()| {
                         drop(null);
                         let (program, agent) = (&filters.program, filters.agent.as_slice());
-                        let walls = Walls { program, agent, protected, stage };
-                        let cell =
-                            Cell { config: &config, walls, request: &request, groups, was_born_inside };
-                        cell.run(&proof, stream, template)
+                        let isolation = Isolation { program, agent, protected, stage };
+                        let sandbox = Sandbox {
+                            config: &config,
+                            isolation,
+                            request: &request,
+                            groups,
+                            was_born_inside,
+                        };
+                        sandbox.run(&proof, stream, template)
                     });
                 confine::exit_now(i32::from(served.is_err()));
             }
@@ -178,7 +184,7 @@ fn set_up(control: &OwnedFd, config: &LauncherConfig, mut beside: Vec<OwnedFd>) 
     let null = confine::null_device()?;
     // Not earlier: an undumpable process may not write its own id maps (proc_pid_uid_map(5)).
     confine::hide_from_others()?;
-    let stage = confine::enter_stage(&CellRoot {
+    let stage = confine::enter_stage(&StageSpec {
         rootfs: config.rootfs.clone().into(),
         memory_bytes: config.runtime_memory_bytes,
         cpu_count: config.cpu_count,

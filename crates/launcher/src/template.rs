@@ -10,7 +10,7 @@
 
 use crate::message::{LauncherConfig, TemplateConfig};
 use agent::{become_template, prepare_tmp};
-use confine::{CellMounts, Cloned, Namespaces, Proc, SingleThreaded, Stage, TEMPLATE_CAPABILITIES};
+use confine::{Cloned, Namespaces, Proc, SandboxMounts, SingleThreaded, Stage, TEMPLATE_CAPABILITIES};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{Mode, OFlags};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
@@ -29,7 +29,7 @@ const RESTART_PAUSE: Duration = Duration::from_secs(5);
 const TMP_BYTES: u64 = 64 * 1024 * 1024;
 const TMP_INODES: u64 = 4096;
 /// Longest output of a dead template that is passed on, in bytes.
-const WORDS_BYTES_MAX: usize = 4096;
+const OUTPUT_BYTES_MAX: usize = 4096;
 
 /// The templates of one launcher.
 #[derive(Debug)]
@@ -55,7 +55,7 @@ struct Running {
     /// The agents' end of its socket.
     socket: OwnedFd,
     /// Its standard error.
-    words: OwnedFd,
+    output: OwnedFd,
 }
 
 impl Templates {
@@ -91,7 +91,7 @@ impl Templates {
         if let Some(running) = &template.running
             && (renew || running.is_dead())
         {
-            running.pass_words_on(&template.config.name);
+            running.log_output(&template.config.name);
             // The last end of its socket closes here, or when the agents waiting for it give up.
             let _ = rustix::process::pidfd_send_signal(&running.process, rustix::process::Signal::KILL);
             template.running = None;
@@ -101,8 +101,8 @@ impl Templates {
             return;
         }
         template.last_start = Some(Instant::now());
-        let walls = (self.filter.as_slice(), self.protected);
-        match start(proof, config, stage, &template.config, hook, walls) {
+        let isolation = (self.filter.as_slice(), self.protected);
+        match start(proof, config, stage, &template.config, hook, isolation) {
             Ok(running) => template.running = Some(running),
             Err(error) => say(&format!("failed to start the template `{}`: {error}", template.config.name)),
         }
@@ -121,16 +121,16 @@ impl Running {
         matches!(poll(&mut [PollFd::new(&self.process, PollFlags::IN)], Some(&now)), Ok(1..))
     }
 
-    fn pass_words_on(&self, name: &str) {
-        let mut words = [0u8; WORDS_BYTES_MAX];
-        let length = rustix::io::read(&self.words, &mut words).unwrap_or(0);
-        let text = String::from_utf8_lossy(&words[..length]);
+    fn log_output(&self, name: &str) {
+        let mut output = [0u8; OUTPUT_BYTES_MAX];
+        let length = rustix::io::read(&self.output, &mut output).unwrap_or(0);
+        let text = String::from_utf8_lossy(&output[..length]);
         let what = if self.is_dead() { "ended" } else { "is still running and is replaced" };
-        let words = match text.trim() {
+        let output = match text.trim() {
             "" => "without output".to_owned(),
             text => format!("with the output {text:?}"),
         };
-        say(&format!("the template `{name}` {what}, {words}"));
+        say(&format!("the template `{name}` {what}, {output}"));
     }
 }
 
@@ -151,17 +151,17 @@ fn start(
         socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
     // Pipes, as for a program: the interpreter inspects its streams only once, when it starts.
     let (stdin, _) = pipe_with(PipeFlags::CLOEXEC)?;
-    let (words, stderr) = pipe_with(PipeFlags::CLOEXEC)?;
+    let (output, stderr) = pipe_with(PipeFlags::CLOEXEC)?;
     // A full pipe must block neither the template nor the launcher.
     rustix::io::ioctl_fionbio(&stderr, true)?;
-    rustix::io::ioctl_fionbio(&words, true)?;
+    rustix::io::ioctl_fionbio(&output, true)?;
     match proof.clone(Namespaces::Shared)? {
         Cloned::Parent { pidfd, .. } => match pidfd {
-            Some(process) => Ok(Running { process, socket, words }),
+            Some(process) => Ok(Running { process, socket, output }),
             None => Err(io::ErrorKind::Unsupported.into()),
         },
         Cloned::Child => {
-            drop((socket, words));
+            drop((socket, output));
             let streams = [stdin.as_fd(), stderr.as_fd(), stderr.as_fd()];
             let Err(error) = set_up(config, stage, hook, protected).and_then(|root| {
                 become_template(
@@ -188,7 +188,7 @@ fn set_up(config: &LauncherConfig, stage: Stage, hook: &OwnedFd, protected: bool
     // Packages ask for the host name while they are imported, and keep it.
     rustix::system::sethostname(b"sandbox")?;
     let root = rustix::fs::open("/", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
-    let mounts = CellMounts {
+    let mounts = SandboxMounts {
         tmp_bytes: TMP_BYTES,
         tmp_inodes: TMP_INODES,
         uid: rustix::process::getuid().as_raw(),
@@ -196,7 +196,7 @@ fn set_up(config: &LauncherConfig, stage: Stage, hook: &OwnedFd, protected: bool
         proc: if config.user_map.is_some() { Proc::Replaced } else { Proc::New },
         executable: true,
     };
-    confine::mount_cell(&mounts, stage.own_devices)?;
+    confine::mount_sandbox(&mounts, stage.own_devices)?;
     // The launcher's protection must not extend to packages.
     if protected {
         confine::reset_oom_score()?;

@@ -5,8 +5,8 @@
 //! can attach one only through udisks2, which [`crate::mounts`] recognizes by its record.
 
 use crate::error::Refusal;
+use crate::path_walk::{self, Found};
 use crate::trusted::Trusted;
-use crate::way::{self, Found};
 use rustix::io::Errno;
 use std::fs;
 use std::io;
@@ -36,7 +36,7 @@ pub(crate) fn check(
         let judged = if depth == DEPTH_MAX {
             Err(Refusal::Examine { path: image.clone(), source: Errno::LOOP.into() })
         } else {
-            way::check_image(&image, trusted, depth + 1)
+            path_walk::check_image(&image, trusted, depth + 1)
         };
         let why = match judged {
             Ok(Found::There) => continue,

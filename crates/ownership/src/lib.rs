@@ -26,13 +26,13 @@
 
 mod accounts;
 mod error;
+mod file_check;
 mod image;
-mod judge;
 mod mounts;
 mod namespace;
+mod path_walk;
 mod tree;
 mod trusted;
-mod way;
 
 #[cfg(test)]
 mod tests;
@@ -41,8 +41,8 @@ mod tests;
 pub mod fuzzing;
 
 pub use error::{Cause, Refusal};
+pub use path_walk::Found;
 pub use tree::check_tree;
-pub use way::Found;
 
 use std::fs::Metadata;
 use std::path::Path;
@@ -53,7 +53,7 @@ use trusted::Trusted;
 /// # Errors
 /// [`Refusal`]: who else can change it, or what could not be examined.
 pub fn check(path: &Path) -> Result<Found, Refusal> {
-    way::check(path, &Trusted::this_process())
+    path_walk::check(path, &Trusted::this_process())
 }
 
 /// Checks an open file or directory whose path was checked before. `path` is for the error.
@@ -61,5 +61,5 @@ pub fn check(path: &Path) -> Result<Found, Refusal> {
 /// # Errors
 /// [`Refusal`]: who else can change it.
 pub fn check_open(path: &Path, metadata: &Metadata) -> Result<(), Refusal> {
-    judge::end(path, path, metadata, &Trusted::this_process())
+    file_check::end(path, path, metadata, &Trusted::this_process())
 }

@@ -18,7 +18,7 @@
 
 use crate::error::{Cause, Refusal};
 use crate::trusted::Trusted;
-use crate::{accounts, image, judge};
+use crate::{accounts, file_check, image};
 use rustix::fs::{Mode, OFlags};
 use std::io;
 use std::os::fd::AsRawFd;
@@ -52,7 +52,7 @@ pub(crate) fn check(path: &Path, at: &Path, trusted: &Trusted, depth: u32) -> Re
         return if is_of_root { Ok(()) } else { Err(Refusal::NoMount { at: at.to_owned() }) };
     };
     if let Some(cause) = tables.cause_against(&mount, trusted) {
-        return judge::refuse(path, at, cause);
+        return file_check::refuse(path, at, cause);
     }
     image::check((path, at), (mount.device, &mount.source), trusted, depth)
 }

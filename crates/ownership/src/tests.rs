@@ -77,8 +77,8 @@ fn whoever_can_write_is_named_with_the_place() {
     }
     // The owner of that file may control it, and no other user.
     chown(&file, Some(OTHER), None).unwrap();
-    assert!(way::check(&file, &Trusted::user(OTHER)).is_ok());
-    assert!(way::check(&file, &Trusted::user(OTHER - 1)).is_err());
+    assert!(path_walk::check(&file, &Trusted::user(OTHER)).is_ok());
+    assert!(path_walk::check(&file, &Trusted::user(OTHER - 1)).is_err());
 }
 
 #[test]

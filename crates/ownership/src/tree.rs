@@ -1,9 +1,9 @@
 //! Checks a directory with its contents.
 
 use crate::error::Refusal;
+use crate::path_walk::{self, Found};
 use crate::trusted::Trusted;
-use crate::way::{self, Found};
-use crate::{judge, mounts};
+use crate::{file_check, mounts};
 use std::collections::HashSet;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -20,7 +20,7 @@ pub fn check_tree(root: &Path, depth_max: usize) -> Result<(), Refusal> {
 }
 
 pub(crate) fn check(root: &Path, depth_max: usize, trusted: &Trusted) -> Result<(), Refusal> {
-    if way::check(root, trusted)? == Found::Missing {
+    if path_walk::check(root, trusted)? == Found::Missing {
         return Ok(());
     }
     // Each once: files of overlayfs have the devices of its layers.
@@ -42,7 +42,7 @@ pub(crate) fn check(root: &Path, depth_max: usize, trusted: &Trusted) -> Result<
             if devices.insert(metadata.dev()) {
                 mounts::check(root, &path, trusted, 0)?;
             }
-            judge::end(root, &path, &metadata, trusted)?;
+            file_check::end(root, &path, &metadata, trusted)?;
             if metadata.is_dir() {
                 pending.push((path, depth + 1));
             }

@@ -88,12 +88,12 @@ impl Decoder {
 
     /// Adds bytes read from the stream.
     pub fn push(&mut self, bytes: &[u8]) {
-        self.room(bytes.len()).extend_from_slice(bytes);
+        self.reserve(bytes.len()).extend_from_slice(bytes);
     }
 
     /// Reserves space for `bytes` more bytes of the stream: a `read` appends to the buffer without a copy, and touches
     /// only as much memory as it returns.
-    pub fn room(&mut self, bytes: usize) -> &mut Vec<u8> {
+    pub fn reserve(&mut self, bytes: usize) -> &mut Vec<u8> {
         if self.start > 0 {
             self.buffer.drain(..self.start);
             self.start = 0;

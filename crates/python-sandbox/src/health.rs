@@ -19,7 +19,7 @@ pub(crate) fn run(settings: &Settings) -> ExitCode {
     match ask(host, port) {
         Ok((status, body)) => {
             terminal::result(&format!("{}\n", body.trim_end()));
-            if status == 200 { exit::good() } else { exit::program_failed() }
+            if status == 200 { exit::success() } else { exit::program_failed() }
         }
         Err(error) => {
             terminal::message(&format!(

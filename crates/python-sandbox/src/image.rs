@@ -22,7 +22,7 @@ async fn build(settings: &Settings) -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => {
             terminal::message(&compose::no_runtime(&error));
-            return exit::our_fault();
+            return exit::internal_error();
         }
     };
     let image = &settings.docker.image;
@@ -46,11 +46,11 @@ async fn build(settings: &Settings) -> ExitCode {
     match built {
         Ok(id) => {
             terminal::message(&format!("the image `{image}` is ready: {id}"));
-            exit::good()
+            exit::success()
         }
         Err(error) => {
             terminal::message(&format!("failed to build the image: {}", executor::error_chain(&error)));
-            exit::our_fault()
+            exit::internal_error()
         }
     }
 }
@@ -60,20 +60,20 @@ fn export(settings: &Settings) -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => {
             terminal::message(&compose::no_runtime(&error));
-            return exit::our_fault();
+            return exit::internal_error();
         }
     };
     let stdout = std::io::stdout().lock();
     if stdout.is_terminal() {
         terminal::message("archive not written to a terminal (hint: python-sandbox image export >image.tar)");
-        return exit::our_fault();
+        return exit::internal_error();
     }
     match compose::write_image_tree(&runtime, stdout) {
-        Ok(()) => exit::good(),
+        Ok(()) => exit::success(),
         Err(error) => {
             let rootfs = runtime.rootfs.display();
             terminal::message(&format!("failed to write the archive of {rootfs}: {error}"));
-            exit::our_fault()
+            exit::internal_error()
         }
     }
 }

@@ -17,11 +17,11 @@ pub(crate) fn rotate(args: &RotateLinkKeyArgs, settings: &Settings) -> ExitCode 
                 None => "all earlier links are invalid".to_owned(),
             };
             terminal::result(&format!("links are signed with a new key from now on; {earlier}\n"));
-            exit::good()
+            exit::success()
         }
         Err(error) => {
             terminal::message(&format!("failed to rotate the link key: {}", executor::error_chain(&error)));
-            exit::our_fault()
+            exit::internal_error()
         }
     }
 }

@@ -63,7 +63,7 @@ fn plain(event: &str, colours: bool) -> String {
     let (text, end) = event.strip_suffix('\n').map_or((event, ""), |text| (text, "\n"));
     let mut line = String::with_capacity(event.len());
     for c in text.chars() {
-        if support::shows_itself(c) || (colours && c == '\u{1b}') {
+        if support::is_visible(c) || (colours && c == '\u{1b}') {
             line.push(c);
         } else {
             line.extend(c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")));

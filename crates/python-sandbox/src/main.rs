@@ -8,12 +8,12 @@ mod health;
 mod image;
 mod link_key;
 mod logging;
-mod orders;
 mod own_scope;
 mod protect;
 mod run;
 mod serve;
 mod setup;
+mod trusted_files;
 
 use clap::Parser;
 use cli::{CheckConfigArgs, Cli, Command};
@@ -33,11 +33,11 @@ fn main() -> ExitCode {
     }
     let settings = Settings::from_resolved(&resolved);
     let flags = cli.settings_flags();
-    if let Err(refused) = orders::check(cli.command.as_ref(), &settings) {
+    if let Err(refused) = trusted_files::check(cli.command.as_ref(), &settings) {
         terminal::message(&format!("python-sandbox: {refused}"));
-        return exit::our_fault();
+        return exit::internal_error();
     }
-    orders::tighten_umask(cli.command.as_ref());
+    trusted_files::tighten_umask(cli.command.as_ref());
     let command = cli.command.unwrap_or_default();
     if let Some(failed) = own_scope::enter(&command, &settings) {
         return failed;
@@ -73,12 +73,12 @@ fn main() -> ExitCode {
 
 fn wrong_settings(problems: &Problems) -> ExitCode {
     terminal::message(&problems.to_string());
-    exit::our_fault()
+    exit::internal_error()
 }
 
 fn check_config(args: &CheckConfigArgs, resolved: &Resolved) -> ExitCode {
     terminal::result(&if args.example { settings::env_example() } else { settings::report(resolved) });
-    exit::good()
+    exit::success()
 }
 
 /// Stack of each thread in bytes; only touched pages cost memory. Large enough for the validator to check programs of
@@ -95,7 +95,7 @@ fn with_runtime(command: impl Future<Output = ExitCode>) -> ExitCode {
         Ok(runtime) => runtime.block_on(command),
         Err(error) => {
             terminal::message(&format!("failed to start the threads: {error}"));
-            exit::our_fault()
+            exit::internal_error()
         }
     }
 }

@@ -43,7 +43,7 @@ pub(crate) fn enter(command: &Command, settings: &Settings) -> Option<ExitCode> 
     );
     let error = start_again(&program, &runtime_dir);
     terminal::message(&format!("python-sandbox: failed to run {}: {error}", program.display()));
-    Some(exit::our_fault())
+    Some(exit::internal_error())
 }
 
 /// Whether a command creates sandboxes on this host.

@@ -26,10 +26,11 @@ pub(crate) fn this_process(settings: &Settings) {
     if let Err(error) = confine::hide_from_others() {
         tracing::warn!(%error, "other processes of this user can read the service's memory");
     }
-    let makes_cells = compose::uses_native(settings);
+    let makes_sandboxes = compose::uses_native(settings);
     // The native executor needs the same calls: if the kernel refuses them here, that executor runs nothing and reports why.
     // Container executors continue, with the warning.
-    for refused in confine::keep_service_rights(makes_cells).into_iter().chain(filter_calls().err()) {
+    for refused in confine::keep_service_capabilities(makes_sandboxes).into_iter().chain(filter_calls().err())
+    {
         tracing::warn!(
             error = executor::error_chain(&refused),
             "failed to drop privileges that the service does not need (hint: a filter around it forbids seccomp(2) or prctl(2))"

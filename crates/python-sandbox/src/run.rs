@@ -20,7 +20,7 @@ pub(crate) async fn run(args: RunArgs, settings: Settings) -> ExitCode {
         Err(RunError::Refused(error)) => refused(error, args.json),
         Err(error) => {
             terminal::message(&format!("python-sandbox: {}", executor::error_chain(&error)));
-            exit::our_fault()
+            exit::internal_error()
         }
     }
 }
@@ -126,7 +126,7 @@ fn show(execution: Execution, json: bool) -> ExitCode {
             }
             Err(error) => {
                 terminal::message(&format!("python-sandbox: failed to write the answer: {error}"));
-                exit::our_fault()
+                exit::internal_error()
             }
         };
     }
@@ -181,10 +181,10 @@ fn refused(error: ExecuteError, json: bool) -> ExitCode {
             ("validation_failed", exit::program_failed(), "Validation failed".to_owned(), rendered.clone())
         }
         ExecuteError::Invalid(field) => {
-            ("invalid_request", exit::our_fault(), field.to_string(), field.to_string())
+            ("invalid_request", exit::internal_error(), field.to_string(), field.to_string())
         }
         // With causes: the user of this command is the operator.
-        error => ("executor_unavailable", exit::our_fault(), error.to_string(), unavailable(error)),
+        error => ("executor_unavailable", exit::internal_error(), error.to_string(), unavailable(error)),
     };
     if json {
         let body = serde_json::json!({

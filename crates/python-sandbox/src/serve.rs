@@ -26,10 +26,10 @@ const LARGEST_BODIES_MAX: usize = 4;
 /// Serves until a signal arrives.
 pub(crate) async fn serve(settings: Settings) -> ExitCode {
     match try_serve(&settings).await {
-        Ok(()) => exit::good(),
+        Ok(()) => exit::success(),
         Err(StartError(text)) => {
             tracing::error!("{text}");
-            exit::our_fault()
+            exit::internal_error()
         }
     }
 }
@@ -202,5 +202,5 @@ impl Signals {
 
 #[expect(clippy::exit, reason = "a second signal exits immediately: no destructor may delay it")]
 fn leave_at_once() -> ! {
-    std::process::exit(i32::from(exit::OUR_FAULT))
+    std::process::exit(i32::from(exit::INTERNAL_ERROR))
 }

@@ -23,7 +23,7 @@ fn prepare(args: &SetupArgs, settings: &Settings) -> ExitCode {
         terminal::message(&format!(
             "nothing to do: programs run in your own root file system, RUNTIME_ROOTFS={rootfs}"
         ));
-        return exit::good();
+        return exit::success();
     }
     let options = SetupOptions {
         data_dir: settings.data_dir.clone(),
@@ -44,11 +44,11 @@ fn prepare(args: &SetupArgs, settings: &Settings) -> ExitCode {
                 "the runtime is ready: Python {major}.{minor}.{micro} with {count} packages{list} in {rootfs}"
             ));
             tell_if_another_is_used(&runtime, settings);
-            exit::good()
+            exit::success()
         }
         Err(error) => {
             terminal::message(&format!("failed to prepare the runtime: {}", executor::error_chain(&error)));
-            exit::our_fault()
+            exit::internal_error()
         }
     }
 }
@@ -70,7 +70,7 @@ fn delegate_cgroups(user: &str, args: &SetupArgs) -> ExitCode {
         Ok(ids) => ids,
         Err(problem) => {
             terminal::message(&problem);
-            return exit::our_fault();
+            return exit::internal_error();
         }
     };
     let view = compose::host_view("serve");
@@ -80,11 +80,11 @@ fn delegate_cgroups(user: &str, args: &SetupArgs) -> ExitCode {
                 terminal::message(&format!("{user} may now use {}", directory.display()));
             }
             tell_limits(user, &delegated);
-            exit::good()
+            exit::success()
         }
         Err(error) => {
             terminal::message(&format!("failed to {}", executor::error_chain(&error)));
-            exit::our_fault()
+            exit::internal_error()
         }
     }
 }

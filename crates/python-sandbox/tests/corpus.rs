@@ -10,7 +10,7 @@
 mod support;
 
 use base64::Engine as _;
-use host_traces::Traces;
+use host_traces::Snapshot;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::os::linux::net::SocketAddrExt;
@@ -77,7 +77,7 @@ fn check_benign(server: &Server, program: &Program, validator_on: bool) -> Vec<S
     if status != 200 {
         return vec![format!("status {status}: {}", seen.stderr)];
     }
-    program.judge_benign(&seen)
+    program.check_benign(&seen)
 }
 
 fn check_hostile(server: &Server, program: &Program, validator_on: bool) -> Vec<String> {
@@ -92,15 +92,15 @@ fn check_hostile(server: &Server, program: &Program, validator_on: bool) -> Vec<
     if status != 200 {
         return vec![format!("status {status}: {}", seen.stderr)];
     }
-    let mut wrong = program.judge_hostile(&seen);
+    let mut wrong = program.check_hostile(&seen);
     if program.differs_when_repeated() {
-        wrong.extend(program.judge_repeated(&seen, &run(server, program).1));
+        wrong.extend(program.check_repeated(&seen, &run(server, program).1));
     }
     if let Some(next) = program.then()
         && !(validator_on && next.needs_validator_off())
     {
         wrong.extend(
-            next.judge_hostile(&run(server, &next).1).into_iter().map(|text| format!("then: {text}")),
+            next.check_hostile(&run(server, &next).1).into_iter().map(|text| format!("then: {text}")),
         );
     }
     wrong
@@ -171,7 +171,7 @@ fn no_benign_program_is_hindered_and_no_hostile_one_gets_through() {
     let canary = std::path::Path::new("/tmp/python-sandbox-canary");
     std::fs::write(canary, CANARY).unwrap();
     let listeners = listen_for_breaches();
-    let before = Traces::of_host();
+    let before = Snapshot::of_host();
     let mut failures = Vec::new();
     // The service's own default, multiplied for slow hosts.
     let timeout_max = (30 * testkit::patience()).to_string();

@@ -7,7 +7,7 @@
 
 mod support;
 
-use host_traces::{Traces, pids_below};
+use host_traces::{Snapshot, pids_below};
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -36,7 +36,7 @@ fn programs_running(server: &Server) -> usize {
 
 #[test]
 fn nothing_survives_and_nothing_is_left() {
-    let before = Traces::of_host();
+    let before = Snapshot::of_host();
     if !killed_service_leaves_no_program(&before) {
         return;
     }
@@ -48,11 +48,11 @@ fn nothing_survives_and_nothing_is_left() {
 #[test]
 #[ignore = "scripts/stock-hosts runs it, where thousands of runs take too long; else it is a part of the test above"]
 fn a_killed_service_leaves_nothing() {
-    let _ = killed_service_leaves_no_program(&Traces::of_host());
+    let _ = killed_service_leaves_no_program(&Snapshot::of_host());
 }
 
 /// False if this machine cannot run the service (a reported skip).
-fn killed_service_leaves_no_program(before: &Traces) -> bool {
+fn killed_service_leaves_no_program(before: &Snapshot) -> bool {
     let Some(mut server) = Server::start(&[("MAX_CONCURRENT", "6"), THREADS]) else { return false };
     let mut running = BTreeSet::new();
     std::thread::scope(|scope| {
@@ -90,7 +90,7 @@ fn killed_service_leaves_no_program(before: &Traces) -> bool {
 const LEAVING_MODULE: &str = "import os, time\nif os.fork() == 0:\n    os.setsid()\n    \
     open('/proc/self/comm', 'w').write('left-by-import')\n    time.sleep(600)\n    os._exit(0)\n";
 
-fn what_an_import_starts_ends_with_the_service(before: &Traces) {
+fn what_an_import_starts_ends_with_the_service(before: &Snapshot) {
     let Ok(runtime) = runtime::Runtime::load(&testkit::data_dir()) else { return };
     let directory = tempfile::tempdir().unwrap();
     let planted = match Planted::new(directory.path(), &runtime.rootfs, "leaving", LEAVING_MODULE) {
@@ -122,7 +122,7 @@ fn is_left(pid: u32) -> bool {
     std::fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name.trim() == "left-by-import")
 }
 
-fn killed_launcher_fails_only_its_programs(before: &Traces) {
+fn killed_launcher_fails_only_its_programs(before: &Snapshot) {
     let server = Server::start(&[THREADS]).unwrap();
     let is_monitor = |pid: &u32| {
         std::fs::read_to_string(format!("/proc/{pid}/comm"))
@@ -148,18 +148,18 @@ fn killed_launcher_fails_only_its_programs(before: &Traces) {
     assert!(left.is_empty(), "after a killed launcher: {left:?}");
 }
 
-fn many_runs_leave_the_host_as_it_was(before: &Traces) {
+fn many_runs_leave_the_host_as_it_was(before: &Snapshot) {
     // One idle sandbox for each template, before and after: a larger pool would grow and shrink with the load.
     let server = Server::start(&[("NATIVE_POOL_SIZE", "1")]).unwrap();
     let pid = server.child.id();
     // One for each of the three templates of the default settings: lean, data and science.
-    // For a second: a cell that is being taken down or made counts as one too, but its descriptors are no longer or not yet
+    // For a second: a sandbox that is being taken down or made counts as one too, but its descriptors are no longer or not yet
     // there.
     let only_waiting = || {
-        wait_until("only the cells that wait are left", || {
+        wait_until("only the sandboxes that wait are left", || {
             (0..10).all(|_| {
                 std::thread::sleep(Duration::from_millis(100));
-                cells(pid) == 3
+                sandboxes(pid) == 3
             })
         });
     };
@@ -168,7 +168,7 @@ fn many_runs_leave_the_host_as_it_was(before: &Traces) {
     let (descriptors, resident) = settled(pid);
     run_many(&server, RUNS);
     only_waiting();
-    // A cell that is being removed still holds some descriptors; a lost one would hold them for ever.
+    // A sandbox that is being removed still holds some descriptors; a lost one would hold them for ever.
     wait_until(&format!("{descriptors} descriptors as before {RUNS} runs"), || {
         settled(pid).0 <= descriptors + 2
     });
@@ -182,8 +182,8 @@ fn many_runs_leave_the_host_as_it_was(before: &Traces) {
     assert!(left.is_empty(), "after {RUNS} runs: {left:?}");
 }
 
-/// Cells of the service: children of its launcher that are not templates.
-fn cells(service: u32) -> usize {
+/// Sandboxes of the service: children of its launcher that are not templates.
+fn sandboxes(service: u32) -> usize {
     let name = |pid: u32| std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
     let agents = pids_below(service).into_iter().filter(|pid| name(*pid).starts_with("sandbox-agent"));
     // The launcher has the same name.

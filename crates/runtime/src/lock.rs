@@ -147,9 +147,9 @@ mod tests {
     use crate::Silent;
 
     /// Sends each message to a channel.
-    struct Teller(mpsc::Sender<String>);
+    struct ChannelProgress(mpsc::Sender<String>);
 
-    impl Progress for Teller {
+    impl Progress for ChannelProgress {
         fn step(&mut self, _index: usize, _total: usize, _name: &str) {}
         fn detail(&mut self, text: &str) {
             self.0.send(text.to_owned()).unwrap();
@@ -164,7 +164,7 @@ mod tests {
         let (teller, heard) = mpsc::channel();
         let (done, is_done) = mpsc::channel();
         let second = std::thread::spawn(move || {
-            let file = take(&path, WAIT_MAX, &mut Teller(teller)).unwrap();
+            let file = take(&path, WAIT_MAX, &mut ChannelProgress(teller)).unwrap();
             done.send(()).unwrap();
             drop(file);
         });
@@ -225,7 +225,7 @@ mod tests {
         let mut word = [0; 5];
         io::Read::read_exact(other.stdout.as_mut().unwrap(), &mut word).unwrap();
         let (teller, heard) = mpsc::channel();
-        let lock = take(&path, Duration::from_secs(20), &mut Teller(teller));
+        let lock = take(&path, Duration::from_secs(20), &mut ChannelProgress(teller));
         other.kill().unwrap();
         other.wait().unwrap();
         assert!(lock.is_ok() && heard.try_recv().is_err(), "{:?}", lock.err());

@@ -72,7 +72,7 @@ pub(crate) struct Slot {
 }
 
 /// A slot in the queue. Dropping it, also because the client went away, leaves the queue.
-struct Place<'a>(&'a Admission);
+struct QueueSlot<'a>(&'a Admission);
 
 impl Admission {
     /// Admission control for at most `running_max` running programs (at least one) and `waiting_max` queued requests.
@@ -111,7 +111,7 @@ impl Admission {
         if let Ok(permit) = Arc::clone(&self.slots).try_acquire_owned() {
             return Ok(self.slot(permit));
         }
-        let _place = self.take_place()?;
+        let _queued = self.enter_queue()?;
         let queue_end = Instant::now() + self.queue_time_max;
         let end = deadline.map_or(queue_end, |deadline| deadline.min(queue_end));
         match tokio::time::timeout_at(end, Arc::clone(&self.slots).acquire_owned()).await {
@@ -175,15 +175,15 @@ impl Admission {
         Slot { _permit: permit, admission: Arc::clone(self), since: Instant::now() }
     }
 
-    fn take_place(&self) -> Result<Place<'_>, Refusal> {
+    fn enter_queue(&self) -> Result<QueueSlot<'_>, Refusal> {
         let taken = self.waiting.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |waiting| {
             (waiting < self.waiting_max).then_some(waiting + 1)
         });
-        taken.map(|_| Place(self)).map_err(|_| self.busy())
+        taken.map(|_| QueueSlot(self)).map_err(|_| self.busy())
     }
 }
 
-impl Drop for Place<'_> {
+impl Drop for QueueSlot<'_> {
     fn drop(&mut self) {
         self.0.waiting.fetch_sub(1, Ordering::SeqCst);
     }

@@ -18,9 +18,9 @@ pub struct Execution {
     pub verdict: Verdict,
     /// The line of the program's last expression, if its value was not shown.
     pub unseen_expression: Option<u32>,
-    /// Kept standard output.
+    /// StoredOutputs standard output.
     pub stdout: Captured,
-    /// Kept standard error.
+    /// StoredOutputs standard error.
     pub stderr: Captured,
     /// Resources it used.
     pub usage: Usage,

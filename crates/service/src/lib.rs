@@ -20,16 +20,16 @@
 //! ```
 
 mod admission;
+mod artifacts;
+mod client_reason;
 mod command;
 mod context;
 mod execution;
 mod health;
 mod interpreter_env;
-mod judge;
-mod outputs;
 mod paths;
 mod service;
-mod words;
+mod validation;
 
 pub use admission::Load;
 pub use command::{Bounds, ExecuteCommand, InvalidField};

@@ -5,8 +5,8 @@ use crate::command::{self, Bounds, ExecuteCommand, InvalidField};
 use crate::context::RequestContext;
 use crate::execution::{self, ExecuteError, Execution, Selected, Skipped};
 use crate::health::{self, HealthReport, Probed};
-use crate::judge::{Judge, Passed};
-use crate::{outputs, paths, words};
+use crate::validation::{Passed, ValidationPool};
+use crate::{artifacts, client_reason, paths};
 use executor::{Chain, ChainError, Control, ExecRequest, ExecResult, ExecutorError, Hints};
 use std::sync::Arc;
 use std::time::Duration;
@@ -57,7 +57,7 @@ impl ServiceConfig {
 #[derive(Debug)]
 pub struct Service {
     bounds: Bounds,
-    judge: Judge,
+    validate: ValidationPool,
     admission: Arc<Admission>,
     chain: Chain,
     store: Option<Arc<dyn Store>>,
@@ -86,7 +86,7 @@ impl Service {
         }
         Arc::new(Self {
             bounds: config.bounds,
-            judge: Judge::new(config.policy),
+            validate: ValidationPool::new(config.policy),
             admission: Admission::new(config.running_max, config.waiting_max, config.queue_time_max),
             chain,
             store,
@@ -112,7 +112,7 @@ impl Service {
         let checked = command::check(command, &self.bounds, &self.chain.names())?;
         self.admission.check()?;
         let request = checked.request;
-        let Passed { warnings, imports, last_expression } = self.judge.judge(&request.code).await?;
+        let Passed { warnings, imports, last_expression } = self.validate.validate(&request.code).await?;
         let hints = Hints::of(&request, imports);
 
         // Held until the files are stored: it bounds the memory that results take while the store is slow.
@@ -120,7 +120,7 @@ impl Service {
         let (executor, mut result) = self.run(context, checked.executor.as_deref(), &request, &hints).await?;
         let unseen_expression = execution::unseen_expression(&result, last_expression);
         let files = std::mem::take(&mut result.files);
-        let kept = outputs::keep(self.store.as_ref(), &context.request_id, files).await;
+        let kept = artifacts::keep(self.store.as_ref(), &context.request_id, files).await;
         let mut skipped = kept.skipped;
         let others = std::mem::take(&mut result.skipped).into_iter();
         skipped.extend(others.map(|entry| Skipped { path: entry.path, reason: entry.reason.as_str() }));
@@ -252,7 +252,7 @@ impl Service {
             let usable = self.chain.usable().into_iter().filter(|other| *other != name).filter(is_well);
             Selected {
                 name: name.to_owned(),
-                reason: reason.map_or_else(|| "it has just failed".to_owned(), words::for_clients),
+                reason: reason.map_or_else(|| "it has just failed".to_owned(), client_reason::for_clients),
                 usable: usable.collect(),
             }
         });

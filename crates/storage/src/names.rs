@@ -1,7 +1,7 @@
 //! Makes names that programs chose safe for headers: hostile in, harmless out.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use support::shows_itself;
+use support::is_visible;
 
 /// Maximum length of a file name in bytes: the limit of Linux file systems (NAME_MAX).
 pub const FILE_NAME_BYTES_MAX: usize = 255;
@@ -91,7 +91,7 @@ fn is_header_token(text: &str) -> bool {
 
 /// The name to save a file of this path under: its last component, made safe on every system.
 ///
-/// Invisible characters ([`shows_itself`]), path separators of any system and characters that Windows does not allow in names
+/// Invisible characters ([`is_visible`]), path separators of any system and characters that Windows does not allow in names
 /// (`< > : " / \ | ? *`) become `_`. A leading dot or hyphen gets `_` before it, since `.curlrc` is a configuration file and `-rf`
 /// an option; so does a device name of Windows (`CON`, `nul.txt`). White space around it and trailing dots, which Windows drops,
 /// are removed. At most [`FILE_NAME_BYTES_MAX`] bytes are kept; an empty result becomes `download`.
@@ -103,7 +103,7 @@ pub fn download_name(path: &str) -> String {
 /// See [`download_name`].
 fn harmless(file_name: &str) -> String {
     let replaced: String =
-        file_name.chars().map(|c| if shows_itself(c) && !is_reserved(c) { c } else { '_' }).collect();
+        file_name.chars().map(|c| if is_visible(c) && !is_reserved(c) { c } else { '_' }).collect();
     let inner = replaced.trim();
     let prefix = if inner.starts_with(['.', '-']) || is_device(inner) { "_" } else { "" };
     let whole = format!("{prefix}{inner}");
@@ -277,7 +277,7 @@ mod tests {
             let (ascii, full) = parse(&header);
             prop_assert!(!ascii.contains(['/', '%']) && !ascii.is_empty());
             for saved in [&ascii, &full] {
-                prop_assert!(saved.chars().all(|c| shows_itself(c) && !is_reserved(c)), "{saved:?}");
+                prop_assert!(saved.chars().all(|c| is_visible(c) && !is_reserved(c)), "{saved:?}");
                 prop_assert!(!saved.starts_with(['.', '-', ' ']) && !saved.ends_with(['.', ' ']), "{saved:?}");
                 prop_assert!(!is_device(saved) && saved.len() <= FILE_NAME_BYTES_MAX, "{saved:?}");
             }
@@ -288,7 +288,7 @@ mod tests {
         fn a_name_without_tricks_reads_back_unchanged(name in "x[\\p{L}\\p{N}%'();=&_ -]{1,60}\\.[a-z]{1,4}") {
             let (_, full) = parse(&content_disposition(&name));
             prop_assert_eq!(full, harmless(&name));
-            if name.len() <= FILE_NAME_BYTES_MAX && name.chars().all(shows_itself) {
+            if name.len() <= FILE_NAME_BYTES_MAX && name.chars().all(is_visible) {
                 prop_assert_eq!(harmless(&name), name);
             }
         }

@@ -14,4 +14,4 @@ pub use digest::{hex, is_hex, sha256_hex};
 pub use lease::try_take;
 pub use mutex::lock;
 pub use random::random_bytes;
-pub use text::{one_line, plain_lines, shows_itself};
+pub use text::{is_visible, one_line, plain_lines};

@@ -9,7 +9,7 @@ use unicode_properties::{GeneralCategory, UnicodeGeneralCategory as _};
 /// private use (Co), unassigned (Cn), line and paragraph separators (Zl, Zp), and invisible letters and marks
 /// (Default_Ignorable_Code_Point). True for a space.
 #[must_use]
-pub fn shows_itself(c: char) -> bool {
+pub fn is_visible(c: char) -> bool {
     if c.is_ascii() {
         return !c.is_ascii_control();
     }
@@ -50,7 +50,7 @@ pub fn plain_lines(text: &str) -> String {
 fn cleaned(text: &str, lines: bool) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
-        if shows_itself(c) || (lines && c == '\n') {
+        if is_visible(c) || (lines && c == '\n') {
             out.push(c);
         } else if c.is_control() {
             out.push(' ');
@@ -106,10 +106,10 @@ mod tests {
     #[test]
     fn what_hides_is_told_from_what_shows_itself() {
         for c in HIDDEN {
-            assert!(!shows_itself(c), "U+{:04X}", u32::from(c));
+            assert!(!is_visible(c), "U+{:04X}", u32::from(c));
         }
         for c in "aZ9 ~é文ש\u{300}\u{a0}\u{3000}\u{fe0f}😀∞".chars() {
-            assert!(shows_itself(c), "U+{:04X}", u32::from(c));
+            assert!(is_visible(c), "U+{:04X}", u32::from(c));
         }
     }
 
@@ -124,8 +124,8 @@ mod tests {
     proptest! {
         #[test]
         fn no_text_hides_anything(text in any::<String>()) {
-            prop_assert!(one_line(&text).chars().all(shows_itself));
-            prop_assert!(plain_lines(&text).chars().all(|c| c == '\n' || shows_itself(c)));
+            prop_assert!(one_line(&text).chars().all(is_visible));
+            prop_assert!(plain_lines(&text).chars().all(|c| c == '\n' || is_visible(c)));
         }
     }
 }

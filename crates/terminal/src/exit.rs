@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 /// Success.
-pub const GOOD: u8 = 0;
+pub const SUCCESS: u8 = 0;
 
 /// The program failed or hit a limit without its own exit code; the validator rejected it; `doctor` found
 /// something missing. Otherwise `run` passes the program's exit code through.
@@ -11,12 +11,12 @@ pub const PROGRAM_FAILED: u8 = 1;
 
 /// An internal error, a problem of the host, or invalid usage: says nothing about the program. (clap uses the same code
 /// for invalid usage.)
-pub const OUR_FAULT: u8 = 2;
+pub const INTERNAL_ERROR: u8 = 2;
 
-/// [`GOOD`].
+/// [`SUCCESS`].
 #[must_use]
-pub fn good() -> ExitCode {
-    ExitCode::from(GOOD)
+pub fn success() -> ExitCode {
+    ExitCode::from(SUCCESS)
 }
 
 /// [`PROGRAM_FAILED`].
@@ -25,10 +25,10 @@ pub fn program_failed() -> ExitCode {
     ExitCode::from(PROGRAM_FAILED)
 }
 
-/// [`OUR_FAULT`].
+/// [`INTERNAL_ERROR`].
 #[must_use]
-pub fn our_fault() -> ExitCode {
-    ExitCode::from(OUR_FAULT)
+pub fn internal_error() -> ExitCode {
+    ExitCode::from(INTERNAL_ERROR)
 }
 
 /// The program's own exit code. A code that does not fit into a byte counts as failed.

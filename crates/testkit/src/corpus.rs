@@ -164,7 +164,7 @@ impl Program {
         self.value("then").map(|name| Self::read(&self.path.with_file_name(name)))
     }
 
-    /// Whether the program must run twice, for [`Self::judge_repeated`].
+    /// Whether the program must run twice, for [`Self::check_repeated`].
     #[must_use]
     pub fn differs_when_repeated(&self) -> bool {
         self.value("repeat") == Some("differs")
@@ -172,9 +172,9 @@ impl Program {
 
     /// The failures of two runs of a program that must print something different on every line each time.
     #[must_use]
-    pub fn judge_repeated(&self, first: &Observation, second: &Observation) -> Vec<String> {
+    pub fn check_repeated(&self, first: &Observation, second: &Observation) -> Vec<String> {
         let mut wrong: Vec<_> =
-            self.judge_hostile(second).into_iter().map(|text| format!("repeated: {text}")).collect();
+            self.check_hostile(second).into_iter().map(|text| format!("repeated: {text}")).collect();
         let (first, second): (Vec<_>, Vec<_>) =
             (first.stdout.lines().collect(), second.stdout.lines().collect());
         if first.is_empty() || first.len() != second.len() {
@@ -190,7 +190,7 @@ impl Program {
 
     /// The failures of a benign program; empty if the result is as expected.
     #[must_use]
-    pub fn judge_benign(&self, seen: &Observation) -> Vec<String> {
+    pub fn check_benign(&self, seen: &Observation) -> Vec<String> {
         let mut wrong = Vec::new();
         let expected = fs::read_to_string(self.path.with_extension("out")).unwrap_or_default();
         if !seen.success || seen.exit_code != 0 {
@@ -214,7 +214,7 @@ impl Program {
 
     /// The failures of a hostile program; empty if every protection held.
     #[must_use]
-    pub fn judge_hostile(&self, seen: &Observation) -> Vec<String> {
+    pub fn check_hostile(&self, seen: &Observation) -> Vec<String> {
         let mut wrong = Vec::new();
         let mut expect = |holds: bool, what: String| {
             if !holds {
@@ -270,11 +270,11 @@ impl Program {
                 expect(value == truncated.to_string(), format!("{key} {value}, but it is {truncated}"));
             }
         }
-        wrong.extend(self.judge_artifacts(seen));
+        wrong.extend(self.check_artifacts(seen));
         wrong
     }
 
-    fn judge_artifacts(&self, seen: &Observation) -> Vec<String> {
+    fn check_artifacts(&self, seen: &Observation) -> Vec<String> {
         let mut wrong = Vec::new();
         let count: Option<usize> = self.value("expect artifact-count").and_then(|value| value.parse().ok());
         match (self.value("expect artifacts"), count) {
@@ -333,22 +333,22 @@ pub async fn failures(executor: &str, mut observe: impl AsyncFnMut(&Program) -> 
     let chosen = |program: &Program| program.name.contains(&only) && program.is_for(executor);
     let mut failures = Vec::new();
     for program in benign().into_iter().filter(chosen) {
-        let wrong = program.judge_benign(&observe(&program).await);
+        let wrong = program.check_benign(&observe(&program).await);
         if !wrong.is_empty() {
             failures.push(format!("{}: {}", program.name, wrong.join("\n    ")));
         }
     }
     for program in hostile().into_iter().filter(chosen) {
         let seen = observe(&program).await;
-        let mut wrong = program.judge_hostile(&seen);
+        let mut wrong = program.check_hostile(&seen);
         if program.differs_when_repeated() {
-            wrong.extend(program.judge_repeated(&seen, &observe(&program).await));
+            wrong.extend(program.check_repeated(&seen, &observe(&program).await));
         }
         if !wrong.is_empty() {
             failures.push(format!("{} [{:.1}s]: {}", program.name, seen.elapsed_s, wrong.join("\n    ")));
         }
         if let Some(next) = program.then() {
-            let wrong = next.judge_hostile(&observe(&next).await);
+            let wrong = next.check_hostile(&observe(&next).await);
             if !wrong.is_empty() {
                 failures.push(format!("{} then {}: {}", program.name, next.name, wrong.join("\n    ")));
             }
@@ -372,7 +372,7 @@ mod tests {
             stdout: stdout.to_owned(),
             ..Observation::default()
         };
-        let judged = |first, second| program.judge_repeated(&printed(first), &printed(second));
+        let judged = |first, second| program.check_repeated(&printed(first), &printed(second));
         assert_eq!(judged("1\n2\n", "3\n4\n"), [""; 0]);
         assert_eq!(judged("1\n2\n", "3\n2\n"), ["two runs printed `2` on line 2"]);
         assert_eq!(judged("", ""), ["two runs printed 0 and 0 lines"]);

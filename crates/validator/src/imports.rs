@@ -1,6 +1,6 @@
 //! The modules that a program imports, in every form that its text shows, and those of them that the policy forbids.
 //!
-//! The walk ([`crate::inspect`]) collects; [`Imports::judge`] decides at the end, when every binding of the file is
+//! The walk ([`crate::inspect`]) collects; [`Imports::check`] decides at the end, when every binding of the file is
 //! known. It is flow-insensitive on purpose: a name that is also bound to something else proves nothing, and then there is at
 //! most a warning.
 
@@ -148,18 +148,18 @@ impl<'a> Imports<'a> {
     }
 
     /// The imported modules, with findings about those that the policy forbids.
-    pub(crate) fn judge(&self, policy: &Policy, remarks: &mut Vec<Remark>) -> BTreeSet<String> {
-        let mut judge = Judge { imports: self, policy, modules: BTreeSet::new(), remarks };
+    pub(crate) fn check(&self, policy: &Policy, remarks: &mut Vec<Remark>) -> BTreeSet<String> {
+        let mut check = ImportChecker { imports: self, policy, modules: BTreeSet::new(), remarks };
         for stmt in &self.statements {
-            judge.statement(stmt);
+            check.statement(stmt);
         }
         for call in &self.calls {
-            judge.call(call);
+            check.call(call);
         }
         for expr in &self.walks {
-            judge.walk(expr);
+            check.walk(expr);
         }
-        judge.modules
+        check.modules
     }
 
     fn import(&mut self, name: &'a str, imported: Imported) {
@@ -303,14 +303,14 @@ fn resolve_relative(name: &str, package: &str) -> String {
     if rest.is_empty() { base } else { format!("{base}.{rest}") }
 }
 
-struct Judge<'j, 'a> {
+struct ImportChecker<'j, 'a> {
     imports: &'j Imports<'a>,
     policy: &'j Policy,
     modules: BTreeSet<String>,
     remarks: &'j mut Vec<Remark>,
 }
 
-impl Judge<'_, '_> {
+impl ImportChecker<'_, '_> {
     fn remark(&mut self, at: TextSize, code: FindingCode, message: String) {
         self.remarks.push(Remark { at, code, message });
     }

@@ -65,7 +65,7 @@ pub(crate) fn inspect(body: &[Stmt], policy: &Policy) -> Inspection {
         );
         remarks.push(Remark { at, code: FindingCode::TooComplex, message });
     }
-    let imports = walk.imports.judge(policy, &mut remarks);
+    let imports = walk.imports.check(policy, &mut remarks);
     Inspection { remarks, imports, complexity: walk.complexity }
 }
 

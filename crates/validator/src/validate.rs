@@ -47,7 +47,7 @@ pub fn validate(source: &str, policy: &Policy) -> Report {
         return refused(finding);
     }
     // The parser does not guarantee freedom from panics. A program that cannot be checked is refused.
-    panic::catch_unwind(AssertUnwindSafe(|| judge(source, policy))).unwrap_or_else(|_| {
+    panic::catch_unwind(AssertUnwindSafe(|| check(source, policy))).unwrap_or_else(|_| {
         let message = "the program could not be analysed, and is refused to be safe";
         refused(finding_at((1, 0), FindingCode::NotAnalysed, message.into()))
     })
@@ -81,7 +81,7 @@ fn check_size(source: &str, policy: &Policy) -> Result<(), Finding> {
     Ok(())
 }
 
-fn judge(source: &str, policy: &Policy) -> Report {
+fn check(source: &str, policy: &Policy) -> Report {
     let source = Source::new(source);
     let finding = |at: TextSize, code, message| finding_at(source.place(at), code, message);
     if let Some(at) = source.text.find('\0') {
@@ -98,7 +98,7 @@ fn judge(source: &str, policy: &Policy) -> Report {
     }
     // The tree is built, walked and dropped inside: all three are recursive.
     let stack_bytes = STACK_BASE_BYTES + STACK_CHAR_BYTES * source.text.chars().count();
-    let mut report = stacker::maybe_grow(stack_bytes, stack_bytes, || judge_tree(&source, policy));
+    let mut report = stacker::maybe_grow(stack_bytes, stack_bytes, || check_tree(&source, policy));
     if let Some((at, name)) = source.foreign_cookie() {
         let message = format!("the encoding declaration `{name}` is ignored: programs are UTF-8");
         report.warnings.push(finding(at, FindingCode::EncodingCookie, message));
@@ -128,7 +128,7 @@ fn deep(too_deep: TooDeep, text: &str, python: (u8, u8)) -> (TextSize, String) {
     (at, message)
 }
 
-fn judge_tree(source: &Source<'_>, policy: &Policy) -> Report {
+fn check_tree(source: &Source<'_>, policy: &Policy) -> Report {
     let (major, minor) = policy.python;
     let options = ParseOptions::from(Mode::Module).with_target_version(PythonVersion { major, minor });
     let parsed = ruff_python_parser::parse_unchecked(source.text, options);

@@ -2,12 +2,12 @@
 
 use validator::{FINDINGS_MAX, FindingCode, Policy, Report, render, validate};
 
-fn judge(source: &str) -> Report {
+fn validated(source: &str) -> Report {
     validate(source, &Policy::default())
 }
 
 fn warnings(source: &str) -> Vec<(FindingCode, u32, u32)> {
-    let report = judge(source);
+    let report = validated(source);
     assert_eq!(report.violations, [], "{source:?}");
     report.warnings.iter().map(|finding| (finding.code, finding.line, finding.column)).collect()
 }
@@ -30,10 +30,10 @@ fn length_is_counted_in_characters() {
 #[test]
 fn white_space_is_no_program() {
     for source in ["", " ", "\n\n", "\t \r\n", "\u{feff}", "\u{feff}\n"] {
-        assert_eq!(only_violation(&judge(source)), (FindingCode::Empty, 1, 0), "{source:?}");
+        assert_eq!(only_violation(&validated(source)), (FindingCode::Empty, 1, 0), "{source:?}");
     }
     for source in ["# comment", "pass", "''", "\u{feff}x = 1"] {
-        assert!(judge(source).is_accepted(), "{source:?}");
+        assert!(validated(source).is_accepted(), "{source:?}");
     }
 }
 
@@ -58,18 +58,18 @@ fn decision_points() {
         ("lambda: a if b else c", 1),
         ("f'{a if b else c}'", 1),
     ] {
-        assert_eq!(judge(source).complexity, points, "{source:?}");
+        assert_eq!(validated(source).complexity, points, "{source:?}");
     }
 }
 
 #[test]
 fn the_bound_of_complexity() {
     let source = "if a: pass\n".repeat(501);
-    assert_eq!(only_violation(&judge(&source)), (FindingCode::TooComplex, 501, 0));
-    assert!(judge(&"if a: pass\n".repeat(500)).is_accepted());
+    assert_eq!(only_violation(&validated(&source)), (FindingCode::TooComplex, 501, 0));
+    assert!(validated(&"if a: pass\n".repeat(500)).is_accepted());
     let policy = Policy { max_complexity: 0, ..Policy::default() };
     assert!(validate(&source, &policy).is_accepted());
-    let message = judge(&source).violations[0].message.clone();
+    let message = validated(&source).violations[0].message.clone();
     assert!(message.contains("501 decision points") && message.contains("500"), "{message}");
 }
 
@@ -165,12 +165,12 @@ fn cookies_are_ignored_with_a_warning() {
     );
     assert_eq!(warnings("# -*- coding: utf-8 -*-\nx = 1"), []);
     // The text is checked as it is, whatever encoding it declares.
-    assert!(!judge("# coding: utf-7\nimport os").is_accepted());
+    assert!(!validated("# coding: utf-7\nimport os").is_accepted());
 }
 
 #[test]
 fn findings_are_few_and_in_order() {
-    let report = judge(&"return\n".repeat(7_000));
+    let report = validated(&"return\n".repeat(7_000));
     assert_eq!(report.violations.len(), FINDINGS_MAX);
     assert!(report.violations.is_sorted_by_key(|finding| finding.line));
     assert_eq!(

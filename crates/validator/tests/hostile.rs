@@ -17,7 +17,7 @@ const CHARS_MAX: usize = 50_000;
 /// Far more than any source may take here: debug build, busy machine.
 const TIME_MAX: Duration = Duration::from_secs(10);
 
-fn judge(source: &str) -> Report {
+fn validated(source: &str) -> Report {
     let source = source.to_owned();
     let small = std::thread::Builder::new().stack_size(256 << 10);
     let policy = Policy { max_complexity: 0, ..Policy::default() };
@@ -201,7 +201,7 @@ fn nested() -> Vec<String> {
 #[test]
 fn nothing_overflows() {
     for source in nested() {
-        judge(&source);
+        validated(&source);
     }
 }
 
@@ -220,12 +220,12 @@ fn the_deepest_that_is_parsed_fits_the_stack() {
         for count in [11_000, 12_000, 12_400, 6_200] {
             let source = unit.repeat(count) + end;
             if source.len() <= CHARS_MAX {
-                judge(&source);
+                validated(&source);
             }
         }
     }
     for unit in [".a", "()", "[0]"] {
-        judge(&format!("x{}", unit.repeat(12_000)));
+        validated(&format!("x{}", unit.repeat(12_000)));
     }
 }
 
@@ -245,7 +245,7 @@ fn longer_sources_than_the_default_are_safe_too() {
 #[test]
 fn what_is_too_deep_says_so_and_where() {
     let finding = |source: &str| {
-        let report = judge(source);
+        let report = validated(source);
         let [finding] = &*report.violations else { panic!("{report:?}") };
         (finding.code, finding.line, finding.column)
     };
@@ -431,17 +431,17 @@ proptest! {
 
     #[test]
     fn any_text(source in ".{0,400}") {
-        judge(&source);
+        validated(&source);
     }
 
     #[test]
     fn any_lines(source in "(.{0,30}[\n\r\t \u{c}]{0,3}){0,40}") {
-        judge(&source);
+        validated(&source);
     }
 
     #[test]
     fn any_pieces(pieces in proptest::collection::vec(piece(), 0..120)) {
-        judge(&pieces.concat());
+        validated(&pieces.concat());
     }
 
     /// A few pieces, over and over.
@@ -450,7 +450,7 @@ proptest! {
                       end in proptest::collection::vec(piece(), 0..4), count in 1_usize..4_000) {
         let unit = unit.concat();
         let count = count.min(CHARS_MAX / unit.chars().count().max(1));
-        judge(&format!("{}{}{}", start.concat(), unit.repeat(count), end.concat()));
+        validated(&format!("{}{}{}", start.concat(), unit.repeat(count), end.concat()));
     }
 
     /// The messages of every version, for any text.

@@ -11,7 +11,7 @@ fn with_forbidden(list: &str) -> Policy {
     }
 }
 
-fn judge(source: &str) -> Report {
+fn validated(source: &str) -> Report {
     validate(source, &Policy::default())
 }
 
@@ -97,7 +97,7 @@ fn every_form_is_caught() {
         ("from . import os", 1, 14),
         ("from .os import path", 1, 0),
     ] {
-        let report = judge(source);
+        let report = validated(source);
         assert_eq!(places(&report, FindingCode::ForbiddenImport), [(line, column)], "{source:?}: {report:?}");
         assert!(!report.is_accepted());
     }
@@ -186,7 +186,7 @@ fn what_only_looks_like_one_is_accepted() {
         "modules = {}\nmodules['os'] = 1\nself.modules['os']",
         "import torch.multiprocessing\ntorch.multiprocessing.Pool()",
     ] {
-        let report = judge(source);
+        let report = validated(source);
         assert_eq!(report.violations, [], "{source:?}");
     }
 }
@@ -210,7 +210,7 @@ fn uncertain_ones_are_warnings() {
         ("from . import helpers", FindingCode::RelativeImport, (1, 0)),
         ("from ..pkg import helpers", FindingCode::RelativeImport, (1, 0)),
     ] {
-        let report = judge(source);
+        let report = validated(source);
         assert_eq!(report.violations, [], "{source:?}");
         assert_eq!(places(&report, code), [place], "{source:?}: {report:?}");
     }
@@ -221,12 +221,12 @@ fn imports_are_listed() {
     let source = "import numpy as np, pandas.io.common\nfrom scipy import stats\nimport json\n\
                   def f():\n    from PIL import Image\n__import__('open' + 'pyxl')\nfrom . import x\n";
     let expected = ["PIL", "json", "numpy", "openpyxl", "pandas.io.common", "scipy"];
-    assert_eq!(judge(source).imports, expected.map(str::to_owned).into_iter().collect::<BTreeSet<_>>());
+    assert_eq!(validated(source).imports, expected.map(str::to_owned).into_iter().collect::<BTreeSet<_>>());
 }
 
 #[test]
 fn a_broken_program_still_lists_its_forbidden_imports() {
-    let report = judge("import os\nimport json\nx = = 1\nimport sys\n");
+    let report = validated("import os\nimport json\nx = = 1\nimport sys\n");
     let codes: Vec<_> =
         report.violations.iter().map(|finding| (finding.line, finding.code.as_str())).collect();
     assert_eq!(codes, [(1, "forbidden-import"), (3, "syntax-error"), (4, "forbidden-import")]);

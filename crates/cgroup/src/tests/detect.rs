@@ -137,8 +137,8 @@ fn separate_v1_as_root() {
 /// Where reads can be limited, or the problem and its fix.
 fn io_of(host: (&str, &str), euid: u32, entries: &[&str]) -> Result<String, String> {
     let layout = Layout::detect(host.0, host.1, &View::new(euid, entries), None).unwrap();
-    let place = |io: &crate::Hierarchy| format!("{:?} {}", io.version, io.parent.display());
-    layout.io.as_ref().map(place).map_err(|problem| format!("{}: {}", problem.reason, problem.fix))
+    let part = |io: &crate::Hierarchy| format!("{:?} {}", io.version, io.parent.display());
+    layout.io.as_ref().map(part).map_err(|problem| format!("{}: {}", problem.reason, problem.fix))
 }
 
 /// The group that limits reads may be missing, and everything else is still found.

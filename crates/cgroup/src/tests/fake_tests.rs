@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use super::fake::{FakeOps, Tree};
 use super::{LIMITS, ours_below};
 use crate::ops::Ops;
-use crate::{CellLimits, CellUsage, CgroupError, Manager, ManagerConfig, WallKind, WallState};
+use crate::{CgroupError, GroupLimits, GroupUsage, LimitKind, LimitState, Manager, ManagerConfig};
 
 /// Short, as nothing in a fake tree takes time.
 const CONFIG: ManagerConfig = ManagerConfig { removal_wait_ms: 200 };
@@ -21,19 +21,19 @@ fn open(tree: &Tree, ops: FakeOps) -> Manager {
 fn limits_are_written_and_usage_is_read() {
     let tree = Tree::new(true);
     let manager = open(&tree, FakeOps::default());
-    let limits = CellLimits { memory_bytes: (32 << 20) + 100, ..LIMITS };
-    let mut cell = manager.create("a-1", &limits).unwrap();
-    let dir = cell.paths()[0].clone();
+    let limits = GroupLimits { memory_bytes: (32 << 20) + 100, ..LIMITS };
+    let mut sandbox = manager.create("a-1", &limits).unwrap();
+    let dir = sandbox.paths()[0].clone();
     let read = |file: &str| fs::read_to_string(dir.join(file)).unwrap();
     assert_eq!(read("memory.max"), format!("{}\n", 32 << 20));
     assert_eq!(read("memory.swap.max"), "0\n");
     assert_eq!(read("memory.oom.group"), "0\n");
     assert_eq!(read("pids.max"), "20\n");
     assert_eq!(read("cpu.max"), "50000 100000\n");
-    cell.set_limits(&CellLimits { cpu_quota_us: None, memory_bytes: 64 << 20, ..LIMITS }).unwrap();
+    sandbox.set_limits(&GroupLimits { cpu_quota_us: None, memory_bytes: 64 << 20, ..LIMITS }).unwrap();
     assert_eq!(read("cpu.max"), "max 100000\n");
     assert_eq!(read("memory.max"), format!("{}\n", 64 << 20));
-    let expected = CellUsage {
+    let expected = GroupUsage {
         memory_peak_bytes: Some(4096),
         file_cache_bytes: 1025,
         oom_kills: 1,
@@ -42,11 +42,11 @@ fn limits_are_written_and_usage_is_read() {
         pids_limit_hits: 2,
         cpu_time_us: 1234,
     };
-    assert_eq!(cell.usage().unwrap(), expected);
-    assert_eq!(cell.join_files().unwrap().len(), 1);
-    assert!(cell.dir_fd().is_some());
-    assert_eq!(cell.name(), "a-1");
-    cell.destroy().unwrap();
+    assert_eq!(sandbox.usage().unwrap(), expected);
+    assert_eq!(sandbox.join_files().unwrap().len(), 1);
+    assert!(sandbox.dir_fd().is_some());
+    assert_eq!(sandbox.name(), "a-1");
+    sandbox.destroy().unwrap();
     assert!(!dir.exists());
     drop(manager);
     assert!(!tree.root.join("python-sandbox").exists(), "the last instance takes the parent along");
@@ -96,13 +96,13 @@ fn own_group_with_foreign_processes_is_an_error_with_a_hint() {
 fn destroy_kills_with_one_write_and_waits_for_the_kernel() {
     let tree = Tree::new(true);
     let manager = open(&tree, FakeOps::default());
-    let cell = manager.create("full", &LIMITS).unwrap();
-    let dir = cell.paths()[0].clone();
+    let sandbox = manager.create("full", &LIMITS).unwrap();
+    let dir = sandbox.paths()[0].clone();
     fs::write(dir.join("cgroup.procs"), "100\n101\n").unwrap();
-    cell.kill().unwrap();
+    sandbox.kill().unwrap();
     assert_eq!(fs::read_to_string(dir.join("cgroup.procs")).unwrap(), "");
     fs::write(dir.join("cgroup.procs"), "100\n101\n").unwrap();
-    cell.destroy().unwrap();
+    sandbox.destroy().unwrap();
     assert!(!dir.exists());
 }
 
@@ -112,14 +112,14 @@ fn busy_groups_are_tried_again_for_a_bounded_time_and_then_by_the_sweep() {
     let ops = Arc::new(FakeOps::default());
     let shared: Arc<dyn Ops> = Arc::<FakeOps>::clone(&ops);
     let manager = Manager::open_with(&tree.layout(), CONFIG, &shared).unwrap();
-    let cell = manager.create("slow", &LIMITS).unwrap();
+    let sandbox = manager.create("slow", &LIMITS).unwrap();
     ops.busy_count.store(5, Ordering::SeqCst);
-    cell.destroy().unwrap();
+    sandbox.destroy().unwrap();
 
-    let cell = manager.create("stuck", &LIMITS).unwrap();
-    let paths = cell.paths();
+    let sandbox = manager.create("stuck", &LIMITS).unwrap();
+    let paths = sandbox.paths();
     ops.busy_count.store(usize::MAX, Ordering::SeqCst);
-    match cell.destroy() {
+    match sandbox.destroy() {
         Err(CgroupError::NotRemoved { paths: left }) => assert_eq!(left, paths),
         other => panic!("{other:?}"),
     }
@@ -136,17 +136,17 @@ fn kernel_without_cgroup_kill_and_unkillable_process_is_reported() {
     let ops = Arc::new(FakeOps { lacks: &["cgroup.kill"], ..FakeOps::default() });
     let shared: Arc<dyn Ops> = Arc::<FakeOps>::clone(&ops);
     let manager = Manager::open_with(&tree.layout(), CONFIG, &shared).unwrap();
-    let cell = manager.create("zombie", &LIMITS).unwrap();
-    let dir = cell.paths()[0].clone();
+    let sandbox = manager.create("zombie", &LIMITS).unwrap();
+    let dir = sandbox.paths()[0].clone();
     fs::write(dir.join("cgroup.procs"), "0\n").unwrap();
-    assert!(matches!(cell.kill(), Err(CgroupError::NotKilled { .. })));
+    assert!(matches!(sandbox.kill(), Err(CgroupError::NotKilled { .. })));
     let pids_writes = || {
         let writes = ops.writes.lock().unwrap();
         writes.iter().filter(|write| write.starts_with("pids.max=")).cloned().collect::<Vec<_>>()
     };
     assert_eq!(pids_writes(), ["pids.max=20", "pids.max=0", "pids.max=20"], "forks are stopped meanwhile");
     assert_eq!(fs::read_to_string(dir.join("pids.max")).unwrap(), "20\n", "forks are allowed again");
-    assert!(matches!(cell.destroy(), Err(CgroupError::NotRemoved { .. })));
+    assert!(matches!(sandbox.destroy(), Err(CgroupError::NotRemoved { .. })));
     fs::write(dir.join("cgroup.procs"), "").unwrap();
     drop(manager);
     assert!(!dir.exists());
@@ -156,18 +156,18 @@ fn kernel_without_cgroup_kill_and_unkillable_process_is_reported() {
 fn check_reports_each_wall_by_itself() {
     let tree = Tree::new(true);
     let manager = open(&tree, FakeOps { lacks: &["pids.max"], ..FakeOps::default() });
-    let walls = manager.check();
-    for wall in &walls {
-        match (wall.kind, &wall.state) {
-            (WallKind::Pids, WallState::Missing { why, fix }) => {
+    let limits_checked = manager.check();
+    for limit in &limits_checked {
+        match (limit.kind, &limit.state) {
+            (LimitKind::Pids, LimitState::Missing { why, fix }) => {
                 assert!(why.contains("pids.max") && fix.contains("CONFIG_CGROUP_PIDS"), "{why} {fix}");
             }
-            (kind, state) => assert_eq!((kind, state), (wall.kind, &WallState::Enforced)),
+            (kind, state) => assert_eq!((kind, state), (limit.kind, &LimitState::Enforced)),
         }
     }
-    assert_eq!(walls.len(), 4);
+    assert_eq!(limits_checked.len(), 4);
     assert!(ours_below(&tree.root).iter().all(|path| path.starts_with(&manager.paths()[0])));
-    assert_eq!(ours_below(&tree.root).len(), 1, "the scratch cell is gone");
+    assert_eq!(ours_below(&tree.root).len(), 1, "the scratch group is gone");
 }
 
 #[test]
@@ -178,7 +178,7 @@ fn names_and_limits_are_refused_before_anything_is_made() {
     for name in ["", "a/b", "..", "a.b", "ü", "a b", &long] {
         assert!(matches!(manager.create(name, &LIMITS), Err(CgroupError::BadName { .. })), "{name:?}");
     }
-    let none = CellLimits { pids_max: 0, ..LIMITS };
+    let none = GroupLimits { pids_max: 0, ..LIMITS };
     assert!(matches!(manager.create("a", &none), Err(CgroupError::BadLimit { field: "pids_max", .. })));
     let _first = manager.create("tasks", &LIMITS).unwrap();
     assert!(
@@ -195,7 +195,7 @@ fn value_that_the_kernel_does_not_hold_is_an_error() {
         let manager = open(&tree, FakeOps { ignores, ..FakeOps::default() });
         let error = manager.create("deaf", &LIMITS).unwrap_err();
         assert!(matches!(&error, CgroupError::NotKept { path, .. } if path.ends_with(file)), "{error}");
-        assert_eq!(ours_below(&tree.root), manager.paths(), "nothing of the cell is left");
+        assert_eq!(ours_below(&tree.root), manager.paths(), "nothing is left");
     }
 }
 
@@ -203,7 +203,7 @@ fn value_that_the_kernel_does_not_hold_is_an_error() {
 fn newborn_instance_that_a_sweeper_takes_is_made_again() {
     let tree = Tree::new(true);
     let manager = open(&tree, FakeOps { swept_count: AtomicUsize::new(3), ..FakeOps::default() });
-    manager.create("cell", &LIMITS).unwrap().destroy().unwrap();
+    manager.create("sandbox", &LIMITS).unwrap().destroy().unwrap();
     assert_eq!(ours_below(&tree.root), manager.paths());
     let ops: Arc<dyn Ops> =
         Arc::new(FakeOps { swept_count: AtomicUsize::new(usize::MAX), ..FakeOps::default() });

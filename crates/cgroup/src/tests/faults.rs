@@ -11,20 +11,20 @@ use super::real::{Host, run_in};
 use super::{LIMITS, ours_below};
 use crate::layout::Layout;
 use crate::ops::{HostOps, Ops};
-use crate::{CellGroup, Manager, ManagerConfig};
+use crate::{Manager, ManagerConfig, SandboxGroup};
 
 const CONFIG: ManagerConfig = ManagerConfig { removal_wait_ms: 500 };
 /// No operation has this many steps; ends a test that would otherwise loop.
 const STEPS_MAX: usize = 500;
 
 /// `fill` puts processes into a group.
-fn fails_cleanly_everywhere(layout: &Layout, inner: Arc<dyn Ops>, fill: fn(&CellGroup) -> Option<Child>) {
+fn fails_cleanly_everywhere(layout: &Layout, inner: Arc<dyn Ops>, fill: fn(&SandboxGroup) -> Option<Child>) {
     let faulty = Faulty::new(inner);
     let ops: Arc<dyn Ops> = Arc::<Faulty>::clone(&faulty);
     let open = || Manager::open_with(layout, CONFIG, &ops);
-    let places: Vec<&Path> = layout.hierarchies().iter().map(|place| &*place.parent).collect();
-    let left = || -> Vec<PathBuf> { places.iter().flat_map(|dir| ours_below(dir)).collect() };
-    let count_places = places.len();
+    let parts: Vec<&Path> = layout.hierarchies().iter().map(|part| &*part.parent).collect();
+    let left = || -> Vec<PathBuf> { parts.iter().flat_map(|dir| ours_below(dir)).collect() };
+    let count_places = parts.len();
 
     each_step("open", &faulty, || {
         let opened = open();
@@ -36,7 +36,7 @@ fn fails_cleanly_everywhere(layout: &Layout, inner: Arc<dyn Ops>, fill: fn(&Cell
 
     let manager = open().unwrap();
     each_step("create", &faulty, || {
-        let created = manager.create("cell", &LIMITS);
+        let created = manager.create("sandbox", &LIMITS);
         if created.is_err() {
             assert_eq!(left().len(), count_places, "only the instance is left: {:?}", left());
         }
@@ -47,10 +47,10 @@ fn fails_cleanly_everywhere(layout: &Layout, inner: Arc<dyn Ops>, fill: fn(&Cell
         each_step(name, &faulty, || {
             // The fault is for destroy alone.
             let fault = faulty.suspend();
-            let cell = manager.create("cell", &LIMITS).unwrap();
-            let child = if is_full { fill(&cell) } else { None };
+            let sandbox = manager.create("sandbox", &LIMITS).unwrap();
+            let child = if is_full { fill(&sandbox) } else { None };
             faulty.resume(fault);
-            let destroyed = cell.destroy();
+            let destroyed = sandbox.destroy();
             let fault = faulty.suspend();
             if destroyed.is_err() {
                 assert!(manager.sweep().failures.is_empty());
@@ -68,9 +68,9 @@ fn fails_cleanly_everywhere(layout: &Layout, inner: Arc<dyn Ops>, fill: fn(&Cell
     each_step("close and sweep", &faulty, || {
         let fault = faulty.suspend();
         let manager = open().unwrap();
-        let cell = manager.create("cell", &LIMITS).unwrap();
+        let sandbox = manager.create("sandbox", &LIMITS).unwrap();
         faulty.resume(fault);
-        drop(cell);
+        drop(sandbox);
         drop(manager);
         let fault = faulty.suspend();
         let next = open().unwrap();
@@ -102,8 +102,8 @@ fn each_step(name: &str, faulty: &Faulty, mut operation: impl FnMut() -> bool) {
     panic!("{name} has more than {STEPS_MAX} steps");
 }
 
-fn fill_fake(cell: &CellGroup) -> Option<Child> {
-    std::fs::write(cell.paths()[0].join("cgroup.procs"), "100\n101\n").unwrap();
+fn fill_fake(sandbox: &SandboxGroup) -> Option<Child> {
+    std::fs::write(sandbox.paths()[0].join("cgroup.procs"), "100\n101\n").unwrap();
     None
 }
 
@@ -124,5 +124,7 @@ fn nothing_is_left_in_a_fake_v2_container() {
 #[test]
 fn nothing_is_left_on_this_host() {
     let Some(host) = Host::ready() else { return };
-    fails_cleanly_everywhere(&host.layout, Arc::new(HostOps), |cell| Some(run_in(cell, "exec sleep 1000")));
+    fails_cleanly_everywhere(&host.layout, Arc::new(HostOps), |sandbox| {
+        Some(run_in(sandbox, "exec sleep 1000"))
+    });
 }

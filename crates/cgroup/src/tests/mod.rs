@@ -15,11 +15,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::HostView;
 use crate::instance::is_instance_name;
-use crate::limits::CellLimits;
+use crate::limits::GroupLimits;
 
 /// Limits that suit every test that does not test limits.
-const LIMITS: CellLimits =
-    CellLimits { memory_bytes: 32 << 20, pids_max: 20, cpu_quota_us: Some(50_000), cpu_period_us: 100_000 };
+const LIMITS: GroupLimits =
+    GroupLimits { memory_bytes: 32 << 20, pids_max: 20, cpu_quota_us: Some(50_000), cpu_period_us: 100_000 };
 
 /// This host, for a process in the initial user namespace.
 fn host_view() -> HostView {

@@ -83,7 +83,7 @@ fn a_group_without_an_owner_is_swept_and_that_of_a_living_service_is_not() {
     let Some(host) = Host::ready() else { return };
     let (manager, living) = (host.open(), host.open());
     let Ok(io) = &host.layout.io else { return };
-    if manager.instance.place_of_reads().is_some() || living.reads().join_file().is_err() {
+    if manager.instance.part_of_reads().is_some() || living.reads().join_file().is_err() {
         return;
     }
     let orphan = io.parent.join(format!("i-{:032x}", 7));

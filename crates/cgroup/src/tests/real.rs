@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::{LIMITS, host_view, ours_below, unique};
 use crate::layout::{Hierarchy, Layout};
 use crate::ops::{HostOps, Ops};
-use crate::{CellGroup, CellLimits, CgroupError, Controller, Manager, ManagerConfig, WallState};
+use crate::{CgroupError, Controller, GroupLimits, LimitState, Manager, ManagerConfig, SandboxGroup};
 
 /// A separate parent for one test, in each hierarchy of this host; removed when dropped.
 pub(super) struct Host {
@@ -38,7 +38,7 @@ impl Host {
 
     /// Every group of ours in this test's parent.
     pub(super) fn ours(&self) -> Vec<PathBuf> {
-        self.everywhere().flat_map(|place| ours_below(&place.parent)).collect()
+        self.everywhere().flat_map(|part| ours_below(&part.parent)).collect()
     }
 
     fn everywhere(&self) -> impl Iterator<Item = &Hierarchy> {
@@ -61,7 +61,7 @@ impl Drop for Host {
 }
 
 /// Starts a shell that waits for a line, moves it into the group, and lets it run `script` there.
-pub(super) fn run_in(cell: &CellGroup, script: &str) -> Child {
+pub(super) fn run_in(sandbox: &SandboxGroup, script: &str) -> Child {
     let mut child = Command::new("sh")
         .arg("-c")
         .arg(format!("read line; {script}"))
@@ -70,7 +70,7 @@ pub(super) fn run_in(cell: &CellGroup, script: &str) -> Child {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    for file in cell.join_files().unwrap() {
+    for file in sandbox.join_files().unwrap() {
         rustix::io::write(&file, child.id().to_string().as_bytes()).unwrap();
     }
     child.stdin.take().unwrap().write_all(b"go\n").unwrap();
@@ -89,19 +89,19 @@ fn wait_until(what: &str, mut is_true: impl FnMut() -> bool) {
 fn memory_hog_is_killed_and_counted() {
     let Some(host) = Host::ready() else { return };
     let manager = host.open();
-    let cell = manager.create("hog", &LIMITS).unwrap();
-    let mut child = run_in(&cell, "exec python3 -I -S -c 'bytearray(200 << 20)'");
+    let sandbox = manager.create("hog", &LIMITS).unwrap();
+    let mut child = run_in(&sandbox, "exec python3 -I -S -c 'bytearray(200 << 20)'");
     assert_eq!(child.wait().unwrap().signal(), Some(9));
-    let usage = cell.usage().unwrap();
+    let usage = sandbox.usage().unwrap();
     assert!(usage.oom_kills >= 1, "{usage:?}");
     let peak = usage.memory_peak_bytes.unwrap();
     assert!((20 << 20..=32 << 20).contains(&peak), "{usage:?}");
     // The other sandbox is not affected, and the same program with more memory runs.
-    let roomy = manager.create("roomy", &CellLimits { memory_bytes: 300 << 20, ..LIMITS }).unwrap();
+    let roomy = manager.create("roomy", &GroupLimits { memory_bytes: 300 << 20, ..LIMITS }).unwrap();
     let mut child = run_in(&roomy, "exec python3 -I -S -c 'bytearray(200 << 20)'");
     assert!(child.wait().unwrap().success());
     assert_eq!(roomy.usage().unwrap().oom_kills, 0);
-    cell.destroy().unwrap();
+    sandbox.destroy().unwrap();
     roomy.destroy().unwrap();
 }
 
@@ -109,31 +109,31 @@ fn memory_hog_is_killed_and_counted() {
 fn process_limit_is_counted() {
     let Some(host) = Host::ready() else { return };
     let manager = host.open();
-    let cell = manager.create("forks", &CellLimits { pids_max: 5, ..LIMITS }).unwrap();
-    let mut child = run_in(&cell, "for i in 1 2 3 4 5 6 7 8; do sleep 1000 & done; wait");
-    wait_until("the process limit", || cell.usage().unwrap().pids_limit_hits >= 1);
-    let usage = cell.usage().unwrap();
+    let sandbox = manager.create("forks", &GroupLimits { pids_max: 5, ..LIMITS }).unwrap();
+    let mut child = run_in(&sandbox, "for i in 1 2 3 4 5 6 7 8; do sleep 1000 & done; wait");
+    wait_until("the process limit", || sandbox.usage().unwrap().pids_limit_hits >= 1);
+    let usage = sandbox.usage().unwrap();
     assert!(usage.pids_peak.is_none_or(|peak| peak == 5), "{usage:?}");
-    cell.destroy().unwrap();
+    sandbox.destroy().unwrap();
     child.wait().unwrap();
-    let cell = manager.create("calm", &LIMITS).unwrap();
-    assert!(run_in(&cell, "sleep 0; true").wait().unwrap().success());
-    assert_eq!(cell.usage().unwrap().pids_limit_hits, 0);
+    let sandbox = manager.create("calm", &LIMITS).unwrap();
+    assert!(run_in(&sandbox, "sleep 0; true").wait().unwrap().success());
+    assert_eq!(sandbox.usage().unwrap().pids_limit_hits, 0);
 }
 
 #[test]
 fn cpu_quota_holds_and_cpu_time_is_counted() {
     let Some(host) = Host::ready() else { return };
     let manager = host.open();
-    let limits = CellLimits { cpu_quota_us: Some(10_000), cpu_period_us: 50_000, ..LIMITS };
-    let cell = manager.create("busy", &limits).unwrap();
+    let limits = GroupLimits { cpu_quota_us: Some(10_000), cpu_period_us: 50_000, ..LIMITS };
+    let sandbox = manager.create("busy", &limits).unwrap();
     let start = Instant::now();
-    let mut child = run_in(&cell, "while :; do :; done");
+    let mut child = run_in(&sandbox, "while :; do :; done");
     std::thread::sleep(Duration::from_millis(1_000));
-    cell.kill().unwrap();
+    sandbox.kill().unwrap();
     let wall_us = u64::try_from(start.elapsed().as_micros()).unwrap();
     assert_eq!(child.wait().unwrap().signal(), Some(9));
-    let used_us = cell.usage().unwrap().cpu_time_us;
+    let used_us = sandbox.usage().unwrap().cpu_time_us;
     // A fifth of one CPU, with a period's grace on both ends.
     assert!(used_us > 1_000 && used_us < wall_us / 5 + 100_000, "{used_us} of {wall_us}");
 }
@@ -143,15 +143,15 @@ fn destroy_kills_everything_and_removes_every_group() {
     let Some(host) = Host::ready() else { return };
     let manager = host.open();
     for end in ["destroy", "drop"] {
-        let cell = manager.create("sleepers", &LIMITS).unwrap();
-        let paths = cell.paths();
+        let sandbox = manager.create("sleepers", &LIMITS).unwrap();
+        let paths = sandbox.paths();
         assert!(paths.iter().all(|path| path.is_dir()));
-        let mut child = run_in(&cell, "sleep 1000 & sleep 1000 & trap '' TERM INT; wait");
-        wait_until("the children", || cell.usage().unwrap().pids_peak.is_none_or(|peak| peak >= 3));
+        let mut child = run_in(&sandbox, "sleep 1000 & sleep 1000 & trap '' TERM INT; wait");
+        wait_until("the children", || sandbox.usage().unwrap().pids_peak.is_none_or(|peak| peak >= 3));
         if end == "drop" {
-            drop(cell)
+            drop(sandbox)
         } else {
-            cell.destroy().unwrap()
+            sandbox.destroy().unwrap()
         }
         assert_eq!(child.wait().unwrap().signal(), Some(9));
         assert!(paths.iter().all(|path| !path.exists()), "{end}: {paths:?}");
@@ -164,22 +164,22 @@ fn destroy_kills_everything_and_removes_every_group() {
 fn fork_bomb_is_destroyed() {
     let Some(host) = Host::ready() else { return };
     let manager = host.open();
-    let limits = CellLimits { pids_max: 60, memory_bytes: 256 << 20, cpu_quota_us: None, ..LIMITS };
-    let cell = manager.create("bomb", &limits).unwrap();
-    let mut child = run_in(&cell, "b() { while :; do b & done; }; b");
-    wait_until("the process limit", || cell.usage().unwrap().pids_limit_hits >= 1);
-    cell.kill().unwrap();
+    let limits = GroupLimits { pids_max: 60, memory_bytes: 256 << 20, cpu_quota_us: None, ..LIMITS };
+    let sandbox = manager.create("bomb", &limits).unwrap();
+    let mut child = run_in(&sandbox, "b() { while :; do b & done; }; b");
+    wait_until("the process limit", || sandbox.usage().unwrap().pids_limit_hits >= 1);
+    sandbox.kill().unwrap();
     child.wait().unwrap();
     // Dead processes count until they are reaped, here by the first process of the host.
     let pids_dir = host.layout.of(Controller::Pids).parent.clone();
-    let pids_dir = cell.paths().into_iter().find(|path| path.starts_with(&pids_dir)).unwrap();
+    let pids_dir = sandbox.paths().into_iter().find(|path| path.starts_with(&pids_dir)).unwrap();
     let read = |file: &str| std::fs::read_to_string(pids_dir.join(file)).unwrap();
     assert_eq!(read("pids.max"), "60\n");
     wait_until("the reaping", || read("pids.current") == "0\n");
-    assert!(run_in(&cell, "sleep 0; true").wait().unwrap().success(), "a killed group remains usable");
-    let mut again = run_in(&cell, "b() { while :; do b & done; }; b");
+    assert!(run_in(&sandbox, "sleep 0; true").wait().unwrap().success(), "a killed group remains usable");
+    let mut again = run_in(&sandbox, "b() { while :; do b & done; }; b");
     std::thread::sleep(Duration::from_millis(100));
-    cell.destroy().unwrap();
+    sandbox.destroy().unwrap();
     again.wait().unwrap();
     drop(manager);
     assert_eq!(host.ours(), Vec::<PathBuf>::new());
@@ -191,10 +191,10 @@ fn process_that_joined_only_one_hierarchy_is_found() {
     let manager = host.open();
     let count = host.layout.hierarchies().len();
     for index in 0..count {
-        let cell = manager.create("half", &LIMITS).unwrap();
+        let sandbox = manager.create("half", &LIMITS).unwrap();
         let mut child = Command::new("sleep").arg("1000").spawn().unwrap();
-        rustix::io::write(&cell.join_files().unwrap()[index], child.id().to_string().as_bytes()).unwrap();
-        cell.destroy().unwrap();
+        rustix::io::write(&sandbox.join_files().unwrap()[index], child.id().to_string().as_bytes()).unwrap();
+        sandbox.destroy().unwrap();
         assert_eq!(child.wait().unwrap().signal(), Some(9));
     }
 }
@@ -203,38 +203,40 @@ fn process_that_joined_only_one_hierarchy_is_found() {
 fn a_process_joins_by_writing_zero() {
     let Some(host) = Host::ready() else { return };
     let manager = host.open();
-    let cell = manager.create("zero", &LIMITS).unwrap();
+    let sandbox = manager.create("zero", &LIMITS).unwrap();
     let writes: String =
-        cell.paths().iter().map(|path| format!("echo 0 > {}/cgroup.procs && ", path.display())).collect();
+        sandbox.paths().iter().map(|path| format!("echo 0 > {}/cgroup.procs && ", path.display())).collect();
     let status = Command::new("sh")
         .arg("-c")
         .arg(format!("{writes} grep -c c-zero /proc/self/cgroup"))
         .output()
         .unwrap();
     let count = String::from_utf8(status.stdout).unwrap();
-    assert_eq!(count.trim(), cell.paths().len().to_string());
+    assert_eq!(count.trim(), sandbox.paths().len().to_string());
 }
 
 #[test]
 fn limits_can_be_raised_and_lowered() {
     let Some(host) = Host::ready() else { return };
     let manager = host.open();
-    let mut cell = manager.create("elastic", &LIMITS).unwrap();
+    let mut sandbox = manager.create("elastic", &LIMITS).unwrap();
     for (memory_bytes, quota, period) in
         [(128 << 20, None, 100_000), (2 << 20, Some(5_000), 20_000), (64 << 20, Some(400_000), 1_000_000)]
     {
-        let limits = CellLimits { memory_bytes, pids_max: 20, cpu_quota_us: quota, cpu_period_us: period };
-        cell.set_limits(&limits).unwrap();
+        let limits = GroupLimits { memory_bytes, pids_max: 20, cpu_quota_us: quota, cpu_period_us: period };
+        sandbox.set_limits(&limits).unwrap();
     }
     // Below the current usage: refused on v1, and the group can still be removed.
     let child =
-        run_in(&cell, "exec python3 -I -S -c 'import time; x = bytearray(40 << 20); time.sleep(1000)'");
-    wait_until("the memory", || cell.usage().unwrap().memory_peak_bytes.is_none_or(|peak| peak > 40 << 20));
-    if cell.dir_fd().is_none() {
-        let error = cell.set_limits(&LIMITS).unwrap_err();
+        run_in(&sandbox, "exec python3 -I -S -c 'import time; x = bytearray(40 << 20); time.sleep(1000)'");
+    wait_until("the memory", || {
+        sandbox.usage().unwrap().memory_peak_bytes.is_none_or(|peak| peak > 40 << 20)
+    });
+    if sandbox.dir_fd().is_none() {
+        let error = sandbox.set_limits(&LIMITS).unwrap_err();
         assert!(matches!(error, CgroupError::Step { step: "write", .. }), "{error:?}");
     }
-    cell.destroy().unwrap();
+    sandbox.destroy().unwrap();
     { child }.wait().unwrap();
 }
 
@@ -242,10 +244,10 @@ fn limits_can_be_raised_and_lowered() {
 fn check_finds_every_wall() {
     let Some(host) = Host::ready() else { return };
     let manager = host.open();
-    let walls = manager.check();
-    assert_eq!(walls.len(), 4);
-    assert!(walls.iter().all(|wall| wall.state == WallState::Enforced), "{walls:?}");
-    assert_eq!(host.ours().len(), host.layout.hierarchies().len(), "the scratch cell is gone");
+    let limits_checked = manager.check();
+    assert_eq!(limits_checked.len(), 4);
+    assert!(limits_checked.iter().all(|limit| limit.state == LimitState::Enforced), "{limits_checked:?}");
+    assert_eq!(host.ours().len(), host.layout.hierarchies().len(), "the scratch group is gone");
 }
 
 #[test]
@@ -253,11 +255,11 @@ fn descriptors_are_close_on_exec_and_groups_are_closed_to_others() {
     use std::os::unix::fs::PermissionsExt;
     let Some(host) = Host::ready() else { return };
     let manager = host.open();
-    let cell = manager.create("shut", &LIMITS).unwrap();
-    for path in manager.paths().iter().chain(&cell.paths()) {
+    let sandbox = manager.create("shut", &LIMITS).unwrap();
+    for path in manager.paths().iter().chain(&sandbox.paths()) {
         assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o700, "{path:?}");
     }
-    let files = cell.join_files().unwrap();
+    let files = sandbox.join_files().unwrap();
     let seen = Command::new("ls").args(["-l", "/proc/self/fd"]).output().unwrap();
     let seen = String::from_utf8(seen.stdout).unwrap();
     assert!(!seen.contains(&host.parent), "{seen}");
@@ -273,10 +275,10 @@ fn create_and_destroy_are_timed() {
     let (mut create_us, mut destroy_us) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         let start = Instant::now();
-        let cell = manager.create("timed", &LIMITS).unwrap();
+        let sandbox = manager.create("timed", &LIMITS).unwrap();
         create_us.push(start.elapsed().as_micros());
         let start = Instant::now();
-        cell.destroy().unwrap();
+        sandbox.destroy().unwrap();
         destroy_us.push(start.elapsed().as_micros());
     }
     for (name, times) in [("create", &mut create_us), ("destroy", &mut destroy_us)] {

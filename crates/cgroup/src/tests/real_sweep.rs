@@ -18,12 +18,12 @@ fn helper_owner() {
     let Ok(parent) = std::env::var(OWNER_PARENT) else { return };
     let layout = Layout::detect_host(&host_view(), Some(&parent)).unwrap();
     let manager = Manager::open(layout, ManagerConfig::default()).unwrap();
-    let cell = manager.create("victim", &LIMITS).unwrap();
-    let mut orphan = run_in(&cell, "exec sleep 1000");
+    let sandbox = manager.create("victim", &LIMITS).unwrap();
+    let mut orphan = run_in(&sandbox, "exec sleep 1000");
     eprintln!("owner ready {}", orphan.id());
     // Until killed, but not forever in case the test died first.
     std::thread::sleep(Duration::from_secs(60));
-    drop(cell);
+    drop(sandbox);
     orphan.wait().unwrap();
 }
 
@@ -74,7 +74,7 @@ fn killed_owner_is_swept_and_live_sibling_is_not() {
         assert!(Instant::now() < end, "the orphan is still running");
     }
     assert!(neighbour.try_wait().unwrap().is_none(), "the other sandbox's program is still running");
-    assert_eq!(host.ours().len(), 3 * count, "two instances and one cell: {:?}", host.ours());
+    assert_eq!(host.ours().len(), 3 * count, "two instances and one sandbox: {:?}", host.ours());
 
     sibling_cell.destroy().unwrap();
     neighbour.wait().unwrap();
@@ -91,7 +91,7 @@ fn parts_of_an_instance_are_swept_and_other_groups_are_not() {
     for (index, hierarchy) in hierarchies.iter().enumerate() {
         // As after a crash while creating or removing.
         let part = hierarchy.parent.join(format!("i-{index:032x}"));
-        fs::create_dir_all(part.join("c-cell")).unwrap();
+        fs::create_dir_all(part.join("c-sandbox")).unwrap();
         ours.push(part);
     }
     let foreign: Vec<PathBuf> =
@@ -121,11 +121,11 @@ fn services_that_come_and_go_do_not_hurt_each_other() {
             scope.spawn(|| {
                 for _ in 0..ROUNDS {
                     let manager = host.open();
-                    let cell = manager.create("cell", &LIMITS).unwrap();
+                    let sandbox = manager.create("sandbox", &LIMITS).unwrap();
                     let report = manager.sweep();
                     assert!(report.failures.is_empty(), "{report:?}");
-                    assert!(cell.usage().is_ok(), "no live group was swept");
-                    cell.destroy().unwrap();
+                    assert!(sandbox.usage().is_ok(), "no live group was swept");
+                    sandbox.destroy().unwrap();
                 }
             });
         }

@@ -9,7 +9,7 @@ use std::process::Command;
 use super::real::Host;
 use super::{LIMITS, host_view, unique};
 use crate::{
-    Bound, DelegateError, DelegatedLimits, Layout, Manager, ManagerConfig, Version, WallState, delegate,
+    Bound, DelegateError, DelegatedLimits, Layout, LimitState, Manager, ManagerConfig, Version, delegate,
 };
 
 /// No account of any host has this id.
@@ -31,11 +31,11 @@ fn helper_user() {
             let manager =
                 Manager::open(Layout::detect_host(&host_view(), None).unwrap(), ManagerConfig::default())
                     .unwrap();
-            assert!(manager.check().iter().all(|wall| wall.state == WallState::Enforced));
-            let cell = manager.create("mine", &LIMITS).unwrap();
-            let mut child = super::real::run_in(&cell, "exec sleep 1000");
-            assert_eq!(cell.usage().unwrap().oom_kills, 0);
-            cell.destroy().unwrap();
+            assert!(manager.check().iter().all(|limit| limit.state == LimitState::Enforced));
+            let sandbox = manager.create("mine", &LIMITS).unwrap();
+            let mut child = super::real::run_in(&sandbox, "exec sleep 1000");
+            assert_eq!(sandbox.usage().unwrap().oom_kills, 0);
+            sandbox.destroy().unwrap();
             assert_eq!(child.wait().unwrap().signal(), Some(9));
             assert_eq!(manager.reads().join_file().is_ok(), manager.instance.io.is_ok());
             let own = format!("python-sandbox-u{UID}");

@@ -18,11 +18,11 @@ use std::time::{Duration, Instant};
 
 /// The namespaces of this process's sandbox, to be sent to a template.
 #[derive(Debug)]
-pub struct CellNamespaces {
+pub struct SandboxNamespaces {
     descriptors: [OwnedFd; NAMESPACES],
 }
 
-impl CellNamespaces {
+impl SandboxNamespaces {
     /// Opens this process's namespaces through its `/proc`.
     ///
     /// # Errors
@@ -42,14 +42,14 @@ impl CellNamespaces {
 
 /// The cgroups of a sandbox, for processes that must join them.
 #[derive(Debug)]
-pub struct CellGroups {
+pub struct SandboxCgroups {
     /// A file to join each of them; that of the v2 cgroup first, if there is one.
     pub joins: Vec<OwnedFd>,
     /// The v2 cgroup itself, if there is one: a process can be created in it.
     pub unified: Option<OwnedFd>,
 }
 
-impl CellGroups {
+impl SandboxCgroups {
     /// Moves this process into all of them, except the v2 cgroup if it was created there.
     ///
     /// # Errors
@@ -93,8 +93,8 @@ pub enum AdoptError {
 /// [`AdoptError`].
 pub fn adopt(
     template: BorrowedFd<'_>,
-    namespaces: &CellNamespaces,
-    groups: &CellGroups,
+    namespaces: &SandboxNamespaces,
+    groups: &SandboxCgroups,
     spec: &ProgramSpec<'_>,
     time_max: Duration,
 ) -> Result<Spawned, AdoptError> {

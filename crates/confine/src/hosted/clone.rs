@@ -19,7 +19,7 @@ pub enum Namespaces {
     Shared,
     /// Mount, pid, ipc and uts. The cgroup namespace comes later, when the child is in its cgroup; the user namespace,
     /// if any, belongs to the launcher.
-    Cell {
+    Sandbox {
         /// Also a network namespace; otherwise the child shares this process's.
         network: bool,
     },
@@ -29,7 +29,7 @@ impl Namespaces {
     fn flags(self) -> libc::c_int {
         match self {
             Self::Shared => 0,
-            Self::Cell { network } => {
+            Self::Sandbox { network } => {
                 let own = libc::CLONE_NEWNS | libc::CLONE_NEWPID | libc::CLONE_NEWIPC | libc::CLONE_NEWUTS;
                 if network { own | libc::CLONE_NEWNET } else { own }
             }

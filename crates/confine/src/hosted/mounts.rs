@@ -5,14 +5,14 @@
 //! bounded `/tmp`. An overlay without an upper directory is not writable, syncs nothing to the file systems below it,
 //! and when unmounted takes with it the names whose lookup failed.
 //!
-//! A sandbox's root is `/cell` of the stage, by chroot(2): a program has neither the capability nor the system call to
+//! A sandbox's root is `/sandbox` of the stage, by chroot(2): a program has neither the capability nor the system call to
 //! leave it, and above it is only the empty stage. It is not pivot_root(2) because Landlock searches for rules upwards
 //! through mounts: a template's rule on the stage's root holds in every sandbox that it forks into (`landlock_rules`).
 
 #![allow(unsafe_code, reason = "mount_setattr(2) has no safe wrapper")]
 
 use super::refused::Refused;
-use crate::child::CELL;
+use crate::child::SANDBOX_ROOT;
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags};
 use std::ffi::CStr;
@@ -21,7 +21,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 /// The mounts of one sandbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CellMounts {
+pub struct SandboxMounts {
     /// Size of `/tmp` in bytes.
     pub tmp_bytes: u64,
     /// Inodes of `/tmp`.
@@ -41,7 +41,7 @@ pub struct CellMounts {
 pub enum Proc {
     /// There is none yet: mount a new one.
     New,
-    /// The host's is on the stage ([`CellRoot::keep_proc`](crate::CellRoot::keep_proc)): replace it with a new one.
+    /// The host's is on the stage ([`StageSpec::keep_proc`](crate::StageSpec::keep_proc)): replace it with a new one.
     Replaced,
 }
 
@@ -50,12 +50,12 @@ pub enum Proc {
 ///
 /// # Errors
 /// The step that the kernel refused.
-pub fn mount_cell(mounts: &CellMounts, own_devices: bool) -> Result<(), Refused> {
+pub fn mount_sandbox(mounts: &SandboxMounts, own_devices: bool) -> Result<(), Refused> {
     // Device nodes work on the overlay itself until its `/dev` has its own mount.
     let read_only = MountAttrFlags::MOUNT_ATTR_RDONLY | MountAttrFlags::MOUNT_ATTR_NOSUID;
     let root = filesystem(c"overlay", &[(c"lowerdir", c"/base:/runtime")], read_only)
         .map_err(Refused::at("make the sandbox's own view of the runtime"))?;
-    rustix::mount::move_mount(root.as_fd(), "", CWD, CELL, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
+    rustix::mount::move_mount(root.as_fd(), "", CWD, SANDBOX_ROOT, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
         .map_err(Refused::at("mount the sandbox's root"))?;
     let dev = if own_devices {
         rustix::mount::open_tree(root.as_fd(), "dev", clone_flags())
@@ -71,7 +71,7 @@ pub fn mount_cell(mounts: &CellMounts, own_devices: bool) -> Result<(), Refused>
     attach_proc(&root, mounts.proc)?;
     let tmp = empty_tmp(mounts)?;
     attach(&tmp, root.as_fd(), "tmp").map_err(Refused::at("mount /tmp"))?;
-    rustix::process::chroot(CELL).map_err(Refused::at("enter the sandbox's root"))?;
+    rustix::process::chroot(SANDBOX_ROOT).map_err(Refused::at("enter the sandbox's root"))?;
     rustix::process::chdir("/").map_err(Refused::at("enter the sandbox's root"))
 }
 
@@ -84,7 +84,7 @@ fn attach_proc(root: &OwnedFd, which: Proc) -> Result<(), Refused> {
     attach(&proc, root.as_fd(), "proc").map_err(Refused::at("mount /proc"))
 }
 
-fn empty_tmp(mounts: &CellMounts) -> Result<OwnedFd, Refused> {
+fn empty_tmp(mounts: &SandboxMounts) -> Result<OwnedFd, Refused> {
     let step = "make /tmp";
     let value = |number: u64| {
         std::ffi::CString::new(number.to_string()).map_err(io::Error::from).map_err(Refused::at(step))

@@ -175,7 +175,7 @@ impl Lifted {
         let sources: Vec<BorrowedFd<'_>> = self.sources.iter().map(AsFd::as_fd).collect();
         let (arguments, environment) = (pointers(&spec.arguments), pointers(&spec.environment));
         use_it(&Child {
-            cell: None,
+            sandbox: None,
             sources: &sources,
             ends: Ends {
                 report: self.report.as_fd(),

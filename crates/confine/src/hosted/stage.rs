@@ -6,7 +6,7 @@
 //! ├─ runtime   lower part: the runtime, read-only; a copy in memory, or the tree on disk
 //! ├─ devices   where the kernel refuses to create device nodes: the host's
 //! ├─ proc      where a user namespace needs one to mount another: the host's, until the sandbox has its own
-//! └─ cell      where a sandbox, or a template, mounts its root (`mounts`)
+//! └─ sandbox      where a sandbox, or a template, mounts its root (`mounts`)
 //! ```
 //! A sandbox sees this only through its own file system over `base` and `runtime`. So every inode that a program can
 //! reach belongs to its sandbox: what it locks, opens or looks up there is invisible to other sandboxes and disappears
@@ -31,7 +31,7 @@ use std::path::PathBuf;
 
 /// What the sandboxes of one launcher have in common.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CellRoot {
+pub struct StageSpec {
     /// The runtime's root file system.
     pub rootfs: PathBuf,
     /// Copy it into memory, into a file system of at most this many bytes; `None` to leave it on disk.
@@ -78,7 +78,7 @@ const DEVICE_LINKS: [(&str, &str); 5] = [
 ///
 /// # Errors
 /// The step that the kernel refused. The process must end then: its mounts are incomplete.
-pub fn enter_stage(root: &CellRoot) -> Result<Stage, Refused> {
+pub fn enter_stage(root: &StageSpec) -> Result<Stage, Refused> {
     unshare(UnshareFlags::NEWNS).map_err(Refused::at("make a mount namespace"))?;
     rustix::mount::mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)
         .map_err(Refused::at("stop mounts from propagating"))?;
@@ -90,7 +90,7 @@ pub fn enter_stage(root: &CellRoot) -> Result<Stage, Refused> {
     let options = [(c"size", c"1048576"), (c"nr_inodes", c"256"), (c"mode", c"755")];
     let stage = filesystem(c"tmpfs", &options, harmless()).map_err(Refused::at(step))?;
     for name in
-        ["base", "base/dev", "base/proc", "base/sys", "base/tmp", "runtime", "devices", "proc", "cell"]
+        ["base", "base/dev", "base/proc", "base/sys", "base/tmp", "runtime", "devices", "proc", "sandbox"]
     {
         rustix::fs::mkdirat(&stage, name, Mode::from_raw_mode(0o755)).map_err(Refused::at(step))?;
     }
@@ -115,7 +115,7 @@ pub fn enter_stage(root: &CellRoot) -> Result<Stage, Refused> {
     Ok(Stage { memory_bytes, own_devices })
 }
 
-fn runtime_on_disk(root: &CellRoot) -> Result<OwnedFd, Refused> {
+fn runtime_on_disk(root: &StageSpec) -> Result<OwnedFd, Refused> {
     let tree = rustix::mount::open_tree(CWD, &root.rootfs, clone_flags())
         .map_err(Refused::at("clone the runtime's file system"))?;
     set_attributes(tree.as_fd(), MountAttrFlags::MOUNT_ATTR_RDONLY | harmless())
@@ -124,7 +124,7 @@ fn runtime_on_disk(root: &CellRoot) -> Result<OwnedFd, Refused> {
 }
 
 /// Copies the runtime into a file system of its own and seals that: the file system is read-only, not only its mount.
-fn runtime_in_memory(root: &CellRoot, bytes_max: u64) -> Result<(OwnedFd, u64), Refused> {
+fn runtime_in_memory(root: &StageSpec, bytes_max: u64) -> Result<(OwnedFd, u64), Refused> {
     let step = MAKE_ROOM;
     let size = CString::new(bytes_max.to_string()).map_err(io::Error::from).map_err(Refused::at(step))?;
     // Without a limit of inodes (tmpfs(5)): the tree is complete.

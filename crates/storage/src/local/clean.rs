@@ -6,9 +6,9 @@ use std::time::{Duration, SystemTime};
 use jiff::Timestamp;
 
 use super::layout::{self, Layout};
+use super::next_expiry::NextExpiry;
 use super::object_name::ObjectName;
 use super::objects::{self, Looked};
-use super::soonest::Soonest;
 use super::temp;
 use super::usage::{SHARDS, UsageFile};
 use crate::store::{CleanError, Cleaned};
@@ -21,7 +21,7 @@ pub(super) const TIME_GRAIN: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub(super) struct Outcome {
     pub(super) cleaned: Cleaned,
-    pub(super) soonest: Soonest,
+    pub(super) next_expiry: NextExpiry,
 }
 
 /// The range of link expiry within which an object is kept.
@@ -45,7 +45,7 @@ pub(super) fn clean(
     let leftovers_removed = temp::sweep(layout).map_err(failed("list unfinished files"))?;
     layout::names(layout.objects()).map_err(failed("list the object directories"))?;
     let cleaned = Cleaned { leftovers_removed, ..Cleaned::default() };
-    let mut outcome = Outcome { cleaned, soonest: Soonest::default() };
+    let mut outcome = Outcome { cleaned, next_expiry: NextExpiry::default() };
     for shard in 0..SHARDS {
         clean_shard(layout, usage, shard, bounds, &mut outcome);
     }
@@ -72,7 +72,7 @@ fn clean_shard(
                     }
                     Ok(Looked::Kept(until)) => {
                         outcome.cleaned.kept += 1;
-                        outcome.soonest.note(until, name);
+                        outcome.next_expiry.note(until, name);
                     }
                     Ok(Looked::Nothing) => {}
                     Err(error) => {

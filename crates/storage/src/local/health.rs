@@ -3,7 +3,7 @@
 use std::io::{self, Write as _};
 
 use super::objects::Keeper;
-use super::room::Shortage;
+use super::space::Shortage;
 use super::temp::TempFile;
 use crate::store::StoreHealth;
 
@@ -32,7 +32,7 @@ fn write_and_remove(keeper: Keeper<'_>) -> io::Result<()> {
 
 /// What there is too little of, if anything.
 fn shortage(
-    Keeper { layout, usage, room, .. }: Keeper<'_>,
+    Keeper { layout, usage, space, .. }: Keeper<'_>,
     wanted_bytes: u64,
 ) -> io::Result<Option<Shortage>> {
     let stat = rustix::fs::fstatvfs(layout.root())?;
@@ -40,8 +40,8 @@ fn shortage(
     if free_bytes < wanted_bytes {
         return Ok(Some(format!("{free_bytes} bytes of disk are free, {wanted_bytes} are needed")));
     }
-    if let Some(shortage) = room.on_disk(layout, wanted_bytes)? {
+    if let Some(shortage) = space.on_disk(layout, wanted_bytes)? {
         return Ok(Some(shortage));
     }
-    room.in_store(usage, &layout.lock()?, wanted_bytes.min(room.bytes_max / SHARE_LEFT))
+    space.in_store(usage, &layout.lock()?, wanted_bytes.min(space.bytes_max / SHARE_LEFT))
 }

@@ -15,7 +15,7 @@ use jiff::Timestamp;
 
 use super::layout::{self, Layout};
 use super::object_name::ObjectName;
-use super::room::Room;
+use super::space::Space;
 use super::steps::{Step, Steps};
 use super::temp::TempFile;
 use super::usage::UsageFile;
@@ -27,7 +27,7 @@ pub(super) struct Keeper<'a> {
     pub(super) layout: &'a Layout,
     pub(super) steps: &'a Steps,
     pub(super) usage: &'a UsageFile,
-    pub(super) room: Room,
+    pub(super) space: Space,
 }
 
 impl Keeper<'_> {
@@ -39,14 +39,14 @@ impl Keeper<'_> {
         content: &[u8],
         expiry: impl FnOnce() -> Timestamp,
     ) -> Result<Timestamp, PutError> {
-        let Self { layout, steps, usage, room } = self;
+        let Self { layout, steps, usage, space } = self;
         let size_bytes = content.len() as u64;
-        refuse(steps.run(Step::LookForRoom, || room.on_disk(layout, size_bytes))?)?;
+        refuse(steps.run(Step::LookForRoom, || space.on_disk(layout, size_bytes))?)?;
         let shard = steps.run(Step::OpenShard, || layout::make_directory(layout.objects(), name.shard()))?;
         let mut temp = {
             let lock = steps.run(Step::Lock, || layout.lock())?;
             // Only saves the write: the check before the rename is the one that counts.
-            refuse(steps.run(Step::LookForRoom, || room.in_store(usage, &lock, size_bytes))?)?;
+            refuse(steps.run(Step::LookForRoom, || space.in_store(usage, &lock, size_bytes))?)?;
             steps.run(Step::CreateTemp, || TempFile::create(layout, &lock))?
         };
         steps.run(Step::Write, || temp.file().write_all(content))?;
@@ -58,7 +58,7 @@ impl Keeper<'_> {
         steps.run(Step::Stamp, || temp.file().set_modified(expires_at.into()))?;
 
         let lock = steps.run(Step::Lock, || layout.lock())?;
-        refuse(steps.run(Step::LookForRoom, || room.in_store(usage, &lock, size_bytes))?)?;
+        refuse(steps.run(Step::LookForRoom, || space.in_store(usage, &lock, size_bytes))?)?;
         // First the sum, then the name: a process that is killed in between leaves a sum that is too large, until the next
         // clean, never one that is too small.
         let published = steps

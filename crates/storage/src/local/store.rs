@@ -13,10 +13,10 @@ use sha2::{Digest as _, Sha256};
 use super::config::{LocalConfig, OpenError};
 use super::keys::{Keys, Rotated};
 use super::layout::Layout;
+use super::next_expiry::NextExpiry;
 use super::object_name::{NAME_BYTES, ObjectName};
 use super::objects::{self, Keeper};
-use super::room::Room;
-use super::soonest::Soonest;
+use super::space::Space;
 use super::steps::{Step, Steps};
 use super::token::{Claims, DIGEST_BYTES};
 use super::usage::UsageFile;
@@ -46,7 +46,7 @@ struct Inner {
     usage: UsageFile,
     steps: Steps,
     /// The next objects to remove. Held while space is made: one cleaning is enough for all that wait for it.
-    soonest: Mutex<Soonest>,
+    next_expiry: Mutex<NextExpiry>,
     /// The earliest expiry, in unix seconds, of an object that is not among those: looking at all files before is useless.
     due_s: AtomicI64,
 }
@@ -129,8 +129,8 @@ impl LocalStore {
         let steps = Steps::default();
         // Nothing is known yet: the first shortage looks.
         let due_s = AtomicI64::new(i64::MIN);
-        let soonest = Mutex::default();
-        Ok(Self { inner: Arc::new(Inner { config, clock, layout, keys, usage, steps, soonest, due_s }) })
+        let next_expiry = Mutex::default();
+        Ok(Self { inner: Arc::new(Inner { config, clock, layout, keys, usage, steps, next_expiry, due_s }) })
     }
 
     /// Makes a new link key for the store in `root`. Services that have it open sign their next files with it. Links that were
@@ -210,8 +210,8 @@ impl Store for LocalStore {
 
     async fn clean(&self) -> Result<Cleaned, CleanError> {
         self.blocking(|inner| {
-            let mut soonest = support::lock(&inner.soonest);
-            inner.clean(&mut soonest)
+            let mut next_expiry = support::lock(&inner.next_expiry);
+            inner.clean(&mut next_expiry)
         })
         .await
         .unwrap_or_else(|source| Err(CleanError::Io { step: "finish the file operation", source }))
@@ -221,8 +221,8 @@ impl Store for LocalStore {
 impl Inner {
     fn keeper(&self) -> Keeper<'_> {
         let Self { layout, steps, usage, config, .. } = self;
-        let room = Room { bytes_max: config.bytes_max, min_free_percent: config.min_free_percent };
-        Keeper { layout, steps, usage, room }
+        let space = Space { bytes_max: config.bytes_max, min_free_percent: config.min_free_percent };
+        Keeper { layout, steps, usage, space }
     }
 
     fn put(&self, file: &NewFile) -> Result<StoredFile, PutError> {
@@ -263,13 +263,13 @@ impl Inner {
     /// expired: in a full store a put does not pay for that, whether it is refused or replaces an expired object.
     fn make_room(&self) -> bool {
         let Self { layout, usage, clock, config, due_s, .. } = self;
-        let mut soonest = support::lock(&self.soonest);
+        let mut next_expiry = support::lock(&self.next_expiry);
         let now = clock.now();
-        let removed = soonest.remove_over(layout, usage, clean::bounds(now, config.retention));
+        let removed = next_expiry.remove_over(layout, usage, clean::bounds(now, config.retention));
         if now.as_second() < due_s.load(Ordering::Relaxed) {
             return removed > 0;
         }
-        match self.clean(&mut soonest) {
+        match self.clean(&mut next_expiry) {
             Ok(cleaned) => removed + cleaned.removed > 0 || cleaned.leftovers_removed > 0,
             Err(error) => {
                 tracing::warn!(%error, "failed to clean the full store");
@@ -278,17 +278,17 @@ impl Inner {
         }
     }
 
-    fn clean(&self, soonest: &mut Soonest) -> Result<Cleaned, CleanError> {
+    fn clean(&self, next_expiry: &mut NextExpiry) -> Result<Cleaned, CleanError> {
         let Self { layout, usage, clock, config, due_s: due, .. } = self;
         let now = clock.now();
         // Before the look: files stored meanwhile lower it.
         due.store(now.as_second().saturating_add(LOOK_AGAIN_S), Ordering::Relaxed);
         match clean::clean(layout, usage, now, config.retention) {
             Ok(outcome) => {
-                if let Some(until) = outcome.soonest.unlisted() {
+                if let Some(until) = outcome.next_expiry.unlisted() {
                     due.fetch_min(due_s(until), Ordering::Relaxed);
                 }
-                *soonest = outcome.soonest;
+                *next_expiry = outcome.next_expiry;
                 Ok(outcome.cleaned)
             }
             Err(error) => {

@@ -10,14 +10,14 @@ use serde_json::Value;
 const ORACLE: &str = r#"
 import json, sys, warnings
 warnings.simplefilter("ignore")
-def judge(source):
+def validated(source):
     try:
         compile(source, "<sandbox>", "exec", dont_inherit=True)
     except SyntaxError as error:
         return [type(error).__name__, error.msg, error.lineno, error.offset]
     except (RecursionError, MemoryError, ValueError, OverflowError) as error:
         return [type(error).__name__, str(error), None, None]
-print(json.dumps([judge(source) for source in json.load(sys.stdin)]))
+print(json.dumps([validated(source) for source in json.load(sys.stdin)]))
 "#;
 
 /// Runs Python code with `input` on its standard input. `None` if there is no Python 3.11, which is reported loudly, and fails

@@ -73,7 +73,7 @@ impl UntilGone<'_> {
 impl Drop for UntilGone<'_> {
     fn drop(&mut self) {
         if let Some(container) = self.container.take() {
-            self.owner.note_lost(container);
+            self.owner.record_lost(container);
         }
     }
 }
@@ -161,7 +161,7 @@ impl Owner {
     }
 
     /// A container of ours, by id or name, which the engine may or may not have.
-    pub(crate) fn note_lost(&self, container: String) {
+    pub(crate) fn record_lost(&self, container: String) {
         self.late().containers.insert(container, None);
     }
 

@@ -10,7 +10,7 @@ use std::io;
 
 /// The directory. The runtime's `/run/program` and `/run/sandbox` point here, its `/etc/passwd` and `/etc/group` into
 /// the latter.
-const ROOM: &str = "/tmp/.sandbox";
+const SANDBOX_DIRECTORY: &str = "/tmp/.sandbox";
 /// Directory of the program, `main.py`, as `runtime/runner/program.py` names it.
 const PROGRAM_DIRECTORY: &str = "/tmp/.sandbox/program";
 const NAMES_DIRECTORY: &str = "/tmp/.sandbox/sandbox";
@@ -22,7 +22,7 @@ const NAMES_DIRECTORY: &str = "/tmp/.sandbox/sandbox";
 pub(crate) fn prepare(user: Option<u32>) -> io::Result<()> {
     let uid = user.unwrap_or_else(|| rustix::process::getuid().as_raw());
     let gid = user.unwrap_or_else(|| rustix::process::getgid().as_raw());
-    for directory in [ROOM, PROGRAM_DIRECTORY, NAMES_DIRECTORY] {
+    for directory in [SANDBOX_DIRECTORY, PROGRAM_DIRECTORY, NAMES_DIRECTORY] {
         match rustix::fs::mkdirat(CWD, directory, Mode::from_raw_mode(0o755)) {
             Err(rustix::io::Errno::EXIST) => {}
             other => other?,
@@ -39,7 +39,7 @@ pub(crate) fn prepare(user: Option<u32>) -> io::Result<()> {
     write("/tmp/.sandbox/sandbox/passwd", passwd.as_bytes())?;
     write("/tmp/.sandbox/sandbox/group", group.as_bytes())?;
     close(NAMES_DIRECTORY)?;
-    close(ROOM)
+    close(SANDBOX_DIRECTORY)
 }
 
 /// Writes the program to the path in `__file__`, replacing the previous one in this sandbox. If input files have filled
@@ -50,7 +50,7 @@ pub(crate) fn write_program(code: &[u8]) {
 
 /// Follows no link: an earlier program could have created one there.
 fn replace_program(code: &[u8]) -> io::Result<()> {
-    let mut directory = rustix::fs::openat(CWD, ROOM, DIRECTORY, Mode::empty())?;
+    let mut directory = rustix::fs::openat(CWD, SANDBOX_DIRECTORY, DIRECTORY, Mode::empty())?;
     directory = rustix::fs::openat(&directory, "program", DIRECTORY, Mode::empty())?;
     rustix::fs::fchmod(&directory, Mode::from_raw_mode(0o755))?;
     match rustix::fs::unlinkat(&directory, "main.py", AtFlags::empty()) {
@@ -58,14 +58,14 @@ fn replace_program(code: &[u8]) -> io::Result<()> {
         other => other?,
     }
     let file = rustix::fs::openat(&directory, "main.py", NEW_FILE, Mode::from_raw_mode(0o444))?;
-    let written = crate::intake::write_all(&file, code);
+    let written = crate::input::write_all(&file, code);
     rustix::fs::fchmod(&directory, Mode::from_raw_mode(0o555))?;
     written
 }
 
 fn write(path: &str, content: &[u8]) -> io::Result<()> {
     let file = rustix::fs::open(path, NEW_FILE, Mode::from_raw_mode(0o444))?;
-    crate::intake::write_all(&file, content)
+    crate::input::write_all(&file, content)
 }
 
 fn close(directory: &str) -> io::Result<()> {

@@ -28,7 +28,7 @@ pub(crate) fn check(command: Option<&Command>, settings: &Settings) -> Result<()
         return Ok(());
     }
     // A missing directory is checked again when it is created.
-    judge(
+    check_file(
         "DATA_DIR",
         &settings.data_dir,
         "set it to a directory that only root or this user can write to, below directories of the same kind; another user \
@@ -37,12 +37,12 @@ pub(crate) fn check(command: Option<&Command>, settings: &Settings) -> Result<()
     let Some(directory) = &settings.docker.engine.certificates else { return Ok(()) };
     for name in CERTIFICATES {
         let hint = "these files decide which engine is trusted; only root or this user may write to them";
-        judge("DOCKER_CERT_PATH", &directory.join(name), hint)?;
+        check_file("DOCKER_CERT_PATH", &directory.join(name), hint)?;
     }
     Ok(())
 }
 
-fn judge(setting: &'static str, path: &Path, hint: &'static str) -> Result<(), Refused> {
+fn check_file(setting: &'static str, path: &Path, hint: &'static str) -> Result<(), Refused> {
     ownership::check(path).map(drop).map_err(|source| Refused { setting, source, hint })
 }
 

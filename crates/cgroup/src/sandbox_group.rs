@@ -14,9 +14,9 @@ use std::sync::{Arc, PoisonError};
 use crate::controller::Controller;
 use crate::error::CgroupError;
 use crate::group::Group;
-use crate::instance::{Instance, OWNER_ONLY_MODE, Place, SwapControl};
+use crate::instance::{HierarchyPart, Instance, OWNER_ONLY_MODE, SwapControl};
 use crate::layout::Version;
-use crate::limits::{CellLimits, CellUsage};
+use crate::limits::{GroupLimits, GroupUsage};
 use crate::remove::{kill_all, remove_tree};
 use crate::{v1, v2};
 
@@ -36,19 +36,19 @@ const HELPERS_WEIGHT: u64 = 10;
 
 /// A group with limits. Dropping it kills its processes and removes it.
 #[derive(Debug)]
-pub struct CellGroup {
+pub struct SandboxGroup {
     instance: Arc<Instance>,
     dir_name: String,
     /// One per hierarchy of the instance; fewer only while it is being created.
     dirs: Vec<OwnedFd>,
-    limits: Option<CellLimits>,
+    limits: Option<GroupLimits>,
 }
 
-impl CellGroup {
+impl SandboxGroup {
     pub(crate) fn create(
         instance: &Arc<Instance>,
         name: &str,
-        limits: &CellLimits,
+        limits: &GroupLimits,
     ) -> Result<Self, CgroupError> {
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
         if name.is_empty() || name.len() > NAME_CHARS_MAX || !name.bytes().all(is_plain) {
@@ -56,9 +56,9 @@ impl CellGroup {
         }
         limits.validate()?;
         // The prefix separates a sandbox named `tasks` from the kernel's file of that name.
-        let mut cell = Self::create_bare(instance, format!("c-{name}"))?;
-        cell.set_limits(limits)?;
-        Ok(cell)
+        let mut sandbox = Self::create_bare(instance, format!("c-{name}"))?;
+        sandbox.set_limits(limits)?;
+        Ok(sandbox)
     }
 
     /// Creates the group of the launcher and its templates: without a memory limit of its own, as the service's total
@@ -76,36 +76,36 @@ impl CellGroup {
     /// Creates the groups without limits.
     pub(crate) fn create_bare(instance: &Arc<Instance>, dir_name: String) -> Result<Self, CgroupError> {
         // From here on, dropping the value removes what was created.
-        let mut cell = Self {
+        let mut sandbox = Self {
             instance: Arc::clone(instance),
             dir_name,
-            dirs: Vec::with_capacity(instance.places.len()),
+            dirs: Vec::with_capacity(instance.parts.len()),
             limits: None,
         };
         let ops = &*instance.ops;
-        for index in 0..instance.places.len() {
+        for index in 0..instance.parts.len() {
             let at = instance.dir(index);
-            let failed = |step, source| CgroupError::Step { step, path: cell.path(index), source };
-            match ops.make_dir(at, &cell.dir_name, OWNER_ONLY_MODE) {
+            let failed = |step, source| CgroupError::Step { step, path: sandbox.path(index), source };
+            match ops.make_dir(at, &sandbox.dir_name, OWNER_ONLY_MODE) {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                    return Err(CgroupError::NameTaken { name: cell.name().to_owned() });
+                    return Err(CgroupError::NameTaken { name: sandbox.name().to_owned() });
                 }
                 made => made.map_err(|source| failed("make group", source))?,
             }
-            match ops.open_dir(at, Path::new(&cell.dir_name)) {
-                Ok(dir) => cell.dirs.push(dir),
+            match ops.open_dir(at, Path::new(&sandbox.dir_name)) {
+                Ok(dir) => sandbox.dirs.push(dir),
                 Err(source) => {
                     let error = failed("open group", source);
-                    cell.remove_from(index);
+                    sandbox.remove_from(index);
                     return Err(error);
                 }
             }
         }
         // v1 inherits the same from the instance, see `v1::prepare_memory`.
-        if instance.places[0].hierarchy.version == Version::V2 {
-            v2::set_single_kills(cell.group(0))?;
+        if instance.parts[0].hierarchy.version == Version::V2 {
+            v2::set_single_kills(sandbox.group(0))?;
         }
-        Ok(cell)
+        Ok(sandbox)
     }
 
     /// The name given to [`crate::Manager::create`].
@@ -130,17 +130,17 @@ impl CellGroup {
     /// # Errors
     /// [`CgroupError::Step`].
     pub fn join_files(&self) -> Result<Vec<OwnedFd>, CgroupError> {
-        let open = |(dir, place): (&OwnedFd, &Place)| {
+        let open = |(dir, part): (&OwnedFd, &HierarchyPart)| {
             let group = Group { ops: &*self.instance.ops, dir: dir.as_fd() };
-            let file = match place.hierarchy.version {
+            let file = match part.hierarchy.version {
                 Version::V1 => "tasks",
                 Version::V2 => "cgroup.procs",
             };
             group.ops.open_for_write(group.dir, file).map_err(|source| group.failed("open", file, source))
         };
-        let is_v1 = |place: &Place| place.hierarchy.version == Version::V1;
-        let mut all: Vec<_> = self.dirs.iter().zip(&self.instance.places).collect();
-        all.sort_by_key(|(_, place)| is_v1(place));
+        let is_v1 = |part: &HierarchyPart| part.hierarchy.version == Version::V1;
+        let mut all: Vec<_> = self.dirs.iter().zip(&self.instance.parts).collect();
+        all.sort_by_key(|(_, part)| is_v1(part));
         all.into_iter().map(open).collect()
     }
 
@@ -148,7 +148,7 @@ impl CellGroup {
     /// replaces only one of [`Self::join_files`].
     #[must_use]
     pub fn dir_fd(&self) -> Option<BorrowedFd<'_>> {
-        let index = self.instance.places.iter().position(|place| place.hierarchy.version == Version::V2)?;
+        let index = self.instance.parts.iter().position(|part| part.hierarchy.version == Version::V2)?;
         self.dirs.get(index).map(AsFd::as_fd)
     }
 
@@ -157,7 +157,7 @@ impl CellGroup {
     ///
     /// # Errors
     /// [`CgroupError`]. Some limits may be set then: destroy the group.
-    pub fn set_limits(&mut self, limits: &CellLimits) -> Result<(), CgroupError> {
+    pub fn set_limits(&mut self, limits: &GroupLimits) -> Result<(), CgroupError> {
         limits.validate()?;
         let is_raising = self.limits.is_some_and(|before| limits.memory_bytes > before.memory_bytes);
         // Until all are set none is known, and the kernel's default is unlimited.
@@ -175,30 +175,30 @@ impl CellGroup {
         Ok(())
     }
 
-    pub(crate) fn set_memory(&self, limits: &CellLimits) -> Result<(), CgroupError> {
+    pub(crate) fn set_memory(&self, limits: &GroupLimits) -> Result<(), CgroupError> {
         match self.of(Controller::Memory) {
-            (Version::V1, cell) => v1::set_memory(cell, limits),
-            (Version::V2, cell) => v2::set_memory(cell, limits),
+            (Version::V1, sandbox) => v1::set_memory(sandbox, limits),
+            (Version::V2, sandbox) => v2::set_memory(sandbox, limits),
         }
     }
 
-    pub(crate) fn set_swap(&self, limits: &CellLimits) -> Result<(), CgroupError> {
-        let (_, cell) = self.of(Controller::Memory);
+    pub(crate) fn set_swap(&self, limits: &GroupLimits) -> Result<(), CgroupError> {
+        let (_, sandbox) = self.of(Controller::Memory);
         match self.instance.swap {
-            SwapControl::MemoryAndSwap => v1::set_memory_and_swap(cell, limits),
-            SwapControl::SwapMax => v2::set_no_swap(cell),
+            SwapControl::MemoryAndSwap => v1::set_memory_and_swap(sandbox, limits),
+            SwapControl::SwapMax => v2::set_no_swap(sandbox),
             SwapControl::Swappiness | SwapControl::Nothing => Ok(()),
         }
     }
 
-    pub(crate) fn set_pids(&self, limits: &CellLimits) -> Result<(), CgroupError> {
+    pub(crate) fn set_pids(&self, limits: &GroupLimits) -> Result<(), CgroupError> {
         v2::set_pids(self.of(Controller::Pids).1, limits)
     }
 
-    pub(crate) fn set_cpu(&self, limits: &CellLimits) -> Result<(), CgroupError> {
+    pub(crate) fn set_cpu(&self, limits: &GroupLimits) -> Result<(), CgroupError> {
         match self.of(Controller::Cpu) {
-            (Version::V1, cell) => v1::set_cpu(cell, limits),
-            (Version::V2, cell) => v2::set_cpu(cell, limits),
+            (Version::V1, sandbox) => v1::set_cpu(sandbox, limits),
+            (Version::V2, sandbox) => v2::set_cpu(sandbox, limits),
         }
     }
 
@@ -208,8 +208,8 @@ impl CellGroup {
     /// [`CgroupError::Step`] or [`CgroupError::Parse`].
     pub fn oom_kills(&self) -> Result<u64, CgroupError> {
         match self.of(Controller::Memory) {
-            (Version::V1, cell) => v1::oom_kills(cell),
-            (Version::V2, cell) => v2::oom_kills(cell),
+            (Version::V1, sandbox) => v1::oom_kills(sandbox),
+            (Version::V2, sandbox) => v2::oom_kills(sandbox),
         }
     }
 
@@ -217,22 +217,22 @@ impl CellGroup {
     ///
     /// # Errors
     /// [`CgroupError::Step`] or [`CgroupError::Parse`].
-    pub fn usage(&self) -> Result<CellUsage, CgroupError> {
+    pub fn usage(&self) -> Result<GroupUsage, CgroupError> {
         let memory_peak_bytes = match self.of(Controller::Memory) {
-            (Version::V1, cell) => v1::memory_peak_bytes(cell)?,
-            (Version::V2, cell) => v2::memory_peak_bytes(cell)?,
+            (Version::V1, sandbox) => v1::memory_peak_bytes(sandbox)?,
+            (Version::V2, sandbox) => v2::memory_peak_bytes(sandbox)?,
         };
         let oom_kills = self.oom_kills()?;
         let cpu_time_us = match self.of(Controller::Cpuacct) {
-            (Version::V1, cell) => v1::cpu_time_us(cell)?,
-            (Version::V2, cell) => v2::cpu_time_us(cell)?,
+            (Version::V1, sandbox) => v1::cpu_time_us(sandbox)?,
+            (Version::V2, sandbox) => v2::cpu_time_us(sandbox)?,
         };
         let (_, pids) = self.of(Controller::Pids);
         // The same names on v1 and v2 (Documentation/admin-guide/cgroup-v2.rst, "memory.stat").
         let (version, memory) = self.of(Controller::Memory);
         // The peak cannot exceed the limit: a process that reached it was killed for it, whatever the failure counters
         // say.
-        let is_full = |limits: CellLimits| {
+        let is_full = |limits: GroupLimits| {
             memory_peak_bytes
                 .is_some_and(|peak| peak.saturating_add(FULL_WITHIN_BYTES) >= limits.memory_bytes)
         };
@@ -250,7 +250,7 @@ impl CellGroup {
                 }
                 Version::V2 => memory.keyed("memory.events", "oom")? != Some(0),
             };
-        Ok(CellUsage {
+        Ok(GroupUsage {
             memory_peak_bytes,
             file_cache_bytes: memory.keyed_sum("memory.stat", &["inactive_file", "active_file"])?,
             oom_kills,
@@ -333,8 +333,8 @@ impl CellGroup {
     }
 
     fn of(&self, controller: Controller) -> (Version, Group<'_>) {
-        let index = self.instance.place_of(controller);
-        (self.instance.places[index].hierarchy.version, self.group(index))
+        let index = self.instance.part_of(controller);
+        (self.instance.parts[index].hierarchy.version, self.group(index))
     }
 
     fn group(&self, index: usize) -> Group<'_> {
@@ -342,11 +342,11 @@ impl CellGroup {
     }
 
     fn path(&self, index: usize) -> PathBuf {
-        self.instance.places[index].hierarchy.parent.join(&self.instance.name).join(&self.dir_name)
+        self.instance.parts[index].hierarchy.parent.join(&self.instance.name).join(&self.dir_name)
     }
 }
 
-impl Drop for CellGroup {
+impl Drop for SandboxGroup {
     fn drop(&mut self) {
         if self.instance.is_owner() {
             self.remove();

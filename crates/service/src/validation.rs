@@ -9,7 +9,7 @@ use validator::Policy;
 /// The validator with its own small pool: a flood of large programs must not take every blocking thread of the
 /// runtime, which files and name lookups need too.
 #[derive(Debug)]
-pub(crate) struct Judge {
+pub(crate) struct ValidationPool {
     policy: Arc<Policy>,
     places: Arc<Semaphore>,
 }
@@ -22,14 +22,14 @@ pub(crate) struct Passed {
     pub(crate) last_expression: Option<validator::LastExpression>,
 }
 
-impl Judge {
+impl ValidationPool {
     pub(crate) fn new(policy: Policy) -> Self {
         let places = std::thread::available_parallelism().map_or(1, usize::from);
         Self { policy: Arc::new(policy), places: Arc::new(Semaphore::new(places)) }
     }
 
     /// Validates `code`. Rejected programs are an [`ExecuteError::Rejected`].
-    pub(crate) async fn judge(&self, code: &Arc<str>) -> Result<Passed, ExecuteError> {
+    pub(crate) async fn validate(&self, code: &Arc<str>) -> Result<Passed, ExecuteError> {
         let failed = |source: Box<dyn std::error::Error + Send + Sync>| ExecuteError::Internal {
             step: "validate the program",
             source,

@@ -72,7 +72,7 @@ const STATE_BITS: u32 = 3;
 
 /// One connection.
 #[derive(Debug)]
-pub(crate) struct Seat {
+pub(crate) struct ConnectionSlot {
     peer: Peer,
     epoch: Instant,
     /// Milliseconds since `epoch` at which the state began, and the state in the lowest bits.
@@ -82,7 +82,7 @@ pub(crate) struct Seat {
     closing: CancellationToken,
 }
 
-impl Seat {
+impl ConnectionSlot {
     /// Records what the connection waits for from now on.
     pub(crate) fn set(&self, state: State) {
         self.now.store(self.begins(state), Ordering::Release);
@@ -109,7 +109,7 @@ impl Seat {
     }
 
     /// Whether nothing has arrived since it was chosen. A request that arrived at that very moment is still answered.
-    pub(crate) fn still_waits(&self) -> bool {
+    pub(crate) fn is_waiting(&self) -> bool {
         self.now.load(Ordering::Acquire) == self.chosen.load(Ordering::Acquire)
     }
 
@@ -134,7 +134,7 @@ fn state_of(now: u64) -> u64 {
 
 /// All open connections.
 #[derive(Debug)]
-pub(crate) struct Seats {
+pub(crate) struct Connections {
     most: usize,
     /// Connections beyond `most`, reserved for loopback.
     reserve: usize,
@@ -145,25 +145,25 @@ pub(crate) struct Seats {
 #[derive(Debug, Default)]
 struct Table {
     next: u64,
-    open: HashMap<u64, Arc<Seat>>,
+    open: HashMap<u64, Arc<ConnectionSlot>>,
     held: HashMap<Peer, usize>,
 }
 
 /// A slot for a connection, returned on drop.
 #[derive(Debug)]
 pub(crate) struct Taken {
-    pub(crate) seat: Arc<Seat>,
+    pub(crate) slot: Arc<ConnectionSlot>,
     number: u64,
-    seats: Arc<Seats>,
+    connections: Arc<Connections>,
 }
 
 impl Drop for Taken {
     fn drop(&mut self) {
-        self.seats.table().remove(self.number);
+        self.connections.table().remove(self.number);
     }
 }
 
-impl Seats {
+impl Connections {
     pub(crate) fn new(most: usize, reserve: usize) -> Arc<Self> {
         Arc::new(Self { most: most.max(1), reserve, epoch: Instant::now(), table: Mutex::default() })
     }
@@ -182,18 +182,18 @@ impl Seats {
         }
         let number = table.next;
         table.next += 1;
-        let seat = Arc::new(Seat {
+        let slot = Arc::new(ConnectionSlot {
             peer,
             epoch: self.epoch,
             now: AtomicU64::new(0),
             chosen: AtomicU64::new(0),
             closing: CancellationToken::new(),
         });
-        seat.set(State::Idle);
-        table.open.insert(number, Arc::clone(&seat));
+        slot.set(State::Idle);
+        table.open.insert(number, Arc::clone(&slot));
         *table.held.entry(peer).or_default() += 1;
         drop(table);
-        Some(Taken { seat, number, seats: Arc::clone(self) })
+        Some(Taken { slot, number, connections: Arc::clone(self) })
     }
 
     /// Closes the idle connection that has waited longest of the peer that holds the most: there are no descriptors left.
@@ -218,27 +218,27 @@ impl Seats {
 }
 
 impl Table {
-    fn remove(&mut self, number: u64) -> Option<Arc<Seat>> {
-        let seat = self.open.remove(&number)?;
-        if let Some(held) = self.held.get_mut(&seat.peer) {
+    fn remove(&mut self, number: u64) -> Option<Arc<ConnectionSlot>> {
+        let slot = self.open.remove(&number)?;
+        if let Some(held) = self.held.get_mut(&slot.peer) {
             *held -= 1;
             if *held == 0 {
-                self.held.remove(&seat.peer);
+                self.held.remove(&slot.peer);
             }
         }
-        Some(seat)
+        Some(slot)
     }
 
     /// Of the connections in one of `states` whose peer `may` lose one: closes the one that has waited longest of the
     /// peer that holds the most. False if there is none.
     fn close_longest(&mut self, states: &[State], may: impl Fn(Peer, usize) -> bool) -> bool {
-        let held = |seat: &Seat| self.held.get(&seat.peer).copied().unwrap_or_default();
-        let candidates = self.open.iter().filter(|(_, seat)| seat.is(states) && may(seat.peer, held(seat)));
+        let held = |slot: &ConnectionSlot| self.held.get(&slot.peer).copied().unwrap_or_default();
+        let candidates = self.open.iter().filter(|(_, slot)| slot.is(states) && may(slot.peer, held(slot)));
         let longest =
-            candidates.max_by_key(|(number, seat)| (held(seat), std::cmp::Reverse((seat.since(), **number))));
+            candidates.max_by_key(|(number, slot)| (held(slot), std::cmp::Reverse((slot.since(), **number))));
         let Some(number) = longest.map(|(number, _)| *number) else { return false };
-        if let Some(seat) = self.remove(number) {
-            seat.close();
+        if let Some(slot) = self.remove(number) {
+            slot.close();
         }
         true
     }
@@ -250,30 +250,30 @@ mod tests {
 
     const MOST: usize = 8;
 
-    fn seats() -> Arc<Seats> {
-        Seats::new(MOST, 2)
+    fn connections() -> Arc<Connections> {
+        Connections::new(MOST, 2)
     }
 
-    fn from(seats: &Arc<Seats>, address: &str) -> Option<Taken> {
-        seats.take(address.parse().unwrap())
+    fn from(connections: &Arc<Connections>, address: &str) -> Option<Taken> {
+        connections.take(address.parse().unwrap())
     }
 
-    fn fill(seats: &Arc<Seats>, address: &str, state: State) -> Vec<Taken> {
-        let taken: Vec<_> = (0..MOST).map(|_| from(seats, address).unwrap()).collect();
-        taken.iter().for_each(|taken| taken.seat.set(state));
+    fn fill(connections: &Arc<Connections>, address: &str, state: State) -> Vec<Taken> {
+        let taken: Vec<_> = (0..MOST).map(|_| from(connections, address).unwrap()).collect();
+        taken.iter().for_each(|taken| taken.slot.set(state));
         taken
     }
 
     fn closed(taken: &[Taken]) -> usize {
-        taken.iter().filter(|taken| taken.seat.closing.is_cancelled()).count()
+        taken.iter().filter(|taken| taken.slot.closing.is_cancelled()).count()
     }
 
     #[test]
     fn one_peer_may_hold_everything_until_another_comes() {
-        let seats = seats();
-        let proxy = fill(&seats, "192.0.2.1", State::Idle);
+        let connections = connections();
+        let proxy = fill(&connections, "192.0.2.1", State::Idle);
         assert_eq!(closed(&proxy), 0);
-        let other: Vec<_> = (0..MOST).map(|_| from(&seats, "192.0.2.2").unwrap()).collect();
+        let other: Vec<_> = (0..MOST).map(|_| from(&connections, "192.0.2.2").unwrap()).collect();
         // Equal shares, give or take the one that came last.
         assert!((MOST / 2..=MOST / 2 + 1).contains(&closed(&proxy)), "{}", closed(&proxy));
         assert_eq!(closed(&proxy) + closed(&other), MOST);
@@ -281,53 +281,53 @@ mod tests {
 
     #[test]
     fn the_longest_idle_goes_first_and_a_request_in_progress_never() {
-        let seats = seats();
-        let peer = fill(&seats, "192.0.2.1", State::Working);
-        peer[3].seat.now.store(5 << STATE_BITS, Ordering::Release);
-        peer[5].seat.now.store(4 << STATE_BITS, Ordering::Release);
-        let _first = from(&seats, "192.0.2.2").unwrap();
-        assert!(peer[5].seat.closing.is_cancelled() && closed(&peer) == 1);
-        let _second = from(&seats, "192.0.2.3").unwrap();
-        assert!(peer[3].seat.closing.is_cancelled() && closed(&peer) == 2);
+        let connections = connections();
+        let peer = fill(&connections, "192.0.2.1", State::Working);
+        peer[3].slot.now.store(5 << STATE_BITS, Ordering::Release);
+        peer[5].slot.now.store(4 << STATE_BITS, Ordering::Release);
+        let _first = from(&connections, "192.0.2.2").unwrap();
+        assert!(peer[5].slot.closing.is_cancelled() && closed(&peer) == 1);
+        let _second = from(&connections, "192.0.2.3").unwrap();
+        assert!(peer[3].slot.closing.is_cancelled() && closed(&peer) == 2);
         // The two new ones are idle: the next takes one of them, not one that works.
-        let _third = from(&seats, "192.0.2.4").unwrap();
+        let _third = from(&connections, "192.0.2.4").unwrap();
         assert_eq!(closed(&peer), 2);
-        assert!(fill_all_working(&seats) && from(&seats, "192.0.2.9").is_none());
+        assert!(fill_all_working(&connections) && from(&connections, "192.0.2.9").is_none());
     }
 
     /// Sets every open connection to work.
-    fn fill_all_working(seats: &Seats) -> bool {
-        seats.table().open.values().for_each(|seat| seat.set(State::Working));
+    fn fill_all_working(connections: &Connections) -> bool {
+        connections.table().open.values().for_each(|slot| slot.set(State::Working));
         true
     }
 
     #[test]
     fn a_peer_with_few_loses_nothing_to_one_with_many() {
-        let seats = seats();
-        let small = from(&seats, "192.0.2.1").unwrap();
-        let large: Vec<_> = (1..MOST).map(|_| from(&seats, "192.0.2.2").unwrap()).collect();
-        large.iter().for_each(|taken| taken.seat.set(State::Working));
-        assert!(from(&seats, "192.0.2.2").is_none());
-        assert!(!small.seat.closing.is_cancelled());
-        large[0].seat.set(State::Idle);
-        assert!(from(&seats, "192.0.2.2").is_some());
-        assert!(large[0].seat.closing.is_cancelled() && !small.seat.closing.is_cancelled());
+        let connections = connections();
+        let small = from(&connections, "192.0.2.1").unwrap();
+        let large: Vec<_> = (1..MOST).map(|_| from(&connections, "192.0.2.2").unwrap()).collect();
+        large.iter().for_each(|taken| taken.slot.set(State::Working));
+        assert!(from(&connections, "192.0.2.2").is_none());
+        assert!(!small.slot.closing.is_cancelled());
+        large[0].slot.set(State::Idle);
+        assert!(from(&connections, "192.0.2.2").is_some());
+        assert!(large[0].slot.closing.is_cancelled() && !small.slot.closing.is_cancelled());
     }
 
     #[test]
     fn trickled_bodies_and_answers_hold_no_place_against_others() {
         for state in IN_REQUEST {
-            let seats = seats();
-            let hog = fill(&seats, "192.0.2.1", state);
+            let connections = connections();
+            let hog = fill(&connections, "192.0.2.1", state);
             // Not for one more of its own.
-            assert!(from(&seats, "192.0.2.1").is_none());
-            let other = from(&seats, "192.0.2.2").unwrap();
+            assert!(from(&connections, "192.0.2.1").is_none());
+            let other = from(&connections, "192.0.2.2").unwrap();
             assert_eq!(closed(&hog), 1);
-            other.seat.set(State::Working);
+            other.slot.set(State::Working);
             // Equal shares, and no further.
             let taken: Vec<_> = (0..MOST)
-                .map_while(|_| from(&seats, "192.0.2.2"))
-                .inspect(|t| t.seat.set(State::Working))
+                .map_while(|_| from(&connections, "192.0.2.2"))
+                .inspect(|t| t.slot.set(State::Working))
                 .collect();
             assert!(taken.len() < MOST / 2, "{}", taken.len());
             assert_eq!(closed(&[other]), 0);
@@ -337,22 +337,22 @@ mod tests {
     #[test]
     fn loopback_always_gets_in() {
         for state in [State::Idle, State::Receiving, State::Sending, State::Flushing, State::Working] {
-            let seats = seats();
-            let _others = fill(&seats, "192.0.2.1", state);
+            let connections = connections();
+            let _others = fill(&connections, "192.0.2.1", state);
             for _ in 0..2 {
-                assert!(from(&seats, "127.0.0.1").is_some(), "{state:?}");
+                assert!(from(&connections, "127.0.0.1").is_some(), "{state:?}");
             }
         }
         // Also from itself, from any of its addresses.
         for state in [State::Idle, State::Receiving, State::Sending, State::Flushing] {
-            let seats = seats();
+            let connections = connections();
             let mut hog = Vec::new();
             for n in 0..MOST * 3 {
-                let taken = from(&seats, &format!("127.0.0.{}", n + 1)).unwrap();
-                taken.seat.set(state);
+                let taken = from(&connections, &format!("127.0.0.{}", n + 1)).unwrap();
+                taken.slot.set(state);
                 hog.push(taken);
             }
-            assert!(from(&seats, "::1").is_some(), "{state:?}");
+            assert!(from(&connections, "::1").is_some(), "{state:?}");
         }
     }
 
@@ -368,12 +368,12 @@ mod tests {
 
     #[test]
     fn a_place_comes_back_once() {
-        let seats = seats();
-        let first = fill(&seats, "192.0.2.1", State::Idle);
-        let second = fill(&seats, "192.0.2.1", State::Idle);
+        let connections = connections();
+        let first = fill(&connections, "192.0.2.1", State::Idle);
+        let second = fill(&connections, "192.0.2.1", State::Idle);
         // One lock at a time: what `table` returns lives to the end of its statement.
         let counts = || {
-            let table = seats.table();
+            let table = connections.table();
             (table.open.len(), table.held.len())
         };
         assert_eq!((closed(&first), counts()), (MOST, (MOST, 1)));
@@ -381,30 +381,30 @@ mod tests {
         assert_eq!(counts(), (MOST, 1));
         drop(second);
         assert_eq!(counts(), (0, 0));
-        assert!(!seats.close_one());
+        assert!(!connections.close_one());
     }
 
     #[test]
     fn a_flush_ends_a_whole_answer_and_nothing_else() {
-        let seats = seats();
-        let taken = from(&seats, "192.0.2.1").unwrap();
+        let connections = connections();
+        let taken = from(&connections, "192.0.2.1").unwrap();
         for state in [State::Receiving, State::Working, State::Sending] {
-            taken.seat.set(state);
-            taken.seat.flushed();
-            assert!(taken.seat.is(&[state]), "{state:?}");
+            taken.slot.set(state);
+            taken.slot.flushed();
+            assert!(taken.slot.is(&[state]), "{state:?}");
         }
-        taken.seat.set(State::Flushing);
-        assert!(!taken.seat.is(&[State::Idle]));
-        taken.seat.flushed();
-        assert!(taken.seat.is(&[State::Idle]));
+        taken.slot.set(State::Flushing);
+        assert!(!taken.slot.is(&[State::Idle]));
+        taken.slot.flushed();
+        assert!(taken.slot.is(&[State::Idle]));
     }
 
     #[test]
     fn what_arrives_in_the_last_moment_is_seen() {
-        let seats = seats();
-        let taken = from(&seats, "192.0.2.1").unwrap();
-        assert!(seats.close_one() && taken.seat.still_waits());
-        taken.seat.set(State::Working);
-        assert!(!taken.seat.still_waits());
+        let connections = connections();
+        let taken = from(&connections, "192.0.2.1").unwrap();
+        assert!(connections.close_one() && taken.slot.is_waiting());
+        taken.slot.set(State::Working);
+        assert!(!taken.slot.is_waiting());
     }
 }

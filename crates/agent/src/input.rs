@@ -21,7 +21,7 @@ const INPUT_AGE_S: i64 = 10;
 
 /// An execution whose input is complete.
 #[derive(Debug)]
-pub(crate) struct Order {
+pub(crate) struct ExecutionInput {
     pub(crate) id: u64,
     /// Another execution may follow.
     pub(crate) keep: bool,
@@ -55,21 +55,21 @@ impl Version {
 }
 
 /// Why an execution's input was not accepted.
-pub(crate) enum NoOrder {
+pub(crate) enum InputError {
     /// The host is gone or violates the protocol, or the sandbox is broken.
     Broken(io::Error),
     /// An input file cannot be created: the request's fault.
     Refused(InputRefusal),
 }
 
-impl From<io::Error> for NoOrder {
+impl From<io::Error> for InputError {
     fn from(error: io::Error) -> Self {
         Self::Broken(error)
     }
 }
 
 /// Tells an invalid input file from a broken sandbox.
-pub(crate) fn refuse(error: io::Error, path: &str) -> NoOrder {
+pub(crate) fn refuse(error: io::Error, path: &str) -> InputError {
     let cause = match error.raw_os_error().map(Errno::from_raw_os_error) {
         Some(Errno::NOSPC | Errno::DQUOT | Errno::FBIG) => InputCause::NoRoom,
         Some(Errno::NOMEM) => InputCause::NoMemory,
@@ -77,9 +77,9 @@ pub(crate) fn refuse(error: io::Error, path: &str) -> NoOrder {
             Errno::EXIST | Errno::NOTDIR | Errno::ISDIR | Errno::NAMETOOLONG | Errno::LOOP | Errno::INVAL,
         ) => InputCause::Path,
         None if error.kind() == io::ErrorKind::InvalidInput => InputCause::Path,
-        _ => return NoOrder::Broken(error),
+        _ => return InputError::Broken(error),
     };
-    NoOrder::Refused(InputRefusal { cause, path: path.to_owned(), disk: disk_state() })
+    InputError::Refused(InputRefusal { cause, path: path.to_owned(), disk: disk_state() })
 }
 
 /// Receives the input of the execution that `begin` announces and writes its files into `directory`. No program runs
@@ -91,20 +91,21 @@ pub(crate) fn receive(
     directory: &OwnedFd,
     owner: Option<u32>,
     found: Option<Inputs>,
-) -> Result<Order, NoOrder> {
+) -> Result<ExecutionInput, InputError> {
     let is_later = found.is_some();
     let mut found = found.unwrap_or_default();
     let Begin { id, mode: protocol::Mode::Script, keep, header } = begin;
-    let mut order = Order { id, keep, header, code: Vec::new(), stdin: Vec::new(), inputs: Inputs::new() };
+    let mut input =
+        ExecutionInput { id, keep, header, code: Vec::new(), stdin: Vec::new(), inputs: Inputs::new() };
     let mut open: Option<Open> = None;
     loop {
         match channel.receive()? {
-            HostMessage::Code { data } => append(&mut order.code, data, CODE_BYTES_MAX)?,
-            HostMessage::Stdin { data } => append(&mut order.stdin, data, STDIN_BYTES_MAX)?,
+            HostMessage::Code { data } => append(&mut input.code, data, CODE_BYTES_MAX)?,
+            HostMessage::Stdin { data } => append(&mut input.stdin, data, STDIN_BYTES_MAX)?,
             HostMessage::InputFile { path, size_bytes } => {
-                finish(open.take(), &mut order.inputs)?;
+                finish(open.take(), &mut input.inputs)?;
                 found.remove(path);
-                let replace = is_later && !order.inputs.contains_key(path);
+                let replace = is_later && !input.inputs.contains_key(path);
                 let file = create(directory, path, owner, replace).map_err(|error| refuse(error, path))?;
                 open = Some(Open { file, path: path.to_owned(), rest: size_bytes });
             }
@@ -116,15 +117,15 @@ pub(crate) fn receive(
                 _ => return Err(out_of_order().into()),
             },
             HostMessage::Start => {
-                finish(open.take(), &mut order.inputs)?;
-                order.inputs.extend(found);
-                return Ok(order);
+                finish(open.take(), &mut input.inputs)?;
+                input.inputs.extend(found);
+                return Ok(input);
             }
-            HostMessage::Cancel { id } if id == order.id => {
+            HostMessage::Cancel { id } if id == input.id => {
                 return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
             }
             // For an execution that has already ended.
-            HostMessage::Cancel { id } | HostMessage::Interrupt { id } if id < order.id => {}
+            HostMessage::Cancel { id } | HostMessage::Interrupt { id } if id < input.id => {}
             _ => return Err(out_of_order().into()),
         }
     }

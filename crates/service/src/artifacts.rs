@@ -11,14 +11,18 @@ const PUT_TIME_MAX: Duration = Duration::from_secs(30);
 
 /// The files of one request that were stored, and those that were not.
 #[derive(Debug, Default)]
-pub(crate) struct Kept {
+pub(crate) struct StoredOutputs {
     pub(crate) artifacts: Vec<Artifact>,
     pub(crate) skipped: Vec<Skipped>,
 }
 
 /// Stores `files`, in their order. Without a store each one is skipped as `storage_disabled`.
-pub(crate) async fn keep(store: Option<&Arc<dyn Store>>, request_id: &str, files: Vec<OutputFile>) -> Kept {
-    let mut kept = Kept::default();
+pub(crate) async fn keep(
+    store: Option<&Arc<dyn Store>>,
+    request_id: &str,
+    files: Vec<OutputFile>,
+) -> StoredOutputs {
+    let mut kept = StoredOutputs::default();
     for file in files {
         let outcome = match store {
             Some(store) => put(store.as_ref(), request_id, &file).await,

@@ -1,11 +1,11 @@
-//! One cell from the host's side, and its removal.
+//! Makes the processes and cgroups of a sandbox, and removes them.
 
 use crate::cpus::{Cpus, Share};
 use crate::launcher::{Created, Launcher, LauncherError};
 use crate::users::{User, Users};
-use cgroup::{CellGroup, CellLimits, CgroupError, Manager, TotalLimits};
-use executor::{SandboxLimits, Templates};
-use launcher::CreateCell;
+use cgroup::{CgroupError, GroupLimits, Manager, SandboxGroup, TotalLimits};
+use executor::{SandboxLimits, TemplateId, Templates};
+use launcher::CreateSandbox;
 use protocol::InterpreterOrigin;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
@@ -17,17 +17,17 @@ use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-/// Timeout for the exit of a killed cell's first process.
+/// Timeout for the exit of a killed sandbox's first process.
 const DEATH_TIME_MAX: Duration = Duration::from_secs(10);
-/// The agent is in its cell's cgroup too: one process that the program's limit must not count.
+/// The agent is in its sandbox's cgroup too: one process that the program's limit must not count.
 const AGENT_PIDS: u64 = 1;
 
-/// Consecutive cells that a template may leave without an interpreter before it is replaced.
+/// Consecutive sandboxes that a template may leave without an interpreter before it is replaced.
 const REFUSALS_MAX: u32 = 2;
 
-/// What is needed to make cells.
+/// What is needed to make sandboxes.
 #[derive(Debug)]
-pub(crate) struct CellFactory {
+pub(crate) struct SandboxFactory {
     pub(crate) launcher: Launcher,
     pub(crate) groups: Manager,
     pub(crate) limits: SandboxLimits,
@@ -35,36 +35,36 @@ pub(crate) struct CellFactory {
     pub(crate) totals: TotalLimits,
     pub(crate) cpus: Arc<Cpus>,
     pub(crate) templates: Templates,
-    /// One per sort.
+    /// One per template.
     origins: Vec<Origins>,
     /// `None` for an ordinary user's service: its user namespace has a single id.
     users: Option<Arc<Users>>,
     next: AtomicU64,
 }
 
-/// Origins of the interpreters of one sort's cells.
+/// Origins of the interpreters of one template's sandboxes.
 #[derive(Debug, Default)]
 struct Origins {
     forked: AtomicU64,
     started: AtomicU64,
-    /// Consecutive cells that got no interpreter from the template.
+    /// Consecutive sandboxes that got no interpreter from the template.
     refusals: AtomicU32,
 }
 
-/// How many cells of one sort got their interpreter in which way, since the executor started.
+/// How the sandboxes of one template got their interpreters, since the executor started.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OriginCounts {
     /// The template's name.
     pub template: String,
     /// Forked from the template: the fast path.
     pub forked: u64,
-    /// Started in the cell.
+    /// Started in the sandbox.
     pub started: u64,
 }
 
-/// Why a cell could not be made.
+/// Why a sandbox could not be made.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum CellError {
+pub(crate) enum CreateError {
     #[error(transparent)]
     Cgroup(#[from] CgroupError),
     #[error(transparent)]
@@ -75,19 +75,19 @@ pub(crate) enum CellError {
     NoUser,
 }
 
-/// One cell. [`Remover`] removes it; dropping it elsewhere would block.
+/// The processes and cgroups of one sandbox. [`Remover`] removes it; dropping it elsewhere would block.
 #[derive(Debug)]
-pub(crate) struct Cell {
+pub(crate) struct NativeSandbox {
     pub(crate) process: OwnedFd,
     launcher: Arc<OwnedFd>,
-    pub(crate) group: CellGroup,
+    pub(crate) group: SandboxGroup,
     /// The dentries that the kernel cached for its look-ups on a disk are to be dropped with it.
     forget: bool,
     _share: Share,
     _user: Option<User>,
 }
 
-impl CellFactory {
+impl SandboxFactory {
     pub(crate) fn new(
         launcher: Launcher,
         groups: Manager,
@@ -98,52 +98,55 @@ impl CellFactory {
     ) -> Self {
         let cpus = Cpus::of_this_process();
         let users = (!rootless).then(Arc::default);
-        let origins = (0..templates.sorts()).map(|_| Origins::default()).collect();
+        let origins = templates.ids().map(|_| Origins::default()).collect();
         Self { launcher, groups, limits, totals, cpus, templates, origins, users, next: AtomicU64::new(0) }
     }
 
-    /// Makes a cell of a sort. Blocks for about a millisecond. A failure removes whatever was already made.
-    pub(crate) fn create(&self, sort: usize) -> Result<(Cell, UnixStream), CellError> {
-        match self.try_create(sort) {
-            // The launcher may have died since the last cell: start a new one and try once more, from the beginning.
-            Err(CellError::Launcher(LauncherError::Io(error))) => {
+    /// Makes a sandbox. Blocks for about a millisecond. A failure removes whatever was already made.
+    pub(crate) fn create(&self, template: TemplateId) -> Result<(NativeSandbox, UnixStream), CreateError> {
+        match self.try_create(template) {
+            // The launcher may have died since the last sandbox: start a new one and try once more, from the beginning.
+            Err(CreateError::Launcher(LauncherError::Io(error))) => {
                 tracing::warn!(%error, "the launcher died; starting another");
-                self.try_create(sort)
+                self.try_create(template)
             }
             other => other,
         }
     }
 
-    fn try_create(&self, sort: usize) -> Result<(Cell, UnixStream), CellError> {
+    fn try_create(&self, template: TemplateId) -> Result<(NativeSandbox, UnixStream), CreateError> {
         let serial = self.next.fetch_add(1, Ordering::Relaxed);
         let group = self.groups.create(&serial.to_string(), &cgroup_limits(&self.limits))?;
         let joins = group.join_files()?;
         let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)
             .map_err(io::Error::from)?;
         let share = self.cpus.share(self.limits.cpu_count());
-        let user = self.users.as_ref().map(|users| users.take().ok_or(CellError::NoUser)).transpose()?;
-        let request = CreateCell {
+        let user = self.users.as_ref().map(|users| users.take().ok_or(CreateError::NoUser)).transpose()?;
+        let request = CreateSandbox {
             user: user.as_ref().map(User::id),
             tmp_bytes: self.limits.disk_bytes,
             tmp_inodes: self.limits.disk_inodes,
             cpus: share.numbers.clone(),
             cgroups: u32::try_from(joins.len()).unwrap_or(u32::MAX),
             unified: group.dir_fd().is_some(),
-            template: self.templates.of_sort(sort),
-            renew_template: self.is_template_lost(sort),
+            template: self.templates.number(template),
+            renew_template: self.is_template_lost(template),
         };
         let Created { process, launcher, is_on_disk } =
-            self.launcher.create_cell(&request, theirs.as_fd(), &joins, group.dir_fd())?;
+            self.launcher.create_sandbox(&request, theirs.as_fd(), &joins, group.dir_fd())?;
         let stream = UnixStream::from(ours);
         stream.set_nonblocking(true)?;
-        Ok((Cell { process, launcher, group, forget: is_on_disk, _share: share, _user: user }, stream))
+        Ok((
+            NativeSandbox { process, launcher, group, forget: is_on_disk, _share: share, _user: user },
+            stream,
+        ))
     }
 }
 
-impl CellFactory {
-    /// Records where a new cell's interpreter came from; `None` if it has none.
-    pub(crate) fn note_origin(&self, sort: usize, origin: Option<&InterpreterOrigin>) {
-        let Some(origins) = self.origins.get(sort) else { return };
+impl SandboxFactory {
+    /// Records where a new sandbox's interpreter came from; `None` if it has none.
+    pub(crate) fn record_origin(&self, template: TemplateId, origin: Option<&InterpreterOrigin>) {
+        let Some(origins) = self.origins.get(template.index()) else { return };
         match origin {
             Some(InterpreterOrigin::Forked) => {
                 origins.forked.fetch_add(1, Ordering::Relaxed);
@@ -151,7 +154,7 @@ impl CellFactory {
             }
             other => {
                 origins.started.fetch_add(u64::from(other.is_some()), Ordering::Relaxed);
-                if self.templates.of_sort(sort).is_some() {
+                if self.templates.number(template).is_some() {
                     let row = origins.refusals.fetch_add(1, Ordering::Relaxed) + 1;
                     let reason = match other {
                         Some(InterpreterOrigin::StartedInstead { reason }) => reason,
@@ -159,7 +162,7 @@ impl CellFactory {
                         None => "the sandbox failed, see the error",
                     };
                     tracing::warn!(
-                        template = self.templates.name(sort),
+                        template = self.templates.name(template),
                         row,
                         reason,
                         "the template started no interpreter"
@@ -169,19 +172,19 @@ impl CellFactory {
         }
     }
 
-    /// Origins of the interpreters so far, for each sort.
+    /// Origins of the interpreters so far, for each template.
     pub(crate) fn origins(&self) -> Vec<OriginCounts> {
-        let count = |(sort, origins): (usize, &Origins)| OriginCounts {
-            template: self.templates.name(sort).to_owned(),
+        let count = |(template, origins): (TemplateId, &Origins)| OriginCounts {
+            template: self.templates.name(template).to_owned(),
             forked: origins.forked.load(Ordering::Relaxed),
             started: origins.started.load(Ordering::Relaxed),
         };
-        self.origins.iter().enumerate().map(count).collect()
+        self.templates.ids().zip(&self.origins).map(count).collect()
     }
 
-    /// Whether a template has failed for so many cells that it must be replaced. True once per series.
-    fn is_template_lost(&self, sort: usize) -> bool {
-        let Some(Origins { refusals, .. }) = self.origins.get(sort) else { return false };
+    /// Whether a template has failed for so many sandboxes that it must be replaced. True once per series.
+    fn is_template_lost(&self, template: TemplateId) -> bool {
+        let Some(Origins { refusals, .. }) = self.origins.get(template.index()) else { return false };
         let lost = refusals.load(Ordering::Relaxed) >= REFUSALS_MAX;
         if lost {
             refusals.store(0, Ordering::Relaxed);
@@ -190,8 +193,8 @@ impl CellFactory {
     }
 }
 
-fn cgroup_limits(limits: &SandboxLimits) -> CellLimits {
-    CellLimits {
+fn cgroup_limits(limits: &SandboxLimits) -> GroupLimits {
+    GroupLimits {
         memory_bytes: limits.memory_bytes,
         pids_max: u64::from(limits.pids_max) + AGENT_PIDS,
         cpu_quota_us: Some(limits.cpu_quota_us),
@@ -199,8 +202,8 @@ fn cgroup_limits(limits: &SandboxLimits) -> CellLimits {
     }
 }
 
-impl Cell {
-    /// Whether its first process is running, and the launcher, without which the cell is about to die.
+impl NativeSandbox {
+    /// Whether its first process is running, and the launcher, without which the sandbox is about to die.
     pub(crate) fn is_alive(&self) -> bool {
         let now = Timespec { tv_sec: 0, tv_nsec: 0 };
         let mut ended =
@@ -208,7 +211,7 @@ impl Cell {
         matches!(poll(&mut ended, Some(&now)), Ok(0))
     }
 
-    /// Kills everything in the cell and removes its cgroups. Blocks until that is done.
+    /// Kills everything in the sandbox and removes its cgroups. Blocks until that is done.
     fn remove(self) {
         // The first process's death is the death of its pid namespace (pid_namespaces(7)).
         let _ = rustix::process::pidfd_send_signal(&self.process, rustix::process::Signal::KILL);
@@ -226,29 +229,29 @@ impl Cell {
     }
 }
 
-/// Removes cells on its own threads: removal waits for the kernel, and no request should wait with it.
+/// Removes sandboxes on its own threads: removal waits for the kernel, and no request should wait with it.
 #[derive(Debug)]
 pub(crate) struct Remover {
-    queue: Mutex<Option<Sender<Cell>>>,
+    queue: Mutex<Option<Sender<NativeSandbox>>>,
     threads: Mutex<Vec<std::thread::JoinHandle<()>>>,
 }
 
-/// Threads that remove cells: one stuck in the kernel does not hold up the others.
+/// Threads that remove sandboxes: one stuck in the kernel does not hold up the others.
 const REMOVER_THREADS: usize = 2;
 
 impl Remover {
     /// Starts the threads.
     pub(crate) fn start() -> io::Result<Self> {
-        let (sender, receiver) = mpsc::channel::<Cell>();
+        let (sender, receiver) = mpsc::channel::<NativeSandbox>();
         let receiver = Arc::new(Mutex::new(receiver));
         let threads = (0..REMOVER_THREADS)
             .map(|_| {
                 let receiver = Arc::clone(&receiver);
-                std::thread::Builder::new().name("cell-remover".to_owned()).spawn(move || {
+                std::thread::Builder::new().name("sandbox-remover".to_owned()).spawn(move || {
                     loop {
                         let next = support::lock(&receiver).recv();
-                        let Ok(cell) = next else { return };
-                        cell.remove();
+                        let Ok(sandbox) = next else { return };
+                        sandbox.remove();
                     }
                 })
             })
@@ -256,20 +259,20 @@ impl Remover {
         Ok(Self { queue: Mutex::new(Some(sender)), threads: Mutex::new(threads) })
     }
 
-    /// Queues a cell for removal. Never blocks, except after [`Remover::finish`], when it removes at once.
-    pub(crate) fn remove(&self, cell: Cell) {
+    /// Queues a sandbox for removal. Never blocks, except after [`Remover::finish`], when it removes at once.
+    pub(crate) fn remove(&self, sandbox: NativeSandbox) {
         let queue = support::lock(&self.queue);
         match queue.as_ref() {
             Some(sender) => {
-                if let Err(mpsc::SendError(cell)) = sender.send(cell) {
-                    cell.remove();
+                if let Err(mpsc::SendError(sandbox)) = sender.send(sandbox) {
+                    sandbox.remove();
                 }
             }
-            None => cell.remove(),
+            None => sandbox.remove(),
         }
     }
 
-    /// Blocks until every queued cell is removed.
+    /// Blocks until every queued sandbox is removed.
     pub(crate) fn finish(&self) {
         support::lock(&self.queue).take();
         let threads = std::mem::take(&mut *support::lock(&self.threads));

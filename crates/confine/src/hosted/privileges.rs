@@ -4,7 +4,7 @@ use super::clone::die_with_parent;
 use super::refused::Refused;
 use super::user_namespace::is_host_root;
 use crate::child::exit_now;
-use crate::rights::{AGENT_CAPABILITIES, TEMPLATE_CAPABILITIES, bound_capabilities, clear_ambient_set};
+use crate::privileges::{AGENT_CAPABILITIES, TEMPLATE_CAPABILITIES, bound_capabilities, clear_ambient_set};
 use rustix::process::DumpableBehavior;
 use rustix::thread::{CapabilitySet, CapabilitySets};
 
@@ -51,13 +51,13 @@ pub fn keep_only(kept: CapabilitySet) -> Result<(), Refused> {
 }
 
 /// Irrevocably drops, in this single-threaded process and everything it starts, the privileges that neither the service
-/// nor what it starts uses. `makes_cells` if the native executor is in use. No exec regains any of them, not even of a
+/// nor what it starts uses. `makes_sandboxes` if the native executor is in use. No exec regains any of them, not even of a
 /// file with a set-user-id bit or capabilities.
 ///
 /// Each step is tried even if an earlier one failed; returns the steps that the kernel refused: capset(2), prctl(2).
 #[must_use]
-pub fn keep_service_rights(makes_cells: bool) -> Vec<Refused> {
-    let used = if !makes_cells {
+pub fn keep_service_capabilities(makes_sandboxes: bool) -> Vec<Refused> {
+    let used = if !makes_sandboxes {
         SERVICE_CAPABILITIES
     } else if is_host_root() {
         ROOT_SERVICE_CAPABILITIES
@@ -113,7 +113,7 @@ pub(crate) fn set_capabilities(kept: CapabilitySet) -> rustix::io::Result<()> {
 /// Calls `look` with the file permissions of `user` (setfsuid(2)): what the kernel shows of processes only to their own
 /// user can then be read without CAP_SYS_PTRACE. `None` if the kernel does not accept the user's ids. Without a user it
 /// is called with our own.
-pub fn with_file_rights_of<T>(user: Option<u32>, look: impl FnOnce() -> T) -> Option<T> {
+pub fn with_file_access_of<T>(user: Option<u32>, look: impl FnOnce() -> T) -> Option<T> {
     let Some(user) = user else { return Some(look()) };
     let (own_uid, own_gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
     let taken = set_file_ids(user, user);

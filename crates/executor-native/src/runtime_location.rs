@@ -3,7 +3,7 @@
 //! In memory, programs share nothing they read with the host: no disk to keep busy, no cache of pages or names in which one
 //! program leaves something that a later one can see. The copy costs the tree's size for as long as the service runs. On disk,
 //! the seccomp filter keeps programs from bypassing the page cache, the files are read ahead once so that programs find them
-//! there, and the dentries of a program's own look-ups are dropped with its cell.
+//! there, and the dentries of a program's own look-ups are dropped with its sandbox.
 
 use crate::disk_reads::ReadLimit;
 use rustix::fs::Advice;
@@ -22,7 +22,7 @@ const PAGE_BYTES: u64 = 4096;
 
 /// Where the runtime is: decided before the first launcher, and changed only by the code that starts launchers.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum RuntimePlace {
+pub(crate) enum RuntimeLocation {
     /// In a copy in memory.
     Memory {
         /// An upper bound of the tree's size.
@@ -39,7 +39,7 @@ pub(crate) enum RuntimePlace {
     },
 }
 
-impl RuntimePlace {
+impl RuntimeLocation {
     /// Decides for the tree below `rootfs`, which may take `bytes_max` of the available memory; 0 to leave it on its disk. `None` if
     /// the available memory is unknown.
     pub(crate) fn choose(rootfs: &Path, bytes_max: u64, memory_left: Option<u64>) -> Self {
@@ -71,7 +71,7 @@ impl RuntimePlace {
 }
 
 /// The text in `/health`.
-impl fmt::Display for RuntimePlace {
+impl fmt::Display for RuntimeLocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Memory { bytes_max, bytes } => {
@@ -161,14 +161,15 @@ mod tests {
     #[test]
     fn what_is_larger_than_allowed_or_switched_off_stays_on_disk() {
         let top = tree("larger");
-        assert!(matches!(RuntimePlace::choose(&top, 0, None), RuntimePlace::Disk { .. }));
-        let RuntimePlace::Disk { why, .. } = RuntimePlace::choose(&top, 4096, None) else {
+        assert!(matches!(RuntimeLocation::choose(&top, 0, None), RuntimeLocation::Disk { .. }));
+        let RuntimeLocation::Disk { why, .. } = RuntimeLocation::choose(&top, 4096, None) else {
             panic!("too large")
         };
         assert!(why.contains("NATIVE_RUNTIME_MEMORY"), "{why}");
-        assert!(!RuntimePlace::choose(&top, 1 << 20, None).is_on_disk());
-        assert!(!RuntimePlace::choose(&top, 1 << 20, Some(1 << 30)).is_on_disk());
-        let RuntimePlace::Disk { why, .. } = RuntimePlace::choose(&top, 1 << 20, Some(LEFT_BYTES_MIN)) else {
+        assert!(!RuntimeLocation::choose(&top, 1 << 20, None).is_on_disk());
+        assert!(!RuntimeLocation::choose(&top, 1 << 20, Some(1 << 30)).is_on_disk());
+        let RuntimeLocation::Disk { why, .. } = RuntimeLocation::choose(&top, 1 << 20, Some(LEFT_BYTES_MIN))
+        else {
             panic!("it does not fit")
         };
         assert!(why.contains("512 MiB of memory are available"), "{why}");

@@ -9,7 +9,7 @@ use std::process::ChildStderr;
 /// Maximum length of a logged line; a longer one is logged in pieces.
 const LINE_BYTES_MAX: usize = 8 * 1024;
 /// Maximum output of one launcher, in bytes: enough for some hundred dead templates.
-const WORDS_BYTES_MAX: usize = 256 * 1024;
+const OUTPUT_BYTES_MAX: usize = 256 * 1024;
 
 /// Logs each line until the other ends are closed, in a background thread that always reads: a full pipe would block the
 /// launcher.
@@ -21,7 +21,7 @@ pub(crate) fn pass_on(stderr: ChildStderr) {
 }
 
 fn read_lines(mut from: impl Read, mut log: impl FnMut(&str)) {
-    let (mut line, mut left) = (Vec::new(), WORDS_BYTES_MAX);
+    let (mut line, mut left) = (Vec::new(), OUTPUT_BYTES_MAX);
     let mut chunk = [0u8; 4096];
     loop {
         let length = match from.read(&mut chunk) {
@@ -80,8 +80,8 @@ mod tests {
 
     #[test]
     fn what_has_no_end_is_cut_and_then_dropped() {
-        let many = lines(&vec![b'x'; 2 * WORDS_BYTES_MAX]);
-        assert_eq!(many.len(), WORDS_BYTES_MAX / LINE_BYTES_MAX + 1);
+        let many = lines(&vec![b'x'; 2 * OUTPUT_BYTES_MAX]);
+        assert_eq!(many.len(), OUTPUT_BYTES_MAX / LINE_BYTES_MAX + 1);
         assert!(many.iter().all(|line| line.len() <= LINE_BYTES_MAX));
         assert_eq!(many.last().unwrap(), "(more is not logged)");
     }

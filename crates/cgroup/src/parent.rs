@@ -50,7 +50,7 @@ pub(crate) fn open_parent(
             if hierarchy.own.as_deref() == Some(*path) {
                 evacuate_and_hand_down(group, hierarchy)?;
             } else {
-                v2::hand_down(group, hierarchy)?;
+                v2::delegate_controllers(group, hierarchy)?;
             }
         }
     }
@@ -90,7 +90,7 @@ fn evacuate_and_hand_down(own: Group<'_>, hierarchy: &Hierarchy) -> Result<(), C
             }
         }
         round += 1;
-        match v2::hand_down(own, hierarchy) {
+        match v2::delegate_controllers(own, hierarchy) {
             Err(error) if is_errno(&error, Errno::BUSY) && round < EVACUATION_ROUNDS_MAX => {}
             done => return done,
         }

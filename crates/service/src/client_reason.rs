@@ -11,7 +11,7 @@ const HIDDEN: &str = "…";
 pub(crate) fn for_clients(reason: &str) -> String {
     let what = reason.split(" (hint:").next().unwrap_or_default();
     let words: Vec<_> = what.split_whitespace().map(harmless).collect();
-    let text: String = words.join(" ").chars().filter(|&c| support::shows_itself(c)).collect();
+    let text: String = words.join(" ").chars().filter(|&c| support::is_visible(c)).collect();
     if text.chars().count() <= REASON_CHARS_MAX {
         return text;
     }

@@ -5,9 +5,9 @@
 //! ```
 //! When it ends, the kernel kills everything else in its pid namespace, and its mounts disappear with the last process.
 
-use crate::message::{CreateCell, LauncherConfig};
-use agent::{Channel, Context, Filter, Origin, Place, serve};
-use confine::{AGENT_CAPABILITIES, CellGroups, CellMounts, Proc, Refused, SingleThreaded, Stage};
+use crate::message::{CreateSandbox, LauncherConfig};
+use agent::{Channel, Context, Filter, Origin, RunAs, serve};
+use confine::{AGENT_CAPABILITIES, Proc, Refused, SandboxCgroups, SandboxMounts, SingleThreaded, Stage};
 use protocol::GuestMessage;
 use rustix::thread::UnshareFlags;
 use seccomp::Insn;
@@ -17,9 +17,9 @@ use std::os::fd::OwnedFd;
 /// Uid and gid in the sandboxes of an unprivileged service.
 pub(crate) const ROOTLESS_ID: u32 = 1000;
 
-/// One step of creating a sandbox, in the order of [`CELL_STEPS`].
+/// One step of creating a sandbox, in the order of [`SETUP_STEPS`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CellStep {
+pub enum SetupStep {
     /// The sandbox ends with its launcher.
     TieToLauncher,
     /// Join the cgroups in which it was not created.
@@ -33,25 +33,25 @@ pub enum CellStep {
     /// Remove the launcher's protection from the out-of-memory killer.
     ResetOomScore,
     /// Keep only the agent's capabilities; exec adds none.
-    DropRights,
+    DropPrivileges,
     /// The agent's seccomp filter.
     FilterCalls,
 }
 
 /// All steps in order: privileges are dropped once no later step needs them, and the filter comes last because it
 /// blocks most of what the steps before it do.
-pub const CELL_STEPS: [CellStep; 8] = [
-    CellStep::TieToLauncher,
-    CellStep::JoinCgroups,
-    CellStep::MakeCgroupNamespace,
-    CellStep::NameHost,
-    CellStep::Mount,
-    CellStep::ResetOomScore,
-    CellStep::DropRights,
-    CellStep::FilterCalls,
+pub const SETUP_STEPS: [SetupStep; 8] = [
+    SetupStep::TieToLauncher,
+    SetupStep::JoinCgroups,
+    SetupStep::MakeCgroupNamespace,
+    SetupStep::NameHost,
+    SetupStep::Mount,
+    SetupStep::ResetOomScore,
+    SetupStep::DropPrivileges,
+    SetupStep::FilterCalls,
 ];
 
-impl CellStep {
+impl SetupStep {
     /// What the step does, in the infinitive: the `step` of a `Fault`, and of a failure injected by a test.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -62,14 +62,14 @@ impl CellStep {
             Self::NameHost => "name the host",
             Self::Mount => "mount",
             Self::ResetOomScore => "reset the out-of-memory score",
-            Self::DropRights => "drop privileges",
+            Self::DropPrivileges => "drop privileges",
             Self::FilterCalls => "filter the agent's system calls",
         }
     }
 }
 
 /// What the launcher provides for a sandbox's isolation.
-pub(crate) struct Walls<'a> {
+pub(crate) struct Isolation<'a> {
     /// The program's filter.
     pub(crate) program: &'a Filter,
     /// The agent's filter.
@@ -81,18 +81,18 @@ pub(crate) struct Walls<'a> {
 }
 
 /// A sandbox, whose first process this is.
-pub(crate) struct Cell<'a> {
+pub(crate) struct Sandbox<'a> {
     /// What all sandboxes have in common.
     pub(crate) config: &'a LauncherConfig,
-    pub(crate) walls: Walls<'a>,
-    pub(crate) request: &'a CreateCell,
+    pub(crate) isolation: Isolation<'a>,
+    pub(crate) request: &'a CreateSandbox,
     /// The sandbox's cgroups.
-    pub(crate) groups: CellGroups,
+    pub(crate) groups: SandboxCgroups,
     /// Whether it was created in its v2 cgroup.
     pub(crate) was_born_inside: bool,
 }
 
-impl Cell<'_> {
+impl Sandbox<'_> {
     /// Sets up the sandbox and serves its executions over `stream`, with an interpreter from the template at the other
     /// end of the `template` socket. Returns when the sandbox has ended; the process must exit then.
     ///
@@ -111,19 +111,19 @@ impl Cell<'_> {
             channel.send(&GuestMessage::Fault { step: refused.step.to_owned(), detail })?;
             return channel.flush();
         }
-        let Self { config, walls, request, groups, .. } = self;
-        let place = Place { user: request.user, cpus: request.cpus.clone() };
+        let Self { config, isolation, request, groups, .. } = self;
+        let run_as = RunAs { user: request.user, cpus: request.cpus.clone() };
         let origin = match template {
             Some(socket) => Origin::Template { socket, groups },
             None if request.template.is_some() => Origin::NoTemplate,
             None => Origin::Started { preload: Vec::new() },
         };
-        let context = Context { proof, config: &config.program, filter: walls.program, place: &place };
+        let context = Context { proof, config: &config.program, filter: isolation.program, run_as: &run_as };
         serve(&context, &mut channel, origin)
     }
 
     fn set_up(&self) -> Result<(), Refused> {
-        for step in CELL_STEPS {
+        for step in SETUP_STEPS {
             if self.config.fail_at.as_deref() == Some(step.as_str()) {
                 let source = rustix::io::Errno::IO.into();
                 return Err(Refused { step: step.as_str(), source });
@@ -133,34 +133,34 @@ impl Cell<'_> {
         Ok(())
     }
 
-    fn apply(&self, step: CellStep) -> Result<(), Refused> {
+    fn apply(&self, step: SetupStep) -> Result<(), Refused> {
         let refused = |source| Refused { step: step.as_str(), source };
         match step {
-            CellStep::TieToLauncher => {
+            SetupStep::TieToLauncher => {
                 confine::reset_child_signal();
                 confine::die_with_parent()
             }
-            CellStep::JoinCgroups => self.groups.join(self.was_born_inside).map_err(refused),
-            CellStep::MakeCgroupNamespace => confine::unshare_namespaces(UnshareFlags::NEWCGROUP),
-            CellStep::NameHost => {
+            SetupStep::JoinCgroups => self.groups.join(self.was_born_inside).map_err(refused),
+            SetupStep::MakeCgroupNamespace => confine::unshare_namespaces(UnshareFlags::NEWCGROUP),
+            SetupStep::NameHost => {
                 rustix::system::sethostname(b"sandbox").map_err(|errno| refused(errno.into()))
             }
-            CellStep::Mount => self.mount(),
+            SetupStep::Mount => self.mount(),
             // The launcher's protection must not extend to programs.
-            CellStep::ResetOomScore if self.walls.protected => confine::reset_oom_score(),
-            CellStep::ResetOomScore => Ok(()),
-            CellStep::DropRights => {
+            SetupStep::ResetOomScore if self.isolation.protected => confine::reset_oom_score(),
+            SetupStep::ResetOomScore => Ok(()),
+            SetupStep::DropPrivileges => {
                 confine::keep_only(AGENT_CAPABILITIES)?;
                 confine::refuse_new_privileges()?;
                 confine::hide_from_others()
             }
-            CellStep::FilterCalls => confine::filter_this_process(self.walls.agent),
+            SetupStep::FilterCalls => confine::filter_this_process(self.isolation.agent),
         }
     }
 
     fn mount(&self) -> Result<(), Refused> {
         let id = self.request.user.unwrap_or(ROOTLESS_ID);
-        let mounts = CellMounts {
+        let mounts = SandboxMounts {
             tmp_bytes: self.request.tmp_bytes,
             tmp_inodes: self.request.tmp_inodes,
             uid: id,
@@ -168,6 +168,6 @@ impl Cell<'_> {
             proc: if self.config.user_map.is_some() { Proc::Replaced } else { Proc::New },
             executable: false,
         };
-        confine::mount_cell(&mounts, self.walls.stage.own_devices)
+        confine::mount_sandbox(&mounts, self.isolation.stage.own_devices)
     }
 }

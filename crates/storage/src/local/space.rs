@@ -14,7 +14,7 @@ const FREE_INODES_MAX: u64 = 65_536;
 
 /// The limits of a store.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Room {
+pub(super) struct Space {
     pub(super) bytes_max: u64,
     pub(super) min_free_percent: u8,
 }
@@ -22,7 +22,7 @@ pub(super) struct Room {
 /// Why a file was not accepted: a clause for operators. It contains no path.
 pub(super) type Shortage = String;
 
-impl Room {
+impl Space {
     /// What the store itself lacks for one more file of `size_bytes`.
     pub(super) fn in_store(
         self,
@@ -71,10 +71,10 @@ mod tests {
 
     #[test]
     fn the_share_that_is_kept_free_is_bounded() {
-        let room = |percent| Room { bytes_max: 0, min_free_percent: percent };
-        assert_eq!(room(5).share(20_000_000, FREE_BYTES_MAX), 1_000_000);
-        assert_eq!(room(5).share(1 << 50, FREE_BYTES_MAX), FREE_BYTES_MAX);
-        assert_eq!(room(0).share(1 << 50, FREE_BYTES_MAX), 0);
-        assert_eq!(room(50).share(u64::MAX, u64::MAX), u64::MAX / 100 * 50);
+        let space = |percent| Space { bytes_max: 0, min_free_percent: percent };
+        assert_eq!(space(5).share(20_000_000, FREE_BYTES_MAX), 1_000_000);
+        assert_eq!(space(5).share(1 << 50, FREE_BYTES_MAX), FREE_BYTES_MAX);
+        assert_eq!(space(0).share(1 << 50, FREE_BYTES_MAX), 0);
+        assert_eq!(space(50).share(u64::MAX, u64::MAX), u64::MAX / 100 * 50);
     }
 }

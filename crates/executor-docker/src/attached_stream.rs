@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 /// Chunks in flight, of 32 KiB each at most (what the engine copies at once): the agent blocks when it is full.
 const PIECES_MAX: usize = 16;
 /// Bytes of the agent's standard error that are kept: it writes there only if its stream is broken.
-const WORDS_BYTES_MAX: usize = 2048;
+const OUTPUT_BYTES_MAX: usize = 2048;
 
 /// See the module.
 pub(crate) struct Wire {
@@ -61,7 +61,7 @@ impl Wire {
                     match piece {
                         LogOutput::StdErr { message } => {
                             let mut words = state.words.lock().unwrap_or_else(PoisonError::into_inner);
-                            let room = WORDS_BYTES_MAX.saturating_sub(words.len()).min(message.len());
+                            let room = OUTPUT_BYTES_MAX.saturating_sub(words.len()).min(message.len());
                             words.extend_from_slice(&message[..room]);
                         }
                         LogOutput::StdOut { message } | LogOutput::Console { message } => {

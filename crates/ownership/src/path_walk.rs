@@ -2,7 +2,7 @@
 
 use crate::error::Refusal;
 use crate::trusted::Trusted;
-use crate::{judge, mounts};
+use crate::{file_check, mounts};
 use rustix::io::Errno;
 use std::ffi::OsString;
 use std::fs::{self, Metadata};
@@ -32,19 +32,19 @@ pub(crate) fn check(path: &Path, trusted: &Trusted) -> Result<Found, Refusal> {
 pub(crate) fn check_image(path: &Path, trusted: &Trusted, depth: u32) -> Result<Found, Refusal> {
     let absolute =
         std::path::absolute(path).map_err(|source| Refusal::Examine { path: path.to_owned(), source })?;
-    let mut way = Way { path, trusted, depth, at: PathBuf::new(), metadata: None, device: None };
-    way.go_to_root(absolute == Path::new("/"))?;
+    let mut path_walk = PathWalk { path, trusted, depth, at: PathBuf::new(), metadata: None, device: None };
+    path_walk.go_to_root(absolute == Path::new("/"))?;
     let mut pending = steps(&absolute);
     let mut links = 0;
     while let Some(step) = pending.pop() {
         let is_last = pending.is_empty();
         let Step::Into(name) = step else {
-            let above = way.at.parent().map_or_else(|| PathBuf::from("/"), Path::to_owned);
+            let above = path_walk.at.parent().map_or_else(|| PathBuf::from("/"), Path::to_owned);
             let metadata = examine(&above)?;
-            way.enter(above, metadata, is_last)?;
+            path_walk.enter(above, metadata, is_last)?;
             continue;
         };
-        let next = way.at.join(name);
+        let next = path_walk.at.join(name);
         let metadata = match examine(&next) {
             Err(Refusal::Examine { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
                 return Ok(Found::Missing);
@@ -52,13 +52,13 @@ pub(crate) fn check_image(path: &Path, trusted: &Trusted, depth: u32) -> Result<
             examined => examined?,
         };
         if !metadata.is_symlink() {
-            way.enter(next, metadata, is_last)?;
+            path_walk.enter(next, metadata, is_last)?;
             continue;
         }
         // A link is never written to, only replaced, by a user who can write to its directory; with the sticky bit
         // there, by its owner.
-        if way.metadata.as_ref().is_some_and(judge::is_shared_sticky) {
-            judge::owner(path, &next, &metadata, trusted)?;
+        if path_walk.metadata.as_ref().is_some_and(file_check::is_shared_sticky) {
+            file_check::owner(path, &next, &metadata, trusted)?;
         }
         links += 1;
         if links > LINKS_MAX {
@@ -67,7 +67,7 @@ pub(crate) fn check_image(path: &Path, trusted: &Trusted, depth: u32) -> Result<
         let target = fs::read_link(&next).map_err(|source| Refusal::Examine { path: next, source })?;
         let more = steps(&target);
         if target.is_absolute() {
-            way.go_to_root(more.is_empty() && is_last)?;
+            path_walk.go_to_root(more.is_empty() && is_last)?;
         }
         pending.extend(more);
     }
@@ -89,7 +89,7 @@ fn steps(path: &Path) -> Vec<Step> {
     parts.collect()
 }
 
-struct Way<'a> {
+struct PathWalk<'a> {
     /// The requested path.
     path: &'a Path,
     trusted: &'a Trusted,
@@ -100,7 +100,7 @@ struct Way<'a> {
     device: Option<u64>,
 }
 
-impl Way<'_> {
+impl PathWalk<'_> {
     fn go_to_root(&mut self, is_last: bool) -> Result<(), Refusal> {
         let root = PathBuf::from("/");
         let metadata = examine(&root)?;
@@ -113,8 +113,8 @@ impl Way<'_> {
             self.device = Some(metadata.dev());
             mounts::check(self.path, &at, self.trusted, self.depth)?;
         }
-        let judge = if is_last { judge::end } else { judge::passed };
-        judge(self.path, &at, &metadata, self.trusted)?;
+        let file_check = if is_last { file_check::end } else { file_check::passed };
+        file_check(self.path, &at, &metadata, self.trusted)?;
         self.at = at;
         self.metadata = Some(metadata);
         Ok(())

@@ -6,7 +6,7 @@ use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::image::{self, Facts};
 use crate::limits;
-use crate::owner::{self, Owner};
+use crate::ownership_lease::{self, Owner};
 use crate::sandbox::{ContainerBacking, DockerSandbox};
 use crate::spec;
 use async_trait::async_trait;
@@ -14,7 +14,7 @@ use bollard::Docker;
 use bollard::models::{ImageConfig, SystemInfo};
 use executor::{
     Control, ExecRequest, Executor, ExecutorError, Freshness, Health, Hints, Maker, Pool, Protection,
-    Sandbox, Templates, error_chain,
+    Sandbox, TemplateId, Templates, error_chain,
 };
 use std::collections::BTreeMap;
 use std::io;
@@ -72,9 +72,9 @@ struct ContainerMaker(Arc<Shared>);
 impl Maker for ContainerMaker {
     type Item = DockerSandbox;
 
-    async fn make(&self, shelf: usize) -> Result<DockerSandbox, ExecutorError> {
+    async fn make(&self, template: TemplateId) -> Result<DockerSandbox, ExecutorError> {
         let facts = self.0.proved_facts().await?;
-        let made = self.0.make(&facts, shelf).await;
+        let made = self.0.make(&facts, template).await;
         if made.is_err() {
             // The next check proves everything again.
             self.0.forget();
@@ -82,7 +82,7 @@ impl Maker for ContainerMaker {
         made
     }
 
-    fn is_fit(&self, sandbox: &DockerSandbox) -> bool {
+    fn is_usable(&self, sandbox: &DockerSandbox) -> bool {
         // Without facts the engine is suspect, and a running container is the best there is.
         let current = self.0.facts().is_none_or(|facts| facts.image_id == sandbox.image_id);
         current && sandbox.sandbox.is_alive()
@@ -105,12 +105,12 @@ impl DockerExecutor {
             looked_into: Mutex::new(None),
             proving: tokio::sync::Mutex::new(()),
             // Uids depend on it, and another service may have started too.
-            serial: AtomicU64::new(owner::random()? >> 32),
+            serial: AtomicU64::new(ownership_lease::random()? >> 32),
             stopped: AtomicBool::new(false),
             config,
         });
         let pool =
-            Pool::new(ContainerMaker(Arc::clone(&shared)), shared.templates.sorts(), shared.config.pool);
+            Pool::new(ContainerMaker(Arc::clone(&shared)), shared.templates.count(), shared.config.pool);
         let keeper = AbortOnDropHandle::new(tokio::spawn(Arc::clone(&shared).keep_clean()));
         Ok(Self { pool, shared, _keeper: keeper })
     }
@@ -148,9 +148,9 @@ impl Shared {
     }
 
     /// Makes a container of a template and waits until its interpreter is idle.
-    async fn make(&self, facts: &Facts, shelf: usize) -> Result<DockerSandbox, ExecutorError> {
+    async fn make(&self, facts: &Facts, template: TemplateId) -> Result<DockerSandbox, ExecutorError> {
         let serial = self.serial.fetch_add(1, Ordering::Relaxed);
-        let preload = self.templates.preload(shelf);
+        let preload = self.templates.preload(template);
         let body = spec::describe(&self.config, facts, &self.owner.name, &preload, serial);
         let name = self.owner.container_name(serial);
         let (container, wire) = Container::start(
@@ -258,7 +258,7 @@ impl Shared {
         let agent = match known {
             Some((id, agent)) if id == facts.image_id => agent,
             _ => {
-                let labels = owner::labels(&self.owner.name, self.config.flavour);
+                let labels = ownership_lease::labels(&self.owner.name, self.config.flavour);
                 let name = self.owner.container_name(self.serial.fetch_add(1, Ordering::Relaxed));
                 let agent =
                     image::find_agent(&self.engine, &self.owner, name, &facts.image_id, labels).await?;
@@ -283,7 +283,8 @@ impl Shared {
     /// Runs a program, and checks which kernel answers and what its cgroup allows.
     async fn prove(&self, facts: &Facts) -> Result<(), String> {
         let chain = |error: ExecutorError| error.chain();
-        let made = self.make(facts, 0).await.map_err(|error| error_chain(&*error.source))?;
+        let made =
+            self.make(facts, TemplateId::default()).await.map_err(|error| error_chain(&*error.source))?;
         let code =
             format!("import os\nu = os.uname()\nprint(u.release)\nprint(u.version)\n{}", limits::PROOF);
         let request = ExecRequest { code: code.into(), ..ExecRequest::default() };
@@ -292,7 +293,7 @@ impl Shared {
         let (true, Some(release), Some(version)) = (result.success(), lines.next(), lines.next()) else {
             return Err(format!("the first sandbox failed: {result:?}"));
         };
-        self.judge_kernel(facts, release, version)?;
+        self.check_kernel(facts, release, version)?;
         // Separate kernels have their own cgroups, if any.
         if self.config.flavour == Flavour::Docker {
             let (swap_bytes, pids_max) = (spec::swap_bytes(&self.config), spec::pids_max(&self.config));
@@ -303,7 +304,7 @@ impl Shared {
     }
 
     /// Whether the kernel that answered from inside is the one that the flavour requires.
-    fn judge_kernel(&self, facts: &Facts, release: &str, version: &str) -> Result<(), String> {
+    fn check_kernel(&self, facts: &Facts, release: &str, version: &str) -> Result<(), String> {
         let own = release == facts.kernel;
         // gVisor's kernel names itself since 2025; before, it reported the version of Linux that it modelled.
         let gvisor = release.contains("gvisor")
@@ -411,7 +412,7 @@ impl Executor for DockerExecutor {
                 healthy: true,
                 reason: None,
                 protections: self.shared.protections(),
-                warm: self.pool.waiting(),
+                warm: self.pool.idle(),
             },
             Err(reason) => {
                 self.shared.forget();
@@ -429,8 +430,8 @@ impl Executor for DockerExecutor {
             return Err(self.shared.failed("create a sandbox", "the executor is shut down"));
         }
         self.shared.proved_facts().await?;
-        let shelf = self.shared.templates.choose(hints);
-        Ok(self.pool.take(shelf, freshness).await?.sandbox)
+        let template = self.shared.templates.choose(hints);
+        Ok(self.pool.take(template, freshness).await?.sandbox)
     }
 
     async fn shut_down(&self) {

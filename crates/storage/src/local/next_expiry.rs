@@ -15,14 +15,14 @@ const LISTED_MAX: usize = 4096;
 
 /// The kept objects that may be removed first.
 #[derive(Debug, Default)]
-pub(super) struct Soonest {
+pub(super) struct NextExpiry {
     /// The one that expires last is on top: it is dropped for one that expires earlier.
     listed: BinaryHeap<(SystemTime, ObjectName)>,
     /// The earliest expiry of those that were not listed.
     unlisted: Option<SystemTime>,
 }
 
-impl Soonest {
+impl NextExpiry {
     /// Adds an object that is kept until then.
     pub(super) fn note(&mut self, until: SystemTime, name: ObjectName) {
         self.listed.push((until, name));
@@ -33,7 +33,7 @@ impl Soonest {
         }
     }
 
-    /// The earliest expiry of an object that [`Soonest::remove_over`] does not know.
+    /// The earliest expiry of an object that [`NextExpiry::remove_over`] does not know.
     pub(super) fn unlisted(&self) -> Option<SystemTime> {
         self.unlisted
     }
@@ -76,17 +76,17 @@ mod tests {
 
     #[test]
     fn those_that_end_first_are_listed_and_the_rest_is_known_by_its_first() {
-        let mut soonest = Soonest::default();
+        let mut next_expiry = NextExpiry::default();
         let at = |second: u64| SystemTime::UNIX_EPOCH + Duration::from_secs(second);
         let count = LISTED_MAX as u64 + 3;
         // In neither order.
         for number in (0..count).map(|number| number * 7 % count) {
             let mut name = [0; crate::local::object_name::NAME_BYTES];
             name[..8].copy_from_slice(&number.to_be_bytes());
-            soonest.note(at(number), ObjectName::new(&name));
+            next_expiry.note(at(number), ObjectName::new(&name));
         }
-        assert_eq!(soonest.listed.len(), LISTED_MAX);
-        assert_eq!(soonest.listed.peek().map(|(until, _)| *until), Some(at(LISTED_MAX as u64 - 1)));
-        assert_eq!(soonest.unlisted(), Some(at(LISTED_MAX as u64)));
+        assert_eq!(next_expiry.listed.len(), LISTED_MAX);
+        assert_eq!(next_expiry.listed.peek().map(|(until, _)| *until), Some(at(LISTED_MAX as u64 - 1)));
+        assert_eq!(next_expiry.unlisted(), Some(at(LISTED_MAX as u64)));
     }
 }

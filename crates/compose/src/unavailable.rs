@@ -8,12 +8,12 @@ use executor::{Executor, ExecutorError, Freshness, Health, Hints, Sandbox};
 
 /// See the module.
 #[derive(Debug)]
-pub(crate) struct Unusable {
+pub(crate) struct UnavailableExecutor {
     name: &'static str,
     reason: String,
 }
 
-impl Unusable {
+impl UnavailableExecutor {
     /// The executor `name`, which is unusable for this reason (with its fix).
     pub(crate) fn new(name: &'static str, reason: impl Into<String>) -> Self {
         Self { name, reason: reason.into() }
@@ -21,7 +21,7 @@ impl Unusable {
 }
 
 #[async_trait]
-impl Executor for Unusable {
+impl Executor for UnavailableExecutor {
     fn name(&self) -> &'static str {
         self.name
     }
@@ -43,7 +43,7 @@ mod tests {
 
     #[tokio::test]
     async fn it_is_unhealthy_and_runs_nothing() {
-        let executor = Unusable::new("native", "namespaces are refused");
+        let executor = UnavailableExecutor::new("native", "namespaces are refused");
         assert_eq!(executor.health().await, Health::unhealthy("namespaces are refused"));
         let error =
             executor.create(&Hints::default(), Freshness::Any).await.expect_err("nothing can be made");

@@ -1,7 +1,7 @@
 //! The native executor.
 
-use crate::cell::{CellFactory, OriginCounts, Remover};
 use crate::error::StartError;
+use crate::factory::{OriginCounts, Remover, SandboxFactory};
 use crate::hint;
 use crate::sandbox;
 use crate::start::{self, NativeConfig, PROVIDER};
@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use executor::GuestError;
 use executor::{
     Control, ExecRequest, Executor, ExecutorError, Freshness, Health, Hints, Maker, Pool, Protection,
-    Sandbox, error_chain,
+    Sandbox, TemplateId, error_chain,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,27 +22,27 @@ const FILL_TIME_MAX: Duration = Duration::from_secs(5);
 /// Makes sandboxes on this host. Starting it proves that they work.
 #[derive(Debug)]
 pub struct NativeExecutor {
-    pool: Pool<CellMaker>,
+    pool: Pool<NativeMaker>,
     protections: BTreeMap<&'static str, Protection>,
     stopped: AtomicBool,
 }
 
 /// Makes the sandboxes of the pool.
 #[derive(Debug)]
-struct CellMaker {
-    factory: Arc<CellFactory>,
+struct NativeMaker {
+    factory: Arc<SandboxFactory>,
     remover: Arc<Remover>,
 }
 
 #[async_trait]
-impl Maker for CellMaker {
+impl Maker for NativeMaker {
     type Item = Sandbox;
 
-    async fn make(&self, sort: usize) -> Result<Sandbox, ExecutorError> {
-        sandbox::create(Arc::clone(&self.factory), Arc::clone(&self.remover), sort).await
+    async fn make(&self, template: TemplateId) -> Result<Sandbox, ExecutorError> {
+        sandbox::create(Arc::clone(&self.factory), Arc::clone(&self.remover), template).await
     }
 
-    fn is_fit(&self, sandbox: &Sandbox) -> bool {
+    fn is_usable(&self, sandbox: &Sandbox) -> bool {
         sandbox.is_alive()
     }
 }
@@ -57,10 +57,10 @@ impl NativeExecutor {
         let started = tokio::task::spawn_blocking(move || start::start(&config))
             .await
             .map_err(|error| StartError::SelfTest(error.to_string()))??;
-        let sorts = started.factory.templates.sorts();
-        let maker = CellMaker { factory: started.factory, remover: started.remover };
+        let templates = started.factory.templates.count();
+        let maker = NativeMaker { factory: started.factory, remover: started.remover };
         let executor = Self {
-            pool: Pool::new(maker, sorts, size),
+            pool: Pool::new(maker, templates, size),
             protections: started.protections,
             stopped: AtomicBool::new(false),
         };
@@ -74,7 +74,7 @@ impl NativeExecutor {
         self.pool.maker().factory.launcher.monitor_pid()
     }
 
-    /// How many cells of each template got their interpreter in which way.
+    /// How many sandboxes of each template got their interpreter in which way.
     #[must_use]
     pub fn origins(&self) -> Vec<OriginCounts> {
         self.pool.maker().factory.origins()
@@ -87,7 +87,7 @@ impl NativeExecutor {
     }
 
     async fn test_itself(&self) -> Result<(), String> {
-        let chain = |error: &ExecutorError| match cell_hint(error) {
+        let chain = |error: &ExecutorError| match creation_hint(error) {
             Some(hint) => format!("{} (hint: {hint})", error.chain()),
             None => error.chain(),
         };
@@ -103,12 +103,12 @@ impl NativeExecutor {
     }
 }
 
-/// The fix, where the cell failed at a step of its own set-up.
-fn cell_hint(error: &ExecutorError) -> Option<&'static str> {
+/// The fix, where the sandbox failed at a step of its own set-up.
+fn creation_hint(error: &ExecutorError) -> Option<&'static str> {
     let mut cause = std::error::Error::source(error);
     while let Some(current) = cause {
         if let Some(GuestError::Fault { step, .. }) = current.downcast_ref() {
-            return hint::of_cell_step(step);
+            return hint::of_setup_step(step);
         }
         cause = current.source();
     }
@@ -134,7 +134,7 @@ impl Executor for NativeExecutor {
             Ok(Err(error)) => Some(error_chain(&error)),
             Err(error) => Some(error.to_string()),
         };
-        Health { healthy: reason.is_none(), reason, protections, warm: self.pool.waiting() }
+        Health { healthy: reason.is_none(), reason, protections, warm: self.pool.idle() }
     }
 
     async fn create(&self, hints: &Hints, freshness: Freshness) -> Result<Sandbox, ExecutorError> {
@@ -145,8 +145,8 @@ impl Executor for NativeExecutor {
                 "the executor is shut down",
             ));
         }
-        let sort = self.pool.maker().factory.templates.choose(hints);
-        self.pool.take(sort, freshness).await
+        let template = self.pool.maker().factory.templates.choose(hints);
+        self.pool.take(template, freshness).await
     }
 
     async fn shut_down(&self) {

@@ -4,13 +4,13 @@
 //! for a client, without the validator.
 
 use super::proof::{
-    Proof, cpu_within_quota, ended_in_time, only_the_good_file, output_was_capped, processes_were_limited,
+    Proof, cpu_within_quota, ended_in_time, only_the_regular_file, output_was_capped, processes_were_limited,
     the_true_end,
 };
 use executor::OutcomeKind;
 
 /// One protection and the attack on it.
-pub(super) struct Wall {
+pub(super) struct Protection {
     /// Its name.
     pub(super) name: &'static str,
     /// The guarantee that it enforces.
@@ -19,7 +19,7 @@ pub(super) struct Wall {
     pub(super) program: &'static str,
     /// How to check that it held.
     pub(super) proof: Proof,
-    /// Wall-clock seconds for the program.
+    /// Protection-clock seconds for the program.
     pub(super) timeout_s: u64,
     /// The name under which an executor's health may report this protection as missing.
     pub(super) protection: Option<&'static str>,
@@ -27,7 +27,7 @@ pub(super) struct Wall {
 
 macro_rules! wall {
     ($name:literal, $file:literal, $promise:literal, $proof:expr, $timeout_s:literal) => {
-        Wall {
+        Protection {
             name: $name,
             promise: $promise,
             program: include_str!(concat!("programs/", $file, ".py")),
@@ -42,7 +42,7 @@ macro_rules! wall {
 }
 
 /// All of them.
-pub(super) fn walls() -> Vec<Wall> {
+pub(super) fn protections() -> Vec<Protection> {
     vec![
         wall!("network, IPv4", "tcp_udp_v4", "no TCP or UDP to this host or any other"),
         wall!("network, IPv6", "tcp_udp_v6", "no TCP or UDP to this host or any other"),
@@ -87,7 +87,7 @@ pub(super) fn walls() -> Vec<Wall> {
             2
         ),
         wall!("disk limit", "disk", "no more bytes in /tmp than the limit"),
-        Wall {
+        Protection {
             protection: Some("file_count_limit"),
             ..wall!("file count limit", "inodes", "no more files in /tmp than the limit")
         },
@@ -102,7 +102,7 @@ pub(super) fn walls() -> Vec<Wall> {
             "file collection",
             "collection",
             "no link or pipe is followed when output files are collected",
-            Proof::Result(only_the_good_file),
+            Proof::Result(only_the_regular_file),
             10
         ),
         wall!(

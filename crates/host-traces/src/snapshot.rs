@@ -22,9 +22,9 @@ pub enum Scope {
     Host,
 }
 
-/// Traces of sandboxes on this host.
+/// Snapshot of sandboxes on this host.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Traces {
+pub struct Snapshot {
     scope: Scope,
     /// Ids, in the scope [`Scope::Host`] with their names.
     processes: BTreeSet<String>,
@@ -35,7 +35,7 @@ pub struct Traces {
     network_namespaces: usize,
 }
 
-impl Traces {
+impl Snapshot {
     /// Takes a snapshot.
     #[must_use]
     pub fn now(scope: Scope) -> Self {
@@ -50,20 +50,20 @@ impl Traces {
             Scope::Host => Self {
                 processes: processes::of_sandboxes(),
                 mounts: mounts::all(),
-                groups: cgroups::of_cells(),
+                groups: cgroups::of_sandboxes(),
                 network_namespaces: processes::network_namespaces().len(),
                 scope,
             },
         }
     }
 
-    /// [`Traces::now`] of this process, whose sandboxes mount on `rootfs`.
+    /// [`Snapshot::now`] of this process, whose sandboxes mount on `rootfs`.
     #[must_use]
     pub fn own(rootfs: &Path) -> Self {
         Self::now(Scope::Own { rootfs: rootfs.to_owned() })
     }
 
-    /// [`Traces::now`] of the whole host.
+    /// [`Snapshot::now`] of the whole host.
     #[must_use]
     pub fn of_host() -> Self {
         Self::now(Scope::Host)
@@ -76,7 +76,7 @@ impl Traces {
         self.left_after(Duration::ZERO)
     }
 
-    /// [`Traces::left`], after waiting up to `time_max` for it to become empty.
+    /// [`Snapshot::left`], after waiting up to `time_max` for it to become empty.
     #[must_use]
     pub fn left_after(&self, time_max: Duration) -> Vec<String> {
         let deadline = Instant::now() + time_max;
@@ -108,7 +108,7 @@ mod tests {
 
     #[test]
     fn a_new_child_is_seen_and_its_end_too() {
-        let before = Traces::own(Path::new("/nowhere"));
+        let before = Snapshot::own(Path::new("/nowhere"));
         let mut child = std::process::Command::new("sleep").arg("30").spawn().expect("sleep is everywhere");
         let seen = format!("process {}", child.id());
         assert!(before.left().contains(&seen), "{:?}", before.left());
@@ -119,14 +119,14 @@ mod tests {
 
     #[test]
     fn whatever_is_new_is_named_with_its_kind() {
-        let before = Traces {
+        let before = Snapshot {
             scope: Scope::Host,
             processes: BTreeSet::new(),
             mounts: ["/tmp tmpfs".to_owned()].into(),
             groups: BTreeSet::new(),
             network_namespaces: 2,
         };
-        let now = Traces {
+        let now = Snapshot {
             processes: ["7 sandbox-agent".to_owned()].into(),
             mounts: ["/tmp tmpfs".to_owned(), "/dev devtmpfs".to_owned()].into(),
             groups: [PathBuf::from("/sys/fs/cgroup/python-sandbox/i-1/c-1")].into(),
