@@ -62,7 +62,7 @@ impl<'a> DockerRun<'a> {
 /// Adds a hint if the engine has no such image.
 fn with_hint(error: CaseError) -> CaseError {
     match error {
-        CaseError::Unfit { program, said } => CaseError::Unfit {
+        CaseError::Unsuitable { program, said } => CaseError::Unsuitable {
             program,
             said: format!("{said} (hint: build the image with `python-sandbox image build`)"),
         },

@@ -16,7 +16,7 @@ pub(super) enum CaseError {
     },
     /// A command that was asked for its version failed.
     #[error("`{program}` does not work here: {said}")]
-    Unfit {
+    Unsuitable {
         /// Its name.
         program: String,
         /// Its output.

@@ -34,7 +34,7 @@ pub(super) fn ask_with(
     if output.status.success() {
         return Ok(text(&output.stdout));
     }
-    Err(CaseError::Unfit { program: program.to_owned(), said: beginning(&text(&output.stderr)) })
+    Err(CaseError::Unsuitable { program: program.to_owned(), said: beginning(&text(&output.stderr)) })
 }
 
 /// A program's path: the programs' environment has a different `PATH`.
@@ -52,7 +52,7 @@ mod tests {
     #[test]
     fn what_a_program_says_or_why_it_says_nothing() {
         assert_eq!(ask("echo", &["a", "b"]).expect("echo is everywhere"), "a b");
-        assert!(matches!(ask("false", &[]), Err(CaseError::Unfit { .. })));
+        assert!(matches!(ask("false", &[]), Err(CaseError::Unsuitable { .. })));
         assert!(matches!(ask("no-such-program", &[]), Err(CaseError::Start { .. })));
     }
 }

@@ -88,17 +88,21 @@ impl Attack {
     ///
     /// # Errors
     /// What broke, or why the attack could not run.
-    pub(super) async fn on(&self, wall: &Protection, executor: &dyn Executor) -> Result<String, AttackError> {
-        let first = self.run(wall, executor, 1).await?;
-        let seen = match wall.proof {
+    pub(super) async fn on(
+        &self,
+        protection: &Protection,
+        executor: &dyn Executor,
+    ) -> Result<String, AttackError> {
+        let first = self.run(protection, executor, 1).await?;
+        let seen = match protection.proof {
             Proof::Verdict => proof::verdict(&first),
             Proof::SecondVerdict => {
                 proof::verdict(&first).map_err(AttackError::Broken)?;
-                proof::verdict(&self.run(wall, executor, 2).await?)
+                proof::verdict(&self.run(protection, executor, 2).await?)
             }
             Proof::Outcome(kind) => proof::outcome(&first, kind),
             Proof::Result(judge) => judge(&first, &self.allowed),
-            Proof::Differ => proof::differ(&first, &self.run(wall, executor, 2).await?),
+            Proof::Differ => proof::differ(&first, &self.run(protection, executor, 2).await?),
         };
         let reached: Vec<&str> = self.listeners.iter().filter_map(Decoy::reached).collect();
         if !reached.is_empty() {
@@ -109,16 +113,19 @@ impl Attack {
 
     async fn run(
         &self,
-        wall: &Protection,
+        protection: &Protection,
         executor: &dyn Executor,
         run: u32,
     ) -> Result<ExecResult, AttackError> {
         let mut env = self.decoy.clone();
         env.push(("DOCTOR_RUN".to_owned(), run.to_string()));
         let request = ExecRequest {
-            code: format!("{PRELUDE}\n{}", wall.program).into(),
+            code: format!("{PRELUDE}\n{}", protection.program).into(),
             env,
-            limits: ExecLimits { wall_time: Duration::from_secs(wall.timeout_s), ..self.allowed.limits },
+            limits: ExecLimits {
+                wall_time: Duration::from_secs(protection.timeout_s),
+                ..self.allowed.limits
+            },
             ..ExecRequest::default()
         };
         let sandbox =

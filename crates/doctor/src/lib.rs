@@ -117,11 +117,11 @@ async fn examine(settings: &Settings, quiet: bool) -> std::io::Result<Vec<Findin
             findings.extend(all_missing(&protections, &why, "see the executor's line above"));
             continue;
         }
-        for (index, wall) in protections.iter().enumerate() {
+        for (index, protection) in protections.iter().enumerate() {
             if !quiet {
-                terminal::message(&format!("[{}/{}] {}", index + 1, protections.len(), wall.name));
+                terminal::message(&format!("[{}/{}] {}", index + 1, protections.len(), protection.name));
             }
-            findings.push(attack_one(&attack, wall, executor.as_ref(), &health).await);
+            findings.push(attack_one(&attack, protection, executor.as_ref(), &health).await);
         }
     }
     compose::stop_executors(&Chain::new(executors)).await;
@@ -145,30 +145,36 @@ fn all_missing<'a>(
     why: &'a str,
     fix: &'a str,
 ) -> impl Iterator<Item = Finding> + 'a {
-    protections.iter().map(move |wall| Finding {
+    protections.iter().map(move |protection| Finding {
         kind: "wall",
-        name: wall.name.to_owned(),
+        name: protection.name.to_owned(),
         state: State::Missing,
         detail: format!("not tried: {why}"),
         fix: Some(fix.to_owned()),
     })
 }
 
-async fn attack_one(attack: &Attack, wall: &Protection, executor: &dyn Executor, health: &Health) -> Finding {
-    let unclaimed = wall.protection.and_then(|name| health.protections.get(name)).filter(|is| !is.enforced);
-    let (state, detail, fix) = match (attack.on(wall, executor).await, unclaimed) {
-        (Ok(seen), _) => (State::Proved, format!("{} ({seen})", wall.promise), None),
+async fn attack_one(
+    attack: &Attack,
+    protection: &Protection,
+    executor: &dyn Executor,
+    health: &Health,
+) -> Finding {
+    let unclaimed =
+        protection.reported_as.and_then(|name| health.protections.get(name)).filter(|is| !is.enforced);
+    let (state, detail, fix) = match (attack.on(protection, executor).await, unclaimed) {
+        (Ok(seen), _) => (State::Proved, format!("{} ({seen})", protection.guarantee), None),
         (Err(AttackError::Broken(what)), Some(protection)) => {
             (State::Missing, format!("{what}: {}", protection.detail), Some(FIX_UNCLAIMED))
         }
         (Err(AttackError::Broken(what)), None) => {
-            (State::Failed, format!("{}: {what}", wall.promise), Some(FIX_FAILED))
+            (State::Failed, format!("{}: {what}", protection.guarantee), Some(FIX_FAILED))
         }
         (Err(AttackError::Sandbox(error)), _) => {
             (State::Missing, format!("not tried: {}", error.chain()), Some("see the host's lines above"))
         }
     };
-    Finding { kind: "wall", name: wall.name.to_owned(), state, detail, fix: fix.map(str::to_owned) }
+    Finding { kind: "wall", name: protection.name.to_owned(), state, detail, fix: fix.map(str::to_owned) }
 }
 
 fn host_clean(before: &Snapshot) -> Finding {

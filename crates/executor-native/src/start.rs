@@ -235,18 +235,18 @@ fn open_groups(
         Layout::detect_host(&view, config.cgroup_parent.as_deref()).map_err(|error| cgroup_error(&error))?;
     let manager = Manager::open(layout, ManagerConfig::default()).map_err(|error| cgroup_error(&error))?;
     let mut missing = Vec::new();
-    for wall in manager.check() {
-        let name = match wall.kind {
+    for limit in manager.check() {
+        let name = match limit.kind {
             cgroup::LimitKind::Memory => "memory_limit",
             cgroup::LimitKind::Swap => "swap_limit",
             cgroup::LimitKind::Pids => "process_limit",
             cgroup::LimitKind::Cpu => "cpu_limit",
         };
-        let protection = match wall.state {
+        let protection = match limit.state {
             LimitState::Enforced => enforced("cgroup"),
             LimitState::Weak { why, fix } => enforced(format!("cgroup, but {why} (hint: {fix})")),
             LimitState::Missing { why, fix } => {
-                missing.push(format!("{} limit: {why} (hint: {fix})", wall.kind));
+                missing.push(format!("{} limit: {why} (hint: {fix})", limit.kind));
                 Protection { enforced: false, detail: why }
             }
         };

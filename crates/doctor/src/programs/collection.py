@@ -1,4 +1,4 @@
-os.symlink(bait("CANARY_FILE"), "/tmp/output/link")
+os.symlink(parameter("CANARY_FILE"), "/tmp/output/link")
 os.symlink("/proc/self/environ", "/tmp/output/environ")
 os.symlink("/", "/tmp/output/root")
 os.mkfifo("/tmp/output/fifo")

@@ -17,7 +17,7 @@ def time_that_ran():
 
 # A kernel's own accounting may include time in which it was itself kept from running (gVisor's does).
 reader, writer = os.pipe()
-for _ in range(min(int(bait("HOST_CPUS")) + 1, 8)):
+for _ in range(min(int(parameter("HOST_CPUS")) + 1, 8)):
     if os.fork() == 0:
         os.write(writer, f"{time_that_ran()}\n".encode())
         os._exit(0)

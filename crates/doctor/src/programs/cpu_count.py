@@ -1,4 +1,4 @@
-expected = int(bait("CPU_COUNT"))
+expected = int(parameter("CPU_COUNT"))
 said = {"os.cpu_count": os.cpu_count(), "affinity": len(os.sched_getaffinity(0))}
 import multiprocessing
 said["multiprocessing"] = multiprocessing.cpu_count()

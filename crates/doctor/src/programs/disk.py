@@ -1,4 +1,4 @@
-limit = int(bait("DISK_BYTES"))
+limit = int(parameter("DISK_BYTES"))
 written = 0
 try:
     for part in range(1, 1000):

@@ -1,4 +1,4 @@
-path = bait("CANARY_FILE")
+path = parameter("CANARY_FILE")
 ways = [path, "/proc/1/root" + path, "/proc/self/root" + path, "/proc/self/cwd/../../../../../.." + path,
         "/proc/1/cwd/../../../.." + path, "/../../.." + path, "/tmp/../../.." + path]
 for number in range(0, 32):

@@ -1,4 +1,4 @@
-limit = int(bait("DISK_INODES"))
+limit = int(parameter("DISK_INODES"))
 os.mkdir("/tmp/output/many")
 for number in range(limit + 16):
     try:

@@ -1,5 +1,5 @@
 traces = ["/tmp/trace", "/tmp/output/trace", "/dev/shm/trace", "/var/tmp/trace"]
-if bait("RUN") == "1":
+if parameter("RUN") == "1":
     for trace in traces:
         try:
             with open(trace, "w") as file:

@@ -1,5 +1,5 @@
 import threading, time
-limit = int(bait("PIDS_MAX"))
+limit = int(parameter("PIDS_MAX"))
 count = 0
 try:
     while count < limit + 16:

@@ -11,7 +11,7 @@ def broken(detail):
     print("\nVERDICT broken " + detail, flush=True)
     os._exit(0)
 
-def bait(name):
+def parameter(name):
     return os.environ["DOCTOR_" + name]
 
 NUMBERS = {

@@ -9,7 +9,7 @@ for pid in visible:
                 broken("the doctor's own process is visible")
     except OSError:
         pass
-victim = int(bait("PID"))
+victim = int(parameter("PID"))
 if victim != os.getpid() and victim not in visible:
     try:
         os.kill(victim, 0)

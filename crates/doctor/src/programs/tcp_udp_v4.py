@@ -6,5 +6,5 @@ def udp():
     s.settimeout(2)
     s.connect(("192.0.2.1", 9))
     s.send(b"x")
-must_fail([("TCP to the host's loopback", lambda: tcp("127.0.0.1", int(bait("PORT_V4")))),
+must_fail([("TCP to the host's loopback", lambda: tcp("127.0.0.1", int(parameter("PORT_V4")))),
            ("TCP to an outside address", lambda: tcp("192.0.2.1", 80)), ("UDP", udp)])
