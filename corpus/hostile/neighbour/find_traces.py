@@ -1,5 +1,5 @@
 #! class: neighbour
-#! attack: look for what the run before left: files, shared memory, semaphores, queues, modules, state, processes
+#! attack: look for what the previous run left: files, shared memory, semaphores, queues, modules, state, processes
 #! validator: rejects
 #! expect stdout: WALLED
 import builtins

@@ -8,8 +8,8 @@
 //! - Crate `launcher`: its clone becomes the first process of a sandbox, and calls [`serve()`].
 //!
 //! ```text
-//! main / launcher ──> serve ──> interpreter an isolated interpreter: started here, or forked from a template
-//!                       ├─────> intake     receives the execution's input
+//! main / launcher ──> serve ──> interpreter  an isolated one: started here, or forked from a template
+//!                       ├─────> input      receives the execution's input
 //!                       ├─────> supervise  deadline, blocked system calls, end; streams: output
 //!                       └─────> collect    output files
 //! ```

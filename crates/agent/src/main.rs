@@ -1,4 +1,4 @@
-//! The agent's executable. See the library for what it does.
+//! The executable for containers and microVMs: parses `init` and serves over standard input and output.
 
 use agent::{Channel, Context, Filter, Origin, ProgramConfig, RunAs};
 use confine::SingleThreaded;
@@ -35,7 +35,7 @@ fn init(arguments: &[String]) -> io::Result<()> {
     confine::hide_from_others().map_err(|refused| refused.source)?;
     if cover {
         confine::cover_first_process()?;
-        confine::drop_mount_right()?;
+        confine::keep_agent_capabilities()?;
     }
     let input: OwnedFd = io::stdin().as_fd().try_clone_to_owned()?;
     let output: OwnedFd = io::stdout().as_fd().try_clone_to_owned()?;

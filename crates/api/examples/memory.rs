@@ -5,7 +5,7 @@
 //! ```
 
 use api::{ApiState, AppInfo, ServerLimits, router, serve};
-use executor::memory::{MemoryExecutor, Script};
+use executor::scripted::{Script, ScriptedExecutor};
 use service::{Chain, Service, ServiceConfig};
 use std::sync::Arc;
 use storage::{LocalConfig, LocalStore};
@@ -24,7 +24,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let directory = tempfile::tempdir()?;
     let store = Arc::new(LocalStore::open(LocalConfig::new(directory.path()))?);
-    let chain = Chain::new(vec![Arc::new(MemoryExecutor::named("memory", script))]);
+    let chain = Chain::new(vec![Arc::new(ScriptedExecutor::named("memory", script))]);
     let policy = validator::Policy::default();
     let service = Service::start(ServiceConfig::new(policy), chain, Some(store.clone()));
     let listener = TcpListener::bind(("127.0.0.1", port)).await?;

@@ -26,7 +26,7 @@ pub(crate) fn decode(text: String) -> Result<Vec<u8>, String> {
     PLAIN.decode(plain.as_bytes()).map_err(|_| {
         // Everything else was checked before.
         let place = plain.len();
-        format!("has bits behind its last byte, in character {place} of its base64: it is cut or damaged")
+        format!("has extra bits after its last byte, in character {place} of its base64: it is truncated or corrupted")
     })
 }
 
@@ -48,7 +48,7 @@ fn clean(text: String) -> Result<String, String> {
             ' ' | '\t' | '\n' | '\r' | '\x0b' | '\x0c' => {}
             '=' => padding += 1,
             _ if padding > 0 => {
-                return Err(format!("has more after its padding (`=`), at character {place}"));
+                return Err(format!("has data after its padding (`=`), at character {place}"));
             }
             '-' => plain.push('+'),
             '_' => plain.push('/'),

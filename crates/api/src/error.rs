@@ -221,11 +221,11 @@ impl From<ExecuteError> for ApiError {
             ExecuteError::Unavailable { retry_after_s, ref selected, .. } => {
                 let message = match selected {
                     Some(selected) => {
-                        tracing::warn!(error = %error.chain(), "the executor that a request names is not usable");
+                        tracing::warn!(error = %error.chain(), "the executor named in a request is not usable");
                         let other = if selected.usable.is_empty() {
                             ""
                         } else {
-                            " (leave `executor` out to run there)"
+                            " (omit `executor` to use one of these)"
                         };
                         format!("{selected}{other}, see /health; the program was not run")
                     }
@@ -238,7 +238,7 @@ impl From<ExecuteError> for ApiError {
             }
             ExecuteError::Executor(_) => {
                 tracing::error!(error = %error.chain(), "an executor failed while a program may have run");
-                let message = "the executor failed while the program ran: it may have done part of its work, and is not run \
+                let message = "the executor failed while the program ran: it may have done part of its work, and will not be run \
                                again; the log has the details under this request id";
                 Self::new(ErrorCode::Internal, message)
             }
@@ -308,7 +308,7 @@ pub struct ErrorBody {
     error: String,
     /// Always empty.
     files: Vec<String>,
-    /// The whole explanation: after a rejection every finding with line and column.
+    /// The full explanation; after a rejection, every finding with line and column.
     message: String,
     /// The kind of error, for programs.
     code: ErrorCode,
@@ -318,7 +318,7 @@ pub struct ErrorBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     details: Option<Details>,
-    /// With a rejection by the validator: its findings.
+    /// If the validator rejected the program: its findings.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     violations: Option<Vec<FindingBody>>,

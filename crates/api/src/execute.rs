@@ -1,4 +1,4 @@
-//! `POST /execute`.
+//! The `POST /execute` handler: reads the body, calls the service, writes the response.
 
 use crate::base_url::base_url;
 use crate::body::GrantedBody;
@@ -28,7 +28,7 @@ const PARSE_INLINE_BYTES_MAX: usize = 128 * 1024;
     tag = "programs",
     request_body(content = ExecuteRequest, content_type = "application/json"),
     responses(
-        (status = 200, description = "The program was run.", body = ExecuteResponse,
+        (status = 200, description = "The program was run, or its input files did not fit and it was not started.", body = ExecuteResponse,
          headers(("x-request-id" = String, description = "The request's id."))),
         (status = 400, description = "The validator rejected the program, the body is incomplete, or `Host` is missing, duplicated or malformed.",
          body = ErrorBody),
@@ -41,7 +41,7 @@ const PARSE_INLINE_BYTES_MAX: usize = 128 * 1024;
         (status = 422, description = "Not JSON, or a field is missing, unknown or out of bounds.", body = ErrorBody),
         (status = 500, description = "Internal error; the log has the details.", body = ErrorBody),
         (status = 503, description = "Busy, shutting down, or no executor is usable.", body = ErrorBody,
-         headers(("retry-after" = u64, description = "Seconds to wait before the next try."))),
+         headers(("retry-after" = u64, description = "Seconds to wait before retrying."))),
     )
 )]
 pub(crate) async fn execute(

@@ -35,7 +35,7 @@ const CACHE_FILE: HeaderValue = HeaderValue::from_static("private, max-age=3600,
                  ("content-length" = u64, description = "Size in bytes."),
                  ("etag" = String, description = "SHA-256 of the content."))),
         (status = 304, description = "The client has this content."),
-        (status = 403, description = "The link was not made by this service, or was changed.", body = ErrorBody),
+        (status = 403, description = "The link was not created by this service, or was modified.", body = ErrorBody),
         (status = 404, description = "This service stores no files itself.", body = ErrorBody),
         (status = 410, description = "The link expired, or the file was removed.", body = ErrorBody),
         (status = 500, description = "Internal error.", body = ErrorBody),
@@ -105,6 +105,6 @@ fn insert(headers: &mut HeaderMap, name: http::HeaderName, value: &str) {
         Ok(value) => {
             headers.insert(name, value);
         }
-        Err(error) => tracing::error!(%error, header = name.as_str(), "left out a header"),
+        Err(error) => tracing::error!(%error, header = name.as_str(), "omitted an invalid header"),
     }
 }

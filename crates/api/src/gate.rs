@@ -167,7 +167,7 @@ impl Gate {
         if self.any_origin || headers.get_all(header::ORIGIN).iter().all(good) {
             return Ok(());
         }
-        let message = "`Origin` is not this service: pages of other sites may not send programs; if they \
+        let message = "`Origin` is not an origin of this service: pages of other sites may not send programs; if they \
                        should, add their origin to CORS_ORIGINS; if it is this service's own address, set PUBLIC_URL to it";
         Err(ApiError::new(ErrorCode::OriginNotAllowed, message))
     }

@@ -55,7 +55,7 @@ struct ExecutorBody {
 /// One executor.
 #[derive(Debug, Serialize, ToSchema)]
 struct ProviderBody {
-    /// Whether it makes sandboxes with every protection that the contract guarantees.
+    /// Whether it can create sandboxes with every protection that the contract guarantees.
     healthy: bool,
     /// What is missing, and the command or setting that fixes it.
     #[schema(required = true)]

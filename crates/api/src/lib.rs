@@ -1,7 +1,7 @@
 //! HTTP: routes, errors, documentation pages. Knows the service, not the executors.
 //!
 //! ```text
-//! connection (server, seats) -> trace: id, access log, error bodies -> gate: Host, Origin -> CORS -> panics caught -> route -> service
+//! connection (server, connections) -> trace: id, access log, error bodies -> gate: Host, Origin -> CORS -> panics caught -> route -> service
 //! ```
 //!
 //! # For the composition root

@@ -31,7 +31,7 @@ const CACHE_ASSET: &str = "public, max-age=3600";
 /// Placeholder in the page that ReDoc's crate makes, at the end of its script.
 const SCRIPT_END: &str = "Redoc.init(";
 
-/// Name, version and calls of the service.
+/// Name, version and endpoints of the service.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ServiceInfo {
     /// `APP_NAME`.
@@ -42,7 +42,7 @@ pub struct ServiceInfo {
     /// Always `running`.
     #[schema(example = "running")]
     status: &'static str,
-    /// The calls: name -> method and path.
+    /// The endpoints: name -> method and path.
     endpoints: BTreeMap<&'static str, &'static str>,
     /// Description of the service.
     description: &'static str,
@@ -67,7 +67,7 @@ const ENDPOINTS: [(&str, &str); 7] = [
     operation_id = "info",
     tag = "service",
     responses(
-        (status = 200, description = "Name, version and calls of the service.",
+        (status = 200, description = "Name, version and endpoints of the service.",
          content((ServiceInfo = "application/json"), (String = "text/html"))),
         (status = 500, description = "Internal error.", body = crate::error::ErrorBody),
     )
@@ -190,7 +190,7 @@ fn swagger_file(name: &str) -> Result<utoipa_swagger_ui::SwaggerFile<'static>, A
         Ok(Some(file)) => Ok(file),
         Ok(None) => Err(ApiError::new(ErrorCode::NotFound, "no such page")),
         Err(error) => {
-            tracing::error!(%error, "failed to make Swagger UI");
+            tracing::error!(%error, "failed to render Swagger UI");
             Err(ApiError::internal())
         }
     }

@@ -35,14 +35,14 @@ pub struct ExecuteRequest {
     #[serde(default)]
     #[schema(required = false, default = "", example = "")]
     pub stdin: Option<String>,
-    /// Files written to the working directory before the start: relative path -> base64 (RFC 4648 section 4 or 5, with or without
+    /// Files written to the working directory before the program starts: relative path -> base64 (RFC 4648 section 4 or 5, with or without
     /// padding and white space). The limits on output files apply to them too.
     #[serde(default)]
     #[schema(value_type = Option<std::collections::BTreeMap<String, String>>, required = false, default = json!({}),
              example = json!({"data.csv": "YSxiCjEsMgo="}))]
     pub files: Option<Entries>,
     /// Environment variables: name (`[A-Za-z_][A-Za-z0-9_]*`) -> value. Those that the interpreter reads at its start
-    /// work, or are refused with the reason.
+    /// either take effect or are refused with the reason.
     #[serde(default)]
     #[schema(value_type = Option<std::collections::BTreeMap<String, String>>, required = false, default = json!({}),
              example = json!({"MODE": "fast"}))]
@@ -148,8 +148,7 @@ impl ExecuteRequest {
         let mut files = Vec::with_capacity(sent.len());
         for (index, (path, content)) in sent.into_iter().enumerate() {
             let content = base64_text::decode(content).map_err(|problem| {
-                let problem =
-                    format!("has content that is not base64 in file number {}: it {problem}", index + 1);
+                let problem = format!("has invalid base64 in file number {}: it {problem}", index + 1);
                 InvalidField::new("files", problem, base64_text::ALLOWED)
             })?;
             files.push(InputFile { path, content: content.into() });

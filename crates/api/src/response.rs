@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 /// The answer to a program that was run.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ExecuteResponse {
-    /// True exactly when the program ended by itself with exit code 0.
+    /// True if and only if the program exited by itself with exit code 0.
     success: bool,
     /// Standard output up to MAX_OUTPUT_SIZE; bytes that are not UTF-8 become U+FFFD.
     #[schema(example = "Hello\n")]
@@ -21,7 +21,7 @@ pub struct ExecuteResponse {
     /// The program's own code; 128+N after signal N; 124 after a timeout; 137 out of memory.
     #[schema(example = 0)]
     exit_code: i32,
-    /// Wall-clock seconds of the program, without queueing and sandbox set-up.
+    /// Wall-clock seconds of the program, without queueing and creating the sandbox.
     #[schema(minimum = 0, example = 0.0021)]
     execution_time: f64,
     /// One sentence on what went wrong and what to do; null after success.
@@ -97,7 +97,7 @@ struct ExceptionBody {
 /// A limit that was reached.
 #[derive(Debug, Serialize, ToSchema)]
 struct LimitBody {
-    /// `wall_time`, `memory`, `pids`, `disk`, `output`.
+    /// `wall_time`, `memory`, `memory_total`, `pids`, `disk`, `output`.
     #[schema(example = "memory")]
     name: &'static str,
     /// Its value, in `unit`.
@@ -119,7 +119,7 @@ struct UsageBody {
     /// Wall-clock milliseconds.
     #[schema(minimum = 0, example = 2.1)]
     wall_time_ms: f64,
-    /// User and system milliseconds of all its processes, the interpreter's start included.
+    /// User and system milliseconds of all its processes, including interpreter startup.
     #[schema(minimum = 0, example = 1.4)]
     cpu_time_ms: f64,
     /// Peak memory.

@@ -80,7 +80,7 @@ fn cors(origins: &[String]) -> Option<CorsLayer> {
     } else {
         AllowOrigin::list(origins.iter().filter_map(|origin| {
             let value = HeaderValue::from_str(origin.trim_end_matches('/'));
-            value.inspect_err(|error| tracing::warn!(%error, origin, "left out an origin")).ok()
+            value.inspect_err(|error| tracing::warn!(%error, origin, "ignored an invalid origin")).ok()
         }))
     };
     // No credentials, ever: there is no cookie that a page could use.

@@ -1,8 +1,8 @@
 //! The connections: limited in number, in the time they may take, and in what they may send before the routes see it.
 //!
 //! ```text
-//! accept -> a seat (seats.rs: which one is closed when all are taken) -> head within head_time_max -> routes -> answer
-//!              |                                                                            |
+//! accept -> a slot (connections.rs: which connection is closed when all are taken) -> head within head_time_max -> routes -> answer
+//!              |                                                                                                     |
 //!              +-- idle longer than head_time_max: closed      a client that reads nothing for stall_time_max: closed
 //! shutdown -> no new connection, open ones end after their answer, the rest are cut after drain_time_max
 //! ```
@@ -93,7 +93,7 @@ pub async fn serve(
                     tasks.spawn(connect(stream, taken, router.clone(), limits.clone(), stop.clone()));
                 }
                 None => {
-                    tracing::debug!(peer = %address.ip(), "every connection is working on a request; refused one more");
+                    tracing::debug!(peer = %address.ip(), "all connections are busy; refused a new one");
                     // The buffer of a new socket is empty, so this does not block; whether it arrives depends on the client.
                     let _ = stream.into_std().and_then(|mut stream| stream.write_all(TOO_MANY_CONNECTIONS));
                 }
@@ -109,7 +109,7 @@ pub async fn serve(
     stop.cancel();
     tasks.close();
     if tokio::time::timeout(limits.drain_time_max, tasks.wait()).await.is_err() {
-        tracing::warn!(open = tasks.len(), "cut connections after the drain time");
+        tracing::warn!(open = tasks.len(), "closed the remaining connections after the drain time");
     }
 }
 

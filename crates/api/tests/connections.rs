@@ -5,7 +5,7 @@ mod common;
 
 use api::{ServerLimits, serve};
 use common::{World, settle};
-use executor::memory::Script;
+use executor::scripted::Script;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

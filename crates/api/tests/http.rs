@@ -7,20 +7,20 @@ use axum::body::Body;
 use bytes::Bytes;
 use common::{World, error_body, post, settle};
 use executor::OutputFile;
-use executor::memory::{Played, Script};
+use executor::scripted::{Script, ScriptedReport};
 use http::Request;
 use protocol::{Counters, EndReason, WaitStatus};
 use serde_json::{Value, json};
 use std::time::Duration;
 use storage::{NewFile, Store};
 
-fn answers(played: Played) -> Script {
+fn answers(played: ScriptedReport) -> Script {
     Script::Answer(Box::new(played))
 }
 
 #[tokio::test]
 async fn the_answer_has_every_field_in_the_contracts_order() {
-    let mut played = Played::exited(0);
+    let mut played = ScriptedReport::exited(0);
     played.stdout = b"Hello\n".to_vec();
     played.files = vec![OutputFile { path: "out/data.csv".into(), content: Bytes::from_static(b"a,b\n") }];
     let report = &mut played.report;
@@ -81,7 +81,7 @@ async fn the_answer_has_every_field_in_the_contracts_order() {
 
 #[tokio::test]
 async fn a_limit_is_named_with_value_unit_use_and_setting() {
-    let mut played = Played::ended(WaitStatus::Signaled(9), EndReason::Itself);
+    let mut played = ScriptedReport::ended(WaitStatus::Signaled(9), EndReason::Itself);
     let peak = Some(134_217_728);
     played.report.counters = Some(Counters { oom_kills: 1, memory_bytes_peak: peak, ..Counters::default() });
     let world = World::named("native", answers(played));
@@ -89,7 +89,7 @@ async fn a_limit_is_named_with_value_unit_use_and_setting() {
     assert_eq!((&body["success"], &body["exit_code"]), (&json!(false), &json!(137)));
     let error = body["error"].as_str().unwrap();
     assert!(error.starts_with("the program needed more than its 134217728 bytes of memory"), "{error}");
-    assert!(error.contains("; work on smaller pieces of the data, or raise NATIVE_MEMORY"), "{error}");
+    assert!(error.contains("; process the data in smaller chunks, or raise NATIVE_MEMORY"), "{error}");
     assert_eq!(
         body["outcome"]["limit"],
         json!({"name": "memory", "value": peak, "unit": "bytes", "used": peak, "setting": "NATIVE_MEMORY"})
@@ -98,7 +98,7 @@ async fn a_limit_is_named_with_value_unit_use_and_setting() {
 
 #[tokio::test]
 async fn entries_that_are_not_listed_are_counted_by_the_last_one() {
-    let world = World::new(answers(Played { skipped_more: 37, ..Played::exited(0) }));
+    let world = World::new(answers(ScriptedReport { skipped_more: 37, ..ScriptedReport::exited(0) }));
     let body = world.execute(&json!({"code": "x = 1"})).await.json();
     assert_eq!(body["skipped_files"], json!([{"path": "(and 37 more)", "reason": "more", "count": 37}]));
 }
@@ -385,7 +385,7 @@ async fn a_download_is_an_attachment_with_a_safe_name() {
 async fn hostile_names_of_artifacts_reach_json_only_as_json() {
     let path = "\u{1b}[31m\"\n<b>\u{202e}.txt";
     let files = vec![OutputFile { path: path.into(), content: Bytes::from_static(b"1") }];
-    let world = World::new(answers(Played { files, ..Played::exited(0) }));
+    let world = World::new(answers(ScriptedReport { files, ..ScriptedReport::exited(0) }));
     let body = world.execute(&json!({"code": "x = 1"})).await.json();
     assert_eq!(body["artifacts"][0]["path"], path);
     assert_eq!(body["artifacts"][0]["name"], "_[31m___b__.txt");

@@ -4,7 +4,7 @@
 mod common;
 
 use common::World;
-use executor::memory::Script;
+use executor::scripted::Script;
 use http::Request;
 use serde_json::json;
 use std::io;
@@ -97,5 +97,8 @@ async fn each_line_has_the_request_id_and_none_has_a_secret() {
     );
     assert!(access[5].contains("path=\"unmatched\"") && access[5].contains("outcome=\"not_found\""));
     let id = failed.header("x-request-id");
-    assert!(log.lines().any(|line| line.contains(id) && line.contains("the guest agent went away")), "{log}");
+    assert!(
+        log.lines().any(|line| line.contains(id) && line.contains("the guest agent disconnected")),
+        "{log}"
+    );
 }

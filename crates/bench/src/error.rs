@@ -76,7 +76,7 @@ pub(super) enum ClientError {
         wait_s: u64,
     },
     /// Not an answer of our service.
-    #[error("the answer is not understood: {0}")]
+    #[error("failed to parse the response: {0}")]
     Strange(&'static str),
 }
 

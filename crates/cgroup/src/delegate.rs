@@ -98,7 +98,7 @@ pub fn delegate(
         limits.apply(group, hierarchy)?;
         in_force.read(group, hierarchy)?;
         give(&dir, &["cgroup.procs", "tasks"], Uid::from_raw(uid), Gid::from_raw(gid)).map_err(|source| {
-            CgroupError::Step { step: "give away", path: hierarchy.parent.clone(), source }
+            CgroupError::Step { step: "change the owner of", path: hierarchy.parent.clone(), source }
         })?;
         directories.push(hierarchy.parent.clone());
     }

@@ -92,7 +92,7 @@ impl fmt::Display for Reason {
             Self::ReadOnly { mount } => write!(f, "mounted read-only at `{}`", mount.display()),
             Self::NotDelegated { dir } => write!(f, "no delegated group `{}`", dir.display()),
             Self::NotWritable { path } => write!(f, "no right to write to `{}`", path.display()),
-            Self::NotAvailable { dir } => write!(f, "not handed down to `{}`", dir.display()),
+            Self::NotAvailable { dir } => write!(f, "not enabled for `{}`", dir.display()),
             Self::OutsideMount { group } => write!(f, "own group `{group}` is outside the mount"),
             Self::Threaded { dir } => write!(f, "below threaded group `{}`", dir.display()),
         }

@@ -47,6 +47,6 @@ mod tests {
         assert_eq!(executor.health().await, Health::unhealthy("namespaces are refused"));
         let error =
             executor.create(&Hints::default(), Freshness::Any).await.expect_err("nothing can be made");
-        assert!(!error.program_started && error.chain().contains("namespaces are refused"));
+        assert!(!error.program_may_have_run && error.chain().contains("namespaces are refused"));
     }
 }

@@ -1,7 +1,7 @@
 //! Isolates a new process: the steps between fork and program.
 //!
 //! The process comes from one of two forks. Either the agent forks itself, and the last step executes the interpreter.
-//! Or a template forks itself ([`crate::template`]): then the interpreter already runs, and the first steps move the
+//! Or a template forks itself ([`crate::fork_request`]): then the interpreter already runs, and the first steps move the
 //! process into its sandbox. The steps in between are the same code for both, so that the fast path has every
 //! protection of the slow one.
 //!

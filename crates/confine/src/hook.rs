@@ -1,4 +1,4 @@
-//! The template's side of [`crate::template`]: serves requests to fork the interpreter that has loaded this code.
+//! The template's side of [`crate::fork_request`]: serves requests to fork the interpreter that has loaded this code.
 //!
 //! The interpreter calls [`sandbox_template_serve`] after its imports, holding its global lock. For each request the
 //! function forks the process into the requesting sandbox; in the fork it applies every protection and returns. In the
@@ -7,8 +7,8 @@
 #![allow(unsafe_code, reason = "the interpreter's C interface, and functions with C names for it to call")]
 
 use crate::child::{Child, ENTERED, Ends, FORK_FAILED, TargetSandbox, exit_now};
+use crate::fork_request::{NAMESPACES, Parsed, REQUEST_DESCRIPTORS_MAX, REQUEST_WORDS_MAX};
 use crate::orphan::{Side, fork_orphan};
-use crate::template::{NAMESPACES, Parsed, REQUEST_DESCRIPTORS_MAX, REQUEST_WORDS_MAX};
 use core::ffi::c_int;
 use core::mem::{ManuallyDrop, MaybeUninit};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};

@@ -24,6 +24,7 @@ mod child;
 #[cfg(any(feature = "std", feature = "hook"))]
 mod clone_args;
 mod errno;
+mod fork_request;
 #[cfg(feature = "hook")]
 pub mod hook;
 #[cfg(feature = "std")]
@@ -33,7 +34,6 @@ mod install;
 mod orphan;
 mod privileges;
 mod steps;
-mod template;
 
 pub use child::exit_now;
 #[cfg(feature = "std")]

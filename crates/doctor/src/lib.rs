@@ -171,7 +171,7 @@ async fn attack_one(
             (State::Failed, format!("{}: {what}", protection.guarantee), Some(FIX_FAILED))
         }
         (Err(AttackError::Sandbox(error)), _) => {
-            (State::Missing, format!("not tried: {}", error.chain()), Some("see the host's lines above"))
+            (State::Missing, format!("not tried: {}", error.chain()), Some("see the host findings above"))
         }
     };
     Finding { kind: "wall", name: protection.name.to_owned(), state, detail, fix: fix.map(str::to_owned) }

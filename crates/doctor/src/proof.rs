@@ -83,7 +83,7 @@ pub(super) fn ended_in_time(result: &ExecResult, _: &Allowed) -> Result<String, 
         return Err(format!("it ran {wall_ms} ms with a limit of 2000 ms"));
     }
     if !result.stdout.text.contains("before") {
-        return Err("what it printed before was lost".to_owned());
+        return Err("its earlier output was lost".to_owned());
     }
     Ok(format!("ended after {wall_ms} ms with a limit of 2000 ms"))
 }

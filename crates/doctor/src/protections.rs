@@ -98,7 +98,7 @@ pub(super) fn protections() -> Vec<Protection> {
         attack!(
             "output cap",
             "output",
-            "output beyond the cap is dropped and counted",
+            "output beyond the limit is dropped and counted",
             Proof::Result(output_was_capped),
             20
         ),
@@ -128,7 +128,7 @@ pub(super) fn protections() -> Vec<Protection> {
         attack!(
             "truth of the end",
             "forged_end",
-            "the answer comes from the exit status, not from what was printed",
+            "the outcome comes from the exit status, not from what the program printed",
             Proof::Result(the_true_end),
             10
         ),

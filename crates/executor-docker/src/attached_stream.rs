@@ -19,7 +19,7 @@ const PIECES_MAX: usize = 16;
 const OUTPUT_BYTES_MAX: usize = 2048;
 
 /// See the module.
-pub(crate) struct Wire {
+pub(crate) struct AttachedStream {
     incoming: mpsc::Receiver<Bytes>,
     piece: Bytes,
     outgoing: Pin<Box<dyn AsyncWrite + Send>>,
@@ -47,7 +47,7 @@ impl State {
     }
 }
 
-impl Wire {
+impl AttachedStream {
     /// Takes over an attached container.
     pub(crate) fn new(attached: AttachContainerResults) -> Self {
         let AttachContainerResults { mut output, input } = attached;
@@ -84,19 +84,19 @@ impl Wire {
     }
 }
 
-impl fmt::Debug for Wire {
+impl fmt::Debug for AttachedStream {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Wire").field("state", &self.state).finish_non_exhaustive()
+        formatter.debug_struct("AttachedStream").field("state", &self.state).finish_non_exhaustive()
     }
 }
 
-impl Drop for Wire {
+impl Drop for AttachedStream {
     fn drop(&mut self) {
         self.pump.abort();
     }
 }
 
-impl AsyncRead for Wire {
+impl AsyncRead for AttachedStream {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -116,7 +116,7 @@ impl AsyncRead for Wire {
     }
 }
 
-impl AsyncWrite for Wire {
+impl AsyncWrite for AttachedStream {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,

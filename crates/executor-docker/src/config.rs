@@ -68,6 +68,6 @@ pub struct DockerConfig {
     pub templates: Vec<TemplateSpec>,
     /// Idle containers for each template.
     pub pool: PoolSize,
-    /// A directory of the service's own, where it records that it is running: see the module `ownership_lease`.
+    /// A directory of the service's own, where it records that it is running: see the module `container_lease`.
     pub state_dir: PathBuf,
 }

@@ -1,9 +1,9 @@
 //! One container from the host's side: made, attached, started, and always removed.
 
-use crate::attached_stream::Wire;
+use crate::attached_stream::AttachedStream;
+use crate::container_lease::ContainerLease;
 use crate::engine::Engine;
 use crate::error::EngineError;
-use crate::ownership_lease::Owner;
 use bollard::Docker;
 use bollard::models::{ContainerCreateBody, EventMessage};
 use bollard::query_parameters::{
@@ -27,7 +27,7 @@ const NOTICE_TIME_MAX: Duration = Duration::from_secs(1);
 pub(crate) struct Container {
     id: String,
     engine: Arc<Engine>,
-    owner: Arc<Owner>,
+    owner: Arc<ContainerLease>,
     removals: TaskTracker,
     /// Held so that a wait for all containers to be gone includes this one.
     token: Option<TaskTrackerToken>,
@@ -37,11 +37,11 @@ impl Container {
     /// Makes, attaches and starts a container. A failure removes whatever was made before, even if the caller is gone.
     pub(crate) async fn start(
         engine: Arc<Engine>,
-        owner: Arc<Owner>,
+        owner: Arc<ContainerLease>,
         removals: TaskTracker,
         name: String,
         body: ContainerCreateBody,
-    ) -> Result<(Self, Wire), EngineError> {
+    ) -> Result<(Self, AttachedStream), EngineError> {
         // In its own task: a caller that is gone in the middle of "make" would never learn the id, and the engine would keep the
         // container.
         let task = removals.spawn(Self::start_to_the_end(engine, owner, removals.clone(), name, body));
@@ -57,11 +57,11 @@ impl Container {
 
     async fn start_to_the_end(
         engine: Arc<Engine>,
-        owner: Arc<Owner>,
+        owner: Arc<ContainerLease>,
         removals: TaskTracker,
         name: String,
         body: ContainerCreateBody,
-    ) -> Result<(Self, Wire), EngineError> {
+    ) -> Result<(Self, AttachedStream), EngineError> {
         let client = engine.client().await?;
         let token = Some(removals.token());
         let id = create(&client, &owner, name, body).await?;
@@ -72,7 +72,7 @@ impl Container {
             .attach_container(&container.id, Some(options))
             .await
             .map_err(EngineError::at("attach to a container"))?;
-        let wire = Wire::new(attached);
+        let wire = AttachedStream::new(attached);
         client
             .start_container(&container.id, None::<StartContainerOptions>)
             .await
@@ -112,7 +112,7 @@ impl Container {
 /// caller is gone.
 pub(crate) async fn create(
     client: &Docker,
-    owner: &Owner,
+    owner: &ContainerLease,
     name: String,
     body: ContainerCreateBody,
 ) -> Result<String, EngineError> {

@@ -56,7 +56,7 @@ impl Engine {
             if certificates.is_none() && !is_loopback(&authority) {
                 tracing::warn!(
                     engine = address,
-                    "the connection to the Docker engine is not encrypted, and access to the engine means root on its \
+                    "the connection to the Docker engine is not encrypted, and access to the engine is equivalent to root on its \
                      host; set DOCKER_TLS_VERIFY and DOCKER_CERT_PATH"
                 );
             }
@@ -94,7 +94,7 @@ impl Engine {
             Ok(Known { client, is_podman })
         };
         let known = match tokio::time::timeout(self.timeout.min(MEET_TIME_MAX), meet).await {
-            Ok(known) => known.map_err(|error| self.explain("say its version", error))?,
+            Ok(known) => known.map_err(|error| self.explain("report its version", error))?,
             Err(_elapsed) => return Err(self.silent()),
         };
         *support::lock(&self.known) = Some(known.clone());

@@ -38,7 +38,7 @@ pub enum EngineError {
         address: String,
     },
     /// An invalid address.
-    #[error("DOCKER_HOST = `{address}` is not understood (hint: unix:///path/to/socket, or tcp://host:port)")]
+    #[error("DOCKER_HOST = `{address}` is invalid (hint: unix:///path/to/socket, or tcp://host:port)")]
     Address {
         /// As given.
         address: String,
@@ -112,7 +112,7 @@ pub enum EngineError {
         source: bollard::errors::Error,
     },
     /// There is no such image.
-    #[error("the engine has no image `{image}` (hint: make it with `python-sandbox image build`)")]
+    #[error("the engine has no image `{image}` (hint: build it with `python-sandbox image build`)")]
     ImageMissing {
         /// Its name.
         image: String,
@@ -130,7 +130,7 @@ pub enum EngineError {
     },
     /// An image of another version of this program.
     #[error(
-        "the image `{image}` holds the guest agent of another version (hint: rebuild it with `python-sandbox image \
+        "the image `{image}` contains the guest agent of another version (hint: rebuild it with `python-sandbox image \
          build`)"
     )]
     ImageOutdated {

@@ -2,11 +2,11 @@
 
 use crate::config::{DockerConfig, Flavour};
 use crate::container::Container;
+use crate::container_lease::{self, ContainerLease};
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::image::{self, Facts};
 use crate::limits;
-use crate::ownership_lease::{self, Owner};
 use crate::sandbox::{ContainerBacking, DockerSandbox};
 use crate::spec;
 use async_trait::async_trait;
@@ -50,7 +50,7 @@ struct Shared {
     config: DockerConfig,
     templates: Templates,
     engine: Arc<Engine>,
-    owner: Arc<Owner>,
+    owner: Arc<ContainerLease>,
     removals: TaskTracker,
     /// What was proved; `None` until then, and after a failure.
     proved: Mutex<Option<Arc<Facts>>>,
@@ -96,7 +96,7 @@ impl DockerExecutor {
     /// If the state directory cannot be written.
     pub fn new(config: DockerConfig) -> io::Result<Self> {
         let shared = Arc::new(Shared {
-            owner: Arc::new(Owner::start(&config.state_dir)?),
+            owner: Arc::new(ContainerLease::start(&config.state_dir)?),
             engine: Arc::new(Engine::new(&config.engine, config.timeout)),
             templates: Templates::new(Some(&config.templates)),
             removals: TaskTracker::new(),
@@ -105,7 +105,7 @@ impl DockerExecutor {
             looked_into: Mutex::new(None),
             proving: tokio::sync::Mutex::new(()),
             // Uids depend on it, and another service may have started too.
-            serial: AtomicU64::new(ownership_lease::random()? >> 32),
+            serial: AtomicU64::new(container_lease::random()? >> 32),
             stopped: AtomicBool::new(false),
             config,
         });
@@ -258,7 +258,7 @@ impl Shared {
         let agent = match known {
             Some((id, agent)) if id == facts.image_id => agent,
             _ => {
-                let labels = ownership_lease::labels(&self.owner.name, self.config.flavour);
+                let labels = container_lease::labels(&self.owner.name, self.config.flavour);
                 let name = self.owner.container_name(self.serial.fetch_add(1, Ordering::Relaxed));
                 let agent =
                     image::find_agent(&self.engine, &self.owner, name, &facts.image_id, labels).await?;
@@ -318,7 +318,7 @@ impl Shared {
             return Ok(());
         }
         Err(format!(
-            "the kernel that answers from inside a sandbox is `{release} {version}`, which is not {}'s (hint: the \
+            "the kernel inside a sandbox is `{release} {version}`, which is not {}'s (hint: the \
              runtime `{}` of the engine starts something else; see `runtimes` in /etc/docker/daemon.json)",
             self.name(),
             self.config.runtime.as_deref().unwrap_or("default"),

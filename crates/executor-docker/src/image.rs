@@ -7,9 +7,9 @@
 
 use crate::config::EngineAddress;
 use crate::container;
+use crate::container_lease::ContainerLease;
 use crate::engine::Engine;
 use crate::error::EngineError;
-use crate::ownership_lease::Owner;
 use bollard::Docker;
 use bollard::models::{ContainerCreateBody, CreateImageInfo, HostConfig, ImageConfig};
 use bollard::query_parameters::{CreateImageOptionsBuilder, DownloadFromContainerOptionsBuilder};
@@ -115,7 +115,7 @@ pub(crate) fn labelled_agent(config: Option<&ImageConfig>) -> Option<String> {
 /// engine shows files of containers only, and never started.
 pub(crate) async fn find_agent(
     engine: &Engine,
-    owner: &Owner,
+    owner: &ContainerLease,
     name: String,
     image_id: &str,
     labels: HashMap<String, String>,

@@ -13,17 +13,17 @@
 //! - [`spec`] is the description of one container, with all of its isolation.
 //! - [`container`] makes one and removes it; [`attached_stream`] is its stream.
 //! - [`sandbox`] makes a container the backing of a sandbox.
-//! - [`ownership_lease`] finds the containers that a killed service left.
+//! - [`container_lease`] finds the containers that a killed service left.
 
 mod attached_stream;
 mod config;
 mod container;
+mod container_lease;
 mod engine;
 mod error;
 mod executor;
 mod image;
 mod limits;
-mod ownership_lease;
 mod sandbox;
 mod spec;
 mod tls;

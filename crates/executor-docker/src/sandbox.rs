@@ -4,7 +4,7 @@ use crate::attached_stream::State;
 use crate::config::Flavour;
 use crate::container::{Container, End};
 use async_trait::async_trait;
-use executor::{Backing, Counts, Death, Sandbox};
+use executor::{Backing, KernelCounts, LossCause, Sandbox};
 use protocol::Counters;
 use std::sync::Arc;
 
@@ -29,8 +29,8 @@ impl Backing for ContainerBacking {
         !self.state.is_ended()
     }
 
-    fn counts(&self, reported: Option<&Counters>) -> Counts {
-        Counts::reported(reported)
+    fn counts(&self, reported: Option<&Counters>) -> KernelCounts {
+        KernelCounts::reported(reported)
     }
 
     /// The engine relays the stream, and what it has buffered is lost with it.
@@ -38,14 +38,14 @@ impl Backing for ContainerBacking {
         false
     }
 
-    async fn post_mortem(&mut self) -> Option<Death> {
+    async fn post_mortem(&mut self) -> Option<LossCause> {
         Some(match self.container.end().await? {
             // The kernel killed the agent, or gVisor's whole kernel.
-            End::OutOfMemory => Death::OutOfMemory,
+            End::OutOfMemory => LossCause::OutOfMemory,
             // gVisor's kernel is a process with limits itself, and a program that starts more threads than it may have on the host
             // brings it down.
-            End::Other if !self.flavour.is_linux() => Death::Kernel,
-            End::Other => Death::Other,
+            End::Other if !self.flavour.is_linux() => LossCause::Kernel,
+            End::Other => LossCause::Other,
         })
     }
 

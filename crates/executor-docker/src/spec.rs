@@ -1,8 +1,8 @@
 //! The description of one container, with all of its isolation.
 
 use crate::config::{DockerConfig, Flavour};
+use crate::container_lease;
 use crate::image::{AGENT_PATH, Facts};
-use crate::ownership_lease;
 use bollard::models::{ContainerCreateBody, HostConfig, HostConfigCgroupnsModeEnum, HostConfigLogConfig};
 use seccomp::{Arch, Policy};
 use std::collections::HashMap;
@@ -25,9 +25,9 @@ const AGENT_PIDS: u32 = 1;
 const GVISOR_PIDS: u32 = 200;
 const GVISOR_PIDS_PER_TASK: u32 = 3;
 /// The agent's capabilities where it is root: to become the program's user, to give it its files, to kill it and to read
-/// what it left. As in the native executor, `confine::AGENT_CAPABILITIES`. And, until it has hidden itself from the
+/// what it left. As in the native executor, `confine::CONTAINER_CAPABILITIES`. And, until it has hidden itself from the
 /// program's `/proc`, the capability to mount.
-const AGENT_CAPABILITIES: [&str; 8] =
+const CONTAINER_CAPABILITIES: [&str; 8] =
     ["SETUID", "SETGID", "SETPCAP", "CHOWN", "FOWNER", "KILL", "DAC_OVERRIDE", "SYS_ADMIN"];
 /// The kernel kills these containers first when the host itself runs short of memory (proc_pid_oom_score_adj(5)).
 const OOM_SCORE: i64 = 500;
@@ -127,7 +127,7 @@ pub(crate) fn describe(
         entrypoint: Some(vec![AGENT_PATH.to_owned()]),
         cmd: Some(agent_arguments(config, facts, preload, uid)),
         working_dir: Some("/".to_owned()),
-        labels: Some(ownership_lease::labels(owner, config.flavour)),
+        labels: Some(container_lease::labels(owner, config.flavour)),
         network_disabled: Some(true),
         attach_stdin: Some(true),
         attach_stdout: Some(true),
@@ -161,7 +161,7 @@ fn host_config(config: &DockerConfig, facts: &Facts, uid: u32, serial: u64) -> H
     }
     HostConfig {
         auto_remove: Some(true),
-        cap_add: config.flavour.agent_is_root().then(|| text(&AGENT_CAPABILITIES)),
+        cap_add: config.flavour.agent_is_root().then(|| text(&CONTAINER_CAPABILITIES)),
         cap_drop: Some(vec!["ALL".to_owned()]),
         cgroupns_mode: Some(HostConfigCgroupnsModeEnum::PRIVATE),
         cpu_period: Some(signed(limits.cpu_period_us)),

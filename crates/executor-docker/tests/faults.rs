@@ -5,7 +5,7 @@
 
 mod support;
 
-use executor::memory::{MemoryExecutor, Script};
+use executor::scripted::{Script, ScriptedExecutor};
 use executor::{Chain, Control, ExecRequest, Executor, Hints};
 use executor_docker::{DockerConfig, DockerExecutor, EngineAddress, Flavour, ImageSource};
 use rustls::pki_types::pem::PemObject;
@@ -99,7 +99,7 @@ async fn an_engine_with_a_full_disk_is_left_and_says_what_fixes_it() {
     for word in ["make a container", "disk is full", "docker system prune", "overlay2/719a55fc"] {
         assert!(reason.contains(word), "{reason}");
     }
-    let fallback = Arc::new(MemoryExecutor::named("memory", Script::Echo));
+    let fallback = Arc::new(ScriptedExecutor::named("memory", Script::Echo));
     let chain = Chain::new(vec![docker, fallback]);
     let request = ExecRequest { code: "print(1)".into(), ..ExecRequest::default() };
     let (name, _) = chain.answer(None, &request, &Hints::default(), &Control::default()).await.unwrap();

@@ -21,7 +21,7 @@ pub enum StartError {
     },
     /// The launcher could not be started or went away.
     #[error("failed to start the launcher")]
-    Launcher(#[source] io::Error),
+    LauncherClient(#[source] io::Error),
     /// The first sandbox failed its check.
     #[error("the first sandbox failed: {0}")]
     SelfTest(String),

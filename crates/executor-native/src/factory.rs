@@ -1,7 +1,7 @@
 //! Makes the processes and cgroups of a sandbox, and removes them.
 
 use crate::cpus::{Cpus, Share};
-use crate::launcher::{Created, Launcher, LauncherError};
+use crate::launcher_client::{Created, LauncherClient, LauncherError};
 use crate::users::{User, Users};
 use cgroup::{CgroupError, GroupLimits, Manager, SandboxGroup, TotalLimits};
 use executor::{SandboxLimits, TemplateId, Templates};
@@ -28,7 +28,7 @@ const REFUSALS_MAX: u32 = 2;
 /// What is needed to make sandboxes.
 #[derive(Debug)]
 pub(crate) struct SandboxFactory {
-    pub(crate) launcher: Launcher,
+    pub(crate) launcher: LauncherClient,
     pub(crate) groups: Manager,
     pub(crate) limits: SandboxLimits,
     /// The limits of all of them together.
@@ -68,8 +68,8 @@ pub(crate) enum CreateError {
     #[error(transparent)]
     Cgroup(#[from] CgroupError),
     #[error(transparent)]
-    Launcher(#[from] LauncherError),
-    #[error("failed to make the sandbox's stream")]
+    LauncherClient(#[from] LauncherError),
+    #[error("failed to create the sandbox's stream")]
     Stream(#[from] io::Error),
     #[error("every user id for sandboxes is in use")]
     NoUser,
@@ -89,7 +89,7 @@ pub(crate) struct NativeSandbox {
 
 impl SandboxFactory {
     pub(crate) fn new(
-        launcher: Launcher,
+        launcher: LauncherClient,
         groups: Manager,
         limits: SandboxLimits,
         totals: TotalLimits,
@@ -106,7 +106,7 @@ impl SandboxFactory {
     pub(crate) fn create(&self, template: TemplateId) -> Result<(NativeSandbox, UnixStream), CreateError> {
         match self.try_create(template) {
             // The launcher may have died since the last sandbox: start a new one and try once more, from the beginning.
-            Err(CreateError::Launcher(LauncherError::Io(error))) => {
+            Err(CreateError::LauncherClient(LauncherError::Io(error))) => {
                 tracing::warn!(%error, "the launcher died; starting another");
                 self.try_create(template)
             }
@@ -165,7 +165,7 @@ impl SandboxFactory {
                         template = self.templates.name(template),
                         row,
                         reason,
-                        "the template started no interpreter"
+                        "the template did not start an interpreter"
                     );
                 }
             }

@@ -3,7 +3,7 @@
 //! A refusal has several possible causes, and the errno is the same for most: EPERM or EACCES. Facts about the host, which
 //! [`Situation`] holds, tell them apart.
 
-use crate::container::CONTAINER_OPTIONS;
+use crate::container_options::CONTAINER_OPTIONS;
 use std::io;
 use std::path::Path;
 

@@ -17,14 +17,14 @@
 //! - `runtime_location` decides where the runtime's files are, and `disk_reads` limits reads from there.
 //! - `start` checks what this host can enforce before anything runs.
 
-mod container;
+mod container_options;
 mod cpus;
 mod disk_reads;
 mod error;
 mod executor;
 mod factory;
 mod hint;
-mod launcher;
+mod launcher_client;
 mod launcher_output;
 mod runtime_location;
 mod sandbox;

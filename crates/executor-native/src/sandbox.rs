@@ -3,7 +3,7 @@
 use crate::factory::{CreateError, NativeSandbox, Remover, SandboxFactory};
 use crate::start::PROVIDER;
 use cgroup::{GroupUsage, TotalLimits};
-use executor::{Backing, Counts, ExecutorError, Sandbox, SharedMemory, TemplateId};
+use executor::{Backing, ExecutorError, KernelCounts, Sandbox, SharedMemory, TemplateId};
 use protocol::Counters;
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,7 +34,7 @@ impl Backing for NativeBacking {
     }
 
     /// Reads small files of a pseudo file system, so it does not block in any real sense.
-    fn counts(&self, _: Option<&Counters>) -> Counts {
+    fn counts(&self, _: Option<&Counters>) -> KernelCounts {
         let usage = match self.sandbox.as_ref().map(|sandbox| sandbox.group.usage()) {
             Some(Ok(usage)) => usage,
             Some(Err(error)) => {
@@ -44,7 +44,7 @@ impl Backing for NativeBacking {
             None => GroupUsage::default(),
         };
         let shared = SharedMemory { bytes_max: self.totals.memory_bytes };
-        Counts {
+        KernelCounts {
             cpu_time: Duration::from_micros(usage.cpu_time_us),
             oom_kills: usage.oom_kills,
             memory_shared: usage.oom_from_outside.then_some(shared),

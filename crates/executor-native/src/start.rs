@@ -1,11 +1,11 @@
 //! Checks what this host can enforce, and starts the executor only if that is everything.
 
-use crate::container::CONTAINER_OPTIONS;
+use crate::container_options::CONTAINER_OPTIONS;
 use crate::disk_reads::DiskReads;
 use crate::error::StartError;
 use crate::factory::{Remover, SandboxFactory};
 use crate::hint::{self, Situation};
-use crate::launcher::{Launcher, LauncherError, RootFacts};
+use crate::launcher_client::{LauncherClient, LauncherError, RootFacts};
 use crate::runtime_location::RuntimeLocation;
 use cgroup::{HostView, Layout, LimitState, Manager, ManagerConfig, TotalLimits, Totals};
 use executor::{PoolSize, Protection, SandboxLimits, TemplateSpec, Templates, error_chain};
@@ -98,18 +98,18 @@ pub(crate) fn start(config: &NativeConfig) -> Result<Started, StartError> {
         bytes_max: config.disk_read_bytes_max,
     };
     let launcher_config = launcher_config(config, &templates, user_map);
-    let launcher =
-        Launcher::new(launcher_config, group, reads, runtime, read_ahead).map_err(StartError::Launcher)?;
+    let launcher = LauncherClient::new(launcher_config, group, reads, runtime, read_ahead)
+        .map_err(StartError::LauncherClient)?;
     launcher.ensure_running().map_err(|error| start_error(error, rootless))?;
     protections.extend(namespace_protections(rootless));
     let factory = Arc::new(SandboxFactory::new(launcher, groups, config.limits, totals, templates, rootless));
-    let remover = Arc::new(Remover::start().map_err(StartError::Launcher)?);
+    let remover = Arc::new(Remover::start().map_err(StartError::LauncherClient)?);
     Ok(Started { factory, remover, protections })
 }
 
 fn start_error(error: LauncherError, rootless: bool) -> StartError {
     match error {
-        LauncherError::Io(error) => StartError::Launcher(error),
+        LauncherError::Io(error) => StartError::LauncherClient(error),
         LauncherError::Refused { step, source } => {
             let hint = hint::of_step(&step, &source, &Situation::of_host(rootless));
             StartError::Refused { step, refusal: source, hint }
@@ -125,10 +125,13 @@ fn raise_file_limit() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let most = getrlimit(Resource::Nofile).maximum;
     if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: most, maximum: most }) {
-        tracing::warn!(%error, "failed to raise the limit of open files");
+        tracing::warn!(%error, "failed to raise the limit on open files");
     }
     if most.is_some_and(|most| most < FILES_MIN) {
-        tracing::warn!(most, "raise the hard limit of open files: a program can keep others from starting");
+        tracing::warn!(
+            most,
+            "the hard limit on open files is low: a program can keep others from starting; raise it"
+        );
     }
 }
 
@@ -191,7 +194,7 @@ fn check_kernel(protections: &mut BTreeMap<&'static str, Protection>) -> Result<
     } else {
         Protection {
             enforced: false,
-            detail: "the kernel has no landlock (defense in depth: mounts and seccomp work without it)"
+            detail: "the kernel has no Landlock (a second layer: mounts and seccomp work without it)"
                 .to_owned(),
         }
     };
@@ -276,7 +279,7 @@ fn namespace_protections(rootless: bool) -> [(&'static str, Protection); 7] {
         (
             "helpers",
             enforced(
-                "launcher, templates and agents: a filter and a cut set of capabilities each, in a pid namespace and a \
+                "launcher, templates and agents: a seccomp filter and a reduced set of capabilities each, in a pid namespace and a \
                  cgroup that end with the service",
             ),
         ),

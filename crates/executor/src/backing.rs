@@ -1,6 +1,6 @@
 //! What an executor provides for each sandbox: everything that depends on the kind of isolation, and nothing else.
 
-use crate::Counts;
+use crate::KernelCounts;
 use async_trait::async_trait;
 use protocol::Counters;
 use std::fmt;
@@ -20,7 +20,7 @@ pub trait Backing: fmt::Debug + Send + Sync {
 
     /// The kernel's counters since the environment was made. `reported` is what the agent read from its own cgroup at the end of the
     /// last execution, for executors that cannot read the counters from outside.
-    fn counts(&self, reported: Option<&Counters>) -> Counts;
+    fn counts(&self, reported: Option<&Counters>) -> KernelCounts;
 
     /// Resets the kernel's peak of memory. False where it cannot be reset.
     fn reset_memory_peak(&mut self) -> bool {
@@ -32,7 +32,7 @@ pub trait Backing: fmt::Debug + Send + Sync {
     fn is_lossless(&self) -> bool;
 
     /// Why the agent was lost, where the executor can find out more than [`Backing::counts`] tells.
-    async fn post_mortem(&mut self) -> Option<Death> {
+    async fn post_mortem(&mut self) -> Option<LossCause> {
         None
     }
 
@@ -44,7 +44,7 @@ pub trait Backing: fmt::Debug + Send + Sync {
 
 /// Why an agent was lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Death {
+pub enum LossCause {
     /// The kernel killed it (out of memory).
     OutOfMemory,
     /// The guest kernel beneath it exited.

@@ -14,8 +14,8 @@ use tokio::time::Instant;
 
 /// Interval between checks of a working executor, and the timeout of one check. Their sum is less than the second within which
 /// a failing executor must be marked down.
-const LOOK_INTERVAL: Duration = Duration::from_millis(200);
-const LOOK_TIME_MAX: Duration = Duration::from_millis(700);
+const LIVENESS_INTERVAL: Duration = Duration::from_millis(200);
+const LIVENESS_TIME_MAX: Duration = Duration::from_millis(700);
 /// Interval between checks of an executor that is down: initial, and after many failures.
 const RETRY_INTERVAL: Duration = Duration::from_millis(500);
 const RETRY_INTERVAL_MAX: Duration = Duration::from_secs(5);
@@ -75,8 +75,8 @@ impl Breaker {
                 }
             } else {
                 pause = RETRY_INTERVAL;
-                tokio::time::sleep(LOOK_INTERVAL).await;
-                let alive = tokio::time::timeout(LOOK_TIME_MAX, executor.is_alive()).await;
+                tokio::time::sleep(LIVENESS_INTERVAL).await;
+                let alive = tokio::time::timeout(LIVENESS_TIME_MAX, executor.is_alive()).await;
                 if !alive.unwrap_or(false) && !self.is_open() {
                     tracing::warn!(executor = executor.name(), "executor is down; failing over");
                     self.open();

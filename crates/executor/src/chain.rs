@@ -122,7 +122,7 @@ impl Chain {
             let name = link.executor.name();
             match link.run(number == last, request, hints, control, events).await {
                 Ok(ending) => return Ok((name, ending)),
-                Err(error) if error.program_started => return Err(ChainError::Failed(error)),
+                Err(error) if error.program_may_have_run => return Err(ChainError::Failed(error)),
                 Err(error) if error.kind == RunErrorKind::Request => return Err(ChainError::Refused(error)),
                 // The caller is gone and the program did not start: no other executor needs to run it.
                 Err(_) if control.is_cancelled() => {
@@ -135,7 +135,7 @@ impl Chain {
                         link.breaker.open();
                     }
                     since = since.min(link.breaker.open_for());
-                    tracing::warn!(executor = error.executor, error = %error.chain(), "executor failed before the start");
+                    tracing::warn!(executor = error.executor, error = %error.chain(), "executor failed before the program started");
                     reasons.push(error);
                 }
             }
@@ -212,7 +212,7 @@ impl Link {
         let sandbox = self.create(is_last, hints, Freshness::Any).await?;
         match sandbox.execute_once(request, control, events).await {
             Err(error)
-                if !error.program_started
+                if !error.program_may_have_run
                     && error.kind != RunErrorKind::Request
                     && !control.is_cancelled() =>
             {
@@ -268,7 +268,7 @@ impl Link {
 mod tests {
     use super::*;
     use crate::OutcomeKind;
-    use crate::memory::{MemoryExecutor, Script};
+    use crate::scripted::{Script, ScriptedExecutor};
     use tokio::sync::watch;
 
     async fn names_of_run(chain: &Chain, selected: Option<&str>) -> Result<&'static str, ChainError> {
@@ -279,8 +279,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn one_that_hangs_does_not_speak_for_the_others() {
-        let hanging = Arc::new(MemoryExecutor::named("first", Script::HangInHealth));
-        let working = Arc::new(MemoryExecutor::named("second", Script::Echo));
+        let hanging = Arc::new(ScriptedExecutor::named("first", Script::HangInHealth));
+        let working = Arc::new(ScriptedExecutor::named("second", Script::Echo));
         let chain = Chain::new(vec![hanging, working]);
         let begun = tokio::time::Instant::now();
         let status = chain.status().await;
@@ -291,8 +291,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_program_that_did_not_start_goes_to_the_next_executor() {
-        let broken = Arc::new(MemoryExecutor::named("first", Script::FailToCreate));
-        let working = Arc::new(MemoryExecutor::named("second", Script::Echo));
+        let broken = Arc::new(ScriptedExecutor::named("first", Script::FailToCreate));
+        let working = Arc::new(ScriptedExecutor::named("second", Script::Echo));
         let chain = Chain::new(vec![broken, working]);
         assert_eq!(names_of_run(&chain, None).await.unwrap(), "second");
         assert_eq!(chain.status().await.in_use, Some("second"));
@@ -300,7 +300,7 @@ mod tests {
 
     #[tokio::test]
     async fn one_that_was_left_still_gives_its_own_reason() {
-        let broken = |name| Arc::new(MemoryExecutor::named(name, Script::FailToCreate));
+        let broken = |name| Arc::new(ScriptedExecutor::named(name, Script::FailToCreate));
         let chain = Chain::new(vec![broken("first"), broken("second")]);
         // From the second time on both are already down; which of two simultaneous facts is seen first must not be chance.
         for _ in 0..32 {
@@ -314,8 +314,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_program_that_may_have_started_is_never_run_twice() {
-        let broken = Arc::new(MemoryExecutor::named("first", Script::FailAfterStart));
-        let working = Arc::new(MemoryExecutor::named("second", Script::Echo));
+        let broken = Arc::new(ScriptedExecutor::named("first", Script::FailAfterStart));
+        let working = Arc::new(ScriptedExecutor::named("second", Script::Echo));
         let chain = Chain::new(vec![broken, working.clone()]);
         assert!(matches!(names_of_run(&chain, None).await, Err(ChainError::Failed(_))));
         assert_eq!(working.created(), 0);
@@ -325,7 +325,7 @@ mod tests {
     #[derive(Debug)]
     struct FailingExecutor {
         alive: watch::Sender<bool>,
-        inner: MemoryExecutor,
+        inner: ScriptedExecutor,
     }
 
     #[async_trait::async_trait]
@@ -355,9 +355,9 @@ mod tests {
     async fn an_executor_that_stops_living_is_left_within_a_second_and_taken_back() {
         let mortal = Arc::new(FailingExecutor {
             alive: watch::Sender::new(true),
-            inner: MemoryExecutor::named("first", Script::Echo),
+            inner: ScriptedExecutor::named("first", Script::Echo),
         });
-        let second = Arc::new(MemoryExecutor::named("second", Script::Echo));
+        let second = Arc::new(ScriptedExecutor::named("second", Script::Echo));
         let chain = Chain::new(vec![mortal.clone(), second]);
         let watcher = tokio::spawn({
             let chain = chain.clone();
@@ -379,7 +379,7 @@ mod tests {
 
     /// Its first sandbox fails before the start; then it goes down, and hangs when asked for a second.
     #[derive(Debug)]
-    struct HangsOnRetry(MemoryExecutor);
+    struct HangsOnRetry(ScriptedExecutor);
 
     #[async_trait::async_trait]
     impl Executor for HangsOnRetry {
@@ -408,8 +408,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_second_try_is_left_as_fast_as_a_first_one() {
         let script = Script::FailBeforeStart(RunErrorKind::Sandbox);
-        let first = Arc::new(HangsOnRetry(MemoryExecutor::named("first", script)));
-        let second = Arc::new(MemoryExecutor::named("second", Script::Echo));
+        let first = Arc::new(HangsOnRetry(ScriptedExecutor::named("first", script)));
+        let second = Arc::new(ScriptedExecutor::named("second", Script::Echo));
         let chain = Chain::new(vec![first, second]);
         let watcher = tokio::spawn({
             let chain = chain.clone();
@@ -429,8 +429,8 @@ mod tests {
             (RunErrorKind::Sandbox, false, true, 2),
             (RunErrorKind::Request, false, false, 1),
         ] {
-            let first = Arc::new(MemoryExecutor::named("first", Script::FailBeforeStart(kind)));
-            let second = Arc::new(MemoryExecutor::named("second", Script::Echo));
+            let first = Arc::new(ScriptedExecutor::named("first", Script::FailBeforeStart(kind)));
+            let second = Arc::new(ScriptedExecutor::named("second", Script::Echo));
             let chain = Chain::new(vec![first.clone(), second.clone()]);
             let answer = names_of_run(&chain, None).await;
             match goes_on {
@@ -447,8 +447,8 @@ mod tests {
     #[tokio::test]
     async fn a_cancelled_request_is_an_answer_and_opens_no_breaker() {
         let script = Script::FailBeforeStart(RunErrorKind::Sandbox);
-        let first = Arc::new(MemoryExecutor::named("first", script));
-        let second = Arc::new(MemoryExecutor::named("second", Script::Echo));
+        let first = Arc::new(ScriptedExecutor::named("first", script));
+        let second = Arc::new(ScriptedExecutor::named("second", Script::Echo));
         let chain = Chain::new(vec![first.clone(), second.clone()]);
         let control = Control::default();
         control.cancel();
@@ -461,7 +461,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_is_unusable_says_for_how_long() {
-        let chain = Chain::new(vec![Arc::new(MemoryExecutor::named("first", Script::FailToCreate))]);
+        let chain = Chain::new(vec![Arc::new(ScriptedExecutor::named("first", Script::FailToCreate))]);
         let unusable_for = async || match names_of_run(&chain, None).await {
             Err(ChainError::Unavailable { since, .. }) => since,
             other => panic!("{other:?}"),
@@ -473,8 +473,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_selected_executor_is_the_only_one_tried() {
-        let first = Arc::new(MemoryExecutor::named("first", Script::Echo));
-        let second = Arc::new(MemoryExecutor::named("second", Script::FailToCreate));
+        let first = Arc::new(ScriptedExecutor::named("first", Script::Echo));
+        let second = Arc::new(ScriptedExecutor::named("second", Script::FailToCreate));
         let chain = Chain::new(vec![first, second]);
         assert!(matches!(names_of_run(&chain, Some("second")).await, Err(ChainError::Unavailable { .. })));
         assert!(matches!(names_of_run(&chain, Some("third")).await, Err(ChainError::Unknown { .. })));

@@ -3,9 +3,9 @@
 use protocol::Counters;
 use std::time::Duration;
 
-/// What the kernel has counted in a sandbox since it was made, or of one execution in it ([`Counts::since`]).
+/// What the kernel has counted in a sandbox since it was made, or of one execution in it ([`KernelCounts::since`]).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Counts {
+pub struct KernelCounts {
     /// User and system time of everything in it; zero where the executor cannot tell.
     pub cpu_time: Duration,
     /// Processes that were killed for memory.
@@ -22,7 +22,7 @@ pub struct Counts {
     pub pids_peak: Option<u64>,
 }
 
-impl Counts {
+impl KernelCounts {
     /// What the agent read of its sandbox's own cgroup.
     #[must_use]
     pub fn reported(counters: Option<&Counters>) -> Self {
@@ -76,20 +76,25 @@ mod tests {
     #[test]
     fn an_execution_answers_for_what_was_counted_since_the_one_before() {
         let shared = Some(SharedMemory { bytes_max: None });
-        let before = Counts { oom_kills: 1, pids_limit_hits: 4, memory_shared: shared, ..Counts::default() };
-        let after = Counts { pids_limit_hits: 6, cpu_time: Duration::from_secs(1), ..before };
+        let before = KernelCounts {
+            oom_kills: 1,
+            pids_limit_hits: 4,
+            memory_shared: shared,
+            ..KernelCounts::default()
+        };
+        let after = KernelCounts { pids_limit_hits: 6, cpu_time: Duration::from_secs(1), ..before };
         let evidence = after.since(&before);
         assert_eq!((evidence.oom_kills, evidence.memory_shared, evidence.pids_limit_hits), (0, None, 2));
         assert_eq!(evidence.cpu_time, Duration::from_secs(1));
-        let killed = Counts { oom_kills: 2, ..after };
+        let killed = KernelCounts { oom_kills: 2, ..after };
         assert_eq!(killed.since(&after).memory_shared, shared);
     }
 
     #[test]
     fn the_agent_is_not_counted_as_the_programs() {
         let counters = Counters { oom_kills: 1, pids_peak: Some(3), ..Counters::default() };
-        let counts = Counts::reported(Some(&counters));
+        let counts = KernelCounts::reported(Some(&counters));
         assert_eq!((counts.oom_kills, counts.pids_peak), (1, Some(2)));
-        assert_eq!(Counts::reported(None), Counts::default());
+        assert_eq!(KernelCounts::reported(None), KernelCounts::default());
     }
 }

@@ -8,16 +8,16 @@ use std::io;
 #[non_exhaustive]
 pub enum GuestError {
     /// The stream broke.
-    #[error("failed to talk to the guest agent")]
+    #[error("failed to communicate with the guest agent")]
     Io(#[from] io::Error),
     /// Bytes that are no message.
     #[error("the guest agent sent an invalid frame")]
     Frame(#[from] FrameError),
     /// A message out of order or out of bounds.
-    #[error("the guest agent broke the protocol: {0}")]
+    #[error("the guest agent violated the protocol: {0}")]
     Violation(&'static str),
     /// The stream ended early.
-    #[error("the guest agent went away")]
+    #[error("the guest agent disconnected")]
     Gone,
     /// Nothing came in time.
     #[error("the guest agent did not {step} within {waited_ms} ms")]

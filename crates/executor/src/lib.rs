@@ -19,20 +19,20 @@ pub mod guest;
 mod guest_error;
 mod health;
 mod limits;
-pub mod memory;
 pub mod note;
 mod pool;
 mod refusal;
 mod request;
 mod result;
 mod sandbox;
+pub mod scripted;
 mod templates;
 pub mod verdict;
 
-pub use backing::{Backing, Death, Stream};
+pub use backing::{Backing, LossCause, Stream};
 pub use chain::{Chain, ChainError, ChainStatus, ProviderStatus};
 pub use control::Control;
-pub use counts::{Counts, PeakScope, SharedMemory};
+pub use counts::{KernelCounts, PeakScope, SharedMemory};
 pub use ending::Ending;
 pub use events::{Collected, Event, EventSink};
 pub use files::is_plain_path;
@@ -97,7 +97,7 @@ pub struct ExecutorError {
     /// What caused it.
     pub kind: RunErrorKind,
     /// True when the program's first instruction may have run: it must not be sent to another executor then.
-    pub program_started: bool,
+    pub program_may_have_run: bool,
     /// The cause.
     #[source]
     pub source: Box<dyn std::error::Error + Send + Sync>,
@@ -111,18 +111,18 @@ impl ExecutorError {
         source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
     ) -> Self {
         let kind = RunErrorKind::Provider;
-        Self { executor, step: step.into(), kind, program_started: false, source: source.into() }
+        Self { executor, step: step.into(), kind, program_may_have_run: false, source: source.into() }
     }
 
-    /// An error of one sandbox. `program_started` says whether the program's first instruction may have run.
+    /// An error of one sandbox. `program_may_have_run` says whether the program's first instruction may have run.
     pub fn in_sandbox(
         executor: &'static str,
         step: impl Into<String>,
-        program_started: bool,
+        program_may_have_run: bool,
         source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
     ) -> Self {
         let kind = RunErrorKind::Sandbox;
-        Self { executor, step: step.into(), kind, program_started, source: source.into() }
+        Self { executor, step: step.into(), kind, program_may_have_run, source: source.into() }
     }
 
     /// The error and all its causes in one line, for the log.

@@ -4,7 +4,7 @@
 
 use crate::GuestError;
 use crate::verdict::{self, Killed, Limit, LimitHit, Verdict};
-use crate::{Counts, ExecLimits, ExecRequest, RunErrorKind, SandboxLimits};
+use crate::{ExecLimits, ExecRequest, KernelCounts, RunErrorKind, SandboxLimits};
 use protocol::{InputCause, InputRefusal};
 use std::collections::HashSet;
 
@@ -41,7 +41,7 @@ pub(crate) struct Unstarted<'a> {
     /// Whether the kernel killed a process of the sandbox for lack of memory since the request came.
     pub(crate) killed_for_memory: bool,
     /// What was counted.
-    pub(crate) evidence: Counts,
+    pub(crate) evidence: KernelCounts,
     /// What the request brought along.
     pub(crate) needs: InputNeeds,
     /// Limits of the execution.
@@ -111,7 +111,7 @@ mod tests {
 
     fn verdict(error: &GuestError, killed_for_memory: bool, bytes: u64) -> Option<Verdict> {
         let needs = InputNeeds { bytes, entries: 9 };
-        let (evidence, exec) = (Counts::default(), &ExecLimits::default());
+        let (evidence, exec) = (KernelCounts::default(), &ExecLimits::default());
         classify(&Unstarted { error, killed_for_memory, evidence, needs, exec, sandbox: &SANDBOX })
     }
 

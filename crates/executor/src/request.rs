@@ -1,4 +1,4 @@
-//! The input of a sandbox.
+//! The input of one execution.
 
 use crate::ExecLimits;
 use bytes::Bytes;

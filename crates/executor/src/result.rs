@@ -1,4 +1,4 @@
-//! The output of a sandbox.
+//! The answer of one execution.
 
 use crate::PeakScope;
 use crate::verdict::{OutcomeKind, Verdict};
@@ -40,7 +40,7 @@ impl ExecResult {
         }
     }
 
-    /// True exactly when the program ended by itself with exit code 0.
+    /// True if and only if the program exited by itself with exit code 0.
     #[must_use]
     pub fn success(&self) -> bool {
         self.verdict.success()
@@ -67,7 +67,7 @@ pub struct Captured {
 /// Resources that an execution used.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Usage {
-    /// Wall-clock time of the program, without queueing and sandbox set-up.
+    /// Wall-clock time of the program, without queueing and creating the sandbox.
     pub wall_time: Duration,
     /// User and system time of all its processes.
     pub cpu_time: Duration,

@@ -1,9 +1,9 @@
 //! A sandbox and the executions in it: the one implementation, for every executor, of running a program and classifying its end.
 
 use crate::GuestError;
-use crate::backing::{Backing, Death, Stream};
+use crate::backing::{Backing, LossCause, Stream};
 use crate::control::Control;
-use crate::counts::{Counts, PeakScope};
+use crate::counts::{KernelCounts, PeakScope};
 use crate::ending::Ending;
 use crate::events::{Collected, EventSink};
 use crate::guest::{Execution, Guest, Progress};
@@ -24,7 +24,7 @@ pub struct Sandbox {
     /// Number of executions so far.
     executions: u64,
     /// The counts at the end of the last execution.
-    before: Counts,
+    before: KernelCounts,
     /// No error so far, and the last execution left the agent ready for another.
     is_usable: bool,
 }
@@ -46,7 +46,7 @@ impl Sandbox {
         match guest.ready(ready_time_max).await {
             Ok(origin) => {
                 let backing = Box::new(backing);
-                let before = Counts::default();
+                let before = KernelCounts::default();
                 let sandbox =
                     Self { executor, guest, backing, limits, executions: 0, before, is_usable: true };
                 Ok((sandbox, origin))
@@ -69,7 +69,7 @@ impl Sandbox {
     /// program ends with the sandbox.
     ///
     /// # Errors
-    /// Never caused by the program. [`ExecutorError::kind`] says what caused it, and [`ExecutorError::program_started`] whether the
+    /// Never caused by the program. [`ExecutorError::kind`] says what caused it, and [`ExecutorError::program_may_have_run`] whether the
     /// program may be sent elsewhere. The sandbox is unusable after an error.
     pub async fn execute(
         &mut self,
@@ -169,7 +169,7 @@ impl Sandbox {
         request: &ExecRequest,
         progress: &Progress,
         error: GuestError,
-        evidence: Counts,
+        evidence: KernelCounts,
         elapsed: Duration,
         was_alive: bool,
     ) -> Result<Verdict, ExecutorError> {
@@ -180,12 +180,12 @@ impl Sandbox {
         let death = match evidence.oom_kills {
             0 if (lost && progress.started) || unstarted => self.backing.post_mortem().await,
             0 => None,
-            _ => Some(Death::OutOfMemory),
+            _ => Some(LossCause::OutOfMemory),
         };
         let (exec, sandbox) = (&request.limits, &self.limits);
         if !progress.started {
             let needs = InputNeeds::of(request);
-            let killed_for_memory = was_alive && death == Some(Death::OutOfMemory);
+            let killed_for_memory = was_alive && death == Some(LossCause::OutOfMemory);
             let unstarted = Unstarted { error: &error, killed_for_memory, evidence, needs, exec, sandbox };
             if let Some(verdict) = refusal::classify(&unstarted) {
                 return Ok(verdict);
@@ -197,10 +197,10 @@ impl Sandbox {
         }
         match death {
             // It took so much that the kernel killed the agent too.
-            Some(Death::OutOfMemory) if lost && self.may_have_run(progress, &error, was_alive) => {
+            Some(LossCause::OutOfMemory) if lost && self.may_have_run(progress, &error, was_alive) => {
                 Ok(verdict::memory_exceeded(verdict::Killed::Program, evidence, exec, sandbox))
             }
-            Some(Death::Kernel) if progress.started => Ok(verdict::kernel_ended(evidence, exec, sandbox)),
+            Some(LossCause::Kernel) if progress.started => Ok(verdict::kernel_ended(evidence, exec, sandbox)),
             // It outlasted even the agent's clock.
             _ if matches!(error, GuestError::TooLate { .. })
                 && progress.started
@@ -234,7 +234,7 @@ fn with_stderr(error: GuestError, stderr: &str) -> Box<dyn std::error::Error + S
 fn ending(
     verdict: Verdict,
     progress: &Progress,
-    evidence: Counts,
+    evidence: KernelCounts,
     memory_peak_scope: PeakScope,
     elapsed: Duration,
 ) -> Ending {
@@ -263,11 +263,11 @@ fn ending(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::memory::{MemoryExecutor, Script};
+    use crate::scripted::{Script, ScriptedExecutor};
     use crate::{Executor, Freshness, Hints};
 
     async fn sandbox(script: Script) -> Sandbox {
-        let executor = MemoryExecutor::named("memory", script);
+        let executor = ScriptedExecutor::named("memory", script);
         executor.create(&Hints::default(), Freshness::Any).await.unwrap()
     }
 
@@ -281,9 +281,9 @@ mod tests {
             assert!(sound.is_alive());
         }
         let mut broken = sandbox(Script::FailAfterStart).await;
-        assert!(broken.answer(&request, &control).await.unwrap_err().program_started);
+        assert!(broken.answer(&request, &control).await.unwrap_err().program_may_have_run);
         assert!(!broken.is_alive(), "what is left on its stream is unknown");
-        assert!(!broken.answer(&request, &control).await.unwrap_err().program_started);
+        assert!(!broken.answer(&request, &control).await.unwrap_err().program_may_have_run);
     }
 
     #[tokio::test]

@@ -7,7 +7,7 @@
 //! A verdict is a cause with numbers. Sentences, hints and the names of settings are added where the answer is rendered.
 
 use crate::note::{Note, Record};
-use crate::{Counts, ExecLimits, SandboxLimits, SharedMemory};
+use crate::{ExecLimits, KernelCounts, SandboxLimits, SharedMemory};
 use protocol::{EndReason, Report, WaitStatus};
 use std::time::Duration;
 
@@ -40,7 +40,7 @@ pub struct Verdict {
     /// Blocked system calls, the latest last.
     pub denied: Vec<String>,
     /// What the kernel counted.
-    pub evidence: Counts,
+    pub evidence: KernelCounts,
     /// What the execution was allowed.
     pub exec: ExecLimits,
     /// Limits of the sandbox.
@@ -203,13 +203,13 @@ impl Verdict {
         cause: Cause,
         exit_code: i32,
         limit: Option<LimitHit>,
-        (evidence, exec, sandbox): (Counts, &ExecLimits, &SandboxLimits),
+        (evidence, exec, sandbox): (KernelCounts, &ExecLimits, &SandboxLimits),
     ) -> Self {
         let (note, denied, exec, sandbox) = (Note::default(), Vec::new(), *exec, *sandbox);
         Self { cause, exit_code, limit, note, denied, evidence, exec, sandbox }
     }
 
-    /// True exactly when the program ended by itself with exit code 0.
+    /// True if and only if the program exited by itself with exit code 0.
     #[must_use]
     pub fn success(&self) -> bool {
         self.cause == Cause::Exited && self.exit_code == 0
@@ -269,7 +269,7 @@ pub struct Facts<'a> {
     /// The agent's report.
     pub report: &'a Report,
     /// What the kernel counted.
-    pub evidence: Counts,
+    pub evidence: KernelCounts,
     /// What the execution was allowed.
     pub exec: &'a ExecLimits,
     /// Limits of the sandbox.
@@ -345,7 +345,7 @@ fn fact_that_explains(facts: &Facts<'_>, note: &Note) -> Option<Cause> {
     None
 }
 
-fn out_of_memory(killed: Killed, evidence: Counts) -> Cause {
+fn out_of_memory(killed: Killed, evidence: KernelCounts) -> Cause {
     Cause::OutOfMemory { killed, shared: evidence.memory_shared, then_waited: false }
 }
 
@@ -391,7 +391,7 @@ fn wall_time(exec: &ExecLimits, used_ms: u64) -> LimitHit {
     LimitHit { limit: Limit::WallTime, value, used: Some(used_ms) }
 }
 
-fn memory(evidence: Counts, sandbox: &SandboxLimits) -> LimitHit {
+fn memory(evidence: KernelCounts, sandbox: &SandboxLimits) -> LimitHit {
     match evidence.memory_shared {
         Some(shared) => LimitHit {
             limit: Limit::MemoryTotal,
@@ -407,7 +407,7 @@ fn memory(evidence: Counts, sandbox: &SandboxLimits) -> LimitHit {
 /// The verdict on a program that was ended before it started because its caller is gone.
 #[must_use]
 pub fn cancelled(exec: &ExecLimits) -> Verdict {
-    let facts = (Counts::default(), exec, &SandboxLimits::UNKNOWN);
+    let facts = (KernelCounts::default(), exec, &SandboxLimits::UNKNOWN);
     Verdict::unreported(Cause::Cancelled, EXIT_CODE_KILLED, None, facts)
 }
 
@@ -415,7 +415,7 @@ pub fn cancelled(exec: &ExecLimits) -> Verdict {
 #[must_use]
 pub fn memory_exceeded(
     killed: Killed,
-    evidence: Counts,
+    evidence: KernelCounts,
     exec: &ExecLimits,
     sandbox: &SandboxLimits,
 ) -> Verdict {
@@ -425,7 +425,12 @@ pub fn memory_exceeded(
 
 /// The verdict on a program whose time was over after `used`, and whose agent was lost.
 #[must_use]
-pub fn timed_out(used: Duration, evidence: Counts, exec: &ExecLimits, sandbox: &SandboxLimits) -> Verdict {
+pub fn timed_out(
+    used: Duration,
+    evidence: KernelCounts,
+    exec: &ExecLimits,
+    sandbox: &SandboxLimits,
+) -> Verdict {
     let limit = Some(wall_time(exec, u64::try_from(used.as_millis()).unwrap_or(u64::MAX)));
     let cause = Cause::Timeout { waited_after: None };
     Verdict::unreported(cause, EXIT_CODE_TIMEOUT, limit, (evidence, exec, sandbox))
@@ -433,7 +438,7 @@ pub fn timed_out(used: Duration, evidence: Counts, exec: &ExecLimits, sandbox: &
 
 /// The verdict on a program whose guest kernel exited.
 #[must_use]
-pub fn kernel_ended(evidence: Counts, exec: &ExecLimits, sandbox: &SandboxLimits) -> Verdict {
+pub fn kernel_ended(evidence: KernelCounts, exec: &ExecLimits, sandbox: &SandboxLimits) -> Verdict {
     Verdict::unreported(Cause::KernelEnded, EXIT_CODE_KILLED, None, (evidence, exec, sandbox))
 }
 
@@ -441,7 +446,7 @@ pub fn kernel_ended(evidence: Counts, exec: &ExecLimits, sandbox: &SandboxLimits
 #[must_use]
 pub(crate) fn inputs_too_large(
     limit: LimitHit,
-    evidence: Counts,
+    evidence: KernelCounts,
     exec: &ExecLimits,
     sandbox: &SandboxLimits,
 ) -> Verdict {
@@ -480,7 +485,7 @@ mod tests {
         }
     }
 
-    fn verdict(report: &Report, evidence: Counts) -> Verdict {
+    fn verdict(report: &Report, evidence: KernelCounts) -> Verdict {
         let sandbox = SandboxLimits {
             memory_bytes: 1 << 27,
             cpu_quota_us: 1,
@@ -492,14 +497,14 @@ mod tests {
         classify(&Facts { report, evidence, exec: &ExecLimits::default(), sandbox: &sandbox })
     }
 
-    fn kind(report: &Report, evidence: Counts) -> OutcomeKind {
+    fn kind(report: &Report, evidence: KernelCounts) -> OutcomeKind {
         verdict(report, evidence).kind()
     }
 
     #[test]
     fn an_exit_by_itself_is_exited_with_its_own_code() {
         for code in [0u8, 1, 3, 124, 137, 255] {
-            let found = verdict(&report(WaitStatus::Exited(code), ""), Counts::default());
+            let found = verdict(&report(WaitStatus::Exited(code), ""), KernelCounts::default());
             assert_eq!((found.cause.clone(), found.exit_code), (Cause::Exited, i32::from(code)));
             assert_eq!(found.success(), code == 0);
         }
@@ -509,11 +514,11 @@ mod tests {
     fn a_kill_within_its_own_limit_is_for_the_memory_of_all() {
         let killed = report(WaitStatus::Signaled(9), "");
         let shared = SharedMemory { bytes_max: Some(1 << 30) };
-        let oom = Counts {
+        let oom = KernelCounts {
             oom_kills: 1,
             memory_bytes_peak: Some(1 << 20),
             memory_shared: Some(shared),
-            ..Counts::default()
+            ..KernelCounts::default()
         };
         let found = verdict(&killed, oom);
         assert_eq!(
@@ -527,12 +532,12 @@ mod tests {
     #[test]
     fn only_a_kill_with_a_counted_oom_is_out_of_memory() {
         let killed = report(WaitStatus::Signaled(9), "");
-        let oom = Counts { oom_kills: 1, memory_bytes_peak: Some(1 << 27), ..Counts::default() };
+        let oom = KernelCounts { oom_kills: 1, memory_bytes_peak: Some(1 << 27), ..KernelCounts::default() };
         let found = verdict(&killed, oom);
         assert_eq!((found.kind(), found.exit_code), (OutcomeKind::OutOfMemory, 137));
         let limit = found.limit.unwrap();
         assert_eq!((limit.limit, limit.value, limit.used), (Limit::Memory, 1 << 27, Some(1 << 27)));
-        assert_eq!(kind(&killed, Counts::default()), OutcomeKind::Signal);
+        assert_eq!(kind(&killed, KernelCounts::default()), OutcomeKind::Signal);
         let itself = Report { killed_itself: true, ..killed };
         assert_eq!(
             kind(&itself, oom),
@@ -552,7 +557,7 @@ mod tests {
             (EndReason::Processes, OutcomeKind::ProcessLimit, 137),
         ] {
             ended.reason = reason;
-            let found = verdict(&ended, Counts::default());
+            let found = verdict(&ended, KernelCounts::default());
             assert_eq!((found.kind(), found.exit_code), (kind, code));
             assert_eq!(found.retryable(), kind == OutcomeKind::Cancelled);
         }
@@ -566,34 +571,34 @@ mod tests {
     fn a_denied_call_is_named_only_where_it_ended_the_program() {
         let mut ended =
             report(WaitStatus::Exited(1), &raised("PermissionError", 1, "Operation not permitted"));
-        assert_eq!(kind(&ended, Counts::default()), OutcomeKind::Exited, "nothing was refused");
+        assert_eq!(kind(&ended, KernelCounts::default()), OutcomeKind::Exited, "nothing was refused");
         ended.denied =
             vec![DeniedCall { name: "bpf".into(), count: 1 }, DeniedCall { name: "socket".into(), count: 2 }];
-        let found = verdict(&ended, Counts::default());
+        let found = verdict(&ended, KernelCounts::default());
         assert_eq!((found.kind(), found.syscall()), (OutcomeKind::DeniedSyscall, Some("socket")));
         assert_eq!(found.exception().and_then(|exception| exception.line), Some(3));
         // A file that Landlock denied, in a program whose library had tried a socket.
         ended.note = b"raised\tPermissionError\t13\t3\t\t/etc/x\tPermission denied".to_vec();
-        assert_eq!(kind(&ended, Counts::default()), OutcomeKind::Exited);
+        assert_eq!(kind(&ended, KernelCounts::default()), OutcomeKind::Exited);
         // It was handled; what ended the program is its own.
         ended.note = raised("PermissionError", 0, "guest may not edit invoices").into_bytes();
-        assert_eq!(kind(&ended, Counts::default()), OutcomeKind::Exited);
+        assert_eq!(kind(&ended, KernelCounts::default()), OutcomeKind::Exited);
         // An error of the network that a library wrapped.
         let wrapped =
             "raised\trequests.exceptions.ConnectionError\t0\t3\t\t\tx\ncontext\tPermissionError\t1\t0\t\t\ty";
         ended.note = wrapped.as_bytes().to_vec();
-        assert_eq!(kind(&ended, Counts::default()), OutcomeKind::DeniedSyscall);
+        assert_eq!(kind(&ended, KernelCounts::default()), OutcomeKind::DeniedSyscall);
         ended.note = b"exit\t\t0\t0\t\t\tPermissionError: [Errno 1] Operation not permitted".to_vec();
-        assert_eq!(kind(&ended, Counts::default()), OutcomeKind::Exited);
+        assert_eq!(kind(&ended, KernelCounts::default()), OutcomeKind::Exited);
         ended.status = WaitStatus::Exited(0);
-        assert_eq!(kind(&ended, Counts::default()), OutcomeKind::Exited);
+        assert_eq!(kind(&ended, KernelCounts::default()), OutcomeKind::Exited);
         ended.status = WaitStatus::Signaled(31);
-        assert_eq!(kind(&ended, Counts::default()), OutcomeKind::DeniedSyscall);
+        assert_eq!(kind(&ended, KernelCounts::default()), OutcomeKind::DeniedSyscall);
     }
 
     #[test]
     fn words_alone_are_no_limit() {
-        let hit = Counts { pids_limit_hits: 1, oom_kills: 1, ..Counts::default() };
+        let hit = KernelCounts { pids_limit_hits: 1, oom_kills: 1, ..KernelCounts::default() };
         let mut ended = report(WaitStatus::Exited(1), &raised("OSError", 28, "No space left on device"));
         assert_eq!(kind(&ended, hit), OutcomeKind::Exited, "/tmp is not full");
         ended.disk.bytes_used = ended.disk.bytes_max;
@@ -604,21 +609,21 @@ mod tests {
         assert_eq!(kind(&ended, hit), OutcomeKind::Exited);
         ended.note = raised("RuntimeError", 0, "can't start new thread").into_bytes();
         assert_eq!(kind(&ended, hit), OutcomeKind::ProcessLimit);
-        assert_eq!(kind(&ended, Counts::default()), OutcomeKind::Exited);
+        assert_eq!(kind(&ended, KernelCounts::default()), OutcomeKind::Exited);
         ended.note = raised("concurrent.futures.process.BrokenProcessPool", 0, "x").into_bytes();
         assert_eq!(kind(&ended, hit), OutcomeKind::OutOfMemory);
-        assert_eq!(kind(&ended, Counts::default()), OutcomeKind::Exited);
+        assert_eq!(kind(&ended, KernelCounts::default()), OutcomeKind::Exited);
     }
 
     #[test]
     fn who_waited_for_what_a_limit_took_is_told_the_limit_and_the_time() {
         let mut ended = report(WaitStatus::Signaled(9), "");
         ended.reason = EndReason::WallTime;
-        let oom = Counts { oom_kills: 1, ..Counts::default() };
-        let refused = Counts { pids_limit_hits: 3, ..Counts::default() };
+        let oom = KernelCounts { oom_kills: 1, ..KernelCounts::default() };
+        let refused = KernelCounts { pids_limit_hits: 3, ..KernelCounts::default() };
         assert_eq!(kind(&ended, oom), OutcomeKind::Timeout, "it worked until its time was over");
         ended.waited = true;
-        assert_eq!(kind(&ended, Counts::default()), OutcomeKind::Timeout);
+        assert_eq!(kind(&ended, KernelCounts::default()), OutcomeKind::Timeout);
         for (evidence, expected, limit, code) in [
             (oom, OutcomeKind::OutOfMemory, Limit::Memory, EXIT_CODE_KILLED),
             (refused, OutcomeKind::ProcessLimit, Limit::Pids, EXIT_CODE_TIMEOUT),
@@ -633,7 +638,7 @@ mod tests {
             assert!(then_waited, "the time is named too");
         }
         ended.denied = vec![DeniedCall { name: "socket".into(), count: 1 }];
-        let found = verdict(&ended, Counts::default());
+        let found = verdict(&ended, KernelCounts::default());
         assert_eq!(found.cause, Cause::Timeout { waited_after: Some("socket".into()) });
         assert_eq!(found.syscall(), None);
     }

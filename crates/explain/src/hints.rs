@@ -1,5 +1,5 @@
-//! Hints for the most common failures, one sentence each: the only table of them. A hint depends on the exception and on what the
-//! runtime has and allows; if that does not determine the fix, there is none. Pure.
+//! Hints for the most common failures, one sentence each: the only table of them. A hint depends on the
+//! exception and on what the runtime has and allows; if that does not determine the fix, there is none. Pure.
 //!
 //! `crates/python-sandbox/tests/contract/hints.rs` runs a program for each row.
 
@@ -51,13 +51,13 @@ fn any(note: &Note, names: &[&str]) -> bool {
 fn installed(note: &Note) -> String {
     match note.first(Role::Installed) {
         Some(record) if !record.text.is_empty() => {
-            format!("the packages that are installed are: {}", record.text)
+            format!("installed packages: {}", record.text)
         }
         _ => "use the standard library".to_owned(),
     }
 }
 
-const NOTHING_TO_INSTALL: &str = "nothing can be installed, as there is no network in the sandbox";
+const NOTHING_TO_INSTALL: &str = "packages cannot be installed, because the sandbox has no network";
 
 fn missing_module(raised: &Record, note: &Note, _: &Facts<'_>) -> Option<String> {
     if !is(raised, &["ModuleNotFoundError"]) {
@@ -126,13 +126,13 @@ fn missing_file(raised: &Record, _: &Note, _: &Facts<'_>) -> Option<String> {
     }
     if unnamed || (raised.file.starts_with('/') && !raised.file.starts_with("/tmp/")) {
         return Some(
-            "a program sees no files but its own: what it reads must be sent in `files` and is then in the working \
+            "a program sees only its own files: send what it reads in `files`; it is then in the working \
              directory, /tmp/output; write results there too"
                 .to_owned(),
         );
     }
     Some(
-        "the working directory, /tmp/output, holds what was sent in `files` and nothing else; send the file in the request, or \
+        "the working directory, /tmp/output, contains only what was sent in `files`; send the file in the request, or \
          create its directory first"
             .to_owned(),
     )
@@ -141,7 +141,7 @@ fn missing_file(raised: &Record, _: &Note, _: &Facts<'_>) -> Option<String> {
 fn read_only(raised: &Record, _: &Note, _: &Facts<'_>) -> Option<String> {
     let refused = matches!(raised.errno, 1 | 13 | 30) && raised.file.starts_with('/');
     (refused && !raised.file.starts_with("/tmp/")).then(|| {
-        "a program can write below /tmp only; files in /tmp/output, the working directory, are returned"
+        "a program can write only below /tmp; files in /tmp/output, the working directory, are returned"
             .to_owned()
     })
 }
@@ -150,7 +150,7 @@ fn memory(raised: &Record, note: &Note, facts: &Facts<'_>) -> Option<String> {
     let short = is(raised, &["MemoryError", "_ArrayMemoryError"]) || any(note, &["MemoryError"]);
     short.then(|| {
         format!(
-            "a program may use {} bytes of memory{}; work on smaller pieces of the data, or use smaller types",
+            "a program may use {} bytes of memory{}; process the data in smaller chunks, or use smaller types",
             facts.verdict.sandbox.memory_bytes,
             in_brackets(facts.names.memory)
         )
@@ -186,8 +186,8 @@ fn locale(raised: &Record, _: &Note, _: &Facts<'_>) -> Option<String> {
 fn counted(facts: &Facts<'_>) -> Option<String> {
     (facts.verdict.evidence.oom_kills > 0).then(|| {
         format!(
-            "a process of the program was killed, as the sandbox may use {} bytes of memory{}; work on smaller pieces \
-             of the data",
+            "a process of the program was killed, because the sandbox may use {} bytes of memory{}; process the \
+             data in smaller chunks",
             facts.verdict.sandbox.memory_bytes,
             in_brackets(facts.names.memory)
         )

@@ -19,8 +19,7 @@ pub(crate) fn of(verdict: &Verdict) -> Option<String> {
         }
         Cause::ProcessLimit { then_waited } => {
             let pids_max = verdict.sandbox.pids_max;
-            let what =
-                format!("the program tried to have more than {pids_max} processes and threads at once");
+            let what = format!("the program tried to run more than {pids_max} processes and threads at once");
             if *then_waited { waited(&what, verdict) } else { what }
         }
         Cause::DiskLimit { inputs } => {
@@ -40,11 +39,11 @@ pub(crate) fn of(verdict: &Verdict) -> Option<String> {
         }
         Cause::DeniedSyscall { name } => format!("the sandbox does not allow the system call `{name}`"),
         Cause::Signal { number } => {
-            format!("the program was ended by signal {number} ({})", signal_name(*number))
+            format!("the program was killed by signal {number} ({})", signal_name(*number))
         }
-        Cause::KernelEnded => "the program was killed because the kernel of its sandbox ended".to_owned(),
+        Cause::KernelEnded => "the program was killed because its sandbox's kernel exited".to_owned(),
         Cause::Cancelled => {
-            "the program was ended because its client went away or the service is stopping".to_owned()
+            "the program was killed because the client disconnected or the service is stopping".to_owned()
         }
         _ => format!("the program ended with exit code {}", verdict.exit_code),
     })
@@ -54,26 +53,26 @@ pub(crate) fn of(verdict: &Verdict) -> Option<String> {
 pub(crate) fn hint(verdict: &Verdict, names: &SettingNames) -> Option<String> {
     Some(match &verdict.cause {
         Cause::Timeout { waited_after: Some(call) } => format!(
-            "it was waiting when its time was up, perhaps for a blocked system call, `{call}`; {}",
+            "it was waiting when it timed out, perhaps because of the blocked system call `{call}`; {}",
             instead_of(call)
         ),
         Cause::Timeout { waited_after: None } => {
             "make it do less work, or send a larger `timeout` (at most MAX_TIMEOUT seconds)".to_owned()
         }
         Cause::OutOfMemory { killed: Killed::Program | Killed::Process, shared: Some(_), .. } => format!(
-            "run it again when fewer programs run, lower MAX_CONCURRENT{}",
+            "run it again when fewer programs are running, lower MAX_CONCURRENT{}",
             or_raise(names.memory_total)
         ),
         Cause::OutOfMemory { killed, .. } => {
             let less = match killed {
                 Killed::Inputs => "send less in `files`",
-                Killed::Program | Killed::Process => "work on smaller pieces of the data",
+                Killed::Program | Killed::Process => "process the data in smaller chunks",
             };
             format!("{less}{}; files in /tmp count as memory", or_raise(names.memory))
         }
         Cause::ProcessLimit { .. } => format!("use fewer workers{}", or_raise(names.pids)),
         Cause::DiskLimit { inputs } => {
-            let less = if *inputs { "send less in `files`" } else { "write less, delete temporary files" };
+            let less = if *inputs { "send less in `files`" } else { "write less or delete temporary files" };
             let limit = verdict.limit.map_or(Limit::DiskBytes, |hit| hit.limit);
             format!("{less}{}", or_raise(names.of_limit(limit)))
         }
@@ -94,11 +93,11 @@ fn value_and_unit(verdict: &Verdict) -> (u64, &'static str) {
 fn timeout(verdict: &Verdict) -> String {
     let seconds = verdict.exec.wall_time.as_secs_f64();
     let plural = if (seconds - 1.0).abs() < f64::EPSILON { "" } else { "s" };
-    format!("the program did not end within {seconds} second{plural}")
+    format!("the program did not finish within {seconds} second{plural}")
 }
 
 fn waited(what: &str, verdict: &Verdict) -> String {
-    format!("{what}; then it only waited: {}", timeout(verdict))
+    format!("{what}; it then waited until its timeout: {}", timeout(verdict))
 }
 
 fn out_of_memory(verdict: &Verdict, killed: Killed, shared: Option<SharedMemory>) -> String {
@@ -110,18 +109,20 @@ fn out_of_memory(verdict: &Verdict, killed: Killed, shared: Option<SharedMemory>
             )
         }
         (Killed::Process, Some(_)) => {
-            "a process of the program was killed, since the memory of all sandboxes together was used up"
+            "a process of the program was killed, because the memory for all sandboxes together was used up"
                 .to_owned()
         }
         (Killed::Process, None) => format!(
-            "a process of the program needed more than the {bytes} bytes of memory of the sandbox and was killed"
+            "a process of the program needed more than the sandbox's {bytes} bytes of memory and was killed"
         ),
         (Killed::Program, Some(_)) => {
             let own = match verdict.evidence.memory_bytes_peak {
                 Some(peak) => format!("it had used {peak} of its {bytes} bytes"),
                 None => format!("it had not used up its {bytes} bytes"),
             };
-            format!("the program was killed, since the memory of all sandboxes together was used up; {own}")
+            format!(
+                "the program was killed, because the memory for all sandboxes together was used up; {own}"
+            )
         }
         (Killed::Program, None) => {
             format!("the program needed more than its {bytes} bytes of memory and was killed")
@@ -146,7 +147,7 @@ fn exited(note: &Note, code: i32) -> String {
             Role::Note => format!(" [{}]", record.text),
             Role::Member => {
                 members += 1;
-                format!("{} {}", if members == 1 { ", which holds" } else { ", and" }, record.summary())
+                format!("{} {}", if members == 1 { ", which contains" } else { ", and" }, record.summary())
             }
             Role::Cause => format!(", caused by {}", record.summary()),
             Role::Raised | Role::Context | Role::Exit | Role::Installed => continue,
@@ -159,9 +160,7 @@ fn exited(note: &Note, code: i32) -> String {
 /// The alternative to a blocked system call.
 fn instead_of(call: &str) -> &'static str {
     match call {
-        "socket" | "sendto" => {
-            "there is no network in the sandbox; send the data along in `files` or `stdin`"
-        }
+        "socket" | "sendto" => "there is no network in the sandbox; send the data in `files` or `stdin`",
         "socketpair" => "local sockets work as streams: use socket.socketpair() without a type",
         "mount" | "umount2" | "unshare" | "setns" | "chroot" | "pivot_root" => {
             "the program cannot change its isolation; everything it may write is below /tmp"
@@ -220,7 +219,7 @@ fn shorten(text: &str, characters_max: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use executor::{Counts, ExecLimits, LimitHit, SandboxLimits};
+    use executor::{ExecLimits, KernelCounts, LimitHit, SandboxLimits};
 
     const SANDBOX: SandboxLimits = SandboxLimits {
         memory_bytes: 128,
@@ -238,7 +237,7 @@ mod tests {
             limit: limit.map(|(limit, value)| LimitHit { limit, value, used: None }),
             note: Note::default(),
             denied: Vec::new(),
-            evidence: Counts::default(),
+            evidence: KernelCounts::default(),
             exec: ExecLimits::default(),
             sandbox: SANDBOX,
         }
@@ -262,7 +261,7 @@ mod tests {
         );
         assert_eq!(
             message("raised\tExceptionGroup\t0\t3\t\t\tmany\nmember\tA\t0\t1\t\t\t1\nmember\tB\t0\t1\t\t\t"),
-            "the program ended with ExceptionGroup: many, which holds A: 1, and B"
+            "the program ended with ExceptionGroup: many, which contains A: 1, and B"
         );
     }
 
@@ -306,10 +305,10 @@ mod tests {
         assert!(
             said(&limit, "native")
                 .0
-                .ends_with("then it only waited: the program did not end within 10 seconds")
+                .ends_with("it then waited until its timeout: the program did not finish within 10 seconds")
         );
         let refused = Some("socket".to_owned());
         let timeout = verdict(Cause::Timeout { waited_after: refused }, 124, Some((Limit::WallTime, 10_000)));
-        assert!(said(&timeout, "native").1.contains("perhaps for a blocked system call, `socket`"));
+        assert!(said(&timeout, "native").1.contains("perhaps because of the blocked system call `socket`"));
     }
 }

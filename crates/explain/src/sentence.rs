@@ -51,7 +51,7 @@ mod tests {
     use super::*;
     use crate::outcome;
     use executor::note::Note;
-    use executor::{Cause, Counts, ExecLimits, SandboxLimits};
+    use executor::{Cause, ExecLimits, KernelCounts, SandboxLimits};
 
     fn verdict(cause: Cause, exit_code: i32, note: &str) -> Verdict {
         let sandbox = SandboxLimits {
@@ -68,7 +68,7 @@ mod tests {
             limit: None,
             note: Note::parse(note.as_bytes()),
             denied: Vec::new(),
-            evidence: Counts::default(),
+            evidence: KernelCounts::default(),
             exec: ExecLimits { wall_time: std::time::Duration::from_secs(1), ..ExecLimits::default() },
             sandbox,
         }
@@ -94,7 +94,7 @@ mod tests {
     fn other_ends_have_no_line_and_a_hint_follows() {
         let timeout = explained(&verdict(Cause::Timeout { waited_after: None }, 124, ""));
         let hint = timeout.hint.unwrap();
-        assert_eq!(timeout.error, Some(format!("the program did not end within 1 second; {hint}")));
+        assert_eq!(timeout.error, Some(format!("the program did not finish within 1 second; {hint}")));
         let exit = explained(&verdict(Cause::Exited, 3, ""));
         assert_eq!(exit.error.as_deref(), Some("the program exited with code 3"));
     }

@@ -14,11 +14,11 @@ mod monitor;
 mod networks;
 mod packet;
 mod run;
-mod sandbox;
+mod sandbox_init;
 mod template;
 
 pub use agent::ProgramConfig;
 pub use message::{CreateSandbox, LauncherConfig, LauncherReply, TemplateConfig, UserIds};
 pub use packet::{receive_packet, send_packet};
 pub use run::{LAUNCHER_STEPS, run};
-pub use sandbox::{SETUP_STEPS, SetupStep};
+pub use sandbox_init::{SETUP_STEPS, SetupStep};

@@ -28,7 +28,7 @@ pub struct LauncherConfig {
     pub user_map: Option<UserIds>,
     /// How programs are started.
     pub program: ProgramConfig,
-    /// Templates, which fork interpreters into sandboxes.
+    /// RunningTemplates, which fork interpreters into sandboxes.
     pub templates: Vec<TemplateConfig>,
     /// Number of attached files to join cgroups: one lost on the way would mean a missing limit.
     pub cgroups: u32,

@@ -18,8 +18,8 @@ use crate::message::{CreateSandbox, LauncherConfig, LauncherReply};
 use crate::monitor;
 use crate::networks::Networks;
 use crate::packet::{receive_packet, send_packet};
-use crate::sandbox::{Isolation, ROOTLESS_ID, Sandbox};
-use crate::template::Templates;
+use crate::sandbox_init::{Isolation, ROOTLESS_ID, SandboxInit};
+use crate::template::RunningTemplates;
 use confine::{
     Cloned, LAUNCHER_CAPABILITIES, Namespaces, Refused, SandboxCgroups, SingleThreaded, Stage, StageSpec,
     UserMap,
@@ -51,7 +51,7 @@ pub fn run(control: OwnedFd) -> io::Result<()> {
         Ok(launcher) => launcher,
         Err(refused) => return send_packet(&control, &reply(&refused), &[]),
     };
-    let mut templates = Templates::new(&config, hook, filters.template, protected);
+    let mut templates = RunningTemplates::new(&config, hook, filters.template, protected);
     templates.start_all(&proof, &config, stage);
     let mut networks = Networks::new();
     let Stage { memory_bytes, own_devices } = stage;
@@ -103,7 +103,7 @@ pub fn run(control: OwnedFd) -> io::Result<()> {
                         drop(null);
                         let (program, agent) = (&filters.program, filters.agent.as_slice());
                         let isolation = Isolation { program, agent, protected, stage };
-                        let sandbox = Sandbox {
+                        let sandbox = SandboxInit {
                             config: &config,
                             isolation,
                             request: &request,

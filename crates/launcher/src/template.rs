@@ -1,4 +1,4 @@
-//! Templates: interpreters with imported packages, which fork into sandboxes.
+//! RunningTemplates: interpreters with imported packages, which fork into sandboxes.
 //!
 //! ```text
 //! launcher ──clone──> own mounts, empty network ──> few privileges, filter ──> interpreter: import, freeze, compact, wait
@@ -33,7 +33,7 @@ const OUTPUT_BYTES_MAX: usize = 4096;
 
 /// The templates of one launcher.
 #[derive(Debug)]
-pub(crate) struct Templates {
+pub(crate) struct RunningTemplates {
     hook: Option<OwnedFd>,
     /// Their seccomp filter.
     filter: Vec<Insn>,
@@ -58,7 +58,7 @@ struct Running {
     output: OwnedFd,
 }
 
-impl Templates {
+impl RunningTemplates {
     /// The configured templates, none started yet. `hook` is the shared object that they load.
     pub(crate) fn new(
         config: &LauncherConfig,

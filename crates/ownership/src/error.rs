@@ -35,7 +35,7 @@ pub enum Refusal {
     },
     /// The table of mounts lacks the mount of a part of the path.
     #[error(
-        "failed to find the mount of `{}` in /proc/self/mountinfo, so who mounted it is not known (hint: mount the whole of \
+        "failed to find the mount of `{}` in /proc/self/mountinfo, so it is unknown who mounted it (hint: mount the whole of \
          procfs there: `mount -t proc proc /proc`)", at.display()
     )]
     NoMount {
@@ -44,7 +44,7 @@ pub enum Refusal {
     },
     /// A system file that says who controls a file system cannot be read.
     #[error(
-        "failed to read `{}`, so who controls the file system of `{}` is not known (hint: mount procfs and sysfs: `mount -t proc \
+        "failed to read `{}`, so it is unknown who controls the file system of `{}` (hint: mount procfs and sysfs: `mount -t proc \
          proc /proc`, `mount -t sysfs sysfs /sys`): {source}", table.display(), at.display()
     )]
     Mounts {
@@ -112,7 +112,7 @@ impl fmt::Display for Cause {
             Self::FuseMount { uid } => write!(f, "{} serves the file system (FUSE) of", accounts::user(uid)),
             Self::UserMount => f.write_str("an ordinary user mounted the file system of"),
             Self::UserMountable => f.write_str("any user may mount the file system of"),
-            Self::Unmapped => f.write_str("a user whom this user namespace does not map owns"),
+            Self::Unmapped => f.write_str("a user that is not mapped in this user namespace owns"),
         }
     }
 }

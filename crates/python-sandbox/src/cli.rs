@@ -19,7 +19,7 @@ pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
 
-    /// Set a setting, overriding the environment and all files; may be repeated
+    /// Override a setting; takes precedence over the environment and all files; may be repeated
     #[arg(long, global = true, value_name = "NAME=VALUE")]
     set: Vec<String>,
 
@@ -27,7 +27,7 @@ pub(crate) struct Cli {
     #[arg(long, global = true, value_name = "FILE", conflicts_with = "no_config")]
     config: Option<PathBuf>,
 
-    /// Read no TOML file
+    /// Do not read a TOML file
     #[arg(long, global = true)]
     no_config: bool,
 
@@ -144,7 +144,7 @@ pub(crate) struct BenchArgs {
     #[arg(long, value_name = "URL")]
     pub(crate) url: Option<String>,
 
-    /// Also run this many sleeping programs at once in a separate service, until their time is over
+    /// Also run this many sleeping programs at once in a separate service, until they time out
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=1000))]
     sleepers: u32,
 

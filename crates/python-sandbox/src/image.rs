@@ -33,7 +33,7 @@ async fn build(settings: &Settings) -> ExitCode {
             BuildStep::Sent { files, bytes } => {
                 format!("{files} files, {} MiB sent to the engine", bytes >> 20)
             }
-            BuildStep::Storing => "the engine stores the image".to_owned(),
+            BuildStep::Storing => "the engine is storing the image".to_owned(),
         };
         // Without a terminal only the last message of each step is printed.
         if shown.is_hidden() && step == BuildStep::Storing {

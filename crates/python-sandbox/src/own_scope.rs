@@ -38,7 +38,7 @@ pub(crate) fn enter(command: &Command, settings: &Settings) -> Option<ExitCode> 
     let program = find(SYSTEMD_RUN, &std::env::var_os("PATH")?)?;
     let runtime_dir = runtime_dir(rustix::process::geteuid().as_raw())?;
     terminal::message(
-        "python-sandbox: started below your own systemd (systemd-run --user --scope -p Delegate=yes), so that cgroups \
+        "python-sandbox: started in a scope of your systemd user instance (systemd-run --user --scope -p Delegate=yes), so that cgroups \
          can limit programs",
     );
     let error = start_again(&program, &runtime_dir);

@@ -33,7 +33,7 @@ pub(crate) fn this_process(settings: &Settings) {
     {
         tracing::warn!(
             error = executor::error_chain(&refused),
-            "failed to drop privileges that the service does not need (hint: a filter around it forbids seccomp(2) or prctl(2))"
+            "failed to drop privileges that the service does not need (hint: the seccomp filter of its unit or container may forbid seccomp(2) or prctl(2))"
         );
     }
 }

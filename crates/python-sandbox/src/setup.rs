@@ -95,7 +95,7 @@ fn tell_limits(user: &str, delegated: &Delegated) {
         limit.map_or_else(|| "without a limit".to_owned(), shown)
     };
     terminal::message(&format!(
-        "all programs there together: memory {}; processes and threads {}; CPU {}",
+        "limits on all programs there together: memory: {}; processes and threads: {}; CPU: {}",
         said(delegated.memory_bytes, size_display),
         said(delegated.pids_max, |count| count.to_string()),
         said(delegated.cpu_quota_us, |quota| format!("{quota} of each 100000 microseconds")),
@@ -109,7 +109,7 @@ fn tell_limits(user: &str, delegated: &Delegated) {
         missing.into_iter().filter(|(limit, _)| limit.is_none()).map(|(_, option)| option).collect();
     if !missing.is_empty() {
         terminal::message(&format!(
-            "without a limit here, {user}'s programs are not bound by limits set on this user elsewhere (hint: {})",
+            "limits set on {user} elsewhere do not apply to programs there; set them here (hint: {})",
             missing.join(", ")
         ));
     }

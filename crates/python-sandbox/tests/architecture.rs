@@ -91,7 +91,7 @@ const UNSAFE_CRATES: [&str; 1] = ["confine"];
 /// Accepted circles: the crate, its files, and the reason.
 const CIRCLES: [(&str, &[&str], &str); 1] = [(
     "ownership",
-    &["image", "mounts", "way"],
+    &["image", "mounts", "path_walk"],
     "the path to a file crosses mounts, one of which may be of an image file, which has a path itself",
 )];
 

@@ -17,9 +17,9 @@ pub enum LoadError {
         /// The searched directory.
         path: PathBuf,
     },
-    /// The prepared one was made by another version of this program, or from another package list.
+    /// The prepared one was created by another version of this program, or from another package list.
     #[error(
-        "the runtime in `{path}` was made by another version of python-sandbox (found: {found}) \
+        "the runtime in `{path}` was created by another version of python-sandbox (found: {found}) \
          (hint: run `python-sandbox setup`)"
     )]
     Outdated {
@@ -123,7 +123,7 @@ pub enum SetupError {
     },
     /// Another set-up did not finish.
     #[error(
-        "another set-up holds the lock `{path}`{}, for {waited_s} s (hint: end it)",
+        "another `setup` still holds the lock `{path}`{} after {waited_s} s (hint: stop it)",
         holder.as_ref().map(|holder| format!(" ({holder})")).unwrap_or_default()
     )]
     Locked {
@@ -152,7 +152,7 @@ pub enum SetupError {
         needed_by: PathBuf,
     },
     /// A link in the finished tree leads out of it.
-    #[error("the link `{link}` leads out of the tree, to `{target}`")]
+    #[error("the link `{link}` points outside the tree, to `{target}`")]
     LinkEscapes {
         /// The link.
         link: PathBuf,

@@ -96,7 +96,7 @@ pub fn setup(options: &SetupOptions, progress: &mut dyn Progress) -> Result<Runt
 fn announce(list: PackageList, directory: &Path, python: &Interpreter, progress: &mut dyn Progress) {
     let (cost, other) = (list.cost(), list.other());
     progress.detail(&format!(
-        "packages `{list}`: {} MB to download, {} MB on disk, about {} s and the download",
+        "packages `{list}`: {} MB to download, {} MB on disk, about {} s plus the download",
         cost.download_mb, cost.disk_mb, cost.seconds
     ));
     progress.detail(&format!(

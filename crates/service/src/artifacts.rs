@@ -17,7 +17,7 @@ pub(crate) struct StoredOutputs {
 }
 
 /// Stores `files`, in their order. Without a store each one is skipped as `storage_disabled`.
-pub(crate) async fn keep(
+pub(crate) async fn store_outputs(
     store: Option<&Arc<dyn Store>>,
     request_id: &str,
     files: Vec<OutputFile>,

@@ -43,10 +43,7 @@ mod tests {
                 "failed to write its state to /srv/data/docker: denied (hint: set DATA_DIR)",
                 "failed to write its state to …: denied",
             ),
-            (
-                "DOCKER_HOST = `tcp://user:secret@host:1` is not understood (hint: x)",
-                "DOCKER_HOST = …` is not understood",
-            ),
+            ("DOCKER_HOST = `tcp://user:secret@host:1` is invalid (hint: x)", "DOCKER_HOST = …` is invalid"),
             (
                 "the engine has no image `python-sandbox:latest` (hint: x)",
                 "the engine has no image `python-sandbox:latest`",

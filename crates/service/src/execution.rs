@@ -18,9 +18,9 @@ pub struct Execution {
     pub verdict: Verdict,
     /// The line of the program's last expression, if its value was not shown.
     pub unseen_expression: Option<u32>,
-    /// StoredOutputs standard output.
+    /// What is kept of the program's standard output.
     pub stdout: Captured,
-    /// StoredOutputs standard error.
+    /// What is kept of the program's standard error.
     pub stderr: Captured,
     /// Resources it used.
     pub usage: Usage,

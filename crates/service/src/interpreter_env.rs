@@ -127,7 +127,7 @@ pub(crate) fn refusal(name: &str, value: &str) -> Option<(String, String)> {
     let (name, rule) = RULES.iter().find(|(known, _)| *known == name)?;
     let is_of = |values: &[&str]| values.iter().any(|known| known.eq_ignore_ascii_case(value));
     let too_late =
-        format!("has `{name}`, which the interpreter reads at its start, before the request comes");
+        format!("has `{name}`, which the interpreter reads at startup, before the request arrives");
     match rule {
         Works | NoEffect => None,
         WorksFor { zero, least, most } => {

@@ -120,7 +120,7 @@ impl Service {
         let (executor, mut result) = self.run(context, checked.executor.as_deref(), &request, &hints).await?;
         let unseen_expression = execution::unseen_expression(&result, last_expression);
         let files = std::mem::take(&mut result.files);
-        let kept = artifacts::keep(self.store.as_ref(), &context.request_id, files).await;
+        let kept = artifacts::store_outputs(self.store.as_ref(), &context.request_id, files).await;
         let mut skipped = kept.skipped;
         let others = std::mem::take(&mut result.skipped).into_iter();
         skipped.extend(others.map(|entry| Skipped { path: entry.path, reason: entry.reason.as_str() }));
@@ -182,7 +182,7 @@ impl Service {
         tracing::warn!(
             running = load.running,
             waiting = load.waiting,
-            "stopping: the remaining programs are ended"
+            "stopping: killing the remaining programs"
         );
         self.admission.turn_away();
         self.stop.cancel();

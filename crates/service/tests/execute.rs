@@ -3,7 +3,7 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use executor::memory::{MemoryExecutor, Played, Script};
+use executor::scripted::{Script, ScriptedExecutor, ScriptedReport};
 use executor::{Executor, OutcomeKind, OutputFile};
 use service::{
     Chain, ExecuteCommand, ExecuteError, InputFile, Principal, RequestContext, Service, ServiceConfig,
@@ -15,8 +15,8 @@ use std::time::Duration;
 use storage::{CleanError, Cleaned, LocalConfig, LocalStore, NewFile, PutError, StoreHealth, StoredFile};
 use validator::Policy;
 
-fn chain(script: Script) -> (Chain, Arc<MemoryExecutor>) {
-    let executor = Arc::new(MemoryExecutor::named("memory", script));
+fn chain(script: Script) -> (Chain, Arc<ScriptedExecutor>) {
+    let executor = Arc::new(ScriptedExecutor::named("memory", script));
     (Chain::new(vec![executor.clone() as Arc<dyn Executor>]), executor)
 }
 
@@ -88,7 +88,8 @@ async fn a_program_runs_and_its_files_are_kept() {
 async fn files_that_cannot_be_kept_are_skipped_and_the_answer_is_not_lost() {
     let files =
         ["broken", "full", "hangs"].map(|path| OutputFile { path: path.into(), content: Bytes::new() });
-    let script = Script::Answer(Box::new(Played { files: files.into(), ..Played::exited(0) }));
+    let script =
+        Script::Answer(Box::new(ScriptedReport { files: files.into(), ..ScriptedReport::exited(0) }));
     let reasons =
         |answer: service::Execution| -> Vec<_> { answer.skipped.into_iter().map(|s| s.reason).collect() };
 
@@ -128,15 +129,15 @@ async fn failures_of_executors_are_errors_and_failures_of_programs_are_answers()
     let failed = run(&service(Script::FailAfterStart), program("x = 1")).await.unwrap_err();
     assert!(matches!(failed, ExecuteError::Executor(_)));
 
-    let script = Script::Answer(Box::new(Played::exited(3)));
+    let script = Script::Answer(Box::new(ScriptedReport::exited(3)));
     let answer = run(&service(script), program("x = 1")).await.unwrap();
     assert_eq!((answer.verdict.success(), answer.verdict.exit_code), (false, 3));
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_executor_that_was_asked_for_and_is_not_usable_is_named_with_those_that_are() {
-    let broken = Arc::new(MemoryExecutor::named("broken", Script::FailToCreate));
-    let working = Arc::new(MemoryExecutor::named("working", Script::Echo));
+    let broken = Arc::new(ScriptedExecutor::named("broken", Script::FailToCreate));
+    let working = Arc::new(ScriptedExecutor::named("working", Script::Echo));
     let chain = Chain::new(vec![broken as Arc<dyn Executor>, working.clone()]);
     let service = Service::start(config(), chain, None);
     service.health().await;

@@ -59,9 +59,9 @@ pub(super) fn settings_page() -> String {
     let mut text = String::from(
         "# Settings\n\n\
          Generated from the table in `crates/settings/src/table.rs` by `make generate`; a test keeps them equal.\n\n\
-         A setting is taken from the command line (`--set NAME=VALUE`, `--host`, `--port`), else from the environment, \
-         else from `.env` in the working directory (or `--env-file FILE`), else from a TOML file (`--config FILE`, or `python-sandbox.toml` in \
-         the working directory), else from its default. In TOML, names may be lower case and lists may be arrays.\n\n\
+         The first of these that sets a setting applies: the command line (`--set NAME=VALUE`, `--host`, `--port`), the environment, \
+         `.env` in the working directory (or `--env-file FILE`), a TOML file (`--config FILE`, or `python-sandbox.toml` in \
+         the working directory), the default. In TOML, names may be lower case and lists may be arrays.\n\n\
          The files in the working directory are read only if no user except root and the one who starts the program can \
          change or replace them, or a directory above them (owner and mode of each; a group counts as \
          the user's own if it has no other member). Otherwise startup stops and reports who can. `--env-file FILE` and \

@@ -63,7 +63,7 @@ pub(crate) enum Problem {
         similar: Option<&'static str>,
     },
     /// A name that is set twice in one file.
-    #[error("{name} ({origin}) was set before in the same file, as {first}")]
+    #[error("{name} ({origin}) is already set in the same file, as {first}")]
     Twice {
         /// The setting.
         name: &'static str,

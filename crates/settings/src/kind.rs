@@ -239,7 +239,7 @@ fn provider(text: &str) -> Result<String, Refusal> {
     if PROVIDERS_BUILT.contains(&name.as_str()) {
         Ok(name)
     } else {
-        Err(format!("names the `{name}` executor, which this version does not have yet"))
+        Err(format!("names the `{name}` executor, which this version does not support yet"))
     }
 }
 
@@ -443,7 +443,7 @@ mod tests {
     #[test]
     fn providers_not_built_yet_are_told_from_unknown_ones() {
         assert!(Kind::Provider.parse("native").is_ok());
-        assert!(Kind::Provider.parse("firecracker").is_err_and(|why| why.contains("does not have yet")));
+        assert!(Kind::Provider.parse("firecracker").is_err_and(|why| why.contains("does not support yet")));
         assert!(Kind::Provider.parse("podman").is_err_and(|why| why.contains("firecracker")));
         assert!(Kind::List(Item::Provider).parse("docker, gvisor").is_ok());
         assert!(Kind::List(Item::Provider).parse("docker,podman").is_err());

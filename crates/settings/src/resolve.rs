@@ -196,7 +196,7 @@ fn together(resolved: &Resolved, problems: &mut Vec<Problem>) {
     let provider = text("STORAGE_PROVIDER");
     if resolved.flag("STORAGE_ENABLED") && STORES_PLANNED.contains(&provider.as_str()) {
         problems.push(Problem::Together(format!(
-            "STORAGE_PROVIDER = `{provider}` ({}) names a store that this version does not have yet; allowed: {}",
+            "STORAGE_PROVIDER = `{provider}` ({}) names a store that this version does not support yet; allowed: {}",
             resolved.get("STORAGE_PROVIDER").1,
             STORES.join(", ")
         )));

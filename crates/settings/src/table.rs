@@ -143,8 +143,8 @@ pub(crate) const SETTINGS: &[Entry] = {
     use Group::{Application, Docker, Executors, Firecracker, Load, Logging, Native, Output, Runtimes, Storage, Validator};
     &[
         row(Application, "APP_NAME", Kind::Text, "Python Sandbox", None, "Name shown by GET / and in the documentation pages."),
-        row(Application, "DEBUG", Kind::Flag, "false", None, "Logs more; responses do not change."),
-        row(Application, "HOST", Kind::Text, "127.0.0.1", None, "Address to listen on. Anything but loopback is open to the network."),
+        row(Application, "DEBUG", Kind::Flag, "false", None, "Sets the default of LOG_LEVEL to debug; responses do not change."),
+        row(Application, "HOST", Kind::Text, "127.0.0.1", None, "Address to listen on. Any address except loopback exposes the service to the network."),
         row(Application, "PORT", number(0, 65_535), "8000", None, "TCP port to listen on; 0 = any free port."),
         row(Application, "PUBLIC_URL", Kind::Url, "", None, "Base address of the service as clients see it, used in file links; empty = taken from each request."),
         row(Application, "CORS_ORIGINS", Kind::List(Item::Origin), "", None, "Web origins whose pages may call the API; empty = none."),
@@ -156,7 +156,7 @@ pub(crate) const SETTINGS: &[Entry] = {
         computed(Logging, "LOG_LEVEL", Kind::Word(&["error", "warn", "info", "debug", "trace"]), "info, or debug when DEBUG is true", None, "Lowest level that is logged."),
 
         row(Executors, "EXECUTOR_PROVIDER", Kind::Provider, "native", None, "Executor that runs programs."),
-        row(Executors, "EXECUTOR_FALLBACK_PROVIDERS", Kind::List(Item::Provider), "docker", None, "Executors to fail over to, in this order. Executors that this version does not have yet stay inactive."),
+        row(Executors, "EXECUTOR_FALLBACK_PROVIDERS", Kind::List(Item::Provider), "docker", None, "Executors to fail over to, in this order. Executors that this version does not support yet stay inactive."),
         row(Executors, "RUNTIME_ROOTFS", Kind::Path, "", None, "Your own root file system for programs; empty = the runtime prepared by `python-sandbox setup`."),
         row(Executors, "RUNTIME_PACKAGES", Kind::Word(&["auto", "minimal", "full"]), "auto", None, "Package list of the runtime that programs use and that `python-sandbox setup` prepares; auto = the list last requested from `setup`, otherwise `minimal`."),
 
@@ -166,11 +166,11 @@ pub(crate) const SETTINGS: &[Entry] = {
         row(Native, "NATIVE_TMP_SIZE", size(MIB, 1024 * GIB), "64m", BYTES, "Size of /tmp in one sandbox. It is a tmpfs and also counts against NATIVE_MEMORY."),
         row(Native, "NATIVE_TMP_INODES", number(64, 10_000_000), "8192", Some("files and directories"), "Number of files and directories in /tmp of one sandbox."),
         row(Native, "NATIVE_RUNTIME_MEMORY", size(0, 1024 * GIB), "600m", BYTES, "Largest Python runtime that is kept in memory, one copy for all sandboxes, so that programs share nothing with the host's disk. A larger runtime stays on disk, as does any runtime when memory is short; 0 = always on disk."),
-        row(Native, "NATIVE_DISK_READ_MAX", Kind::OptionalSize { min: MIB, max: 1024 * GIB }, "100m", Some("bytes per second"), "Bytes per second that all sandboxes together may read from the disk of a runtime that is not in memory, and one read per second for each 64 KiB of that. Needs the cgroup controller blkio (v1) or io (v2) and a file system on a block device; otherwise there is no limit, and /health reports it."),
+        row(Native, "NATIVE_DISK_READ_MAX", Kind::OptionalSize { min: MIB, max: 1024 * GIB }, "100m", Some("bytes per second"), "Bytes per second that all sandboxes together may read from the disk of a runtime that is not in memory, with one read per second allowed for each 64 KiB of that. Needs the cgroup controller blkio (v1) or io (v2) and a file system on a block device; otherwise there is no limit, and /health reports it."),
         row(Native, "NATIVE_MEMORY_TOTAL", Kind::OptionalSize { min: 64 * MIB, max: 1024 * GIB }, "", BYTES, "Memory of all sandboxes together, including the launcher and its templates; empty = 85 % of the machine's memory, or of a lower limit of a parent cgroup; 0 = no limit."),
         row(Native, "NATIVE_PIDS_TOTAL", Kind::OptionalNumber { min: 64, max: 4_194_304 }, "", Some("processes and threads"), "Processes and threads of all sandboxes together, including the launcher and its templates (which may have 1024 of them); empty = half of the machine's maximum, or of a lower limit of a parent cgroup; 0 = no limit."),
         row(Native, "NATIVE_CGROUP_PARENT", Kind::Group, "", None, "Parent of the sandboxes' cgroups, as a path from the root of each hierarchy, such as /python-sandbox; empty = the service's own cgroup."),
-        row(Native, "NATIVE_CGROUP_REMOUNT", Kind::Flag, "false", None, "In a container: makes the container's own cgroups, which engines mount read-only, writable. Needs CAP_SYS_ADMIN."),
+        row(Native, "NATIVE_CGROUP_REMOUNT", Kind::Flag, "false", None, "In a container: makes the container's own cgroups writable, which engines mount read-only. Needs CAP_SYS_ADMIN."),
         row(Native, "NATIVE_TEMPLATES", Kind::List(Item::Template), NATIVE_TEMPLATES, None, "Idle interpreters with packages imported, forked for programs that import those packages, as NAME=MODULE+MODULE; modules that the runtime lacks are left out. A template without packages always exists. runtime/README.md lists the costs."),
         row(Native, "NATIVE_FRESH_INTERPRETER", Kind::Flag, "false", None, "Starts a new interpreter for every program instead of forking a template: programs then share neither address layout nor hash seed, but import their packages each time."),
         computed(Native, "NATIVE_POOL_SIZE", number(0, 1000), "4 x cores, at least 8", Some("sandboxes"), "Maximum number of idle sandboxes for each template; a quarter is always kept ready, more on demand. 0 = none."),
@@ -197,7 +197,7 @@ pub(crate) const SETTINGS: &[Entry] = {
         row(Storage, "STORAGE_CLEANUP_DAYS", number(1, 3650), "7", Some("days"), "Maximum age of a stored file, whatever the lifetime of its link."),
         row(Storage, "STORAGE_MAX_SIZE", size(MIB, 1024 * 1024 * GIB), "10g", BYTES, "Maximum total size of all stored files, each counted in blocks of 4096 bytes. A file that does not fit is listed in skipped_files (storage_full)."),
         row(Storage, "STORAGE_MIN_FREE", number(0, 90), "5", Some("percent of the disk"), "Share of the disk, in bytes and inodes, that stored files leave free, at most 4g and 65536 inodes; 0 = none."),
-        row(Storage, "STORAGE_R2_BUCKET", Kind::OptionalText, "", None, "R2 bucket. This version does not have R2 yet."),
+        row(Storage, "STORAGE_R2_BUCKET", Kind::OptionalText, "", None, "R2 bucket. This version does not support R2 yet."),
         row(Storage, "STORAGE_R2_ACCOUNT_ID", Kind::OptionalText, "", None, "Account of the bucket."),
         row(Storage, "STORAGE_R2_ACCESS_KEY", Kind::Secret, "", None, "Access key of the bucket."),
         row(Storage, "STORAGE_R2_SECRET_KEY", Kind::Secret, "", None, "Secret key of the bucket."),

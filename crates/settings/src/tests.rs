@@ -215,7 +215,7 @@ fn broken_toml_names_the_line_and_quotes_nothing() {
     Case::new().file("python-sandbox.toml", &text).fails_with(&["python-sandbox.toml:2 is not TOML"]);
     Case::new()
         .file("python-sandbox.toml", "PORT = 1\nport = 2\n")
-        .fails_with(&["python-sandbox.toml:", "was set before"]);
+        .fails_with(&["python-sandbox.toml:", "is already set"]);
     Case::new()
         .file("python-sandbox.toml", "[server]\nport = 2\n")
         .fails_with(&["python-sandbox.toml:1 SERVER"]);
@@ -247,7 +247,7 @@ fn misspelt_names_get_a_suggestion_and_foreign_ones_are_left_alone() {
 fn executors_are_known_unknown_or_not_built_yet() {
     Case::new().env("EXECUTOR_PROVIDER", "firecracker").fails_with(&[
         "EXECUTOR_PROVIDER = `firecracker`",
-        "does not have yet",
+        "does not support yet",
         "allowed: native, docker, gvisor, kata",
     ]);
     Case::new().env("EXECUTOR_PROVIDER", "podman").fails_with(&["native, docker, gvisor, kata, firecracker"]);

@@ -404,7 +404,7 @@ impl ImportChecker<'_, '_> {
                 self.import(call.start(), &module, "");
             }
             Some(None) => {
-                let message = "the module imported here is known only when the program runs";
+                let message = "the module imported here is known only at run time";
                 self.remark(call.start(), FindingCode::DynamicImport, message.into());
             }
         }
@@ -452,10 +452,10 @@ impl ImportChecker<'_, '_> {
 
     fn reached(&mut self, at: TextSize, path: &str, target: &str, is_certain: bool) {
         if is_certain {
-            let message = format!("`{path}` is the module `{target}`, whose import is not allowed");
+            let message = format!("`{path}` is the module `{target}`, which may not be imported");
             self.remark(at, FindingCode::ForbiddenImport, message);
         } else {
-            let message = format!("`{path}` may be the module `{target}`, whose import is not allowed");
+            let message = format!("`{path}` may be the module `{target}`, which may not be imported");
             self.remark(at, FindingCode::SuspectAttribute, message);
         }
     }

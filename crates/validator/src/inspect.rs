@@ -60,9 +60,8 @@ pub(crate) fn inspect(body: &[Stmt], policy: &Policy) -> Inspection {
     }
     if let Some(at) = walk.too_complex_at {
         let (count, max) = (walk.complexity, policy.max_complexity);
-        let message = format!(
-            "too complex: {count} decision points, at most {max} are allowed (the bound is passed here)"
-        );
+        let message =
+            format!("too complex: {count} decision points, at most {max} are allowed (exceeded here)");
         remarks.push(Remark { at, code: FindingCode::TooComplex, message });
     }
     let imports = walk.imports.check(policy, &mut remarks);
@@ -94,7 +93,7 @@ impl<'a> Walk<'a> {
     fn dunder(&mut self, at: TextSize, name: &str) {
         if patterns::is_inner_attribute(name) && self.dunder_at != Some(at) {
             self.dunder_at = Some(at);
-            let message = format!("`{name}` reaches into the interpreter's inner objects");
+            let message = format!("`{name}` accesses internal objects of the interpreter");
             self.remarks.push(Remark { at, code: FindingCode::DunderWalk, message });
         }
     }

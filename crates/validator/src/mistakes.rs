@@ -61,11 +61,11 @@ pub(crate) fn nothing_to_run(body: &[Stmt], text: &str) -> Option<String> {
         return None;
     }
     let message = if !body.is_empty() {
-        "the program is a text in quotes, which does nothing: send the code without the quotes around it"
+        "the program is only a string in quotes, which does nothing: send the code without the quotes"
     } else if text.contains("\\n") {
-        "the program is one comment, since its line breaks came as the two characters `\\n`: send it as plain text"
+        "the program is a single comment, because its line breaks were sent as the two characters `\\n`: send it as plain text"
     } else {
-        "the program has nothing but comments, so it does nothing"
+        "the program contains only comments, so it does nothing"
     };
     Some(message.to_owned())
 }
@@ -101,7 +101,7 @@ fn fence(failure: &Failure<'_>) -> Option<String> {
         line.starts_with("```") || (line.len() >= 3 && line.bytes().all(|byte| byte == b'~'))
     };
     if is_fence(failure.line) {
-        return Some("remove the Markdown fence (```), send only the code".to_owned());
+        return Some("remove the Markdown fence (```) and send only the code".to_owned());
     }
     // Text around the fence: then what is inside compiles, and the error is outside of it.
     let mut fences = lines(failure.text).filter(|(_, line)| is_fence(line));
@@ -114,7 +114,7 @@ fn fence(failure: &Failure<'_>) -> Option<String> {
     }
     let is_outside = failure.at < opening || failure.at >= closing;
     (is_outside && failure.compiles(inside)).then(|| {
-        "remove the text around the Markdown fence (```) and the fence, send only the code".to_owned()
+        "remove the text around the Markdown fence (```) and the fence, and send only the code".to_owned()
     })
 }
 
@@ -160,12 +160,12 @@ fn escaped_text(failure: &Failure<'_>) -> Option<String> {
         return None;
     }
     let what = match failure.rest().chars().next()? {
-        'n' | 'r' => "line breaks came as the two characters `\\n`",
-        't' => "tabs came as the two characters `\\t`",
-        '"' | '\'' => "quotes came with a backslash before them",
+        'n' | 'r' => "line breaks were sent as the two characters `\\n`",
+        't' => "tabs were sent as the two characters `\\t`",
+        '"' | '\'' => "quotes were sent with a backslash before them",
         _ => return None,
     };
-    Some(format!("{what}: the program was escaped once too often, send it as plain text"))
+    Some(format!("{what}: the program was escaped once too often; send it as plain text"))
 }
 
 /// `if a &lt; b:`.
@@ -214,7 +214,7 @@ fn entities(text: &str) -> Vec<(usize, usize, char)> {
 }
 
 const NO_INSTALL: &str =
-    "remove the line: nothing can be installed in the sandbox, import the packages that are there";
+    "remove the line: packages cannot be installed in the sandbox; import the installed ones";
 
 /// `!pip install x`, `files = !ls`, `%matplotlib inline`, `%%time`, `?x`, `x?`.
 fn notebook_command(failure: &Failure<'_>) -> Option<String> {
@@ -225,24 +225,21 @@ fn notebook_command(failure: &Failure<'_>) -> Option<String> {
     };
     let is_word = |text: &str| text.trim_start().starts_with(|c: char| c.is_alphabetic() || c == '_');
     let command = rest.trim_start_matches(['!', '%']);
-    let (kind, instead) = if rest.starts_with('!')
-        && is_start
-        && !rest.starts_with("!=")
-        && !command.is_empty()
-    {
-        ("a shell command of notebooks", "remove it, or do it in Python, such as with `pathlib` or `shutil`")
-    } else if rest.starts_with('%') && is_start && is_word(command) {
-        let instead = if command.starts_with("matplotlib") {
-            "remove the line, and save figures by `plt.savefig('figure.png')`"
+    let (kind, instead) =
+        if rest.starts_with('!') && is_start && !rest.starts_with("!=") && !command.is_empty() {
+            ("a notebook shell command", "remove it, or do it in Python, such as with `pathlib` or `shutil`")
+        } else if rest.starts_with('%') && is_start && is_word(command) {
+            let instead = if command.starts_with("matplotlib") {
+                "remove the line, and save figures with `plt.savefig('figure.png')`"
+            } else {
+                "remove the line"
+            };
+            ("a notebook magic command", instead)
+        } else if rest.starts_with('?') {
+            return Some("`?` is a notebook command, not Python: use `help(...)`".to_owned());
         } else {
-            "remove the line"
+            return None;
         };
-        ("a magic command of notebooks", instead)
-    } else if rest.starts_with('?') {
-        return Some("`?` is a command of notebooks, not Python: use `help(...)`".to_owned());
-    } else {
-        return None;
-    };
     let instead = if installs(command) { NO_INSTALL } else { instead };
     Some(format!("`{}` is {kind}, not Python: {instead}", word(rest)))
 }
@@ -307,22 +304,24 @@ fn character(failure: &Failure<'_>) -> Option<String> {
         '≥' => "not a Python operator: write >=",
         '≠' => "not a Python operator: write !=",
         '→' => "not a Python operator: write ->",
-        '、' | '，' => "a wide comma: write ,",
-        '。' => "a wide full stop: write .",
-        '【' => "a wide bracket: write [",
-        '】' => "a wide bracket: write ]",
+        '、' | '，' => "a full-width comma: write ,",
+        '。' => "a full-width full stop: write .",
+        '【' => "a full-width bracket: write [",
+        '】' => "a full-width bracket: write ]",
         '\u{a0}' | '\u{1680}' | '\u{2000}'..='\u{200a}' | '\u{202f}' | '\u{205f}' | '\u{3000}' => {
-            "a space that is not Python's: write an ordinary space, also elsewhere in the program"
+            "a space that Python does not accept: write an ordinary space, here and elsewhere in the program"
         }
-        '\u{2028}' | '\u{2029}' | '\u{85}' => "a line break that is not Python's: write an ordinary one",
+        '\u{2028}' | '\u{2029}' | '\u{85}' => {
+            "a line break that Python does not accept: write an ordinary one"
+        }
         '\u{ad}'
         | '\u{200b}'..='\u{200f}'
         | '\u{202a}'..='\u{202e}'
         | '\u{2060}'..='\u{2064}'
-        | '\u{feff}' => "invisible: remove it, also elsewhere in the program",
+        | '\u{feff}' => "invisible: remove it, here and elsewhere in the program",
         '\u{ff01}'..='\u{ff5e}' => {
             let plain = char::from_u32(u32::from(found) - 0xfee0)?;
-            return Some(format!("this character is a wide one: write {plain}"));
+            return Some(format!("this character is full-width: write {plain}"));
         }
         _ => return None,
     };
@@ -350,5 +349,5 @@ fn python_2(failure: &Failure<'_>) -> Option<String> {
 }
 
 fn mixed_tabs(failure: &Failure<'_>) -> Option<String> {
-    (failure.message == TABS_MIXED).then(|| "indent with spaces alone, four for each level".to_owned())
+    (failure.message == TABS_MIXED).then(|| "indent with spaces only, four for each level".to_owned())
 }

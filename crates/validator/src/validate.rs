@@ -48,7 +48,7 @@ pub fn validate(source: &str, policy: &Policy) -> Report {
     }
     // The parser does not guarantee freedom from panics. A program that cannot be checked is refused.
     panic::catch_unwind(AssertUnwindSafe(|| check(source, policy))).unwrap_or_else(|_| {
-        let message = "the program could not be analysed, and is refused to be safe";
+        let message = "the program could not be analysed, so it was rejected as a precaution";
         refused(finding_at((1, 0), FindingCode::NotAnalysed, message.into()))
     })
 }
@@ -119,7 +119,8 @@ fn deep(too_deep: TooDeep, text: &str, python: (u8, u8)) -> (TextSize, String) {
         TooDeep::Tree { lines_before } => {
             let mut ends = scan.tokens.iter().filter(|token| token.kind == tokens::Kind::Newline);
             let before = if lines_before == 0 { None } else { ends.nth(lines_before - 1) };
-            let message = format!("nested too deeply (at most {DEPTH_MAX} levels; interpreters take fewer)");
+            let message =
+                format!("nested too deeply (at most {DEPTH_MAX} levels; interpreters accept fewer)");
             (before.map(|end| cursor::offset(end.end)), message)
         }
     };

@@ -20,7 +20,7 @@ fn failure(source: &str) -> (u32, u32, String) {
 /// Source, line, column, text of the hint.
 const HINTED: &[(&str, u32, u32, &str)] = &[
     // A Markdown fence.
-    ("```python\nprint(1)\n```\n", 1, 0, "remove the Markdown fence (```), send only the code"),
+    ("```python\nprint(1)\n```\n", 1, 0, "remove the Markdown fence (```) and send only the code"),
     ("```\nprint(1)\n```", 1, 0, "Markdown fence"),
     ("```py\nprint(1)", 1, 0, "Markdown fence"),
     ("print(1)\n```\n", 2, 0, "Markdown fence"),
@@ -41,19 +41,19 @@ const HINTED: &[(&str, u32, u32, &str)] = &[
         "!pip install seaborn\nimport seaborn",
         1,
         0,
-        "`!pip` is a shell command of notebooks, not Python: remove the line: nothing can be installed",
+        "`!pip` is a notebook shell command, not Python: remove the line: packages cannot be installed",
     ),
-    ("import os\n!ls -l\n", 2, 0, "`!ls` is a shell command"),
-    ("files = !ls", 1, 8, "`!ls` is a shell command"),
+    ("import os\n!ls -l\n", 2, 0, "`!ls` is a notebook shell command"),
+    ("files = !ls", 1, 8, "`!ls` is a notebook shell command"),
     (
         "%matplotlib inline\nimport matplotlib",
         1,
         0,
-        "`%matplotlib` is a magic command of notebooks, not Python: remove the line, and save figures",
+        "`%matplotlib` is a notebook magic command, not Python: remove the line, and save figures",
     ),
-    ("%pip install pandas", 1, 0, "nothing can be installed"),
-    ("%%time\nprint(1)", 1, 0, "`%%time` is a magic command"),
-    ("if 1:\n    %timeit f()\n", 2, 4, "`%timeit` is a magic command"),
+    ("%pip install pandas", 1, 0, "packages cannot be installed"),
+    ("%%time\nprint(1)", 1, 0, "`%%time` is a notebook magic command"),
+    ("if 1:\n    %timeit f()\n", 2, 4, "`%timeit` is a notebook magic command"),
     ("?print", 1, 0, "`help(...)`"),
     ("print?", 1, 5, "`help(...)`"),
     // Commands of shells.
@@ -61,10 +61,10 @@ const HINTED: &[(&str, u32, u32, &str)] = &[
         "pip install numpy",
         1,
         4,
-        "`pip` is a shell command, not Python: remove the line: nothing can be installed",
+        "`pip` is a shell command, not Python: remove the line: packages cannot be installed",
     ),
     ("python main.py", 1, 7, "`python` is a shell command"),
-    ("$ pip install numpy", 1, 0, "nothing can be installed"),
+    ("$ pip install numpy", 1, 0, "packages cannot be installed"),
     // Prompts, markup, merges.
     (">>> x = 1\n>>> x\n1\n", 1, 0, "remove the prompts"),
     ("<code>\nprint(1)\n</code>", 1, 0, "markup"),
@@ -82,10 +82,10 @@ const HINTED: &[(&str, u32, u32, &str)] = &[
     ("f(1，2)", 1, 3, "write ,"),
     ("if a ≤ b: pass", 1, 5, "write <="),
     // Escaped once too often.
-    ("import math\\nprint(math.pi)", 1, 12, "line breaks came as the two characters `\\n`"),
+    ("import math\\nprint(math.pi)", 1, 12, "line breaks were sent as the two characters `\\n`"),
     ("x = 1\\r\\nprint(x)", 1, 6, "escaped once too often"),
-    ("if 1:\n\\tprint(1)", 2, 1, "tabs came as"),
-    ("print(\\\"hi\\\")", 1, 7, "quotes came with a backslash"),
+    ("if 1:\n\\tprint(1)", 2, 1, "tabs were sent as"),
+    ("print(\\\"hi\\\")", 1, 7, "quotes were sent with a backslash"),
     ("\"import math\nprint(math.pi)\"", 1, 0, "in quotes"),
     // Entities of HTML.
     ("if a &lt; b:\n    pass", 1, 8, "`&lt;` is an HTML entity"),
@@ -97,7 +97,7 @@ const HINTED: &[(&str, u32, u32, &str)] = &[
     ("try:\n    pass\nexcept ValueError, e:\n    pass", 3, 7, "`except Name as error:`"),
     ("raise ValueError, 'x'", 1, 16, "`raise Name(\"text\")`"),
     ("if a <> b: pass", 1, 5, "`!=`"),
-    ("if x:\n        a = 1\n\tb = 2\n", 3, 0, "spaces alone"),
+    ("if x:\n        a = 1\n\tb = 2\n", 3, 0, "spaces only"),
 ];
 
 #[test]
@@ -172,7 +172,7 @@ fn a_program_that_does_nothing_is_warned_of() {
         ("\"import math\\nprint(math.pi)\"", "without the quotes"),
         ("'''\nprint(1)\n'''", "without the quotes"),
         ("# sums\\nprint(1 + 2)", "two characters"),
-        ("# nothing here", "nothing but comments"),
+        ("# nothing here", "only comments"),
     ] {
         let report = validate(source, &lax());
         assert!(report.is_accepted(), "{source:?}");

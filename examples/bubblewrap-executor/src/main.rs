@@ -1,4 +1,4 @@
-//! A worked example of an executor: sandboxes made with bubblewrap, in 130 lines. See docs/executors.md.
+//! A worked example of an executor: sandboxes made with bubblewrap. See docs/executors.md.
 //!
 //! It passes the conformance suite, but does not meet the guarantees: nothing limits memory and processes here. So its health
 //! reports unhealthy, and the service would never run a program on it. What a real executor adds is in
@@ -9,7 +9,9 @@
 //! ```
 
 use async_trait::async_trait;
-use executor::{Backing, Counts, Executor, ExecutorError, Freshness, Health, Hints, Sandbox, SandboxLimits};
+use executor::{
+    Backing, Executor, ExecutorError, Freshness, Health, Hints, KernelCounts, Sandbox, SandboxLimits,
+};
 use runtime::Runtime;
 use std::path::PathBuf;
 use std::process::{ExitCode, Stdio};
@@ -90,8 +92,8 @@ impl Backing for Bubblewrap {
     }
 
     /// Nothing is counted outside: only what the agent reads from a cgroup, if it has one, is available.
-    fn counts(&self, reported: Option<&protocol::Counters>) -> Counts {
-        Counts::reported(reported)
+    fn counts(&self, reported: Option<&protocol::Counters>) -> KernelCounts {
+        KernelCounts::reported(reported)
     }
 
     fn is_lossless(&self) -> bool {

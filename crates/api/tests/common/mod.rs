@@ -5,7 +5,7 @@ use api::{ApiState, AppInfo, router};
 use axum::Router;
 use axum::body::Body;
 use executor::Executor;
-use executor::memory::{MemoryExecutor, Script};
+use executor::scripted::{Script, ScriptedExecutor};
 use http::{HeaderMap, HeaderValue, Request, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
@@ -20,7 +20,7 @@ use validator::Policy;
 pub(crate) struct World {
     pub(crate) router: Router,
     pub(crate) service: Arc<Service>,
-    pub(crate) executor: Arc<MemoryExecutor>,
+    pub(crate) executor: Arc<ScriptedExecutor>,
     pub(crate) store: Arc<LocalStore>,
     _directory: tempfile::TempDir,
 }
@@ -54,7 +54,7 @@ impl World {
 
     /// With an executor of this name, which decides the settings that an answer names.
     pub(crate) fn named(executor: &'static str, script: Script) -> Self {
-        Self::with_executor(MemoryExecutor::named(executor, script), |_| {}, |_| {})
+        Self::with_executor(ScriptedExecutor::named(executor, script), |_| {}, |_| {})
     }
 
     pub(crate) fn with(
@@ -62,11 +62,11 @@ impl World {
         configure: impl FnOnce(&mut ServiceConfig),
         set: impl FnOnce(&mut ApiState),
     ) -> Self {
-        Self::with_executor(MemoryExecutor::named("memory", script), configure, set)
+        Self::with_executor(ScriptedExecutor::named("memory", script), configure, set)
     }
 
     fn with_executor(
-        executor: MemoryExecutor,
+        executor: ScriptedExecutor,
         configure: impl FnOnce(&mut ServiceConfig),
         set: impl FnOnce(&mut ApiState),
     ) -> Self {

@@ -165,7 +165,7 @@ fn the_controller_of_reads_is_no_condition() {
     };
     let missing = io_in("cpu memory pids").unwrap_err();
     assert!(
-        missing.starts_with("not handed down") && missing.contains("Delegate=cpu io memory pids"),
+        missing.starts_with("not enabled") && missing.contains("Delegate=cpu io memory pids"),
         "{missing}"
     );
     assert_eq!(io_in("cpu io memory pids").unwrap(), format!("V2 /sys/fs/cgroup{SCOPE}/python-sandbox"));
@@ -310,7 +310,7 @@ fn systemd_v2_as_root_without_memory_controller() {
     let mut entries = V2_TRUE_ROOT[..3].to_vec();
     entries.push("r /sys/fs/cgroup/cgroup.controllers = cpuset cpu io pids\n");
     let host = ("0::/system.slice/x.service\n", V2_MOUNT);
-    refuses(host, 0, &entries, &["`memory`: not handed down", "cgroup_disable=memory"], &["`pids`", "`cpu`"]);
+    refuses(host, 0, &entries, &["`memory`: not enabled", "cgroup_disable=memory"], &["`pids`", "`cpu`"]);
 }
 
 const SESSION: (&str, &str) = ("0::/user.slice/user-1000.slice/session-3.scope\n", V2_MOUNT);
@@ -456,7 +456,7 @@ fn systemd_v2_as_user_without_the_cpu_controller() {
         host,
         1000,
         &entries,
-        &["`cpu`: not handed down", "delegate.conf", "python-sandbox run"],
+        &["`cpu`: not enabled", "delegate.conf", "python-sandbox run"],
         &["`memory`", "`cpuacct`"],
     );
 }

@@ -6,7 +6,7 @@ use super::program::{
 };
 use super::refused::Refused;
 use crate::child::{ENTERED, FORK_FAILED, REPORT_BYTES};
-use crate::template::{NAMESPACES, REQUEST_DESCRIPTORS_MAX, Request};
+use crate::fork_request::{NAMESPACES, REQUEST_DESCRIPTORS_MAX, Request};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
@@ -67,7 +67,7 @@ impl SandboxCgroups {
 #[derive(Debug, thiserror::Error)]
 pub enum AdoptError {
     /// The template is gone, busy or out of processes. An interpreter can be started instead: none will be forked.
-    #[error("the template gave no interpreter: {step}")]
+    #[error("the template did not start an interpreter: {step}")]
     NoTemplate {
         /// The step, in the infinitive.
         step: &'static str,

@@ -30,7 +30,7 @@ pub use notify::{Listener, Notification, probe_user_notification};
 pub use oom::{OomScore, is_protected_from_oom, protect_from_oom, reset_oom_score};
 pub use privileges::{
     LAUNCHER_CAPABILITIES, NESTED_SERVICE_CAPABILITIES, ROOT_SERVICE_CAPABILITIES, SERVICE_CAPABILITIES,
-    drop_mount_right, hide_from_others, keep_only, keep_service_capabilities, refuse_new_privileges,
+    hide_from_others, keep_agent_capabilities, keep_only, keep_service_capabilities, refuse_new_privileges,
     with_file_access_of,
 };
 pub use program::{ProgramSpec, Spawned, replace_this_process, spawn};

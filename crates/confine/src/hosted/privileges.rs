@@ -91,7 +91,7 @@ pub fn keep_service_capabilities(makes_sandboxes: bool) -> Vec<Refused> {
 ///
 /// # Errors
 /// capset(2), prctl(2).
-pub fn drop_mount_right() -> Result<(), Refused> {
+pub fn keep_agent_capabilities() -> Result<(), Refused> {
     rustix::thread::remove_capability_from_bounding_set(CapabilitySet::SYS_ADMIN)
         .map_err(Refused::at("bound the capabilities"))?;
     set_capabilities(held()?.intersection(AGENT_CAPABILITIES)).map_err(Refused::at("drop capabilities"))

@@ -4,5 +4,5 @@ import multiprocessing
 said["multiprocessing"] = multiprocessing.cpu_count()
 wrong = [f"{name} says {count}" for name, count in said.items() if count > expected]
 if wrong:
-    broken(f"the quota is worth {expected}; " + ", ".join(wrong))
+    broken(f"the quota allows {expected} CPUs; " + ", ".join(wrong))
 held(f"all say {expected} or less")

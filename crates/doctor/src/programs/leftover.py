@@ -13,8 +13,8 @@ if parameter("RUN") == "1":
     held("traces left")
 found = [trace for trace in traces if os.path.exists(trace)]
 if found:
-    broken("the run before left " + ", ".join(found))
+    broken("the previous run left " + ", ".join(found))
 processes = [name for name in os.listdir("/proc") if name.isdigit()]
 if len(processes) > 4:
-    broken("the run before left processes: " + ", ".join(processes))
-held("nothing of the run before is there")
+    broken("the previous run left processes: " + ", ".join(processes))
+held("no traces of the previous run")

@@ -63,8 +63,8 @@ fn a_rejected_program_is_400_with_every_finding() {
 fn a_syntax_error_says_what_lies_behind_it() {
     let Some(server) = default_server() else { return };
     for (code, line, column, words) in [
-        ("```python\nprint(1)\n```", 1, 0, "remove the Markdown fence (```), send only the code"),
-        ("x = 1\n!pip install seaborn", 2, 0, "nothing can be installed"),
+        ("```python\nprint(1)\n```", 1, 0, "remove the Markdown fence (```) and send only the code"),
+        ("x = 1\n!pip install seaborn", 2, 0, "packages cannot be installed"),
         ("%matplotlib inline\nprint(1)", 1, 0, "magic command of notebooks"),
         ("print(“hi”)", 1, 6, "typographic quote"),
     ] {

@@ -181,7 +181,7 @@ fn delegated_groups_have_the_limits_that_root_gives_and_it_is_said_where_there_i
     assert!(user.delegate_with(&[]).contains("memory 64m"), "limits stay");
     let said = user.delegate_with(&["--memory-max", "max"]);
     assert!(said.contains("memory without a limit") && said.contains("(hint: --memory-max)"), "{said}");
-    assert!(said.contains("not bound by limits set on this user elsewhere"), "{said}");
+    assert!(said.contains("elsewhere do not apply to programs there"), "{said}");
     assert!(allocates());
 }
 

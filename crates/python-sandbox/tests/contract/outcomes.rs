@@ -329,7 +329,7 @@ fn a_limit_is_named_where_the_program_waited_for_what_it_took() {
     );
     check_limit(&answer, "memory", 128 << 20, "bytes", "NATIVE_MEMORY");
     assert!(
-        answer.str("/error").contains("did not end within 5 seconds"),
+        answer.str("/error").contains("did not finish within 5 seconds"),
         "both are said: {}",
         answer.text()
     );

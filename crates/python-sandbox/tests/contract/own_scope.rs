@@ -107,7 +107,8 @@ fn in_a_login_session_the_same_command_starts_once_below_the_users_systemd() {
         calls[0].ends_with(&*session.launch.work_dir().path().join("run").to_string_lossy()),
         "{calls:?}"
     );
-    let line = "started below your own systemd (systemd-run --user --scope -p Delegate=yes)";
+    let line =
+        "started in a scope of your systemd user instance (systemd-run --user --scope -p Delegate=yes)";
     assert_eq!(said.matches(line).count(), 1, "{said}");
     // Here it still got no cgroup, and reports that instead of trying for ever.
     let answer = String::from_utf8_lossy(&output.stdout);

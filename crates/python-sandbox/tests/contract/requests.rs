@@ -262,7 +262,11 @@ fn input_that_does_not_fit_is_the_disk_limit_and_harms_no_executor() {
         }
     }
     assert_eq!(server.get("/health").str("/status"), "healthy");
-    assert!(!server.stderr_log().contains("executor failed before the start"), "{}", server.stderr_log());
+    assert!(
+        !server.stderr_log().contains("executor failed before the program started"),
+        "{}",
+        server.stderr_log()
+    );
     server.stop();
     // Files in /tmp count as memory.
     let settings =
@@ -274,7 +278,11 @@ fn input_that_does_not_fit_is_the_disk_limit_and_harms_no_executor() {
     assert_eq!((answer.status, answer.str("/outcome/kind")), (200, "out_of_memory"), "{}", answer.text());
     assert_eq!(answer.str("/outcome/limit/setting"), "NATIVE_MEMORY");
     assert_eq!(server.output_of("print('well')"), "well\n");
-    assert!(!server.stderr_log().contains("executor failed before the start"), "{}", server.stderr_log());
+    assert!(
+        !server.stderr_log().contains("executor failed before the program started"),
+        "{}",
+        server.stderr_log()
+    );
     server.stop();
 }
 

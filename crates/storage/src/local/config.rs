@@ -69,7 +69,7 @@ impl LocalConfig {
 #[non_exhaustive]
 pub enum OpenError {
     /// A duration is out of bounds.
-    #[error("the {setting} is {value:?}, allowed are {LIFETIME_MIN:?} to {LIFETIME_MAX:?}")]
+    #[error("the {setting} is {value:?}; allowed: {LIFETIME_MIN:?} to {LIFETIME_MAX:?}")]
     Lifetime {
         /// The setting.
         setting: &'static str,
@@ -143,7 +143,7 @@ pub enum OpenError {
     /// Other users may have read the key, so they could have made links.
     #[error(
         "the link key `{path}` is open to group or others, mode {mode:04o} \
-         (hint: if no other user can have read it, `chmod 600` it; else remove it, which ends all links)"
+         (hint: if no other user can have read it, `chmod 600` it; else remove it, which invalidates all links)"
     )]
     KeyPermissions {
         /// The key file.
@@ -154,7 +154,7 @@ pub enum OpenError {
     /// The file does not hold a key.
     #[error(
         "the link key `{path}` has {length} bytes, it must have {expected}, or a multiple of that for earlier keys \
-         (hint: restore it, or remove it, which ends all links)"
+         (hint: restore it, or remove it, which invalidates all links)"
     )]
     KeyLength {
         /// The key file.
@@ -166,7 +166,7 @@ pub enum OpenError {
     },
     /// There is no key to replace.
     #[error(
-        "the store in `{root}` has no link key yet (hint: the service makes it at its first start; check DATA_DIR)"
+        "the store in `{root}` has no link key yet (hint: the service creates it on its first startup; check DATA_DIR)"
     )]
     NoKey {
         /// The root of the store.

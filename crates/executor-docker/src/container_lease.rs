@@ -37,7 +37,7 @@ const LATE_TIME_MAX: Duration = Duration::from_secs(30);
 
 /// A running service.
 #[derive(Debug)]
-pub(crate) struct Owner {
+pub(crate) struct ContainerLease {
     pub(crate) name: String,
     directory: PathBuf,
     path: PathBuf,
@@ -56,10 +56,10 @@ struct Late {
     containers: HashMap<String, Option<Instant>>,
 }
 
-/// See [`Owner::until_gone`].
+/// See [`ContainerLease::until_gone`].
 #[derive(Debug)]
 pub(crate) struct UntilGone<'a> {
-    owner: &'a Owner,
+    owner: &'a ContainerLease,
     container: Option<String>,
 }
 
@@ -117,7 +117,7 @@ fn open_service(path: &Path) -> Option<File> {
     (metadata.is_file() && ownership::check_open(path, &metadata).is_ok()).then_some(file)
 }
 
-impl Owner {
+impl ContainerLease {
     /// A new service; it counts as running from now on.
     pub(crate) fn start(directory: &Path) -> io::Result<Self> {
         make_state_directory(directory)?;
@@ -231,7 +231,7 @@ impl Owner {
     }
 }
 
-impl Drop for Owner {
+impl Drop for ContainerLease {
     fn drop(&mut self) {
         // If one got lost, or was not waited for, the next service has to look for it.
         if self.ended.load(Ordering::Relaxed) && self.late().containers.is_empty() {
@@ -250,33 +250,33 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let directory = place.path().join("docker/gvisor");
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
-        let first = Owner::start(&directory).unwrap();
+        let first = ContainerLease::start(&directory).unwrap();
         assert_eq!((mode(&directory), mode(&first.path)), (DIRECTORY_MODE, FILE_MODE));
         fs::set_permissions(&directory, Permissions::from_mode(0o755)).unwrap();
-        Owner::start(&directory).unwrap();
+        ContainerLease::start(&directory).unwrap();
         assert_eq!(mode(&directory), DIRECTORY_MODE, "one of an earlier version is closed");
         std::os::unix::fs::symlink("/etc/hostname", directory.join("link")).unwrap();
         let names: Vec<_> = first.dead().into_iter().map(|(name, ..)| name).collect();
         assert!(!names.contains(&"link".to_owned()), "{names:?}");
         fs::set_permissions(&directory, Permissions::from_mode(0o777)).unwrap();
-        let error = Owner::start(&directory).unwrap_err();
+        let error = ContainerLease::start(&directory).unwrap_err();
         assert!(error.to_string().contains("everybody may write"), "{error}");
     }
 
     #[test]
     fn only_those_whose_lock_is_free_are_dead() {
         let directory = tempfile::tempdir().unwrap();
-        let living = Owner::start(directory.path()).unwrap();
+        let living = ContainerLease::start(directory.path()).unwrap();
         // As a killed service leaves it: the file without the lock.
         fs::write(directory.path().join("killed"), "").unwrap();
-        let other = Owner::start(directory.path()).unwrap();
+        let other = ContainerLease::start(directory.path()).unwrap();
         let dead: Vec<_> = other.dead().into_iter().map(|(name, ..)| name).collect();
         assert_eq!(dead, ["killed"]);
         let name = living.name.clone();
         living.end();
         drop(living);
         assert!(!directory.path().join(name).exists(), "an orderly end leaves nothing");
-        let lost = Owner::start(directory.path()).unwrap();
+        let lost = ContainerLease::start(directory.path()).unwrap();
         drop(lost.until_gone("container".to_owned()));
         lost.end();
         for unfinished in [lost, other] {

@@ -81,7 +81,7 @@ pub(crate) struct Isolation<'a> {
 }
 
 /// A sandbox, whose first process this is.
-pub(crate) struct Sandbox<'a> {
+pub(crate) struct SandboxInit<'a> {
     /// What all sandboxes have in common.
     pub(crate) config: &'a LauncherConfig,
     pub(crate) isolation: Isolation<'a>,
@@ -92,7 +92,7 @@ pub(crate) struct Sandbox<'a> {
     pub(crate) was_born_inside: bool,
 }
 
-impl Sandbox<'_> {
+impl SandboxInit<'_> {
     /// Sets up the sandbox and serves its executions over `stream`, with an interpreter from the template at the other
     /// end of the `template` socket. Returns when the sandbox has ended; the process must exit then.
     ///

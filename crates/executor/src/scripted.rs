@@ -2,8 +2,8 @@
 //! plays the guest agent from a script.
 
 use crate::{
-    Backing, Counts, Executor, ExecutorError, Freshness, Health, Hints, OutputFile, Protection, RunErrorKind,
-    Sandbox, SandboxLimits,
+    Backing, Executor, ExecutorError, Freshness, Health, Hints, KernelCounts, OutputFile, Protection,
+    RunErrorKind, Sandbox, SandboxLimits,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -18,13 +18,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
-/// The behavior of every sandbox of a [`MemoryExecutor`].
+/// The behavior of every sandbox of a [`ScriptedExecutor`].
 #[derive(Debug, Clone)]
 pub enum Script {
     /// Prints the program's source and returns its input files.
     Echo,
     /// Answers with this.
-    Answer(Box<Played>),
+    Answer(Box<ScriptedReport>),
     /// Runs until its wall-clock time is over or it is cancelled.
     Sleep,
     /// Fails to make a sandbox.
@@ -39,7 +39,7 @@ pub enum Script {
 
 /// The scripted agent's report on a program.
 #[derive(Debug, Clone)]
-pub struct Played {
+pub struct ScriptedReport {
     /// The program's output.
     pub stdout: Vec<u8>,
     /// How it ended. The number of the execution and the byte counts are filled in.
@@ -52,7 +52,7 @@ pub struct Played {
     pub skipped_more: u64,
 }
 
-impl Played {
+impl ScriptedReport {
     /// A program that printed nothing and exited with this code after a millisecond.
     #[must_use]
     pub fn exited(code: u8) -> Self {
@@ -85,7 +85,7 @@ impl Played {
 
 /// An executor that plays a script and counts its sandboxes.
 #[derive(Debug)]
-pub struct MemoryExecutor {
+pub struct ScriptedExecutor {
     name: &'static str,
     script: Script,
     counters: Arc<Created>,
@@ -112,7 +112,7 @@ const STREAM_BYTES: usize = 64 * 1024;
 /// The scripted agent is ready at once.
 const READY_TIME_MAX: Duration = Duration::from_secs(1);
 
-impl MemoryExecutor {
+impl ScriptedExecutor {
     /// An executor with this name.
     #[must_use]
     pub fn named(name: &'static str, script: Script) -> Self {
@@ -133,7 +133,7 @@ impl MemoryExecutor {
 }
 
 #[async_trait]
-impl Executor for MemoryExecutor {
+impl Executor for ScriptedExecutor {
     fn name(&self) -> &'static str {
         self.name
     }
@@ -174,8 +174,8 @@ impl Backing for MemoryBacking {
         true
     }
 
-    fn counts(&self, reported: Option<&Counters>) -> Counts {
-        Counts::reported(reported)
+    fn counts(&self, reported: Option<&Counters>) -> KernelCounts {
+        KernelCounts::reported(reported)
     }
 
     fn is_lossless(&self) -> bool {
@@ -242,20 +242,20 @@ impl Agent {
             Script::Sleep => {
                 let cancelled = self.is_cancelled_within(wall_time).await?;
                 let reason = if cancelled { EndReason::Cancelled } else { EndReason::WallTime };
-                Played::ended(WaitStatus::Signaled(9), reason)
+                ScriptedReport::ended(WaitStatus::Signaled(9), reason)
             }
             _ => {
                 let file = |(path, content)| OutputFile { path, content: Bytes::from(content) };
                 let files = files.into_iter().map(file).collect();
-                Played { stdout: code, files, ..Played::exited(0) }
+                ScriptedReport { stdout: code, files, ..ScriptedReport::exited(0) }
             }
         };
         self.play(id, played).await?;
         Ok(keep)
     }
 
-    async fn play(&mut self, id: u64, played: Played) -> io::Result<()> {
-        let Played { stdout, report, files, skipped, skipped_more } = played;
+    async fn play(&mut self, id: u64, played: ScriptedReport) -> io::Result<()> {
+        let ScriptedReport { stdout, report, files, skipped, skipped_more } = played;
         for data in stdout.chunks(CHUNK_BYTES_MAX) {
             self.send(&GuestMessage::Output { stream: OutputStream::Stdout, data }).await?;
         }

@@ -28,7 +28,7 @@ const KILLED_START_PAUSE: Duration = Duration::from_millis(100);
 
 /// The launcher; restarted when it has died.
 #[derive(Debug)]
-pub(crate) struct Launcher {
+pub(crate) struct LauncherClient {
     image: Image,
     /// The code that templates load.
     hook: Image,
@@ -115,7 +115,7 @@ pub(crate) enum LauncherError {
     Refused { step: String, source: io::Error },
 }
 
-impl Launcher {
+impl LauncherClient {
     /// Prepares a launcher; the first request starts it. Whether a runtime on its disk is to be read ahead.
     pub(crate) fn new(
         config: LauncherConfig,
