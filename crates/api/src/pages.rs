@@ -3,7 +3,6 @@
 use crate::base_url::base_url;
 use crate::error::{ApiError, ErrorCode};
 use crate::state::AppState;
-use aide::redoc::Redoc;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Path, State};
@@ -28,8 +27,11 @@ const CSP_DOCS: &str = "default-src 'none'; script-src 'self'; style-src 'self' 
 /// Assets change only with the build.
 const CACHE_ASSET: &str = "public, max-age=3600";
 
-/// Placeholder in the page that ReDoc's crate makes, at the end of its script.
-const SCRIPT_END: &str = "Redoc.init(";
+/// ReDoc's script as published, see `assets/README.md`.
+const REDOC: &[u8] = include_bytes!("../assets/redoc.standalone.js");
+
+/// The logo in it: the only resource that it would load from another host.
+const REDOC_LOGO: &str = "https://cdn.redoc.ly/redoc/logo-mini.svg";
 
 /// Name, version and endpoints of the service.
 #[derive(Debug, Serialize, ToSchema)]
@@ -205,23 +207,13 @@ pub(crate) async fn redoc() -> Response {
     page(CSP_DOCS, Html(PAGE))
 }
 
-/// ReDoc's script, extracted once from the page that its crate makes.
-pub(crate) async fn redoc_script() -> Result<Response, ApiError> {
-    static SCRIPT: LazyLock<Option<Bytes>> = LazyLock::new(|| {
-        let html = Redoc::new("openapi.json").html();
-        let (_, rest) = html.split_once("<script>")?;
-        let (script, _) = rest.rsplit_once(SCRIPT_END)?;
-        // Its logo, the only resource that it would load from elsewhere.
-        let script = script.replace("https://cdn.redoc.ly/redoc/logo-mini.svg", "data:,");
-        Some(Bytes::from(script))
-    });
-    let Some(script) = SCRIPT.clone() else {
-        tracing::error!("ReDoc's page has an unexpected form");
-        return Err(ApiError::internal());
-    };
+/// ReDoc's script, without its logo.
+pub(crate) async fn redoc_script() -> Response {
+    static SCRIPT: LazyLock<Bytes> =
+        LazyLock::new(|| String::from_utf8_lossy(REDOC).replace(REDOC_LOGO, "data:,").into());
     let headers =
         [(header::CACHE_CONTROL, CACHE_ASSET), (header::CONTENT_TYPE, "text/javascript; charset=utf-8")];
-    Ok((headers, Body::from(script)).into_response())
+    (headers, Body::from(SCRIPT.clone())).into_response()
 }
 
 fn page(csp: &'static str, body: impl IntoResponse) -> Response {
@@ -249,6 +241,13 @@ mod tests {
             assert_eq!(prefers_html(&headers), html, "{accept}");
         }
         assert!(!prefers_html(&HeaderMap::new()));
+    }
+
+    #[test]
+    fn redocs_script_is_the_published_one() {
+        let readme = include_str!("../assets/README.md");
+        let row = readme.lines().find(|line| line.starts_with("| `redoc.standalone.js`")).unwrap();
+        assert!(row.contains(&support::sha256_hex(REDOC)), "{row}");
     }
 
     #[test]
