@@ -2,12 +2,11 @@
 
 use crate::cli::ImageCommand;
 use compose::BuildStep;
-use indicatif::{ProgressBar, ProgressStyle};
 use settings::Settings;
 use std::io::IsTerminal;
 use std::process::ExitCode;
-use std::time::Duration;
-use terminal::exit;
+use std::sync::Arc;
+use terminal::{Progress, exit};
 
 /// Runs the command.
 pub(crate) async fn run(command: ImageCommand, settings: Settings) -> ExitCode {
@@ -26,9 +25,11 @@ async fn build(settings: &Settings) -> ExitCode {
         }
     };
     let image = &settings.docker.image;
-    let bar = bar();
-    let shown = bar.clone();
+    let line = Arc::new(Progress::start());
+    // The build may go on reading for a moment after it failed.
+    let shown = Arc::downgrade(&line);
     let progress = move |step: BuildStep| {
+        let Some(line) = shown.upgrade() else { return };
         let text = match step {
             BuildStep::Sent { files, bytes } => {
                 format!("{files} files, {} MiB sent to the engine", bytes >> 20)
@@ -36,13 +37,13 @@ async fn build(settings: &Settings) -> ExitCode {
             BuildStep::Storing => "the engine is storing the image".to_owned(),
         };
         // Without a terminal only the last message of each step is printed.
-        if shown.is_hidden() && step == BuildStep::Storing {
+        if line.is_hidden() && step == BuildStep::Storing {
             terminal::message(&text);
         }
-        shown.set_message(text);
+        line.set(&text);
     };
     let built = compose::build_image(settings, &runtime, progress).await;
-    bar.finish_and_clear();
+    drop(line);
     match built {
         Ok(id) => {
             terminal::message(&format!("the image `{image}` is ready: {id}"));
@@ -76,13 +77,4 @@ fn export(settings: &Settings) -> ExitCode {
             exit::internal_error()
         }
     }
-}
-
-fn bar() -> ProgressBar {
-    let bar = ProgressBar::new_spinner();
-    if let Ok(style) = ProgressStyle::with_template("{spinner} {wide_msg} {elapsed}") {
-        bar.set_style(style);
-    }
-    bar.enable_steady_tick(Duration::from_millis(200));
-    bar
 }

@@ -2,11 +2,9 @@
 
 use crate::cli::SetupArgs;
 use cgroup::Delegated;
-use indicatif::{ProgressBar, ProgressStyle};
 use runtime::{Progress, Runtime, SetupOptions};
 use settings::{Settings, size_display};
 use std::process::ExitCode;
-use std::time::Duration;
 use terminal::exit;
 
 /// Runs the command.
@@ -31,9 +29,9 @@ fn prepare(args: &SetupArgs, settings: &Settings) -> ExitCode {
         packages: args.packages.as_deref().and_then(|name| name.parse().ok()).or(settings.runtime_packages),
         force: args.force,
     };
-    let mut bar = Bar::new();
-    let made = runtime::setup(&options, &mut bar);
-    bar.clear();
+    let mut line = Line(terminal::Progress::start());
+    let made = runtime::setup(&options, &mut line);
+    drop(line);
     match made {
         Ok(runtime) => {
             let (major, minor, micro) = runtime.python_version;
@@ -133,41 +131,24 @@ fn user_ids(user: &str) -> Result<(u32, u32), String> {
 }
 
 /// Progress on a terminal; plain lines elsewhere.
-struct Bar {
-    bar: ProgressBar,
-}
+struct Line(terminal::Progress);
 
-impl Bar {
-    fn new() -> Self {
-        let bar = ProgressBar::new(0);
-        if let Ok(style) = ProgressStyle::with_template("{spinner} [{pos}/{len}] {wide_msg} {elapsed}") {
-            bar.set_style(style);
-        }
-        bar.enable_steady_tick(Duration::from_millis(200));
-        Self { bar }
-    }
-
-    fn clear(&self) {
-        self.bar.finish_and_clear();
-    }
-}
-
-impl Progress for Bar {
+impl Progress for Line {
     fn step(&mut self, index: usize, total: usize, name: &str) {
-        let (index_u64, total_u64) = (index as u64, total as u64);
-        self.bar.set_length(total_u64);
-        self.bar.set_position(index_u64);
-        self.bar.set_message(name.to_owned());
-        if self.bar.is_hidden() {
-            terminal::message(&format!("[{index}/{total}] {name}"));
+        let text = format!("[{index}/{total}] {name}");
+        if self.0.is_hidden() {
+            terminal::message(&text);
+        } else {
+            self.0.set(&text);
         }
     }
 
     fn detail(&mut self, text: &str) {
-        if self.bar.is_hidden() {
-            terminal::message(&format!("      {text}"));
+        let text = format!("      {text}");
+        if self.0.is_hidden() {
+            terminal::message(&text);
         } else {
-            self.bar.println(format!("      {text}"));
+            self.0.print_above(&text);
         }
     }
 }

@@ -3,6 +3,9 @@
 //! A closed pipe (`python-sandbox ... | head`) is ignored; `println!` would panic.
 
 pub mod exit;
+mod progress;
+
+pub use progress::Progress;
 
 use std::io::Write;
 
