@@ -1,8 +1,9 @@
 //! Reads a request's body: JSON only, with a limit on its size, its time, and the memory of all bodies together.
 
-use crate::error::{ApiError, ErrorCode};
+use crate::error::ApiError;
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
+use contract::ErrorCode;
 use http::{HeaderMap, header};
 use http_body_util::BodyExt;
 use std::sync::Arc;

@@ -2,15 +2,15 @@
 
 use crate::base_url::base_url;
 use crate::body::GrantedBody;
-use crate::error::{ApiError, ErrorBody};
-use crate::request::{self, ExecuteRequest};
-use crate::response::ExecuteResponse;
+use crate::error::ApiError;
+use crate::request;
 use crate::state::AppState;
 use crate::trace::{OutcomeName, RequestId};
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
+use contract::{ErrorBody, ExecuteRequest, ExecuteResponse};
 use http::HeaderMap;
 use service::{ExecuteCommand, Principal, RequestContext};
 
@@ -57,7 +57,7 @@ pub(crate) async fn execute(
     let execution = state.api.service.execute(&context, command).await?;
     let word = OutcomeName(execution.verdict.kind().as_str());
     let base = base_url(state.api.public_url.as_deref(), &headers, state.api.bound);
-    Ok((Extension(word), Json(ExecuteResponse::new(execution, &base))).into_response())
+    Ok((Extension(word), Json(explain::answer(execution, &base))).into_response())
 }
 
 async fn parse(bytes: bytes::Bytes) -> Result<ExecuteCommand, ApiError> {

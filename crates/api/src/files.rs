@@ -1,11 +1,12 @@
 //! `GET /files/{token}`: downloads from the local store.
 
-use crate::error::{ApiError, ErrorBody, ErrorCode};
+use crate::error::ApiError;
 use crate::state::AppState;
 use axum::body::Body;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
+use contract::{ErrorBody, ErrorCode};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use storage::{Download, LinkError, content_disposition};
 use tokio::io::AsyncReadExt;

@@ -5,10 +5,11 @@
 //! are safe: a browser that was given one has not used DNS. `Origin` says which site's page sends a request; that of a `POST` must
 //! be this service itself or one of `CORS_ORIGINS`.
 
-use crate::error::{ApiError, ErrorCode};
+use crate::error::ApiError;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use contract::ErrorCode;
 use http::{HeaderMap, HeaderValue, Method, Uri, Version, header};
 use std::net::IpAddr;
 use std::sync::Arc;

@@ -19,7 +19,7 @@
 //! server.await?;
 //! chain.shut_down().await;
 //! ```
-//! [`ExecuteResponse::new`] gives the same answer without HTTP, for `run --json`.
+//! The bodies are those of crate `contract`, made by crate `explain`, as for `run --json`.
 
 mod base64_text;
 mod base_url;
@@ -35,7 +35,6 @@ mod health;
 mod openapi;
 mod pages;
 mod request;
-mod response;
 mod router;
 mod server;
 mod stall;
@@ -44,11 +43,6 @@ mod trace;
 mod watched;
 
 pub use body::BodyLimits;
-pub use error::{ApiError, Details, ErrorBody, ErrorCode, FindingBody};
-pub use health::HealthResponse;
-pub use pages::ServiceInfo;
-pub use request::{Entries, ExecuteRequest};
-pub use response::ExecuteResponse;
 pub use router::router;
 pub use server::{ServerLimits, serve};
 pub use state::{ApiState, AppInfo};

@@ -1,4 +1,7 @@
-//! The OpenAPI document: generated from the handlers, then adapted to this service's bounds.
+//! The OpenAPI document: generated from the handlers and the contract's types, then adapted to this service's bounds.
+//!
+//! `openapi/v1.json` is the document before that: the same for every service and version, so that clients can be generated from it
+//! and a change of the API shows in a review.
 
 use crate::state::ApiState;
 use bytes::Bytes;
@@ -29,29 +32,32 @@ fn base64_pattern() -> String {
 )]
 pub(crate) struct Skeleton;
 
-/// The document as it is served.
-#[derive(Debug)]
-pub(crate) struct Document {
-    pub(crate) json: Bytes,
+/// The version of the API, as in the name of the file: not that of a service. Within one, nothing is renamed or removed.
+const API_VERSION: &str = "1";
+
+/// What is the same for every service, from what the routes have `generated`.
+pub(crate) fn document(generated: &utoipa::openapi::OpenApi) -> Value {
+    // A tree of text and numbers that was made for JSON.
+    let mut document = serde_json::to_value(generated).unwrap_or_default();
+    set(&mut document, "/info/version", json!(API_VERSION));
+    // No licence or contact is known here: the crate's are not those of who runs the service.
+    if let Some(info) = document.pointer_mut("/info").and_then(Value::as_object_mut) {
+        info.remove("license");
+        info.remove("contact");
+    }
+    add_answers_of_the_gate(&mut document);
+    add_patterns(&mut document);
+    document
 }
 
-impl Document {
-    /// Adapts `generated` to this service: its name, version and bounds.
-    pub(crate) fn new(generated: &utoipa::openapi::OpenApi, state: &ApiState) -> Self {
-        // A tree of text and numbers that was made for JSON.
-        let mut document = serde_json::to_value(generated).unwrap_or_default();
-        set(&mut document, "/info/title", json!(state.info.name));
-        set(&mut document, "/info/version", json!(state.info.version));
-        // No licence, contact or server is known here: the document is served by the service itself.
-        if let Some(info) = document.pointer_mut("/info").and_then(Value::as_object_mut) {
-            info.remove("license");
-            info.remove("contact");
-        }
-        set(&mut document, "/servers", json!([{"url": "./"}]));
-        add_answers_of_the_gate(&mut document);
-        set_bounds(&mut document, state.service.bounds(), &state.service.executors());
-        Self { json: Bytes::from(document.to_string()) }
-    }
+/// The document as it is served: with the name, version and bounds of this service.
+pub(crate) fn served(mut document: Value, state: &ApiState) -> Bytes {
+    set(&mut document, "/info/title", json!(state.info.name));
+    set(&mut document, "/info/version", json!(state.info.version));
+    // Relative to the document, so that it is right behind any proxy.
+    set(&mut document, "/servers", json!([{"url": "./"}]));
+    set_bounds(&mut document, state.service.bounds(), &state.service.executors());
+    Bytes::from(document.to_string())
 }
 
 /// Errors of every path that are returned before its handler is called.
@@ -74,23 +80,31 @@ fn add_answers_of_the_gate(document: &mut Value) {
     }
 }
 
-fn set_bounds(document: &mut Value, bounds: &Bounds, executors: &[&str]) {
-    let mut field = |name: &str, key: &str, value: Value| {
-        set(document, &format!("/components/schemas/ExecuteRequest/properties/{name}/{key}"), value);
-    };
-    field("code", "maxLength", json!(bounds.code_chars_max));
-    field("timeout", "maximum", json!(bounds.timeout_s_max));
-    field("timeout", "default", json!(bounds.timeout_s_effective_default()));
-    field("stdin", "maxLength", json!(bounds.stdin_bytes_max));
-    field("files", "maxProperties", json!(bounds.exec.file_count_max));
+/// Sets a keyword of a field of the request.
+fn set_field(document: &mut Value, name: &str, key: &str, value: Value) {
+    set(document, &format!("/components/schemas/ExecuteRequest/properties/{name}/{key}"), value);
+}
+
+/// Rules that the derive cannot express.
+fn add_patterns(document: &mut Value) {
+    let mut field = |name: &str, key: &str, value: Value| set_field(document, name, key, value);
     field("files", "propertyNames", json!({"maxLength": 4096, "pattern": PATH_PATTERN}));
     field(
         "files",
         "additionalProperties",
         json!({"type": "string", "contentEncoding": "base64", "pattern": base64_pattern()}),
     );
-    field("env", "maxProperties", json!(bounds.env_entries_max));
     field("env", "propertyNames", json!({"pattern": "^[A-Za-z_][A-Za-z0-9_]*$"}));
+}
+
+fn set_bounds(document: &mut Value, bounds: &Bounds, executors: &[&str]) {
+    let mut field = |name: &str, key: &str, value: Value| set_field(document, name, key, value);
+    field("code", "maxLength", json!(bounds.code_chars_max));
+    field("timeout", "maximum", json!(bounds.timeout_s_max));
+    field("timeout", "default", json!(bounds.timeout_s_effective_default()));
+    field("stdin", "maxLength", json!(bounds.stdin_bytes_max));
+    field("files", "maxProperties", json!(bounds.exec.file_count_max));
+    field("env", "maxProperties", json!(bounds.env_entries_max));
     if !executors.is_empty() {
         let names: Vec<_> = executors.iter().copied().map(Some).chain([None]).collect();
         field("executor", "enum", json!(names));

@@ -1,18 +1,16 @@
 //! `/`, and the documentation pages. They load nothing from other hosts: they work without internet access.
 
 use crate::base_url::base_url;
-use crate::error::{ApiError, ErrorCode};
+use crate::error::ApiError;
 use crate::state::AppState;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use bytes::Bytes;
+use contract::{ErrorBody, ErrorCode, ServiceInfo};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
-use serde::Serialize;
-use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
-use utoipa::ToSchema;
 
 /// For our page: text and its own style, nothing else.
 const CSP_PAGE: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; \
@@ -32,23 +30,6 @@ const REDOC: &[u8] = include_bytes!("../assets/redoc.standalone.js");
 
 /// The logo in it: the only resource that it would load from another host.
 const REDOC_LOGO: &str = "https://cdn.redoc.ly/redoc/logo-mini.svg";
-
-/// Name, version and endpoints of the service.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct ServiceInfo {
-    /// `APP_NAME`.
-    #[schema(example = "Python Sandbox")]
-    service: String,
-    /// The service's version.
-    version: String,
-    /// Always `running`.
-    #[schema(example = "running")]
-    status: &'static str,
-    /// The endpoints: name -> method and path.
-    endpoints: BTreeMap<&'static str, &'static str>,
-    /// Description of the service.
-    description: &'static str,
-}
 
 const DESCRIPTION: &str = "Runs untrusted Python in a sandbox and answers over HTTP.";
 
@@ -71,7 +52,7 @@ const ENDPOINTS: [(&str, &str); 7] = [
     responses(
         (status = 200, description = "Name, version and endpoints of the service.",
          content((ServiceInfo = "application/json"), (String = "text/html"))),
-        (status = 500, description = "Internal error.", body = crate::error::ErrorBody),
+        (status = 500, description = "Internal error.", body = ErrorBody),
     )
 )]
 pub(crate) async fn root(State(state): State<AppState>, headers: HeaderMap) -> Response {
@@ -83,9 +64,12 @@ pub(crate) async fn root(State(state): State<AppState>, headers: HeaderMap) -> R
         let service = ServiceInfo {
             service: info.name.clone(),
             version: info.version.clone(),
-            status: "running",
-            endpoints: ENDPOINTS.into_iter().collect(),
-            description: DESCRIPTION,
+            status: "running".to_owned(),
+            endpoints: ENDPOINTS
+                .iter()
+                .map(|(what, call)| ((*what).to_owned(), (*call).to_owned()))
+                .collect(),
+            description: DESCRIPTION.to_owned(),
         };
         Json(service).into_response()
     };
@@ -152,7 +136,7 @@ fn escape(text: &str) -> String {
     tag = "service",
     responses(
         (status = 200, description = "This document.", body = inline(serde_json::Value)),
-        (status = 500, description = "Internal error.", body = crate::error::ErrorBody),
+        (status = 500, description = "Internal error.", body = ErrorBody),
     )
 )]
 pub(crate) async fn openapi(State(state): State<AppState>) -> Response {

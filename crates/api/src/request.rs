@@ -1,12 +1,12 @@
-//! The body of `POST /execute`, and its conversion to a command of the service.
+//! Reads the body of `POST /execute`, and makes a command of the service from it.
 
 use crate::base64_text;
 use crate::error::ApiError;
+use contract::{Entries, ExecuteRequest};
 use serde::Deserialize;
 use serde::de::{self, Deserializer, MapAccess, Visitor};
 use service::{ExecuteCommand, InputFile, InvalidField};
 use std::fmt;
-use utoipa::ToSchema;
 
 /// Maximum number of entries of `files` or `env` that are read at all, whatever the settings allow: a body of many tiny entries
 /// must not take many times its size in memory.
@@ -18,68 +18,49 @@ const QUOTED_CHARS_MAX: usize = 64;
 /// A byte order mark in UTF-8, which some senders put in front of a text. RFC 8259, section 8.1: a parser may ignore it.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// One program to run. Unknown fields are refused. `null` for a field with a default is the same as leaving it out.
-#[derive(Debug, Default, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(example = json!({"code": "print('Hello')", "timeout": 10}))]
-pub struct ExecuteRequest {
-    /// Python source, 1 to MAX_CODE_LENGTH characters, not only white space. The working directory is
-    /// `/tmp/output`; the files it leaves there are returned.
-    #[schema(min_length = 1, pattern = r"\S", example = "print('Hello')")]
-    pub code: String,
-    /// Seconds of wall-clock time for the program alone.
+/// How an [`ExecuteRequest`] is read here: with bounds on what is read at all.
+#[derive(Deserialize)]
+#[serde(remote = "ExecuteRequest", deny_unknown_fields)]
+struct Received {
+    code: String,
     #[serde(default, deserialize_with = "whole_number")]
-    #[schema(value_type = Option<i64>, required = false, minimum = 1, default = 10)]
-    pub timeout: Option<i64>,
-    /// Standard input, at most 1 MiB.
+    timeout: Option<i64>,
     #[serde(default)]
-    #[schema(required = false, default = "", example = "")]
-    pub stdin: Option<String>,
-    /// Files written to the working directory before the program starts: relative path -> base64 (RFC 4648 section 4 or 5, with or without
-    /// padding and white space). The limits on output files apply to them too.
+    stdin: Option<String>,
+    #[serde(default, deserialize_with = "entries")]
+    files: Option<Entries>,
+    #[serde(default, deserialize_with = "entries")]
+    env: Option<Entries>,
     #[serde(default)]
-    #[schema(value_type = Option<std::collections::BTreeMap<String, String>>, required = false, default = json!({}),
-             example = json!({"data.csv": "YSxiCjEsMgo="}))]
-    pub files: Option<Entries>,
-    /// Environment variables: name (`[A-Za-z_][A-Za-z0-9_]*`) -> value. Those that the interpreter reads at its start
-    /// either take effect or are refused with the reason.
-    #[serde(default)]
-    #[schema(value_type = Option<std::collections::BTreeMap<String, String>>, required = false, default = json!({}),
-             example = json!({"MODE": "fast"}))]
-    pub env: Option<Entries>,
-    /// The executor to run on, one of the active ones; by default the first usable one.
-    #[serde(default)]
-    #[schema(required = false)]
-    pub executor: Option<String>,
+    executor: Option<String>,
 }
 
-/// A JSON object of strings, in the order in which it was sent, duplicate names included.
-#[derive(Debug, Default)]
-pub struct Entries(pub Vec<(String, String)>);
+/// An object of strings with at most [`ENTRIES_MAX`] entries, or null.
+fn entries<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Entries>, D::Error> {
+    struct BoundedEntries;
+    impl<'de> Visitor<'de> for BoundedEntries {
+        type Value = Option<Entries>;
 
-impl<'de> Deserialize<'de> for Entries {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct EntriesVisitor;
-        impl<'de> Visitor<'de> for EntriesVisitor {
-            type Value = Entries;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object of strings")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entries, A::Error> {
-                let mut entries = Vec::new();
-                while let Some(entry) = map.next_entry()? {
-                    if entries.len() == ENTRIES_MAX {
-                        return Err(de::Error::custom("too many entries"));
-                    }
-                    entries.push(entry);
-                }
-                Ok(Entries(entries))
-            }
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object of strings")
         }
-        deserializer.deserialize_map(EntriesVisitor)
+
+        fn visit_unit<E: de::Error>(self) -> Result<Option<Entries>, E> {
+            Ok(None)
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Option<Entries>, A::Error> {
+            let mut entries = Vec::new();
+            while let Some(entry) = map.next_entry()? {
+                if entries.len() == ENTRIES_MAX {
+                    return Err(de::Error::custom("too many entries"));
+                }
+                entries.push(entry);
+            }
+            Ok(Some(Entries(entries)))
+        }
     }
+    deserializer.deserialize_any(BoundedEntries)
 }
 
 /// A whole number or null; `10.0` is one too, as in JSON Schema.
@@ -120,48 +101,51 @@ fn whole_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64
     deserializer.deserialize_any(WholeNumber)
 }
 
-/// Parses a body. The work grows with the body: for a large one call it where blocking is allowed.
+/// The command in a body. The work grows with the body: for a large one call it where blocking is allowed.
 pub(crate) fn parse(body: &[u8]) -> Result<ExecuteCommand, ApiError> {
+    read(body).and_then(command).map_err(ApiError::invalid)
+}
+
+/// Reads a body as the contract's type.
+fn read(body: &[u8]) -> Result<ExecuteRequest, InvalidField> {
     let body = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body);
     // An array would pass too: serde accepts one for a struct, field by field.
     match body.iter().find(|byte| !byte.is_ascii_whitespace()) {
         Some(b'{') => {}
-        Some(_) => return Err(ApiError::invalid(not_an_object("is not a JSON object"))),
-        None => return Err(ApiError::invalid(not_an_object("is empty"))),
+        Some(_) => return Err(not_an_object("is not a JSON object")),
+        None => return Err(not_an_object("is empty")),
     }
     let mut json = serde_json::Deserializer::from_slice(body);
-    let request: ExecuteRequest = serde_path_to_error::deserialize(&mut json).map_err(|error| {
-        let field = error.path().iter().next().map(ToString::to_string);
-        ApiError::invalid(explain(&error.into_inner(), field))
+    let mut track = serde_path_to_error::Track::new();
+    let request = Received::deserialize(serde_path_to_error::Deserializer::new(&mut json, &mut track));
+    let request = request.map_err(|error| {
+        let field = track.path().iter().next().map(ToString::to_string);
+        explain(&error, field)
     })?;
-    json.end().map_err(|error| ApiError::invalid(explain(&error, None)))?;
-    request.into_command().map_err(ApiError::invalid)
+    json.end().map_err(|error| explain(&error, None))?;
+    Ok(request)
 }
 
-impl ExecuteRequest {
-    /// The command of the service; its bounds are checked there.
-    ///
-    /// # Errors
-    /// [`InvalidField`] if the content of a file is not base64.
-    pub fn into_command(self) -> Result<ExecuteCommand, InvalidField> {
-        let sent = self.files.unwrap_or_default().0;
-        let mut files = Vec::with_capacity(sent.len());
-        for (index, (path, content)) in sent.into_iter().enumerate() {
-            let content = base64_text::decode(content).map_err(|problem| {
-                let problem = format!("has invalid base64 in file number {}: it {problem}", index + 1);
-                InvalidField::new("files", problem, base64_text::ALLOWED)
-            })?;
-            files.push(InputFile { path, content: content.into() });
-        }
-        Ok(ExecuteCommand {
-            code: self.code,
-            timeout_s: self.timeout,
-            stdin: self.stdin.unwrap_or_default(),
-            files,
-            env: self.env.unwrap_or_default().0,
-            executor: self.executor,
-        })
+/// The command of the service; its bounds are checked there. An error if the content of a file is not base64.
+fn command(request: ExecuteRequest) -> Result<ExecuteCommand, InvalidField> {
+    let sent = request.files.unwrap_or_default().0;
+    let mut files = Vec::with_capacity(sent.len());
+    for (index, (path, content)) in sent.into_iter().enumerate() {
+        let content = base64_text::decode(content).map_err(|problem| {
+            let problem =
+                format!("has invalid base64 in file number {}: it {problem}", index + 1);
+            InvalidField::new("files", problem, base64_text::ALLOWED)
+        })?;
+        files.push(InputFile { path, content: content.into() });
     }
+    Ok(ExecuteCommand {
+        code: request.code,
+        timeout_s: request.timeout,
+        stdin: request.stdin.unwrap_or_default(),
+        files,
+        env: request.env.unwrap_or_default().0,
+        executor: request.executor,
+    })
 }
 
 fn not_an_object(problem: &str) -> InvalidField {
@@ -283,6 +267,27 @@ mod tests {
             let error = refused(body);
             assert!(error.contains(&format!("field: {field:?}")), "{body}: {error}");
             assert!(!error.contains("canary"), "{body}: {error}");
+        }
+    }
+
+    /// What a client makes with the contract's types is what arrives here.
+    #[test]
+    fn a_request_of_the_contracts_type_is_read_unchanged() {
+        let entries = |names: &[&str]| {
+            Some(Entries(names.iter().map(|name| ((*name).to_owned(), "YQ==".to_owned())).collect()))
+        };
+        let full = ExecuteRequest {
+            code: "print('\u{1f40d}')\n".into(),
+            timeout: Some(10),
+            stdin: Some("in".into()),
+            // Neither sorted nor unique: the service refuses a duplicate by its number.
+            files: entries(&["b", "a", "b"]),
+            env: entries(&["B", "A"]),
+            executor: Some("native".into()),
+        };
+        for request in [full, ExecuteRequest { code: "x".into(), ..ExecuteRequest::default() }] {
+            let body = serde_json::to_vec(&request).unwrap();
+            assert_eq!(read(&body).unwrap(), request);
         }
     }
 

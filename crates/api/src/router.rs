@@ -1,15 +1,16 @@
 //! The routes, and the layers around them.
 
 use crate::body::BodyReader;
-use crate::error::{ApiError, ErrorCode};
+use crate::error::ApiError;
 use crate::gate::Gate;
-use crate::openapi::{Document, Skeleton};
+use crate::openapi::Skeleton;
 use crate::state::{ApiState, AppState};
-use crate::{execute, files, gate, health, pages, trace};
+use crate::{execute, files, gate, health, openapi, pages, trace};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use contract::ErrorCode;
 use http::{HeaderValue, Method, header};
 use std::any::Any;
 use std::sync::Arc;
@@ -23,24 +24,28 @@ use utoipa_axum::routes;
 /// How long a browser may cache what CORS allows.
 const CORS_AGE_MAX: Duration = Duration::from_secs(600);
 
-/// The service over HTTP. Serve it with [`crate::serve`], which limits what a connection may do.
-pub fn router(state: ApiState) -> Router {
-    let (documented, generated) = OpenApiRouter::with_openapi(Skeleton::openapi())
+/// The routes that the OpenAPI document describes.
+fn described() -> OpenApiRouter<AppState> {
+    OpenApiRouter::with_openapi(Skeleton::openapi())
         .routes(routes!(pages::root))
         .routes(routes!(execute::execute))
         .routes(routes!(health::health))
         .routes(routes!(files::download))
         .routes(routes!(pages::openapi))
-        .split_for_parts();
+}
+
+/// The service over HTTP. Serve it with [`crate::serve`], which limits what a connection may do.
+pub fn router(state: ApiState) -> Router {
+    let (described, generated) = described().split_for_parts();
     let cors = cors(&state.cors_origins);
     let rules =
         Gate::new(&state.allowed_hosts, state.public_url.as_deref(), &state.cors_origins, state.bound.ip());
     let app = AppState {
         bodies: BodyReader::new(state.bodies.clone()),
-        document: Document::new(&generated, &state).json,
+        document: openapi::served(openapi::document(&generated), &state),
         api: Arc::new(state),
     };
-    let router = documented
+    let router = described
         .route("/docs", get(pages::docs))
         .route("/docs/", get(pages::docs_slash))
         .route("/docs/{name}", get(pages::docs_asset))
@@ -91,4 +96,43 @@ fn cors(origins: &[String]) -> Option<CorsLayer> {
         .expose_headers([trace::REQUEST_ID, header::RETRY_AFTER, header::CONTENT_DISPOSITION, header::ETAG])
         .max_age(CORS_AGE_MAX);
     Some(cors)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::Value;
+    use std::path::Path;
+
+    /// With `UPDATE_GOLDEN=1` writes the file instead.
+    #[test]
+    fn the_checked_in_document_is_that_of_the_routes() {
+        let document = openapi::document(&described().into_openapi());
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../openapi/v1.json");
+        if std::env::var_os("UPDATE_GOLDEN").is_some() {
+            std::fs::write(&path, format!("{document:#}\n")).expect("the checkout is writable");
+        }
+        let text = std::fs::read_to_string(&path).unwrap_or_default();
+        let found: Value = serde_json::from_str(&text).unwrap_or_default();
+        // Compared as JSON: the sequence of its fields depends on a feature of serde_json that another crate may turn on.
+        assert!(found == document, "openapi/v1.json is not what the routes describe; run `make generate`");
+    }
+
+    /// Bounds that settings change, and names of one service, would make the file wrong for every other.
+    #[test]
+    fn the_checked_in_document_has_no_bound_of_one_service() {
+        let document = openapi::document(&described().into_openapi());
+        let fields = &document["components"]["schemas"]["ExecuteRequest"]["properties"];
+        for (field, key) in [
+            ("code", "maxLength"),
+            ("timeout", "maximum"),
+            ("stdin", "maxLength"),
+            ("files", "maxProperties"),
+            ("env", "maxProperties"),
+            ("executor", "enum"),
+        ] {
+            assert_eq!(fields[field][key], Value::Null, "{field}.{key}");
+        }
+        assert_eq!((&document["info"]["version"], &document["servers"]), (&"1".into(), &Value::Null));
+    }
 }

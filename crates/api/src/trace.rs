@@ -4,6 +4,7 @@ use crate::error;
 use axum::extract::{MatchedPath, Request};
 use axum::middleware::Next;
 use axum::response::Response;
+use contract::ErrorCode;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use std::time::Instant;
 use tracing::Instrument;
@@ -36,7 +37,7 @@ pub(crate) async fn trace(mut request: Request, next: Next) -> Response {
         let (mut response, code) = error::complete(next.run(request).await, &id);
         set_headers(response.headers_mut(), &id);
         let word = response.extensions().get::<OutcomeName>().map(|word| word.0);
-        access.log(response.status().as_u16(), word.or(code.map(|code| code.as_str())).unwrap_or("ok"));
+        access.log(response.status().as_u16(), word.or(code.as_ref().map(ErrorCode::as_str)).unwrap_or("ok"));
         response
     }
     .instrument(span)

@@ -1,6 +1,6 @@
 //! The `error` of a response: one sentence that a language model can act on. Pure.
 
-use crate::Outcome;
+use contract::OutcomeBody;
 use executor::Verdict;
 use support::one_line;
 
@@ -8,7 +8,7 @@ use support::one_line;
 const SENTENCE_CHARS_MAX: usize = 2000;
 
 /// What went wrong, and what to do about it; `None` after success.
-pub(crate) fn error(outcome: &Outcome, verdict: &Verdict) -> Option<String> {
+pub(crate) fn error(outcome: &OutcomeBody, verdict: &Verdict) -> Option<String> {
     if verdict.success() {
         return None;
     }
@@ -29,7 +29,7 @@ pub(crate) fn unseen_value(line: u32) -> String {
 }
 
 /// Cleans every text of an outcome that a program may have influenced.
-pub(crate) fn clean(outcome: &mut Outcome) {
+pub(crate) fn clean(outcome: &mut OutcomeBody) {
     let exception =
         outcome.exception.iter_mut().flat_map(|exception| [&mut exception.type_name, &mut exception.message]);
     for text in [&mut outcome.message, &mut outcome.hint].into_iter().flatten().chain(exception) {
@@ -49,7 +49,7 @@ fn clean_text(sentence: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::outcome;
+    use crate::{Explained, outcome};
     use executor::note::Note;
     use executor::{Cause, ExecLimits, KernelCounts, SandboxLimits};
 
@@ -74,7 +74,7 @@ mod tests {
         }
     }
 
-    fn explained(verdict: &Verdict) -> Outcome {
+    fn explained(verdict: &Verdict) -> Explained {
         outcome(verdict, "native", None)
     }
 
@@ -93,8 +93,8 @@ mod tests {
     #[test]
     fn other_ends_have_no_line_and_a_hint_follows() {
         let timeout = explained(&verdict(Cause::Timeout { waited_after: None }, 124, ""));
-        let hint = timeout.hint.unwrap();
-        assert_eq!(timeout.error, Some(format!("the program did not finish within 1 second; {hint}")));
+        let hint = timeout.outcome.hint.unwrap();
+        assert_eq!(timeout.error, Some(format!("the program did not end within 1 second; {hint}")));
         let exit = explained(&verdict(Cause::Exited, 3, ""));
         assert_eq!(exit.error.as_deref(), Some("the program exited with code 3"));
     }
@@ -117,14 +117,14 @@ mod tests {
             error.contains("\\u202egpj.exe\\u2069 pay\\u200bpal") && error.contains("a\\u2028b"),
             "{error}"
         );
-        assert!(found.message.unwrap().chars().all(support::is_visible));
-        assert!(found.exception.unwrap().message.chars().all(support::is_visible));
+        assert!(found.outcome.message.unwrap().chars().all(support::is_visible));
+        assert!(found.outcome.exception.unwrap().message.chars().all(support::is_visible));
     }
 
     #[test]
     fn a_value_that_nobody_sees_is_a_hint_of_a_program_that_ended_well() {
         let quiet = outcome(&verdict(Cause::Exited, 0, ""), "native", Some(3));
-        assert!(quiet.hint.unwrap().contains("(line 3)"));
+        assert!(quiet.outcome.hint.unwrap().contains("(line 3)"));
         assert_eq!(quiet.error, None);
     }
 }

@@ -1,9 +1,11 @@
 //! `run`: runs one program through the same service as over HTTP.
 
 use crate::cli::RunArgs;
-use api::ExecuteResponse;
+use contract::{ErrorCode, OutcomeKind};
 use executor::{Chain, PoolSize};
-use service::{ExecuteCommand, ExecuteError, Execution, OutcomeKind, Principal, RequestContext, Service};
+use explain::Refusal;
+use serde::Serialize;
+use service::{ExecuteCommand, ExecuteError, Execution, Principal, RequestContext, Service};
 use settings::Settings;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -119,16 +121,7 @@ fn read(path: &Path) -> Result<String, RunError> {
 fn show(execution: Execution, json: bool) -> ExitCode {
     let code = exit::of_program(execution.verdict.exit_code);
     if json {
-        return match serde_json::to_string_pretty(&ExecuteResponse::new(execution, "")) {
-            Ok(text) => {
-                terminal::result(&format!("{text}\n"));
-                code
-            }
-            Err(error) => {
-                terminal::message(&format!("python-sandbox: failed to write the answer: {error}"));
-                exit::internal_error()
-            }
-        };
+        return show_json(&explain::answer(execution, ""), code);
     }
     terminal::result(&execution.stdout.text);
     terminal::program_stderr(&execution.stderr.text);
@@ -167,8 +160,8 @@ fn show(execution: Execution, json: bool) -> ExitCode {
         ));
     }
     // The program's own exit code needs no message, and its traceback is already printed.
-    let outcome = explain::outcome(&execution.verdict, execution.executor, execution.unseen_expression);
-    if let (false, Some(error)) = (outcome.kind == OutcomeKind::Exited, &outcome.error) {
+    let explained = explain::outcome(&execution.verdict, execution.executor, execution.unseen_expression);
+    if let (false, Some(error)) = (explained.outcome.kind == OutcomeKind::Exited, &explained.error) {
         terminal::message(&format!("python-sandbox: {error}"));
     }
     code
@@ -176,28 +169,42 @@ fn show(execution: Execution, json: bool) -> ExitCode {
 
 /// The program was not run: the validator rejected it, the input was invalid, or an internal error prevented it.
 fn refused(error: ExecuteError, json: bool) -> ExitCode {
-    let (code, exit_code, text, message) = match &error {
-        ExecuteError::Rejected { rendered, .. } => {
-            ("validation_failed", exit::program_failed(), "Validation failed".to_owned(), rendered.clone())
-        }
-        ExecuteError::Invalid(field) => {
-            ("invalid_request", exit::internal_error(), field.to_string(), field.to_string())
-        }
-        // With causes: the user of this command is the operator.
-        error => ("executor_unavailable", exit::internal_error(), error.to_string(), unavailable(error)),
+    let exit_code = match &error {
+        ExecuteError::Rejected { .. } => exit::program_failed(),
+        _ => exit::internal_error(),
     };
-    if json {
-        let body = serde_json::json!({
-            "success": false, "stdout": "", "stderr": "", "exit_code": -1, "execution_time": 0.0, "error": text,
-            "files": [], "message": message, "code": code, "request_id": REQUEST_ID,
-        });
-        terminal::result(&format!("{body:#}\n"));
-    } else {
-        // An invalid field is one sentence; a rejection or failure has details.
-        let more = if message == text { String::new() } else { format!("\n{message}") };
-        terminal::message(&format!("python-sandbox: {text}{more}"));
+    // With causes: the user of this command is the operator.
+    let causes = match &error {
+        ExecuteError::Rejected { .. } | ExecuteError::Invalid(_) => None,
+        error => Some((error.to_string(), unavailable(error))),
+    };
+    let mut refusal = Refusal::from(error);
+    if let Some((error, causes)) = causes {
+        refusal = refusal.reworded(&error, &causes);
     }
+    let body = refusal.into_body(REQUEST_ID);
+    if json {
+        return show_json(&body, exit_code);
+    }
+    // The findings are in the message. An invalid field is one sentence; a failure has causes.
+    let text = if body.code == ErrorCode::ValidationFailed { "Validation failed" } else { &body.error };
+    let more = if body.message == text { String::new() } else { format!("\n{}", body.message) };
+    terminal::message(&format!("python-sandbox: {text}{more}"));
     exit_code
+}
+
+/// Prints an answer as over HTTP, indented.
+fn show_json(answer: &impl Serialize, code: ExitCode) -> ExitCode {
+    match serde_json::to_string_pretty(answer) {
+        Ok(text) => {
+            terminal::result(&format!("{text}\n"));
+            code
+        }
+        Err(error) => {
+            terminal::message(&format!("python-sandbox: failed to write the answer: {error}"));
+            exit::internal_error()
+        }
+    }
 }
 
 fn unavailable(error: &ExecuteError) -> String {

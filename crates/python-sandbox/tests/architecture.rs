@@ -16,8 +16,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The workspace crates that each crate depends on, except in its tests.
-const ARROWS: [(&str, &[&str]); 27] = [
+const ARROWS: [(&str, &[&str]); 28] = [
     ("protocol", &[]),
+    ("contract", &[]),
     ("validator", &[]),
     ("cgroup", &[]),
     ("seccomp", &[]),
@@ -34,11 +35,11 @@ const ARROWS: [(&str, &[&str]); 27] = [
     ("launcher", &["agent", "confine", "protocol", "seccomp"]),
     ("template", &["confine"]),
     ("executor", &["protocol"]),
-    ("explain", &["executor", "support"]),
     ("executor-docker", &["agent-image", "executor", "ownership", "protocol", "seccomp", "support"]),
     ("executor-native", &["agent-image", "cgroup", "confine", "executor", "launcher", "protocol", "support"]),
     ("service", &["executor", "storage", "support", "validator"]),
-    ("api", &["explain", "service", "storage", "support"]),
+    ("explain", &["contract", "executor", "service", "support"]),
+    ("api", &["contract", "explain", "service", "storage", "support"]),
     ("settings", &["executor", "ownership", "runtime", "support"]),
     (
         "compose",
@@ -71,6 +72,7 @@ const ARROWS: [(&str, &[&str]); 27] = [
             "cgroup",
             "compose",
             "confine",
+            "contract",
             "doctor",
             "executor",
             "explain",

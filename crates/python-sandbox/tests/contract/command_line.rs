@@ -72,6 +72,7 @@ fn run_json_is_the_answer_of_the_api() {
     let json: Value = serde_json::from_slice(&refused.stdout).expect("JSON and nothing else");
     assert!(json["error"].as_str().unwrap_or_default().starts_with("Validation failed"), "{json}");
     assert_eq!((&json["exit_code"], &json["code"]), (&(-1).into(), &"validation_failed".into()));
+    assert_eq!(json["violations"][0]["code"], "forbidden-import", "as over HTTP: {json}");
 }
 
 #[test]

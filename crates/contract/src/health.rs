@@ -1,0 +1,109 @@
+//! The answer of `GET /health`, status 200 or 503.
+
+use crate::words::words;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use utoipa::ToSchema;
+
+/// Readiness of the service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct HealthResponse {
+    /// `healthy`; `degraded`: work is accepted, but the first executor or the store does not work; `unhealthy`: no work is accepted.
+    #[schema(value_type = String, example = "healthy")]
+    pub status: HealthStatus,
+    /// The service's version.
+    pub version: String,
+    /// The executors.
+    pub executor: ExecutorBody,
+    /// The store of output files.
+    pub storage: StorageBody,
+    /// Current load.
+    pub load: LoadBody,
+    /// True once the service accepts no new work.
+    pub shutting_down: bool,
+}
+
+/// The executors.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ExecutorBody {
+    /// The configured one.
+    #[schema(example = "native")]
+    pub provider: String,
+    /// The executor of the next program; null if there is none.
+    #[schema(required = true, example = "native")]
+    pub name: Option<String>,
+    /// Whether an executor can take the next program.
+    pub healthy: bool,
+    /// The configured fallbacks, separated by commas.
+    #[schema(example = "docker")]
+    pub fallbacks: String,
+    /// The executors that this build knows.
+    pub available_providers: Vec<String>,
+    /// The executors in use, in the order in which they are tried.
+    pub active_providers: Vec<String>,
+    /// Health of each active executor.
+    pub providers: BTreeMap<String, ProviderBody>,
+}
+
+/// One executor.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ProviderBody {
+    /// Whether it can create sandboxes with every protection that the contract guarantees.
+    pub healthy: bool,
+    /// What is missing, and the command or setting that fixes it.
+    #[schema(required = true)]
+    pub reason: Option<String>,
+    /// Each protection on this host.
+    pub protections: BTreeMap<String, ProtectionBody>,
+    /// Idle sandboxes, ready for use.
+    pub warm: usize,
+}
+
+/// One protection.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ProtectionBody {
+    /// True when it was verified on this host.
+    pub enforced: bool,
+    /// How it is enforced, or why not.
+    pub detail: String,
+}
+
+/// The store.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct StorageBody {
+    /// Whether output files are kept.
+    pub enabled: bool,
+    /// `local`, `s3`, `r2` or `disabled`.
+    #[schema(example = "local")]
+    pub provider: String,
+    /// Whether it accepts files; true for a store that is off.
+    pub healthy: bool,
+    /// Why not.
+    #[schema(required = true)]
+    pub reason: Option<String>,
+}
+
+/// Current load.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct LoadBody {
+    /// Running programs.
+    pub running: usize,
+    /// Maximum number of running programs.
+    pub running_max: usize,
+    /// Queued requests.
+    pub waiting: usize,
+    /// Maximum number of queued requests.
+    pub waiting_max: usize,
+}
+
+words! {
+    /// Readiness in one word.
+    pub enum HealthStatus {
+        /// Everything that is configured works.
+        Healthy = "healthy",
+        /// Work is accepted, but the first executor or the store does not work.
+        Degraded = "degraded",
+        /// No work is accepted.
+        Unhealthy = "unhealthy",
+    }
+}
