@@ -53,6 +53,15 @@ fn of_host() -> Vec<(&'static str, HostMessage<'static>)> {
         ("host start", HostMessage::Start),
         ("host cancel", HostMessage::Cancel { id: 1 }),
         ("host interrupt", HostMessage::Interrupt { id: 300 }),
+        ("host put_file", HostMessage::PutFile { id: 1, path: "a/b", size_bytes: 300 }),
+        ("host put_data", HostMessage::PutData { data: &[0, 255] }),
+        ("host put_abort", HostMessage::PutAbort { id: 300 }),
+        ("host get_file", HostMessage::GetFile { id: 2, path: "a/b", size_bytes_max: 300 }),
+        (
+            "host list_directory",
+            HostMessage::ListDirectory { id: 3, path: "a", after: "b", entries_max: 300 },
+        ),
+        ("host remove_file", HostMessage::RemoveFile { id: 4, path: "a/b" }),
     ]
 }
 
@@ -61,6 +70,8 @@ fn of_guest() -> Vec<(&'static str, GuestMessage<'static>)> {
     let disk = DiskState::default();
     let refusal = InputRefusal { cause: InputCause::Path, path: "a".into(), disk };
     let stream = OutputStream::Stderr;
+    let failure = FileFailure { id: 1, cause: FileCause::Io, detail: "EIO".into() };
+    let entry = DirectoryEntry { name: "a".into(), kind: EntryKind::Device, size_bytes: 300, modified_us: 2 };
     vec![
         ("guest ready", GuestMessage::Ready { version: 7, interpreter: InterpreterOrigin::Forked }),
         ("guest ready_started_instead", GuestMessage::Ready { version: 7, interpreter: started }),
@@ -74,6 +85,12 @@ fn of_guest() -> Vec<(&'static str, GuestMessage<'static>)> {
         ("guest skipped", GuestMessage::Skipped { path: "l".into(), reason: SkipReason::NotInOutput }),
         ("guest finished", GuestMessage::Finished { id: 1, skipped_more: 300 }),
         ("guest fault", GuestMessage::Fault { step: "mount".into(), detail: "EPERM".into() }),
+        ("guest file_done", GuestMessage::FileDone { id: 300 }),
+        ("guest file_failed", GuestMessage::FileFailed(failure)),
+        ("guest file_header", GuestMessage::FileHeader { id: 2, size_bytes: 300, modified_us: 1 }),
+        ("guest file_content", GuestMessage::FileContent { data: &[0, 255] }),
+        ("guest entry", GuestMessage::Entry(entry)),
+        ("guest listed", GuestMessage::Listed { id: 3, more: 300, names_not_utf8: 1 }),
     ]
 }
 

@@ -26,14 +26,32 @@
 //! ```
 //! A failure of the agent is reported as `Fault{step, detail}` and ends the sandbox. An input file that cannot be
 //! created is reported as `InputRefused` instead of `Accepted`, and ends it too.
+//!
+//! # Files between executions
+//! One operation at a time, each answered before the next one or the next `Begin`. Their numbers are their own, since
+//! an execution's number is also its place in the count of executions. A failed operation changes nothing and ends
+//! nothing. While an execution is announced or runs, a file message violates the protocol.
+//! ```text
+//! PutFile{id,path,size} PutData*     ->
+//!                                    <-  FileDone{id} | FileFailed{id, cause}   a failure can come before all of the
+//!  (PutAbort{id})                    ->      content: the rest is discarded until it is complete, or aborted
+//! GetFile{id,path,size_max}          ->
+//!                                    <-  FileHeader{id,size,modified} FileContent* FileDone{id} | FileFailed{id, cause}
+//! ListDirectory{id,path,after,max}   ->
+//!                                    <-  Entry* Listed{id,more,...} | FileFailed{id, cause}
+//! RemoveFile{id,path}                ->
+//!                                    <-  FileDone{id} | FileFailed{id, cause}
+//! ```
 
 mod codec;
+mod file_message;
 #[cfg(test)]
 mod frames;
 mod message;
 
 pub use codec::{Decoder, FRAME_BYTES_MAX, FrameError, append, encode};
+pub use file_message::*;
 pub use message::*;
 
 /// Version of the wire format. Host and agent must agree exactly; a sandbox image with another version is refused.
-pub const PROTOCOL_VERSION: u32 = 7;
+pub const PROTOCOL_VERSION: u32 = 8;

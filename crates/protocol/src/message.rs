@@ -2,6 +2,7 @@
 //! or removed, new ones are added at the end of their enum, and a new field means a new message. `frames.txt` holds a
 //! frame of each; the test `frames_stay_as_they_are` fails when one changes.
 
+use crate::{DirectoryEntry, FileFailure};
 use serde::{Deserialize, Serialize};
 
 /// Longest piece of bulk data (code, stdin, file content, output) in one message, in bytes. Large enough that a 50 MiB
@@ -53,6 +54,62 @@ pub enum HostMessage<'a> {
     Interrupt {
         /// The execution.
         id: u64,
+    },
+    /// Writes a file below the working directory, with the directories above it; its content follows as
+    /// [`HostMessage::PutData`]. It replaces anything but a directory, only once the content is complete: until then
+    /// the old file stays, and both need space. Answer: [`GuestMessage::FileDone`] or [`GuestMessage::FileFailed`].
+    ///
+    /// This and the other file operations are sent between executions only, each after the answer to the one before.
+    PutFile {
+        /// The operation's number, chosen by the host. File operations have their own numbers, each larger than the one
+        /// before in this sandbox.
+        id: u64,
+        /// Relative path, at most [`PATH_BYTES_MAX`] bytes; the agent refuses `..`, absolute and empty parts.
+        path: &'a str,
+        /// Exact length in bytes of the content that follows.
+        size_bytes: u64,
+    },
+    /// A piece of the file that is being put. The agent discards it if the operation has failed.
+    PutData {
+        /// 1 to [`CHUNK_BYTES_MAX`] bytes.
+        #[serde(borrow, with = "serde_bytes")]
+        data: &'a [u8],
+    },
+    /// No more content follows for this [`HostMessage::PutFile`]: leave everything as it was. Answered by
+    /// [`GuestMessage::FileFailed`], unless the operation has already been answered.
+    PutAbort {
+        /// The operation.
+        id: u64,
+    },
+    /// Reads a regular file below the working directory. Answer: [`GuestMessage::FileHeader`],
+    /// [`GuestMessage::FileContent`]*, [`GuestMessage::FileDone`]; or [`GuestMessage::FileFailed`] at any point.
+    GetFile {
+        /// The operation's number.
+        id: u64,
+        /// As in [`HostMessage::PutFile`].
+        path: &'a str,
+        /// Largest file that is sent, in bytes.
+        size_bytes_max: u64,
+    },
+    /// Lists a directory in the order of its names as bytes. Answer: [`GuestMessage::Entry`]*,
+    /// [`GuestMessage::Listed`]; or [`GuestMessage::FileFailed`].
+    ListDirectory {
+        /// The operation's number.
+        id: u64,
+        /// As in [`HostMessage::PutFile`]; empty for the working directory itself.
+        path: &'a str,
+        /// Only names after this one are listed; empty for all.
+        after: &'a str,
+        /// Most entries that are sent, at most [`crate::ENTRIES_MAX`].
+        entries_max: u32,
+    },
+    /// Removes a file, a link itself, or an empty directory. Answer: [`GuestMessage::FileDone`] or
+    /// [`GuestMessage::FileFailed`].
+    RemoveFile {
+        /// The operation's number.
+        id: u64,
+        /// As in [`HostMessage::PutFile`].
+        path: &'a str,
     },
 }
 
@@ -162,6 +219,39 @@ pub enum GuestMessage<'a> {
         step: String,
         /// The operating system's message.
         detail: String,
+    },
+    /// A file was put, removed, or sent whole.
+    FileDone {
+        /// The operation.
+        id: u64,
+    },
+    /// A file operation had no effect, or its content is incomplete. The sandbox can still be used.
+    FileFailed(FileFailure),
+    /// Opens the file that was requested; its content follows as [`GuestMessage::FileContent`].
+    FileHeader {
+        /// The operation.
+        id: u64,
+        /// Exact length in bytes of the content that follows.
+        size_bytes: u64,
+        /// Time of the last modification in microseconds since 1970-01-01 UTC, at most [`crate::MODIFIED_US_MAX`].
+        modified_us: u64,
+    },
+    /// A piece of the file that was requested.
+    FileContent {
+        /// 1 to [`CHUNK_BYTES_MAX`] bytes.
+        #[serde(borrow, with = "serde_bytes")]
+        data: &'a [u8],
+    },
+    /// An entry of the directory that is listed, after the one before by name.
+    Entry(DirectoryEntry),
+    /// All entries have been sent.
+    Listed {
+        /// The operation.
+        id: u64,
+        /// Further entries after the last one sent.
+        more: u64,
+        /// Entries of the directory that are not listed because their names are not UTF-8, which no path can name.
+        names_not_utf8: u64,
     },
 }
 
