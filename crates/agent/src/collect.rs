@@ -6,16 +6,16 @@
 
 use crate::Channel;
 use crate::input::{Inputs, Version};
+use crate::open::open_beneath;
 use protocol::{CHUNK_BYTES_MAX, ExecHeader, GuestMessage, PATH_BYTES_MAX, SkipReason};
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, Stat};
-use rustix::path::Arg;
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat};
 use std::collections::HashMap;
 use std::ffi::CString;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 
 /// Most levels of directories below the output directory.
-const DEPTH_MAX: usize = 32;
+pub(crate) const DEPTH_MAX: usize = 32;
 /// Most entries reported as skipped; the host accepts no more.
 const SKIPPED_MAX: usize = 100;
 /// Most files outside the output directory that are reported, and how far they are searched for.
@@ -131,21 +131,6 @@ fn kind_of(status: &Stat) -> Kind {
         FileType::Socket => Kind::Other(SkipReason::Socket),
         FileType::CharacterDevice | FileType::BlockDevice => Kind::Other(SkipReason::Device),
         _ => Kind::Other(SkipReason::Unreadable),
-    }
-}
-
-/// Opens an entry beneath a directory: follows no link anywhere in the path, crosses no mount, never blocks.
-fn open_beneath(directory: impl AsFd, path: impl Arg + Copy, extra: OFlags) -> rustix::io::Result<OwnedFd> {
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK | extra;
-    let resolve = ResolveFlags::BENEATH
-        | ResolveFlags::NO_SYMLINKS
-        | ResolveFlags::NO_MAGICLINKS
-        | ResolveFlags::NO_XDEV;
-    match rustix::fs::openat2(&directory, path, flags, Mode::empty(), resolve) {
-        // A guest kernel without openat2(2): every parent was checked to be a directory, and everything that could
-        // change it is dead.
-        Err(rustix::io::Errno::NOSYS) => rustix::fs::openat(&directory, path, flags, Mode::empty()),
-        other => other,
     }
 }
 

@@ -9,6 +9,7 @@
 //!
 //! ```text
 //! main / launcher ──> serve ──> interpreter  an isolated one: started here, or forked from a template
+//!                       ├─────> files      put, get, list, remove between executions
 //!                       ├─────> input      receives the execution's input
 //!                       ├─────> supervise  deadline, blocked system calls, end; streams: output
 //!                       └─────> collect    output files
@@ -20,6 +21,7 @@ mod collect;
 mod config;
 mod counters;
 mod disk;
+mod files;
 mod idle;
 mod input;
 mod interpreter;

@@ -1,5 +1,6 @@
 //! A sandbox's life cycle in the agent: ready, one execution after another, end.
 
+use crate::files::{Files, Request};
 use crate::input::{InputError, out_of_order};
 use crate::interpreter::{self, Filter, Isolation, Origin};
 use crate::open::DIRECTORY;
@@ -79,10 +80,11 @@ fn serve_executions(context: &Context<'_>, channel: &mut Channel, origin: Origin
     channel.flush().map_err(at(RECEIVE))?;
 
     let mut waiting = Some(first);
+    let mut files = Files::new(|| open_output(run_as.user), run_as.user);
     loop {
-        let begin = next_execution(channel).map_err(at(RECEIVE))?;
+        let begin = next_execution(channel, &mut files).map_err(at(RECEIVE))?;
         let (mut interpreter, found) = match waiting.take() {
-            Some(interpreter) => (interpreter, None),
+            Some(interpreter) => (interpreter, files.is_used().then(|| collect::present(&output))),
             None => {
                 output = open_output(run_as.user).map_err(at(PREPARE))?;
                 // Started, since the socket to a template is closed before a program arrives. It preloads nothing,
@@ -121,15 +123,21 @@ fn serve_executions(context: &Context<'_>, channel: &mut Channel, origin: Origin
     }
 }
 
-/// Waits for the next execution to be announced.
-fn next_execution(channel: &mut Channel) -> io::Result<Begin> {
+/// Serves file operations until the next execution is announced.
+fn next_execution(
+    channel: &mut Channel,
+    files: &mut Files<impl Fn() -> io::Result<OwnedFd>>,
+) -> io::Result<Begin> {
     loop {
-        match channel.receive()? {
+        let request = match channel.receive()? {
             HostMessage::Begin(begin) => return Ok(begin),
-            // For an execution that has already ended.
-            HostMessage::Cancel { .. } | HostMessage::Interrupt { .. } => {}
-            _ => return Err(out_of_order()),
-        }
+            // For an execution or a put that has already ended.
+            HostMessage::Cancel { .. } | HostMessage::Interrupt { .. } | HostMessage::PutAbort { .. } => {
+                continue;
+            }
+            message => Request::of(&message).ok_or_else(out_of_order)?,
+        };
+        files.serve(channel, request)?;
     }
 }
 
