@@ -3,6 +3,7 @@
 //! Each check is a program and a condition on its answer. [`run`] runs them all and returns the failures, so an executor's own
 //! test is three lines. Hostile programs are not here: they are in the corpus.
 
+use crate::conformance_files;
 use crate::note::{Record, Role};
 use crate::{
     Control, Event, EventSink, ExecRequest, ExecResult, Executor, Freshness, Hints, InputFile, Limit,
@@ -393,13 +394,16 @@ pub async fn run(executor: &dyn Executor) -> Vec<String> {
     note("an interrupt", an_interrupt_is_a_keyboard_interrupt(executor).await);
     note("executions in one sandbox", executions_share_files_and_nothing_else(executor).await);
     note("counts of one execution", an_execution_answers_for_itself_alone(executor).await);
+    for (name, result) in conformance_files::run(executor).await {
+        note(name, result);
+    }
     failures
 }
 
 /// Number of checks in the suite.
 #[must_use]
 pub fn count() -> usize {
-    checks().len() + 9
+    checks().len() + 9 + conformance_files::COUNT
 }
 
 async fn create(executor: &dyn Executor, request: &ExecRequest) -> Result<Sandbox, String> {

@@ -86,6 +86,26 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Guest<S> {
         Self { stream, decoder: Decoder::new() }
     }
 
+    /// The stream, to write to.
+    pub(crate) fn stream(&mut self) -> &mut S {
+        &mut self.stream
+    }
+
+    /// Reads until a message is complete. Dropped in the middle, it loses nothing.
+    pub(crate) async fn fill(&mut self) -> Result<(), GuestError> {
+        fill(&mut self.stream, &mut self.decoder).await
+    }
+
+    /// The next message, if a whole one has arrived. Bulk data in it borrows from the buffer.
+    pub(crate) fn message(&mut self) -> Result<Option<GuestMessage<'_>>, GuestError> {
+        Ok(self.decoder.next_message()?)
+    }
+
+    /// Whether nothing has arrived that was not taken.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.decoder.is_empty()
+    }
+
     /// Waits until the agent reports that the sandbox is set up and its interpreter is idle.
     ///
     /// # Errors
@@ -119,7 +139,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Guest<S> {
         events: &mut dyn EventSink,
     ) -> (Progress, Result<(), GuestError>) {
         let mut progress = Progress::default();
-        if !self.decoder.is_empty() {
+        if !self.is_quiet() {
             return (progress, Err(GuestError::Violation("a message between two executions")));
         }
         let sent = AtomicBool::new(false);
@@ -420,7 +440,7 @@ fn bounded_path(mut text: String) -> String {
 }
 
 /// A message from a guest: bounded, and without control characters, since it is logged.
-fn bounded_text(text: String) -> String {
+pub(crate) fn bounded_text(text: String) -> String {
     let text = bounded_path(text);
     if text.contains(char::is_control) { text.replace(char::is_control, " ") } else { text }
 }
@@ -618,6 +638,10 @@ mod tests {
             with([stdout(b"")]),
             with_end(vec![file("a", 1), data(0)]),
             with([GuestMessage::Started { id: 1 }]),
+            vec![GuestMessage::FileDone { id: 1 }],
+            with([GuestMessage::FileDone { id: 1 }]),
+            with([GuestMessage::FileContent { data: b"x" }]),
+            with_end(vec![file("a", 1), GuestMessage::FileContent { data: b"x" }]),
             with([stdout(&[0; 5])]),
             with([stdout(&[0; 3]), stdout(&[0; 2])]),
             with_end(vec![file("../x", 1)]),

@@ -6,6 +6,7 @@ use crate::control::Control;
 use crate::counts::{KernelCounts, PeakScope};
 use crate::ending::Ending;
 use crate::events::{Collected, EventSink};
+use crate::file_access::FileAccess;
 use crate::guest::{Execution, Guest, Progress};
 use crate::refusal::{self, InputNeeds, Unstarted};
 use crate::verdict::{self, Facts, Verdict};
@@ -13,12 +14,17 @@ use crate::{ExecRequest, ExecResult, ExecutorError, SandboxLimits, Usage};
 use protocol::InterpreterOrigin;
 use std::time::{Duration, Instant};
 
+mod files;
+
+pub use files::{FileError, FileReader};
+
 /// An isolated environment whose guest agent is ready. It serves executions one after the other, as long as its agent runs.
 /// Dropping it removes it and everything in it.
 #[derive(Debug)]
 pub struct Sandbox {
     executor: &'static str,
     guest: Guest<Box<dyn Stream>>,
+    files: FileAccess,
     backing: Box<dyn Backing>,
     limits: SandboxLimits,
     /// Number of executions so far.
@@ -46,9 +52,9 @@ impl Sandbox {
         match guest.ready(ready_time_max).await {
             Ok(origin) => {
                 let backing = Box::new(backing);
-                let before = KernelCounts::default();
+                let (files, before) = (FileAccess::default(), KernelCounts::default());
                 let sandbox =
-                    Self { executor, guest, backing, limits, executions: 0, before, is_usable: true };
+                    Self { executor, guest, files, backing, limits, executions: 0, before, is_usable: true };
                 Ok((sandbox, origin))
             }
             Err(error) => {
@@ -135,8 +141,12 @@ impl Sandbox {
         }
         // A sandbox that was dead before did not die of this request.
         let was_alive = self.backing.is_alive();
+        if let Err(error) = self.files.settle(&mut self.guest).await {
+            return Err(self.failed(&Progress::default(), error, was_alive));
+        }
         self.executions += 1;
-        let first = self.executions == 1;
+        // Files that were put have used memory before.
+        let first = self.executions == 1 && !self.files.is_used();
         let scope =
             if first || self.backing.reset_memory_peak() { PeakScope::Execution } else { PeakScope::Sandbox };
         let execution = Execution { id: self.executions, keep, request };
@@ -190,8 +200,8 @@ impl Sandbox {
             if let Some(verdict) = refusal::classify(&unstarted) {
                 return Ok(verdict);
             }
-            // Files of earlier executions are in the way: not an error of the sandbox.
-            if killed_for_memory && self.executions > 1 {
+            // Files of earlier executions, or files that were put, are in the way: not an error of the sandbox.
+            if killed_for_memory && (self.executions > 1 || self.files.is_used()) {
                 return Ok(verdict::memory_exceeded(verdict::Killed::Program, evidence, exec, sandbox));
             }
         }

@@ -1,6 +1,7 @@
 //! An in-memory executor, for the tests of everything above executors. It runs no Python: a task at the other end of the stream
-//! plays the guest agent from a script.
+//! plays the guest agent from a script. Between executions it serves file operations like the agent.
 
+use crate::memory_files::MemoryFiles;
 use crate::{
     Backing, Executor, ExecutorError, Freshness, Health, Hints, KernelCounts, OutputFile, Protection,
     RunErrorKind, Sandbox, SandboxLimits,
@@ -156,7 +157,8 @@ impl Executor for ScriptedExecutor {
         }
         self.counters.created.fetch_add(1, Ordering::SeqCst);
         let (host, guest) = tokio::io::duplex(STREAM_BYTES);
-        let agent = Agent { stream: guest, decoder: Decoder::new(), script: self.script.clone() };
+        let files = MemoryFiles::new(LIMITS.disk_bytes);
+        let agent = Agent { stream: guest, decoder: Decoder::new(), script: self.script.clone(), files };
         tokio::spawn(agent.serve());
         let backing = MemoryBacking(Arc::clone(&self.counters));
         let opened = Sandbox::open(self.name, LIMITS, host, backing, READY_TIME_MAX).await;
@@ -194,6 +196,8 @@ struct Agent {
     stream: DuplexStream,
     decoder: Decoder,
     script: Script,
+    /// What was put, and the input files of executions.
+    files: MemoryFiles,
 }
 
 /// A received execution.
@@ -220,6 +224,9 @@ impl Agent {
     /// Plays one execution; true where another may follow.
     async fn execute(&mut self) -> io::Result<bool> {
         let Received { id, keep, wall_time, code, files } = self.receive().await?;
+        for (path, content) in &files {
+            self.files.insert(path, content.clone());
+        }
         match &self.script {
             Script::FailBeforeStart(RunErrorKind::Request) => {
                 let (cause, disk) = (InputCause::Path, DiskState::default());
@@ -292,7 +299,11 @@ impl Agent {
                     received.files.entry(open.clone()).or_default().extend_from_slice(data);
                 }
                 Some(HostMessage::Start) => return Ok(received),
-                _ => {}
+                Some(message) => {
+                    let answer = self.files.answer(&message).map_err(io::Error::other)?;
+                    self.stream.write_all(&answer).await?;
+                }
+                None => {}
             }
         }
     }
