@@ -15,6 +15,8 @@ pub enum Controller {
     Cpuacct,
     /// Reads from disks. Not needed for a sandbox: see [`crate::Reads`].
     Io,
+    /// Freezing on v1. Not needed for a sandbox: see [`crate::SandboxGroup::freeze`].
+    Freezer,
 }
 
 impl Controller {
@@ -30,6 +32,7 @@ impl Controller {
             Self::Cpu => "cpu",
             Self::Cpuacct => "cpuacct",
             Self::Io => "io",
+            Self::Freezer => "freezer",
         }
     }
 

@@ -90,9 +90,9 @@ pub fn delegate(
         return Err(DelegateError::OnV2);
     }
     let (mut directories, mut in_force) = (Vec::new(), InForce::default());
-    // The controller that limits reads from a disk may be missing.
+    // The controller that limits reads from a disk may be missing, and the one that freezes.
     let io = layout.io.as_ref().ok().filter(|io| io.version == Version::V1);
-    for hierarchy in layout.hierarchies().iter().chain(io) {
+    for hierarchy in layout.hierarchies().iter().chain(io).chain(&layout.freezer) {
         let dir = open_parent(&HostOps, hierarchy, LastGroup::Untouched)?;
         let group = Group { ops: &HostOps, dir: dir.as_fd() };
         limits.apply(group, hierarchy)?;

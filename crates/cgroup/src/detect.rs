@@ -157,7 +157,7 @@ impl Layout {
         if !problems.is_empty() {
             return Err(DetectError::Unusable { problems });
         }
-        Ok(Self { hierarchies, io: search.part(Controller::Io) })
+        Ok(Self { hierarchies, io: search.part(Controller::Io), freezer: search.place_of_freezer() })
     }
 }
 
@@ -200,6 +200,12 @@ impl Search<'_> {
             self.locate_v2(controller)
         };
         found.map_err(|(reason, fix)| ControllerProblem { controller, reason, fix })
+    }
+
+    /// Only on v1: v2 groups can be frozen without a controller.
+    fn place_of_freezer(&self) -> Result<Hierarchy, ControllerProblem> {
+        let controller = Controller::Freezer;
+        self.locate_v1(controller).map_err(|(reason, fix)| ControllerProblem { controller, reason, fix })
     }
 
     fn locate_v1(&self, controller: Controller) -> Found {

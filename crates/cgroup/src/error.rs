@@ -226,6 +226,40 @@ pub enum CgroupError {
     },
 }
 
+/// Why a sandbox was not frozen or thawed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FreezeError {
+    /// All groups are v1, and there is no freezer to use.
+    #[error("use cgroup controller {}: {} (hint: {})", .0.controller, .0.reason, .0.fix)]
+    Unusable(ControllerProblem),
+    /// The kernel cannot freeze v2 groups.
+    #[error("write `{path}`: it does not exist (hint: Linux 5.2 or newer)")]
+    KernelTooOld {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Some processes did not stop or continue in the waiting time.
+    #[error(
+        "freeze or thaw the processes in `{path}` in time (hint: look for processes in state D, or of another pid namespace)"
+    )]
+    TooSlow {
+        /// The group.
+        path: PathBuf,
+    },
+    /// The kernel refused a step.
+    #[error(transparent)]
+    Cgroup(#[from] CgroupError),
+}
+
+impl FreezeError {
+    /// Whether no sandbox can be frozen on this host.
+    #[must_use]
+    pub fn is_unsupported(&self) -> bool {
+        matches!(self, Self::Unusable(_) | Self::KernelTooOld { .. })
+    }
+}
+
 fn hint(source: &io::Error) -> &'static str {
     use rustix::io::Errno;
     match Errno::from_io_error(source) {

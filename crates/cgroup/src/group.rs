@@ -106,9 +106,18 @@ impl Group<'_> {
     /// The processes in the group itself, by pid as seen by this process. A process of an outer pid namespace has pid
     /// 0.
     pub(crate) fn pids(&self) -> Result<Vec<i32>, CgroupError> {
-        let text = self.read("cgroup.procs")?;
+        self.ids("cgroup.procs")
+    }
+
+    /// The threads in a v1 group itself, in the same form.
+    pub(crate) fn tasks(&self) -> Result<Vec<i32>, CgroupError> {
+        self.ids("tasks")
+    }
+
+    fn ids(&self, file: &str) -> Result<Vec<i32>, CgroupError> {
+        let text = self.read(file)?;
         let parsed: Result<Vec<i32>, _> = text.lines().map(str::parse).collect();
-        parsed.map_err(|_| self.unreadable("cgroup.procs", &text))
+        parsed.map_err(|_| self.unreadable(file, &text))
     }
 
     pub(crate) fn failed(&self, step: &'static str, file: &str, source: io::Error) -> CgroupError {

@@ -53,6 +53,15 @@ pub(crate) struct HierarchyPart {
     pub(crate) instance: OwnedFd,
 }
 
+/// In which group of an instance a sandbox's group is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Location {
+    /// The one in this place.
+    HierarchyPart(usize),
+    /// The one in the v1 hierarchy of the freezer.
+    Freezer,
+}
+
 /// The groups of one service. Shared by the manager and its sandboxes' groups; the last one removes them.
 #[derive(Debug)]
 pub(crate) struct Instance {
@@ -61,12 +70,16 @@ pub(crate) struct Instance {
     pub(crate) parts: Vec<HierarchyPart>,
     pub(crate) swap: SwapControl,
     pub(crate) check_count: AtomicU64,
-    /// Groups that could not be removed, as (place, directory name).
-    pub(crate) leftovers: Mutex<Vec<(usize, String)>>,
+    /// Groups that could not be removed, by directory name.
+    pub(crate) leftovers: Mutex<Vec<(Location, String)>>,
     /// The hierarchy of the controller that limits reads, or why it cannot be used.
     pub(crate) io: Result<Hierarchy, ControllerProblem>,
     /// Our group there, once requested; none if it is one of the places.
     pub(crate) reads: Mutex<Option<HierarchyPart>>,
+    /// The v1 hierarchy of the freezer, or why it cannot be used.
+    pub(crate) freezer: Result<Hierarchy, ControllerProblem>,
+    /// Our group there, once a sandbox was frozen; none if one of the places is v2.
+    pub(crate) freezing: Mutex<Option<HierarchyPart>>,
     removal_wait: Duration,
     owner: Pid,
 }
@@ -107,6 +120,8 @@ impl Instance {
             leftovers: Mutex::default(),
             io: layout.io.clone(),
             reads: Mutex::default(),
+            freezer: layout.freezer.clone(),
+            freezing: Mutex::default(),
             removal_wait,
             owner: getpid(),
         };
@@ -202,6 +217,43 @@ impl Instance {
         self.parts.iter().position(|part| part.hierarchy.parent == io.parent)
     }
 
+    /// The first place that is v2, where sandboxes are frozen.
+    pub(crate) fn place_on_v2(&self) -> Option<usize> {
+        self.parts.iter().position(|part| part.hierarchy.version == Version::V2)
+    }
+
+    /// Creates the instance's group in a hierarchy that not every service needs.
+    pub(crate) fn make_late_place(&self, hierarchy: &Hierarchy) -> Result<HierarchyPart, CgroupError> {
+        let path = hierarchy.parent.join(&self.name);
+        let failed = |step, source| CgroupError::Step { step, path: path.clone(), source };
+        // Retried if the last service of the parent left and removed it between two of our steps.
+        for _ in 0..OPEN_TRIES_MAX {
+            let parent = match open_parent(&*self.ops, hierarchy, LastGroup::HandsDown) {
+                Err(CgroupError::Step { source, path, .. }) if is_gone(&source) && path != hierarchy.top => {
+                    continue;
+                }
+                opened => opened?,
+            };
+            match self.ops.make_dir(parent.as_fd(), &self.name, OWNER_ONLY_MODE) {
+                Err(error) if is_gone(&error) => continue,
+                // From an earlier try of ours, as nobody else has the name.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                made => made.map_err(|source| failed("make group", source))?,
+            }
+            let instance = self.ops.open_dir(parent.as_fd(), Path::new(&self.name)).map_err(|source| {
+                let _the_next_sweep_finds_it = self.ops.remove_dir(parent.as_fd(), &self.name);
+                failed("open group", source)
+            })?;
+            return Ok(HierarchyPart { hierarchy: hierarchy.clone(), parent, instance });
+        }
+        Err(CgroupError::Contended { parent: hierarchy.parent.clone(), tries: OPEN_TRIES_MAX })
+    }
+
+    pub(crate) fn note_leftover(&self, location: Location, name: &str) {
+        let mut leftovers = self.leftovers.lock().unwrap_or_else(PoisonError::into_inner);
+        leftovers.push((location, name.to_owned()));
+    }
+
     /// The instance's group in one place.
     pub(crate) fn group(&self, part: usize) -> Group<'_> {
         Group { ops: &*self.ops, dir: self.dir(part) }
@@ -243,6 +295,14 @@ impl Drop for Instance {
             return;
         }
         let reads = self.reads.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        let freezing = self.freezing.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        // What is frozen there dies in no other hierarchy.
+        if let Some(freezing) = &freezing
+            && remove_tree(&*self.ops, freezing.parent.as_fd(), &self.name, &mut self.patience(), &mut 0)
+                .is_err()
+        {
+            return;
+        }
         for index in self.removal_order() {
             let mut patience = self.patience();
             // The locked directory goes last; without it a sweep would know that this has no owner.
@@ -257,7 +317,7 @@ impl Drop for Instance {
                 return;
             }
         }
-        for part in self.parts.iter().chain(&reads) {
+        for part in self.parts.iter().chain(&reads).chain(&freezing) {
             remove_parent(&*self.ops, &part.hierarchy);
         }
     }

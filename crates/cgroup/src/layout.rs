@@ -66,6 +66,9 @@ pub struct Layout {
     pub(crate) hierarchies: Vec<Hierarchy>,
     /// The hierarchy of [`Controller::Io`], or why it cannot be used.
     pub(crate) io: Result<Hierarchy, ControllerProblem>,
+    /// The v1 hierarchy of [`Controller::Freezer`], or why it cannot be used. Where one of the hierarchies is v2 it is
+    /// not needed.
+    pub(crate) freezer: Result<Hierarchy, ControllerProblem>,
 }
 
 impl Layout {

@@ -7,7 +7,8 @@
 //!         c-<name>/                       one per sandbox, with its limits
 //! ```
 //!
-//! Reads from a disk are limited for a whole instance ([`Reads`]), on v1 by an additional group of the same name.
+//! Reads from a disk are limited for a whole instance ([`Reads`]), on v1 by an additional group of the same name. A sandbox
+//! that is frozen ([`SandboxGroup::freeze`]) gets an additional group on v1, in an instance's group that is made with the first.
 //!
 //! [`Layout`] determines the location of that tree in each hierarchy with one of the four [`Controller`]s; it is pure
 //! and tested on captured texts. [`Manager`] owns the instance, [`SandboxGroup`] one sandbox's group.
@@ -21,7 +22,7 @@
 //! **Forks.** The lock is held as long as any copy of the descriptor is open. The descriptor is close-on-exec; a
 //! process forked from the owner that does not exec must close it, as every process of a sandbox does anyway.
 //!
-//! **Blocking.** Killing and removing wait for the kernel, for at most [`ManagerConfig::removal_wait_ms`]. Do not call
+//! **Blocking.** Freezing, killing and removing wait for the kernel, for at most [`ManagerConfig::removal_wait_ms`]. Do not call
 //! them on an async thread.
 
 mod above;
@@ -32,6 +33,7 @@ mod delegate_limits;
 mod detect;
 mod disk;
 mod error;
+mod freezer;
 mod group;
 mod instance;
 mod layout;
@@ -60,7 +62,7 @@ pub use delegate::{DelegateError, Delegated, delegate};
 pub use delegate_limits::{Bound, DelegatedLimits};
 pub use detect::{FsView, HostView};
 pub use disk::{Disk, DiskError};
-pub use error::{CgroupError, ControllerProblem, DetectError, Reason};
+pub use error::{CgroupError, ControllerProblem, DetectError, FreezeError, Reason};
 pub use layout::{Hierarchy, Layout, Version};
 pub use limits::{GroupLimits, GroupUsage};
 pub use manager::{Manager, ManagerConfig};

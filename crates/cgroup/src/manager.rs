@@ -20,8 +20,8 @@ use crate::total::{self, TotalLimits, Totals};
 /// Configuration of a manager.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ManagerConfig {
-    /// How long killing and removing one group may wait for the kernel, in milliseconds. What remains then is reported,
-    /// and retried by the next sweep.
+    /// How long freezing a group, and killing and removing one, may wait for the kernel, in milliseconds. What remains
+    /// then is reported, and retried by the next sweep.
     pub removal_wait_ms: u64,
 }
 

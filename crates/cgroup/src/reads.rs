@@ -12,14 +12,13 @@
 //! to create, join and remove. The limit protects the host and may be missing: the caller reports that.
 
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::Path;
 use std::sync::{Arc, MutexGuard, PoisonError};
 
 use crate::disk::Disk;
 use crate::error::{CgroupError, ControllerProblem};
 use crate::group::Group;
-use crate::instance::{HierarchyPart, Instance, OPEN_TRIES_MAX, OWNER_ONLY_MODE, is_gone};
-use crate::layout::{Hierarchy, Version};
+use crate::instance::{HierarchyPart, Instance};
+use crate::layout::Version;
 use crate::parent::{LastGroup, open_parent};
 
 /// Bytes per second for which one read per second is allowed. The kernel reads ahead 128 KiB, and small files in one
@@ -100,34 +99,10 @@ impl Reads {
             // The path to the parent has handed the other controllers down; now this one as well.
             open_parent(&*instance.ops, hierarchy, LastGroup::HandsDown)?;
         } else if part.is_none() {
-            *part = Some(make(instance, hierarchy)?);
+            *part = Some(instance.make_late_place(hierarchy)?);
         }
         Ok(part)
     }
-}
-
-fn make(instance: &Instance, hierarchy: &Hierarchy) -> Result<HierarchyPart, CgroupError> {
-    let path = hierarchy.parent.join(&instance.name);
-    let failed = |step, source| CgroupError::Step { step, path: path.clone(), source };
-    // Retried if the last service of the parent left and removed it between two of our steps.
-    for _ in 0..OPEN_TRIES_MAX {
-        let parent = match open_parent(&*instance.ops, hierarchy, LastGroup::HandsDown) {
-            Err(CgroupError::Step { source, path, .. }) if is_gone(&source) && path != hierarchy.top => {
-                continue;
-            }
-            opened => opened?,
-        };
-        match instance.ops.make_dir(parent.as_fd(), &instance.name, OWNER_ONLY_MODE) {
-            Err(error) if is_gone(&error) => continue,
-            made => made.map_err(|source| failed("make group", source))?,
-        }
-        let group = instance
-            .ops
-            .open_dir(parent.as_fd(), Path::new(&instance.name))
-            .map_err(|source| failed("open group", source))?;
-        return Ok(HierarchyPart { hierarchy: hierarchy.clone(), parent, instance: group });
-    }
-    Err(CgroupError::Contended { parent: hierarchy.parent.clone(), tries: OPEN_TRIES_MAX })
 }
 
 /// One line per disk, of which we have one (cgroup-v2.rst, "io.max"; blkio-controller.rst, "Throttling/Upper limit

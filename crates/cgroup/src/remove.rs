@@ -23,6 +23,10 @@ const HARD_ERRORS_MAX: u32 = 3;
 /// Sandboxes' groups have no children, so instances are two levels deep; deeper trees are not ours, but finite.
 const DEPTH_MAX: u32 = 8;
 
+/// v1, in the hierarchy of the freezer alone.
+pub(crate) const FREEZER_STATE: &str = "freezer.state";
+pub(crate) const THAWED: &str = "THAWED";
+
 /// The deadline for waiting, and the pause between two checks.
 #[derive(Debug)]
 pub(crate) struct Patience {
@@ -36,7 +40,7 @@ impl Patience {
     }
 
     /// Sleeps a little longer than the last time; false after the deadline.
-    fn wait(&mut self) -> bool {
+    pub(crate) fn wait(&mut self) -> bool {
         if Instant::now() >= self.deadline {
             return false;
         }
@@ -78,6 +82,8 @@ pub(crate) fn kill_all(group: Group<'_>, patience: &mut Patience) -> Result<usiz
         {
             break Err(error);
         }
+        // A process frozen by v1 dies only when it is thawed; killed before, it runs nothing in between.
+        let _not_the_freezers_hierarchy = group.ops.write(group.dir, FREEZER_STATE, THAWED);
         round += 1;
         if round == ROUNDS_BEFORE_FORK_STOP {
             // Not sooner: a fork that fails here would count as the program reaching its process limit.

@@ -9,12 +9,13 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use crate::controller::Controller;
-use crate::error::CgroupError;
+use crate::error::{CgroupError, FreezeError};
+use crate::freezer::Freezer;
 use crate::group::Group;
-use crate::instance::{HierarchyPart, Instance, OWNER_ONLY_MODE, SwapControl};
+use crate::instance::{HierarchyPart, Instance, Location, OWNER_ONLY_MODE, SwapControl};
 use crate::layout::Version;
 use crate::limits::{GroupLimits, GroupUsage};
 use crate::remove::{kill_all, remove_tree};
@@ -42,6 +43,7 @@ pub struct SandboxGroup {
     /// One per hierarchy of the instance; fewer only while it is being created.
     dirs: Vec<OwnedFd>,
     limits: Option<GroupLimits>,
+    freezer: Freezer,
 }
 
 impl SandboxGroup {
@@ -81,6 +83,7 @@ impl SandboxGroup {
             dir_name,
             dirs: Vec::with_capacity(instance.parts.len()),
             limits: None,
+            freezer: Freezer::default(),
         };
         let ops = &*instance.ops;
         for index in 0..instance.parts.len() {
@@ -288,12 +291,32 @@ impl SandboxGroup {
         };
     }
 
+    /// Stops every process of the sandbox. Returns when the kernel reports that none runs: within
+    /// [`crate::ManagerConfig::removal_wait_ms`], or with an error. Blocks for that time. May be repeated.
+    ///
+    /// # Errors
+    /// [`FreezeError`]. The sandbox runs, unless it could not be thawed; [`Self::thaw`] tells.
+    pub fn freeze(&mut self) -> Result<(), FreezeError> {
+        self.freezer.freeze(&self.instance, &self.dir_name, &self.dirs)
+    }
+
+    /// Lets the processes continue, also those that a failed [`Self::freeze`] left frozen. Does nothing if none is frozen.
+    ///
+    /// # Errors
+    /// [`FreezeError`].
+    pub fn thaw(&mut self) -> Result<(), FreezeError> {
+        self.freezer.thaw(&self.instance, &self.dirs)
+    }
+
     /// Kills every process in the group and waits until none is left. The group remains usable; dead processes that are
     /// not reaped yet still count towards `pids_max`.
     ///
     /// # Errors
     /// [`CgroupError::NotKilled`] after the manager's waiting time.
     pub fn kill(&self) -> Result<(), CgroupError> {
+        if let Some(group) = self.freezer.v1_group(&self.instance) {
+            kill_all(group, &mut self.instance.patience())?;
+        }
         // A process may have joined only some of the hierarchies, so check all of them.
         for index in self.instance.removal_order() {
             kill_all(self.group(index), &mut self.instance.patience())?;
@@ -313,9 +336,11 @@ impl SandboxGroup {
     /// Removes what was created; returns and records what could not be removed. Does nothing when called again.
     fn remove(&mut self) -> Vec<PathBuf> {
         let made = self.dirs.len();
+        // First, since what is frozen there dies in no other hierarchy.
+        let frozen = self.freezer.remove(&self.instance, &self.dir_name);
         let left =
             self.instance.removal_order().filter(|index| *index < made).filter_map(|i| self.remove_from(i));
-        let left = left.collect();
+        let left = frozen.into_iter().chain(left).collect();
         self.dirs.clear();
         left
     }
@@ -326,8 +351,7 @@ impl SandboxGroup {
         let mut patience = instance.patience();
         let result = remove_tree(&*instance.ops, instance.dir(index), &self.dir_name, &mut patience, &mut 0);
         result.err().map(|_| {
-            let mut leftovers = instance.leftovers.lock().unwrap_or_else(PoisonError::into_inner);
-            leftovers.push((index, self.dir_name.clone()));
+            instance.note_leftover(Location::HierarchyPart(index), &self.dir_name);
             self.path(index)
         })
     }

@@ -9,7 +9,7 @@ use std::sync::PoisonError;
 use rustix::fs::CWD;
 
 use crate::error::CgroupError;
-use crate::instance::{Instance, is_instance_name, remove_parent};
+use crate::instance::{Instance, Location, is_instance_name, remove_parent};
 use crate::remove::remove_tree;
 
 /// What a sweep found and did.
@@ -38,7 +38,7 @@ pub(crate) fn sweep(instance: &Instance) -> SweepReport {
     let mut report = SweepReport::default();
     sweep_marked(instance, &mut report);
     sweep_unmarked(instance, &mut report);
-    sweep_reads(instance, &mut report);
+    sweep_late(instance, &mut report);
     retry_leftovers(instance, &mut report);
     report
 }
@@ -87,23 +87,25 @@ fn has_no_mark(instance: &Instance, name: &str) -> bool {
     twin.is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
 }
 
-/// The same for the groups that only limited reads, whether this service has one or not.
-fn sweep_reads(instance: &Instance, report: &mut SweepReport) {
-    let Ok(hierarchy) = &instance.io else { return };
-    if instance.part_of_reads().is_some() {
-        return;
-    }
-    // None was created.
-    let Ok(parent) = instance.ops.open_dir(CWD, &hierarchy.parent) else { return };
-    for name in others(instance, parent.as_fd(), &hierarchy.parent, report) {
-        if has_no_mark(instance, &name) {
-            remove_at(instance, parent.as_fd(), &hierarchy.parent, &name, report);
+/// The same for the groups that only limited reads or froze, whether this service has some or not.
+fn sweep_late(instance: &Instance, report: &mut SweepReport) {
+    let reads = instance.io.as_ref().ok().filter(|_| instance.part_of_reads().is_none());
+    for hierarchy in reads.into_iter().chain(&instance.freezer) {
+        // None was created.
+        let Ok(parent) = instance.ops.open_dir(CWD, &hierarchy.parent) else { continue };
+        for name in others(instance, parent.as_fd(), &hierarchy.parent, report) {
+            if has_no_mark(instance, &name) {
+                remove_at(instance, parent.as_fd(), &hierarchy.parent, &name, report);
+            }
         }
+        remove_parent(&*instance.ops, hierarchy);
     }
-    remove_parent(&*instance.ops, hierarchy);
 }
 
 fn remove_instance(instance: &Instance, name: &str, report: &mut SweepReport) {
+    if !remove_frozen(instance, name, report) {
+        return;
+    }
     for index in instance.removal_order() {
         if !remove_group(instance, Spot::Parent(index), name, report) {
             // The locked directory, which is removed last, remains for the next sweep.
@@ -113,12 +115,29 @@ fn remove_instance(instance: &Instance, name: &str, report: &mut SweepReport) {
     report.instances_removed += 1;
 }
 
+/// The part of an instance in the v1 hierarchy of the freezer. It goes first, since what is frozen there dies in no other
+/// hierarchy.
+fn remove_frozen(instance: &Instance, name: &str, report: &mut SweepReport) -> bool {
+    let Ok(hierarchy) = &instance.freezer else { return true };
+    let path = &hierarchy.parent;
+    match instance.ops.open_dir(CWD, path) {
+        Ok(parent) => remove_at(instance, parent.as_fd(), path, name, report),
+        // No service has frozen anything.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => true,
+        Err(source) => {
+            let error = CgroupError::Step { step: "open group", path: path.clone(), source };
+            report.failures.push(SweepFailure { path: path.clone(), error });
+            false
+        }
+    }
+}
+
 /// Our own sandboxes' groups that could not be removed when they were destroyed.
 fn retry_leftovers(instance: &Instance, report: &mut SweepReport) {
     let leftovers = mem::take(&mut *instance.leftovers.lock().unwrap_or_else(PoisonError::into_inner));
-    for (index, name) in leftovers {
-        if !remove_group(instance, Spot::Instance(index), &name, report) {
-            instance.leftovers.lock().unwrap_or_else(PoisonError::into_inner).push((index, name));
+    for (location, name) in leftovers {
+        if !remove_group(instance, Spot::Instance(location), &name, report) {
+            instance.note_leftover(location, &name);
         }
     }
 }
@@ -127,7 +146,7 @@ fn retry_leftovers(instance: &Instance, report: &mut SweepReport) {
 #[derive(Debug, Clone, Copy)]
 enum Spot {
     Parent(usize),
-    Instance(usize),
+    Instance(Location),
 }
 
 fn remove_group(instance: &Instance, spot: Spot, name: &str, report: &mut SweepReport) -> bool {
@@ -136,7 +155,14 @@ fn remove_group(instance: &Instance, spot: Spot, name: &str, report: &mut SweepR
             let part = &instance.parts[index];
             remove_at(instance, part.parent.as_fd(), &part.hierarchy.parent, name, report)
         }
-        Spot::Instance(index) => {
+        Spot::Instance(Location::Freezer) => {
+            let part = instance.freezing.lock().unwrap_or_else(PoisonError::into_inner);
+            part.as_ref().is_none_or(|part| {
+                let above = part.hierarchy.parent.join(&instance.name);
+                remove_at(instance, part.instance.as_fd(), &above, name, report)
+            })
+        }
+        Spot::Instance(Location::HierarchyPart(index)) => {
             let parent = &instance.parts[index].hierarchy.parent;
             remove_at(instance, instance.dir(index), &parent.join(&instance.name), name, report)
         }

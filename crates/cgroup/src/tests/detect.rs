@@ -171,6 +171,26 @@ fn the_controller_of_reads_is_no_condition() {
     assert_eq!(io_in("cpu io memory pids").unwrap(), format!("V2 /sys/fs/cgroup{SCOPE}/python-sandbox"));
 }
 
+/// Only v1 needs a controller for freezing, which may be missing too.
+#[test]
+fn the_controller_of_the_freezer_is_no_condition() {
+    let freezer = |host: (&str, &str), euid, entries: &[&str]| {
+        let layout = Layout::detect(host.0, host.1, &View::new(euid, entries), None).unwrap();
+        layout.freezer.map(|found| found.parent).map_err(|problem| problem.fix)
+    };
+    let missing = freezer(SEPARATE_V1, 0, SEPARATE_V1_ROOT).unwrap_err();
+    assert!(missing.contains("-o freezer"), "{missing}");
+    let mount = "37 31 0:35 / /sys/fs/cgroup/freezer rw,relatime - cgroup cgroup rw,freezer\n";
+    let mounts = format!("{}{mount}", SEPARATE_V1.1);
+    let host = (SEPARATE_V1.0, mounts.as_str());
+    let root = [SEPARATE_V1_ROOT, &["w /sys/fs/cgroup/freezer"]].concat();
+    assert_eq!(freezer(host, 0, &root), Ok("/sys/fs/cgroup/freezer/python-sandbox".into()));
+    let user = [SEPARATE_V1_USER, &["r /sys/fs/cgroup/freezer"]].concat();
+    assert!(freezer(host, 1000, &user).unwrap_err().contains("setup --delegate-cgroups"));
+    let user = [&user[..], &["w /sys/fs/cgroup/freezer/python-sandbox-u1000"]].concat();
+    assert_eq!(freezer(host, 1000, &user), Ok("/sys/fs/cgroup/freezer/python-sandbox-u1000".into()));
+}
+
 const SEPARATE_V1_USER: &[&str] = &[
     "r /sys/fs/cgroup/cpu",
     "r /sys/fs/cgroup/cpuacct",

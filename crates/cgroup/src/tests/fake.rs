@@ -92,6 +92,8 @@ fn populate(dir: &Path, controllers: &str) -> io::Result<()> {
         ("cgroup.subtree_control", ""),
         ("cgroup.procs", ""),
         ("cgroup.kill", ""),
+        ("cgroup.freeze", "0\n"),
+        ("cgroup.events", "populated 0\nfrozen 0\n"),
         ("cpu.stat", "usage_usec 1234\nuser_usec 1000\nsystem_usec 234\n"),
     ];
     for controller in controllers.split_whitespace() {
@@ -184,6 +186,10 @@ impl FakeOps {
                 }
                 Ok(())
             }
+            "cgroup.freeze" => {
+                fs::write(path, format!("{value}\n"))?;
+                fs::write(dir.join("cgroup.events"), format!("populated 1\nfrozen {value}\n"))
+            }
             "memory.max" => {
                 let bytes: u64 = value.parse().map_err(|_| io::Error::from(Errno::INVAL))?;
                 fs::write(path, format!("{}\n", bytes / 4096 * 4096))
@@ -265,11 +271,19 @@ pub(super) struct Faulty {
     inner: Arc<dyn Ops>,
     steps_left: AtomicUsize,
     armed: AtomicBool,
+    /// A file, and what every reader finds in it.
+    claims: Mutex<Option<(&'static str, &'static str)>>,
 }
 
 impl Faulty {
     pub(super) fn new(inner: Arc<dyn Ops>) -> Arc<Self> {
-        Arc::new(Self { inner, steps_left: AtomicUsize::new(0), armed: AtomicBool::new(false) })
+        let (steps_left, armed) = (AtomicUsize::new(0), AtomicBool::new(false));
+        Arc::new(Self { inner, steps_left, armed, claims: Mutex::default() })
+    }
+
+    /// Lets every reader of `file` find `text`; `None` for the truth.
+    pub(super) fn claim(&self, claim: Option<(&'static str, &'static str)>) {
+        *self.claims.lock().unwrap() = claim;
     }
 
     /// Makes the step after `steps` more ones fail.
@@ -324,7 +338,10 @@ impl Ops for Faulty {
     }
     fn read(&self, dir: BorrowedFd<'_>, file: &str) -> io::Result<String> {
         self.step()?;
-        self.inner.read(dir, file)
+        match *self.claims.lock().unwrap() {
+            Some((claimed, text)) if claimed == file => Ok(text.to_owned()),
+            _ => self.inner.read(dir, file),
+        }
     }
     fn write(&self, dir: BorrowedFd<'_>, file: &str, value: &str) -> io::Result<()> {
         self.step()?;

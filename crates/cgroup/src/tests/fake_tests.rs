@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use super::fake::{FakeOps, Tree};
 use super::{LIMITS, ours_below};
 use crate::ops::Ops;
-use crate::{CgroupError, GroupLimits, GroupUsage, LimitKind, LimitState, Manager, ManagerConfig};
+use crate::{
+    CgroupError, FreezeError, GroupLimits, GroupUsage, LimitKind, LimitState, Manager, ManagerConfig,
+};
 
 /// Short, as nothing in a fake tree takes time.
 const CONFIG: ManagerConfig = ManagerConfig { removal_wait_ms: 200 };
@@ -150,6 +152,53 @@ fn kernel_without_cgroup_kill_and_unkillable_process_is_reported() {
     fs::write(dir.join("cgroup.procs"), "").unwrap();
     drop(manager);
     assert!(!dir.exists());
+}
+
+#[test]
+fn freezing_waits_for_the_kernel_and_a_frozen_group_is_removed() {
+    let tree = Tree::new(true);
+    let manager = open(&tree, FakeOps::default());
+    let mut sandbox = manager.create("icy", &LIMITS).unwrap();
+    let dir = sandbox.paths()[0].clone();
+    let events = || fs::read_to_string(dir.join("cgroup.events")).unwrap();
+    fs::write(dir.join("cgroup.procs"), "100\n101\n").unwrap();
+    sandbox.thaw().unwrap();
+    assert!(events().contains("frozen 0"), "nothing to do");
+    for _ in 0..2 {
+        sandbox.freeze().unwrap();
+        assert!(events().contains("frozen 1"));
+        sandbox.freeze().unwrap();
+        sandbox.thaw().unwrap();
+        assert!(events().contains("frozen 0"));
+    }
+    sandbox.freeze().unwrap();
+    sandbox.destroy().unwrap();
+    assert!(!dir.exists());
+}
+
+#[test]
+fn a_kernel_that_never_reports_frozen_is_an_error_and_the_sandbox_runs_on() {
+    let tree = Tree::new(true);
+    let ops = Arc::new(FakeOps { ignores: &["cgroup.freeze"], ..FakeOps::default() });
+    let shared: Arc<dyn Ops> = Arc::<FakeOps>::clone(&ops);
+    let manager = Manager::open_with(&tree.layout(), CONFIG, &shared).unwrap();
+    let mut sandbox = manager.create("warm", &LIMITS).unwrap();
+    let error = sandbox.freeze().unwrap_err();
+    assert!(matches!(&error, FreezeError::TooSlow { path } if *path == sandbox.paths()[0]), "{error}");
+    assert!(!error.is_unsupported());
+    let last = ops.writes.lock().unwrap().last().cloned();
+    assert_eq!(last.as_deref(), Some("cgroup.freeze=0"));
+    sandbox.destroy().unwrap();
+}
+
+#[test]
+fn a_kernel_without_a_freezer_is_named() {
+    let tree = Tree::new(true);
+    let manager = open(&tree, FakeOps { lacks: &["cgroup.freeze"], ..FakeOps::default() });
+    let mut sandbox = manager.create("old", &LIMITS).unwrap();
+    let error = sandbox.freeze().unwrap_err();
+    assert!(error.is_unsupported() && error.to_string().contains("Linux 5.2"), "{error}");
+    sandbox.thaw().unwrap();
 }
 
 #[test]

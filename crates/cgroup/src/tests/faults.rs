@@ -23,6 +23,9 @@ fn fails_cleanly_everywhere(layout: &Layout, inner: Arc<dyn Ops>, fill: fn(&Sand
     let ops: Arc<dyn Ops> = Arc::<Faulty>::clone(&faulty);
     let open = || Manager::open_with(layout, CONFIG, &ops);
     let parts: Vec<&Path> = layout.hierarchies().iter().map(|part| &*part.parent).collect();
+    // Used only once a sandbox is frozen, and then as long as the instance exists.
+    let late: Vec<&Path> = layout.freezer.iter().map(|part| &*part.parent).collect();
+    let left_late = || late.iter().map(|dir| ours_below(dir).len()).sum::<usize>();
     let left = || -> Vec<PathBuf> { parts.iter().flat_map(|dir| ours_below(dir)).collect() };
     let count_places = parts.len();
 
@@ -43,12 +46,39 @@ fn fails_cleanly_everywhere(layout: &Layout, inner: Arc<dyn Ops>, fill: fn(&Sand
         created.is_ok()
     });
 
-    for (name, is_full) in [("destroy empty", false), ("destroy full", true)] {
+    each_step("freeze and thaw", &faulty, || {
+        let fault = faulty.suspend();
+        // One that has frozen nothing before.
+        let manager = open().unwrap();
+        let mut sandbox = manager.create("sandbox", &LIMITS).unwrap();
+        let child = fill(&sandbox);
+        faulty.resume(fault);
+        let done = sandbox.freeze().and_then(|()| sandbox.thaw());
+        let fault = faulty.suspend();
+        assert_ne!(done.is_ok(), !fault, "{done:?}");
+        sandbox.thaw().unwrap();
+        sandbox.freeze().unwrap();
+        sandbox.destroy().unwrap();
+        if let Some(mut child) = child {
+            assert_eq!(child.wait().unwrap().signal(), Some(9));
+        }
+        drop(manager);
+        assert_eq!((left().len(), left_late()), (count_places, 0), "{:?}", left());
+        faulty.resume(fault);
+        done.is_ok()
+    });
+
+    for (name, is_full, is_frozen) in
+        [("destroy empty", false, false), ("destroy full", true, false), ("destroy frozen", true, true)]
+    {
         each_step(name, &faulty, || {
             // The fault is for destroy alone.
             let fault = faulty.suspend();
-            let sandbox = manager.create("sandbox", &LIMITS).unwrap();
+            let mut sandbox = manager.create("sandbox", &LIMITS).unwrap();
             let child = if is_full { fill(&sandbox) } else { None };
+            if is_frozen {
+                sandbox.freeze().unwrap();
+            }
             faulty.resume(fault);
             let destroyed = sandbox.destroy();
             let fault = faulty.suspend();
@@ -56,6 +86,7 @@ fn fails_cleanly_everywhere(layout: &Layout, inner: Arc<dyn Ops>, fill: fn(&Sand
                 assert!(manager.sweep().failures.is_empty());
             }
             assert_eq!(left().len(), count_places, "{:?}", left());
+            assert!(left_late() <= 1, "only the instance is left");
             if let Some(mut child) = child {
                 assert_eq!(child.wait().unwrap().signal(), Some(9));
             }
@@ -68,7 +99,8 @@ fn fails_cleanly_everywhere(layout: &Layout, inner: Arc<dyn Ops>, fill: fn(&Sand
     each_step("close and sweep", &faulty, || {
         let fault = faulty.suspend();
         let manager = open().unwrap();
-        let sandbox = manager.create("sandbox", &LIMITS).unwrap();
+        let mut sandbox = manager.create("sandbox", &LIMITS).unwrap();
+        sandbox.freeze().unwrap();
         faulty.resume(fault);
         drop(sandbox);
         drop(manager);
@@ -80,7 +112,7 @@ fn fails_cleanly_everywhere(layout: &Layout, inner: Arc<dyn Ops>, fill: fn(&Sand
         let report = next.sweep();
         assert!(report.failures.is_empty(), "{report:?}");
         assert_eq!(report.instances_live, 0);
-        assert_eq!(left().len(), count_places, "{:?}", left());
+        assert_eq!((left().len(), left_late()), (count_places, 0), "{:?}", left());
         drop(next);
         faulty.resume(fault);
         true

@@ -5,6 +5,7 @@ mod detect;
 mod fake;
 mod fake_tests;
 mod faults;
+mod gather;
 mod reads;
 mod real;
 mod real_sweep;

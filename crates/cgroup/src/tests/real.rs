@@ -4,12 +4,16 @@ use std::io::Write;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::fake::Faulty;
 use super::{LIMITS, host_view, ours_below, unique};
 use crate::layout::{Hierarchy, Layout};
 use crate::ops::{HostOps, Ops};
-use crate::{CgroupError, Controller, GroupLimits, LimitState, Manager, ManagerConfig, SandboxGroup};
+use crate::{
+    CgroupError, Controller, FreezeError, GroupLimits, LimitState, Manager, ManagerConfig, SandboxGroup,
+};
 
 /// A separate parent for one test, in each hierarchy of this host; removed when dropped.
 pub(super) struct Host {
@@ -42,7 +46,7 @@ impl Host {
     }
 
     fn everywhere(&self) -> impl Iterator<Item = &Hierarchy> {
-        self.layout.hierarchies().iter().chain(self.layout.io.as_ref().ok())
+        self.layout.hierarchies().iter().chain(&self.layout.io).chain(&self.layout.freezer)
     }
 }
 
@@ -77,7 +81,7 @@ pub(super) fn run_in(sandbox: &SandboxGroup, script: &str) -> Child {
     child
 }
 
-fn wait_until(what: &str, mut is_true: impl FnMut() -> bool) {
+pub(super) fn wait_until(what: &str, mut is_true: impl FnMut() -> bool) {
     let end = Instant::now() + Duration::from_secs(20);
     while !is_true() {
         assert!(Instant::now() < end, "{what} did not happen");
@@ -158,6 +162,76 @@ fn destroy_kills_everything_and_removes_every_group() {
     }
     drop(manager);
     assert_eq!(host.ours(), Vec::<PathBuf>::new());
+}
+
+/// What a process that forks all the time does while its tasks are moved and stopped.
+const FORKS: &str = "while :; do sh -c : & sh -c : & wait; done";
+
+#[test]
+fn a_frozen_sandbox_uses_no_cpu_time_until_it_is_thawed() {
+    let Some(host) = Host::ready() else { return };
+    let manager = host.open();
+    let cpu_time_us = |sandbox: &SandboxGroup| sandbox.usage().unwrap().cpu_time_us;
+    for script in ["while :; do :; done", FORKS] {
+        let limits = GroupLimits { cpu_quota_us: None, ..LIMITS };
+        let mut sandbox = manager.create("icy", &limits).unwrap();
+        let mut busy = manager.create("busy", &limits).unwrap();
+        let mut children = [run_in(&sandbox, script), run_in(&busy, script)];
+        for _ in 0..3 {
+            sandbox.freeze().unwrap();
+            let (used, of_other) = (cpu_time_us(&sandbox), cpu_time_us(&busy));
+            wait_until("CPU time of the other", || cpu_time_us(&busy) > of_other + 50_000);
+            assert_eq!(cpu_time_us(&sandbox), used, "{script}");
+            sandbox.freeze().unwrap();
+            sandbox.thaw().unwrap();
+            wait_until("CPU time after the thaw", || cpu_time_us(&sandbox) > used);
+        }
+        sandbox.freeze().unwrap();
+        sandbox.destroy().unwrap();
+        busy.freeze().unwrap();
+        drop(busy);
+        for child in &mut children {
+            assert_eq!(child.wait().unwrap().signal(), Some(9));
+        }
+    }
+    drop(manager);
+    assert_eq!(host.ours(), Vec::<PathBuf>::new());
+}
+
+#[test]
+fn a_frozen_sandbox_that_is_killed_can_be_used_again() {
+    let Some(host) = Host::ready() else { return };
+    let manager = host.open();
+    let mut sandbox = manager.create("icy", &LIMITS).unwrap();
+    let mut child = run_in(&sandbox, "exec sleep 1000");
+    sandbox.freeze().unwrap();
+    sandbox.kill().unwrap();
+    assert_eq!(child.wait().unwrap().signal(), Some(9));
+    sandbox.thaw().unwrap();
+    assert!(run_in(&sandbox, "sleep 0; true").wait().unwrap().success());
+}
+
+/// A freezer that never gets there is an error after the waiting time, and everything runs on.
+#[test]
+fn a_freezer_that_does_not_finish_is_given_up() {
+    let Some(host) = Host::ready() else { return };
+    let faulty = Faulty::new(Arc::new(HostOps));
+    let ops: Arc<dyn Ops> = Arc::<Faulty>::clone(&faulty);
+    let manager = Manager::open_with(&host.layout, ManagerConfig { removal_wait_ms: 200 }, &ops).unwrap();
+    let mut sandbox = manager.create("stuck", &LIMITS).unwrap();
+    let mut child = run_in(&sandbox, "while :; do :; done");
+    let (file, text) = match sandbox.dir_fd() {
+        Some(_) => ("cgroup.events", "populated 1\nfrozen 0\n"),
+        None => ("freezer.state", "FREEZING\n"),
+    };
+    faulty.claim(Some((file, text)));
+    assert!(matches!(sandbox.freeze(), Err(FreezeError::TooSlow { .. })));
+    faulty.claim(None);
+    let used = sandbox.usage().unwrap().cpu_time_us;
+    wait_until("CPU time afterwards", || sandbox.usage().unwrap().cpu_time_us > used);
+    sandbox.thaw().unwrap();
+    sandbox.destroy().unwrap();
+    child.wait().unwrap();
 }
 
 #[test]

@@ -6,11 +6,12 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use super::real::{Host, run_in};
+use super::real::{Host, run_in, wait_until};
 use super::{LIMITS, host_view};
 use crate::{Layout, Manager, ManagerConfig};
 
 const OWNER_PARENT: &str = "CGROUP_TEST_OWNER_PARENT";
+const OWNER_FREEZES: &str = "CGROUP_TEST_OWNER_FREEZES";
 
 /// Not a test by itself: the code of the service that is killed, run when the environment requests it.
 #[test]
@@ -18,8 +19,11 @@ fn helper_owner() {
     let Ok(parent) = std::env::var(OWNER_PARENT) else { return };
     let layout = Layout::detect_host(&host_view(), Some(&parent)).unwrap();
     let manager = Manager::open(layout, ManagerConfig::default()).unwrap();
-    let sandbox = manager.create("victim", &LIMITS).unwrap();
+    let mut sandbox = manager.create("victim", &LIMITS).unwrap();
     let mut orphan = run_in(&sandbox, "exec sleep 1000");
+    if std::env::var_os(OWNER_FREEZES).is_some() {
+        sandbox.freeze().unwrap();
+    }
     eprintln!("owner ready {}", orphan.id());
     // Until killed, but not forever in case the test died first.
     std::thread::sleep(Duration::from_secs(60));
@@ -28,9 +32,10 @@ fn helper_owner() {
 }
 
 /// Starts [`helper_owner`] in a separate process; returns it with the pid of the process in its sandbox.
-fn start_owner(host: &Host) -> (Child, u32) {
+fn start_owner(host: &Host, freezes: bool) -> (Child, u32) {
     let (_, module) = module_path!().split_once("::").unwrap();
     let mut owner = Command::new(std::env::current_exe().unwrap())
+        .envs(freezes.then_some((OWNER_FREEZES, "1")))
         .args([&format!("{module}::helper_owner"), "--exact", "--nocapture", "--test-threads=1"])
         .env(OWNER_PARENT, &host.parent)
         .stdin(Stdio::null())
@@ -55,7 +60,7 @@ fn killed_owner_is_swept_and_live_sibling_is_not() {
     let sibling = host.open();
     let sibling_cell = sibling.create("neighbour", &LIMITS).unwrap();
     let mut neighbour = run_in(&sibling_cell, "exec sleep 1000");
-    let (mut owner, orphan) = start_owner(&host);
+    let (mut owner, orphan) = start_owner(&host, false);
     let count = host.layout.hierarchies().len();
     let manager = host.open();
 
@@ -79,6 +84,22 @@ fn killed_owner_is_swept_and_live_sibling_is_not() {
     sibling_cell.destroy().unwrap();
     neighbour.wait().unwrap();
     drop((sibling, manager));
+    assert_eq!(host.ours(), Vec::<PathBuf>::new());
+}
+
+/// On v1 SIGKILL alone does not end it.
+#[test]
+fn a_frozen_sandbox_of_a_killed_owner_is_swept() {
+    let Some(host) = Host::ready() else { return };
+    let (mut owner, orphan) = start_owner(&host, true);
+    owner.kill().unwrap();
+    owner.wait().unwrap();
+    let manager = host.open();
+    let report = manager.sweep();
+    assert!(report.failures.is_empty(), "{report:?}");
+    assert_eq!(report.instances_removed, 1, "{report:?}");
+    wait_until("the end of the orphan", || !is_running(orphan));
+    drop(manager);
     assert_eq!(host.ours(), Vec::<PathBuf>::new());
 }
 

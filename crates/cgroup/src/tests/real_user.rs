@@ -32,9 +32,10 @@ fn helper_user() {
                 Manager::open(Layout::detect_host(&host_view(), None).unwrap(), ManagerConfig::default())
                     .unwrap();
             assert!(manager.check().iter().all(|limit| limit.state == LimitState::Enforced));
-            let sandbox = manager.create("mine", &LIMITS).unwrap();
+            let mut sandbox = manager.create("mine", &LIMITS).unwrap();
             let mut child = super::real::run_in(&sandbox, "exec sleep 1000");
             assert_eq!(sandbox.usage().unwrap().oom_kills, 0);
+            assert_eq!(sandbox.freeze().is_ok(), manager.instance.freezer.is_ok());
             sandbox.destroy().unwrap();
             assert_eq!(child.wait().unwrap().signal(), Some(9));
             assert_eq!(manager.reads().join_file().is_ok(), manager.instance.io.is_ok());
@@ -118,8 +119,8 @@ fn user_is_refused_before_and_works_after_delegation() {
             "they are kept"
         );
     }
-    let io = host.layout.io.iter().filter(|io| io.version == Version::V1).count();
-    assert_eq!(made.groups.len(), host.layout.hierarchies().len() + io);
+    let late = host.layout.io.iter().filter(|io| io.version == Version::V1).chain(&host.layout.freezer);
+    assert_eq!(made.groups.len(), host.layout.hierarchies().len() + late.count());
     run_as_user(&made.program, "works");
     let off = Some(Bound::Max);
     let limits = DelegatedLimits { memory_bytes: off, pids_max: off, cpu_quota_us: off };
