@@ -9,7 +9,7 @@ use crate::layout::Version;
 use crate::meminfo::host_memory_bytes;
 
 /// Names of the files with the memory limit and the memory in use.
-pub(crate) fn memory_files(version: Version) -> (&'static str, &'static str) {
+pub(crate) fn scripted_files(version: Version) -> (&'static str, &'static str) {
     match version {
         Version::V1 => ("memory.limit_in_bytes", "memory.usage_in_bytes"),
         Version::V2 => ("memory.max", "memory.current"),
@@ -28,7 +28,7 @@ pub(crate) fn memory_left(instance: &Instance) -> Option<u64> {
     let part = instance.part_of(Controller::Memory);
     let hierarchy = &instance.parts[part].hierarchy;
     let own = hierarchy.parent.join(&instance.name);
-    let of_groups = left_by(&own, memory_files(hierarchy.version), number_in);
+    let of_groups = left_by(&own, scripted_files(hierarchy.version), number_in);
     of_groups.into_iter().chain(host_memory_bytes("MemAvailable")).min()
 }
 

@@ -5,7 +5,7 @@
 
 use std::fs;
 
-use crate::above::{limits_above, memory_files};
+use crate::above::{limits_above, scripted_files};
 use crate::controller::Controller;
 use crate::error::CgroupError;
 use crate::instance::Instance;
@@ -51,7 +51,7 @@ pub struct TotalLimits {
 pub(crate) fn limit(instance: &Instance, totals: &Totals) -> Result<TotalLimits, CgroupError> {
     let memory_place = instance.part_of(Controller::Memory);
     let hierarchy = &instance.parts[memory_place].hierarchy;
-    let (file, _) = memory_files(hierarchy.version);
+    let (file, _) = scripted_files(hierarchy.version);
     let none = match hierarchy.version {
         Version::V1 => "-1",
         Version::V2 => "max",

@@ -80,6 +80,19 @@ impl Container {
         Ok((container, wire))
     }
 
+    /// Pauses everything in it; does nothing if it is paused.
+    pub(crate) async fn pause(&self) -> Result<(), EngineError> {
+        let client = self.engine.client().await?;
+        unless_already(client.pause_container(&self.id).await).map_err(EngineError::at("pause a container"))
+    }
+
+    /// Lets it continue; does nothing if it is not paused.
+    pub(crate) async fn unpause(&self) -> Result<(), EngineError> {
+        let client = self.engine.client().await?;
+        unless_already(client.unpause_container(&self.id).await)
+            .map_err(EngineError::at("unpause a container"))
+    }
+
     /// How it ended, as the engine saw it; `None` if it saw no end. Waits a moment for the events to arrive: `oom` may come after
     /// the end.
     pub(crate) async fn end(&self) -> Option<End> {
@@ -125,6 +138,19 @@ pub(crate) async fn create(
         lost.settle();
     }
     made.map(|made| made.id).map_err(EngineError::at("make a container"))
+}
+
+/// Whether it was paused or not before is no error. Engines say so in words alone: Docker answers 409 or 500, Podman 409.
+fn unless_already(answer: Result<(), bollard::errors::Error>) -> Result<(), bollard::errors::Error> {
+    use bollard::errors::Error::DockerResponseServerError;
+    match answer {
+        Err(DockerResponseServerError { message, .. })
+            if message.contains("already paused") || message.contains("is not paused") =>
+        {
+            Ok(())
+        }
+        other => other,
+    }
 }
 
 /// How a container ended.
@@ -176,7 +202,21 @@ impl Drop for Container {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bollard::errors::Error::DockerResponseServerError;
     use bollard::models::EventActor;
+
+    /// As Docker 20.10 and Podman 4 word it.
+    #[test]
+    fn a_container_that_is_as_it_should_be_is_no_error() {
+        let says = |status_code, message: &str| {
+            unless_already(Err(DockerResponseServerError { status_code, message: message.to_owned() }))
+        };
+        assert!(says(409, "Container 9c73 is already paused").is_ok());
+        assert!(says(500, "Container 9c73 is not paused").is_ok());
+        assert!(says(409, "\"9c73\" is not paused, can't unpause: container state improper").is_ok());
+        assert!(says(409, "Container 9c73 is not running").is_err());
+        assert!(says(404, "No such container: 9c73").is_err());
+    }
 
     fn event(action: &str, exit_code: Option<&str>) -> EventMessage {
         let attributes = exit_code.map(|code| HashMap::from([("exitCode".to_owned(), code.to_owned())]));

@@ -161,6 +161,24 @@ impl EngineError {
             if is_disk_full(&words) { Self::DiskFull { step, words } } else { Self::Api { step, source } }
         }
     }
+
+    /// Whether the engine itself answered, so that it does nothing more of what it was asked.
+    pub(crate) fn is_answer(&self) -> bool {
+        matches!(self, Self::Api { source: bollard::errors::Error::DockerResponseServerError { .. }, .. })
+    }
+
+    /// The engine's words, if it or its runtime lacks what it was asked for.
+    pub(crate) fn no_support(&self) -> Option<&str> {
+        use bollard::errors::Error::DockerResponseServerError;
+        match self {
+            Self::Api { source: DockerResponseServerError { status_code, message }, .. } => {
+                let lacks = ["not supported", "not implemented", "unsupported"];
+                let is_lacking = *status_code == 501 || lacks.iter().any(|words| message.contains(words));
+                is_lacking.then_some(message.as_str())
+            }
+            _ => None,
+        }
+    }
 }
 
 /// Leaves out the middle: both the attempt and the cause of its failure matter.
@@ -204,6 +222,28 @@ mod tests {
         for words in ["mkdir /sys/fs/cgroup/memory/docker/9c73: no space left on device", "no such image"] {
             assert!(!at(words).contains("disk is full"), "{words}");
         }
+    }
+
+    #[test]
+    fn a_runtime_that_lacks_something_is_told_from_one_that_fails() {
+        let at = |status_code, message: &str| {
+            let message = message.to_owned();
+            EngineError::at("pause a container")(bollard::errors::Error::DockerResponseServerError {
+                status_code,
+                message,
+            })
+        };
+        for (status, words) in [
+            (500, "Cannot pause container 9c73: Pause: not implemented: unknown"),
+            (500, "pause is not supported for cgroupv1 rootless containers"),
+            (501, "no"),
+        ] {
+            assert_eq!(at(status, words).no_support(), Some(words));
+        }
+        assert_eq!(at(409, "Container 9c73 is not running").no_support(), None);
+        assert!(at(500, "x").is_answer());
+        let silent = EngineError::Stopped { address: String::new(), source: io::ErrorKind::TimedOut.into() };
+        assert!(!silent.is_answer() && silent.no_support().is_none());
     }
 
     #[test]

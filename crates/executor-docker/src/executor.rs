@@ -163,7 +163,7 @@ impl Shared {
         .await
         .map_err(|error| self.failed("create a sandbox", error))?;
         let (limits, flavour) = (self.config.limits, self.config.flavour);
-        let backing = ContainerBacking { state: wire.state(), container, flavour };
+        let backing = ContainerBacking { state: wire.state(), container, flavour, pause_in_doubt: false };
         let (sandbox, _) = Sandbox::open(self.name(), limits, wire, backing, READY_TIME_MAX).await?;
         Ok(DockerSandbox { sandbox, image_id: facts.image_id.clone() })
     }

@@ -4,7 +4,7 @@ use crate::attached_stream::State;
 use crate::config::Flavour;
 use crate::container::{Container, End};
 use async_trait::async_trait;
-use executor::{Backing, KernelCounts, LossCause, Sandbox};
+use executor::{Backing, FreezeError, KernelCounts, LossCause, Sandbox};
 use protocol::Counters;
 use std::sync::Arc;
 
@@ -21,6 +21,8 @@ pub(crate) struct ContainerBacking {
     pub(crate) state: Arc<State>,
     pub(crate) container: Container,
     pub(crate) flavour: Flavour,
+    /// The engine did not answer a request to pause it, and may still do so.
+    pub(crate) pause_in_doubt: bool,
 }
 
 #[async_trait]
@@ -47,6 +49,22 @@ impl Backing for ContainerBacking {
             End::Other if !self.flavour.is_linux() => LossCause::Kernel,
             End::Other => LossCause::Other,
         })
+    }
+
+    async fn freeze(&mut self) -> Result<(), FreezeError> {
+        let Err(error) = self.container.pause().await else { return Ok(()) };
+        if let Some(reason) = error.no_support() {
+            return Err(FreezeError::unsupported(reason));
+        }
+        self.pause_in_doubt = !error.is_answer();
+        Err(FreezeError::failed("freeze", error))
+    }
+
+    async fn thaw(&mut self) -> Result<(), FreezeError> {
+        if self.pause_in_doubt {
+            return Err(FreezeError::failed("thaw", "the engine may still pause it"));
+        }
+        self.container.unpause().await.map_err(|error| FreezeError::failed("thaw", error))
     }
 
     fn stderr(&self) -> String {

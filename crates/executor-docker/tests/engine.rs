@@ -91,6 +91,37 @@ async fn the_next_start_removes_what_a_killed_service_left_and_nothing_else() {
     next.shut_down().await;
 }
 
+/// A frozen sandbox is a paused container, which some engines do not remove like a running one.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_paused_container_is_removed_with_its_sandbox_and_by_the_next_start() {
+    let _alone = ALONE.lock().await;
+    for flavour in [Flavour::Docker, Flavour::Gvisor] {
+        let state = tempfile::tempdir().unwrap();
+        let Some(executor) = support::executor(flavour, state.path()).await else { return };
+        let engine = engine().await;
+        let paused = async || {
+            let filters = HashMap::from([("status", vec!["paused"])]);
+            let options = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
+            let found = engine.list_containers(Some(options)).await.unwrap();
+            found.into_iter().filter_map(|container| container.id).collect::<Vec<_>>()
+        };
+        let mut sandbox = executor.create(&Hints::default(), Freshness::Any).await.unwrap();
+        sandbox.freeze().await.unwrap();
+        let ids = paused().await;
+        assert_eq!(ids.len(), 1);
+        drop(sandbox);
+        gone(&engine, &ids[0]).await;
+        executor.shut_down().await;
+
+        std::fs::write(state.path().join("killed"), "").unwrap();
+        let left = container(&engine, &[("python-sandbox.owner", "killed")]).await;
+        engine.pause_container(&left).await.unwrap();
+        let next = support::executor(flavour, state.path()).await.unwrap();
+        assert!(!exists(&engine, &left).await, "the leftover is gone");
+        next.shut_down().await;
+    }
+}
+
 /// A proxy in front of an engine that the test opens and closes: closed, the engine is as good as stopped.
 struct Door {
     path: PathBuf,

@@ -212,9 +212,11 @@ impl NativeSandbox {
     }
 
     /// Kills everything in the sandbox and removes its cgroups. Blocks until that is done.
-    fn remove(self) {
+    fn remove(mut self) {
         // The first process's death is the death of its pid namespace (pid_namespaces(7)).
         let _ = rustix::process::pidfd_send_signal(&self.process, rustix::process::Signal::KILL);
+        // On cgroup v1 a frozen process dies when it is thawed, not before. If this fails, destroying the group tries again.
+        let _ = self.group.thaw();
         let timeout =
             Timespec { tv_sec: i64::try_from(DEATH_TIME_MAX.as_secs()).unwrap_or(i64::MAX), tv_nsec: 0 };
         let mut waiting = [PollFd::new(&self.process, PollFlags::IN)];

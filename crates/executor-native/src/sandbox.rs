@@ -2,8 +2,9 @@
 
 use crate::factory::{CreateError, NativeSandbox, Remover, SandboxFactory};
 use crate::start::PROVIDER;
-use cgroup::{GroupUsage, TotalLimits};
-use executor::{Backing, ExecutorError, KernelCounts, Sandbox, SharedMemory, TemplateId};
+use async_trait::async_trait;
+use cgroup::{GroupUsage, SandboxGroup, TotalLimits};
+use executor::{Backing, ExecutorError, FreezeError, KernelCounts, Sandbox, SharedMemory, TemplateId};
 use protocol::Counters;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,13 +15,12 @@ const READY_TIME_MAX: Duration = Duration::from_secs(20);
 
 /// Goes to the remover whenever and however it is dropped.
 #[derive(Debug)]
-struct NativeBacking {
+struct Owned {
     sandbox: Option<NativeSandbox>,
     remover: Arc<Remover>,
-    totals: TotalLimits,
 }
 
-impl Drop for NativeBacking {
+impl Drop for Owned {
     fn drop(&mut self) {
         if let Some(sandbox) = self.sandbox.take() {
             self.remover.remove(sandbox);
@@ -28,14 +28,58 @@ impl Drop for NativeBacking {
     }
 }
 
+#[derive(Debug)]
+struct NativeBacking {
+    /// `None` while another thread freezes or thaws it, and if nobody waited for that.
+    owned: Option<Owned>,
+    totals: TotalLimits,
+}
+
+impl NativeBacking {
+    fn sandbox(&self) -> Option<&NativeSandbox> {
+        self.owned.as_ref()?.sandbox.as_ref()
+    }
+
+    fn cell_mut(&mut self) -> Option<&mut NativeSandbox> {
+        self.owned.as_mut()?.sandbox.as_mut()
+    }
+
+    /// Freezes or thaws the sandbox on a thread that may block: it waits for the kernel.
+    async fn change(
+        &mut self,
+        step: &'static str,
+        change: fn(&mut SandboxGroup) -> Result<(), cgroup::FreezeError>,
+    ) -> Result<(), FreezeError> {
+        let gone = || FreezeError::failed(step, "the sandbox is gone");
+        let mut owned = self.owned.take().ok_or_else(gone)?;
+        let (owned, result) = tokio::task::spawn_blocking(move || {
+            let result = owned.sandbox.as_mut().map(|sandbox| change(&mut sandbox.group));
+            // If nobody waits any more, the sandbox is removed here.
+            (owned, result)
+        })
+        .await
+        .map_err(|error| FreezeError::failed(step, error))?;
+        self.owned = Some(owned);
+        result.ok_or_else(gone)?.map_err(|error| {
+            let words = executor::error_chain(&error);
+            if error.is_unsupported() {
+                FreezeError::unsupported(words)
+            } else {
+                FreezeError::failed(step, words)
+            }
+        })
+    }
+}
+
+#[async_trait]
 impl Backing for NativeBacking {
     fn is_alive(&self) -> bool {
-        self.sandbox.as_ref().is_some_and(NativeSandbox::is_alive)
+        self.sandbox().is_some_and(NativeSandbox::is_alive)
     }
 
     /// Reads small files of a pseudo file system, so it does not block in any real sense.
     fn counts(&self, _: Option<&Counters>) -> KernelCounts {
-        let usage = match self.sandbox.as_ref().map(|sandbox| sandbox.group.usage()) {
+        let usage = match self.sandbox().map(|sandbox| sandbox.group.usage()) {
             Some(Ok(usage)) => usage,
             Some(Err(error)) => {
                 tracing::warn!(%error, "failed to read a sandbox's counters");
@@ -56,7 +100,15 @@ impl Backing for NativeBacking {
     }
 
     fn reset_memory_peak(&mut self) -> bool {
-        self.sandbox.as_ref().is_some_and(|sandbox| sandbox.group.reset_memory_peak())
+        self.cell_mut().is_some_and(|sandbox| sandbox.group.reset_memory_peak())
+    }
+
+    async fn freeze(&mut self) -> Result<(), FreezeError> {
+        self.change("freeze", SandboxGroup::freeze).await
+    }
+
+    async fn thaw(&mut self) -> Result<(), FreezeError> {
+        self.change("thaw", SandboxGroup::thaw).await
     }
 
     fn is_lossless(&self) -> bool {
@@ -76,7 +128,8 @@ pub(crate) async fn create(
     let made = tokio::task::spawn_blocking(move || {
         let (sandbox, stream) = maker.create(template)?;
         // From here on the sandbox is removed even if the caller is gone.
-        Ok::<_, CreateError>((NativeBacking { sandbox: Some(sandbox), remover, totals }, stream))
+        let owned = Some(Owned { sandbox: Some(sandbox), remover });
+        Ok::<_, CreateError>((NativeBacking { owned, totals }, stream))
     });
     let (backing, stream) = made
         .await

@@ -4,11 +4,22 @@
 
 mod support;
 
+use host_traces::{Scope, Snapshot};
+use std::time::Duration;
+
+const CLEAN_TIME_MAX: Duration = Duration::from_secs(10);
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_native_executor_conforms() {
+    let before = Snapshot::now(Scope::Host);
     let Some(native) = support::native().await else { return };
     let failures = executor::conformance::run(&native).await;
+    if let Some(reason) = executor::conformance::cannot_freeze(&native).await {
+        let _: Option<()> = testkit::skip(format_args!("freezing: {reason}"));
+    }
     executor::Executor::shut_down(&native).await;
+    drop(native);
+    assert_eq!(before.left_after(CLEAN_TIME_MAX), Vec::<String>::new());
     assert!(
         failures.is_empty(),
         "{} of {} failed:\n{}",

@@ -43,6 +43,7 @@ async fn faults_and_leftovers() {
     every_step_of_a_program_fails_alone(&before).await;
     a_killed_launcher_costs_only_the_programs_inside(&before).await;
     a_stopped_launcher_ends_with_the_executor(&before).await;
+    frozen_sandboxes_hold_up_nothing(&before).await;
     an_abandoned_run_ends(&before).await;
     many_runs_leave_nothing(&before).await;
 }
@@ -117,6 +118,36 @@ async fn a_killed_launcher_costs_only_the_programs_inside(before: &Snapshot) {
     native.shut_down().await;
     drop(native);
     assert_clean(before, "a killed launcher");
+}
+
+/// On cgroup v1 a frozen process does not die, and what waits for its death waits too, such as the launcher's end.
+async fn frozen_sandboxes_hold_up_nothing(before: &Snapshot) {
+    let native = support::native().await.unwrap();
+    let frozen = async || {
+        let mut sandbox = native.create(&Hints::default(), Freshness::Any).await.unwrap();
+        sandbox.freeze().await.unwrap();
+        sandbox
+    };
+    let (of_the_first, dropped_at_once) = (frozen().await, frozen().await);
+    drop(dropped_at_once);
+    let pid = rustix::process::Pid::from_raw(native.monitor_pid().unwrap().try_into().unwrap()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    let deadline = Instant::now() + CLEAN_TIME_MAX;
+    while of_the_first.is_alive() {
+        assert!(Instant::now() < deadline, "it outlives its launcher");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    // One that was being made meanwhile is gone too.
+    let _ = exec(&native, "print(1)").await;
+    for _ in 0..3 {
+        assert!(exec(&native, "print(1)").await.unwrap().success());
+    }
+    let of_the_second = frozen().await;
+    drop(of_the_first);
+    native.shut_down().await;
+    drop(of_the_second);
+    drop(native);
+    assert_clean(before, "frozen sandboxes");
 }
 
 async fn an_abandoned_run_ends(before: &Snapshot) {

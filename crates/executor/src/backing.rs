@@ -36,9 +36,60 @@ pub trait Backing: fmt::Debug + Send + Sync {
         None
     }
 
+    /// Stops every process in the environment, so that it uses no CPU time, and returns when the kernel or the engine reports that
+    /// all have stopped: in bounded time. Memory and files stay. The environment can be dropped while it is frozen.
+    ///
+    /// # Errors
+    /// [`FreezeError::Unsupported`] leaves the environment as it was. After [`FreezeError::Failed`] it may be frozen in part, and
+    /// [`Backing::thaw`] is called.
+    async fn freeze(&mut self) -> Result<(), FreezeError> {
+        Err(FreezeError::unsupported("this executor cannot freeze sandboxes"))
+    }
+
+    /// Lets the processes continue. Called only after [`Backing::freeze`], whether that succeeded or failed.
+    ///
+    /// # Errors
+    /// The environment is not used again after an error.
+    async fn thaw(&mut self) -> Result<(), FreezeError> {
+        Err(FreezeError::unsupported("this executor cannot freeze sandboxes"))
+    }
+
     /// Output of the agent, or of the process that starts it, outside the stream; for messages.
     fn stderr(&self) -> String {
         String::new()
+    }
+}
+
+/// Why a sandbox was not frozen or thawed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FreezeError {
+    /// The executor cannot do it on this host; another try is useless.
+    #[error("sandboxes cannot be frozen: {reason}")]
+    Unsupported {
+        /// Why, and what would help.
+        reason: String,
+    },
+    /// A step failed.
+    #[error("failed to {step} the sandbox")]
+    Failed {
+        /// `freeze` or `thaw`.
+        step: &'static str,
+        /// The cause.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+impl FreezeError {
+    /// An executor or a host that cannot do it.
+    pub fn unsupported(reason: impl Into<String>) -> Self {
+        Self::Unsupported { reason: reason.into() }
+    }
+
+    /// A step that failed; `step` is `freeze` or `thaw`.
+    pub fn failed(step: &'static str, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Failed { step, source: source.into() }
     }
 }
 

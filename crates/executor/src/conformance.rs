@@ -4,14 +4,18 @@
 //! test is three lines. Hostile programs are not here: they are in the corpus.
 
 use crate::conformance_files;
+use crate::guest::Execution;
 use crate::note::{Record, Role};
 use crate::{
-    Control, Event, EventSink, ExecRequest, ExecResult, Executor, Freshness, Hints, InputFile, Limit,
-    OutcomeKind, PeakScope, RunErrorKind, Sandbox,
+    Collected, Control, Event, EventSink, ExecRequest, ExecResult, Executor, FreezeError, Freshness, Hints,
+    InputFile, Limit, OutcomeKind, PeakScope, RunErrorKind, Sandbox, error_chain,
 };
 use bytes::Bytes;
 use std::collections::BTreeSet;
 use std::time::Duration;
+
+/// Programs that run elsewhere while an agent is frozen: one that is not frozen would have answered long since.
+const ROUNDS_WHILE_FROZEN: usize = 3;
 
 /// More than a sandbox with the default limits can hold.
 const INPUT_TOO_LARGE_BYTES: usize = 100 << 20;
@@ -394,16 +398,27 @@ pub async fn run(executor: &dyn Executor) -> Vec<String> {
     note("an interrupt", an_interrupt_is_a_keyboard_interrupt(executor).await);
     note("executions in one sandbox", executions_share_files_and_nothing_else(executor).await);
     note("counts of one execution", an_execution_answers_for_itself_alone(executor).await);
+    note("freezing", a_frozen_sandbox_goes_on_where_it_was(executor).await);
+    note("a frozen agent", a_frozen_agent_answers_after_the_thaw(executor).await);
     for (name, result) in conformance_files::run(executor).await {
         note(name, result);
     }
     failures
 }
 
+/// Why `executor` cannot freeze sandboxes; the checks of it prove nothing then. `None` if it can.
+pub async fn cannot_freeze(executor: &dyn Executor) -> Option<String> {
+    let mut sandbox = create(executor, &request("")).await.ok()?;
+    match sandbox.freeze().await {
+        Err(FreezeError::Unsupported { reason }) => Some(reason),
+        _ => None,
+    }
+}
+
 /// Number of checks in the suite.
 #[must_use]
 pub fn count() -> usize {
-    checks().len() + 9 + conformance_files::COUNT
+    checks().len() + 11 + conformance_files::COUNT
 }
 
 async fn create(executor: &dyn Executor, request: &ExecRequest) -> Result<Sandbox, String> {
@@ -579,6 +594,74 @@ print('x' * 100)";
         && second.stdout.bytes == 0
         && own_peak;
     if right { Ok(()) } else { Err(format!("{first:?} {second:?}")) }
+}
+
+/// Files and counts are as without the freeze. The last sandbox is dropped while it is frozen.
+async fn a_frozen_sandbox_goes_on_where_it_was(executor: &dyn Executor) -> Result<(), String> {
+    let failed = |error: FreezeError| error_chain(&error);
+    let control = Control::default();
+    let mut sandbox = create(executor, &request("")).await?;
+    match sandbox.freeze().await {
+        Err(FreezeError::Unsupported { .. }) => return Ok(()),
+        frozen => frozen.map_err(failed)?,
+    }
+    let first = request("open('kept', 'w').write('1')\nprint('one')");
+    let first = sandbox.answer(&first, &control).await.map_err(|error| error.chain())?;
+    for is_thawed_by_hand in [false, true] {
+        for _ in 0..2 {
+            sandbox.freeze().await.map_err(failed)?;
+        }
+        if !sandbox.is_alive() {
+            return Err("it died in the freeze".to_owned());
+        }
+        if is_thawed_by_hand {
+            for _ in 0..2 {
+                sandbox.thaw().await.map_err(failed)?;
+            }
+        }
+        let next = request("print(open('kept').read())");
+        let next = sandbox.answer(&next, &control).await.map_err(|error| error.chain())?;
+        let right = first.files.len() == 1
+            && next.stdout.text == "1\n"
+            && next.files.is_empty()
+            && next.verdict.evidence.oom_kills == 0
+            && next.verdict.evidence.pids_limit_hits == 0;
+        if !right {
+            return Err(format!("{first:?} {next:?}"));
+        }
+    }
+    sandbox.freeze().await.map_err(failed)
+}
+
+/// A request is sent to a frozen sandbox past [`Sandbox::execute`], which would thaw it first.
+async fn a_frozen_agent_answers_after_the_thaw(executor: &dyn Executor) -> Result<(), String> {
+    let (request, control) = (request("print('on')"), Control::default());
+    let mut sandbox = create(executor, &request).await?;
+    match sandbox.freeze().await {
+        Err(FreezeError::Unsupported { .. }) => return Ok(()),
+        frozen => frozen.map_err(|error| error_chain(&error))?,
+    }
+    let mut events = Collected::default();
+    let (guest, backing) = sandbox.parts();
+    let execution = Execution { id: 1, keep: true, request: &request };
+    let mut execution = std::pin::pin!(guest.execute(execution, &control, &mut events));
+    let others = async {
+        for _ in 0..ROUNDS_WHILE_FROZEN {
+            exec(executor, &request, &Control::default()).await?;
+        }
+        Ok::<_, String>(())
+    };
+    tokio::select! {
+        (progress, result) = &mut execution => {
+            return Err(format!("answered while frozen: {progress:?} {result:?}"));
+        }
+        others = others => others?,
+    }
+    backing.thaw().await.map_err(|error| error_chain(&error))?;
+    match execution.await {
+        (progress, Ok(())) if progress.report.is_some() => Ok(()),
+        other => Err(format!("after the thaw: {other:?}")),
+    }
 }
 
 /// One program listens; another looks for it by path and by name at the same time.

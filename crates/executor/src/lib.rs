@@ -21,7 +21,7 @@ pub mod guest;
 mod guest_error;
 mod health;
 mod limits;
-mod memory_files;
+mod scripted_files;
 pub mod note;
 mod pool;
 mod refusal;
@@ -32,7 +32,7 @@ pub mod scripted;
 mod templates;
 pub mod verdict;
 
-pub use backing::{Backing, LossCause, Stream};
+pub use backing::{Backing, FreezeError, LossCause, Stream};
 pub use chain::{Chain, ChainError, ChainStatus, ProviderStatus};
 pub use control::Control;
 pub use counts::{KernelCounts, PeakScope, SharedMemory};

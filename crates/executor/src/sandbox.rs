@@ -1,7 +1,7 @@
 //! A sandbox and the executions in it: the one implementation, for every executor, of running a program and classifying its end.
 
 use crate::GuestError;
-use crate::backing::{Backing, LossCause, Stream};
+use crate::backing::{Backing, FreezeError, LossCause, Stream};
 use crate::control::Control;
 use crate::counts::{KernelCounts, PeakScope};
 use crate::ending::Ending;
@@ -18,6 +18,9 @@ mod files;
 
 pub use files::{FileError, FileReader};
 
+/// Why nothing is done in a sandbox any more.
+const UNUSABLE: &str = "an earlier error, or a future that was dropped, has made the sandbox unusable";
+
 /// An isolated environment whose guest agent is ready. It serves executions one after the other, as long as its agent runs.
 /// Dropping it removes it and everything in it.
 #[derive(Debug)]
@@ -33,6 +36,7 @@ pub struct Sandbox {
     before: KernelCounts,
     /// No error so far, and the last execution left the agent ready for another.
     is_usable: bool,
+    is_frozen: bool,
 }
 
 impl Sandbox {
@@ -53,8 +57,9 @@ impl Sandbox {
             Ok(origin) => {
                 let backing = Box::new(backing);
                 let (files, before) = (FileAccess::default(), KernelCounts::default());
+                let (executions, is_usable, is_frozen) = (0, true, false);
                 let sandbox =
-                    Self { executor, guest, files, backing, limits, executions: 0, before, is_usable: true };
+                    Self { executor, guest, files, backing, limits, executions, before, is_usable, is_frozen };
                 Ok((sandbox, origin))
             }
             Err(error) => {
@@ -68,6 +73,50 @@ impl Sandbox {
     #[must_use]
     pub fn is_alive(&self) -> bool {
         self.is_usable && self.backing.is_alive()
+    }
+
+    /// Stops everything in it between two executions, so that it uses no CPU time; its memory and files stay. It lasts until
+    /// [`Sandbox::thaw`] or the next execution, which thaws it first. Does nothing if it is frozen. A frozen sandbox can be dropped.
+    /// Dropping the future makes the sandbox unusable.
+    ///
+    /// # Errors
+    /// [`FreezeError::Unsupported`] leaves it running and usable, as does [`FreezeError::Failed`] unless it could not be thawed again:
+    /// [`Sandbox::is_alive`] tells.
+    pub async fn freeze(&mut self) -> Result<(), FreezeError> {
+        if self.is_frozen {
+            return Ok(());
+        }
+        if !std::mem::take(&mut self.is_usable) {
+            return Err(FreezeError::failed("freeze", UNUSABLE));
+        }
+        let frozen = self.backing.freeze().await;
+        self.is_frozen = frozen.is_ok();
+        self.is_usable = match &frozen {
+            Ok(()) | Err(FreezeError::Unsupported { .. }) => true,
+            Err(FreezeError::Failed { .. }) => self.backing.thaw().await.is_ok(),
+        };
+        frozen
+    }
+
+    /// Lets a frozen sandbox continue; does nothing if it is not frozen. Dropping the future makes the sandbox unusable.
+    ///
+    /// # Errors
+    /// The sandbox is unusable then.
+    pub async fn thaw(&mut self) -> Result<(), FreezeError> {
+        if !self.is_frozen {
+            return Ok(());
+        }
+        if !std::mem::take(&mut self.is_usable) {
+            return Err(FreezeError::failed("thaw", UNUSABLE));
+        }
+        self.backing.thaw().await?;
+        (self.is_frozen, self.is_usable) = (false, true);
+        Ok(())
+    }
+
+    /// The connection to its agent, and its backing: for the check that writes to a frozen agent, which [`Sandbox::execute`] never does.
+    pub(crate) fn parts(&mut self) -> (&mut Guest<Box<dyn Stream>>, &mut dyn Backing) {
+        (&mut self.guest, &mut *self.backing)
     }
 
     /// Runs one program. If [`Sandbox::is_alive`] says so, another may follow, which finds the files of this one and nothing else.
@@ -135,9 +184,11 @@ impl Sandbox {
         events: &mut dyn EventSink,
     ) -> Result<Ending, ExecutorError> {
         let begun = Instant::now();
+        if let Err(error) = self.thaw().await {
+            return Err(ExecutorError::in_sandbox(self.executor, "continue a sandbox", false, error));
+        }
         if !std::mem::take(&mut self.is_usable) {
-            let error = "an earlier execution has made it unusable";
-            return Err(ExecutorError::in_sandbox(self.executor, "run the program", false, error));
+            return Err(ExecutorError::in_sandbox(self.executor, "run the program", false, UNUSABLE));
         }
         // A sandbox that was dead before did not die of this request.
         let was_alive = self.backing.is_alive();
@@ -294,6 +345,99 @@ mod tests {
         assert!(broken.answer(&request, &control).await.unwrap_err().program_may_have_run);
         assert!(!broken.is_alive(), "what is left on its stream is unknown");
         assert!(!broken.answer(&request, &control).await.unwrap_err().program_may_have_run);
+    }
+
+    #[tokio::test]
+    async fn a_frozen_sandbox_answers_nothing_until_it_is_thawed() {
+        let (request, control) = (ExecRequest { code: "x".into(), ..Default::default() }, Control::default());
+        let executor = ScriptedExecutor::named("memory", Script::Echo);
+        let mut sandbox = executor.create(&Hints::default(), Freshness::Any).await.unwrap();
+        sandbox.answer(&request, &control).await.unwrap();
+        sandbox.freeze().await.unwrap();
+        let (guest, backing) = sandbox.parts();
+        let execution = Execution { id: 2, keep: true, request: &request };
+        let mut events = Collected::default();
+        let mut execution = std::pin::pin!(guest.execute(execution, &control, &mut events));
+        // The scripted agent runs whenever this task yields.
+        for _ in 0..1_000 {
+            tokio::select! {
+                biased;
+                _ = &mut execution => panic!("it is frozen"),
+                () = tokio::task::yield_now() => {}
+            }
+        }
+        backing.thaw().await.unwrap();
+        assert!(execution.await.1.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_sandbox_can_be_frozen_again_and_again_and_dropped_frozen() {
+        let (request, control) = (ExecRequest { code: "x".into(), ..Default::default() }, Control::default());
+        let executor = ScriptedExecutor::named("memory", Script::Echo);
+        let mut sandbox = executor.create(&Hints::default(), Freshness::Any).await.unwrap();
+        for frozen in [1, 0, 1, 0] {
+            for _ in 0..2 {
+                let changed = if frozen == 1 { sandbox.freeze().await } else { sandbox.thaw().await };
+                changed.unwrap();
+                assert_eq!((executor.frozen(), sandbox.is_alive()), (frozen, true));
+            }
+        }
+        sandbox.freeze().await.unwrap();
+        assert!(sandbox.answer(&request, &control).await.is_ok(), "an execution thaws first");
+        assert_eq!(executor.frozen(), 0);
+        sandbox.freeze().await.unwrap();
+        drop(sandbox);
+        assert_eq!((executor.frozen(), executor.destroyed()), (0, 1));
+    }
+
+    /// Cannot be frozen, for a reason of its own.
+    #[derive(Debug)]
+    struct Restless {
+        freeze: fn() -> Result<(), FreezeError>,
+        thaw: fn() -> Result<(), FreezeError>,
+    }
+
+    #[async_trait::async_trait]
+    impl Backing for Restless {
+        fn is_alive(&self) -> bool {
+            true
+        }
+        fn counts(&self, _: Option<&protocol::Counters>) -> KernelCounts {
+            KernelCounts::default()
+        }
+        fn is_lossless(&self) -> bool {
+            true
+        }
+        async fn freeze(&mut self) -> Result<(), FreezeError> {
+            (self.freeze)()
+        }
+        async fn thaw(&mut self) -> Result<(), FreezeError> {
+            (self.thaw)()
+        }
+    }
+
+    #[tokio::test]
+    async fn a_freeze_that_fails_leaves_the_sandbox_usable_if_it_could_be_undone() {
+        let good = || Ok(());
+        let unsupported = || Err(FreezeError::unsupported("no freezer"));
+        let failed = || Err(FreezeError::failed("freeze", "x"));
+        let cases: [(Restless, bool, bool); 4] = [
+            (Restless { freeze: unsupported, thaw: failed }, false, true),
+            (Restless { freeze: failed, thaw: good }, false, true),
+            (Restless { freeze: failed, thaw: failed }, false, false),
+            (Restless { freeze: good, thaw: failed }, true, true),
+        ];
+        for (index, (backing, is_frozen, is_usable)) in cases.into_iter().enumerate() {
+            let mut sandbox = sandbox(Script::Echo).await;
+            sandbox.backing = Box::new(backing);
+            assert_eq!(sandbox.freeze().await.is_ok(), is_frozen, "{index}");
+            assert_eq!(sandbox.is_alive(), is_usable, "{index}");
+            let answer = sandbox.answer(&ExecRequest::default(), &Control::default()).await;
+            assert_eq!(answer.is_ok(), is_usable && !is_frozen, "{index}: {answer:?}");
+            if let Err(error) = answer {
+                assert!(!error.program_may_have_run && !sandbox.is_alive(), "{index}");
+            }
+        }
     }
 
     #[tokio::test]

@@ -1,10 +1,10 @@
 //! An in-memory executor, for the tests of everything above executors. It runs no Python: a task at the other end of the stream
 //! plays the guest agent from a script. Between executions it serves file operations like the agent.
 
-use crate::memory_files::MemoryFiles;
+use crate::scripted_files::ScriptedFiles;
 use crate::{
-    Backing, Executor, ExecutorError, Freshness, Health, Hints, KernelCounts, OutputFile, Protection,
-    RunErrorKind, Sandbox, SandboxLimits,
+    Backing, Executor, ExecutorError, FreezeError, Freshness, Health, Hints, KernelCounts, OutputFile,
+    Protection, RunErrorKind, Sandbox, SandboxLimits,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -18,6 +18,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use tokio::sync::watch;
 
 /// The behavior of every sandbox of a [`ScriptedExecutor`].
 #[derive(Debug, Clone)]
@@ -96,6 +97,7 @@ pub struct ScriptedExecutor {
 struct Created {
     created: AtomicUsize,
     destroyed: AtomicUsize,
+    frozen: AtomicUsize,
 }
 
 /// The limits that the double reports.
@@ -124,6 +126,12 @@ impl ScriptedExecutor {
     #[must_use]
     pub fn created(&self) -> usize {
         self.counters.created.load(Ordering::SeqCst)
+    }
+
+    /// Sandboxes that are frozen now.
+    #[must_use]
+    pub fn frozen(&self) -> usize {
+        self.counters.frozen.load(Ordering::SeqCst)
     }
 
     /// Sandboxes destroyed so far.
@@ -157,10 +165,12 @@ impl Executor for ScriptedExecutor {
         }
         self.counters.created.fetch_add(1, Ordering::SeqCst);
         let (host, guest) = tokio::io::duplex(STREAM_BYTES);
-        let files = MemoryFiles::new(LIMITS.disk_bytes);
-        let agent = Agent { stream: guest, decoder: Decoder::new(), script: self.script.clone(), files };
+        let files = ScriptedFiles::new(LIMITS.disk_bytes);
+        let (freezer, frozen) = watch::channel(false);
+        let (decoder, script) = (Decoder::new(), self.script.clone());
+        let agent = Agent { stream: guest, decoder, script, files, frozen };
         tokio::spawn(agent.serve());
-        let backing = MemoryBacking(Arc::clone(&self.counters));
+        let backing = MemoryBacking { counters: Arc::clone(&self.counters), freezer };
         let opened = Sandbox::open(self.name, LIMITS, host, backing, READY_TIME_MAX).await;
         opened.map(|(sandbox, _)| sandbox)
     }
@@ -169,8 +179,23 @@ impl Executor for ScriptedExecutor {
 }
 
 #[derive(Debug)]
-struct MemoryBacking(Arc<Created>);
+struct MemoryBacking {
+    counters: Arc<Created>,
+    /// Whether the agent must stand still.
+    freezer: watch::Sender<bool>,
+}
 
+impl MemoryBacking {
+    fn set_frozen(&self, frozen: bool) {
+        match (self.freezer.send_replace(frozen), frozen) {
+            (false, true) => self.counters.frozen.fetch_add(1, Ordering::SeqCst),
+            (true, false) => self.counters.frozen.fetch_sub(1, Ordering::SeqCst),
+            _ => return,
+        };
+    }
+}
+
+#[async_trait]
 impl Backing for MemoryBacking {
     fn is_alive(&self) -> bool {
         true
@@ -183,11 +208,22 @@ impl Backing for MemoryBacking {
     fn is_lossless(&self) -> bool {
         true
     }
+
+    async fn freeze(&mut self) -> Result<(), FreezeError> {
+        self.set_frozen(true);
+        Ok(())
+    }
+
+    async fn thaw(&mut self) -> Result<(), FreezeError> {
+        self.set_frozen(false);
+        Ok(())
+    }
 }
 
 impl Drop for MemoryBacking {
     fn drop(&mut self) {
-        self.0.destroyed.fetch_add(1, Ordering::SeqCst);
+        self.set_frozen(false);
+        self.counters.destroyed.fetch_add(1, Ordering::SeqCst);
     }
 }
 
@@ -197,7 +233,8 @@ struct Agent {
     decoder: Decoder,
     script: Script,
     /// What was put, and the input files of executions.
-    files: MemoryFiles,
+    files: ScriptedFiles,
+    frozen: watch::Receiver<bool>,
 }
 
 /// A received execution.
@@ -331,7 +368,9 @@ impl Agent {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
         }
-        Ok(())
+        // What arrives while it is frozen is read and waits, as in a socket's buffer.
+        let thawed = self.frozen.wait_for(|frozen| !frozen).await;
+        thawed.map(drop).map_err(|_| io::ErrorKind::UnexpectedEof.into())
     }
 
     async fn send(&mut self, message: &GuestMessage<'_>) -> io::Result<()> {

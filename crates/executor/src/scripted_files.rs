@@ -12,7 +12,7 @@ const MODIFIED_US: u64 = 1_767_225_600_000_000;
 
 /// Files by path, and the one that is being put.
 #[derive(Debug, Default)]
-pub(crate) struct MemoryFiles {
+pub(crate) struct ScriptedFiles {
     bytes_max: u64,
     files: BTreeMap<String, Vec<u8>>,
     putting: Option<Putting>,
@@ -27,7 +27,7 @@ struct Putting {
     content: Option<Vec<u8>>,
 }
 
-impl MemoryFiles {
+impl ScriptedFiles {
     /// No files, with space for this many bytes.
     pub(crate) fn new(bytes_max: u64) -> Self {
         Self { bytes_max, ..Self::default() }
