@@ -80,6 +80,12 @@ impl Group<'_> {
         self.read_if_present(file)?.map(|text| self.parse(file, &text)).transpose()
     }
 
+    /// The number in an open file of the group; `file` names it in errors.
+    pub(crate) fn number_in(&self, open: BorrowedFd<'_>, file: &str) -> Result<u64, CgroupError> {
+        let text = self.ops.read_open(open).map_err(|source| self.failed("read", file, source))?;
+        self.parse(file, &text)
+    }
+
     /// The number after `key` in a file of `key number` lines; `None` if the key is missing.
     pub(crate) fn keyed(&self, file: &str, key: &str) -> Result<Option<u64>, CgroupError> {
         let text = self.read(file)?;

@@ -55,7 +55,8 @@ impl GroupLimits {
 /// What a sandbox has used since it was created.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct GroupUsage {
-    /// The most memory at one time, in bytes. `None` before kernel 5.19 on v2.
+    /// The most memory at one time since the last [`crate::SandboxGroup::reset_memory_peak`], in bytes. `None` before kernel 5.19
+    /// on v2.
     pub memory_peak_bytes: Option<u64>,
     /// Page cache of files on disk currently charged to the sandbox, in bytes: pages of the runtime that it was the
     /// first to touch. The kernel reclaims them before it kills. Not files in a tmpfs.

@@ -3,7 +3,7 @@
 
 use std::fmt;
 use std::io;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use rustix::fs::{AtFlags, Dir, FileType, FlockOperation, Mode, OFlags};
@@ -29,6 +29,10 @@ pub(crate) trait Ops: Send + Sync + fmt::Debug {
     fn write(&self, dir: BorrowedFd<'_>, file: &str, value: &str) -> io::Result<()>;
     /// Writes and reads back through one descriptor.
     fn write_then_read(&self, dir: BorrowedFd<'_>, file: &str, value: &str) -> io::Result<String>;
+    /// Opens a file for reading and writing, close-on-exec, and writes with a single `write`.
+    fn open_and_write(&self, dir: BorrowedFd<'_>, file: &str, value: &str) -> io::Result<OwnedFd>;
+    /// The text of an open file, from its beginning: one line.
+    fn read_open(&self, file: BorrowedFd<'_>) -> io::Result<String>;
     /// Opens a file for writing only, close-on-exec.
     fn open_for_write(&self, dir: BorrowedFd<'_>, file: &str) -> io::Result<OwnedFd>;
     /// Tries to take the exclusive lock on a directory; false if another process holds it.
@@ -91,11 +95,20 @@ impl Ops for HostOps {
     }
 
     fn write_then_read(&self, dir: BorrowedFd<'_>, file: &str, value: &str) -> io::Result<String> {
+        let fd = self.open_and_write(dir, file, value)?;
+        self.read_open(fd.as_fd())
+    }
+
+    fn open_and_write(&self, dir: BorrowedFd<'_>, file: &str, value: &str) -> io::Result<OwnedFd> {
         let fd = open_file(dir, file, OFlags::RDWR)?;
         write_once(&fd, value)?;
-        // A limit is one line of numbers, so one read returns it all.
+        Ok(fd)
+    }
+
+    fn read_open(&self, file: BorrowedFd<'_>) -> io::Result<String> {
+        // One line of numbers, so one read returns it all.
         let mut chunk = [0_u8; 256];
-        let count = retry_on_intr(|| rustix::io::pread(&fd, &mut chunk, 0))?;
+        let count = retry_on_intr(|| rustix::io::pread(file, &mut chunk, 0))?;
         text(chunk[..count].to_vec())
     }
 

@@ -19,6 +19,7 @@ use crate::instance::{HierarchyPart, Instance, Location, OWNER_ONLY_MODE, SwapCo
 use crate::layout::Version;
 use crate::limits::{GroupLimits, GroupUsage};
 use crate::remove::{kill_all, remove_tree};
+use crate::v2::SinceReset;
 use crate::{v1, v2};
 
 /// A group whose peak is this close to its limit has reached it: the largest page size of any Linux.
@@ -44,6 +45,8 @@ pub struct SandboxGroup {
     dirs: Vec<OwnedFd>,
     limits: Option<GroupLimits>,
     freezer: Freezer,
+    /// v2: v1 resets its own counters.
+    since_reset: SinceReset,
 }
 
 impl SandboxGroup {
@@ -84,6 +87,7 @@ impl SandboxGroup {
             dirs: Vec::with_capacity(instance.parts.len()),
             limits: None,
             freezer: Freezer::default(),
+            since_reset: SinceReset::default(),
         };
         let ops = &*instance.ops;
         for index in 0..instance.parts.len() {
@@ -216,14 +220,15 @@ impl SandboxGroup {
         }
     }
 
-    /// What the sandbox has used since it was created.
+    /// What the sandbox has used since it was created; the peak of memory, and whose limit was reached, since the last
+    /// [`Self::reset_memory_peak`].
     ///
     /// # Errors
     /// [`CgroupError::Step`] or [`CgroupError::Parse`].
     pub fn usage(&self) -> Result<GroupUsage, CgroupError> {
         let memory_peak_bytes = match self.of(Controller::Memory) {
             (Version::V1, sandbox) => v1::memory_peak_bytes(sandbox)?,
-            (Version::V2, sandbox) => v2::memory_peak_bytes(sandbox)?,
+            (Version::V2, sandbox) => v2::memory_peak_bytes(sandbox, &self.since_reset)?,
         };
         let oom_kills = self.oom_kills()?;
         let cpu_time_us = match self.of(Controller::Cpuacct) {
@@ -237,6 +242,7 @@ impl SandboxGroup {
         // say.
         let is_full = |limits: GroupLimits| {
             memory_peak_bytes
+                .filter(|peak| self.since_reset.is_new(*peak))
                 .is_some_and(|peak| peak.saturating_add(FULL_WITHIN_BYTES) >= limits.memory_bytes)
         };
         let own_limit_hit = oom_kills == 0
@@ -251,7 +257,7 @@ impl SandboxGroup {
                             .number_if_present(v1::MEMORY_AND_SWAP_FAILURES)?
                             .is_some_and(|count| count > 0)
                 }
-                Version::V2 => memory.keyed("memory.events", "oom")? != Some(0),
+                Version::V2 => self.since_reset.was_limit_hit(memory)?,
             };
         Ok(GroupUsage {
             memory_peak_bytes,
@@ -264,13 +270,14 @@ impl SandboxGroup {
         })
     }
 
-    /// Resets the memory peak, and with it the failure counter that tells whose limit was reached. False if the kernel
-    /// cannot: v2 before Linux 6.12, and since then only for readers of one open file, which [`Self::usage`] is not.
-    #[must_use]
-    pub fn reset_memory_peak(&self) -> bool {
-        match self.of(Controller::Memory) {
-            (Version::V1, memory) => v1::reset_memory_peak(memory).is_ok(),
-            (Version::V2, _) => false,
+    /// Resets the memory peak, and what tells whose limit was reached. False if the kernel cannot reset the peak: v2 before
+    /// Linux 6.12.
+    pub fn reset_memory_peak(&mut self) -> bool {
+        let memory = self.instance.part_of(Controller::Memory);
+        let group = Group { ops: &*self.instance.ops, dir: self.dirs[memory].as_fd() };
+        match self.instance.parts[memory].hierarchy.version {
+            Version::V1 => v1::reset_memory_peak(group).is_ok(),
+            Version::V2 => self.since_reset.reset(group),
         }
     }
 

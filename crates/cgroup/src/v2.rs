@@ -1,5 +1,7 @@
 //! The files of cgroup v2 (kernel Documentation/admin-guide/cgroup-v2.rst), and those common to both versions.
 
+use std::os::fd::{AsFd, OwnedFd};
+
 use crate::controller::Controller;
 use crate::error::CgroupError;
 use crate::group::Group;
@@ -63,8 +65,54 @@ pub(crate) fn set_cpu(sandbox: Group<'_>, limits: &GroupLimits) -> Result<(), Cg
     sandbox.write_exact("cpu.max", &format!("{quota} {}", limits.cpu_period_us))
 }
 
-pub(crate) fn memory_peak_bytes(sandbox: Group<'_>) -> Result<Option<u64>, CgroupError> {
-    sandbox.number_if_present("memory.peak")
+const MEMORY_PEAK: &str = "memory.peak";
+
+/// Since the last reset, if there was one.
+pub(crate) fn memory_peak_bytes(sandbox: Group<'_>, since: &SinceReset) -> Result<Option<u64>, CgroupError> {
+    match &since.peak {
+        Some(open) => sandbox.number_in(open.as_fd(), MEMORY_PEAK).map(Some),
+        None => sandbox.number_if_present(MEMORY_PEAK),
+    }
+}
+
+/// What a reset leaves for the readings after it.
+#[derive(Debug, Default)]
+pub(crate) struct SinceReset {
+    /// The file whose peak was reset: the kernel does that for the readers of one open file (cgroup-v2.rst, "memory.peak").
+    peak: Option<OwnedFd>,
+    /// Where it could not be reset: the peak at that time.
+    peak_bytes: u64,
+    /// How often the limit had been reached.
+    limit_hits: u64,
+}
+
+impl SinceReset {
+    /// Resets the peak of memory. Without success (before Linux 6.12) it stays the group's, but [`Self::is_new`] and
+    /// [`Self::was_limit_hit`] are about the time since.
+    pub(crate) fn reset(&mut self, sandbox: Group<'_>) -> bool {
+        self.limit_hits = limit_hits(sandbox).ok().flatten().unwrap_or(0);
+        self.peak = sandbox.ops.open_and_write(sandbox.dir, MEMORY_PEAK, "reset").ok();
+        self.peak_bytes = match &self.peak {
+            Some(_) => 0,
+            None => sandbox.number_if_present(MEMORY_PEAK).ok().flatten().unwrap_or(0),
+        };
+        self.peak.is_some()
+    }
+
+    /// Whether a peak was reached after the reset.
+    pub(crate) fn is_new(&self, peak_bytes: u64) -> bool {
+        peak_bytes > self.peak_bytes
+    }
+
+    /// Whether the group's own limit was reached after the reset; kills because of another group's limit, or on the host,
+    /// do not count. True if the kernel does not say.
+    pub(crate) fn was_limit_hit(&self, sandbox: Group<'_>) -> Result<bool, CgroupError> {
+        Ok(limit_hits(sandbox)?.is_none_or(|hits| hits > self.limit_hits))
+    }
+}
+
+fn limit_hits(sandbox: Group<'_>) -> Result<Option<u64>, CgroupError> {
+    sandbox.keyed("memory.events", "oom")
 }
 
 pub(crate) fn oom_kills(sandbox: Group<'_>) -> Result<u64, CgroupError> {

@@ -115,6 +115,9 @@ fn populate(dir: &Path, controllers: &str) -> io::Result<()> {
     files.into_iter().try_for_each(|(name, text)| fs::write(dir.join(name), text))
 }
 
+/// What a reader of `memory.peak` who has reset it finds there.
+pub(super) const PEAK_AFTER_RESET: &str = "memory.peak after a reset";
+
 /// The operations on a [`Tree`].
 #[derive(Debug, Default)]
 pub(super) struct FakeOps {
@@ -126,6 +129,8 @@ pub(super) struct FakeOps {
     pub(super) swept_count: AtomicUsize,
     /// Every write, as `<file>=<value>`.
     pub(super) writes: Mutex<Vec<String>>,
+    /// Whether `memory.peak` can be reset, as since Linux 6.12: a reader that has reset it reads [`PEAK_AFTER_RESET`].
+    pub(super) resets_peak: bool,
     /// How often removing an empty group fails as busy.
     pub(super) busy_count: AtomicUsize,
 }
@@ -247,6 +252,18 @@ impl Ops for FakeOps {
         self.put(&path_of(dir), file, value)?;
         HostOps.read(dir, file)
     }
+    fn open_and_write(&self, dir: BorrowedFd<'_>, file: &str, _: &str) -> io::Result<OwnedFd> {
+        assert_eq!(file, "memory.peak", "nothing else is kept open");
+        if !self.resets_peak {
+            return Err(Errno::INVAL.into());
+        }
+        let own = path_of(dir).join(PEAK_AFTER_RESET);
+        fs::write(&own, "0\n")?;
+        Ok(fs::File::open(own)?.into())
+    }
+    fn read_open(&self, file: BorrowedFd<'_>) -> io::Result<String> {
+        HostOps.read_open(file)
+    }
     fn open_for_write(&self, dir: BorrowedFd<'_>, file: &str) -> io::Result<OwnedFd> {
         HostOps.open_for_write(dir, file)
     }
@@ -350,6 +367,14 @@ impl Ops for Faulty {
     fn write_then_read(&self, dir: BorrowedFd<'_>, file: &str, value: &str) -> io::Result<String> {
         self.step()?;
         self.inner.write_then_read(dir, file, value)
+    }
+    fn open_and_write(&self, dir: BorrowedFd<'_>, file: &str, value: &str) -> io::Result<OwnedFd> {
+        self.step()?;
+        self.inner.open_and_write(dir, file, value)
+    }
+    fn read_open(&self, file: BorrowedFd<'_>) -> io::Result<String> {
+        self.step()?;
+        self.inner.read_open(file)
     }
     fn open_for_write(&self, dir: BorrowedFd<'_>, file: &str) -> io::Result<OwnedFd> {
         self.step()?;

@@ -4,11 +4,12 @@ use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::fake::{FakeOps, Tree};
+use super::fake::{FakeOps, PEAK_AFTER_RESET, Tree};
 use super::{LIMITS, ours_below};
 use crate::ops::Ops;
 use crate::{
     CgroupError, FreezeError, GroupLimits, GroupUsage, LimitKind, LimitState, Manager, ManagerConfig,
+    SandboxGroup,
 };
 
 /// Short, as nothing in a fake tree takes time.
@@ -152,6 +153,41 @@ fn kernel_without_cgroup_kill_and_unkillable_process_is_reported() {
     fs::write(dir.join("cgroup.procs"), "").unwrap();
     drop(manager);
     assert!(!dir.exists());
+}
+
+/// After a reset, an earlier kill for the sandbox's own limit does not make a later one look like that.
+#[test]
+fn a_reset_separates_what_was_counted_before_from_what_came_after() {
+    let tree = Tree::new(true);
+    for resets_peak in [true, false] {
+        let manager = open(&tree, FakeOps { resets_peak, ..FakeOps::default() });
+        let mut sandbox = manager.create("twice", &LIMITS).unwrap();
+        let dir = sandbox.paths()[0].clone();
+        let put = |file: &str, text: &str| fs::write(dir.join(file), text).unwrap();
+        put("memory.peak", &format!("{}\n", 32 << 20));
+        put("memory.events", "oom 1\noom_kill 1\n");
+        let from_outside = |sandbox: &SandboxGroup| sandbox.usage().unwrap().oom_from_outside;
+        assert!(!from_outside(&sandbox));
+        assert_eq!(sandbox.reset_memory_peak(), resets_peak);
+        put("memory.events", "oom 1\noom_kill 2\n");
+        assert!(from_outside(&sandbox), "its own limit was not reached since");
+        put("memory.events", "oom 2\noom_kill 3\n");
+        assert!(!from_outside(&sandbox));
+
+        assert_eq!(sandbox.reset_memory_peak(), resets_peak);
+        let peak = |sandbox: &SandboxGroup| sandbox.usage().unwrap().memory_peak_bytes;
+        if resets_peak {
+            assert_eq!(peak(&sandbox), Some(0));
+            put(PEAK_AFTER_RESET, "8192\n");
+            assert_eq!(peak(&sandbox), Some(8192));
+            // A peak at the limit counts, whatever the events say.
+            put(PEAK_AFTER_RESET, &format!("{}\n", 32 << 20));
+            assert!(!from_outside(&sandbox));
+        } else {
+            assert_eq!(peak(&sandbox), Some(32 << 20), "the sandbox's");
+            assert!(from_outside(&sandbox));
+        }
+    }
 }
 
 #[test]

@@ -130,6 +130,12 @@ impl Ops for Tasks {
     fn write_then_read(&self, _: BorrowedFd<'_>, _: &str, _: &str) -> io::Result<String> {
         Err(Errno::NOSYS.into())
     }
+    fn open_and_write(&self, _: BorrowedFd<'_>, _: &str, _: &str) -> io::Result<OwnedFd> {
+        Err(Errno::NOSYS.into())
+    }
+    fn read_open(&self, _: BorrowedFd<'_>) -> io::Result<String> {
+        Err(Errno::NOSYS.into())
+    }
     fn open_for_write(&self, _: BorrowedFd<'_>, _: &str) -> io::Result<OwnedFd> {
         Err(Errno::NOSYS.into())
     }
