@@ -8,13 +8,19 @@ use crate::{ExecLimits, ExecRequest, KernelCounts, RunErrorKind, SandboxLimits};
 use protocol::{InputCause, InputRefusal};
 use std::collections::HashSet;
 
-/// What the input files of a request need.
+/// Source and standard input together, in bytes, from which on they can be why a sandbox has no memory left. Every request has a
+/// source, and where that is small, something else used the memory.
+const HELD_BYTES_MIN: u64 = 1 << 20;
+
+/// What the input of a request needs in the sandbox.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct InputNeeds {
-    /// Bytes of content.
+    /// Bytes of the files, on the disk and so in memory.
     pub(crate) bytes: u64,
     /// Files and directories.
     pub(crate) entries: u64,
+    /// Bytes of source and standard input: the agent holds them in memory until the program begins.
+    pub(crate) held_bytes: u64,
 }
 
 impl InputNeeds {
@@ -29,7 +35,13 @@ impl InputNeeds {
         Self {
             bytes: request.files.iter().map(|file| file.content.len() as u64).sum(),
             entries: entries.len() as u64,
+            held_bytes: (request.code.len() as u64).saturating_add(request.stdin.len() as u64),
         }
+    }
+
+    /// Whether it can be why the memory ran out.
+    fn takes_memory(&self) -> bool {
+        self.bytes > 0 || self.held_bytes >= HELD_BYTES_MIN
     }
 }
 
@@ -60,7 +72,7 @@ pub(crate) fn classify(facts: &Unstarted<'_>) -> Option<Verdict> {
         }
         GuestError::InputRefused(InputRefusal { cause: InputCause::NoMemory, .. }) => Some(no_memory(facts)),
         GuestError::InputRefused(_) | GuestError::Version { .. } => None,
-        _ if facts.killed_for_memory && facts.needs.bytes > 0 => Some(no_memory(facts)),
+        _ if facts.killed_for_memory && facts.needs.takes_memory() => Some(no_memory(facts)),
         _ => None,
     }
 }
@@ -110,7 +122,10 @@ mod tests {
     }
 
     fn verdict(error: &GuestError, killed_for_memory: bool, bytes: u64) -> Option<Verdict> {
-        let needs = InputNeeds { bytes, entries: 9 };
+        judged_with(error, killed_for_memory, InputNeeds { bytes, entries: 9, held_bytes: 1 })
+    }
+
+    fn judged_with(error: &GuestError, killed_for_memory: bool, needs: InputNeeds) -> Option<Verdict> {
         let (evidence, exec) = (KernelCounts::default(), &ExecLimits::default());
         classify(&Unstarted { error, killed_for_memory, evidence, needs, exec, sandbox: &SANDBOX })
     }
@@ -119,8 +134,21 @@ mod tests {
     fn needs_count_directories_once() {
         let file = |path: &str| InputFile { path: path.into(), content: Bytes::from_static(b"xy") };
         let files = vec![file("a/b/c"), file("a/b/d"), file("e")];
-        let request = ExecRequest { files, ..ExecRequest::default() };
-        assert_eq!(InputNeeds::of(&request), InputNeeds { bytes: 6, entries: 5 });
+        let (code, stdin) = ("abc".into(), Bytes::from_static(b"defg"));
+        let request = ExecRequest { files, code, stdin, ..ExecRequest::default() };
+        assert_eq!(InputNeeds::of(&request), InputNeeds { bytes: 6, entries: 5, held_bytes: 7 });
+    }
+
+    #[test]
+    fn a_large_source_or_standard_input_can_take_the_memory_and_a_small_one_cannot() {
+        for (held_bytes, kind) in
+            [(HELD_BYTES_MIN - 1, None), (HELD_BYTES_MIN, Some(OutcomeKind::OutOfMemory))]
+        {
+            let needs = InputNeeds { held_bytes, ..InputNeeds::default() };
+            let judged = judged_with(&GuestError::Gone, true, needs);
+            assert_eq!(judged.map(|verdict| verdict.kind()), kind, "{held_bytes}");
+            assert_eq!(judged_with(&GuestError::Gone, false, needs), None);
+        }
     }
 
     #[test]

@@ -65,7 +65,7 @@ pub(crate) fn hint(verdict: &Verdict, names: &SettingNames) -> Option<String> {
         ),
         Cause::OutOfMemory { killed, .. } => {
             let less = match killed {
-                Killed::Inputs => "send less in `files`",
+                Killed::Inputs => "send less in `files` or `stdin`",
                 Killed::Program | Killed::Process => "process the data in smaller chunks",
             };
             format!("{less}{}; files in /tmp count as memory", or_raise(names.memory))
@@ -104,9 +104,7 @@ fn out_of_memory(verdict: &Verdict, killed: Killed, shared: Option<SharedMemory>
     let bytes = verdict.sandbox.memory_bytes;
     match (killed, shared) {
         (Killed::Inputs, _) => {
-            format!(
-                "the input files do not fit into the {bytes} bytes of memory, so the program was not started"
-            )
+            format!("the input does not fit into the {bytes} bytes of memory, so the program was not started")
         }
         (Killed::Process, Some(_)) => {
             "a process of the program was killed, because the memory for all sandboxes together was used up"
