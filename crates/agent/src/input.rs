@@ -4,7 +4,7 @@ use crate::Channel;
 use crate::disk::disk_state;
 use crate::open::{DIRECTORY, NEW_FILE};
 use protocol::{Begin, ExecHeader, HostMessage, InputCause, InputRefusal};
-use rustix::fs::{AtFlags, Gid, Mode, Stat, Timespec, Timestamps, Uid};
+use rustix::fs::{AtFlags, FileType, Gid, Mode, Stat, Timespec, Timestamps, Uid};
 use rustix::io::Errno;
 use std::collections::HashMap;
 use std::io;
@@ -18,6 +18,9 @@ const STDIN_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// How old the modification times of input files are, in seconds: whatever the program writes to them is newer, however
 /// coarse the file system's clock is.
 const INPUT_AGE_S: i64 = 10;
+
+/// Names that are tried for a temporary file: more than a program can have made, whose number of inodes is limited.
+const TEMPORARY_TRIES_MAX: usize = 100_000;
 
 /// An execution whose input is complete.
 #[derive(Debug)]
@@ -85,6 +88,9 @@ pub(crate) fn refuse(error: io::Error, path: &str) -> InputError {
 /// Receives the input of the execution that `begin` announces and writes its files into `directory`. No program runs
 /// meanwhile, so nothing races with the writes. `found` are the files left by earlier executions, which this one may
 /// replace; `None` for the first.
+///
+/// If a file is refused and another execution may follow, the rest of the input is taken, and then the directory is as it
+/// was before.
 pub(crate) fn receive(
     channel: &mut Channel,
     begin: Begin,
@@ -98,26 +104,41 @@ pub(crate) fn receive(
     let mut input =
         ExecutionInput { id, keep, header, code: Vec::new(), stdin: Vec::new(), inputs: Inputs::new() };
     let mut open: Option<Open> = None;
+    let mut made = Made::default();
+    let mut refused: Option<InputRefusal> = None;
     loop {
-        match channel.receive()? {
-            HostMessage::Code { data } => append(&mut input.code, data, CODE_BYTES_MAX)?,
-            HostMessage::Stdin { data } => append(&mut input.stdin, data, STDIN_BYTES_MAX)?,
+        let written = match channel.receive()? {
+            HostMessage::Code { .. }
+            | HostMessage::Stdin { .. }
+            | HostMessage::InputFile { .. }
+            | HostMessage::InputData { .. }
+                if refused.is_some() =>
+            {
+                Ok(())
+            }
+            HostMessage::Code { data } => Ok(append(&mut input.code, data, CODE_BYTES_MAX)?),
+            HostMessage::Stdin { data } => Ok(append(&mut input.stdin, data, STDIN_BYTES_MAX)?),
             HostMessage::InputFile { path, size_bytes } => {
                 finish(open.take(), &mut input.inputs)?;
                 found.remove(path);
                 let replace = is_later && !input.inputs.contains_key(path);
-                let file = create(directory, path, owner, replace).map_err(|error| refuse(error, path))?;
-                open = Some(Open { file, path: path.to_owned(), rest: size_bytes });
+                create(directory, path, owner, replace, &mut made)
+                    .map(|file| open = Some(Open { file, path: path.to_owned(), rest: size_bytes }))
+                    .map_err(|error| refuse(error, path))
             }
             HostMessage::InputData { data } => match &mut open {
                 Some(open) if data.len() as u64 <= open.rest => {
-                    write_all(&open.file, data).map_err(|error| refuse(error, &open.path))?;
                     open.rest -= data.len() as u64;
+                    write_all(&open.file, data).map_err(|error| refuse(error, &open.path))
                 }
                 _ => return Err(out_of_order().into()),
             },
             HostMessage::Start => {
+                if let Some(refusal) = refused {
+                    return Err(InputError::Refused(refusal));
+                }
                 finish(open.take(), &mut input.inputs)?;
+                made.replace_earlier(directory)?;
                 input.inputs.extend(found);
                 return Ok(input);
             }
@@ -125,10 +146,67 @@ pub(crate) fn receive(
                 return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
             }
             // For an execution that has already ended.
-            HostMessage::Cancel { id } | HostMessage::Interrupt { id } if id < input.id => {}
+            HostMessage::Cancel { id } | HostMessage::Interrupt { id } if id < input.id => Ok(()),
             _ => return Err(out_of_order().into()),
+        };
+        match written {
+            Err(InputError::Refused(refusal)) if input.keep => {
+                // Closed first: an open file keeps its space.
+                open = None;
+                made.take_back(directory);
+                (input.code, input.stdin) = (Vec::new(), Vec::new());
+                refused = Some(refusal);
+            }
+            other => other?,
         }
     }
+}
+
+/// What the input files of an execution have made so far, by path.
+#[derive(Default)]
+struct Made {
+    /// Directories, each before those in it.
+    directories: Vec<String>,
+    files: Vec<String>,
+    /// Files that take the place of earlier ones once the input is complete: their temporary path, and their own.
+    replacements: Vec<(String, String)>,
+}
+
+impl Made {
+    /// Puts the files that replace others in their place.
+    fn replace_earlier(self, directory: &OwnedFd) -> Result<(), InputError> {
+        for (temporary, path) in self.replacements {
+            let renamed = open_parent(directory, &temporary).and_then(|(parent, from)| {
+                let name = path.rsplit('/').next().unwrap_or(&path);
+                Ok(rustix::fs::renameat(&parent, from, &parent, name)?)
+            });
+            renamed.map_err(|error| refuse(error, &path))?;
+        }
+        Ok(())
+    }
+
+    /// Removes what was made. What cannot be removed stays, and the next execution finds it.
+    fn take_back(&mut self, directory: &OwnedFd) {
+        let replacements = std::mem::take(&mut self.replacements).into_iter().map(|(temporary, _)| temporary);
+        let files = std::mem::take(&mut self.files).into_iter().chain(replacements);
+        let files = files.map(|path| (path, AtFlags::empty()));
+        let directories = std::mem::take(&mut self.directories).into_iter().rev();
+        for (path, flags) in files.chain(directories.map(|path| (path, AtFlags::REMOVEDIR))) {
+            if let Ok((parent, name)) = open_parent(directory, &path) {
+                let _ = rustix::fs::unlinkat(&parent, name, flags);
+            }
+        }
+    }
+}
+
+/// The directory above an entry that exists, and the entry's name. Follows no link.
+fn open_parent<'a>(directory: &OwnedFd, path: &'a str) -> io::Result<(OwnedFd, &'a str)> {
+    let (above, name) = path.rsplit_once('/').unwrap_or(("", path));
+    let mut parent = directory.try_clone()?;
+    for part in above.split('/').filter(|part| !part.is_empty()) {
+        parent = rustix::fs::openat(&parent, part, DIRECTORY, Mode::empty())?;
+    }
+    Ok((parent, name))
 }
 
 pub(crate) fn out_of_order() -> io::Error {
@@ -173,9 +251,15 @@ pub(crate) fn write_all(file: &OwnedFd, mut data: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// Creates an input file and the directories above it, below `directory`. With `replace` it may take the place of anything but a
-/// directory.
-fn create(directory: &OwnedFd, path: &str, owner: Option<u32>, replace: bool) -> io::Result<OwnedFd> {
+/// Creates an input file and the directories above it, below `directory`, and notes them in `made`. With `replace` it may be for
+/// the place of anything but a directory, and has a temporary name until then.
+fn create(
+    directory: &OwnedFd,
+    path: &str,
+    owner: Option<u32>,
+    replace: bool,
+    made: &mut Made,
+) -> io::Result<OwnedFd> {
     let invalid = || io::Error::new(io::ErrorKind::InvalidInput, "input path leaves the directory");
     let mut parts: Vec<_> = path.split('/').collect();
     if parts.iter().any(|part| matches!(*part, "" | "." | "..") || part.contains('\0')) {
@@ -183,25 +267,55 @@ fn create(directory: &OwnedFd, path: &str, owner: Option<u32>, replace: bool) ->
     }
     let name = parts.pop().ok_or_else(invalid)?;
     let mut parent = directory.try_clone()?;
+    let mut end = 0;
     for part in parts {
+        end += part.len();
         match rustix::fs::mkdirat(&parent, part, Mode::from_raw_mode(0o755)) {
             Err(Errno::EXIST) => {}
-            other => other?,
+            other => {
+                other?;
+                made.directories.push(path[..end].to_owned());
+            }
         }
+        end += 1;
         parent = rustix::fs::openat(&parent, part, DIRECTORY, Mode::empty())?;
         give(&parent, owner)?;
     }
-    let open = || rustix::fs::openat(&parent, name, NEW_FILE, Mode::from_raw_mode(0o644));
-    let file = match open() {
+    let open = |name: &str| rustix::fs::openat(&parent, name, NEW_FILE, Mode::from_raw_mode(0o644));
+    let file = match open(name) {
         Err(Errno::EXIST) if replace => {
-            // Removes a link itself, not its target.
-            rustix::fs::unlinkat(&parent, name, AtFlags::empty())?;
-            open()?
+            let status = rustix::fs::statat(&parent, name, AtFlags::SYMLINK_NOFOLLOW)?;
+            if FileType::from_raw_mode(status.st_mode) == FileType::Directory {
+                return Err(Errno::ISDIR.into());
+            }
+            let (file, temporary) = open_temporary(made.replacements.len(), open)?;
+            let temporary = format!("{}{temporary}", &path[..path.len() - name.len()]);
+            made.replacements.push((temporary, path.to_owned()));
+            file
         }
-        other => other?,
+        other => {
+            let file = other?;
+            made.files.push(path.to_owned());
+            file
+        }
     };
     give(&file, owner)?;
     Ok(file)
+}
+
+/// Creates a file with a name that is not in use yet. The first `used` names are likely to be.
+fn open_temporary(
+    used: usize,
+    open: impl Fn(&str) -> rustix::io::Result<OwnedFd>,
+) -> io::Result<(OwnedFd, String)> {
+    for number in used..used + TEMPORARY_TRIES_MAX {
+        let name = format!(".input-{number}");
+        match open(&name) {
+            Err(Errno::EXIST) => {}
+            other => return Ok((other?, name)),
+        }
+    }
+    Err(Errno::EXIST.into())
 }
 
 /// Makes the program's user the owner of the file.
@@ -210,4 +324,80 @@ pub(crate) fn give(file: impl AsFd, owner: Option<u32>) -> io::Result<()> {
         rustix::fs::fchown(file, Some(Uid::from_raw(id)), Some(Gid::from_raw(id)))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+    use std::os::unix::fs::symlink;
+    use std::path::Path;
+
+    /// Every entry below a directory: files with their content, links with their target, directories with "/".
+    fn entries(below: &Path) -> BTreeMap<String, String> {
+        let mut all = BTreeMap::new();
+        for entry in std::fs::read_dir(below).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+            let kind = path.symlink_metadata().unwrap().file_type();
+            if kind.is_dir() {
+                all.extend(entries(&path).into_iter().map(|(inner, text)| (format!("{name}/{inner}"), text)));
+                all.insert(name, "/".to_owned());
+            } else if kind.is_symlink() {
+                all.insert(name, format!("-> {}", std::fs::read_link(&path).unwrap().display()));
+            } else {
+                all.insert(name, std::fs::read_to_string(&path).unwrap());
+            }
+        }
+        all
+    }
+
+    /// What an earlier execution left, and the directory open.
+    fn earlier() -> (tempfile::TempDir, OwnedFd) {
+        let top = tempfile::tempdir().unwrap();
+        std::fs::create_dir(top.path().join("d")).unwrap();
+        for name in ["a", "d/b", "d/.input-0"] {
+            std::fs::write(top.path().join(name), "old").unwrap();
+        }
+        symlink("/etc/passwd", top.path().join("d/link")).unwrap();
+        let directory = rustix::fs::open(top.path(), DIRECTORY, Mode::empty()).unwrap();
+        (top, directory)
+    }
+
+    fn put(directory: &OwnedFd, made: &mut Made, path: &str) -> io::Result<()> {
+        write_all(&create(directory, path, None, true, made)?, b"new")
+    }
+
+    const PATHS: [&str; 5] = ["a", "d/b", "d/link", "d/e/f/g", "h"];
+
+    #[test]
+    fn what_is_taken_back_leaves_the_directory_as_it_was() {
+        let (top, directory) = earlier();
+        let (before, mut made) = (entries(top.path()), Made::default());
+        for path in PATHS {
+            put(&directory, &mut made, path).unwrap();
+        }
+        for path in ["d", "a/x", "d/link/x", "../x", ""] {
+            assert!(put(&directory, &mut made, path).is_err(), "{path}");
+        }
+        assert_ne!(entries(top.path()), before);
+        made.take_back(&directory);
+        assert_eq!(entries(top.path()), before);
+    }
+
+    #[test]
+    fn files_are_replaced_once_the_input_is_complete() {
+        let (top, directory) = earlier();
+        let mut made = Made::default();
+        for path in PATHS {
+            put(&directory, &mut made, path).unwrap();
+        }
+        let text = |name: &str| std::fs::read_to_string(top.path().join(name)).unwrap();
+        assert_eq!((text("a"), text("h")), ("old".to_owned(), "new".to_owned()));
+        assert!(made.replace_earlier(&directory).is_ok());
+        let entries = entries(top.path());
+        assert!(PATHS.iter().all(|path| entries[*path] == "new"), "{entries:?}");
+        assert_eq!(entries["d/.input-0"], "old", "it is the program's");
+        assert_eq!(entries.len(), PATHS.len() + 4, "{entries:?}");
+    }
 }

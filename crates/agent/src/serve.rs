@@ -81,28 +81,36 @@ fn serve_executions(context: &Context<'_>, channel: &mut Channel, origin: Origin
 
     let mut waiting = Some(first);
     let mut files = Files::new(|| open_output(run_as.user), run_as.user);
+    let mut is_first = true;
     loop {
         let begin = next_execution(channel, &mut files).map_err(at(RECEIVE))?;
-        let (mut interpreter, found) = match waiting.take() {
-            Some(interpreter) => (interpreter, files.is_used().then(|| collect::present(&output))),
+        let mut interpreter = match waiting.take() {
+            Some(interpreter) => interpreter,
             None => {
                 output = open_output(run_as.user).map_err(at(PREPARE))?;
                 // Started, since the socket to a template is closed before a program arrives. It preloads nothing,
                 // since packages read files that an earlier program may have left in their home directory.
                 let preload = Vec::new();
-                let interpreter = prepare(Origin::Started { preload }).map_err(at(START))?;
-                (interpreter, Some(collect::present(&output)))
+                prepare(Origin::Started { preload }).map_err(at(START))?
             }
         };
+        let is_later = !std::mem::take(&mut is_first) || files.is_used();
+        let found = is_later.then(|| collect::present(&output));
+        let keep = begin.keep;
         let mut input = match input::receive(channel, begin, &output, run_as.user, found) {
             Ok(input) => input,
             Err(InputError::Broken(error)) => return Err(at(RECEIVE)(error)),
             Err(InputError::Refused(refusal)) => {
                 channel.send(&GuestMessage::InputRefused(refusal)).map_err(at(RECEIVE))?;
-                return channel.flush().map_err(at(RECEIVE));
+                channel.flush().map_err(at(RECEIVE))?;
+                if !keep {
+                    return Ok(());
+                }
+                waiting = Some(interpreter);
+                continue;
             }
         };
-        let (id, keep) = (input.id, input.keep);
+        let id = input.id;
         let (header, inputs) = (input.header.clone(), std::mem::take(&mut input.inputs));
         // Sent before the program can run: a host that reads to the end of the stream without it knows that nothing
         // ran.

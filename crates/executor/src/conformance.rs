@@ -398,6 +398,7 @@ pub async fn run(executor: &dyn Executor) -> Vec<String> {
     note("an interrupt", an_interrupt_is_a_keyboard_interrupt(executor).await);
     note("executions in one sandbox", executions_share_files_and_nothing_else(executor).await);
     note("counts of one execution", an_execution_answers_for_itself_alone(executor).await);
+    note("a refused input file in a kept sandbox", a_refused_file_changes_nothing(executor).await);
     note("freezing", a_frozen_sandbox_goes_on_where_it_was(executor).await);
     note("a frozen agent", a_frozen_agent_answers_after_the_thaw(executor).await);
     for (name, result) in conformance_files::run(executor).await {
@@ -418,7 +419,7 @@ pub async fn cannot_freeze(executor: &dyn Executor) -> Option<String> {
 /// Number of checks in the suite.
 #[must_use]
 pub fn count() -> usize {
-    checks().len() + 11 + conformance_files::COUNT
+    checks().len() + 12 + conformance_files::COUNT
 }
 
 async fn create(executor: &dyn Executor, request: &ExecRequest) -> Result<Sandbox, String> {
@@ -594,6 +595,54 @@ print('x' * 100)";
         && second.stdout.bytes == 0
         && own_peak;
     if right { Ok(()) } else { Err(format!("{first:?} {second:?}")) }
+}
+
+/// Neither a path that cannot be nor a file that does not fit ends a sandbox that is kept, and files of earlier executions stay.
+async fn a_refused_file_changes_nothing(executor: &dyn Executor) -> Result<(), String> {
+    const LISTS: &str = "import os
+names = sorted(os.path.join(top, name) for top, _, names in os.walk('.') for name in names)
+print(names, sorted(os.listdir('.')), open('kept').read())";
+    let control = Control::default();
+    let mut sandbox = create(executor, &request("")).await?;
+    let file = |path: &str, content: Bytes| InputFile { path: path.into(), content };
+    let small = || Bytes::from_static(b"new");
+    // The first execution of the sandbox is refused too.
+    for round in 0..2 {
+        let files = vec![file("kept", small()), file("made/deep/file", small()), file("kept/x", small())];
+        let refused = ExecRequest { files, ..request("print('ran')") };
+        match sandbox.answer(&refused, &control).await {
+            Err(error) if error.kind == RunErrorKind::Request && sandbox.is_alive() => {}
+            other => return Err(format!("round {round}: {other:?}, alive: {}", sandbox.is_alive())),
+        }
+        let first = request("import os\nprint(os.listdir('.'))\nopen('kept', 'w').write('old')");
+        let expected = if round == 0 { "[]\n" } else { "['kept']\n" };
+        let first = sandbox.answer(&first, &control).await.map_err(|error| error.chain())?;
+        if first.stdout.text != expected {
+            return Err(format!("round {round}: {first:?}"));
+        }
+    }
+    let large = Bytes::from(vec![0; INPUT_TOO_LARGE_BYTES]);
+    let files = vec![file("kept", small()), file("made/large", large)];
+    let refused = ExecRequest { files, ..request("print('ran')") };
+    let refused = sandbox.answer(&refused, &control).await.map_err(|error| error.chain())?;
+    if refused.kind() != OutcomeKind::DiskLimit {
+        // An executor without such a limit runs it, or has no memory left, and the sandbox with it.
+        return if refused.success() || refused.kind() == OutcomeKind::OutOfMemory {
+            Ok(())
+        } else {
+            Err(format!("{refused:?}"))
+        };
+    }
+    let listed = sandbox.answer(&request(LISTS), &control).await.map_err(|error| error.chain())?;
+    if listed.stdout.text != "['./kept'] ['kept'] old\n" {
+        return Err(format!("{refused:?} {listed:?}"));
+    }
+    let replaced = ExecRequest { files: vec![file("kept", small())], ..request(LISTS) };
+    let replaced = sandbox.answer(&replaced, &control).await.map_err(|error| error.chain())?;
+    if replaced.stdout.text == "['./kept'] ['kept'] new\n" && replaced.files.is_empty() {
+        return Ok(());
+    }
+    Err(format!("{replaced:?}"))
 }
 
 /// Files and counts are as without the freeze. The last sandbox is dropped while it is frozen.

@@ -125,7 +125,8 @@ impl Sandbox {
     ///
     /// # Errors
     /// Never caused by the program. [`ExecutorError::kind`] says what caused it, and [`ExecutorError::program_may_have_run`] whether the
-    /// program may be sent elsewhere. The sandbox is unusable after an error.
+    /// program may be sent elsewhere. The sandbox is unusable after an error, except for an input file that was refused: that leaves
+    /// it as it was before.
     pub async fn execute(
         &mut self,
         request: &ExecRequest,
@@ -214,7 +215,12 @@ impl Sandbox {
                 verdict::classify(&Facts { report, evidence, exec, sandbox })
             }
             (_, Err(error)) => {
-                self.classify_lost(request, &progress, error, evidence, elapsed, was_alive).await?
+                // The agent has taken all of the input, and waits for the next execution with the interpreter of this one.
+                let waits = matches!(error, GuestError::InputRefused(_)) && progress.sent;
+                let judged =
+                    self.classify_lost(request, &progress, error, evidence, elapsed, was_alive).await;
+                self.is_usable = keep && waits && evidence.oom_kills == 0;
+                judged?
             }
             (None, Ok(())) => {
                 let error = GuestError::Violation("an end without a report");
@@ -325,7 +331,7 @@ fn ending(
 mod tests {
     use super::*;
     use crate::scripted::{Script, ScriptedExecutor};
-    use crate::{Executor, Freshness, Hints};
+    use crate::{Executor, Freshness, Hints, RunErrorKind};
 
     async fn sandbox(script: Script) -> Sandbox {
         let executor = ScriptedExecutor::named("memory", script);
@@ -437,6 +443,19 @@ mod tests {
             if let Err(error) = answer {
                 assert!(!error.program_may_have_run && !sandbox.is_alive(), "{index}");
             }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_refused_input_file_ends_its_execution_and_not_the_sandbox() {
+        let (request, control) = (ExecRequest::default(), Control::default());
+        let mut sandbox = sandbox(Script::FailBeforeStart(RunErrorKind::Request)).await;
+        for _ in 0..2 {
+            let error = sandbox.answer(&request, &control).await.unwrap_err();
+            assert_eq!(
+                (error.kind, error.program_may_have_run, sandbox.is_alive()),
+                (RunErrorKind::Request, false, true)
+            );
         }
     }
 

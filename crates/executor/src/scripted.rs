@@ -269,7 +269,7 @@ impl Agent {
                 let (cause, disk) = (InputCause::Path, DiskState::default());
                 let refusal = InputRefusal { cause, path: "a".to_owned(), disk };
                 self.send(&GuestMessage::InputRefused(refusal)).await?;
-                return Ok(false);
+                return Ok(keep);
             }
             Script::FailBeforeStart(_) => {
                 let (step, detail) = ("run the program".to_owned(), "scripted to fail".to_owned());

@@ -25,7 +25,8 @@
 //! Begin                              ->  the next execution, if the last one said `keep`
 //! ```
 //! A failure of the agent is reported as `Fault{step, detail}` and ends the sandbox. An input file that cannot be
-//! created is reported as `InputRefused` instead of `Accepted`, and ends it too.
+//! created is reported as `InputRefused` instead of `Accepted`. If `keep` was said, the agent first takes the input up to
+//! `Start` and removes what it has made of it, and then waits for the next `Begin`; otherwise the sandbox ends.
 //!
 //! # Files between executions
 //! One operation at a time, each answered before the next one or the next `Begin`. Their numbers are their own, since

@@ -169,7 +169,9 @@ pub enum GuestMessage<'a> {
         /// The execution.
         id: u64,
     },
-    /// An input file could not be created: the request's fault. The program did not run and the sandbox ends.
+    /// An input file could not be created: the request's fault. The program did not run. The sandbox ends, unless the
+    /// execution said `keep`: then this comes after `Start`, nothing of the input is left, and another execution may
+    /// follow.
     InputRefused(InputRefusal),
     /// The program's first instruction is about to run.
     Started {
