@@ -177,6 +177,17 @@ impl Sandbox {
         Ok(events.into_result(ending, &request.limits))
     }
 
+    /// Thaws it if it is frozen, for this `step`.
+    async fn make_ready(&mut self, step: &'static str) -> Result<(), ExecutorError> {
+        if let Err(error) = self.thaw().await {
+            return Err(ExecutorError::in_sandbox(self.executor, step, false, error));
+        }
+        if !self.is_usable {
+            return Err(ExecutorError::in_sandbox(self.executor, step, false, UNUSABLE));
+        }
+        Ok(())
+    }
+
     async fn run(
         &mut self,
         request: &ExecRequest,
@@ -185,12 +196,8 @@ impl Sandbox {
         events: &mut dyn EventSink,
     ) -> Result<Ending, ExecutorError> {
         let begun = Instant::now();
-        if let Err(error) = self.thaw().await {
-            return Err(ExecutorError::in_sandbox(self.executor, "continue a sandbox", false, error));
-        }
-        if !std::mem::take(&mut self.is_usable) {
-            return Err(ExecutorError::in_sandbox(self.executor, "run the program", false, UNUSABLE));
-        }
+        self.make_ready("run the program").await?;
+        self.is_usable = false;
         // A sandbox that was dead before did not die of this request.
         let was_alive = self.backing.is_alive();
         if let Err(error) = self.files.settle(&mut self.guest).await {

@@ -58,7 +58,8 @@ fn sentence(cause: FileCause) -> &'static str {
 /// can be used between executions, also before the first; a path is relative, and no link in it is followed.
 ///
 /// The future of each operation can be dropped at any await, for example when a client goes away, and a [`FileReader`] at any
-/// point: a put that was not finished has no effect, and the next use of the sandbox first reads what is left of an answer.
+/// point: a put that was not finished has no effect, and the next use of the sandbox first reads what is left of an answer. Only a
+/// frozen sandbox that is being thawed for the operation is unusable if the future is dropped then.
 impl Sandbox {
     /// Writes `size_bytes` from `source` to a file, and makes the directories above it. It replaces anything but a directory, once
     /// the content is complete; until then both need space. What `source` has beyond `size_bytes` is not read. A later program
@@ -72,7 +73,7 @@ impl Sandbox {
     where
         R: AsyncRead + Unpin + Send + ?Sized,
     {
-        self.must_be_usable()?;
+        self.make_ready("use its files").await?;
         let put = self.files.put(&mut self.guest, path, size_bytes, source).await;
         put.map_err(|error| self.file_error("put a file", path, error))
     }
@@ -82,7 +83,7 @@ impl Sandbox {
     /// # Errors
     /// As [`Sandbox::put_file`].
     pub async fn get_file(&mut self, path: &str, size_bytes_max: u64) -> Result<FileReader<'_>, FileError> {
-        self.must_be_usable()?;
+        self.make_ready("use its files").await?;
         match self.files.get(&mut self.guest, path, size_bytes_max).await {
             Ok(header) => Ok(FileReader {
                 path: path.to_owned(),
@@ -105,7 +106,7 @@ impl Sandbox {
         after: &str,
         entries_max: u32,
     ) -> Result<FileListing, FileError> {
-        self.must_be_usable()?;
+        self.make_ready("use its files").await?;
         let listing = self.files.list(&mut self.guest, path, after, entries_max).await;
         listing.map_err(|error| self.file_error("list a directory", path, error))
     }
@@ -115,17 +116,9 @@ impl Sandbox {
     /// # Errors
     /// As [`Sandbox::put_file`].
     pub async fn remove_file(&mut self, path: &str) -> Result<(), FileError> {
-        self.must_be_usable()?;
+        self.make_ready("use its files").await?;
         let removed = self.files.remove(&mut self.guest, path).await;
         removed.map_err(|error| self.file_error("remove a file", path, error))
-    }
-
-    fn must_be_usable(&self) -> Result<(), ExecutorError> {
-        if self.is_usable {
-            return Ok(());
-        }
-        let error = "an earlier execution or file operation has made it unusable";
-        Err(ExecutorError::in_sandbox(self.executor, "use its files", false, error))
     }
 
     fn file_error(&mut self, step: &'static str, path: &str, error: AccessError) -> FileError {
