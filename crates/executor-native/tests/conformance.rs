@@ -4,14 +4,15 @@
 
 mod support;
 
-use host_traces::{Scope, Snapshot};
+use host_traces::Snapshot;
 use std::time::Duration;
 
 const CLEAN_TIME_MAX: Duration = Duration::from_secs(10);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_native_executor_conforms() {
-    let before = Snapshot::now(Scope::Host);
+    let Some(config) = support::config() else { return };
+    let before = Snapshot::own(config.rootfs.as_ref());
     let Some(native) = support::native().await else { return };
     let failures = executor::conformance::run(&native).await;
     if let Some(reason) = executor::conformance::cannot_freeze(&native).await {
