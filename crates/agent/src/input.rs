@@ -2,7 +2,7 @@
 
 use crate::Channel;
 use crate::disk::disk_state;
-use crate::open::{DIRECTORY, NEW_FILE};
+use crate::open::{DIRECTORY, NEW_FILE, open_beneath};
 use protocol::{Begin, ExecHeader, HostMessage, InputCause, InputRefusal};
 use rustix::fs::{AtFlags, FileType, Gid, Mode, Stat, Timespec, Timestamps, Uid};
 use rustix::io::Errno;
@@ -204,7 +204,7 @@ fn open_parent<'a>(directory: &OwnedFd, path: &'a str) -> io::Result<(OwnedFd, &
     let (above, name) = path.rsplit_once('/').unwrap_or(("", path));
     let mut parent = directory.try_clone()?;
     for part in above.split('/').filter(|part| !part.is_empty()) {
-        parent = rustix::fs::openat(&parent, part, DIRECTORY, Mode::empty())?;
+        parent = open_beneath(&parent, part, DIRECTORY)?;
     }
     Ok((parent, name))
 }
@@ -278,7 +278,7 @@ fn create(
             }
         }
         end += 1;
-        parent = rustix::fs::openat(&parent, part, DIRECTORY, Mode::empty())?;
+        parent = open_beneath(&parent, part, DIRECTORY)?;
         give(&parent, owner)?;
     }
     let open = |name: &str| rustix::fs::openat(&parent, name, NEW_FILE, Mode::from_raw_mode(0o644));

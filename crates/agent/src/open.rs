@@ -1,10 +1,11 @@
 //! How the agent opens what a program may have shaped: through no link, and nothing that is there in place of what it makes.
 
-use rustix::fs::{Mode, OFlags, ResolveFlags};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags};
+use rustix::io::Errno;
 use rustix::path::Arg;
 use std::os::fd::{AsFd, OwnedFd};
 
-/// A directory.
+/// A directory whose path no program could change. Others are opened with [`open_beneath`].
 pub(crate) const DIRECTORY: OFlags =
     OFlags::DIRECTORY.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC).union(OFlags::RDONLY);
 
@@ -24,9 +25,24 @@ pub(crate) fn open_beneath(
         | ResolveFlags::NO_MAGICLINKS
         | ResolveFlags::NO_XDEV;
     match rustix::fs::openat2(&directory, path, flags, Mode::empty(), resolve) {
-        // A guest kernel without openat2(2): every parent was checked to be a directory, and everything that could
-        // change it is dead.
-        Err(rustix::io::Errno::NOSYS) => rustix::fs::openat(&directory, path, flags, Mode::empty()),
+        Err(Errno::NOSYS) => open_without_openat2(directory, path, flags),
         other => other,
     }
+}
+
+/// For guest kernels without openat2(2), such as gVisor's: every parent was checked to be a directory, and everything that
+/// could change it is dead. gVisor follows a link in spite of `O_NOFOLLOW` if `O_DIRECTORY` is set as well, so what should
+/// be a directory is looked at first.
+fn open_without_openat2(
+    directory: impl AsFd,
+    path: impl Arg + Copy,
+    flags: OFlags,
+) -> rustix::io::Result<OwnedFd> {
+    if flags.contains(OFlags::DIRECTORY) {
+        let status = rustix::fs::statat(&directory, path, AtFlags::SYMLINK_NOFOLLOW)?;
+        if FileType::from_raw_mode(status.st_mode) != FileType::Directory {
+            return Err(Errno::NOTDIR);
+        }
+    }
+    rustix::fs::openat(&directory, path, flags.difference(OFlags::DIRECTORY), Mode::empty())
 }

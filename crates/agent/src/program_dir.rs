@@ -4,7 +4,7 @@
 //! executor has it, and none pays for a mount. All of it belongs to the agent where that has its own user. Where it
 //! does not (in a user namespace), a program can change what it sees here itself, and nothing else.
 
-use crate::open::{DIRECTORY, NEW_FILE};
+use crate::open::{DIRECTORY, NEW_FILE, open_beneath};
 use rustix::fs::{AtFlags, CWD, Mode};
 use std::io;
 
@@ -50,8 +50,9 @@ pub(crate) fn write_program(code: &[u8]) {
 
 /// Follows no link: an earlier program could have created one there.
 fn replace_program(code: &[u8]) -> io::Result<()> {
-    let mut directory = rustix::fs::openat(CWD, SANDBOX_DIRECTORY, DIRECTORY, Mode::empty())?;
-    directory = rustix::fs::openat(&directory, "program", DIRECTORY, Mode::empty())?;
+    let tmp = rustix::fs::open("/tmp", DIRECTORY, Mode::empty())?;
+    let program_dir = open_beneath(&tmp, ".sandbox", DIRECTORY)?;
+    let directory = open_beneath(&program_dir, "program", DIRECTORY)?;
     rustix::fs::fchmod(&directory, Mode::from_raw_mode(0o755))?;
     match rustix::fs::unlinkat(&directory, "main.py", AtFlags::empty()) {
         Err(rustix::io::Errno::NOENT) => {}

@@ -3,11 +3,11 @@
 use crate::files::{Files, Request};
 use crate::input::{InputError, out_of_order};
 use crate::interpreter::{self, Filter, Isolation, Origin};
-use crate::open::DIRECTORY;
-use crate::{Channel, OUTPUT_DIRECTORY, ProgramConfig, collect, input, program_dir, supervise};
+use crate::open::{DIRECTORY, open_beneath};
+use crate::{Channel, ProgramConfig, collect, input, program_dir, supervise};
 use confine::{ChildSignal, SingleThreaded};
 use protocol::{Begin, GuestMessage, HostMessage, PROTOCOL_VERSION};
-use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, Uid};
+use rustix::fs::{AtFlags, FileType, Gid, Mode, Uid};
 use std::io;
 use std::os::fd::OwnedFd;
 
@@ -149,13 +149,14 @@ fn next_execution(
     }
 }
 
-/// The working directory, made if it is not there: before the first execution, and where a program has removed it.
+/// The working directory, [`crate::OUTPUT_DIRECTORY`], made if it is not there: before the first execution, and where a program has removed it.
 fn open_output(owner: Option<u32>) -> io::Result<OwnedFd> {
-    match rustix::fs::mkdirat(CWD, OUTPUT_DIRECTORY, Mode::from_raw_mode(0o755)) {
+    let tmp = rustix::fs::open("/tmp", DIRECTORY, Mode::empty())?;
+    match rustix::fs::mkdirat(&tmp, "output", Mode::from_raw_mode(0o755)) {
         Err(rustix::io::Errno::EXIST) => {}
         other => other?,
     }
-    let output = rustix::fs::open(OUTPUT_DIRECTORY, DIRECTORY, Mode::empty())?;
+    let output = open_beneath(&tmp, "output", DIRECTORY)?;
     input::give(&output, owner)?;
     Ok(output)
 }

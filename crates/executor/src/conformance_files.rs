@@ -4,8 +4,9 @@
 
 use crate::{
     Control, EntryKind, ExecRequest, ExecResult, Executor, FileCause, FileError, FileListing, Freshness,
-    Hints, Sandbox,
+    Hints, InputFile, RunErrorKind, Sandbox,
 };
+use bytes::Bytes;
 use std::io;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt};
@@ -16,11 +17,12 @@ const TOO_LARGE_BYTES: u64 = 100 << 20;
 const LARGE_BYTES: u64 = 20 << 20;
 
 /// Names of the checks.
-const NAMES: [&str; 8] = [
+const NAMES: [&str; 9] = [
     "files before the first execution",
     "files after an execution",
     "a large file up and down",
     "links out of the directory",
+    "input files below a link",
     "files that are not regular",
     "paths that are none",
     "a file that does not fit",
@@ -49,9 +51,10 @@ async fn check(number: usize, sandbox: &mut Sandbox) -> Result<(), String> {
         1 => after_an_execution(sandbox).await,
         2 => large(sandbox).await,
         3 => links(sandbox).await,
-        4 => not_regular(sandbox).await,
-        5 => invalid_paths(sandbox).await,
-        6 => no_room(sandbox).await,
+        4 => inputs_below_a_link(sandbox).await,
+        5 => not_regular(sandbox).await,
+        6 => invalid_paths(sandbox).await,
+        7 => no_room(sandbox).await,
         _ => many_entries(sandbox).await,
     }
 }
@@ -267,6 +270,17 @@ async fn links(sandbox: &mut Sandbox) -> Result<(), String> {
         failed(put(sandbox, "passwd", b"x").await, FileCause::NotDirectory)?;
     }
     Ok(())
+}
+
+/// Input files of a later execution go through no link of an earlier one either.
+async fn inputs_below_a_link(sandbox: &mut Sandbox) -> Result<(), String> {
+    program(sandbox, "import os\nos.mkdir('/tmp/elsewhere')\nos.symlink('/tmp/elsewhere', 'link')").await?;
+    let files = vec![InputFile { path: "link/x".into(), content: Bytes::from_static(b"x") }];
+    let request = ExecRequest { code: "print('ran')".into(), files, ..ExecRequest::default() };
+    match sandbox.answer(&request, &Control::default()).await {
+        Err(error) if error.kind == RunErrorKind::Request && !error.program_may_have_run => Ok(()),
+        other => Err(format!("{other:?}")),
+    }
 }
 
 /// Nothing here blocks: a FIFO has no writer, and a file of a terabyte no content.
