@@ -1,8 +1,8 @@
 //! Collects the output files once no process can race with it.
 //!
-//! Every name and file here was made by the program. So nothing is opened by its full path: each entry is opened
-//! relative to its directory's descriptor, without following links, and is checked again after it is open. Only regular
-//! files are opened: opening a FIFO would block, and a device could respond.
+//! Every name and file here was made by the program. So nothing is opened by its full path: each entry is
+//! opened relative to its directory's descriptor, without following links, and is checked again after it is
+//! open. Only regular files are opened: opening a FIFO would block, and a device could respond.
 
 use crate::Channel;
 use crate::input::{Inputs, Version};
@@ -13,6 +13,7 @@ use std::collections::HashMap;
 use std::ffi::CString;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::path::Path;
 
 /// Most levels of directories below the output directory.
 pub(crate) const DEPTH_MAX: usize = 32;
@@ -24,19 +25,25 @@ const ELSEWHERE_DEPTH_MAX: usize = 2;
 const ELSEWHERE_ENTRIES_MAX: usize = 1000;
 /// Most entries examined. The file system's inodes bound them too; this bounds the time.
 const ENTRIES_MAX: usize = 100_000;
-/// Bytes of paths of files that might be sent. The agent shares the program's memory limit, and a full `/tmp` may have
-/// left it little: thousands of very long paths would cost a program that ended normally its response.
+/// Bytes of paths of files that might be sent. The agent shares the program's memory limit, and a full `/tmp`
+/// may have left it little: thousands of very long paths would cost a program that ended normally its
+/// response.
 const PATHS_BYTES_MAX: usize = 4 * 1024 * 1024;
 
-/// Sends every output file below `/tmp/output`, ordered by path, and reports what is left out and why. Input files that
-/// the program left unchanged are not output. Returns the number of entries left out without a report because there
-/// were too many.
+/// Sends every output file below `tmp/output`, ordered by path, and reports what is left out and why. Input
+/// files that the program left unchanged are not output. Returns the number of entries left out without a
+/// report because there were too many. `tmp` is the sandbox's `/tmp`.
 ///
 /// # Errors
 /// Only when the host is gone.
-pub(crate) fn collect(channel: &mut Channel, header: &ExecHeader, inputs: &Inputs) -> io::Result<u64> {
+pub(crate) fn collect(
+    tmp: &Path,
+    channel: &mut Channel,
+    header: &ExecHeader,
+    inputs: &Inputs,
+) -> io::Result<u64> {
     let mut found = Found::default();
-    let directory = match open_output_directory() {
+    let directory = match open_output_directory(tmp) {
         Ok(directory) => directory,
         Err(reason) => {
             channel.send(&GuestMessage::Skipped { path: "output".to_owned(), reason })?;
@@ -48,7 +55,7 @@ pub(crate) fn collect(channel: &mut Channel, header: &ExecHeader, inputs: &Input
     found.skip_links_to_elsewhere();
     found.files.retain(|file| inputs.get(&file.path) != Some(&file.version));
     found.files.sort_by(|a, b| a.path.cmp(&b.path));
-    find_elsewhere(&mut found);
+    find_elsewhere(tmp, &mut found);
     send_files(channel, header, &directory, found)
 }
 
@@ -102,8 +109,8 @@ impl Found {
     }
 }
 
-fn open_output_directory() -> Result<OwnedFd, SkipReason> {
-    let tmp = rustix::fs::open("/tmp", OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::RDONLY, Mode::empty())
+fn open_output_directory(tmp: &Path) -> Result<OwnedFd, SkipReason> {
+    let tmp = rustix::fs::open(tmp, OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::RDONLY, Mode::empty())
         .map_err(|_| SkipReason::Unreadable)?;
     let status =
         rustix::fs::statat(&tmp, "output", AtFlags::SYMLINK_NOFOLLOW).map_err(|_| SkipReason::Unreadable)?;
@@ -239,14 +246,12 @@ fn send_files(
     Ok(found.skipped_more)
 }
 
-/// Files left in `/tmp` outside the output directory: a program that wrote a result there should learn that it was not
-/// returned. Excludes what the runtime or the standard library leaves: hidden entries, and names that `tempfile` makes.
-fn find_elsewhere(found: &mut Found) {
-    let Ok(tmp) =
-        rustix::fs::open("/tmp", OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::RDONLY, Mode::empty())
-    else {
-        return;
-    };
+/// Files left in `/tmp` outside the output directory: a program that wrote a result there should learn that
+/// it was not returned. Excludes what the runtime or the standard library leaves: hidden entries, and names
+/// that `tempfile` makes.
+fn find_elsewhere(tmp: &Path, found: &mut Found) {
+    let flags = OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::RDONLY;
+    let Ok(tmp) = rustix::fs::open(tmp, flags, Mode::empty()) else { return };
     let mut elsewhere = Vec::new();
     list_elsewhere(&tmp, "/tmp", 0, &mut elsewhere);
     for path in elsewhere {
@@ -288,7 +293,7 @@ fn is_temporary(name: &str) -> bool {
 }
 
 /// Sends exactly `size_bytes`: all writers are dead, so the file cannot change.
-fn send_content(channel: &mut Channel, file: &OwnedFd, size_bytes: u64) -> io::Result<()> {
+pub(crate) fn send_content(channel: &mut Channel, file: &OwnedFd, size_bytes: u64) -> io::Result<()> {
     let mut rest = size_bytes;
     let mut chunk = vec![0u8; CHUNK_BYTES_MAX];
     while rest > 0 {

@@ -128,7 +128,8 @@ pub(crate) struct Interpreter {
     pub(crate) stderr: OwnedFd,
     /// A byte sent to it: the program is ready. A byte from it: the first instruction is about to run.
     pub(crate) control: OwnedFd,
-    program: OwnedFd,
+    /// The program goes here, in the runner's format.
+    pub(crate) program: OwnedFd,
     /// Memory shared with the interpreter's streams.
     pub(crate) kept: SharedBuffers,
 }

@@ -32,6 +32,8 @@ mod serve;
 mod streams;
 mod supervise;
 mod tasks;
+#[cfg(test)]
+mod tests;
 
 pub use channel::Channel;
 pub use config::ProgramConfig;

@@ -10,6 +10,7 @@ use protocol::{Begin, GuestMessage, HostMessage, PROTOCOL_VERSION};
 use rustix::fs::{AtFlags, FileType, Gid, Mode, Uid};
 use std::io;
 use std::os::fd::OwnedFd;
+use std::path::Path;
 
 /// Directory in the runtime whose entries every program finds in its home directory.
 const SKELETON: &str = "/usr/share/python-sandbox/skel";
@@ -122,7 +123,8 @@ fn serve_executions(context: &Context<'_>, channel: &mut Channel, origin: Origin
                 .map_err(at("run the program"))?;
         const COLLECT: &str = "collect the output files";
         channel.send(&GuestMessage::Ended(report)).map_err(at(COLLECT))?;
-        let skipped_more = collect::collect(channel, &header, &inputs).map_err(at(COLLECT))?;
+        let skipped_more =
+            collect::collect(Path::new("/tmp"), channel, &header, &inputs).map_err(at(COLLECT))?;
         channel.send(&GuestMessage::Finished { id, skipped_more }).map_err(at(COLLECT))?;
         channel.flush().map_err(at(COLLECT))?;
         if !keep {
@@ -132,7 +134,7 @@ fn serve_executions(context: &Context<'_>, channel: &mut Channel, origin: Origin
 }
 
 /// Serves file operations until the next execution is announced.
-fn next_execution(
+pub(crate) fn next_execution(
     channel: &mut Channel,
     files: &mut Files<impl Fn() -> io::Result<OwnedFd>>,
 ) -> io::Result<Begin> {
