@@ -30,6 +30,8 @@ mod result;
 mod sandbox;
 pub mod scripted;
 mod templates;
+#[cfg(test)]
+mod tests;
 pub mod verdict;
 
 pub use backing::{Backing, FreezeError, LossCause, Stream};

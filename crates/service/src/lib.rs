@@ -29,6 +29,8 @@ mod health;
 mod interpreter_env;
 mod paths;
 mod service;
+#[cfg(test)]
+mod tests;
 mod validation;
 
 pub use admission::Load;

@@ -2,12 +2,15 @@
 //!
 //! - [`corpus`]: reads the programs of `corpus/` with their headers and checks their results.
 //! - [`planted`]: a runtime with a module that a test adds.
+//! - [`Polled`]: a future that a test polls by hand.
 //! - [`skip()`], [`does_not_apply`]: report that a test cannot run here.
 
 pub mod corpus;
 pub mod planted;
+mod polled;
 mod skip;
 
+pub use polled::Polled;
 pub use skip::{does_not_apply, skip};
 
 use std::path::PathBuf;
