@@ -22,6 +22,8 @@ mod config;
 mod counters;
 mod disk;
 mod files;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod idle;
 mod input;
 mod interpreter;

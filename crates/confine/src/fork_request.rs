@@ -212,6 +212,40 @@ impl Request<'_> {
     }
 }
 
+/// A packet, whose content comes out as it went in.
+///
+/// # Panics
+/// If what was read from the packet is not what an agent would write to say the same.
+#[cfg(all(fuzzing, feature = "std"))]
+pub fn fuzz(words: &[u64]) {
+    const NOTHING: Insn = Insn { code: 0, jt: 0, jf: 0, k: 0 };
+    let Some(parsed) = Parsed::from_words(words) else { return };
+    let mut room = [NOTHING; INSTRUCTIONS_MAX];
+    let filter = parsed.filter(words, &mut room).map(<[Insn]>::to_vec);
+    let request = Request {
+        user: parsed.user,
+        cpus: parsed.cpus.as_ref(),
+        limits: parsed.limits(),
+        filter: filter.as_deref(),
+        notify: parsed.notify,
+        has_ruleset: parsed.has_ruleset,
+        has_group: parsed.has_group,
+        fail_at: parsed.fail_at,
+        placed: parsed.placed,
+        cgroups: parsed.cgroups,
+    };
+    let written = request.to_words();
+    let again = Parsed::from_words(&written).expect("a valid packet");
+    let mut room = [NOTHING; INSTRUCTIONS_MAX];
+    assert_eq!(again.filter(&written, &mut room).map(<[Insn]>::to_vec), filter);
+    assert_eq!((again.user, again.cpus, again.limits()), (parsed.user, parsed.cpus, parsed.limits()));
+    let rest = |packet: &Parsed| {
+        let flags = (packet.notify, packet.has_ruleset, packet.has_group);
+        (flags, packet.fail_at, packet.placed, packet.cgroups)
+    };
+    assert_eq!(rest(&again), rest(&parsed));
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -25,6 +25,8 @@ mod child;
 mod clone_args;
 mod errno;
 mod fork_request;
+#[cfg(all(fuzzing, feature = "std"))]
+pub mod fuzzing;
 #[cfg(feature = "hook")]
 pub mod hook;
 #[cfg(feature = "std")]

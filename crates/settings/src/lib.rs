@@ -7,6 +7,8 @@
 mod document;
 mod dotenv;
 mod error;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod kind;
 mod resolve;
 mod sources;

@@ -108,7 +108,7 @@ pub fn resolve(inputs: &Inputs, host: &Host) -> Result<Resolved, Problems> {
     if problems.is_empty() { Ok(resolved) } else { Err(Problems(problems)) }
 }
 
-fn check(entry: &Entry, given: Given) -> Result<(Value, Source), Problem> {
+pub(crate) fn check(entry: &Entry, given: Given) -> Result<(Value, Source), Problem> {
     match entry.kind.parse(&given.text) {
         Ok(value) => Ok((value, given.origin)),
         Err(refusal) => Err(Problem::Value {

@@ -132,14 +132,19 @@ pub(crate) fn read(inputs: &Inputs, notes: &mut Notes) -> Givens {
     let problems = &mut notes.problems;
     read_environment(&inputs.environment, &mut givens, problems);
     for (flag, text) in &inputs.command_line {
-        match text.split_once('=') {
-            Some((name, value)) => {
-                give(&mut givens, problems, name.trim(), value.to_owned(), Source::CommandLine(flag));
-            }
-            None => problems.push(Problem::SetWithoutValue),
-        }
+        read_flag(flag, text, &mut givens, problems);
     }
     givens
+}
+
+/// Reads one `NAME=VALUE` of the command line.
+pub(crate) fn read_flag(flag: &'static str, text: &str, givens: &mut Givens, problems: &mut Vec<Problem>) {
+    match text.split_once('=') {
+        Some((name, value)) => {
+            give(givens, problems, name.trim(), value.to_owned(), Source::CommandLine(flag));
+        }
+        None => problems.push(Problem::SetWithoutValue),
+    }
 }
 
 /// Records a value under its setting, or an error if there is no such setting.
@@ -176,7 +181,7 @@ fn read_environment(environment: &[(OsString, OsString)], givens: &mut Givens, p
     }
 }
 
-fn read_dotenv(text: &str, shown: &Path, givens: &mut Givens, problems: &mut Vec<Problem>) {
+pub(crate) fn read_dotenv(text: &str, shown: &Path, givens: &mut Givens, problems: &mut Vec<Problem>) {
     let (lines, bad) = dotenv::parse(text);
     for bad in bad {
         let origin = Source::File { path: shown.to_owned(), line: bad.number };
@@ -189,7 +194,7 @@ fn read_dotenv(text: &str, shown: &Path, givens: &mut Givens, problems: &mut Vec
     }
 }
 
-fn read_toml(text: &str, shown: &Path, givens: &mut Givens, problems: &mut Vec<Problem>) {
+pub(crate) fn read_toml(text: &str, shown: &Path, givens: &mut Givens, problems: &mut Vec<Problem>) {
     let line_of = |offset: usize| text.get(..offset).map_or(1, |before| before.matches('\n').count() + 1);
     let table = match DeTable::parse(text) {
         Ok(table) => table.into_inner(),
