@@ -1,9 +1,9 @@
-//! Builds the guest agent and the launcher as static executables, and the templates' shared object, and leaves them in
-//! `OUT_DIR`.
+//! Builds the guest agent and the launcher as static executables, and the templates' shared object, and
+//! leaves them in `OUT_DIR`.
 //!
-//! They are builds within the build because they need other link modes and another profile than the rest, and cargo has
-//! no stable way to express such a dependency. They use a target directory inside ours, so that no build waits for
-//! another's lock.
+//! They are builds within the build because they need other link modes and another profile than the rest, and
+//! cargo has no stable way to express such a dependency. They use a target directory inside ours, so that no
+//! build waits for another's lock.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -1,4 +1,5 @@
-//! Fuzzes the input of an execution as the agent receives it: frames of the host, each as its length in one byte and its content.
+//! Fuzzes the input of an execution as the agent receives it: frames of the host, each as its length in one
+//! byte and its content.
 
 #![no_main]
 

@@ -1,5 +1,5 @@
-//! Fuzzes what the kernel says of cgroups: `/proc/self/cgroup` and `/proc/self/mountinfo`, separated by NUL, behind a byte for who
-//! and where this process is. Users choose names of groups and mount points.
+//! Fuzzes what the kernel says of cgroups: `/proc/self/cgroup` and `/proc/self/mountinfo`, separated by NUL,
+//! behind a byte for who and where this process is. Users choose names of groups and mount points.
 
 #![no_main]
 
@@ -64,7 +64,8 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
         assert_eq!(hierarchies.count(), 1, "{controller:?} is in one hierarchy");
     }
     let is_parent = |path: &Path| path.components().any(|part| part == Component::ParentDir);
-    // The kernel writes a group outside the cgroup namespace with `..`. Mount points have none, escaped or not.
+    // The kernel writes a group outside the cgroup namespace with `..`. Mount points have none, escaped or
+    // not.
     let is_plain = !mountinfo.contains("..") && !mountinfo.contains('\\');
     for hierarchy in layout.hierarchies() {
         assert!(!is_plain || !is_parent(&hierarchy.parent), "{hierarchy:?}");

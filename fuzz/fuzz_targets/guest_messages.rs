@@ -1,5 +1,5 @@
-//! Fuzzes the host's side of the protocol with a guest that says anything: a byte for how far the execution got, then frames, each
-//! as its length in one byte and its content.
+//! Fuzzes the host's side of the protocol with a guest that says anything: a byte for how far the execution
+//! got, then frames, each as its length in one byte and its content.
 
 #![no_main]
 

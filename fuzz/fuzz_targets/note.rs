@@ -1,4 +1,5 @@
-//! Fuzzes the note that the runner in a sandbox writes about exceptions: untrusted, like all data from a sandbox.
+//! Fuzzes the note that the runner in a sandbox writes about exceptions: untrusted, like all data from a
+//! sandbox.
 
 #![no_main]
 

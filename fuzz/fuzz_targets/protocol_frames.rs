@@ -1,11 +1,12 @@
-//! Fuzzes the framing and the messages of both directions: a first byte for how the stream is cut, then the stream.
+//! Fuzzes the framing and the messages of both directions: a first byte for how the stream is cut, then the
+//! stream.
 
 #![no_main]
 
 use protocol::{Decoder, FRAME_BYTES_MAX, FrameError, GuestMessage, HostMessage, encode};
 
-/// Defines a function that decodes a stream that comes in pieces: the frames of its messages, encoded again, and the error at
-/// which it ended. A macro, since a message borrows from the decoder.
+/// Defines a function that decodes a stream that comes in pieces: the frames of its messages, encoded again,
+/// and the error at which it ended. A macro, since a message borrows from the decoder.
 macro_rules! decode {
     ($name:ident, $message:ident) => {
         fn $name(stream: &[u8], piece: usize) -> (Vec<Vec<u8>>, Option<FrameError>) {

@@ -1,4 +1,5 @@
-//! Fuzzes the sources of settings: a TOML file, a `.env` file and the lines of `--set` on the command line, separated by NUL.
+//! Fuzzes the sources of settings: a TOML file, a `.env` file and the lines of `--set` on the command line,
+//! separated by NUL.
 
 #![no_main]
 

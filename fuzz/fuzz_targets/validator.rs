@@ -13,7 +13,8 @@ static POLICY: LazyLock<Policy> = LazyLock::new(|| Policy {
 });
 
 libfuzzer_sys::fuzz_target!(|source: &str| {
-    // libFuzzer's hook ends the process on any panic, also on one that `validate` would catch: it is still a bug.
+    // libFuzzer's hook ends the process on any panic, also on one that `validate` would catch: it is still a
+    // bug.
     let report = validate(source, &POLICY);
     let chars = source.chars().count();
     for findings in [&report.violations, &report.warnings] {

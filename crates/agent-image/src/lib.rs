@@ -1,7 +1,7 @@
 //! The guest agent, the launcher and the templates' shared object, as bytes.
 //!
-//! The agent must run where nothing else is: in an empty root, in any container, as first process of a microVM. So it
-//! is built as a static executable (see `build.rs`) and embedded in the service's binary.
+//! The agent must run where nothing else is: in an empty root, in any container, as first process of a
+//! microVM. So it is built as a static executable (see `build.rs`) and embedded in the service's binary.
 
 /// A static executable for the machine that this crate was built for.
 pub const AGENT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/sandbox-agent"));

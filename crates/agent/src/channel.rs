@@ -18,7 +18,8 @@ pub struct Channel {
     input: OwnedFd,
     output: OwnedFd,
     decoder: Decoder,
-    /// Encoded but not yet written. Bounded by what the agent sends: output up to its cap, and short messages.
+    /// Encoded but not yet written. Bounded by what the agent sends: output up to its cap, and short
+    /// messages.
     outgoing: Vec<u8>,
 }
 
@@ -84,7 +85,8 @@ impl Channel {
         Ok(())
     }
 
-    /// Returns a message that has already arrived, without blocking. Bulk data in it borrows from the channel.
+    /// Returns a message that has already arrived, without blocking. Bulk data in it borrows from the
+    /// channel.
     ///
     /// # Errors
     /// `UnexpectedEof` when the host is gone, `InvalidData` when the bytes are not a message.

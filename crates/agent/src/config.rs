@@ -15,12 +15,13 @@ pub struct ProgramConfig {
     pub file_bytes_max: u64,
     /// Filter system calls here, with the agent as supervisor.
     pub seccomp: bool,
-    /// Be notified of blocked system calls, to name them; where the kernel cannot do that (gVisor), the filter alone
-    /// blocks them.
+    /// Be notified of blocked system calls, to name them; where the kernel cannot do that (gVisor), the
+    /// filter alone blocks them.
     pub notify: bool,
     /// Use Landlock here, if the kernel has it.
     pub landlock: bool,
-    /// Number of processes and threads at which the agent ends the program, where no cgroup limits the program alone.
+    /// Number of processes and threads at which the agent ends the program, where no cgroup limits the
+    /// program alone.
     pub tasks_max: Option<u32>,
     /// For tests: the number of the start step that is made to fail.
     pub fail_at: Option<u8>,

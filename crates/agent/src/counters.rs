@@ -1,7 +1,7 @@
 //! The counters of the sandbox's own cgroup.
 //!
-//! A container shows its cgroup below `/sys/fs/cgroup`, read-only; a native sandbox has no `/sys`, and its host reads
-//! the counters. cgroup v2 has all files in one directory, v1 one directory per controller.
+//! A container shows its cgroup below `/sys/fs/cgroup`, read-only; a native sandbox has no `/sys`, and its
+//! host reads the counters. cgroup v2 has all files in one directory, v1 one directory per controller.
 
 use protocol::Counters;
 use std::fs;
@@ -17,8 +17,8 @@ pub(crate) fn read() -> Option<Counters> {
 fn read_by(text: impl Fn(&str) -> Option<String>) -> Option<Counters> {
     let number = |file: &str| text(file)?.trim().parse().ok();
     let refused = |file: &str| text(file).and_then(|events| field(&events, "max ")).unwrap_or(0);
-    // Not in the root of the hierarchy, which a container without a cgroup namespace sees: those counters would be the
-    // host's.
+    // Not in the root of the hierarchy, which a container without a cgroup namespace sees: those counters
+    // would be the host's.
     if let Some(events) = text("memory.events") {
         let stat = text("memory.stat").unwrap_or_default();
         return Some(Counters {

@@ -1,9 +1,10 @@
 //! Serves the file operations of the host between executions: put, get, list, remove.
 //!
-//! No program runs meanwhile, but an earlier one made everything that is there: links out of the directory, FIFOs,
-//! files with a size and no content, thousands of entries. So a path is walked one directory at a time, by descriptor
-//! and through no link; only what is known to be a regular file is opened; and every length has a bound. An operation
-//! that fails is answered and changes nothing: only a lost host, or one that breaks the protocol, ends the sandbox.
+//! No program runs meanwhile, but an earlier one made everything that is there: links out of the directory,
+//! FIFOs, files with a size and no content, thousands of entries. So a path is walked one directory at a
+//! time, by descriptor and through no link; only what is known to be a regular file is opened; and every
+//! length has a bound. An operation that fails is answered and changes nothing: only a lost host, or one that
+//! breaks the protocol, ends the sandbox.
 
 use crate::Channel;
 use crate::collect::DEPTH_MAX;
@@ -22,13 +23,13 @@ use std::os::fd::OwnedFd;
 /// Name of a file that is being put, before the operation's number. A program's file of that name is removed.
 const TEMPORARY: &str = ".sandbox-put-";
 
-/// Most entries of a directory that are read. The file system's inodes bound them too; this bounds the time, where an
-/// operator has raised those.
+/// Most entries of a directory that are read. The file system's inodes bound them too; this bounds the time,
+/// where an operator has raised those.
 const READ_MAX: usize = 1_000_000;
 
-/// How old the modification time of a file is when it has been put, in milliseconds: whatever a program writes to it
-/// has a later one, since no clock of a file system is coarser than 10 ms (`CONFIG_HZ=100`). So the file is output only
-/// if a program changed it, and its time is still that of the upload.
+/// How old the modification time of a file is when it has been put, in milliseconds: whatever a program
+/// writes to it has a later one, since no clock of a file system is coarser than 10 ms (`CONFIG_HZ=100`). So
+/// the file is output only if a program changed it, and its time is still that of the upload.
 const PUT_AGE_MS: i64 = 100;
 
 /// A file operation.
@@ -121,7 +122,8 @@ pub(crate) struct Files<R> {
 }
 
 impl<R: Fn() -> io::Result<OwnedFd>> Files<R> {
-    /// Files below the directory that `open_root` opens; those that are put belong to `owner`, `None` for the agent's user.
+    /// Files below the directory that `open_root` opens; those that are put belong to `owner`, `None` for the
+    /// agent's user.
     pub(crate) fn new(open_root: R, owner: Option<u32>) -> Self {
         Self { open_root, owner, last_id: 0 }
     }
@@ -367,7 +369,8 @@ impl Drop for Made {
     }
 }
 
-/// A file that is being put, under a temporary name in its directory. Dropping it before its end leaves nothing of it.
+/// A file that is being put, under a temporary name in its directory. Dropping it before its end leaves
+/// nothing of it.
 #[derive(Debug)]
 struct Put {
     file: OwnedFd,
@@ -404,8 +407,8 @@ impl Drop for Put {
     }
 }
 
-/// Writes the content that follows, and answers once. The rest of the content of a put that failed is discarded, so that
-/// the next message is one after it.
+/// Writes the content that follows, and answers once. The rest of the content of a put that failed is
+/// discarded, so that the next message is one after it.
 fn receive_content(
     channel: &mut Channel,
     id: u64,

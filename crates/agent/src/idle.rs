@@ -1,4 +1,5 @@
-//! Determines whether a program used CPU time: compares two readings of the CPU time of the sandbox's processes.
+//! Determines whether a program used CPU time: compares two readings of the CPU time of the sandbox's
+//! processes.
 
 use std::fs;
 use std::time::Duration;
@@ -9,7 +10,8 @@ const TICKS_PER_SECOND: u64 = 100;
 /// CPU time up to `1 / NEXT_TO_NOTHING` of the time between two readings counts as idle.
 const NEXT_TO_NOTHING: u64 = 10;
 
-/// CPU time in ticks of all visible processes except this one, including their reaped children; `None` without `/proc`.
+/// CPU time in ticks of all visible processes except this one, including their reaped children; `None`
+/// without `/proc`.
 pub(crate) fn cpu_ticks() -> Option<u64> {
     let own = std::process::id().to_string();
     let entries = fs::read_dir("/proc").ok()?;

@@ -15,11 +15,12 @@ const CODE_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Longest accepted standard input in bytes; the service's own limit is far lower.
 const STDIN_BYTES_MAX: usize = 64 * 1024 * 1024;
 
-/// How old the modification times of input files are, in seconds: whatever the program writes to them is newer, however
-/// coarse the file system's clock is.
+/// How old the modification times of input files are, in seconds: whatever the program writes to them is
+/// newer, however coarse the file system's clock is.
 const INPUT_AGE_S: i64 = 10;
 
-/// Names that are tried for a temporary file: more than a program can have made, whose number of inodes is limited.
+/// Names that are tried for a temporary file: more than a program can have made, whose number of inodes is
+/// limited.
 const TEMPORARY_TRIES_MAX: usize = 100_000;
 
 /// An execution whose input is complete.
@@ -85,12 +86,12 @@ pub(crate) fn refuse(error: io::Error, path: &str) -> InputError {
     InputError::Refused(InputRefusal { cause, path: path.to_owned(), disk: disk_state() })
 }
 
-/// Receives the input of the execution that `begin` announces and writes its files into `directory`. No program runs
-/// meanwhile, so nothing races with the writes. `found` are the files left by earlier executions, which this one may
-/// replace; `None` for the first.
+/// Receives the input of the execution that `begin` announces and writes its files into `directory`. No
+/// program runs meanwhile, so nothing races with the writes. `found` are the files left by earlier
+/// executions, which this one may replace; `None` for the first.
 ///
-/// If a file is refused and another execution may follow, the rest of the input is taken, and then the directory is as it
-/// was before.
+/// If a file is refused and another execution may follow, the rest of the input is taken, and then the
+/// directory is as it was before.
 pub(crate) fn receive(
     channel: &mut Channel,
     begin: Begin,
@@ -168,7 +169,8 @@ struct Made {
     /// Directories, each before those in it.
     directories: Vec<String>,
     files: Vec<String>,
-    /// Files that take the place of earlier ones once the input is complete: their temporary path, and their own.
+    /// Files that take the place of earlier ones once the input is complete: their temporary path, and their
+    /// own.
     replacements: Vec<(String, String)>,
 }
 
@@ -251,8 +253,8 @@ pub(crate) fn write_all(file: &OwnedFd, mut data: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// Creates an input file and the directories above it, below `directory`, and notes them in `made`. With `replace` it may be for
-/// the place of anything but a directory, and has a temporary name until then.
+/// Creates an input file and the directories above it, below `directory`, and notes them in `made`. With
+/// `replace` it may be for the place of anything but a directory, and has a temporary name until then.
 fn create(
     directory: &OwnedFd,
     path: &str,
@@ -333,7 +335,8 @@ mod tests {
     use std::os::unix::fs::symlink;
     use std::path::Path;
 
-    /// Every entry below a directory: files with their content, links with their target, directories with "/".
+    /// Every entry below a directory: files with their content, links with their target, directories with
+    /// "/".
     fn entries(below: &Path) -> BTreeMap<String, String> {
         let mut all = BTreeMap::new();
         for entry in std::fs::read_dir(below).unwrap() {

@@ -22,7 +22,8 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
-/// The Python code that runs a program inside an interpreter; the head comment of its first part explains how.
+/// The Python code that runs a program inside an interpreter; the head comment of its first part explains
+/// how.
 const RUNNER: &str = concat!(
     include_str!("../../../runtime/runner/start.py"),
     include_str!("../../../runtime/runner/template.py"),
@@ -44,8 +45,8 @@ const FILES_MAX: u64 = 1024;
 const STACK_BYTES: u64 = 8 * 1024 * 1024;
 /// Locked memory in bytes: enough for a key, useless for an attack.
 const LOCKED_BYTES: u64 = 64 * 1024;
-/// Largest core dump in bytes. Not 0: where `kernel.core_pattern` is a pipe, the kernel ignores every limit but 1,
-/// which means "start no handler" (fs/coredump.c). A file that small is never written.
+/// Largest core dump in bytes. Not 0: where `kernel.core_pattern` is a pipe, the kernel ignores every limit
+/// but 1, which means "start no handler" (fs/coredump.c). A file that small is never written.
 const CORE_BYTES: u64 = 1;
 /// Queued signals per user.
 const SIGNALS_MAX: u64 = 1024;
@@ -148,8 +149,9 @@ pub(crate) fn prepare(
     let (stdout, stdout_writer) = pipe()?;
     let (stderr, stderr_writer) = pipe()?;
     for end in [&stdin_reader, &stdout_writer, &stderr_writer] {
-        // Otherwise the program cannot open /dev/stdin and the like: opening a pipe by name needs permission on its
-        // inode. Where the owner cannot be changed, such as in gVisor, the program still has the open descriptors.
+        // Otherwise the program cannot open /dev/stdin and the like: opening a pipe by name needs permission
+        // on its inode. Where the owner cannot be changed, such as in gVisor, the program still has the open
+        // descriptors.
         let _ = give(end, user);
     }
     let (control, their_control) =
@@ -237,8 +239,8 @@ impl Interpreter {
     }
 }
 
-/// Becomes a template: the same interpreter with the same code, without a user of its own, restricted by Landlock and
-/// by a filter that still allows what its forks must do. Replaces this process.
+/// Becomes a template: the same interpreter with the same code, without a user of its own, restricted by
+/// Landlock and by a filter that still allows what its forks must do. Replaces this process.
 ///
 /// # Errors
 /// The step that failed; it returns only on failure.
@@ -269,8 +271,8 @@ pub fn become_template(
     Err(confine::replace_this_process(&spec).into())
 }
 
-/// The program in the runner's format: the number of variables, each name and value prefixed with its length, then the
-/// source.
+/// The program in the runner's format: the number of variables, each name and value prefixed with its length,
+/// then the source.
 fn program_bytes(input: &ExecutionInput) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::with_capacity(input.code.len() + 64);
     let length = |length: usize| u32::try_from(length).map(u32::to_le_bytes).map_err(io::Error::other);
@@ -289,8 +291,8 @@ fn c_string(text: &str) -> io::Result<CString> {
     CString::new(text).map_err(io::Error::from)
 }
 
-/// `-I`: neither the environment nor the working directory affects the interpreter. `-B`: there is nowhere to write
-/// bytecode.
+/// `-I`: neither the environment nor the working directory affects the interpreter. `-B`: there is nowhere to
+/// write bytecode.
 fn arguments(interpreter: &str, preload: &[String]) -> io::Result<Vec<CString>> {
     let own = [interpreter, "-I", "-B", "-X", "utf8", "-c", RUNNER];
     own.into_iter().chain(preload.iter().map(String::as_str)).map(c_string).collect()

@@ -1,10 +1,10 @@
 //! The guest agent: the first process of every sandbox.
 //!
-//! It runs the interpreter, streams its output, enforces the deadline, measures the program, and collects the output
-//! files once every process of the program is dead. It is started in one of two ways:
+//! It runs the interpreter, streams its output, enforces the deadline, measures the program, and collects the
+//! output files once every process of the program is dead. It is started in one of two ways:
 //!
-//! - The static executable of this crate (`init`): first process of a container or a microVM, over its standard input
-//!   and output.
+//! - The static executable of this crate (`init`): first process of a container or a microVM, over its
+//!   standard input and output.
 //! - Crate `launcher`: its clone becomes the first process of a sandbox, and calls [`serve()`].
 //!
 //! ```text

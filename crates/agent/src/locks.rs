@@ -1,27 +1,29 @@
 //! Bounds the record locks of a sandbox.
 //!
-//! A record lock (fcntl(2), F_SETLK) takes some 200 bytes of kernel memory that no cgroup counts and no resource limit
-//! bounds (RLIMIT_LOCKS has had no effect since Linux 2.4.25). So the seccomp filter asks the agent about each one
-//! (`ask` in `seccomp/data/seccomp.policy`). The agent cannot see what a call does, only that it is made: it assumes
-//! the worst, and counts the locks actually held when that assumption reaches the bound.
+//! A record lock (fcntl(2), F_SETLK) takes some 200 bytes of kernel memory that no cgroup counts and no
+//! resource limit bounds (RLIMIT_LOCKS has had no effect since Linux 2.4.25). So the seccomp filter asks the
+//! agent about each one (`ask` in `seccomp/data/seccomp.policy`). The agent cannot see what a call does, only
+//! that it is made: it assumes the worst, and counts the locks actually held when that assumption reaches the
+//! bound.
 //!
-//! Where locks are visible: a record lock belongs to a descriptor table and is released when the first descriptor of
-//! its file is closed there. So while a lock is held, its process has a descriptor that shows it (proc_pid_fdinfo(5),
-//! "lock"). The filter blocks threads with a descriptor table of their own, which would be visible nowhere, and
-//! processes that share a table, to which the lock could be passed during the count.
+//! Where locks are visible: a record lock belongs to a descriptor table and is released when the first
+//! descriptor of its file is closed there. So while a lock is held, its process has a descriptor that shows
+//! it (proc_pid_fdinfo(5), "lock"). The filter blocks threads with a descriptor table of their own, which
+//! would be visible nowhere, and processes that share a table, to which the lock could be passed during the
+//! count.
 
 use std::collections::HashSet;
 use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// Record locks that the processes of a sandbox may hold together: sqlite3 holds five per database, and 1,024 cost the
-/// host 0.2 MB.
+/// Record locks that the processes of a sandbox may hold together: sqlite3 holds five per database, and 1,024
+/// cost the host 0.2 MB.
 const LOCKS_MAX: u64 = 1024;
 /// Most locks that one call can add: a lock in the middle of another splits it into three.
 const ADDED_BY_A_CALL_MAX: u64 = 2;
-/// After a count that reached the bound, every call is refused for this multiple of the time the count took, so a
-/// program that keeps asking cannot keep the agent counting.
+/// After a count that reached the bound, every call is refused for this multiple of the time the count took,
+/// so a program that keeps asking cannot keep the agent counting.
 const PAUSE_FACTOR: u32 = 4;
 
 /// The record locks of one sandbox.
@@ -65,9 +67,9 @@ fn pause(count_took: Duration) -> Duration {
 /// Longest count: enough for some 30,000 descriptors. The program's deadline is not checked meanwhile.
 const COUNT_TIME_MAX: Duration = Duration::from_millis(100);
 
-/// Record locks of all visible processes except this one, plus those that allowed calls may still add. `None` if
-/// unknown: a process does not show its descriptors, as when it executes an unreadable file, or there are too many.
-/// Call it as the program's user (`confine::with_file_access_of`).
+/// Record locks of all visible processes except this one, plus those that allowed calls may still add. `None`
+/// if unknown: a process does not show its descriptors, as when it executes an unreadable file, or there are
+/// too many. Call it as the program's user (`confine::with_file_access_of`).
 pub(crate) fn held() -> Option<u64> {
     let until = Instant::now() + COUNT_TIME_MAX;
     let own = std::process::id().to_string();
@@ -94,8 +96,8 @@ struct OfProcess {
     tasks: u64,
 }
 
-/// Counts by the directory of its threads: all share one descriptor table, which the first thread no longer shows if it
-/// ended before the others.
+/// Counts by the directory of its threads: all share one descriptor table, which the first thread no longer
+/// shows if it ended before the others.
 fn of_process(directory: &str, until: Instant) -> Option<OfProcess> {
     let mut found = OfProcess::default();
     let mut is_counted = false;
@@ -153,7 +155,8 @@ fn is_dead(thread: &Path) -> bool {
         .is_none_or(|(_, fields)| matches!(fields.trim_start().as_bytes().first(), Some(b'Z' | b'X')))
 }
 
-/// The record locks of one descriptor's file, without their numbers: each descriptor of a file shows all of them.
+/// The record locks of one descriptor's file, without their numbers: each descriptor of a file shows all of
+/// them.
 fn locks_of(fdinfo: &str) -> impl Iterator<Item = &str> {
     let lines = fdinfo.lines().filter_map(|line| line.strip_prefix("lock:"));
     lines.filter_map(|line| line.split_once("POSIX").map(|(_, lock)| lock))

@@ -1,4 +1,5 @@
-//! How the agent opens what a program may have shaped: through no link, and nothing that is there in place of what it makes.
+//! How the agent opens what a program may have shaped: through no link, and nothing that is there in place of
+//! what it makes.
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
@@ -30,9 +31,9 @@ pub(crate) fn open_beneath(
     }
 }
 
-/// For guest kernels without openat2(2), such as gVisor's: every parent was checked to be a directory, and everything that
-/// could change it is dead. gVisor follows a link in spite of `O_NOFOLLOW` if `O_DIRECTORY` is set as well, so what should
-/// be a directory is looked at first.
+/// For guest kernels without openat2(2), such as gVisor's: every parent was checked to be a directory, and
+/// everything that could change it is dead. gVisor follows a link in spite of `O_NOFOLLOW` if `O_DIRECTORY`
+/// is set as well, so what should be a directory is looked at first.
 fn open_without_openat2(
     directory: impl AsFd,
     path: impl Arg + Copy,

@@ -1,15 +1,17 @@
-//! The files beside a program in its sandbox that are not its own: its source file, and the names of its user.
+//! The files beside a program in its sandbox that are not its own: its source file, and the names of its
+//! user.
 //!
-//! The runtime has links in `/run` to this directory in `/tmp`, the only writable file system of a sandbox: so every
-//! executor has it, and none pays for a mount. All of it belongs to the agent where that has its own user. Where it
-//! does not (in a user namespace), a program can change what it sees here itself, and nothing else.
+//! The runtime has links in `/run` to this directory in `/tmp`, the only writable file system of a sandbox:
+//! so every executor has it, and none pays for a mount. All of it belongs to the agent where that has its own
+//! user. Where it does not (in a user namespace), a program can change what it sees here itself, and nothing
+//! else.
 
 use crate::open::{DIRECTORY, NEW_FILE, open_beneath};
 use rustix::fs::{AtFlags, CWD, Mode};
 use std::io;
 
-/// The directory. The runtime's `/run/program` and `/run/sandbox` point here, its `/etc/passwd` and `/etc/group` into
-/// the latter.
+/// The directory. The runtime's `/run/program` and `/run/sandbox` point here, its `/etc/passwd` and
+/// `/etc/group` into the latter.
 const SANDBOX_DIRECTORY: &str = "/tmp/.sandbox";
 /// Directory of the program, `main.py`, as `runtime/runner/program.py` names it.
 const PROGRAM_DIRECTORY: &str = "/tmp/.sandbox/program";
@@ -42,8 +44,8 @@ pub(crate) fn prepare(user: Option<u32>) -> io::Result<()> {
     close(SANDBOX_DIRECTORY)
 }
 
-/// Writes the program to the path in `__file__`, replacing the previous one in this sandbox. If input files have filled
-/// the sandbox, the program runs without it.
+/// Writes the program to the path in `__file__`, replacing the previous one in this sandbox. If input files
+/// have filled the sandbox, the program runs without it.
 pub(crate) fn write_program(code: &[u8]) {
     let _ = replace_program(code);
 }

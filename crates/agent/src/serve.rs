@@ -53,8 +53,8 @@ const PREPARE: &str = "prepare the sandbox";
 const START: &str = "start the interpreter";
 const RECEIVE: &str = "receive the program";
 
-/// Prepares an interpreter and serves executions until the host wants no more. Any failure is reported to the host as a
-/// `Fault`, if it still listens.
+/// Prepares an interpreter and serves executions until the host wants no more. Any failure is reported to the
+/// host as a `Fault`, if it still listens.
 ///
 /// # Errors
 /// When the host is gone or the sandbox is broken; the caller ends the sandbox in either case.
@@ -89,8 +89,9 @@ fn serve_executions(context: &Context<'_>, channel: &mut Channel, origin: Origin
             Some(interpreter) => interpreter,
             None => {
                 output = open_output(run_as.user).map_err(at(PREPARE))?;
-                // Started, since the socket to a template is closed before a program arrives. It preloads nothing,
-                // since packages read files that an earlier program may have left in their home directory.
+                // Started, since the socket to a template is closed before a program arrives. It preloads
+                // nothing, since packages read files that an earlier program may have left in their home
+                // directory.
                 let preload = Vec::new();
                 prepare(Origin::Started { preload }).map_err(at(START))?
             }
@@ -113,8 +114,8 @@ fn serve_executions(context: &Context<'_>, channel: &mut Channel, origin: Origin
         };
         let id = input.id;
         let (header, inputs) = (input.header.clone(), std::mem::take(&mut input.inputs));
-        // Sent before the program can run: a host that reads to the end of the stream without it knows that nothing
-        // ran.
+        // Sent before the program can run: a host that reads to the end of the stream without it knows that
+        // nothing ran.
         channel.send(&GuestMessage::Accepted { id }).map_err(at(RECEIVE))?;
         channel.flush().map_err(at(RECEIVE))?;
         interpreter.hand_over(&input).map_err(at("hand over the program"))?;
@@ -151,7 +152,8 @@ pub(crate) fn next_execution(
     }
 }
 
-/// The working directory, [`crate::OUTPUT_DIRECTORY`], made if it is not there: before the first execution, and where a program has removed it.
+/// The working directory, [`crate::OUTPUT_DIRECTORY`], made if it is not there: before the first execution,
+/// and where a program has removed it.
 fn open_output(owner: Option<u32>) -> io::Result<OwnedFd> {
     let tmp = rustix::fs::open("/tmp", DIRECTORY, Mode::empty())?;
     match rustix::fs::mkdirat(&tmp, "output", Mode::from_raw_mode(0o755)) {
@@ -163,7 +165,8 @@ fn open_output(owner: Option<u32>) -> io::Result<OwnedFd> {
     Ok(output)
 }
 
-/// Fills the empty `/tmp`: the output directory, and links to the runtime's skeleton. Returns the output directory.
+/// Fills the empty `/tmp`: the output directory, and links to the runtime's skeleton. Returns the output
+/// directory.
 ///
 /// # Errors
 /// The error from the kernel.

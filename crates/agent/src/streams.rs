@@ -1,5 +1,5 @@
-//! Captures a program's output: the head is forwarded at once, the tail is kept, and output still buffered in the
-//! program's memory when it died is recovered from there.
+//! Captures a program's output: the head is forwarded at once, the tail is kept, and output still buffered in
+//! the program's memory when it died is recovered from there.
 
 use crate::Channel;
 use protocol::{CHUNK_BYTES_MAX, GuestMessage, NOTE_BYTES_MAX, OutputStream, head_bytes};
@@ -17,8 +17,8 @@ const NOTE_AT: u64 = WAITING_AT + WAITING_BYTES_MAX as u64;
 const STREAM_BYTES: u64 = 24576;
 const STREAM_DISTANCE: u64 = 65536;
 
-/// Memory shared with the interpreter's streams. The program can write anything to it, but can thereby only claim to
-/// have printed it.
+/// Memory shared with the interpreter's streams. The program can write anything to it, but can thereby only
+/// claim to have printed it.
 #[derive(Debug)]
 pub(crate) struct SharedBuffers(OwnedFd);
 
@@ -29,8 +29,8 @@ impl SharedBuffers {
         Ok(Self(file))
     }
 
-    /// Output still buffered in the program's memory when it died. `read` is the number of bytes that came through the
-    /// pipe: if the program was about to write, it tells how much of the buffer was written.
+    /// Output still buffered in the program's memory when it died. `read` is the number of bytes that came
+    /// through the pipe: if the program was about to write, it tells how much of the buffer was written.
     fn waiting(&self, stream: OutputStream, read: u64) -> Vec<u8> {
         let start = offset(stream);
         let words = self.words(start);

@@ -1,5 +1,5 @@
-//! Supervises one running program: forwards its output, answers its blocked system calls, enforces its deadline, and
-//! returns only when everything it started is dead.
+//! Supervises one running program: forwards its output, answers its blocked system calls, enforces its
+//! deadline, and returns only when everything it started is dead.
 
 use crate::Channel;
 use crate::counters;
@@ -26,24 +26,24 @@ use std::time::{Duration, Instant};
 /// How long the interpreter may take to reach the program's first instruction.
 const START_TIME_MAX: Duration = Duration::from_secs(25);
 
-/// The last `1 / LAST_PART` of a program's time, at most `LAST_PART_MAX`, in which it is determined whether the program
-/// works or waits.
+/// The last `1 / LAST_PART` of a program's time, at most `LAST_PART_MAX`, in which it is determined whether
+/// the program works or waits.
 const LAST_PART: u32 = 4;
 const LAST_PART_MAX: Duration = Duration::from_secs(1);
 
-/// System calls answered in a row before anything else is polled: for a program that does nothing else, this takes a
-/// millisecond.
+/// System calls answered in a row before anything else is polled: for a program that does nothing else, this
+/// takes a millisecond.
 const CALLS_AT_ONCE_MAX: usize = 64;
 
 /// Time for killed processes to die before they are killed again.
 const KILL_AGAIN_AFTER: Timespec = Timespec { tv_sec: 0, tv_nsec: 10_000_000 };
 
-/// Runs until the program ends. On return the report is complete, and everything the program started is dead and
-/// reaped.
+/// Runs until the program ends. On return the report is complete, and everything the program started is dead
+/// and reaped.
 ///
 /// # Errors
-/// Only when the host is gone or violates the protocol, or the interpreter never started: an internal error, not the
-/// program's.
+/// Only when the host is gone or violates the protocol, or the interpreter never started: an internal error,
+/// not the program's.
 pub(crate) fn supervise(
     channel: &mut Channel,
     children: &ChildSignal,
@@ -155,13 +155,14 @@ impl Run {
         };
     }
 
-    /// Kills and reaps everything the program started. Repeatedly: in gVisor a process that is being forked while its
-    /// parent is killed survives (seen with release 20221128), and waiting for it forever would cost the response.
-    /// Linux forks no child for a parent with a pending signal (kernel/fork.c, copy_process()).
+    /// Kills and reaps everything the program started. Repeatedly: in gVisor a process that is being forked
+    /// while its parent is killed survives (seen with release 20221128), and waiting for it forever would
+    /// cost the response. Linux forks no child for a parent with a pending signal (kernel/fork.c,
+    /// copy_process()).
     fn end_all(&mut self, children: &ChildSignal) {
         loop {
-            // kill_all needs a pid namespace of our own; where the agent is not its first process, this signal must
-            // suffice.
+            // kill_all needs a pid namespace of our own; where the agent is not its first process, this
+            // signal must suffice.
             self.signal(Signal::KILL);
             kill_all();
             loop {
@@ -248,8 +249,8 @@ impl Run {
         Ok(false)
     }
 
-    /// Sends SIGINT to the program's first process, but not before the program has started: until then the process runs
-    /// only our code.
+    /// Sends SIGINT to the program's first process, but not before the program has started: until then the
+    /// process runs only our code.
     fn interrupt(&mut self) {
         if self.started.is_none() {
             self.is_interrupted = true;
@@ -372,7 +373,8 @@ impl Run {
     /// Answers one pending system call notification; false if there is none.
     fn answer_call(&mut self) -> bool {
         let Some(listener) = &self.listener else { return false };
-        // Poll again first: on older kernels `receive` blocks forever when no process is left that could make a call.
+        // Poll again first: on older kernels `receive` blocks forever when no process is left that could make
+        // a call.
         let mut polled = [PollFd::new(listener, PollFlags::IN)];
         let now = Timespec { tv_sec: 0, tv_nsec: 0 };
         if poll(&mut polled, Some(&now)).is_err() || !polled[0].revents().contains(PollFlags::IN) {
@@ -422,7 +424,8 @@ impl Run {
             stream.finish(&self.kept, channel)?;
         }
         let ended = self.ended.unwrap_or_else(Instant::now);
-        // Being cancelled before the first instruction is a normal end; exiting before it is an internal error.
+        // Being cancelled before the first instruction is a normal end; exiting before it is an internal
+        // error.
         let started = match (self.started, self.reason) {
             (Some(started), _) => started,
             (None, EndReason::Cancelled) => ended,

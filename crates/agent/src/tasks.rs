@@ -1,7 +1,7 @@
 //! The process limit where no cgroup counts the program alone: in gVisor, which counts in its own kernel.
 //!
-//! Nothing blocks the fork that exceeds the limit there, so the agent polls and ends the program. It notices a moment
-//! late; until then the limits on gVisor itself hold.
+//! Nothing blocks the fork that exceeds the limit there, so the agent polls and ends the program. It notices
+//! a moment late; until then the limits on gVisor itself hold.
 
 use std::time::{Duration, Instant};
 

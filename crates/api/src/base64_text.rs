@@ -1,5 +1,6 @@
-//! Base64 as clients send it. Everything unambiguous is accepted: white space anywhere (MIME breaks lines, heredocs end with a
-//! newline), the standard and the URL-safe alphabet, with or without padding. Anything else is an error with its position. Pure.
+//! Base64 as clients send it. Everything unambiguous is accepted: white space anywhere (MIME breaks lines,
+//! heredocs end with a newline), the standard and the URL-safe alphabet, with or without padding. Anything
+//! else is an error with its position. Pure.
 
 use base64::Engine;
 use base64::alphabet;
@@ -17,7 +18,8 @@ const PLAIN: GeneralPurpose = GeneralPurpose::new(
 /// Characters in a group, and the bytes that they encode.
 const GROUP_CHARS: usize = 4;
 
-/// Decodes; the error is the end of a sentence that begins with the content. Repeats none of it: it may be a secret.
+/// Decodes; the error is the end of a sentence that begins with the content. Repeats none of it: it may be a
+/// secret.
 pub(crate) fn decode(text: String) -> Result<Vec<u8>, String> {
     let plain = clean(text)?;
     if plain.len() % GROUP_CHARS == 1 {

@@ -7,9 +7,9 @@ use support::authority::Authority;
 
 /// The base of absolute links: the setting, else the client's `Host`, else the address of the listener.
 ///
-/// The client's `Host` is trusted only for its own answer, and only if it is a host and a port ([`crate::gate`] lets no other name
-/// in): the answer goes to the client that sent it, and no cache keeps it. `X-Forwarded-*` are never trusted; behind a proxy set
-/// `PUBLIC_URL`.
+/// The client's `Host` is trusted only for its own answer, and only if it is a host and a port
+/// ([`crate::gate`] lets no other name in): the answer goes to the client that sent it, and no cache keeps
+/// it. `X-Forwarded-*` are never trusted; behind a proxy set `PUBLIC_URL`.
 pub(crate) fn base_url(public_url: Option<&str>, headers: &HeaderMap, bound: SocketAddr) -> String {
     if let Some(url) = public_url {
         return url.trim_end_matches('/').to_owned();

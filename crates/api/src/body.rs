@@ -1,4 +1,5 @@
-//! Reads a request's body: JSON only, with a limit on its size, its time, and the memory of all bodies together.
+//! Reads a request's body: JSON only, with a limit on its size, its time, and the memory of all bodies
+//! together.
 
 use crate::error::ApiError;
 use axum::body::Body;
@@ -98,7 +99,8 @@ impl BodyReader {
         Ok(GrantedBody { bytes: bytes.freeze(), grant })
     }
 
-    /// Reserves memory for `bytes` in total. Never waits: two half-read bodies that wait for each other's memory would wait for ever.
+    /// Reserves memory for `bytes` in total. Never waits: two half-read bodies that wait for each other's
+    /// memory would wait for ever.
     fn grow(&self, grant: &mut Option<OwnedSemaphorePermit>, bytes: usize) -> Result<(), ApiError> {
         let granted = grant.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
         let missing = bytes.div_ceil(UNIT_BYTES).saturating_sub(granted);
@@ -130,7 +132,8 @@ fn is_json(headers: &HeaderMap) -> bool {
     essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
 }
 
-/// The content coding of an encoded body (RFC 9110, 8.4): nothing here decodes it, and decompression would need its own limit.
+/// The content coding of an encoded body (RFC 9110, 8.4): nothing here decodes it, and decompression would
+/// need its own limit.
 fn coding(headers: &HeaderMap) -> Option<String> {
     let lines = headers.get_all(header::CONTENT_ENCODING).iter();
     let codings = lines.flat_map(|line| line.as_bytes().split(|&b| b == b','));

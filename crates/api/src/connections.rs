@@ -8,16 +8,17 @@
 //! working                   the service      never: its program is running or queued
 //! ```
 //!
-//! An answer is over when its last byte is in the socket (`flushing` before that), so a client that reads it slowly gets it
-//! whole; one that reads nothing for a time is cut by [`crate::stall`].
+//! An answer is over when its last byte is in the socket (`flushing` before that), so a client that reads it
+//! slowly gets it whole; one that reads nothing for a time is cut by [`crate::stall`].
 //!
-//! There are no fixed shares: one peer, such as a reverse proxy, may hold every connection while no other peer wants one. When all
-//! are taken, the peer that holds the most loses one, the one that has waited longest, as long as it holds at least as many as
-//! the newcomer; so each ends with an equal share. Peers are IPv4 addresses and IPv6 networks of 64 bits, which is what one
-//! subscriber has (RFC 6177); the whole of loopback is one peer.
+//! There are no fixed shares: one peer, such as a reverse proxy, may hold every connection while no other
+//! peer wants one. When all are taken, the peer that holds the most loses one, the one that has waited
+//! longest, as long as it holds at least as many as the newcomer; so each ends with an equal share. Peers are
+//! IPv4 addresses and IPv6 networks of 64 bits, which is what one subscriber has (RFC 6177); the whole of
+//! loopback is one peer.
 //!
-//! Loopback always gets in, so that the health check of the host or the container works whatever others do: it has additional
-//! connections of its own, and takes one from any peer, itself included.
+//! Loopback always gets in, so that the health check of the host or the container works whatever others do:
+//! it has additional connections of its own, and takes one from any peer, itself included.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -88,8 +89,8 @@ impl ConnectionSlot {
         self.now.store(self.begins(state), Ordering::Release);
     }
 
-    /// Records that all bytes handed over so far are in the socket. That ends an answer, unless its body still produces more, or the
-    /// next request was sent without waiting for it.
+    /// Records that all bytes handed over so far are in the socket. That ends an answer, unless its body
+    /// still produces more, or the next request was sent without waiting for it.
     pub(crate) fn flushed(&self) {
         let now = self.now.load(Ordering::Acquire);
         if state_of(now) == State::Flushing as u64 {
@@ -108,7 +109,8 @@ impl ConnectionSlot {
         self.closing.cancelled().await;
     }
 
-    /// Whether nothing has arrived since it was chosen. A request that arrived at that very moment is still answered.
+    /// Whether nothing has arrived since it was chosen. A request that arrived at that very moment is still
+    /// answered.
     pub(crate) fn is_waiting(&self) -> bool {
         self.now.load(Ordering::Acquire) == self.chosen.load(Ordering::Acquire)
     }
@@ -172,8 +174,8 @@ impl Connections {
         support::lock(&self.table)
     }
 
-    /// Takes a slot for a connection from `address`, if need be that of another connection, which is told to close. `None` if no
-    /// connection may be closed.
+    /// Takes a slot for a connection from `address`, if need be that of another connection, which is told to
+    /// close. `None` if no connection may be closed.
     pub(crate) fn take(self: &Arc<Self>, address: IpAddr) -> Option<Taken> {
         let peer = Peer::of(address);
         let mut table = self.table();
@@ -196,7 +198,8 @@ impl Connections {
         Some(Taken { slot, number, connections: Arc::clone(self) })
     }
 
-    /// Closes the idle connection that has waited longest of the peer that holds the most: there are no descriptors left.
+    /// Closes the idle connection that has waited longest of the peer that holds the most: there are no
+    /// descriptors left.
     pub(crate) fn close_one(&self) -> bool {
         let mut table = self.table();
         table.close_longest(&[State::Idle], |_, _| true)
@@ -212,7 +215,8 @@ impl Connections {
         if is_loopback && table.open.len() < self.most + self.reserve {
             return true;
         }
-        // A peer that sends or reads a byte now and then could hold every slot for as long as a body may take.
+        // A peer that sends or reads a byte now and then could hold every slot for as long as a body may
+        // take.
         table.close_longest(&IN_REQUEST, |peer, held| is_loopback || (peer != newcomer && held > holds + 1))
     }
 }
@@ -229,8 +233,8 @@ impl Table {
         Some(slot)
     }
 
-    /// Of the connections in one of `states` whose peer `may` lose one: closes the one that has waited longest of the
-    /// peer that holds the most. False if there is none.
+    /// Of the connections in one of `states` whose peer `may` lose one: closes the one that has waited
+    /// longest of the peer that holds the most. False if there is none.
     fn close_longest(&mut self, states: &[State], may: impl Fn(Peer, usize) -> bool) -> bool {
         let held = |slot: &ConnectionSlot| self.held.get(&slot.peer).copied().unwrap_or_default();
         let candidates = self.open.iter().filter(|(_, slot)| slot.is(states) && may(slot.peer, held(slot)));

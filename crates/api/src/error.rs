@@ -1,8 +1,9 @@
 //! Errors as HTTP: the only place that knows status codes.
 //!
-//! A handler returns an [`ApiError`]; as a response it is a status and headers, with the error attached. The outermost layer
-//! ([`crate::trace`]) turns it into the body, because only that layer knows the request's id. It does the same with every error
-//! from another source (a router, a panic), so that all error bodies have one shape.
+//! A handler returns an [`ApiError`]; as a response it is a status and headers, with the error attached. The
+//! outermost layer ([`crate::trace`]) turns it into the body, because only that layer knows the request's id.
+//! It does the same with every error from another source (a router, a panic), so that all error bodies have
+//! one shape.
 
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
@@ -101,7 +102,8 @@ impl From<ExecuteError> for ApiError {
     }
 }
 
-/// Logs what the operator must know of an error and the client must not. Expected refusals are in the access log.
+/// Logs what the operator must know of an error and the client must not. Expected refusals are in the access
+/// log.
 fn log(error: &ExecuteError) {
     match error {
         ExecuteError::Invalid(_)

@@ -48,8 +48,8 @@ pub fn authority(text: &str) {
     assert_eq!(Authority::parse(&written), Authority::parse(text), "{written} parses differently");
 }
 
-/// The headers `Host` and `Origin` of a request that changes state, sent to a service for this machine only, without settings:
-/// whatever they are, no name of the public DNS is accepted.
+/// The headers `Host` and `Origin` of a request that changes state, sent to a service for this machine only,
+/// without settings: whatever they are, no name of the public DNS is accepted.
 pub fn host_and_origin(host: &[u8], origin: &[u8]) {
     let (Ok(host), Ok(origin)) = (HeaderValue::from_bytes(host), HeaderValue::from_bytes(origin)) else {
         return;

@@ -1,9 +1,10 @@
 //! Which names of this service a request may use, and which pages may send one.
 //!
-//! A page of any site can make its own name resolve to this machine (DNS rebinding); the browser then takes this service for that
-//! site, lets the page read every answer, and sends the site's name in `Host`. So a name in `Host` must be one of ours. Addresses
-//! are safe: a browser that was given one has not used DNS. `Origin` says which site's page sends a request; that of a `POST` must
-//! be this service itself or one of `CORS_ORIGINS`.
+//! A page of any site can make its own name resolve to this machine (DNS rebinding); the browser then takes
+//! this service for that site, lets the page read every answer, and sends the site's name in `Host`. So a
+//! name in `Host` must be one of ours. Addresses are safe: a browser that was given one has not used DNS.
+//! `Origin` says which site's page sends a request; that of a `POST` must be this service itself or one of
+//! `CORS_ORIGINS`.
 
 use crate::error::ApiError;
 use axum::extract::{Request, State};
@@ -24,8 +25,9 @@ pub(crate) struct Gate {
     names: Vec<String>,
     /// Domains whose every name is allowed.
     domains: Vec<String>,
-    /// Names without a dot: those of containers and of the local network. They cannot exist in the public DNS, but on an untrusted
-    /// network a machine may give itself any, so a service for this machine only does not accept them.
+    /// Names without a dot: those of containers and of the local network. They cannot exist in the public
+    /// DNS, but on an untrusted network a machine may give itself any, so a service for this machine only
+    /// does not accept them.
     single_labels: bool,
     /// `CORS_ORIGINS` has `*`.
     any_origin: bool,
@@ -51,7 +53,8 @@ impl Origin {
         Some(Self { scheme, port: authority.port.unwrap_or(default_port(scheme)), host: authority.host })
     }
 
-    /// Whether a request to this authority goes to this origin. The scheme depends on the proxy, so it is not compared.
+    /// Whether a request to this authority goes to this origin. The scheme depends on the proxy, so it is not
+    /// compared.
     fn is(&self, authority: &Authority) -> bool {
         self.host == authority.host && self.port == authority.port.unwrap_or(default_port(self.scheme))
     }

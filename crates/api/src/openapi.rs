@@ -1,7 +1,8 @@
-//! The OpenAPI document: generated from the handlers and the contract's types, then adapted to this service's bounds.
+//! The OpenAPI document: generated from the handlers and the contract's types, then adapted to this service's
+//! bounds.
 //!
-//! `openapi/v1.json` is the document before that: the same for every service and version, so that clients can be generated from it
-//! and a change of the API shows in a review.
+//! `openapi/v1.json` is the document before that: the same for every service and version, so that clients can
+//! be generated from it and a change of the API shows in a review.
 
 use crate::state::ApiState;
 use bytes::Bytes;
@@ -32,7 +33,8 @@ fn base64_pattern() -> String {
 )]
 pub(crate) struct Skeleton;
 
-/// The version of the API, as in the name of the file: not that of a service. Within one, nothing is renamed or removed.
+/// The version of the API, as in the name of the file: not that of a service. Within one, nothing is renamed
+/// or removed.
 const API_VERSION: &str = "1";
 
 /// What is the same for every service, from what the routes have `generated`.

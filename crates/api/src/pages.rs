@@ -16,8 +16,8 @@ use std::sync::{Arc, LazyLock};
 const CSP_PAGE: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; \
      frame-ancestors 'none'";
 
-/// For Swagger UI and ReDoc: their scripts come from files of ours, they create styles at run time, ReDoc searches in
-/// a worker made from a blob. No inline script, nothing from elsewhere.
+/// For Swagger UI and ReDoc: their scripts come from files of ours, they create styles at run time, ReDoc
+/// searches in a worker made from a blob. No inline script, nothing from elsewhere.
 const CSP_DOCS: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
      img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; worker-src blob:; base-uri 'none'; \
      form-action 'none'; frame-ancestors 'none'";

@@ -8,14 +8,15 @@ use serde::de::{self, Deserializer, MapAccess, Visitor};
 use service::{ExecuteCommand, InputFile, InvalidField};
 use std::fmt;
 
-/// Maximum number of entries of `files` or `env` that are read at all, whatever the settings allow: a body of many tiny entries
-/// must not take many times its size in memory.
+/// Maximum number of entries of `files` or `env` that are read at all, whatever the settings allow: a body of
+/// many tiny entries must not take many times its size in memory.
 const ENTRIES_MAX: usize = 10_000;
 
 /// Maximum number of characters of a client's text that an error repeats.
 const QUOTED_CHARS_MAX: usize = 64;
 
-/// A byte order mark in UTF-8, which some senders put in front of a text. RFC 8259, section 8.1: a parser may ignore it.
+/// A byte order mark in UTF-8, which some senders put in front of a text. RFC 8259, section 8.1: a parser may
+/// ignore it.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// How an [`ExecuteRequest`] is read here: with bounds on what is read at all.
@@ -88,7 +89,8 @@ fn whole_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64
 
         fn visit_f64<E: de::Error>(self, number: f64) -> Result<Option<i64>, E> {
             if number.fract() == 0.0 {
-                // `as` saturates: a huge number stays out of bounds. There is no checked conversion from floats.
+                // `as` saturates: a huge number stays out of bounds. There is no checked conversion from
+                // floats.
                 #[allow(
                     clippy::cast_possible_truncation,
                     reason = "whole, and saturation is the intended result"
@@ -132,8 +134,7 @@ fn command(request: ExecuteRequest) -> Result<ExecuteCommand, InvalidField> {
     let mut files = Vec::with_capacity(sent.len());
     for (index, (path, content)) in sent.into_iter().enumerate() {
         let content = base64_text::decode(content).map_err(|problem| {
-            let problem =
-                format!("has invalid base64 in file number {}: it {problem}", index + 1);
+            let problem = format!("has invalid base64 in file number {}: it {problem}", index + 1);
             InvalidField::new("files", problem, base64_text::ALLOWED)
         })?;
         files.push(InputFile { path, content: content.into() });

@@ -114,7 +114,8 @@ mod tests {
         }
         let text = std::fs::read_to_string(&path).unwrap_or_default();
         let found: Value = serde_json::from_str(&text).unwrap_or_default();
-        // Compared as JSON: the sequence of its fields depends on a feature of serde_json that another crate may turn on.
+        // Compared as JSON: the sequence of its fields depends on a feature of serde_json that another crate
+        // may turn on.
         assert!(found == document, "openapi/v1.json is not what the routes describe; run `make generate`");
     }
 

@@ -1,4 +1,5 @@
-//! The connections: limited in number, in the time they may take, and in what they may send before the routes see it.
+//! The connections: limited in number, in the time they may take, and in what they may send before the routes
+//! see it.
 //!
 //! ```text
 //! accept -> a slot (connections.rs: which connection is closed when all are taken) -> head within head_time_max -> routes -> answer
@@ -24,8 +25,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// Pause after a failed accept: out of descriptors, retrying at once would only burn CPU time. Long enough for the connection that
-/// was told to close.
+/// Pause after a failed accept: out of descriptors, retrying at once would only burn CPU time. Long enough
+/// for the connection that was told to close.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 
 /// The answer to a client that is refused because every connection is working on a request.
@@ -35,7 +36,8 @@ const TOO_MANY_CONNECTIONS: &[u8] =
 /// Limits on connections.
 #[derive(Debug, Clone)]
 pub struct ServerLimits {
-    /// Open connections. When all are taken, a new one replaces the one that has been idle longest, of the peer that holds the most.
+    /// Open connections. When all are taken, a new one replaces the one that has been idle longest, of the
+    /// peer that holds the most.
     pub connections_max: usize,
     /// Additional connections, reserved for clients on loopback.
     pub loopback_connections_max: usize,
@@ -94,7 +96,8 @@ pub async fn serve(
                 }
                 None => {
                     tracing::debug!(peer = %address.ip(), "all connections are busy; refused a new one");
-                    // The buffer of a new socket is empty, so this does not block; whether it arrives depends on the client.
+                    // The buffer of a new socket is empty, so this does not block; whether it arrives depends
+                    // on the client.
                     let _ = stream.into_std().and_then(|mut stream| stream.write_all(TOO_MANY_CONNECTIONS));
                 }
             },

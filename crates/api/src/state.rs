@@ -16,7 +16,8 @@ pub struct ApiState {
     pub info: AppInfo,
     /// The store whose files `/files/{token}` serves; `None` if files are stored elsewhere, or not at all.
     pub local_files: Option<Arc<LocalStore>>,
-    /// Base of absolute links (`PUBLIC_URL`), such as `https://sandbox.example`; without it the `Host` header.
+    /// Base of absolute links (`PUBLIC_URL`), such as `https://sandbox.example`; without it the `Host`
+    /// header.
     pub public_url: Option<String>,
     /// The address of the listener: the base of links if a request has no valid `Host`.
     pub bound: SocketAddr,
@@ -25,8 +26,8 @@ pub struct ApiState {
     /// Origins whose pages may call the service (`CORS_ORIGINS`), such as `https://app.example`; `*` for all,
     /// never with credentials. Empty: none.
     pub cors_origins: Vec<String>,
-    /// Names of this service that a request may have in `Host` (`ALLOWED_HOSTS`), such as `sandbox.example` or `*.example`;
-    /// `*` for any. Addresses, names of loopback and that of `public_url` are allowed anyway.
+    /// Names of this service that a request may have in `Host` (`ALLOWED_HOSTS`), such as `sandbox.example`
+    /// or `*.example`; `*` for any. Addresses, names of loopback and that of `public_url` are allowed anyway.
     pub allowed_hosts: Vec<String>,
 }
 

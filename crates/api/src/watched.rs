@@ -1,4 +1,5 @@
-//! Bodies and a stream that report a request's progress: [`crate::connections`] must know what each connection waits for.
+//! Bodies and a stream that report a request's progress: [`crate::connections`] must know what each
+//! connection waits for.
 
 use crate::connections::{ConnectionSlot, State};
 use hyper::body::{Body, Frame, SizeHint};
@@ -86,8 +87,9 @@ impl<B> Drop for Outgoing<B> {
     }
 }
 
-/// The stream of a connection: once an answer is flushed, the connection waits for the next request. hyper keeps what does not fit
-/// into the socket, most often the whole body, and flushes the stream only when nothing is left.
+/// The stream of a connection: once an answer is flushed, the connection waits for the next request. hyper
+/// keeps what does not fit into the socket, most often the whole body, and flushes the stream only when
+/// nothing is left.
 #[derive(Debug)]
 pub(crate) struct Flushed<S> {
     stream: S,

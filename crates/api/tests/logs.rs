@@ -1,4 +1,5 @@
-//! What the log contains and what it never contains. A separate binary: the subscriber is global to the process.
+//! What the log contains and what it never contains. A separate binary: the subscriber is global to the
+//! process.
 #![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
 
 mod common;

@@ -1,7 +1,7 @@
 //! A minimal HTTP/1.1 client, because the cost of the load counts in the throughput.
 //!
-//! One persistent connection, one request at a time, bodies with a `content-length`, as our service sends them.
-//! Anything else is an error.
+//! One persistent connection, one request at a time, bodies with a `content-length`, as our service sends
+//! them. Anything else is an error.
 
 use super::error::{CaseError, ClientError, beginning};
 use rustix::net::RecvFlags;
@@ -113,7 +113,8 @@ impl Client {
     }
 
     async fn try_send(&mut self, request: &[u8]) -> Result<Answer, ClientError> {
-        // A service closes connections that were idle for long: if this is noticed before sending, no request is lost.
+        // A service closes connections that were idle for long: if this is noticed before sending, no request
+        // is lost.
         let stream = match self.stream.take() {
             Some(stream) if is_open(&stream) => self.stream.insert(stream),
             _ => {
@@ -141,8 +142,8 @@ impl Client {
     }
 }
 
-/// Whether the peer keeps a connection open, according to the kernel: our event loop did not run while the client was
-/// idle, so tokio's state of the connection is as old as the last answer.
+/// Whether the peer keeps a connection open, according to the kernel: our event loop did not run while the
+/// client was idle, so tokio's state of the connection is as old as the last answer.
 fn is_open(stream: &TcpStream) -> bool {
     let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
     matches!(rustix::net::recv(stream, &mut [0u8; 1], flags), Err(rustix::io::Errno::WOULDBLOCK))

@@ -1,8 +1,8 @@
 //! Services whose programs run in containers: the Docker executor, and gVisor behind the same engine.
 //!
-//! Each is a separate process with this executor and no fallback, so that no other executor can answer for it. If an
-//! engine, image or runtime is missing, the reason is the message from the executor's own health, which names the
-//! command that fixes it.
+//! Each is a separate process with this executor and no fallback, so that no other executor can answer for
+//! it. If an engine, image or runtime is missing, the reason is the message from the executor's own health,
+//! which names the command that fixes it.
 
 use super::case::{PANDAS, Program};
 use super::client::{Address, Client};
@@ -14,7 +14,8 @@ use std::time::Duration;
 pub(super) struct Containers {
     /// Its provider's name.
     pub(super) provider: &'static str,
-    /// Rest after a program, in which its container is removed and the next one is created, until its interpreter is idle.
+    /// Rest after a program, in which its container is removed and the next one is created, until its
+    /// interpreter is idle.
     rest: Duration,
     /// The same for an interpreter that first imports packages, within a container's CPU limit.
     rest_data: Duration,

@@ -1,8 +1,8 @@
 //! The container peers: `docker run` of the sandbox image, with the engine's own runtime and with gVisor's.
 //!
-//! They use the same engine and image as our executors, and give each container the limits and protections that ours have,
-//! as far as the command line has options for them. They keep the engine's seccomp profile, and have no
-//! CPU limit, which could only make them slower.
+//! They use the same engine and image as our executors, and give each container the limits and protections
+//! that ours have, as far as the command line has options for them. They keep the engine's seccomp profile,
+//! and have no CPU limit, which could only make them slower.
 
 use super::error::{CaseError, beginning};
 use super::host::{FLAGS, HostCommand};

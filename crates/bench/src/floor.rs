@@ -1,7 +1,8 @@
 //! The floor: bare forks of the same interpreter, and a program inside a warm one.
 //!
-//! A process imports what a template imports and then forks as often as requested; it measures the times itself, so
-//! that neither this process nor the pipe to it count. Whatever a sandbox costs beyond that is the cost of isolation.
+//! A process imports what a template imports and then forks as often as requested; it measures the times
+//! itself, so that neither this process nor the pipe to it count. Whatever a sandbox costs beyond that is the
+//! cost of isolation.
 
 use super::case::{Case, Program, Sample, Turn};
 use super::error::{CaseError, beginning};
@@ -39,7 +40,8 @@ pub(super) struct FloorSpec {
 }
 
 impl FloorSpec {
-    /// With the modules of every template and `more`. `compact` does the same to memory as the sandbox's templates.
+    /// With the modules of every template and `more`. `compact` does the same to memory as the sandbox's
+    /// templates.
     pub(super) fn new(
         command: &HostCommand,
         runtime: &Runtime,

@@ -1,4 +1,5 @@
-//! Commands of the host that run Python, such as a plain process of the runtime's interpreter, and their timing.
+//! Commands of the host that run Python, such as a plain process of the runtime's interpreter, and their
+//! timing.
 
 use super::case::{Program, Sample, Worker};
 use super::error::CaseError;
@@ -50,7 +51,8 @@ impl HostCommand {
     fn start(&self, directory: &Path) -> Command {
         let mut command = Command::new(&self.words[0]);
         command.args(&self.words[1..]).env_clear().current_dir(directory);
-        // Its own process group: Ctrl-C reaches only this process, so running commands end in order and containers are removed.
+        // Its own process group: Ctrl-C reaches only this process, so running commands end in order and
+        // containers are removed.
         command.process_group(0);
         command.envs(self.env.iter().map(|(name, value)| (name, value)));
         command

@@ -1,8 +1,8 @@
 //! Memory of idle sandboxes: the cost of an unused warm pool.
 //!
-//! Sandboxes are created and left idle; the proportional memory of every process below this one is added up with
-//! few of them and with many, and the difference is their cost. So pages that they share with each other and with their
-//! template count once.
+//! Sandboxes are created and left idle; the proportional memory of every process below this one is added up
+//! with few of them and with many, and the difference is their cost. So pages that they share with each other
+//! and with their template count once.
 
 use super::case::{PANDAS, PRINT, Program};
 use super::error::CaseError;
@@ -19,8 +19,8 @@ const MORE: usize = 16;
 /// Time for new processes to become idle before each look.
 const SETTLE: Duration = Duration::from_millis(300);
 
-/// Memory of one idle sandbox, in MiB of proportional memory (PSS), without page tables and other memory of the kernel
-/// itself.
+/// Memory of one idle sandbox, in MiB of proportional memory (PSS), without page tables and other memory of
+/// the kernel itself.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(super) struct IdleMemory {
     /// Its kind of interpreter.

@@ -5,8 +5,8 @@
 //! idle: memory of idle sandboxes; sleepers; soak ────────────────────────────────────────────┴─> targets -> report
 //! ```
 //! A new case is one [`suite::Entry`]; a new way to take a sample is one `impl` of [`case::Case`], or of
-//! [`case::Worker`] if it blocks. Every figure is compared with a floor of the same run, because times of two runs on
-//! a shared machine are hardly comparable.
+//! [`case::Worker`] if it blocks. Every figure is compared with a floor of the same run, because times of two
+//! runs on a shared machine are hardly comparable.
 
 mod case;
 mod client;
@@ -82,9 +82,9 @@ pub struct Options {
     pub soak: u32,
 }
 
-/// Measures everything and prints the report. `flags` are the settings of the command line, for the services that are
-/// started: this same program with the command `serve`. Exit code 0: every case has a figure; 1: one has none; 2: there is no
-/// report.
+/// Measures everything and prints the report. `flags` are the settings of the command line, for the services
+/// that are started: this same program with the command `serve`. Exit code 0: every case has a figure; 1: one
+/// has none; 2: there is no report.
 pub async fn run(args: &Options, flags: &[OsString], settings: &Settings) -> ExitCode {
     match try_run(args, flags, settings).await {
         Ok(report) => show(&report, args),
@@ -248,8 +248,8 @@ impl Bench<'_> {
         Ok(Service { address, version, _process: process })
     }
 
-    /// A service for each container executor that a selected case uses, with its address. They run until their
-    /// processes are dropped.
+    /// A service for each container executor that a selected case uses, with its address. They run until
+    /// their processes are dropped.
     async fn start_container_services(&self) -> (Vec<ServiceProcess>, Vec<Contained>) {
         let (mut processes, mut contained) = (Vec::new(), Vec::new());
         for containers in &CONTAINERS {
@@ -275,8 +275,8 @@ impl Bench<'_> {
         Ok((process, address))
     }
 
-    /// Every active executor as configured, except container executors, which have separate cases over HTTP; the
-    /// native one also without a pool, and also without templates.
+    /// Every active executor as configured, except container executors, which have separate cases over HTTP;
+    /// the native one also without a pool, and also without templates.
     async fn start_executors(&self) -> (Vec<Arc<dyn Executor>>, Vec<Candidate>) {
         if !self.has_cases() {
             return (Vec::new(), Vec::new());
@@ -360,8 +360,8 @@ async fn version(address: &Address) -> Result<String, CaseError> {
     Ok(health["version"].as_str().unwrap_or("unknown").to_owned())
 }
 
-/// A token that is cancelled on SIGINT, SIGTERM and SIGHUP: the run then ends after the current turn and cleans up. The
-/// processes that it started are in their own process groups, so nothing else ends them.
+/// A token that is cancelled on SIGINT, SIGTERM and SIGHUP: the run then ends after the current turn and
+/// cleans up. The processes that it started are in their own process groups, so nothing else ends them.
 fn stop_on_signal() -> io::Result<CancellationToken> {
     let stop = CancellationToken::new();
     for kind in [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()] {

@@ -31,8 +31,8 @@ pub(super) struct Load {
 }
 
 impl Load {
-    /// Starts the clients' thread; they connect in the first turn and keep their connections. `each` is the number
-    /// of programs that each one sends in a turn.
+    /// Starts the clients' thread; they connect in the first turn and keep their connections. `each` is the
+    /// number of programs that each one sends in a turn.
     ///
     /// # Errors
     /// If the thread or the event loop cannot be created.

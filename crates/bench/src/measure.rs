@@ -13,8 +13,8 @@ pub(super) const WARM_UP_TURNS: usize = 2;
 /// Shortest rest after each turn, for cleaning up (a sandbox is removed after its answer, and
 /// the pool is refilled), which must not count in the next case's time.
 pub(super) const PAUSE: Duration = Duration::from_millis(10);
-/// Longest rest, unless a case requires more. A long turn has more to clean up, so the rest is a quarter of the turn
-/// within these bounds.
+/// Longest rest, unless a case requires more. A long turn has more to clean up, so the rest is a quarter of
+/// the turn within these bounds.
 pub(super) const PAUSE_MAX: Duration = Duration::from_millis(100);
 
 /// A part of the samples of one case.
@@ -88,8 +88,8 @@ pub(super) async fn measure(entries: Vec<Entry>, stop: &CancellationToken) -> Op
     Some(running.into_iter().map(Running::finish).collect())
 }
 
-/// Whether a case with this number of samples takes a turn in this round: spreads its samples evenly over all rounds,
-/// also if it has fewer samples than there are rounds, or takes many in one turn.
+/// Whether a case with this number of samples takes a turn in this round: spreads its samples evenly over all
+/// rounds, also if it has fewer samples than there are rounds, or takes many in one turn.
 fn is_due(taken: usize, wanted: usize, round: usize, rounds: usize) -> bool {
     taken < wanted && taken * rounds <= round * wanted
 }

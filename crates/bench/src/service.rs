@@ -18,8 +18,9 @@ const STOP_TIME_MAX: Duration = Duration::from_secs(20);
 /// The text before the address in the line that the service prints when it is ready.
 const READY_MESSAGE: &str = " is ready at ";
 
-/// The service as a child process on a free port on loopback, with the settings of this command except the port and
-/// those that its kind of run needs, and with its own files, which are removed with it. Dropping it stops it.
+/// The service as a child process on a free port on loopback, with the settings of this command except the
+/// port and those that its kind of run needs, and with its own files, which are removed with it. Dropping it
+/// stops it.
 #[derive(Debug)]
 pub(super) struct ServiceProcess {
     /// `http://127.0.0.1:PORT`.
@@ -45,8 +46,8 @@ pub(super) enum ServiceError {
 }
 
 impl ServiceProcess {
-    /// Starts the service and waits until it is ready. `flags` are the settings of this command's own line; `more`
-    /// override them.
+    /// Starts the service and waits until it is ready. `flags` are the settings of this command's own line;
+    /// `more` override them.
     ///
     /// # Errors
     /// If it does not become ready, with its output.
@@ -80,8 +81,8 @@ impl ServiceProcess {
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
-            // Its own process group: otherwise Ctrl-C would reach the service too, and it would treat our signal as a second
-            // one, exit at once and leave its sandboxes behind.
+            // Its own process group: otherwise Ctrl-C would reach the service too, and it would treat our
+            // signal as a second one, exit at once and leave its sandboxes behind.
             .process_group(0)
             .spawn()
             .map_err(failed("start the service"))?;
@@ -103,8 +104,8 @@ impl ServiceProcess {
     }
 }
 
-/// Reads the service's output until it ends, so that it never blocks on the pipe. Returns its address, or all its
-/// output if it ends without one.
+/// Reads the service's output until it ends, so that it never blocks on the pipe. Returns its address, or all
+/// its output if it ends without one.
 fn watch(stderr: std::process::ChildStderr) -> mpsc::Receiver<Result<String, String>> {
     let (sender, receiver) = mpsc::channel();
     std::thread::spawn(move || {

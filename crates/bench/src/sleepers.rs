@@ -53,8 +53,9 @@ pub(super) fn settings(count: usize) -> Vec<(&'static str, String)> {
     ]
 }
 
-/// Raises the limit on open files of this process, and of the service that it starts next, to the maximum: each program
-/// needs a connection here, and a few descriptors there. The usual soft limit of 1,024 is for programs that use select(2).
+/// Raises the limit on open files of this process, and of the service that it starts next, to the maximum:
+/// each program needs a connection here, and a few descriptors there. The usual soft limit of 1,024 is for
+/// programs that use select(2).
 pub(super) fn raise_file_limit() {
     let most = getrlimit(Resource::Nofile).maximum;
     // If that is refused the limit stays; programs that get no connection then fail with that error.

@@ -126,7 +126,8 @@ enum Wrong {
     Outcome(String),
 }
 
-/// Sends this number of programs to the service with this pid. If `stop` is cancelled it ends early with the result so far.
+/// Sends this number of programs to the service with this pid. If `stop` is cancelled it ends early with the
+/// result so far.
 pub(super) async fn run(address: &Address, pid: u32, count: usize, stop: &CancellationToken) -> Soak {
     let mut soak = Soak::default();
     let requests: Arc<Vec<Vec<u8>>> =

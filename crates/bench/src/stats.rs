@@ -49,8 +49,8 @@ impl Distribution {
     }
 }
 
-/// The nearest-rank percentile of sorted samples: the smallest sample that at least `percent` percent of the samples
-/// do not exceed. Always a measured value, never interpolated.
+/// The nearest-rank percentile of sorted samples: the smallest sample that at least `percent` percent of the
+/// samples do not exceed. Always a measured value, never interpolated.
 pub(super) fn percentile(sorted: &[Duration], percent: usize) -> Option<Duration> {
     let rank = (sorted.len() * percent).div_ceil(100).max(1);
     sorted.get(rank - 1).copied()

@@ -21,8 +21,8 @@ const CLIENTS: [usize; 6] = [1, 2, 8, 16, 32, 128];
 /// Numbers of processes that fork concurrently: those in targets, and those compared with few clients.
 const FORKERS: [usize; 3] = [1, 2, 16];
 
-/// Cases that start an interpreter get fewer samples, those that take a quarter of a second or more still fewer: a full
-/// run should take no longer than a few minutes.
+/// Cases that start an interpreter get fewer samples, those that take a quarter of a second or more still
+/// fewer: a full run should take no longer than a few minutes.
 const PLAIN_SHARE: usize = 2;
 const SLOW_SHARE: usize = 4;
 const SLOWER_SHARE: usize = 10;
@@ -315,8 +315,8 @@ fn alone(worker: impl Worker + 'static) -> Box<dyn Case> {
     Box::new(Alone(Box::new(worker)))
 }
 
-/// Keeps the named cases and those that they are compared with. Without names it keeps all. Names in `parts` are
-/// accepted too and keep no case.
+/// Keeps the named cases and those that they are compared with. Without names it keeps all. Names in `parts`
+/// are accepted too and keep no case.
 ///
 /// # Errors
 /// An unknown name, with the known ones.

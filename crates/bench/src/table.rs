@@ -1,7 +1,7 @@
 //! Plain text tables.
 
-/// Aligns rows: the first and the last column to the left, the numbers between to the right. A column with only
-/// empty cells is dropped.
+/// Aligns rows: the first and the last column to the left, the numbers between to the right. A column with
+/// only empty cells is dropped.
 pub(super) fn columns(rows: &[Vec<String>]) -> String {
     let count = rows.first().map_or(0, Vec::len);
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);

@@ -16,14 +16,14 @@ pub(crate) fn scripted_files(version: Version) -> (&'static str, &'static str) {
     }
 }
 
-/// The limits of the groups from `parent` up to the root of the hierarchy. `max` and its equivalent on v1 (a number
-/// beyond any machine) do not affect the minimum.
+/// The limits of the groups from `parent` up to the root of the hierarchy. `max` and its equivalent on v1 (a
+/// number beyond any machine) do not affect the minimum.
 pub(crate) fn limits_above(parent: &Path, file: &str) -> Vec<u64> {
     limits_by(parent, file, number_in)
 }
 
-/// Memory in bytes still available to the groups of one service: what is available on the host, or less because of
-/// their total limit or the limits of the groups above.
+/// Memory in bytes still available to the groups of one service: what is available on the host, or less
+/// because of their total limit or the limits of the groups above.
 pub(crate) fn memory_left(instance: &Instance) -> Option<u64> {
     let part = instance.part_of(Controller::Memory);
     let hierarchy = &instance.parts[part].hierarchy;

@@ -1,8 +1,8 @@
 //! What root does once so that an unprivileged user can create sandboxes: `setup --delegate-cgroups <user>`.
 //!
-//! Only for v1. On v2 the kernel lets a user move processes only within a group that the user owns (cgroup-v2.rst,
-//! "Delegation Containment"), so a group beside the login session would be unusable: there the service is started in a
-//! group of the user's own systemd.
+//! Only for v1. On v2 the kernel lets a user move processes only within a group that the user owns
+//! (cgroup-v2.rst, "Delegation Containment"), so a group beside the login session would be unusable: there
+//! the service is started in a group of the user's own systemd.
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
@@ -64,9 +64,10 @@ pub struct Delegated {
     pub cpu_quota_us: Option<u64>,
 }
 
-/// Creates `python-sandbox-u<uid>` in the hierarchy of every controller and gives it to the user: the directory and the
-/// files that move processes, but not the limits of the directory itself, which are set as requested: a process in
-/// there is outside the user's other limits. May be repeated. Returns the directories, and the limits in effect.
+/// Creates `python-sandbox-u<uid>` in the hierarchy of every controller and gives it to the user: the
+/// directory and the files that move processes, but not the limits of the directory itself, which are set as
+/// requested: a process in there is outside the user's other limits. May be repeated. Returns the
+/// directories, and the limits in effect.
 ///
 /// # Errors
 /// [`DelegateError`]; what was created remains, and the next call continues from there.

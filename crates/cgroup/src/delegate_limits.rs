@@ -1,5 +1,5 @@
-//! Limits on all programs of a user with delegated groups together. v1 only: there a process in the user's group is in
-//! no other, so a limit that an administrator put on the user elsewhere does not apply to it.
+//! Limits on all programs of a user with delegated groups together. v1 only: there a process in the user's
+//! group is in no other, so a limit that an administrator put on the user elsewhere does not apply to it.
 
 use crate::controller::Controller;
 use crate::error::CgroupError;
@@ -93,10 +93,11 @@ impl InForce {
     }
 }
 
-/// Sets memory, and memory and swap together, which may never be less (memory.rst, 8.3): the larger one first.
+/// Sets memory, and memory and swap together, which may never be less (memory.rst, 8.3): the larger one
+/// first.
 fn set_memory(group: Group<'_>, bound: Bound) -> Result<(), CgroupError> {
-    // If the groups below are not counted in this one, its limit has no effect; only kernels before 5.11 can be
-    // configured.
+    // If the groups below are not counted in this one, its limit has no effect; only kernels before 5.11 can
+    // be configured.
     if group.read_if_present("memory.use_hierarchy")?.is_some_and(|text| text.trim() == "0") {
         group.write("memory.use_hierarchy", "1")?;
     }

@@ -10,11 +10,11 @@
 //! | unprivileged user, v2 | `<own group>/python-sandbox`, own group delegated by systemd |
 //! | explicit setting | `<mount>/<setting>` |
 //!
-//! The locations are fixed, so that the next start finds what the last one left. On v2 an unprivileged user can only
-//! use groups below its own: to move a process, the kernel requires write access to `cgroup.procs` of the nearest
-//! common ancestor of both groups (cgroup-v2.rst, "Delegation Containment"). Root uses its own group where it may, so
-//! that the limits of the unit or container apply to all programs together. Root of a user namespace other than the
-//! initial one counts as the user that it is outside.
+//! The locations are fixed, so that the next start finds what the last one left. On v2 an unprivileged user
+//! can only use groups below its own: to move a process, the kernel requires write access to `cgroup.procs`
+//! of the nearest common ancestor of both groups (cgroup-v2.rst, "Delegation Containment"). Root uses its own
+//! group where it may, so that the limits of the unit or container apply to all programs together. Root of a
+//! user namespace other than the initial one counts as the user that it is outside.
 
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -70,8 +70,8 @@ const INITIAL_PID_NAMESPACE: u64 = 0xEFFF_FFFC;
 /// Exists while systemd is the first process (sd_booted(3)).
 const SYSTEMD_RUNS: &str = "/run/systemd/system";
 
-/// Extended attributes with which systemd marks a group with `Delegate=yes`: the first is older and visible only to
-/// root, the second came with systemd 251 (systemd.io/CGROUP_DELEGATION).
+/// Extended attributes with which systemd marks a group with `Delegate=yes`: the first is older and visible
+/// only to root, the second came with systemd 251 (systemd.io/CGROUP_DELEGATION).
 const DELEGATION_MARKS: [&str; 2] = ["trusted.delegate", "user.delegate"];
 
 impl FsView for HostView {
@@ -117,8 +117,8 @@ impl FsView for HostView {
 }
 
 impl Layout {
-    /// Detects the location on this host. `parent` is the explicit setting: a path relative to the root of each
-    /// hierarchy as mounted.
+    /// Detects the location on this host. `parent` is the explicit setting: a path relative to the root of
+    /// each hierarchy as mounted.
     ///
     /// # Errors
     /// [`DetectError`], with every unusable controller and its fix.
@@ -274,9 +274,9 @@ impl Search<'_> {
         })
     }
 
-    /// Whether root stays below its own group although it could use the whole hierarchy: in a group delegated by
-    /// systemd, and in a container that sees the host's hierarchy (`--cgroupns=host`), whose limits are on that group.
-    /// A container with its own systemd is like a host: there the mark decides.
+    /// Whether root stays below its own group although it could use the whole hierarchy: in a group delegated
+    /// by systemd, and in a container that sees the host's hierarchy (`--cgroupns=host`), whose limits are on
+    /// that group. A container with its own systemd is like a host: there the mark decides.
     fn root_stays_in(&self, own: Option<&Path>, mount: &Mount) -> bool {
         let is_of_container = self.view.in_container() && !self.view.exists(Path::new(SYSTEMD_RUNS));
         own.is_some_and(|own| own != mount.point && (is_of_container || self.view.is_delegated(own)))
@@ -287,8 +287,8 @@ impl Search<'_> {
             return Err(Reason::Threaded { dir: top.to_owned() });
         }
         let existing = self.check_can_make(top, parent)?;
-        // The same files that systemd chowns for Delegate=yes (cgroup-v2.rst, "Delegation"). An explicit parent may be
-        // below ancestors that belong to root and already hand the controllers down.
+        // The same files that systemd chowns for Delegate=yes (cgroup-v2.rst, "Delegation"). An explicit
+        // parent may be below ancestors that belong to root and already hand the controllers down.
         let granted = if self.parent.is_some() { existing.as_path() } else { top };
         for file in ["cgroup.procs", v2::SUBTREE_CONTROL] {
             let path = granted.join(file);
@@ -308,8 +308,8 @@ impl Search<'_> {
         if is_available { Ok(()) } else { Err(Reason::NotAvailable { dir: source.to_owned() }) }
     }
 
-    /// Whether `parent` exists and is writable, or can be created in its nearest existing ancestor; returns that
-    /// directory. `top` is known to exist.
+    /// Whether `parent` exists and is writable, or can be created in its nearest existing ancestor; returns
+    /// that directory. `top` is known to exist.
     fn check_can_make(&self, top: &Path, parent: &Path) -> Result<PathBuf, Reason> {
         let existing = parent
             .ancestors()
@@ -319,8 +319,8 @@ impl Search<'_> {
         if self.view.writable(existing) {
             return Ok(existing.to_owned());
         }
-        // For an unprivileged user whose own directory is missing the error is the directory, not permissions on the
-        // root's.
+        // For an unprivileged user whose own directory is missing the error is the directory, not permissions
+        // on the root's.
         if existing != parent && existing == top && self.view.euid() != 0 && !parent.ends_with(PARENT_NAME) {
             return Err(Reason::NotDelegated { dir: parent.to_owned() });
         }

@@ -41,8 +41,9 @@ pub enum DiskError {
 }
 
 impl Disk {
-    /// The disk of a directory's file system. For a partition, its disk: limits of cgroups apply to whole disks
-    /// (cgroup-v2.rst, "io.max"). A device composed of others (LVM, RAID, encryption, loop) counts as a disk.
+    /// The disk of a directory's file system. For a partition, its disk: limits of cgroups apply to whole
+    /// disks (cgroup-v2.rst, "io.max"). A device composed of others (LVM, RAID, encryption, loop) counts as a
+    /// disk.
     ///
     /// # Errors
     /// [`DiskError`].

@@ -68,7 +68,7 @@ pub enum Reason {
         /// The directory or the file in it.
         path: PathBuf,
     },
-    /// The group exists, but this controller is not handed down to it.
+    /// The group exists, but this controller is not enabled for it.
     NotAvailable {
         /// The group.
         dir: PathBuf,

@@ -5,12 +5,14 @@
 //! | at least one is v2 | that group, by `cgroup.freeze` | `cgroup.events`, `frozen 1` | Linux 5.2 |
 //! | all are v1 | a group of its own in the `freezer` hierarchy | `freezer.state`, `FROZEN` | |
 //!
-//! The v1 group is made when the sandbox is frozen for the first time, and the sandbox's tasks are moved into it then:
-//! another hierarchy would cost every sandbox a group to create, to join and to remove, and most are never frozen. A
-//! task that is moved while it forks has a child outside, so tasks are moved until none is outside.
+//! The v1 group is made when the sandbox is frozen for the first time, and the sandbox's tasks are moved into
+//! it then: another hierarchy would cost every sandbox a group to create, to join and to remove, and most are
+//! never frozen. A task that is moved while it forks has a child outside, so tasks are moved until none is
+//! outside.
 //!
-//! On v1 SIGKILL has no effect on a frozen process until it is thawed, so the freezer's group is the first to be removed
-//! (`remove::kill_all` kills, then thaws). On v2 a frozen process can be killed (cgroup-v2.rst, "cgroup.freeze").
+//! On v1 SIGKILL has no effect on a frozen process until it is thawed, so the freezer's group is the first to
+//! be removed (`remove::kill_all` kills, then thaws). On v2 a frozen process can be killed (cgroup-v2.rst,
+//! "cgroup.freeze").
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -37,8 +39,8 @@ pub(crate) struct Freezer {
 }
 
 impl Freezer {
-    /// Freezes the sandbox `name` with these groups, one per place of the instance. After an error it runs, unless
-    /// [`Self::thaw`] fails too.
+    /// Freezes the sandbox `name` with these groups, one per place of the instance. After an error it runs,
+    /// unless [`Self::thaw`] fails too.
     pub(crate) fn freeze(
         &mut self,
         instance: &Instance,
@@ -76,8 +78,8 @@ impl Freezer {
         Ok(())
     }
 
-    /// The group in the v1 hierarchy of the freezer, if there is one. Its processes die only after the thaw that is part of
-    /// killing them there.
+    /// The group in the v1 hierarchy of the freezer, if there is one. Its processes die only after the thaw
+    /// that is part of killing them there.
     pub(crate) fn v1_group<'a>(&'a self, instance: &'a Instance) -> Option<Group<'a>> {
         self.v1.as_ref().map(|dir| Group { ops: &*instance.ops, dir: dir.as_fd() })
     }
@@ -170,9 +172,10 @@ fn make_v1(instance: &Instance, name: &str) -> Result<OwnedFd, FreezeError> {
 
 /// Moves every task of the sandbox into the freezer's group, until none is outside.
 ///
-/// By `tasks`, one thread at a time: `cgroup.procs` waits for an RCU grace period (see `SandboxGroup::join_files`). An id
-/// is all that the kernel accepts, and it may belong to another process of the host by the time it is written; such a
-/// process is moved back to the hierarchy's root at once, since all in the group is frozen, and killed with the sandbox.
+/// By `tasks`, one thread at a time: `cgroup.procs` waits for an RCU grace period (see
+/// `SandboxGroup::join_files`). An id is all that the kernel accepts, and it may belong to another process of
+/// the host by the time it is written; such a process is moved back to the hierarchy's root at once, since
+/// all in the group is frozen, and killed with the sandbox.
 pub(crate) fn gather(
     sandbox: Group<'_>,
     freezer: Group<'_>,
@@ -180,8 +183,8 @@ pub(crate) fn gather(
     patience: &mut Patience,
 ) -> Result<(), FreezeError> {
     loop {
-        // In this order: a task that is born between two of the listings counts neither as outside nor as foreign, since
-        // it is in the same groups as its parent.
+        // In this order: a task that is born between two of the listings counts neither as outside nor as
+        // foreign, since it is in the same groups as its parent.
         let before = sandbox.tasks()?;
         let inside = freezer.tasks()?;
         let after = sandbox.tasks()?;

@@ -109,8 +109,8 @@ impl Group<'_> {
         Ok(sum)
     }
 
-    /// The processes in the group itself, by pid as seen by this process. A process of an outer pid namespace has pid
-    /// 0.
+    /// The processes in the group itself, by pid as seen by this process. A process of an outer pid namespace
+    /// has pid 0.
     pub(crate) fn pids(&self) -> Result<Vec<i32>, CgroupError> {
         self.ids("cgroup.procs")
     }

@@ -1,4 +1,5 @@
-//! The groups of one running service: an [`Instance`] exists as long as the manager or any of its sandboxes' groups.
+//! The groups of one running service: an [`Instance`] exists as long as the manager or any of its sandboxes'
+//! groups.
 //!
 //! ```text
 //! open: parent -> create i-<hex> (memory's hierarchy) -> lock -> still there? -> the other hierarchies -> ready
@@ -85,8 +86,8 @@ pub(crate) struct Instance {
 }
 
 impl Instance {
-    /// Creates the groups in every hierarchy of `layout`, and locks the instance. `removal_wait` bounds each removal of
-    /// a group.
+    /// Creates the groups in every hierarchy of `layout`, and locks the instance. `removal_wait` bounds each
+    /// removal of a group.
     ///
     /// # Errors
     /// [`CgroupError`]; nothing of the instance remains then.
@@ -171,8 +172,8 @@ impl Instance {
         if !ops.try_lock(part.instance.as_fd()).map_err(|source| failed("lock group", source))? {
             return Ok(false);
         }
-        // A sweeper that took the lock before us has removed the directory; we then hold a lock on nothing. Names are
-        // never reused, so checking the name suffices.
+        // A sweeper that took the lock before us has removed the directory; we then hold a lock on nothing.
+        // Names are never reused, so checking the name suffices.
         match ops.open_dir(part.parent.as_fd(), Path::new(&self.name)) {
             Ok(_) => Ok(true),
             Err(error) if is_gone(&error) => Ok(false),
@@ -205,13 +206,14 @@ impl Instance {
         Ok(())
     }
 
-    /// The place of a controller. Detection puts each into one hierarchy; the fallback to the first cannot happen.
+    /// The place of a controller. Detection puts each into one hierarchy; the fallback to the first cannot
+    /// happen.
     pub(crate) fn part_of(&self, controller: Controller) -> usize {
         self.parts.iter().position(|part| part.hierarchy.has(controller)).unwrap_or(0)
     }
 
-    /// The place whose group limits the reads of all groups below it. On v1 there is none: the throttle is not
-    /// hierarchical there (blkio-controller.rst, "Hierarchical Cgroups").
+    /// The place whose group limits the reads of all groups below it. On v1 there is none: the throttle is
+    /// not hierarchical there (blkio-controller.rst, "Hierarchical Cgroups").
     pub(crate) fn part_of_reads(&self) -> Option<usize> {
         let io = self.io.as_ref().ok().filter(|io| io.version == Version::V2)?;
         self.parts.iter().position(|part| part.hierarchy.parent == io.parent)
@@ -267,8 +269,8 @@ impl Instance {
         Patience::new(self.removal_wait)
     }
 
-    /// The places in the order in which groups are removed: pids first, as there a program can be kept from forking;
-    /// the locked one last.
+    /// The places in the order in which groups are removed: pids first, as there a program can be kept from
+    /// forking; the locked one last.
     pub(crate) fn removal_order(&self) -> impl Iterator<Item = usize> + use<> {
         let pids = self.part_of(Controller::Pids);
         let count = self.parts.len();

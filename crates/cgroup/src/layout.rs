@@ -8,8 +8,8 @@ use crate::error::ControllerProblem;
 /// The name of the parent of all instances.
 pub(crate) const PARENT_NAME: &str = "python-sandbox";
 
-/// The leaf for the processes of a delegated v2 group, as a group with processes may not hand controllers down
-/// (cgroups(7), "no internal processes").
+/// The leaf for the processes of a delegated v2 group, as a group with processes may not hand controllers
+/// down (cgroups(7), "no internal processes").
 pub(crate) const SERVICE_LEAF: &str = "python-sandbox-service";
 
 /// The v1 parent that root delegates to one unprivileged user.
@@ -59,15 +59,15 @@ impl Hierarchy {
     }
 }
 
-/// The hierarchies with our groups; every controller of [`Controller::ALL`] is in exactly one of them, and the first
-/// has memory. Created by [`Layout::detect`].
+/// The hierarchies with our groups; every controller of [`Controller::ALL`] is in exactly one of them, and
+/// the first has memory. Created by [`Layout::detect`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Layout {
     pub(crate) hierarchies: Vec<Hierarchy>,
     /// The hierarchy of [`Controller::Io`], or why it cannot be used.
     pub(crate) io: Result<Hierarchy, ControllerProblem>,
-    /// The v1 hierarchy of [`Controller::Freezer`], or why it cannot be used. Where one of the hierarchies is v2 it is
-    /// not needed.
+    /// The v1 hierarchy of [`Controller::Freezer`], or why it cannot be used. Where one of the hierarchies is
+    /// v2 it is not needed.
     pub(crate) freezer: Result<Hierarchy, ControllerProblem>,
 }
 

@@ -7,23 +7,25 @@
 //!         c-<name>/                       one per sandbox, with its limits
 //! ```
 //!
-//! Reads from a disk are limited for a whole instance ([`Reads`]), on v1 by an additional group of the same name. A sandbox
-//! that is frozen ([`SandboxGroup::freeze`]) gets an additional group on v1, in an instance's group that is made with the first.
+//! Reads from a disk are limited for a whole instance ([`Reads`]), on v1 by an additional group of the same
+//! name. A sandbox that is frozen ([`SandboxGroup::freeze`]) gets an additional group on v1, in an instance's
+//! group that is made with the first.
 //!
-//! [`Layout`] determines the location of that tree in each hierarchy with one of the four [`Controller`]s; it is pure
-//! and tested on captured texts. [`Manager`] owns the instance, [`SandboxGroup`] one sandbox's group.
+//! [`Layout`] determines the location of that tree in each hierarchy with one of the four [`Controller`]s; it
+//! is pure and tested on captured texts. [`Manager`] owns the instance, [`SandboxGroup`] one sandbox's group.
 //!
-//! **Liveness.** A running service holds `flock(LOCK_EX)` on its instance directory in the hierarchy with the memory
-//! controller. The kernel releases the lock with the last descriptor, even after SIGKILL, so an instance whose lock can
-//! be acquired has no owner, and [`Manager::sweep`] may remove it. That directory is created first and removed last: a
-//! group of ours without its locked counterpart has no owner either. The directories have mode 0700, so that no other
-//! user can hold the lock instead of the owner.
+//! **Liveness.** A running service holds `flock(LOCK_EX)` on its instance directory in the hierarchy with the
+//! memory controller. The kernel releases the lock with the last descriptor, even after SIGKILL, so an
+//! instance whose lock can be acquired has no owner, and [`Manager::sweep`] may remove it. That directory is
+//! created first and removed last: a group of ours without its locked counterpart has no owner either. The
+//! directories have mode 0700, so that no other user can hold the lock instead of the owner.
 //!
-//! **Forks.** The lock is held as long as any copy of the descriptor is open. The descriptor is close-on-exec; a
-//! process forked from the owner that does not exec must close it, as every process of a sandbox does anyway.
+//! **Forks.** The lock is held as long as any copy of the descriptor is open. The descriptor is
+//! close-on-exec; a process forked from the owner that does not exec must close it, as every process of a
+//! sandbox does anyway.
 //!
-//! **Blocking.** Freezing, killing and removing wait for the kernel, for at most [`ManagerConfig::removal_wait_ms`]. Do not call
-//! them on an async thread.
+//! **Blocking.** Freezing, killing and removing wait for the kernel, for at most
+//! [`ManagerConfig::removal_wait_ms`]. Do not call them on an async thread.
 
 mod above;
 mod check;

@@ -55,17 +55,17 @@ impl GroupLimits {
 /// What a sandbox has used since it was created.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct GroupUsage {
-    /// The most memory at one time since the last [`crate::SandboxGroup::reset_memory_peak`], in bytes. `None` before kernel 5.19
-    /// on v2.
+    /// The most memory at one time since the last [`crate::SandboxGroup::reset_memory_peak`], in bytes.
+    /// `None` before kernel 5.19 on v2.
     pub memory_peak_bytes: Option<u64>,
-    /// Page cache of files on disk currently charged to the sandbox, in bytes: pages of the runtime that it was the
-    /// first to touch. The kernel reclaims them before it kills. Not files in a tmpfs.
+    /// Page cache of files on disk currently charged to the sandbox, in bytes: pages of the runtime that it
+    /// was the first to touch. The kernel reclaims them before it kills. Not files in a tmpfs.
     pub file_cache_bytes: u64,
-    /// Processes killed by the kernel because the memory limit was reached. v1 counts them since kernel 4.13; before,
-    /// this stays 0.
+    /// Processes killed by the kernel because the memory limit was reached. v1 counts them since kernel 4.13;
+    /// before, this stays 0.
     pub oom_kills: u64,
-    /// Such a kill, although the sandbox's own limit was never reached: a limit above it was, or the host had no memory
-    /// left.
+    /// Such a kill, although the sandbox's own limit was never reached: a limit above it was, or the host had
+    /// no memory left.
     pub oom_from_outside: bool,
     /// The most processes and threads at one time. `None` before kernel 6.1.
     pub pids_peak: Option<u64>,

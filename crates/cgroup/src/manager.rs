@@ -1,5 +1,5 @@
-//! The owner of a service's groups: creates its sandboxes' groups, checks the limits, sweeps what dead services left.
-//! The groups themselves are an [`Instance`], shared with the sandboxes' groups.
+//! The owner of a service's groups: creates its sandboxes' groups, checks the limits, sweeps what dead
+//! services left. The groups themselves are an [`Instance`], shared with the sandboxes' groups.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -20,8 +20,8 @@ use crate::total::{self, TotalLimits, Totals};
 /// Configuration of a manager.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ManagerConfig {
-    /// How long freezing a group, and killing and removing one, may wait for the kernel, in milliseconds. What remains
-    /// then is reported, and retried by the next sweep.
+    /// How long freezing a group, and killing and removing one, may wait for the kernel, in milliseconds.
+    /// What remains then is reported, and retried by the next sweep.
     pub removal_wait_ms: u64,
 }
 
@@ -42,7 +42,8 @@ impl Manager {
     /// Creates the group of this service in every hierarchy, and locks it.
     ///
     /// On v2 in a delegated or a container's group this moves the processes of that group into the leaf
-    /// `python-sandbox-service` first. Leftovers of a killed predecessor are not touched: call [`Self::sweep`].
+    /// `python-sandbox-service` first. Leftovers of a killed predecessor are not touched: call
+    /// [`Self::sweep`].
     ///
     /// # Errors
     /// [`CgroupError`]; nothing of the instance remains then.
@@ -59,14 +60,15 @@ impl Manager {
         Ok(Self { instance: Arc::new(Instance::open(layout, removal_wait, ops)?) })
     }
 
-    /// Kills and removes what dead services left below the same parent, and retries what this one could not remove.
-    /// Live instances and groups with other names are not touched.
+    /// Kills and removes what dead services left below the same parent, and retries what this one could not
+    /// remove. Live instances and groups with other names are not touched.
     #[must_use]
     pub fn sweep(&self) -> SweepReport {
         sweep(&self.instance)
     }
 
-    /// Creates a sandbox's group with its limits set and read back. `name` has 1 to 64 letters, digits, `-` or `_`.
+    /// Creates a sandbox's group with its limits set and read back. `name` has 1 to 64 letters, digits, `-`
+    /// or `_`.
     ///
     /// # Errors
     /// [`CgroupError`]; nothing of the group remains then.
@@ -74,8 +76,8 @@ impl Manager {
         SandboxGroup::create(&self.instance, name, limits)
     }
 
-    /// Creates the group of the launcher and its templates, beside the sandboxes': what those start is counted and
-    /// limited there, and swept with the rest. `pids_max`: processes and threads at once.
+    /// Creates the group of the launcher and its templates, beside the sandboxes': what those start is
+    /// counted and limited there, and swept with the rest. `pids_max`: processes and threads at once.
     ///
     /// # Errors
     /// [`CgroupError`]; nothing of the group remains then.
@@ -91,8 +93,8 @@ impl Manager {
         total::limit(&self.instance, totals)
     }
 
-    /// Memory in bytes still available to the groups of this service: what is available on the host, or less because of
-    /// their total limit ([`Self::limit_total`]) or the limits of the groups above.
+    /// Memory in bytes still available to the groups of this service: what is available on the host, or less
+    /// because of their total limit ([`Self::limit_total`]) or the limits of the groups above.
     #[must_use]
     pub fn memory_left(&self) -> Option<u64> {
         memory_left(&self.instance)

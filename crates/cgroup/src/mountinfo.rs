@@ -11,7 +11,8 @@ pub(crate) struct Mount {
     pub(crate) point: PathBuf,
     /// Whether the mount or its file system is read-only.
     pub(crate) read_only: bool,
-    /// The version, and for v1 the names of its controllers (along with other mount options, which are harmless).
+    /// The version, and for v1 the names of its controllers (along with other mount options, which are
+    /// harmless).
     pub(crate) kind: MountKind,
 }
 
@@ -93,7 +94,8 @@ impl Membership {
         own
     }
 
-    /// Whether the kernel has this controller in a v1 hierarchy. Each controller is in one hierarchy at a time.
+    /// Whether the kernel has this controller in a v1 hierarchy. Each controller is in one hierarchy at a
+    /// time.
     pub(crate) fn on_v1(&self, controller: &str) -> bool {
         self.v1.iter().any(|(controllers, _)| controllers.iter().any(|name| name == controller))
     }

@@ -1,5 +1,5 @@
-//! The few operations on a cgroup file system on which this crate is built, so that tests can fail each of them in
-//! turn, or run on plain directories.
+//! The few operations on a cgroup file system on which this crate is built, so that tests can fail each of
+//! them in turn, or run on plain directories.
 
 use std::fmt;
 use std::io;
@@ -13,7 +13,8 @@ use rustix::process::{Pid, PidfdFlags, Signal};
 /// No file that we read is longer, except `cgroup.procs` of a group with more than 100,000 processes.
 const FILE_BYTES_MAX: usize = 1 << 20;
 
-/// Operations relative to open directories. All names are single path components, except where `Path` is taken.
+/// Operations relative to open directories. All names are single path components, except where `Path` is
+/// taken.
 pub(crate) trait Ops: Send + Sync + fmt::Debug {
     /// Opens a directory, close-on-exec.
     fn open_dir(&self, at: BorrowedFd<'_>, path: &Path) -> io::Result<OwnedFd>;

@@ -71,8 +71,8 @@ fn enter(ops: &dyn Ops, at: BorrowedFd<'_>, path: &Path) -> Result<OwnedFd, Cgro
     }
 }
 
-/// Moves the processes of our own group into a leaf beside the parent of the instances, because a group with processes
-/// may not hand controllers down (cgroup-v2.rst, "No Internal Process Constraint").
+/// Moves the processes of our own group into a leaf beside the parent of the instances, because a group with
+/// processes may not hand controllers down (cgroup-v2.rst, "No Internal Process Constraint").
 fn evacuate_and_hand_down(own: Group<'_>, hierarchy: &Hierarchy) -> Result<(), CgroupError> {
     // Once the controllers are handed down, the kernel keeps processes out itself.
     if v2::missing(own, v2::SUBTREE_CONTROL, hierarchy)?.is_empty() {

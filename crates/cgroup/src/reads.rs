@@ -1,15 +1,17 @@
 //! A total limit on what all groups of one service read from one disk.
 //!
-//! For a runtime on a disk: a program that reads more of it than fits the page cache would saturate the disk for all
-//! others. Nothing is created until requested, so a service whose runtime is in memory is not affected.
+//! For a runtime on a disk: a program that reads more of it than fits the page cache would saturate the disk
+//! for all others. Nothing is created until requested, so a service whose runtime is in memory is not
+//! affected.
 //!
 //! | the controller is in | the limit is on | it applies to |
 //! |---|---|---|
 //! | the v2 hierarchy of our groups, `io` | the instance | sandboxes, launcher and templates, which are below it |
 //! | a hierarchy of its own: v1 `blkio` | a group with the instance's name there | processes that join it, and their children |
 //!
-//! With a group per sandbox the kernel would account each disk in each sandbox, and a sandbox would have one more group
-//! to create, join and remove. The limit protects the host and may be missing: the caller reports that.
+//! With a group per sandbox the kernel would account each disk in each sandbox, and a sandbox would have one
+//! more group to create, join and remove. The limit protects the host and may be missing: the caller reports
+//! that.
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Arc, MutexGuard, PoisonError};
@@ -21,9 +23,9 @@ use crate::instance::{HierarchyPart, Instance};
 use crate::layout::Version;
 use crate::parent::{LastGroup, open_parent};
 
-/// Bytes per second for which one read per second is allowed. The kernel reads ahead 128 KiB, and small files in one
-/// piece: with half of that, imports from a cold disk reach about the limit of bytes, and a program that reads
-/// scattered single pages is limited.
+/// Bytes per second for which one read per second is allowed. The kernel reads ahead 128 KiB, and small files
+/// in one piece: with half of that, imports from a cold disk reach about the limit of bytes, and a program
+/// that reads scattered single pages is limited.
 const BYTES_PER_READ: u64 = 64 << 10;
 /// Below this, the file system's own small reads would dominate.
 const READS_MIN: u64 = 16;
@@ -48,8 +50,8 @@ pub struct Reads {
 
 impl Reads {
     /// Creates the missing groups. Returns a write-only, close-on-exec file to join them, as
-    /// [`crate::SandboxGroup::join_files`] does: what a process starts afterwards is limited too. `None` if all groups of
-    /// the service are already limited.
+    /// [`crate::SandboxGroup::join_files`] does: what a process starts afterwards is limited too. `None` if
+    /// all groups of the service are already limited.
     ///
     /// # Errors
     /// [`ReadLimitError`].
@@ -67,8 +69,8 @@ impl Reads {
         Ok(made.transpose()?)
     }
 
-    /// Limits the service's groups to this many bytes per second from a disk, and to one read per 64 KiB of that. May
-    /// be called again, for another disk or another limit.
+    /// Limits the service's groups to this many bytes per second from a disk, and to one read per 64 KiB of
+    /// that. May be called again, for another disk or another limit.
     ///
     /// # Errors
     /// [`ReadLimitError`].
@@ -89,8 +91,8 @@ impl Reads {
         Ok(())
     }
 
-    /// Our own group in the controller's hierarchy, created on first use; `None` inside if the instance's group is
-    /// used.
+    /// Our own group in the controller's hierarchy, created on first use; `None` inside if the instance's
+    /// group is used.
     fn part(&self) -> Result<MutexGuard<'_, Option<HierarchyPart>>, ReadLimitError> {
         let instance = &*self.instance;
         let hierarchy = instance.io.as_ref().map_err(|problem| ReadLimitError::Unusable(problem.clone()))?;
@@ -105,8 +107,8 @@ impl Reads {
     }
 }
 
-/// One line per disk, of which we have one (cgroup-v2.rst, "io.max"; blkio-controller.rst, "Throttling/Upper limit
-/// policy files").
+/// One line per disk, of which we have one (cgroup-v2.rst, "io.max"; blkio-controller.rst, "Throttling/Upper
+/// limit policy files").
 fn set(version: Version, group: Group<'_>, disk: Disk, bytes: u64, reads: u64) -> Result<(), CgroupError> {
     match version {
         Version::V1 => {

@@ -1,8 +1,9 @@
 //! Makes the cgroups of our own container writable.
 //!
-//! A container engine mounts a container's own cgroups into it, but read-only. With the privilege to mount, the
-//! container may change that for itself: it then creates groups below its own, and the engine's limits on the whole
-//! container still apply. The alternatives, the host's whole tree in the container or `--privileged`, grant far more.
+//! A container engine mounts a container's own cgroups into it, but read-only. With the privilege to mount,
+//! the container may change that for itself: it then creates groups below its own, and the engine's limits on
+//! the whole container still apply. The alternatives, the host's whole tree in the container or
+//! `--privileged`, grant far more.
 
 use std::io;
 use std::path::PathBuf;

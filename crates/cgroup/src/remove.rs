@@ -20,7 +20,8 @@ const PAUSE_MAX: Duration = Duration::from_millis(10);
 const ROUNDS_BEFORE_FORK_STOP: u32 = 3;
 /// Errors other than "busy" are retried this often, as they are unlikely to go away.
 const HARD_ERRORS_MAX: u32 = 3;
-/// Sandboxes' groups have no children, so instances are two levels deep; deeper trees are not ours, but finite.
+/// Sandboxes' groups have no children, so instances are two levels deep; deeper trees are not ours, but
+/// finite.
 const DEPTH_MAX: u32 = 8;
 
 /// v1, in the hierarchy of the freezer alone.
@@ -55,8 +56,8 @@ impl Patience {
     }
 }
 
-/// Kills every process in the group and its children, and waits until the group itself is empty. Returns the number of
-/// processes found.
+/// Kills every process in the group and its children, and waits until the group itself is empty. Returns the
+/// number of processes found.
 pub(crate) fn kill_all(group: Group<'_>, patience: &mut Patience) -> Result<usize, CgroupError> {
     let mut killed = 0;
     let mut round = 0;
@@ -100,8 +101,8 @@ pub(crate) fn kill_all(group: Group<'_>, patience: &mut Patience) -> Result<usiz
     result
 }
 
-/// Kills the listed processes that are provably still members. A pid can be reused between listing and killing, so get
-/// a pidfd first and use it only if the pid is listed again afterwards.
+/// Kills the listed processes that are provably still members. A pid can be reused between listing and
+/// killing, so get a pidfd first and use it only if the pid is listed again afterwards.
 fn kill_listed(group: Group<'_>, pids: &[i32]) -> Result<(), CgroupError> {
     let failed = |source| group.failed("kill member of", "cgroup.procs", source);
     let mut handles = Vec::with_capacity(pids.len());
@@ -119,8 +120,8 @@ fn kill_listed(group: Group<'_>, pids: &[i32]) -> Result<(), CgroupError> {
     Ok(())
 }
 
-/// Removes the group `name` and all below it, killing what runs there. A missing group is not an error. Adds the number
-/// of processes found to `killed`.
+/// Removes the group `name` and all below it, killing what runs there. A missing group is not an error. Adds
+/// the number of processes found to `killed`.
 pub(crate) fn remove_tree(
     ops: &dyn Ops,
     at: BorrowedFd<'_>,

@@ -30,8 +30,8 @@ const NAME_CHARS_MAX: usize = 64;
 
 /// Not a valid name of a sandbox's group: those begin with `c-`.
 const HELPERS_NAME: &str = "h-launcher";
-/// The kernel's default weight of a group, and the ratio of the helpers' weight to a sandbox's: 10 to 1 (cgroup-v2.rst,
-/// "cpu.weight"; sched-design-CFS.rst, "cpu.shares").
+/// The kernel's default weight of a group, and the ratio of the helpers' weight to a sandbox's: 10 to 1
+/// (cgroup-v2.rst, "cpu.weight"; sched-design-CFS.rst, "cpu.shares").
 const V1_SHARES: u64 = 1024;
 const V2_WEIGHT: u64 = 100;
 const HELPERS_WEIGHT: u64 = 10;
@@ -66,8 +66,9 @@ impl SandboxGroup {
         Ok(sandbox)
     }
 
-    /// Creates the group of the launcher and its templates: without a memory limit of its own, as the service's total
-    /// limit applies, and with a share of the CPUs that keeps busy sandboxes from delaying the creation of others.
+    /// Creates the group of the launcher and its templates: without a memory limit of its own, as the
+    /// service's total limit applies, and with a share of the CPUs that keeps busy sandboxes from delaying
+    /// the creation of others.
     pub(crate) fn create_for_helpers(instance: &Arc<Instance>, pids_max: u64) -> Result<Self, CgroupError> {
         let group = Self::create_bare(instance, HELPERS_NAME.to_owned())?;
         group.of(Controller::Pids).1.write_exact("pids.max", &pids_max.to_string())?;
@@ -127,13 +128,14 @@ impl SandboxGroup {
         (0..self.dirs.len()).map(|index| self.path(index)).collect()
     }
 
-    /// Write-only, close-on-exec descriptors, one per hierarchy, the v2 one first. A single-threaded process that
-    /// writes `0` to each of them is in the group; the kernel checks the permissions of the process that opened them.
-    /// Memory that a process already has stays charged to its old group, so join first and allocate afterwards.
+    /// Write-only, close-on-exec descriptors, one per hierarchy, the v2 one first. A single-threaded process
+    /// that writes `0` to each of them is in the group; the kernel checks the permissions of the process that
+    /// opened them. Memory that a process already has stays charged to its old group, so join first and
+    /// allocate afterwards.
     ///
-    /// On v1 they are `tasks` and not `cgroup.procs`: to move a whole process the kernel stops every fork and exit of
-    /// the host for an RCU grace period, milliseconds on a busy host; to move only the writing thread it does not
-    /// (`cgroup_procs_write_start`, since Linux 5.16). v2 has no such file across groups.
+    /// On v1 they are `tasks` and not `cgroup.procs`: to move a whole process the kernel stops every fork and
+    /// exit of the host for an RCU grace period, milliseconds on a busy host; to move only the writing thread
+    /// it does not (`cgroup_procs_write_start`, since Linux 5.16). v2 has no such file across groups.
     /// # Errors
     /// [`CgroupError::Step`].
     pub fn join_files(&self) -> Result<Vec<OwnedFd>, CgroupError> {
@@ -151,16 +153,16 @@ impl SandboxGroup {
         all.into_iter().map(open).collect()
     }
 
-    /// The v2 group, for `clone3` with `CLONE_INTO_CGROUP`. `None` if all hierarchies are v1; on a hybrid host it
-    /// replaces only one of [`Self::join_files`].
+    /// The v2 group, for `clone3` with `CLONE_INTO_CGROUP`. `None` if all hierarchies are v1; on a hybrid
+    /// host it replaces only one of [`Self::join_files`].
     #[must_use]
     pub fn dir_fd(&self) -> Option<BorrowedFd<'_>> {
         let index = self.instance.parts.iter().position(|part| part.hierarchy.version == Version::V2)?;
         self.dirs.get(index).map(AsFd::as_fd)
     }
 
-    /// Sets all limits and reads them back. May be called again; lowering memory below the current usage fails on v1
-    /// and kills on v2.
+    /// Sets all limits and reads them back. May be called again; lowering memory below the current usage
+    /// fails on v1 and kills on v2.
     ///
     /// # Errors
     /// [`CgroupError`]. Some limits may be set then: destroy the group.
@@ -209,7 +211,8 @@ impl SandboxGroup {
         }
     }
 
-    /// Processes of the group killed because memory ran out: at its own limit, at one of a group above, or on the host.
+    /// Processes of the group killed because memory ran out: at its own limit, at one of a group above, or on
+    /// the host.
     ///
     /// # Errors
     /// [`CgroupError::Step`] or [`CgroupError::Parse`].
@@ -220,8 +223,8 @@ impl SandboxGroup {
         }
     }
 
-    /// What the sandbox has used since it was created; the peak of memory, and whose limit was reached, since the last
-    /// [`Self::reset_memory_peak`].
+    /// What the sandbox has used since it was created; the peak of memory, and whose limit was reached, since
+    /// the last [`Self::reset_memory_peak`].
     ///
     /// # Errors
     /// [`CgroupError::Step`] or [`CgroupError::Parse`].
@@ -238,8 +241,8 @@ impl SandboxGroup {
         let (_, pids) = self.of(Controller::Pids);
         // The same names on v1 and v2 (Documentation/admin-guide/cgroup-v2.rst, "memory.stat").
         let (version, memory) = self.of(Controller::Memory);
-        // The peak cannot exceed the limit: a process that reached it was killed for it, whatever the failure counters
-        // say.
+        // The peak cannot exceed the limit: a process that reached it was killed for it, whatever the failure
+        // counters say.
         let is_full = |limits: GroupLimits| {
             memory_peak_bytes
                 .filter(|peak| self.since_reset.is_new(*peak))
@@ -248,9 +251,9 @@ impl SandboxGroup {
         let own_limit_hit = oom_kills == 0
             || self.limits.is_some_and(is_full)
             || match version {
-                // How often the limit was reached; a kill because of another group's limit, or on the host, does not
-                // count here.
-                // If swap is accounted, memory and swap together are charged first, and only that counter increases.
+                // How often the limit was reached; a kill because of another group's limit, or on the host,
+                // does not count here. If swap is accounted, memory and swap together are charged first, and
+                // only that counter increases.
                 Version::V1 => {
                     memory.number_if_present("memory.failcnt")? != Some(0)
                         || memory
@@ -270,8 +273,8 @@ impl SandboxGroup {
         })
     }
 
-    /// Resets the memory peak, and what tells whose limit was reached. False if the kernel cannot reset the peak: v2 before
-    /// Linux 6.12.
+    /// Resets the memory peak, and what tells whose limit was reached. False if the kernel cannot reset the
+    /// peak: v2 before Linux 6.12.
     pub fn reset_memory_peak(&mut self) -> bool {
         let memory = self.instance.part_of(Controller::Memory);
         let group = Group { ops: &*self.instance.ops, dir: self.dirs[memory].as_fd() };
@@ -281,9 +284,10 @@ impl SandboxGroup {
         }
     }
 
-    /// Drops what the kernel caches for the sandbox: names whose lookup failed, and pages of files that it was the
-    /// first to read. They would outlive the group, charged to its parent, and a later program could find out by the
-    /// time of a lookup what this one had looked up. Call it when the sandbox's processes are dead.
+    /// Drops what the kernel caches for the sandbox: names whose lookup failed, and pages of files that it
+    /// was the first to read. They would outlive the group, charged to its parent, and a later program could
+    /// find out by the time of a lookup what this one had looked up. Call it when the sandbox's processes are
+    /// dead.
     ///
     /// As far as the kernel can: v1 `memory.force_empty`, v2 `memory.reclaim` (Linux 5.19).
     pub fn forget(&self) {
@@ -307,7 +311,8 @@ impl SandboxGroup {
         self.freezer.freeze(&self.instance, &self.dir_name, &self.dirs)
     }
 
-    /// Lets the processes continue, also those that a failed [`Self::freeze`] left frozen. Does nothing if none is frozen.
+    /// Lets the processes continue, also those that a failed [`Self::freeze`] left frozen. Does nothing if
+    /// none is frozen.
     ///
     /// # Errors
     /// [`FreezeError`].
@@ -315,8 +320,8 @@ impl SandboxGroup {
         self.freezer.thaw(&self.instance, &self.dirs)
     }
 
-    /// Kills every process in the group and waits until none is left. The group remains usable; dead processes that are
-    /// not reaped yet still count towards `pids_max`.
+    /// Kills every process in the group and waits until none is left. The group remains usable; dead
+    /// processes that are not reaped yet still count towards `pids_max`.
     ///
     /// # Errors
     /// [`CgroupError::NotKilled`] after the manager's waiting time.
@@ -340,7 +345,8 @@ impl SandboxGroup {
         if paths.is_empty() { Ok(()) } else { Err(CgroupError::NotRemoved { paths }) }
     }
 
-    /// Removes what was created; returns and records what could not be removed. Does nothing when called again.
+    /// Removes what was created; returns and records what could not be removed. Does nothing when called
+    /// again.
     fn remove(&mut self) -> Vec<PathBuf> {
         let made = self.dirs.len();
         // First, since what is frozen there dies in no other hierarchy.

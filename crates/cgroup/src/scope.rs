@@ -1,7 +1,8 @@
 //! Whether restarting below the user's own systemd would give this process the cgroups that it lacks.
 //!
-//! In a login session on cgroup v2 the own group is root's. The user's systemd (`user@<uid>.service`) has a group that
-//! the user owns, and creates a scope in it on request: `systemd-run --user --scope -p Delegate=yes`.
+//! In a login session on cgroup v2 the own group is root's. The user's systemd (`user@<uid>.service`) has a
+//! group that the user owns, and creates a scope in it on request: `systemd-run --user --scope -p
+//! Delegate=yes`.
 
 use std::path::Path;
 
@@ -11,8 +12,8 @@ use crate::layout::Layout;
 
 /// Checks this host: true for an unprivileged user that does not own its v2 group.
 ///
-/// False wherever a scope would not help: for root, on v1, in a unit (which needs its own `Delegate=yes`, or its limits
-/// would be left), and if something else is missing.
+/// False wherever a scope would not help: for root, on v1, in a unit (which needs its own `Delegate=yes`, or
+/// its limits would be left), and if something else is missing.
 #[must_use]
 pub fn scope_helps(view: &HostView) -> bool {
     OwnProc::read().is_ok_and(|own| scope_helps_here(&own, view))
@@ -23,8 +24,8 @@ pub(crate) fn scope_helps_here(own: &OwnProc, view: &dyn FsView) -> bool {
         return false;
     }
     match Layout::detect(&own.cgroup, &own.mountinfo, view, None) {
-        // A terminal's scope belongs to the user, too, but is managed by systemd: moving its processes would violate
-        // the single-writer rule (systemd.io/CGROUP_DELEGATION).
+        // A terminal's scope belongs to the user, too, but is managed by systemd: moving its processes would
+        // violate the single-writer rule (systemd.io/CGROUP_DELEGATION).
         Ok(layout) => layout
             .hierarchies()
             .iter()

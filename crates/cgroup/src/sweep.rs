@@ -70,8 +70,8 @@ fn sweep_marked(instance: &Instance, report: &mut SweepReport) {
     }
 }
 
-/// Parts of instances in the other places whose locked counterpart is gone. That is created first and removed last, so
-/// these have no owner. List before checking for it, or a new instance would look like one of them.
+/// Parts of instances in the other places whose locked counterpart is gone. That is created first and removed
+/// last, so these have no owner. List before checking for it, or a new instance would look like one of them.
 fn sweep_unmarked(instance: &Instance, report: &mut SweepReport) {
     for index in 1..instance.parts.len() {
         for name in siblings(instance, index, report) {
@@ -115,8 +115,8 @@ fn remove_instance(instance: &Instance, name: &str, report: &mut SweepReport) {
     report.instances_removed += 1;
 }
 
-/// The part of an instance in the v1 hierarchy of the freezer. It goes first, since what is frozen there dies in no other
-/// hierarchy.
+/// The part of an instance in the v1 hierarchy of the freezer. It goes first, since what is frozen there dies
+/// in no other hierarchy.
 fn remove_frozen(instance: &Instance, name: &str, report: &mut SweepReport) -> bool {
     let Ok(hierarchy) = &instance.freezer else { return true };
     let path = &hierarchy.parent;

@@ -1,7 +1,7 @@
 //! A total limit on all groups of one service, in addition to the limits of each.
 //!
-//! With enough sandboxes the sum of their limits exceeds the machine. Then the kernel would choose a victim among all
-//! processes of the host; with a total limit it chooses among ours.
+//! With enough sandboxes the sum of their limits exceeds the machine. Then the kernel would choose a victim
+//! among all processes of the host; with a total limit it chooses among ours.
 
 use std::fs;
 
@@ -12,8 +12,8 @@ use crate::instance::Instance;
 use crate::layout::Version;
 use crate::meminfo::host_memory_bytes;
 
-/// Default share of the machine's memory for all sandboxes together, in percent: the rest is for the service and the
-/// host.
+/// Default share of the machine's memory for all sandboxes together, in percent: the rest is for the service
+/// and the host.
 const MEMORY_SHARE_PERCENT: u64 = 85;
 /// Default share of the machine's processes, in percent.
 const PIDS_SHARE_PERCENT: u64 = 50;

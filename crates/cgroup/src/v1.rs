@@ -10,8 +10,8 @@ pub(crate) const MEMORY_AND_SWAP_LIMIT: &str = "memory.memsw.limit_in_bytes";
 /// How often memory and swap together reached their limit; missing if swap is not accounted.
 pub(crate) const MEMORY_AND_SWAP_FAILURES: &str = "memory.memsw.failcnt";
 
-/// What every sandbox's group inherits from its instance: the OOM killer on, and no swapping by the group's own
-/// reclaim.
+/// What every sandbox's group inherits from its instance: the OOM killer on, and no swapping by the group's
+/// own reclaim.
 pub(crate) fn prepare_memory(instance: Group<'_>) -> Result<(), CgroupError> {
     instance.write("memory.oom_control", "0")?;
     // Old kernels account a child's memory in its parent only when told to; newer ones refuse to change it.
@@ -29,8 +29,8 @@ pub(crate) fn set_memory(sandbox: Group<'_>, limits: &GroupLimits) -> Result<(),
     sandbox.write_bytes(MEMORY_LIMIT, limits.memory_bytes)
 }
 
-/// The limit on memory and swap may not be below the memory limit: when raising, call this before [`set_memory`],
-/// otherwise after it.
+/// The limit on memory and swap may not be below the memory limit: when raising, call this before
+/// [`set_memory`], otherwise after it.
 pub(crate) fn set_memory_and_swap(sandbox: Group<'_>, limits: &GroupLimits) -> Result<(), CgroupError> {
     sandbox.write_bytes(MEMORY_AND_SWAP_LIMIT, limits.memory_bytes)
 }

@@ -1,4 +1,5 @@
-//! The files of cgroup v2 (kernel Documentation/admin-guide/cgroup-v2.rst), and those common to both versions.
+//! The files of cgroup v2 (kernel Documentation/admin-guide/cgroup-v2.rst), and those common to both
+//! versions.
 
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -28,8 +29,8 @@ pub(crate) fn missing(
     Ok(wanted(hierarchy).filter(|name| !text.split_whitespace().any(|listed| listed == *name)).collect())
 }
 
-/// Hands the wanted controllers down to the children. Does nothing if they are already handed down, which is all that a
-/// user without permissions on an ancestor needs.
+/// Hands the wanted controllers down to the children. Does nothing if they are already handed down, which is
+/// all that a user without permissions on an ancestor needs.
 pub(crate) fn delegate_controllers(group: Group<'_>, hierarchy: &Hierarchy) -> Result<(), CgroupError> {
     let missing_names = missing(group, SUBTREE_CONTROL, hierarchy)?;
     if missing_names.is_empty() {
@@ -49,8 +50,8 @@ pub(crate) fn set_no_swap(sandbox: Group<'_>) -> Result<(), CgroupError> {
     sandbox.write_exact(SWAP_LIMIT, "0")
 }
 
-/// Without group kill the trusted first process of the sandbox, small and old, outlives the program that used the
-/// memory, and can still report.
+/// Without group kill the trusted first process of the sandbox, small and old, outlives the program that used
+/// the memory, and can still report.
 pub(crate) fn set_single_kills(sandbox: Group<'_>) -> Result<(), CgroupError> {
     sandbox.write_exact("memory.oom.group", "0")
 }
@@ -78,7 +79,8 @@ pub(crate) fn memory_peak_bytes(sandbox: Group<'_>, since: &SinceReset) -> Resul
 /// What a reset leaves for the readings after it.
 #[derive(Debug, Default)]
 pub(crate) struct SinceReset {
-    /// The file whose peak was reset: the kernel does that for the readers of one open file (cgroup-v2.rst, "memory.peak").
+    /// The file whose peak was reset: the kernel does that for the readers of one open file (cgroup-v2.rst,
+    /// "memory.peak").
     peak: Option<OwnedFd>,
     /// Where it could not be reset: the peak at that time.
     peak_bytes: u64,
@@ -87,8 +89,8 @@ pub(crate) struct SinceReset {
 }
 
 impl SinceReset {
-    /// Resets the peak of memory. Without success (before Linux 6.12) it stays the group's, but [`Self::is_new`] and
-    /// [`Self::was_limit_hit`] are about the time since.
+    /// Resets the peak of memory. Without success (before Linux 6.12) it stays the group's, but
+    /// [`Self::is_new`] and [`Self::was_limit_hit`] are about the time since.
     pub(crate) fn reset(&mut self, sandbox: Group<'_>) -> bool {
         self.limit_hits = limit_hits(sandbox).ok().flatten().unwrap_or(0);
         self.peak = sandbox.ops.open_and_write(sandbox.dir, MEMORY_PEAK, "reset").ok();
@@ -104,8 +106,8 @@ impl SinceReset {
         peak_bytes > self.peak_bytes
     }
 
-    /// Whether the group's own limit was reached after the reset; kills because of another group's limit, or on the host,
-    /// do not count. True if the kernel does not say.
+    /// Whether the group's own limit was reached after the reset; kills because of another group's limit, or
+    /// on the host, do not count. True if the kernel does not say.
     pub(crate) fn was_limit_hit(&self, sandbox: Group<'_>) -> Result<bool, CgroupError> {
         Ok(limit_hits(sandbox)?.is_none_or(|hits| hits > self.limit_hits))
     }
@@ -124,8 +126,8 @@ pub(crate) fn pids_peak(sandbox: Group<'_>) -> Result<Option<u64>, CgroupError> 
     sandbox.number_if_present("pids.peak")
 }
 
-/// The same file on v1 and v2. A sandbox has no limited group below its own, so kernels before and after 6.11, which
-/// count at different levels, agree here.
+/// The same file on v1 and v2. A sandbox has no limited group below its own, so kernels before and after
+/// 6.11, which count at different levels, agree here.
 pub(crate) fn pids_limit_hits(sandbox: Group<'_>) -> Result<u64, CgroupError> {
     Ok(sandbox.keyed("pids.events", "max")?.unwrap_or(0))
 }

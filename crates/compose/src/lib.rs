@@ -1,7 +1,7 @@
 //! Builds the service's parts from the settings: runtime, executors, stores, configuration.
 //!
-//! The only crate that names every executor and store: its users (the binary, doctor, bench) see only settings and the
-//! traits of `executor` and `storage`.
+//! The only crate that names every executor and store: its users (the binary, doctor, bench) see only
+//! settings and the traits of `executor` and `storage`.
 
 mod containers;
 mod directory_store;
@@ -41,8 +41,8 @@ pub fn load_runtime(settings: &Settings) -> Result<Runtime, LoadError> {
     }
 }
 
-/// The same, but `None` if only container executors are active: their programs run in the sandbox image, so they need
-/// no runtime.
+/// The same, but `None` if only container executors are active: their programs run in the sandbox image, so
+/// they need no runtime.
 ///
 /// # Errors
 /// If there is none and an executor needs it.
@@ -108,8 +108,8 @@ pub fn open_store(settings: &Settings) -> Result<Option<Arc<LocalStore>>, OpenEr
     LocalStore::open(config).map(|store| Some(Arc::new(store)))
 }
 
-/// Opens the store of `run --out DIR`: plain files below that directory, which is created if it is missing. Existing files
-/// are not replaced.
+/// Opens the store of `run --out DIR`: plain files below that directory, which is created if it is missing.
+/// Existing files are not replaced.
 ///
 /// # Errors
 /// An I/O error, if the directory cannot be created or the path is not a directory.
@@ -117,8 +117,9 @@ pub fn open_directory(directory: &Path) -> io::Result<Arc<dyn Store>> {
     Ok(Arc::new(DirectoryStore::open(directory)?))
 }
 
-/// Creates a new key for download links. Links of earlier keys stay valid until they expire, or become invalid at once with
-/// `end_links`. A running service uses the new key without a restart; the settings must be its own.
+/// Creates a new key for download links. Links of earlier keys stay valid until they expire, or become
+/// invalid at once with `end_links`. A running service uses the new key without a restart; the settings must
+/// be its own.
 ///
 /// # Errors
 /// If there is no store yet, or its keys cannot be read, written or trusted.

@@ -1,7 +1,7 @@
 //! A placeholder in the chain for an executor that could not be started; it reports why.
 //!
-//! On a host that does not meet the requirements `/health` must still report that: the service starts, answers 503
-//! with the reason, and runs nothing.
+//! On a host that does not meet the requirements `/health` must still report that: the service starts,
+//! answers 503 with the reason, and runs nothing.
 
 use async_trait::async_trait;
 use executor::{Executor, ExecutorError, Freshness, Health, Hints, Sandbox};

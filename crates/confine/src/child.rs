@@ -1,12 +1,13 @@
 //! Isolates a new process: the steps between fork and program.
 //!
-//! The process comes from one of two forks. Either the agent forks itself, and the last step executes the interpreter.
-//! Or a template forks itself ([`crate::fork_request`]): then the interpreter already runs, and the first steps move the
-//! process into its sandbox. The steps in between are the same code for both, so that the fast path has every
-//! protection of the slow one.
+//! The process comes from one of two forks. Either the agent forks itself, and the last step executes the
+//! interpreter. Or a template forks itself ([`crate::fork_request`]): then the interpreter already runs, and
+//! the first steps move the process into its sandbox. The steps in between are the same code for both, so
+//! that the fast path has every protection of the slow one.
 //!
-//! Nothing here allocates, takes a lock or logs; a failing step ends the process with its number and the errno. No part
-//! of the standard library is used: a template loads this code into an interpreter of any C library.
+//! Nothing here allocates, takes a lock or logs; a failing step ends the process with its number and the
+//! errno. No part of the standard library is used: a template loads this code into an interpreter of any C
+//! library.
 
 #![allow(unsafe_code, reason = "execve(2), dup2(2) of fixed numbers and close_range(2) after the fork")]
 
@@ -51,8 +52,8 @@ pub(crate) struct Child<'a> {
 
 /// The sandbox that a forked interpreter enters.
 pub(crate) struct TargetSandbox<'a> {
-    /// Its namespaces, except the pid namespace, which is chosen before the fork (setns(2)), and the user namespace,
-    /// which it shares with the template.
+    /// Its namespaces, except the pid namespace, which is chosen before the fork (setns(2)), and the user
+    /// namespace, which it shares with the template.
     pub(crate) namespaces: &'a [BorrowedFd<'a>],
     /// A file to join each of its cgroups.
     pub(crate) cgroups: &'a [BorrowedFd<'a>],
@@ -74,7 +75,8 @@ pub(crate) struct Executable<'a> {
     pub(crate) environment: &'a [*const c_char],
 }
 
-/// Descriptors of the child other than the program's: numbered above those, and closed when the program begins.
+/// Descriptors of the child other than the program's: numbered above those, and closed when the program
+/// begins.
 #[derive(Clone, Copy)]
 pub(crate) struct Ends<'a> {
     /// Reports a failed step: its number, then the errno.
@@ -160,8 +162,8 @@ impl Child<'_> {
                     return Ok(());
                 }
                 match privileges::lock_capabilities() {
-                    // In a container the capability to lock is gone, too, and gVisor has no such locks. The bounding
-                    // set was just checked to be empty, so no exec restores anything.
+                    // In a container the capability to lock is gone, too, and gVisor has no such locks. The
+                    // bounding set was just checked to be empty, so no exec restores anything.
                     Err(Errno::PERM | Errno::INVAL) => Ok(()),
                     other => other,
                 }
@@ -175,7 +177,8 @@ impl Child<'_> {
             Step::Landlock => self.enter_landlock(),
             Step::Seccomp => self.install_filter(),
             Step::Files => self.set_limits(|resource| resource == Resource::Nofile),
-            // What exec does implicitly: the memory is the program's own, and /proc shows it to the program's user.
+            // What exec does implicitly: the memory is the program's own, and /proc shows it to the program's
+            // user.
             Step::Dumpable => {
                 rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::Dumpable)
             }
@@ -236,7 +239,8 @@ impl Child<'_> {
 
     fn set_limits(&self, which: fn(Resource) -> bool) -> rustix::io::Result<()> {
         for &(resource, wanted) in self.limits.iter().filter(|(resource, _)| which(*resource)) {
-            // Exceeding a hard limit needs a capability that no process here has; a lower limit is only stricter.
+            // Exceeding a hard limit needs a capability that no process here has; a lower limit is only
+            // stricter.
             let value = rustix::process::getrlimit(resource).maximum.map_or(wanted, |most| most.min(wanted));
             match rustix::process::setrlimit(resource, Rlimit { current: Some(value), maximum: Some(value) })
             {
@@ -265,8 +269,9 @@ impl Child<'_> {
 
     fn execute(&self) -> Errno {
         let Some(image) = &self.image else { return Errno::NOEXEC };
-        // SAFETY: the path and the strings are null-terminated and live as long as `image`, and the two arrays
-        // end with a null pointer (both is what `Executable` says). On success the call does not return.
+        // SAFETY: the path and the strings are null-terminated and live as long as `image`, and the two
+        // arrays end with a null pointer (both is what `Executable` says). On success the call does not
+        // return.
         unsafe { libc::execve(image.path.as_ptr(), image.arguments.as_ptr(), image.environment.as_ptr()) };
         last_errno()
     }
@@ -287,9 +292,9 @@ pub(crate) fn close_range(first: RawFd, last: RawFd) -> rustix::io::Result<()> {
     if first > last {
         return Ok(());
     }
-    // SAFETY: close_range(2) reads no memory. In this child nothing uses the closed descriptors any more; their
-    // `OwnedFd`s are never dropped here, because the child ends by exec or `_exit`, or goes on as an interpreter
-    // that never had them.
+    // SAFETY: close_range(2) reads no memory. In this child nothing uses the closed descriptors any more;
+    // their `OwnedFd`s are never dropped here, because the child ends by exec or `_exit`, or goes on as an
+    // interpreter that never had them.
     let result = unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) };
     if result == 0 { Ok(()) } else { Err(last_errno()) }
 }
@@ -298,12 +303,12 @@ pub(crate) fn close_range(first: RawFd, last: RawFd) -> rustix::io::Result<()> {
 const PROGRAM_SCORE: &[u8] = b"1000";
 const TEMPLATE_SCORE: &[u8] = b"500";
 
-/// Raises this process's score, which needs no capability. Where `/proc` is not writable, as in some containers, the
-/// container's own limits stand in.
+/// Raises this process's score, which needs no capability. Where `/proc` is not writable, as in some
+/// containers, the container's own limits stand in.
 fn raise_oom_score(score: &[u8]) -> rustix::io::Result<()> {
     let flags = OFlags::WRONLY | OFlags::CLOEXEC;
-    // An undumpable process's files in /proc belong to root. This copy of the agent has nothing to hide, no other
-    // process is in the sandbox yet, and exec makes it dumpable anyway.
+    // An undumpable process's files in /proc belong to root. This copy of the agent has nothing to hide, no
+    // other process is in the sandbox yet, and exec makes it dumpable anyway.
     rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::Dumpable)?;
     match rustix::fs::open(c"/proc/self/oom_score_adj", flags, Mode::empty()) {
         Ok(file) => rustix::io::write(&file, score).map(drop),

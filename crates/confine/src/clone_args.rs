@@ -24,8 +24,8 @@ const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
 const EXIT_SIGNAL: u64 = 17;
 
 impl CloneArgs {
-    /// For a child in the cgroup `group`. `pidfd` is the address of an int for the child's pidfd, if `flags` request
-    /// one.
+    /// For a child in the cgroup `group`. `pidfd` is the address of an int for the child's pidfd, if `flags`
+    /// request one.
     pub(crate) fn into_group(flags: u64, pidfd: u64, group: BorrowedFd<'_>) -> Result<Self, Errno> {
         Ok(Self {
             flags: flags | CLONE_INTO_CGROUP,

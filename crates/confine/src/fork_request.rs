@@ -1,8 +1,8 @@
 //! An agent's request to a template: to fork the interpreter into its sandbox.
 //!
-//! One packet over a `SOCK_SEQPACKET` socket: 64-bit words in native byte order, with descriptors attached. Both ends
-//! are ours and of the same build, and an agent closes its end before any part of a program enters its sandbox. The
-//! reader has no standard library and allocates nothing, so the packet is flat and bounded.
+//! One packet over a `SOCK_SEQPACKET` socket: 64-bit words in native byte order, with descriptors attached.
+//! Both ends are ours and of the same build, and an agent closes its end before any part of a program enters
+//! its sandbox. The reader has no standard library and allocates nothing, so the packet is flat and bounded.
 
 use crate::child::ENTERED_KINDS;
 use crate::steps::Step;
@@ -36,8 +36,9 @@ const HAS_CPUS: u64 = 4;
 const HAS_FILTER: u64 = 8;
 const HAS_GROUP: u64 = 16;
 
-/// The packet's content. The order of the descriptors: [`NAMESPACES`], the program's, the report's, the listener's
-/// socket, the Landlock rules if any, the v2 cgroup if any, a file to join each cgroup, with the v2 one first.
+/// The packet's content. The order of the descriptors: [`NAMESPACES`], the program's, the report's, the
+/// listener's socket, the Landlock rules if any, the v2 cgroup if any, a file to join each cgroup, with the
+/// v2 one first.
 pub(crate) struct Request<'a> {
     pub(crate) user: Option<u32>,
     pub(crate) cpus: Option<&'a CpuSet>,

@@ -1,8 +1,10 @@
-//! The template's side of [`crate::fork_request`]: serves requests to fork the interpreter that has loaded this code.
+//! The template's side of [`crate::fork_request`]: serves requests to fork the interpreter that has loaded
+//! this code.
 //!
-//! The interpreter calls [`sandbox_template_serve`] after its imports, holding its global lock. For each request the
-//! function forks the process into the requesting sandbox; in the fork it applies every protection and returns. In the
-//! template itself it returns only to end it, and it never reads a byte of a program.
+//! The interpreter calls [`sandbox_template_serve`] after its imports, holding its global lock. For each
+//! request the function forks the process into the requesting sandbox; in the fork it applies every
+//! protection and returns. In the template itself it returns only to end it, and it never reads a byte of a
+//! program.
 
 #![allow(unsafe_code, reason = "the interpreter's C interface, and functions with C names for it to call")]
 
@@ -39,8 +41,8 @@ const GROWN: c_int = 2;
 const BROKEN: c_int = 3;
 
 unsafe extern "C" {
-    // "Process-wide parameters"/"Operating System Utilities" of the interpreter's C interface, since 3.7: what
-    // os.fork() calls around fork(2). All need the global lock.
+    // "Process-wide parameters"/"Operating System Utilities" of the interpreter's C interface, since 3.7:
+    // what os.fork() calls around fork(2). All need the global lock.
     fn PyOS_BeforeFork();
     fn PyOS_AfterFork_Parent();
     fn PyOS_AfterFork_Child();
@@ -49,8 +51,8 @@ unsafe extern "C" {
 /// Serves requests from the socket with this number. Returns one of the constants above.
 ///
 /// # Safety
-/// `control` must be an open socket that stays open; the caller must hold the interpreter's global lock and be the
-/// only thread.
+/// `control` must be an open socket that stays open; the caller must hold the interpreter's global lock and
+/// be the only thread.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sandbox_template_serve(control: c_int) -> c_int {
     // SAFETY: the caller says that it is open and stays so.
@@ -216,8 +218,8 @@ impl<'a> Parts<'a> {
     }
 }
 
-/// Occupies every number below [`PLACED_MAX`], so that no received descriptor gets one. They stay open for the
-/// template's life and are closed in each fork.
+/// Occupies every number below [`PLACED_MAX`], so that no received descriptor gets one. They stay open for
+/// the template's life and are closed in each fork.
 fn reserve_low_numbers(control: BorrowedFd<'_>) -> rustix::io::Result<()> {
     use rustix::fd::IntoRawFd;
     loop {

@@ -1,8 +1,8 @@
 //! Kernel isolation, and the only crate with `unsafe`.
 //!
-//! Everything here is a thin, checked layer over one kernel feature. A combination of them (a sandbox, a program in
-//! it) is described by plain data (`StageSpec`, `ProgramSpec`), then turned into ordered steps and applied; a step that
-//! fails reports its name and the errno.
+//! Everything here is a thin, checked layer over one kernel feature. A combination of them (a sandbox, a
+//! program in it) is described by plain data (`StageSpec`, `ProgramSpec`), then turned into ordered steps and
+//! applied; a step that fails reports its name and the errno.
 //!
 //! ```text
 //! steps, child        what a process does between fork and program: no allocation, no lock
@@ -12,11 +12,11 @@
 //! Cgroups are in the crate `cgroup`, seccomp policies in the crate `seccomp`.
 //!
 //! # Features
-//! Without `std` (on by default) the crate contains only what a process does between fork and program and, with `hook`,
-//! what a template does: that code is loaded into interpreters of any C library.
+//! Without `std` (on by default) the crate contains only what a process does between fork and program and,
+//! with `hook`, what a template does: that code is loaded into interpreters of any C library.
 //!
-//! Kernel: Linux 5.12 or newer (clone with CLONE_PIDFD 5.2, openat2 5.6, proc `subset=pid` 5.8, close_range 5.9,
-//! mount_setattr 5.12). Landlock is used from 5.13 on, with the features that the kernel has.
+//! Kernel: Linux 5.12 or newer (clone with CLONE_PIDFD 5.2, openat2 5.6, proc `subset=pid` 5.8, close_range
+//! 5.9, mount_setattr 5.12). Landlock is used from 5.13 on, with the features that the kernel has.
 
 #![cfg_attr(not(feature = "std"), no_std)]
 

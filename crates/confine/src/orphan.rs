@@ -1,10 +1,10 @@
 //! Forks a process that becomes a child of the first process of its pid namespace.
 //!
-//! A template forks interpreters into sandboxes, but each must be a child of its sandbox's agent: only a parent learns
-//! how a process ended and what it used (wait4(2)). So the fork goes through an intermediate process, created with
-//! `CLONE_VM | CLONE_VFORK` at the cost of a thread. That process forks, which copies the memory once, and ends. The
-//! kernel then reparents its child to the first process of the intermediate's pid namespace (`find_new_reaper`,
-//! kernel/exit.c), which is the sandbox's agent.
+//! A template forks interpreters into sandboxes, but each must be a child of its sandbox's agent: only a
+//! parent learns how a process ended and what it used (wait4(2)). So the fork goes through an intermediate
+//! process, created with `CLONE_VM | CLONE_VFORK` at the cost of a thread. That process forks, which copies
+//! the memory once, and ends. The kernel then reparents its child to the first process of the intermediate's
+//! pid namespace (`find_new_reaper`, kernel/exit.c), which is the sandbox's agent.
 
 #![allow(unsafe_code, reason = "clone(2) on the caller's own stack has no safe wrapper")]
 
@@ -24,9 +24,9 @@ pub(crate) enum Side {
     Template,
 }
 
-/// Forks. New processes go to the pid namespace chosen for children (setns(2)). With a v2 cgroup the new process is
-/// created in it, and the second value is true, if the kernel allows it: moving it there later would wait for an RCU
-/// grace period.
+/// Forks. New processes go to the pid namespace chosen for children (setns(2)). With a v2 cgroup the new
+/// process is created in it, and the second value is true, if the kernel allows it: moving it there later
+/// would wait for an RCU grace period.
 ///
 /// # Errors
 /// From clone(2) or fork(2): ENOMEM if the namespace's first process is dead, EAGAIN at a process limit.
@@ -60,8 +60,8 @@ struct How {
 fn fork_by(how: &How) -> Result<Side, Errno> {
     // Written by the intermediate process through shared memory: 0, or the errno of its fork.
     let mut fork_errno: c_int = 0;
-    // SAFETY: `go_between` fits its declared type and gets a pointer to `fork_errno`, which outlives the call:
-    // this thread sleeps until the go-between is gone.
+    // SAFETY: `go_between` fits its declared type and gets a pointer to `fork_errno`, which outlives the
+    // call: this thread sleeps until the go-between is gone.
     let result = unsafe { vfork_and_call(how, go_between, (&raw mut fork_errno).cast()) };
     match i32::try_from(result) {
         Ok(0) => Ok(Side::Orphan),
@@ -79,15 +79,16 @@ fn fork_by(how: &How) -> Result<Side, Errno> {
     }
 }
 
-/// The intermediate process shares our memory, and we sleep until it ends: CLONE_VM and CLONE_VFORK of linux/sched.h.
+/// The intermediate process shares our memory, and we sleep until it ends: CLONE_VM and CLONE_VFORK of
+/// linux/sched.h.
 const FLAGS: u64 = 0x100 | 0x4000;
 /// The same for clone(2), which also takes the signal of the child's end, SIGCHLD.
 const CLONE_FLAGS: usize = 0x100 | 0x4000 | 17;
 
 /// Everything the intermediate process does. Returns only in its child.
 extern "C" fn go_between(fork_errno: *mut c_void) {
-    // SAFETY: the C library's fork takes care of its own locks and of the thread's id in the child. The process
-    // that shares this memory sleeps.
+    // SAFETY: the C library's fork takes care of its own locks and of the thread's id in the child. The
+    // process that shares this memory sleeps.
     let pid = unsafe { libc::fork() };
     if pid == 0 {
         return;
@@ -100,18 +101,19 @@ extern "C" fn go_between(fork_errno: *mut c_void) {
     crate::child::exit_now(0)
 }
 
-/// Creates a process that shares this memory and runs `function(argument)` below this stack frame, while this one
-/// sleeps. Returns its pid or a negative errno here; 0 in every process in which `function` returns.
+/// Creates a process that shares this memory and runs `function(argument)` below this stack frame, while this
+/// one sleeps. Returns its pid or a negative errno here; 0 in every process in which `function` returns.
 ///
 /// # Safety
-/// `function` must leave the process that shares this memory by `_exit`, never by returning. It may return in a
-/// process that it forked, which has memory and stack of its own.
+/// `function` must leave the process that shares this memory by `_exit`, never by returning. It may return in
+/// a process that it forked, which has memory and stack of its own.
 #[cfg(target_arch = "x86_64")]
 unsafe fn vfork_and_call(how: &How, function: extern "C" fn(*mut c_void), argument: *mut c_void) -> i64 {
     let mut result: i64 = how.number;
-    // SAFETY: `How` is clone(2) with a null stack or clone3(2) without one: both go on with this one. The child uses only what lies below the red zone,
-    // where nothing of the sleeping parent is, and restores the stack pointer before it falls through, in a
-    // process of its own. So to the compiler this block is one call that clobbers what a C function may.
+    // SAFETY: `How` is clone(2) with a null stack or clone3(2) without one: both go on with this one. The
+    // child uses only what lies below the red zone, where nothing of the sleeping parent is, and restores the
+    // stack pointer before it falls through, in a process of its own. So to the compiler this block is one
+    // call that clobbers what a C function may.
     unsafe {
         asm!(
             "syscall",

@@ -4,9 +4,10 @@ use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::thread::{CapabilitiesSecureBits, CapabilitySet, CapabilitySets, Gid, Uid};
 
-/// The agent's capabilities as first process of a sandbox: to become the program's user, to give it its files, to kill
-/// it and to read its output files. Not CAP_DAC_READ_SEARCH: CAP_DAC_OVERRIDE allows reading as well, and with the
-/// former open_by_handle_at(2) would open any file of the disk that holds the runtime, whatever is mounted.
+/// The agent's capabilities as first process of a sandbox: to become the program's user, to give it its
+/// files, to kill it and to read its output files. Not CAP_DAC_READ_SEARCH: CAP_DAC_OVERRIDE allows reading
+/// as well, and with the former open_by_handle_at(2) would open any file of the disk that holds the runtime,
+/// whatever is mounted.
 pub const AGENT_CAPABILITIES: CapabilitySet = CapabilitySet::SETUID
     .union(CapabilitySet::SETGID)
     .union(CapabilitySet::SETPCAP)
@@ -15,16 +16,16 @@ pub const AGENT_CAPABILITIES: CapabilitySet = CapabilitySet::SETUID
     .union(CapabilitySet::KILL)
     .union(CapabilitySet::DAC_OVERRIDE);
 
-/// A template's capabilities: to enter a sandbox's namespaces (setns(2)), and to become its user there without any
-/// capability.
+/// A template's capabilities: to enter a sandbox's namespaces (setns(2)), and to become its user there
+/// without any capability.
 pub const TEMPLATE_CAPABILITIES: CapabilitySet = CapabilitySet::SYS_ADMIN
     .union(CapabilitySet::SYS_CHROOT)
     .union(CapabilitySet::SETUID)
     .union(CapabilitySet::SETGID)
     .union(CapabilitySet::SETPCAP);
 
-/// Highest capability tried when the bounding set is emptied: above every kernel's CAP_LAST_CAP, which could only be
-/// read from a full `/proc`.
+/// Highest capability tried when the bounding set is emptied: above every kernel's CAP_LAST_CAP, which could
+/// only be read from a full `/proc`.
 const CAPABILITY_LAST: u32 = 63;
 
 /// Keeps `kept` and no other capability, also across exec of any file (capabilities(7), ambient set);

@@ -44,11 +44,11 @@ pub enum Step {
     Execute,
 }
 
-/// All steps in order; a process takes those that it needs. Capabilities are kept until no later step needs them, and
-/// the filter comes last because it blocks most of what the steps before it do. Only the limit of open files comes
-/// later still: the kernel checks the number of descriptors that a user has in flight in sockets (unix(7),
-/// ETOOMANYREFS) against the limit of the process that sends another. Where all sandboxes have the same user, the
-/// program in one could otherwise keep the others from sending the filter's listener.
+/// All steps in order; a process takes those that it needs. Capabilities are kept until no later step needs
+/// them, and the filter comes last because it blocks most of what the steps before it do. Only the limit of
+/// open files comes later still: the kernel checks the number of descriptors that a user has in flight in
+/// sockets (unix(7), ETOOMANYREFS) against the limit of the process that sends another. Where all sandboxes
+/// have the same user, the program in one could otherwise keep the others from sending the filter's listener.
 pub const PROGRAM_STEPS: [Step; 19] = [
     Step::Cgroups,
     Step::Namespaces,
@@ -104,8 +104,8 @@ impl Step {
         PROGRAM_STEPS.into_iter().find(|step| *step as u8 == number)
     }
 
-    /// Whether an interpreter takes this step, `forked` from a template or else started: a forked one has a sandbox to
-    /// enter and nothing to execute, and its signals are already the defaults.
+    /// Whether an interpreter takes this step, `forked` from a template or else started: a forked one has a
+    /// sandbox to enter and nothing to execute, and its signals are already the defaults.
     #[must_use]
     pub fn is_of(self, forked: bool) -> bool {
         match self {

@@ -48,7 +48,8 @@ fn a_child_is_born_into_its_group(proof: &SingleThreaded) {
     println!("a child is created in its cgroup ... ok");
 }
 
-/// `sh sed awk find tar gzip` and the like: they need entries in the policy, although a runtime need not have them.
+/// `sh sed awk find tar gzip` and the like: they need entries in the policy, although a runtime need not have
+/// them.
 const TOOLS: &str = r#"
 set -eu
 cd "$1"

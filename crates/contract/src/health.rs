@@ -8,7 +8,8 @@ use utoipa::ToSchema;
 /// Readiness of the service.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct HealthResponse {
-    /// `healthy`; `degraded`: work is accepted, but the first executor or the store does not work; `unhealthy`: no work is accepted.
+    /// `healthy`; `degraded`: work is accepted, but the first executor or the store does not work;
+    /// `unhealthy`: no work is accepted.
     #[schema(value_type = String, example = "healthy")]
     pub status: HealthStatus,
     /// The service's version.

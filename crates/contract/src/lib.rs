@@ -12,10 +12,11 @@
 //!
 //! # Compatibility
 //! Fields and values are added, never renamed or removed.
-//! - A reader of an answer ignores fields that it does not know, and keeps values that it does not know: each enum has a variant
-//!   `Other` with the text. A field added later needs `#[serde(default)]`, so that older answers can still be read.
-//! - A request with an unknown field is refused, to catch spelling errors. The service checks more than these types do: its bounds
-//!   depend on its settings.
+//! - A reader of an answer ignores fields that it does not know, and keeps values that it does not know: each
+//!   enum has a variant `Other` with the text. A field added later needs `#[serde(default)]`, so that older
+//!   answers can still be read.
+//! - A request with an unknown field is refused, to catch spelling errors. The service checks more than these
+//!   types do: its bounds depend on its settings.
 
 mod error;
 mod finding;

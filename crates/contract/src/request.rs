@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize, Serializer};
 use std::fmt;
 use utoipa::ToSchema;
 
-/// One program to run. Unknown fields are refused. `null` for a field with a default is the same as leaving it out.
+/// One program to run. Unknown fields are refused. `null` for a field with a default is the same as leaving
+/// it out.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"code": "print('Hello')", "timeout": 10}))]
@@ -22,14 +23,15 @@ pub struct ExecuteRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(required = false, default = "", example = "")]
     pub stdin: Option<String>,
-    /// Files written to the working directory before the program starts: relative path -> base64 (RFC 4648 section 4 or 5, with or without
-    /// padding and white space). The limits on output files apply to them too.
+    /// Files written to the working directory before the program starts: relative path -> base64 (RFC 4648
+    /// section 4 or 5, with or without padding and white space). The limits on output files apply to them
+    /// too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<std::collections::BTreeMap<String, String>>, required = false, default = json!({}),
              example = json!({"data.csv": "YSxiCjEsMgo="}))]
     pub files: Option<Entries>,
-    /// Environment variables: name (`[A-Za-z_][A-Za-z0-9_]*`) -> value. Those that the interpreter reads at its start
-    /// either take effect or are refused with the reason.
+    /// Environment variables: name (`[A-Za-z_][A-Za-z0-9_]*`) -> value. Those that the interpreter reads at
+    /// its start either take effect or are refused with the reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<std::collections::BTreeMap<String, String>>, required = false, default = json!({}),
              example = json!({"MODE": "fast"}))]
@@ -40,8 +42,8 @@ pub struct ExecuteRequest {
     pub executor: Option<String>,
 }
 
-/// A JSON object of strings, in the order in which it was sent, duplicate names included: the service refuses a duplicate by its
-/// number, and a map would silently drop it.
+/// A JSON object of strings, in the order in which it was sent, duplicate names included: the service refuses
+/// a duplicate by its number, and a map would silently drop it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Entries(pub Vec<(String, String)>);
 

@@ -42,8 +42,8 @@ pub struct ExecuteResponse {
     pub output: OutputBody,
     /// Its output files, sorted by path.
     pub artifacts: Vec<ArtifactBody>,
-    /// Entries that are not returned, with the reason. At most 100 are listed; if there are more, the last entry has the reason
-    /// `more`, and `count` is the number of the others.
+    /// Entries that are not returned, with the reason. At most 100 are listed; if there are more, the last
+    /// entry has the reason `more`, and `count` is the number of the others.
     pub skipped_files: Vec<SkippedBody>,
     /// The validator's warnings.
     pub warnings: Vec<FindingBody>,
@@ -171,8 +171,8 @@ pub struct SkippedBody {
     /// Its path; bytes that are not UTF-8 become U+FFFD.
     pub path: String,
     /// `symlink`, `hard_link`, `fifo`, `socket`, `device`, `name_not_utf8`, `too_large`, `total_too_large`,
-    /// `too_many`, `too_deep`, `unreadable`, `not_in_output`, `storage_disabled`, `storage_full` or `storage_failed`; or `more` for the
-    /// entries that are not listed.
+    /// `too_many`, `too_deep`, `unreadable`, `not_in_output`, `storage_disabled`, `storage_full` or
+    /// `storage_failed`; or `more` for the entries that are not listed.
     #[schema(value_type = String, example = "symlink")]
     pub reason: SkipReason,
     /// With `more`: the number of unlisted entries.

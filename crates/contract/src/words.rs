@@ -2,16 +2,17 @@
 
 /// Declares an enum of the strings that a field may have.
 ///
-/// A string of a later version becomes `Other`, so that an older reader neither refuses the whole answer nor changes it when it
-/// passes it on. The schemas of such fields are plain strings for the same reason: clients generated from an enumeration refuse
-/// what is not in it.
+/// A string of a later version becomes `Other`, so that an older reader neither refuses the whole answer nor
+/// changes it when it passes it on. The schemas of such fields are plain strings for the same reason: clients
+/// generated from an enumeration refuse what is not in it.
 macro_rules! words {
     ($(#[$meta:meta])* pub enum $name:ident { $($(#[$doc:meta])* $variant:ident = $word:literal,)+ }) => {
         $(#[$meta])*
         #[derive(Debug, Clone, PartialEq, Eq, Hash)]
         pub enum $name {
             $($(#[$doc])* $variant,)+
-            /// A value that this version does not know. Make it only with `from`, which recognizes the known ones.
+            /// A value that this version does not know. Make it only with `from`, which recognizes the known
+            /// ones.
             Other(String),
         }
 

@@ -1,4 +1,5 @@
-//! What is written can be read, and is what clients have always got: `tests/golden/` holds one body of each kind.
+//! What is written can be read, and is what clients have always got: `tests/golden/` holds one body of each
+//! kind.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
 
@@ -23,7 +24,8 @@ fn word<T: Debug + for<'a> From<&'a str>>(known: &'static [&'static str]) -> imp
         .prop_map(|word| T::from(&word))
 }
 
-/// Times as the service rounds them, to microseconds. (serde_json reads other numbers with an error in the last bit.)
+/// Times as the service rounds them, to microseconds. (serde_json reads other numbers with an error in the
+/// last bit.)
 fn number() -> impl Strategy<Value = f64> {
     (0_u32..).prop_map(|microseconds| f64::from(microseconds) / 1e6)
 }

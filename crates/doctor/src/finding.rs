@@ -58,7 +58,8 @@ impl Finding {
 pub(super) fn table(findings: &[Finding]) -> String {
     let width = findings.iter().map(|finding| finding.name.len()).max().unwrap_or(0);
     let mut text = String::new();
-    // Protections that could not be tested for one reason share a line: thirty equal lines would hide the fix.
+    // Protections that could not be tested for one reason share a line: thirty equal lines would hide the
+    // fix.
     let same = |a: &Finding, b: &Finding| {
         a.state == State::Missing
             && (a.kind, a.state, &a.detail, &a.fix) == (b.kind, b.state, &b.detail, &b.fix)

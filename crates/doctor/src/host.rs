@@ -9,7 +9,8 @@ use std::path::Path;
 /// The oldest kernel with every required system call (`confine`).
 const KERNEL_MIN: (u32, u32) = (5, 12);
 
-/// Free space in bytes below which the data directory counts as full: ten times the largest set of output files.
+/// Free space in bytes below which the data directory counts as full: ten times the largest set of output
+/// files.
 const FREE_BYTES_MIN: u64 = 500 * 1024 * 1024;
 
 /// All host findings.
@@ -67,9 +68,9 @@ fn seccomp_notify() -> Finding {
     }
 }
 
-/// Only ordinary users need them, for the native executor; root creates the other namespaces directly. Several things can
-/// forbid them (kernel settings, AppArmor profiles, seccomp filters), so an executor that has started proves them,
-/// and the settings are read only to explain a failure.
+/// Only ordinary users need them, for the native executor; root creates the other namespaces directly.
+/// Several things can forbid them (kernel settings, AppArmor profiles, seccomp filters), so an executor that
+/// has started proves them, and the settings are read only to explain a failure.
 pub(super) fn user_namespaces(native_is_healthy: bool) -> Finding {
     const NAME: &str = "user namespaces";
     if confine::is_host_root() {

@@ -1,8 +1,9 @@
 //! `doctor`: attacks every protection from a real sandbox and reports which ones hold.
 //!
-//! Properties of the host are checked first, because they show what to fix. Then each protection is attacked by a program
-//! that acts like an attacker, in a sandbox that the configured executor creates exactly as for a client, with decoys
-//! on the host that must stay untouched. At the end the host is compared with its state before.
+//! Properties of the host are checked first, because they show what to fix. Then each protection is attacked
+//! by a program that acts like an attacker, in a sandbox that the configured executor creates exactly as for
+//! a client, with decoys on the host that must stay untouched. At the end the host is compared with its state
+//! before.
 
 mod attack;
 mod finding;
@@ -22,7 +23,8 @@ use std::path::Path;
 use std::process::ExitCode;
 use terminal::exit;
 
-/// A variable in the doctor's own environment that no program may see. Its value begins with `doctor-canary-`.
+/// A variable in the doctor's own environment that no program may see. Its value begins with
+/// `doctor-canary-`.
 const CANARY_VARIABLE: &str = "SANDBOX_CHECK_CANARY";
 
 /// The advice if a protection did not hold: that is a bug here or in the kernel, no setting fixes it.
@@ -31,10 +33,11 @@ const FIX_FAILED: &str = "do not run untrusted programs on this host; report it,
 /// The advice for a protection that the executor itself reports as missing.
 const FIX_UNCLAIMED: &str = "use another executor if this matters, see docs/executors.md";
 
-/// Restarts this program, with the same command line and the canary variable in its environment, then does `work`. The
-/// binary calls this before anything else of `doctor`.
+/// Restarts this program, with the same command line and the canary variable in its environment, then does
+/// `work`. The binary calls this before anything else of `doctor`.
 ///
-/// A process cannot put a variable into its own initial environment, where `/proc/<pid>/environ` would show it.
+/// A process cannot put a variable into its own initial environment, where `/proc/<pid>/environ` would show
+/// it.
 pub fn with_canary(work: impl FnOnce() -> ExitCode) -> ExitCode {
     if std::env::var_os(CANARY_VARIABLE).is_some() {
         return work();
@@ -55,8 +58,8 @@ pub fn with_canary(work: impl FnOnce() -> ExitCode) -> ExitCode {
     }
 }
 
-/// Checks everything and prints the findings, as a table or as JSON. Exit code 0: all proved; 1: something is missing or
-/// did not hold; 2: doctor itself failed.
+/// Checks everything and prints the findings, as a table or as JSON. Exit code 0: all proved; 1: something is
+/// missing or did not hold; 2: doctor itself failed.
 pub async fn run(json: bool, settings: &Settings) -> ExitCode {
     let findings = match examine(settings, json).await {
         Ok(findings) => findings,

@@ -126,9 +126,10 @@ pub(super) fn processes_were_limited(result: &ExecResult, _: &Allowed) -> Result
     }
 }
 
-/// Allows a quarter more than the quota: a busy host starts and stops its clocks late. Measured twice: by the kernel's
-/// accounting, which in gVisor includes time in which the quota kept the program from running, and by the processes
-/// themselves, which miss short pauses. Both are upper bounds of the true value, so the smaller one counts.
+/// Allows a quarter more than the quota: a busy host starts and stops its clocks late. Measured twice: by the
+/// kernel's accounting, which in gVisor includes time in which the quota kept the program from running, and
+/// by the processes themselves, which miss short pauses. Both are upper bounds of the true value, so the
+/// smaller one counts.
 pub(super) fn cpu_within_quota(result: &ExecResult, allowed: &Allowed) -> Result<String, String> {
     if !result.success() {
         return Err(format!("the program ended with `{}`", result.kind().as_str()));

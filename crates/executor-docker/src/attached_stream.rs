@@ -13,7 +13,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-/// Chunks in flight, of 32 KiB each at most (what the engine copies at once): the agent blocks when it is full.
+/// Chunks in flight, of 32 KiB each at most (what the engine copies at once): the agent blocks when it is
+/// full.
 const PIECES_MAX: usize = 16;
 /// Bytes of the agent's standard error that are kept: it writes there only if its stream is broken.
 const OUTPUT_BYTES_MAX: usize = 2048;
@@ -53,7 +54,8 @@ impl AttachedStream {
         let AttachContainerResults { mut output, input } = attached;
         let (sender, incoming) = mpsc::channel(PIECES_MAX);
         let state = Arc::new(State::default());
-        // In its own task: the death of a container that is idle in the pool must be noticed although nothing reads from it.
+        // In its own task: the death of a container that is idle in the pool must be noticed although nothing
+        // reads from it.
         let pump = tokio::spawn({
             let state = Arc::clone(&state);
             async move {

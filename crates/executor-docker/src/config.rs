@@ -26,8 +26,9 @@ impl Flavour {
         }
     }
 
-    /// Whether the agent needs another user than the program. gVisor's kernel protects a first process neither from signals nor
-    /// from inspection of its descriptors, so there the user must. Root of gVisor's kernel is an ordinary user outside.
+    /// Whether the agent needs another user than the program. gVisor's kernel protects a first process
+    /// neither from signals nor from inspection of its descriptors, so there the user must. Root of gVisor's
+    /// kernel is an ordinary user outside.
     pub(crate) fn agent_is_root(self) -> bool {
         self == Self::Gvisor
     }
@@ -68,6 +69,7 @@ pub struct DockerConfig {
     pub templates: Vec<TemplateSpec>,
     /// Idle containers for each template.
     pub pool: PoolSize,
-    /// A directory of the service's own, where it records that it is running: see the module `container_lease`.
+    /// A directory of the service's own, where it records that it is running: see the module
+    /// `container_lease`.
     pub state_dir: PathBuf,
 }

@@ -34,7 +34,8 @@ pub(crate) struct Container {
 }
 
 impl Container {
-    /// Makes, attaches and starts a container. A failure removes whatever was made before, even if the caller is gone.
+    /// Makes, attaches and starts a container. A failure removes whatever was made before, even if the caller
+    /// is gone.
     pub(crate) async fn start(
         engine: Arc<Engine>,
         owner: Arc<ContainerLease>,
@@ -42,8 +43,8 @@ impl Container {
         name: String,
         body: ContainerCreateBody,
     ) -> Result<(Self, AttachedStream), EngineError> {
-        // In its own task: a caller that is gone in the middle of "make" would never learn the id, and the engine would keep the
-        // container.
+        // In its own task: a caller that is gone in the middle of "make" would never learn the id, and the
+        // engine would keep the container.
         let task = removals.spawn(Self::start_to_the_end(engine, owner, removals.clone(), name, body));
         match task.await {
             Ok(result) => result,
@@ -93,8 +94,8 @@ impl Container {
             .map_err(EngineError::at("unpause a container"))
     }
 
-    /// How it ended, as the engine saw it; `None` if it saw no end. Waits a moment for the events to arrive: `oom` may come after
-    /// the end.
+    /// How it ended, as the engine saw it; `None` if it saw no end. Waits a moment for the events to arrive:
+    /// `oom` may come after the end.
     pub(crate) async fn end(&self) -> Option<End> {
         let mut events = Vec::new();
         let _ = tokio::time::timeout(NOTICE_TIME_MAX, self.watch(&mut events)).await;
@@ -107,7 +108,8 @@ impl Container {
             ("container", vec![self.id.clone()]),
             ("event", ["oom", "kill", "die"].map(str::to_owned).into()),
         ]);
-        // From the beginning of time: the engine's clock may differ from ours, and it keeps only a few hundred events.
+        // From the beginning of time: the engine's clock may differ from ours, and it keeps only a few
+        // hundred events.
         let options = EventsOptionsBuilder::new().since("1").filters(&filters).build();
         let client = self.engine.client().await?;
         let mut stream = std::pin::pin!(client.events(Some(options)));
@@ -121,8 +123,8 @@ impl Container {
     }
 }
 
-/// Makes a container and returns its id. One that the engine may have made without reporting it is recorded as lost, even if the
-/// caller is gone.
+/// Makes a container and returns its id. One that the engine may have made without reporting it is recorded
+/// as lost, even if the caller is gone.
 pub(crate) async fn create(
     client: &Docker,
     owner: &ContainerLease,
@@ -133,14 +135,16 @@ pub(crate) async fn create(
     let options = CreateContainerOptionsBuilder::new().name(&name).build();
     let lost = owner.until_gone(name);
     let made = client.create_container(Some(options), body).await;
-    // An error from the engine is final; without an answer, or with one from a proxy, the engine may make it later.
+    // An error from the engine is final; without an answer, or with one from a proxy, the engine may make it
+    // later.
     if matches!(made, Ok(_) | Err(DockerResponseServerError { status_code: 400..500, .. })) {
         lost.settle();
     }
     made.map(|made| made.id).map_err(EngineError::at("make a container"))
 }
 
-/// Whether it was paused or not before is no error. Engines say so in words alone: Docker answers 409 or 500, Podman 409.
+/// Whether it was paused or not before is no error. Engines say so in words alone: Docker answers 409 or 500,
+/// Podman 409.
 fn unless_already(answer: Result<(), bollard::errors::Error>) -> Result<(), bollard::errors::Error> {
     use bollard::errors::Error::DockerResponseServerError;
     match answer {
@@ -162,8 +166,9 @@ pub(crate) enum End {
     Other,
 }
 
-/// `oom` says that the kernel killed for lack of memory, but it may come after the end, or never: then the cgroup was gone before
-/// the engine looked. So a first process that died of a SIGKILL which the engine did not send counts as well.
+/// `oom` says that the kernel killed for lack of memory, but it may come after the end, or never: then the
+/// cgroup was gone before the engine looked. So a first process that died of a SIGKILL which the engine did
+/// not send counts as well.
 fn classify_end(events: &[EventMessage]) -> Option<End> {
     const KILLED: &str = "137";
     let find = |action: &str| events.iter().find(|event| event.action.as_deref() == Some(action));
@@ -180,7 +185,8 @@ impl Drop for Container {
     fn drop(&mut self) {
         let (engine, owner) = (Arc::clone(&self.engine), Arc::clone(&self.owner));
         let (id, token) = (std::mem::take(&mut self.id), self.token.take());
-        // Without a runtime the process is about to end, and the engine removes a container whose input has ended.
+        // Without a runtime the process is about to end, and the engine removes a container whose input has
+        // ended.
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         self.removals.spawn_on(
             async move {

@@ -1,12 +1,13 @@
 //! Ownership of containers, and the removal of what a killed service left.
 //!
-//! Every container is labelled with the service that made it. A running service holds a lock on a file of that name in its data
-//! directory, and the kernel releases the lock however the service ends. So the next service with that data directory can tell:
-//! a file that is not locked belongs to a dead service, and its containers are leftovers. Containers of other running services,
-//! or of another data directory, are never touched.
+//! Every container is labelled with the service that made it. A running service holds a lock on a file of
+//! that name in its data directory, and the kernel releases the lock however the service ends. So the next
+//! service with that data directory can tell: a file that is not locked belongs to a dead service, and its
+//! containers are leftovers. Containers of other running services, or of another data directory, are never
+//! touched.
 //!
-//! An engine completes a request even if the client is gone. So a container can appear after its service died, or after a request
-//! that failed on the way: the sweep looks for both again for a while.
+//! An engine completes a request even if the client is gone. So a container can appear after its service
+//! died, or after a request that failed on the way: the sweep looks for both again for a while.
 
 use crate::config::Flavour;
 use crate::engine::Engine;
@@ -52,7 +53,8 @@ pub(crate) struct ContainerLease {
 struct Late {
     /// Names of dead services.
     services: HashMap<String, Instant>,
-    /// Names or ids of containers of our own; `None` until the engine has said for the first time that it has no such container.
+    /// Names or ids of containers of our own; `None` until the engine has said for the first time that it has
+    /// no such container.
     containers: HashMap<String, Option<Instant>>,
 }
 
@@ -91,8 +93,9 @@ pub(crate) fn random() -> io::Result<u64> {
     support::random_bytes().map(u64::from_le_bytes)
 }
 
-/// Makes the directory of the services' files, for this user alone: a process that can open a file there can hold its lock, and so
-/// make a dead service look alive. The directories above stay readable, since Podman's copy of the profile is there.
+/// Makes the directory of the services' files, for this user alone: a process that can open a file there can
+/// hold its lock, and so make a dead service look alive. The directories above stay readable, since Podman's
+/// copy of the profile is there.
 fn make_state_directory(directory: &Path) -> io::Result<()> {
     if let Some(parent) = directory.parent() {
         DirBuilder::new().recursive(true).mode(PARENT_MODE).create(parent)?;
@@ -141,7 +144,8 @@ impl ContainerLease {
         self.ended.store(true, Ordering::Relaxed);
     }
 
-    /// Dead services of this data directory, each with its file, locked by us so that no other service cleans up after it.
+    /// Dead services of this data directory, each with its file, locked by us so that no other service cleans
+    /// up after it.
     fn dead(&self) -> Vec<(String, PathBuf, File)> {
         let Ok(entries) = fs::read_dir(&self.directory) else { return Vec::new() };
         let paths = entries.flatten().map(|entry| entry.path()).filter(|path| *path != self.path);

@@ -18,7 +18,8 @@ const PING_TIME_MAX: Duration = Duration::from_millis(600);
 /// Checks for a container that the engine removes by itself, and the pause between them.
 const GOING_TRIES: u32 = 50;
 const GOING_PAUSE: Duration = Duration::from_millis(100);
-/// Timeout for an engine to describe itself: Podman first asks the programs that it starts, half a second each time.
+/// Timeout for an engine to describe itself: Podman first asks the programs that it starts, half a second
+/// each time.
 const MEET_TIME_MAX: Duration = Duration::from_secs(5);
 /// The usual socket of a system's engine.
 const SYSTEM_SOCKET: &str = "/var/run/docker.sock";
@@ -163,8 +164,8 @@ impl Engine {
         EngineError::Stopped { address: self.address.clone(), source: io::ErrorKind::TimedOut.into() }
     }
 
-    /// Tries the socket itself: the client's own errors do not distinguish the causes. Sends a ping too, since an engine that
-    /// hangs still accepts connections.
+    /// Tries the socket itself: the client's own errors do not distinguish the causes. Sends a ping too,
+    /// since an engine that hangs still accepts connections.
     async fn look(&self) -> Result<(), EngineError> {
         let address = self.address.clone();
         if !["unix://", "tcp://"].iter().any(|scheme| address.starts_with(scheme)) {
@@ -223,7 +224,8 @@ async fn sign_of_life(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> io::Re
     stream.read_u8().await.map(drop)
 }
 
-/// A host and port, with the usual port if none is given. Anything else is kept as it is: connecting reports what is wrong.
+/// A host and port, with the usual port if none is given. Anything else is kept as it is: connecting reports
+/// what is wrong.
 fn with_port(text: &str, port: u16) -> String {
     let text = text.trim_end_matches('/');
     match Authority::parse(text) {

@@ -190,7 +190,8 @@ fn shorten(message: &mut String) {
     }
 }
 
-/// ENOSPC and EDQUOT in an engine's message. The kernel reports the first for cgroups too, whose number is limited.
+/// ENOSPC and EDQUOT in an engine's message. The kernel reports the first for cgroups too, whose number is
+/// limited.
 fn is_disk_full(words: &str) -> bool {
     ["no space left on device", "disk quota exceeded"].iter().any(|text| words.contains(text))
         && !words.contains("cgroup")

@@ -34,8 +34,8 @@ const INFO_AGE_MAX: Duration = Duration::from_secs(60);
 /// Timeout for the removal of all containers at shutdown.
 const REMOVE_TIME_MAX: Duration = Duration::from_secs(10);
 
-/// Makes sandboxes that are containers. Creating the executor never fails: an engine may start later, and stop and restart;
-/// until it is proved to meet the guarantees nothing runs.
+/// Makes sandboxes that are containers. Creating the executor never fails: an engine may start later, and
+/// stop and restart; until it is proved to meet the guarantees nothing runs.
 #[derive(Debug)]
 pub struct DockerExecutor {
     pool: Pool<ContainerMaker>,
@@ -171,7 +171,8 @@ impl Shared {
     /// Checks engine and image, and proves them if they are not the ones that were proved.
     async fn check(&self) -> Result<(), String> {
         let say = |error: EngineError| error_chain(&error);
-        // Not only a ping: an engine that comes back has to describe itself first, and may need longer for that.
+        // Not only a ping: an engine that comes back has to describe itself first, and may need longer for
+        // that.
         self.engine.client().await.map_err(say)?;
         self.engine.ping().await.map_err(say)?;
         let _alone = self.proving.lock().await;

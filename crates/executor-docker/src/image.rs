@@ -1,9 +1,9 @@
 //! The sandbox image: a root file system with the guest agent in it, and labels that describe it.
 //!
-//! It is imported whole from the runtime that `python-sandbox setup` prepared (or an operator's own root file system),
-//! so no registry is needed and every executor runs the same packages. An image made another way, such as with
-//! `sandbox-image/Dockerfile`, is equivalent if it has the agent and the labels; without the label of the agent's digest,
-//! which no Dockerfile can compute, the agent in it is inspected.
+//! It is imported whole from the runtime that `python-sandbox setup` prepared (or an operator's own root file
+//! system), so no registry is needed and every executor runs the same packages. An image made another way,
+//! such as with `sandbox-image/Dockerfile`, is equivalent if it has the agent and the labels; without the
+//! label of the agent's digest, which no Dockerfile can compute, the agent in it is inspected.
 
 use crate::config::EngineAddress;
 use crate::container;
@@ -111,8 +111,8 @@ pub(crate) fn labelled_agent(config: Option<&ImageConfig>) -> Option<String> {
     config?.labels.as_ref()?.get(LABEL_AGENT).cloned()
 }
 
-/// The digest of the agent in an image, found by inspection; empty if it has none. A container is made for that, since an
-/// engine shows files of containers only, and never started.
+/// The digest of the agent in an image, found by inspection; empty if it has none. A container is made for
+/// that, since an engine shows files of containers only, and never started.
 pub(crate) async fn find_agent(
     engine: &Engine,
     owner: &ContainerLease,
@@ -131,7 +131,8 @@ pub(crate) async fn find_agent(
     };
     let id = container::create(&client, owner, name, body).await?;
     let container = owner.until_gone(id.clone());
-    // The engine does not remove a container whose files it is still sending, so the stream must be closed before.
+    // The engine does not remove a container whose files it is still sending, so the stream must be closed
+    // before.
     let found = read_agent(&client, &id).await;
     engine.remove(&id).await?;
     container.settle();

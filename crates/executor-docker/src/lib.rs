@@ -1,14 +1,15 @@
-//! The Docker, gVisor and Kata executors: sandboxes that are containers of one engine, with one of its runtimes.
+//! The Docker, gVisor and Kata executors: sandboxes that are containers of one engine, with one of its
+//! runtimes.
 //!
 //! ```text
 //! service ── engine's API ──> engine ── runtime (runc, runsc, kata) ──> container: agent as pid 1 ──> interpreter
 //!    └───────── attached standard input and output (the agent protocol) ────┘
 //! ```
-//! The engine isolates the sandbox, as the native executor does by itself; the agent and its protocol are the same. Programs are
-//! never passed on a command line, files are never copied by path.
+//! The engine isolates the sandbox, as the native executor does by itself; the agent and its protocol are the
+//! same. Programs are never passed on a command line, files are never copied by path.
 //!
-//! - [`engine`] connects to the engine, [`tls`] over a network, and explains its errors; [`limits`] checks whether it
-//!   enforces the requested limits.
+//! - [`engine`] connects to the engine, [`tls`] over a network, and explains its errors; [`limits`] checks
+//!   whether it enforces the requested limits.
 //! - [`image`] builds the sandbox image and reads its labels.
 //! - [`spec`] is the description of one container, with all of its isolation.
 //! - [`container`] makes one and removes it; [`attached_stream`] is its stream.

@@ -1,6 +1,6 @@
-//! Whether an engine enforces the limits that are requested: according to its own description, and to what a first sandbox reads
-//! from its own cgroup. An engine ignores a requested limit that it cannot enforce and starts the container all the same, so
-//! requesting is no proof.
+//! Whether an engine enforces the limits that are requested: according to its own description, and to what a
+//! first sandbox reads from its own cgroup. An engine ignores a requested limit that it cannot enforce and
+//! starts the container all the same, so requesting is no proof.
 
 use crate::error::EngineError;
 use bollard::models::{SystemInfo, SystemInfoCgroupDriverEnum, SystemInfoCgroupVersionEnum};
@@ -9,8 +9,8 @@ use executor::SandboxLimits;
 /// The largest page of any kernel that this runs on.
 const PAGE_BYTES_MAX: u64 = 64 << 10;
 
-/// Python that prints, one per line, the limits of a sandbox's cgroup (v1 and v2), the size of its `/tmp`, and the host's swap.
-/// Missing values are left out. Needs `os`.
+/// Python that prints, one per line, the limits of a sandbox's cgroup (v1 and v2), the size of its `/tmp`,
+/// and the host's swap. Missing values are left out. Needs `os`.
 pub(crate) const PROOF: &str = r#"
 for name, path in {
     "memory": "memory/memory.limit_in_bytes", "memory2": "memory.max",
@@ -30,8 +30,8 @@ except OSError:
     pass
 "#;
 
-/// The limits that the engine says it cannot enforce. Swap is not among them: without swap on the host there is nothing to
-/// limit, and only the proof can tell.
+/// The limits that the engine says it cannot enforce. Swap is not among them: without swap on the host there
+/// is nothing to limit, and only the proof can tell.
 ///
 /// # Errors
 /// The missing limits, with the fix.
@@ -79,7 +79,8 @@ pub(crate) fn check_runtime(runtime: &str, info: &SystemInfo) -> Result<(), Engi
     Ok(())
 }
 
-/// Whether the limits that [`PROOF`] printed are the requested ones. `swap_bytes` is memory and swap together.
+/// Whether the limits that [`PROOF`] printed are the requested ones. `swap_bytes` is memory and swap
+/// together.
 ///
 /// # Errors
 /// The limits that are not, with the fix.

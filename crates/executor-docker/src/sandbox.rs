@@ -44,8 +44,8 @@ impl Backing for ContainerBacking {
         Some(match self.container.end().await? {
             // The kernel killed the agent, or gVisor's whole kernel.
             End::OutOfMemory => LossCause::OutOfMemory,
-            // gVisor's kernel is a process with limits itself, and a program that starts more threads than it may have on the host
-            // brings it down.
+            // gVisor's kernel is a process with limits itself, and a program that starts more threads than it
+            // may have on the host brings it down.
             End::Other if !self.flavour.is_linux() => LossCause::Kernel,
             End::Other => LossCause::Other,
         })

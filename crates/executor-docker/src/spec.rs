@@ -13,33 +13,36 @@ use std::path::PathBuf;
 
 /// First uid of programs: after those of `executor-native`, because the kernel's per-user counts are shared.
 const UID_FIRST: u32 = 0x7001_0000;
-/// First uid if the engine maps users into a user namespace: those have 65,536 ids (subuid(5)), and lower ones may belong to
-/// users of the image.
+/// First uid if the engine maps users into a user namespace: those have 65,536 ids (subuid(5)), and lower
+/// ones may belong to users of the image.
 const UID_FIRST_MAPPED: u32 = 20_000;
 /// Number of ids before one is used again.
 const UID_COUNT: u64 = 40_000;
 /// The agent is in the container's cgroup too: one process that the program's limit must not count.
 const AGENT_PIDS: u32 = 1;
-/// Additional processes of a runtime that is a process itself: gVisor's kernel has threads on the host, some of its own and
-/// up to three for each of the program's. At this limit its kernel exits; the agent enforces the program's own.
+/// Additional processes of a runtime that is a process itself: gVisor's kernel has threads on the host, some
+/// of its own and up to three for each of the program's. At this limit its kernel exits; the agent enforces
+/// the program's own.
 const GVISOR_PIDS: u32 = 200;
 const GVISOR_PIDS_PER_TASK: u32 = 3;
-/// The agent's capabilities where it is root: to become the program's user, to give it its files, to kill it and to read
-/// what it left. As in the native executor, `confine::CONTAINER_CAPABILITIES`. And, until it has hidden itself from the
-/// program's `/proc`, the capability to mount.
+/// The agent's capabilities where it is root: to become the program's user, to give it its files, to kill it
+/// and to read what it left. As in the native executor, `confine::CONTAINER_CAPABILITIES`. And, until it has
+/// hidden itself from the program's `/proc`, the capability to mount.
 const CONTAINER_CAPABILITIES: [&str; 8] =
     ["SETUID", "SETGID", "SETPCAP", "CHOWN", "FOWNER", "KILL", "DAC_OVERRIDE", "SYS_ADMIN"];
-/// The kernel kills these containers first when the host itself runs short of memory (proc_pid_oom_score_adj(5)).
+/// The kernel kills these containers first when the host itself runs short of memory
+/// (proc_pid_oom_score_adj(5)).
 const OOM_SCORE: i64 = 500;
 
-/// Size of `/dev/shm` in bytes, and its inodes: for semaphores and small blocks of shared memory. Large ones belong in
-/// `/tmp`, whose limits are settings.
+/// Size of `/dev/shm` in bytes, and its inodes: for semaphores and small blocks of shared memory. Large ones
+/// belong in `/tmp`, whose limits are settings.
 const SHARED_BYTES: u64 = 8 << 20;
 const SHARED_INODES: u64 = 256;
 
-/// Hidden files of the host's kernel: those that the engine hides by default, and all that reveal the host. The program keeps
-/// its own processes in `/proc`, the files that its interpreter reads, and the counters of its own cgroup. Without
-/// `/proc/stat` and `/sys/devices`, glibc counts the processors that the program may run on (get_nprocs(3)).
+/// Hidden files of the host's kernel: those that the engine hides by default, and all that reveal the host.
+/// The program keeps its own processes in `/proc`, the files that its interpreter reads, and the counters of
+/// its own cgroup. Without `/proc/stat` and `/sys/devices`, glibc counts the processors that the program may
+/// run on (get_nprocs(3)).
 const MASKED: [&str; 52] = [
     "/dev/mqueue",
     "/etc/resolv.conf",
@@ -146,7 +149,8 @@ fn host_config(config: &DockerConfig, facts: &Facts, uid: u32, serial: u64) -> H
     let profile = if facts.podman { profile_path(config).display().to_string() } else { profile() };
     let tmpfs = |path: &str, bytes: u64, inodes: u64| {
         let options = if facts.podman {
-            // Podman knows no other options. There are no other users in the container that could use the permissions.
+            // Podman knows no other options. There are no other users in the container that could use the
+            // permissions.
             format!("size={bytes},mode=1777")
         } else {
             format!("size={bytes},nr_inodes={inodes},mode=0700,uid={uid},gid={uid}")
@@ -169,7 +173,8 @@ fn host_config(config: &DockerConfig, facts: &Facts, uid: u32, serial: u64) -> H
         cpuset_cpus: cpus(limits.cpu_count(), facts.cpus, serial),
         init: Some(false),
         ipc_mode: Some("none".to_owned()),
-        // The agent's output is the protocol; an engine that logged it would keep programs' output on its disk.
+        // The agent's output is the protocol; an engine that logged it would keep programs' output on its
+        // disk.
         log_config: Some(HostConfigLogConfig { typ: Some("none".to_owned()), config: None }),
         masked_paths: Some([text(&MASKED), text(&MASKED_SYS)].concat()),
         memory: Some(signed(limits.memory_bytes)),
@@ -180,8 +185,8 @@ fn host_config(config: &DockerConfig, facts: &Facts, uid: u32, serial: u64) -> H
         privileged: Some(false),
         // Everything that would be read-only is hidden.
         readonly_paths: Some(Vec::new()),
-        // Podman would mount an unlimited file system over /tmp. There, the program's user keeps it from writing, since the whole
-        // image belongs to root, and so does Landlock.
+        // Podman would mount an unlimited file system over /tmp. There, the program's user keeps it from
+        // writing, since the whole image belongs to root, and so does Landlock.
         readonly_rootfs: Some(!facts.podman),
         runtime: config.runtime.clone(),
         security_opt: Some(security),
@@ -198,7 +203,8 @@ fn profile() -> String {
     Policy::builtin().container_profile(Arch::native())
 }
 
-/// Its path for Podman, which takes no inline profile but opens a file. Beside the state directory, which holds services.
+/// Its path for Podman, which takes no inline profile but opens a file. Beside the state directory, which
+/// holds services.
 fn profile_path(config: &DockerConfig) -> PathBuf {
     config.state_dir.with_extension("seccomp.json")
 }

@@ -1,8 +1,9 @@
-//! The connection to an engine behind TLS, as the docker command line makes it: ca.pem, cert.pem and key.pem in one directory.
+//! The connection to an engine behind TLS, as the docker command line makes it: ca.pem, cert.pem and key.pem
+//! in one directory.
 //!
-//! Only the authority in ca.pem is trusted, not those of the system: control of the engine means root on its host, and no public
-//! authority was asked to vouch for that. The files are read for each new client, so replacing them does not require a restart of
-//! the service.
+//! Only the authority in ca.pem is trusted, not those of the system: control of the engine means root on its
+//! host, and no public authority was asked to vouch for that. The files are read for each new client, so
+//! replacing them does not require a restart of the service.
 
 use crate::error::EngineError;
 use bollard::{API_DEFAULT_VERSION, Docker};
@@ -24,7 +25,8 @@ pub(crate) fn connect(authority: &str, directory: &Path, timeout_s: u64) -> Resu
     // The scheme is https at this point.
     http.enforce_http(false);
     let connector = HttpsConnector::from((http, config(directory)?));
-    // As bollard does with its own: an engine that went away and came back must not be used over an old connection.
+    // As bollard does with its own: an engine that went away and came back must not be used over an old
+    // connection.
     let client = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(connector);
     let transport = move |request| {
         let answer = client.request(request);

@@ -172,7 +172,8 @@ impl Door {
     }
 }
 
-/// The engine of the tests behind an open proxy, and an executor's configuration that goes through it; or a loud skip.
+/// The engine of the tests behind an open proxy, and an executor's configuration that goes through it; or a
+/// loud skip.
 async fn behind_a_door(state: &Path) -> Option<(Door, DockerConfig)> {
     support::executor(Flavour::Docker, state).await?.shut_down().await;
     let mut door = Door::new(state.join("door.sock"));
@@ -227,7 +228,8 @@ async fn an_engine_that_stops_under_load_costs_only_the_programs_inside() {
     assert!(lost <= 1, "{names:?}");
     assert!(names.iter().any(|name| matches!(name, Ok("docker"))), "docker took programs before");
     assert!(names.iter().any(|name| matches!(name, Ok("memory"))), "the fallback took over");
-    // How soon an engine is marked down is tested with a stopped clock, in the engine's and the chain's own tests.
+    // How soon an engine is marked down is tested with a stopped clock, in the engine's and the chain's own
+    // tests.
     assert_eq!(run_on(&chain, "print(3)").await.unwrap().0, "memory");
 
     door.open();

@@ -128,7 +128,8 @@ async fn an_engine_that_enforces_no_limits_is_not_used() {
     assert!(reason.contains("systemd.unified_cgroup_hierarchy=1"), "{reason}");
 }
 
-/// Makes a directory with an authority, and certificates of its engine and of its client. Whether openssl(1) is available.
+/// Makes a directory with an authority, and certificates of its engine and of its client. Whether openssl(1)
+/// is available.
 fn certificates(directory: &Path) -> Option<()> {
     std::fs::create_dir(directory).unwrap();
     let script = r#"

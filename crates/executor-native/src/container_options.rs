@@ -1,7 +1,7 @@
 //! What the native executor needs when the service runs in a container.
 
-/// The options of `docker run` and `podman run`; docs/deployment.md has the reason for each. Much less than `--privileged`, which
-/// gives every capability and the host's devices.
+/// The options of `docker run` and `podman run`; docs/deployment.md has the reason for each. Much less than
+/// `--privileged`, which gives every capability and the host's devices.
 pub(crate) const CONTAINER_OPTIONS: &str = "--init --cap-drop ALL --cap-add SYS_ADMIN --cap-add SYS_CHROOT --cap-add SETUID --cap-add SETGID --cap-add \
      SETPCAP --cap-add CHOWN --cap-add FOWNER --cap-add DAC_OVERRIDE --cap-add KILL --security-opt no-new-privileges \
      --security-opt seccomp=unconfined --security-opt apparmor=unconfined --env NATIVE_CGROUP_REMOUNT=true";

@@ -1,9 +1,10 @@
-//! The limit on the reads of all sandboxes together from the disk that holds the runtime. Only for a runtime on its disk: one in
-//! memory reads from no disk, and then no cgroup is made or joined for this.
+//! The limit on the reads of all sandboxes together from the disk that holds the runtime. Only for a runtime
+//! on its disk: one in memory reads from no disk, and then no cgroup is made or joined for this.
 //!
-//! The launcher joins the cgroup before it starts anything, so templates and sandboxes are in it without a step of their own. The
-//! limit itself is set when the launcher is ready, so that it does not slow the start. Where the limit cannot be set, `/health`
-//! says why and everything else works: it protects the host's disk, and no other guarantee depends on it.
+//! The launcher joins the cgroup before it starts anything, so templates and sandboxes are in it without a
+//! step of their own. The limit itself is set when the launcher is ready, so that it does not slow the start.
+//! Where the limit cannot be set, `/health` says why and everything else works: it protects the host's disk,
+//! and no other guarantee depends on it.
 
 use cgroup::{Disk, Reads};
 use executor::error_chain;

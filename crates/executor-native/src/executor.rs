@@ -48,7 +48,8 @@ impl Maker for NativeMaker {
 }
 
 impl NativeExecutor {
-    /// Checks this host, removes the leftovers of a killed predecessor, and runs one program to prove that everything works.
+    /// Checks this host, removes the leftovers of a killed predecessor, and runs one program to prove that
+    /// everything works.
     ///
     /// # Errors
     /// [`StartError`]: what this host cannot enforce, and how to fix it.

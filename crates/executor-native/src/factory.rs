@@ -105,7 +105,8 @@ impl SandboxFactory {
     /// Makes a sandbox. Blocks for about a millisecond. A failure removes whatever was already made.
     pub(crate) fn create(&self, template: TemplateId) -> Result<(NativeSandbox, UnixStream), CreateError> {
         match self.try_create(template) {
-            // The launcher may have died since the last sandbox: start a new one and try once more, from the beginning.
+            // The launcher may have died since the last sandbox: start a new one and try once more, from the
+            // beginning.
             Err(CreateError::LauncherClient(LauncherError::Io(error))) => {
                 tracing::warn!(%error, "the launcher died; starting another");
                 self.try_create(template)
@@ -215,7 +216,8 @@ impl NativeSandbox {
     fn remove(mut self) {
         // The first process's death is the death of its pid namespace (pid_namespaces(7)).
         let _ = rustix::process::pidfd_send_signal(&self.process, rustix::process::Signal::KILL);
-        // On cgroup v1 a frozen process dies when it is thawed, not before. If this fails, destroying the group tries again.
+        // On cgroup v1 a frozen process dies when it is thawed, not before. If this fails, destroying the
+        // group tries again.
         let _ = self.group.thaw();
         let timeout =
             Timespec { tv_sec: i64::try_from(DEATH_TIME_MAX.as_secs()).unwrap_or(i64::MAX), tv_nsec: 0 };

@@ -1,7 +1,7 @@
 //! Hints for steps of the launcher or of the first sandbox that the kernel refuses.
 //!
-//! A refusal has several possible causes, and the errno is the same for most: EPERM or EACCES. Facts about the host, which
-//! [`Situation`] holds, tell them apart.
+//! A refusal has several possible causes, and the errno is the same for most: EPERM or EACCES. Facts about
+//! the host, which [`Situation`] holds, tell them apart.
 
 use crate::container_options::CONTAINER_OPTIONS;
 use std::io;
@@ -56,7 +56,8 @@ impl Situation {
     }
 }
 
-/// Whether AppArmor removes the capabilities in user namespaces that this process makes: Ubuntu's setting, since 23.10.
+/// Whether AppArmor removes the capabilities in user namespaces that this process makes: Ubuntu's setting,
+/// since 23.10.
 #[must_use]
 pub fn apparmor_restricts() -> bool {
     let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default().trim().to_owned();
@@ -64,8 +65,9 @@ pub fn apparmor_restricts() -> bool {
         && is_restricted(&read("/proc/self/attr/apparmor/current"))
 }
 
-/// Whether AppArmor's restriction applies to a process with this label: one without a profile, or whose profile does not
-/// lift it. `NAME (unconfined)` is a profile that only grants permissions, as ours in deploy/apparmor.
+/// Whether AppArmor's restriction applies to a process with this label: one without a profile, or whose
+/// profile does not lift it. `NAME (unconfined)` is a profile that only grants permissions, as ours in
+/// deploy/apparmor.
 fn is_restricted(label: &str) -> bool {
     label == "unconfined" || !label.ends_with("(unconfined)")
 }
@@ -78,7 +80,8 @@ pub(crate) fn of_step(step: &str, refusal: &io::Error, situation: &Situation) ->
         ("make a user namespace", _) if errno == Some(28) || situation.namespaces_off => {
             "user namespaces are disabled; as root: sysctl -w user.max_user_namespaces=15000".to_owned()
         }
-        // The namespace is made, but without capabilities: which step fails first depends on the kernel version.
+        // The namespace is made, but without capabilities: which step fails first depends on the kernel
+        // version.
         (_, true) if is_refused && situation.apparmor_restricts => {
             format!(
                 "AppArmor removes the capabilities in user namespaces here (Ubuntu's default); {}",
@@ -115,8 +118,8 @@ pub(crate) fn of_step(step: &str, refusal: &io::Error, situation: &Situation) ->
     }
 }
 
-/// In a user namespace the kernel mounts a `/proc` only if another is visible with nothing mounted over its parts
-/// (user_namespaces(7), mount_too_revealing() in fs/namespace.c).
+/// In a user namespace the kernel mounts a `/proc` only if another is visible with nothing mounted over its
+/// parts (user_namespaces(7), mount_too_revealing() in fs/namespace.c).
 const MASKED_PROC: &str = "something is mounted over parts of this /proc, so the kernel does not let a sandbox mount its own; \
     in a systemd unit set ProtectKernelTunables=no and ProtectKernelLogs=no, run a container with --security-opt \
     systempaths=unconfined --security-opt seccomp=unconfined";
@@ -172,7 +175,8 @@ mod tests {
             );
             assert!(!super::of_step(step, &io::Error::from_raw_os_error(errno), &USER).contains("AppArmor"));
         }
-        // Where the cause is not AppArmor, the hint does not mention it; nor for root, which it does not restrict.
+        // Where the cause is not AppArmor, the hint does not mention it; nor for root, which it does not
+        // restrict.
         assert!(!hint("mount", 12, &ubuntu).contains("AppArmor"));
         assert!(!hint("mount", 1, &Situation { rootless: false, ..ubuntu }).contains("AppArmor restricts"));
     }

@@ -15,14 +15,14 @@ use std::process::ExitStatus;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-/// Timeout of one answer of the launcher: a clone with new namespaces takes a millisecond, on a host that is badly out of memory
-/// much longer.
+/// Timeout of one answer of the launcher: a clone with new namespaces takes a millisecond, on a host that is
+/// badly out of memory much longer.
 const REPLY_TIME_MAX: Duration = Duration::from_secs(20);
-/// Timeout of the first answer, before which the launcher copies the runtime into memory: a second if its files are in the page
-/// cache, else as long as a slow disk takes to read them.
+/// Timeout of the first answer, before which the launcher copies the runtime into memory: a second if its
+/// files are in the page cache, else as long as a slow disk takes to read them.
 const FIRST_REPLY_TIME_MAX: Duration = Duration::from_secs(180);
-/// Starts that may be killed for lack of memory before the failure is reported, and the pause after each: two seconds, in which
-/// the kernel frees gigabytes.
+/// Starts that may be killed for lack of memory before the failure is reported, and the pause after each: two
+/// seconds, in which the kernel frees gigabytes.
 const KILLED_STARTS_MAX: u32 = 20;
 const KILLED_START_PAUSE: Duration = Duration::from_millis(100);
 
@@ -99,8 +99,8 @@ fn is_killed_by_filter(status: ExitStatus) -> bool {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // It ends by itself when the control socket closes; a stuck one must not outlive us. The monitor's death kills the first
-        // process of the launcher's pid namespace, and so everything in it.
+        // It ends by itself when the control socket closes; a stuck one must not outlive us. The monitor's
+        // death kills the first process of the launcher's pid namespace, and so everything in it.
         let _ = self.process.child.kill();
         let _ = self.process.child.wait();
     }
@@ -131,8 +131,9 @@ impl LauncherClient {
         Ok(Self { image, hook, config, group, reads, state: Mutex::new(state) })
     }
 
-    /// Makes a sandbox around the given end of a stream. After an [`LauncherError::Io`] the next call starts a new launcher; do not reuse
-    /// anything of the failed call, since the old launcher may have cloned before it died.
+    /// Makes a sandbox around the given end of a stream. After an [`LauncherError::Io`] the next call starts
+    /// a new launcher; do not reuse anything of the failed call, since the old launcher may have cloned
+    /// before it died.
     pub(crate) fn create_sandbox(
         &self,
         request: &CreateSandbox,
@@ -178,9 +179,9 @@ impl LauncherClient {
         state.running.as_ref().ok_or_else(|| LauncherError::Io(io::ErrorKind::NotConnected.into()))
     }
 
-    /// Starts a launcher. Once the runtime's copy did not fit into memory, or a launcher with a copy was killed for lack of memory,
-    /// the runtime stays on its disk until the service ends: another copy would most likely end the same way, and take every running
-    /// program with it.
+    /// Starts a launcher. Once the runtime's copy did not fit into memory, or a launcher with a copy was
+    /// killed for lack of memory, the runtime stays on its disk until the service ends: another copy would
+    /// most likely end the same way, and take every running program with it.
     fn start(&self, state: &mut State) -> Result<Running, LauncherError> {
         if let RuntimeLocation::Memory { bytes_max, .. } = state.runtime {
             let kills = self.oom_kills();
@@ -197,7 +198,8 @@ impl LauncherClient {
                     {
                         format!("failed to {step}: {source}")
                     }
-                    // Whatever the error: the monitor may have been killed instead, and then the launcher lacks an answer.
+                    // Whatever the error: the monitor may have been killed instead, and then the launcher
+                    // lacks an answer.
                     Err(_) if self.oom_kills() > kills => {
                         "the launcher was killed for lack of memory".to_owned()
                     }
@@ -219,8 +221,9 @@ impl LauncherClient {
         Ok(running)
     }
 
-    /// Starts a launcher with the runtime on its disk. One killed for lack of memory is started again a few times: the kernel frees the
-    /// memory copy of a launcher that has just ended piece by piece, and the cgroup is full until then.
+    /// Starts a launcher with the runtime on its disk. One killed for lack of memory is started again a few
+    /// times: the kernel frees the memory copy of a launcher that has just ended piece by piece, and the
+    /// cgroup is full until then.
     fn start_on_disk(&self, join: Option<OwnedFd>) -> Result<Running, LauncherError> {
         let mut tries = 0;
         loop {
@@ -241,8 +244,8 @@ impl LauncherClient {
         self.group.oom_kills().unwrap_or(0)
     }
 
-    /// Starts a launcher with the runtime in memory, in at most this many bytes, or on its disk; `join` is a cgroup to join besides
-    /// its own. Returns the bytes of the copy.
+    /// Starts a launcher with the runtime in memory, in at most this many bytes, or on its disk; `join` is a
+    /// cgroup to join besides its own. Returns the bytes of the copy.
     fn start_with(
         &self,
         runtime_memory_bytes: Option<u64>,
@@ -294,7 +297,8 @@ impl LauncherClient {
         let is_on_disk = state.runtime.is_on_disk();
         let Running { control, pidfd, .. } = self.started(state)?;
         send_packet(control, request, descriptors).map_err(|error| {
-            // Not an error of the launcher, which must not be restarted for it: that would end every running program.
+            // Not an error of the launcher, which must not be restarted for it: that would end every running
+            // program.
             if error.raw_os_error() == Some(rustix::io::Errno::TOOMANYREFS.raw_os_error()) {
                 LauncherError::Refused { step: "send the launcher a descriptor".to_owned(), source: error }
             } else {

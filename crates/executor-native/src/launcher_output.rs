@@ -1,7 +1,7 @@
 //! Passes the launcher's standard error on to the service's log.
 //!
-//! The launcher has no descriptor of the service's log. Its output includes what packages printed before their template died,
-//! so it is bounded, and control characters are escaped.
+//! The launcher has no descriptor of the service's log. Its output includes what packages printed before
+//! their template died, so it is bounded, and control characters are escaped.
 
 use std::io::Read;
 use std::process::ChildStderr;
@@ -11,8 +11,8 @@ const LINE_BYTES_MAX: usize = 8 * 1024;
 /// Maximum output of one launcher, in bytes: enough for some hundred dead templates.
 const OUTPUT_BYTES_MAX: usize = 256 * 1024;
 
-/// Logs each line until the other ends are closed, in a background thread that always reads: a full pipe would block the
-/// launcher.
+/// Logs each line until the other ends are closed, in a background thread that always reads: a full pipe
+/// would block the launcher.
 pub(crate) fn pass_on(stderr: ChildStderr) {
     let read = move || read_lines(stderr, |line| tracing::warn!(words = %line, "output of the launcher"));
     if let Err(error) = std::thread::Builder::new().name("launcher-words".to_owned()).spawn(read) {

@@ -8,8 +8,8 @@
 //!    └──── stream of each sandbox (the agent protocol) ──> interpreter <── forked into the sandbox
 //! ```
 //!
-//! Without templates the agent starts the interpreter itself. Either way a sandbox is ready when its isolated interpreter is
-//! idle; a warm pool pre-creates some.
+//! Without templates the agent starts the interpreter itself. Either way a sandbox is ready when its isolated
+//! interpreter is idle; a warm pool pre-creates some.
 //!
 //! - `launcher` starts the launcher and requests sandboxes from it.
 //! - `factory` makes a sandbox: stream, first process, cgroups, CPUs; and removes it.

@@ -1,9 +1,10 @@
 //! Where the runtime's files are while programs run: in a sealed copy in memory, or on their disk.
 //!
-//! In memory, programs share nothing they read with the host: no disk to keep busy, no cache of pages or names in which one
-//! program leaves something that a later one can see. The copy costs the tree's size for as long as the service runs. On disk,
-//! the seccomp filter keeps programs from bypassing the page cache, the files are read ahead once so that programs find them
-//! there, and the dentries of a program's own look-ups are dropped with its sandbox.
+//! In memory, programs share nothing they read with the host: no disk to keep busy, no cache of pages or
+//! names in which one program leaves something that a later one can see. The copy costs the tree's size for
+//! as long as the service runs. On disk, the seccomp filter keeps programs from bypassing the page cache, the
+//! files are read ahead once so that programs find them there, and the dentries of a program's own look-ups
+//! are dropped with its sandbox.
 
 use crate::disk_reads::ReadLimit;
 use rustix::fs::Advice;
@@ -13,14 +14,16 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-/// Memory that must be left besides the runtime's copy, in bytes: for a handful of sandboxes and the service itself.
+/// Memory that must be left besides the runtime's copy, in bytes: for a handful of sandboxes and the service
+/// itself.
 const LEFT_BYTES_MIN: u64 = 512 << 20;
 /// Memory that a file takes besides its pages, in bytes: an inode and a name.
 const FILE_BYTES: u64 = 1024;
 /// Page size that sizes are rounded up to, in bytes.
 const PAGE_BYTES: u64 = 4096;
 
-/// Where the runtime is: decided before the first launcher, and changed only by the code that starts launchers.
+/// Where the runtime is: decided before the first launcher, and changed only by the code that starts
+/// launchers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum RuntimeLocation {
     /// In a copy in memory.
@@ -40,8 +43,8 @@ pub(crate) enum RuntimeLocation {
 }
 
 impl RuntimeLocation {
-    /// Decides for the tree below `rootfs`, which may take `bytes_max` of the available memory; 0 to leave it on its disk. `None` if
-    /// the available memory is unknown.
+    /// Decides for the tree below `rootfs`, which may take `bytes_max` of the available memory; 0 to leave it
+    /// on its disk. `None` if the available memory is unknown.
     pub(crate) fn choose(rootfs: &Path, bytes_max: u64, memory_left: Option<u64>) -> Self {
         let disk = |why: String| Self::Disk { why, reads: None };
         if bytes_max == 0 {
@@ -117,8 +120,8 @@ fn for_each_file(top: &Path, look: &mut dyn FnMut(&fs::DirEntry) -> io::Result<b
     Ok(())
 }
 
-/// Makes the kernel read every file of the tree into its page cache, in a background thread: programs then find them there, and
-/// none learns from the time of a read whether another had read the same file.
+/// Makes the kernel read every file of the tree into its page cache, in a background thread: programs then
+/// find them there, and none learns from the time of a read whether another had read the same file.
 pub(crate) fn read_ahead(rootfs: PathBuf) {
     let read = move || {
         let result = for_each_file(&rootfs, &mut |entry| {

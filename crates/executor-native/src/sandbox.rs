@@ -10,7 +10,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::UnixStream;
 
-/// Timeout for a sandbox to set itself up: it takes a millisecond, or seconds on a host that is badly overloaded.
+/// Timeout for a sandbox to set itself up: it takes a millisecond, or seconds on a host that is badly
+/// overloaded.
 const READY_TIME_MAX: Duration = Duration::from_secs(20);
 
 /// Goes to the remover whenever and however it is dropped.

@@ -21,8 +21,8 @@ pub const PROVIDER: &str = "native";
 pub(crate) const MEMORY_TOTAL: &str = "NATIVE_MEMORY_TOTAL";
 pub(crate) const PIDS_TOTAL: &str = "NATIVE_PIDS_TOTAL";
 
-/// Processes and threads of the launcher and its templates: numeric libraries have a thread per core in each template, up to 64.
-/// The limit also stops an import that forks without end.
+/// Processes and threads of the launcher and its templates: numeric libraries have a thread per core in each
+/// template, up to 64. The limit also stops an import that forks without end.
 const HELPER_PIDS_MAX: u64 = 1024;
 
 /// Open files that an ordinary user's service should be allowed: four times those of a program.
@@ -37,14 +37,16 @@ pub struct NativeConfig {
     pub interpreter: String,
     /// The runtime's environment for programs.
     pub env: Vec<(String, String)>,
-    /// Maximum size in bytes of a copy of the runtime in memory; a larger one stays on its disk. 0 for no copy.
+    /// Maximum size in bytes of a copy of the runtime in memory; a larger one stays on its disk. 0 for no
+    /// copy.
     pub runtime_memory_bytes: u64,
-    /// Bytes per second that all sandboxes together may read from the disk of a runtime that is not in memory; `None` for no
-    /// limit.
+    /// Bytes per second that all sandboxes together may read from the disk of a runtime that is not in
+    /// memory; `None` for no limit.
     pub disk_read_bytes_max: Option<u64>,
     /// Limits of each sandbox.
     pub limits: SandboxLimits,
-    /// Templates to fork interpreters from, besides the lean one; `None` for a fresh interpreter for every program.
+    /// Templates to fork interpreters from, besides the lean one; `None` for a fresh interpreter for every
+    /// program.
     pub templates: Option<Vec<TemplateSpec>>,
     /// Idle sandboxes for each template.
     pub pool: PoolSize,
@@ -117,10 +119,11 @@ fn start_error(error: LauncherError, rootless: bool) -> StartError {
     }
 }
 
-/// Raises the limit of open files of this process, and of the launcher after it, to the maximum: each sandbox takes some. In a
-/// user namespace with one id the kernel also counts the descriptors in flight through sockets, of all sandboxes and the service
-/// together, against the limit of the process that sends one more. Ours must be far above the program's, or a program could
-/// exhaust the count and keep every other one from starting.
+/// Raises the limit of open files of this process, and of the launcher after it, to the maximum: each sandbox
+/// takes some. In a user namespace with one id the kernel also counts the descriptors in flight through
+/// sockets, of all sandboxes and the service together, against the limit of the process that sends one more.
+/// Ours must be far above the program's, or a program could exhaust the count and keep every other one from
+/// starting.
 fn raise_file_limit() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let most = getrlimit(Resource::Nofile).maximum;
@@ -223,7 +226,8 @@ fn limit_totals(
     Ok(limits)
 }
 
-/// This process and its host, for the detection of cgroups. `command` is the command that the user typed; hints name it.
+/// This process and its host, for the detection of cgroups. `command` is the command that the user typed;
+/// hints name it.
 #[must_use]
 pub fn host_view(command: &'static str) -> HostView {
     HostView { euid: confine::euid_outside(), command, container_options: CONTAINER_OPTIONS }

@@ -1,7 +1,7 @@
 //! Assigns each running sandbox its own user, if the service is root.
 //!
-//! The kernel counts some resources by user, so two sandboxes with the same uid could use up each other's quotas. A program learns
-//! from its uid neither how many ran before it nor when: the order is secret.
+//! The kernel counts some resources by user, so two sandboxes with the same uid could use up each other's
+//! quotas. A program learns from its uid neither how many ran before it nor when: the order is secret.
 
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
@@ -13,7 +13,8 @@ const UID_FIRST: u32 = 0x7000_0000;
 /// Number of ids: more than the sandboxes that fit on any host.
 const UID_COUNT: u32 = 1 << UID_BITS;
 const UID_BITS: u32 = 16;
-/// Rounds of [`Users::shuffled`]: with four, the result is indistinguishable from random (Luby and Rackoff, 1988).
+/// Rounds of [`Users::shuffled`]: with four, the result is indistinguishable from random (Luby and Rackoff,
+/// 1988).
 const ROUNDS: u32 = 4;
 
 /// All ids. A used one comes round again as late as possible.

@@ -1,5 +1,5 @@
-//! The agent as the first process of another program's container, over its standard input and output: the basis of the Docker,
-//! gVisor, Kata and Firecracker executors. The container here is bubblewrap's.
+//! The agent as the first process of another program's container, over its standard input and output: the
+//! basis of the Docker, gVisor, Kata and Firecracker executors. The container here is bubblewrap's.
 
 #![allow(clippy::unwrap_used, reason = "a test that fails may panic where it stands")]
 

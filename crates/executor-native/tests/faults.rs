@@ -120,7 +120,8 @@ async fn a_killed_launcher_costs_only_the_programs_inside(before: &Snapshot) {
     assert_clean(before, "a killed launcher");
 }
 
-/// On cgroup v1 a frozen process does not die, and what waits for its death waits too, such as the launcher's end.
+/// On cgroup v1 a frozen process does not die, and what waits for its death waits too, such as the launcher's
+/// end.
 async fn frozen_sandboxes_hold_up_nothing(before: &Snapshot) {
     let native = support::native().await.unwrap();
     let frozen = async || {

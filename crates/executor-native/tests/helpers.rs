@@ -1,5 +1,5 @@
-//! Privileges of the processes around programs, and of code that a template imports: it can neither see nor reach anything of
-//! the host, and does not outlive its service.
+//! Privileges of the processes around programs, and of code that a template imports: it can neither see nor
+//! reach anything of the host, and does not outlive its service.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
 
@@ -133,7 +133,8 @@ const TRIED: [(&str, &str); 33] = [
     ("socket", "16, 3, 0"),
 ];
 
-/// A module that makes all of these calls when it is imported, records the results, and leaves a process behind.
+/// A module that makes all of these calls when it is imported, records the results, and leaves a process
+/// behind.
 fn probing_module() -> String {
     let mut text = "import ctypes, errno, os, time\n\
          libc = ctypes.CDLL(None, use_errno=True)\n\

@@ -23,7 +23,8 @@ fn descriptors(pid: u32) -> Vec<PathBuf> {
     entries.filter_map(|entry| std::fs::read_link(entry.unwrap().path()).ok()).collect()
 }
 
-/// The only sandbox of the launcher. The sandbox of the executor's own test at its start dies in the background.
+/// The only sandbox of the launcher. The sandbox of the executor's own test at its start dies in the
+/// background.
 async fn only_child(launcher: u32) -> u32 {
     let begun = Instant::now();
     loop {

@@ -56,14 +56,16 @@ fn v1_reads_group(native: &NativeExecutor) -> Option<PathBuf> {
     hierarchy.exists().then_some(group)
 }
 
-/// Bytes that the kernel counted for the cgroup as read from all disks (blkio-controller.rst): `254:0 Read 4096`.
+/// Bytes that the kernel counted for the cgroup as read from all disks (blkio-controller.rst): `254:0 Read
+/// 4096`.
 fn bytes_read(group: &Path) -> u64 {
     let text = std::fs::read_to_string(group.join("blkio.throttle.io_service_bytes")).unwrap();
     let reads = text.lines().filter_map(|line| line.split_once(" Read ")?.1.parse::<u64>().ok());
     reads.sum()
 }
 
-/// Reads of a program that miss the page cache are counted in the cgroup with the limit, whichever way its process was made.
+/// Reads of a program that miss the page cache are counted in the cgroup with the limit, whichever way its
+/// process was made.
 #[tokio::test(flavor = "multi_thread")]
 async fn reads_from_the_runtimes_disk_are_bounded_for_all_sandboxes() {
     let Some(config) = support::config() else { return };

@@ -1,5 +1,5 @@
-//! The fast path: that it is taken, that programs of one template share no secret, and that failures around it cost no
-//! program.
+//! The fast path: that it is taken, that programs of one template share no secret, and that failures around
+//! it cost no program.
 
 #![allow(clippy::unwrap_used, reason = "a test that fails may panic where it stands")]
 
@@ -202,7 +202,8 @@ async fn a_fresh_interpreter_shares_nothing() {
     native.shut_down().await;
 }
 
-/// OpenBLAS starts its threads at import; a template must end them before it forks, and a fork starts its own.
+/// OpenBLAS starts its threads at import; a template must end them before it forks, and a fork starts its
+/// own.
 #[tokio::test(flavor = "multi_thread")]
 async fn numeric_threads_start_again_in_a_fork() {
     let Some(mut config) = support::config() else { return };
@@ -252,7 +253,8 @@ async fn living_cells_share_no_network_and_dead_ones_leave_theirs() {
     native.shut_down().await;
 }
 
-/// A case that the kernel's collector is slow with: a socket that no process has open any more, still in its namespace.
+/// A case that the kernel's collector is slow with: a socket that no process has open any more, still in its
+/// namespace.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_network_that_holds_a_socket_is_not_used_again() {
     use rustix::net::{AddressFamily, SocketType, socket};

@@ -1,4 +1,5 @@
-//! What an executor provides for each sandbox: everything that depends on the kind of isolation, and nothing else.
+//! What an executor provides for each sandbox: everything that depends on the kind of isolation, and nothing
+//! else.
 
 use crate::KernelCounts;
 use async_trait::async_trait;
@@ -11,15 +12,16 @@ pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send + fmt::Debug {}
 
 impl<T: AsyncRead + AsyncWrite + Unpin + Send + fmt::Debug> Stream for T {}
 
-/// An isolated environment with a guest agent, as its executor implements it. [`crate::Sandbox`] runs executions over it.
-/// Dropping it removes the environment and everything in it, in the background if that takes time.
+/// An isolated environment with a guest agent, as its executor implements it. [`crate::Sandbox`] runs
+/// executions over it. Dropping it removes the environment and everything in it, in the background if that
+/// takes time.
 #[async_trait]
 pub trait Backing: fmt::Debug + Send + Sync {
     /// Whether the agent is running, as far as can be told without blocking.
     fn is_alive(&self) -> bool;
 
-    /// The kernel's counters since the environment was made. `reported` is what the agent read from its own cgroup at the end of the
-    /// last execution, for executors that cannot read the counters from outside.
+    /// The kernel's counters since the environment was made. `reported` is what the agent read from its own
+    /// cgroup at the end of the last execution, for executors that cannot read the counters from outside.
     fn counts(&self, reported: Option<&Counters>) -> KernelCounts;
 
     /// Resets the kernel's peak of memory. False where it cannot be reset.
@@ -27,8 +29,8 @@ pub trait Backing: fmt::Debug + Send + Sync {
         false
     }
 
-    /// Whether everything the agent wrote arrives even if it is killed right after: true for a kernel socket, false for a stream
-    /// that another process relays.
+    /// Whether everything the agent wrote arrives even if it is killed right after: true for a kernel socket,
+    /// false for a stream that another process relays.
     fn is_lossless(&self) -> bool;
 
     /// Why the agent was lost, where the executor can find out more than [`Backing::counts`] tells.
@@ -36,12 +38,13 @@ pub trait Backing: fmt::Debug + Send + Sync {
         None
     }
 
-    /// Stops every process in the environment, so that it uses no CPU time, and returns when the kernel or the engine reports that
-    /// all have stopped: in bounded time. Memory and files stay. The environment can be dropped while it is frozen.
+    /// Stops every process in the environment, so that it uses no CPU time, and returns when the kernel or
+    /// the engine reports that all have stopped: in bounded time. Memory and files stay. The environment can
+    /// be dropped while it is frozen.
     ///
     /// # Errors
-    /// [`FreezeError::Unsupported`] leaves the environment as it was. After [`FreezeError::Failed`] it may be frozen in part, and
-    /// [`Backing::thaw`] is called.
+    /// [`FreezeError::Unsupported`] leaves the environment as it was. After [`FreezeError::Failed`] it may be
+    /// frozen in part, and [`Backing::thaw`] is called.
     async fn freeze(&mut self) -> Result<(), FreezeError> {
         Err(FreezeError::unsupported("this executor cannot freeze sandboxes"))
     }

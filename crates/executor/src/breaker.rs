@@ -1,19 +1,19 @@
-//! The circuit breaker of one executor of a chain: an executor that fails is marked down at once, and used again when it has
-//! recovered.
+//! The circuit breaker of one executor of a chain: an executor that fails is marked down at once, and used
+//! again when it has recovered.
 //!
 //! ```text
 //! closed ── the executor is down, or a sandbox could not be made ──> open ── health() is healthy ──> closed
 //! ```
-//! A failure of one request or one sandbox does not open it ([`crate::RunErrorKind`]).
-//! While it is open, programs go to the next executor without waiting for this one; calls in progress are notified.
+//! A failure of one request or one sandbox does not open it ([`crate::RunErrorKind`]). While it is open,
+//! programs go to the next executor without waiting for this one; calls in progress are notified.
 
 use crate::Executor;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-/// Interval between checks of a working executor, and the timeout of one check. Their sum is less than the second within which
-/// a failing executor must be marked down.
+/// Interval between checks of a working executor, and the timeout of one check. Their sum is less than the
+/// second within which a failing executor must be marked down.
 const LIVENESS_INTERVAL: Duration = Duration::from_millis(200);
 const LIVENESS_TIME_MAX: Duration = Duration::from_millis(700);
 /// Interval between checks of an executor that is down: initial, and after many failures.

@@ -91,12 +91,12 @@ impl Chain {
         usable.map(|link| link.executor.name()).collect()
     }
 
-    /// Runs one program on `selected`, or on the first executor that can make a sandbox. Returns the name of the executor that ran it.
-    /// An attempt that did not start the program sends nothing to `events`.
+    /// Runs one program on `selected`, or on the first executor that can make a sandbox. Returns the name of
+    /// the executor that ran it. An attempt that did not start the program sends nothing to `events`.
     ///
     /// # Errors
-    /// See [`ChainError`]. Only a program that provably did not start is sent to the next executor, and only an error of the executor
-    /// itself ([`RunErrorKind::Provider`]) opens its breaker.
+    /// See [`ChainError`]. Only a program that provably did not start is sent to the next executor, and only
+    /// an error of the executor itself ([`RunErrorKind::Provider`]) opens its breaker.
     pub async fn execute(
         &self,
         selected: Option<&str>,
@@ -161,8 +161,8 @@ impl Chain {
         Ok((name, events.into_result(ending, &request.limits)))
     }
 
-    /// Asks every executor for its health, concurrently: one that hangs must not hide the others. May be slow: do not call it for
-    /// each request.
+    /// Asks every executor for its health, concurrently: one that hangs must not hide the others. May be
+    /// slow: do not call it for each request.
     pub async fn status(&self) -> ChainStatus {
         let mut asked = Vec::new();
         for link in self.links.clone() {
@@ -188,7 +188,8 @@ impl Chain {
         }
     }
 
-    /// Monitors the executors, for ever: one that goes down is marked down within a second, and used again when it has recovered.
+    /// Monitors the executors, for ever: one that goes down is marked down within a second, and used again
+    /// when it has recovered.
     pub async fn watch(&self) {
         let mut watchers = tokio::task::JoinSet::new();
         for Link { executor, breaker } in self.links.clone() {
@@ -199,8 +200,8 @@ impl Chain {
 }
 
 impl Link {
-    /// Runs a program in a sandbox, or in a second one if the first did not start it: a pre-created sandbox may have died unnoticed,
-    /// which must not cost the request.
+    /// Runs a program in a sandbox, or in a second one if the first did not start it: a pre-created sandbox
+    /// may have died unnoticed, which must not cost the request.
     async fn run(
         &self,
         is_last: bool,
@@ -224,7 +225,8 @@ impl Link {
         }
     }
 
-    /// Makes a sandbox, unless the executor goes down meanwhile. The last executor of a chain is given as long as it takes.
+    /// Makes a sandbox, unless the executor goes down meanwhile. The last executor of a chain is given as
+    /// long as it takes.
     async fn create(
         &self,
         is_last: bool,
@@ -302,7 +304,8 @@ mod tests {
     async fn one_that_was_left_still_gives_its_own_reason() {
         let broken = |name| Arc::new(ScriptedExecutor::named(name, Script::FailToCreate));
         let chain = Chain::new(vec![broken("first"), broken("second")]);
-        // From the second time on both are already down; which of two simultaneous facts is seen first must not be chance.
+        // From the second time on both are already down; which of two simultaneous facts is seen first must
+        // not be chance.
         for _ in 0..32 {
             let Err(ChainError::Unavailable { reasons, .. }) = names_of_run(&chain, None).await else {
                 panic!("nothing can run");

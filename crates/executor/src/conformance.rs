@@ -1,7 +1,7 @@
 //! The conformance suite of executors: the contract of a sandbox, checked through the trait alone.
 //!
-//! Each check is a program and a condition on its answer. [`run`] runs them all and returns the failures, so an executor's own
-//! test is three lines. Hostile programs are not here: they are in the corpus.
+//! Each check is a program and a condition on its answer. [`run`] runs them all and returns the failures, so
+//! an executor's own test is three lines. Hostile programs are not here: they are in the corpus.
 
 use crate::conformance_files;
 use crate::guest::Execution;
@@ -14,7 +14,8 @@ use bytes::Bytes;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-/// Programs that run elsewhere while an agent is frozen: one that is not frozen would have answered long since.
+/// Programs that run elsewhere while an agent is frozen: one that is not frozen would have answered long
+/// since.
 const ROUNDS_WHILE_FROZEN: usize = 3;
 
 /// More than a sandbox with the default limits can hold.
@@ -500,7 +501,8 @@ async fn an_interrupt_is_a_keyboard_interrupt(executor: &dyn Executor) -> Result
     Err(format!("{ending:?} {:?}", sink.1))
 }
 
-/// Variables, processes and what was printed end with an execution; files stay, and are returned by the one that wrote them.
+/// Variables, processes and what was printed end with an execution; files stay, and are returned by the one
+/// that wrote them.
 async fn executions_share_files_and_nothing_else(executor: &dyn Executor) -> Result<(), String> {
     const FIRST: &str = "import os, time
 x = 1
@@ -597,7 +599,8 @@ print('x' * 100)";
     if right { Ok(()) } else { Err(format!("{first:?} {second:?}")) }
 }
 
-/// Neither a path that cannot be nor a file that does not fit ends a sandbox that is kept, and files of earlier executions stay.
+/// Neither a path that cannot be nor a file that does not fit ends a sandbox that is kept, and files of
+/// earlier executions stay.
 async fn a_refused_file_changes_nothing(executor: &dyn Executor) -> Result<(), String> {
     const LISTS: &str = "import os
 names = sorted(os.path.join(top, name) for top, _, names in os.walk('.') for name in names)

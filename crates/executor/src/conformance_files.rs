@@ -1,6 +1,7 @@
 //! The part of the conformance suite about files between executions: put, get, list, remove.
 //!
-//! What a program does to the directory first is the hostile part: links that lead out, FIFOs, thousands of entries.
+//! What a program does to the directory first is the hostile part: links that lead out, FIFOs, thousands of
+//! entries.
 
 use crate::{
     Control, EntryKind, ExecRequest, ExecResult, Executor, FileCause, FileError, FileListing, Freshness,

@@ -29,8 +29,8 @@ impl Control {
         self.cancel.is_cancelled()
     }
 
-    /// Sends SIGINT to the program's first process, which Python turns into `KeyboardInterrupt`; before the program's start, it takes
-    /// effect once the program has started.
+    /// Sends SIGINT to the program's first process, which Python turns into `KeyboardInterrupt`; before the
+    /// program's start, it takes effect once the program has started.
     pub fn interrupt(&self) {
         self.interrupt.notify_one();
     }

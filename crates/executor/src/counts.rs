@@ -3,7 +3,8 @@
 use protocol::Counters;
 use std::time::Duration;
 
-/// What the kernel has counted in a sandbox since it was made, or of one execution in it ([`KernelCounts::since`]).
+/// What the kernel has counted in a sandbox since it was made, or of one execution in it
+/// ([`KernelCounts::since`]).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct KernelCounts {
     /// User and system time of everything in it; zero where the executor cannot tell.
@@ -65,7 +66,8 @@ pub enum PeakScope {
     /// This execution.
     #[default]
     Execution,
-    /// The sandbox up to the end of this execution: the kernel could not reset the peak after the execution before.
+    /// The sandbox up to the end of this execution: the kernel could not reset the peak after the execution
+    /// before.
     Sandbox,
 }
 

@@ -3,14 +3,15 @@
 use crate::{Captured, Ending, ExecLimits, ExecResult, OutputFile, SkippedFile};
 use protocol::{OutputStream, head_bytes};
 
-/// One event. The first is [`Event::Started`], unless the execution ended before its program started; the end is the return value
-/// of [`crate::Sandbox::execute`].
+/// One event. The first is [`Event::Started`], unless the execution ended before its program started; the end
+/// is the return value of [`crate::Sandbox::execute`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event<'a> {
     /// The program's first instruction is about to run.
     Started,
-    /// Output of the program. Beyond the first half of `output_bytes_max` only the last half is kept, and comes at the end.
+    /// Output of the program. Beyond the first half of `output_bytes_max` only the last half is kept, and
+    /// comes at the end.
     Output {
         /// Which stream.
         stream: OutputStream,
@@ -70,8 +71,8 @@ impl Collected {
     }
 }
 
-/// Turns the kept bytes into text. `bytes` is what the program wrote in total; where that is more, the first `head` bytes are
-/// its beginning and the rest its end, and a line between them says how much is missing.
+/// Turns the kept bytes into text. `bytes` is what the program wrote in total; where that is more, the first
+/// `head` bytes are its beginning and the rest its end, and a line between them says how much is missing.
 fn capture(kept: &[u8], bytes: u64, head: usize) -> Captured {
     if bytes <= kept.len() as u64 {
         return Captured { text: String::from_utf8_lossy(kept).into_owned(), bytes, truncated: false };

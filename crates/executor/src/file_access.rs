@@ -1,10 +1,12 @@
 //! The host side of the protocol's file operations: put, get, list, remove.
 //!
-//! Everything read here is hostile, as in [`crate::guest`]: what an answer may contain is decided by the request, and
-//! checked before it is kept. Content is never held whole: a piece is read from its source, or passed on, before the next.
+//! Everything read here is hostile, as in [`crate::guest`]: what an answer may contain is decided by the
+//! request, and checked before it is kept. Content is never held whole: a piece is read from its source, or
+//! passed on, before the next.
 //!
-//! Every function here can be dropped at any await: what was left unsent or unread is kept, and [`FileAccess::settle`]
-//! finishes it before anything else uses the stream. A client that goes away in the middle of a transfer costs no sandbox.
+//! Every function here can be dropped at any await: what was left unsent or unread is kept, and
+//! [`FileAccess::settle`] finishes it before anything else uses the stream. A client that goes away in the
+//! middle of a transfer costs no sandbox.
 
 use crate::guest::{Guest, bounded_text};
 use crate::guest_error::GuestError;
@@ -17,8 +19,8 @@ use std::io;
 use std::time::{Duration, SystemTime};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-/// Longest wait for the agent in a file operation: to take a piece, to send one, or to answer. A piece is 64 KiB, which a slow
-/// host copies in milliseconds; a listing reads up to a million entries first.
+/// Longest wait for the agent in a file operation: to take a piece, to send one, or to answer. A piece is 64
+/// KiB, which a slow host copies in milliseconds; a listing reads up to a million entries first.
 pub const FILE_STEP_TIME_MAX: Duration = Duration::from_secs(60);
 
 /// An entry of a directory in a sandbox.
@@ -30,7 +32,8 @@ pub struct FileEntry {
     pub kind: EntryKind,
     /// Length of a regular file in bytes; 0 for anything else.
     pub size_bytes: u64,
-    /// Time of the last modification, in microseconds; between 1970 and the end of 9999. A program can set any.
+    /// Time of the last modification, in microseconds; between 1970 and the end of 9999. A program can set
+    /// any.
     pub modified: SystemTime,
 }
 
@@ -39,7 +42,8 @@ pub struct FileEntry {
 pub struct FileListing {
     /// In the order of their names as bytes.
     pub entries: Vec<FileEntry>,
-    /// Number of further entries, which a listing after the last name returns. The guest's word, as all counts of it.
+    /// Number of further entries, which a listing after the last name returns. The guest's word, as all
+    /// counts of it.
     pub more: u64,
     /// Number of entries of the directory that are not listed, since their names are not UTF-8.
     pub names_not_utf8: u64,
@@ -127,7 +131,8 @@ impl FileAccess {
         self.last_id > 0
     }
 
-    /// Finishes what a dropped operation has left: a put is aborted, the rest of an answer is read and dropped.
+    /// Finishes what a dropped operation has left: a put is aborted, the rest of an answer is read and
+    /// dropped.
     pub(crate) async fn settle<S>(&mut self, guest: &mut Guest<S>) -> Result<(), GuestError>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send,
@@ -214,7 +219,8 @@ impl FileAccess {
         }
     }
 
-    /// The next piece of the file that was requested; `None` at its end. The piece is borrowed from the stream's buffer.
+    /// The next piece of the file that was requested; `None` at its end. The piece is borrowed from the
+    /// stream's buffer.
     pub(crate) async fn piece<'a, S>(
         &mut self,
         guest: &'a mut Guest<S>,
@@ -347,7 +353,8 @@ impl FileAccess {
         }
     }
 
-    /// Reads the next part of the answer. Nothing is awaited after it was taken from the stream, so none is lost.
+    /// Reads the next part of the answer. Nothing is awaited after it was taken from the stream, so none is
+    /// lost.
     async fn next<'a, S>(&mut self, guest: &'a mut Guest<S>) -> Result<Answer<'a>, GuestError>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send,
@@ -418,7 +425,8 @@ impl Open {
     }
 }
 
-/// Whether a path can be sent at all: a relative one without empty, `.` and `..` parts. The agent checks it again.
+/// Whether a path can be sent at all: a relative one without empty, `.` and `..` parts. The agent checks it
+/// again.
 fn check(path: &str) -> Result<(), AccessError> {
     if is_plain_path(path) {
         return Ok(());

@@ -1,8 +1,8 @@
 //! The host side of the agent protocol, over any byte stream.
 //!
-//! Everything read here is hostile: the agent is ours, but a program that took it over writes to the same stream.
-//! So each quantity is bounded by what the host asked for, each path is checked, and a peer that violates the order of messages
-//! is cut off.
+//! Everything read here is hostile: the agent is ours, but a program that took it over writes to the same
+//! stream. So each quantity is bounded by what the host asked for, each path is checked, and a peer that
+//! violates the order of messages is cut off.
 
 use crate::control::Control;
 use crate::files::FileReceiver;
@@ -18,8 +18,8 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::Instant;
 
-/// Time from the last byte of input to the program's first instruction. A cold interpreter on a busy host takes a second; more
-/// than this is a broken sandbox.
+/// Time from the last byte of input to the program's first instruction. A cold interpreter on a busy host
+/// takes a second; more than this is a broken sandbox.
 pub const START_TIME_MAX: Duration = Duration::from_secs(30);
 /// Time beyond the program's own after which the host stops trusting the agent's clock.
 pub const OVERTIME_MAX: Duration = Duration::from_secs(5);
@@ -131,7 +131,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Guest<S> {
         }
     }
 
-    /// Runs one program. Its events go to `events`, the first is its start: an execution that did not start sends none.
+    /// Runs one program. Its events go to `events`, the first is its start: an execution that did not start
+    /// sends none.
     pub async fn execute(
         &mut self,
         execution: Execution<'_>,
@@ -145,8 +146,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Guest<S> {
         let sent = AtomicBool::new(false);
         let (mut reader, mut writer) = tokio::io::split(&mut self.stream);
         let write = async {
-            // The agent may end the program, or fail, while input is still being sent: a write that fails then carries no information,
-            // the reader knows better.
+            // The agent may end the program, or fail, while input is still being sent: a write that fails
+            // then carries no information, the reader knows better.
             let _ = send_request(&mut writer, execution, &sent).await;
             loop {
                 let id = execution.id;
@@ -187,7 +188,8 @@ async fn send<W: AsyncWrite + Unpin>(writer: &mut W, message: &HostMessage<'_>) 
     Ok(())
 }
 
-/// Sends everything of an execution; a small program goes out in one write. `sent` is set before the order to start is written.
+/// Sends everything of an execution; a small program goes out in one write. `sent` is set before the order to
+/// start is written.
 async fn send_request<W: AsyncWrite + Unpin>(
     writer: &mut W,
     Execution { id, keep, request }: Execution<'_>,

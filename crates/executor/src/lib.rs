@@ -1,10 +1,11 @@
 //! The executor interface: the trait, its input, its output.
 //!
-//! An executor makes *sandboxes*; every sandbox talks to the same guest agent over the same protocol. Executors differ only in
-//! their [`Backing`]: a byte stream to the agent, and the kernel's counters for the sandbox. Everything above that is written once,
-//! here: [`Sandbox`] runs executions and classifies their ends ([`verdict`]) over the host side of the protocol ([`guest`]), the
-//! [`Chain`] fails over between executors through circuit breakers, the warm [`Pool`] pre-creates sandboxes. The executor in
-//! [`memory`] is for tests; every executor passes the [`conformance`] suite.
+//! An executor makes *sandboxes*; every sandbox talks to the same guest agent over the same protocol.
+//! Executors differ only in their [`Backing`]: a byte stream to the agent, and the kernel's counters for the
+//! sandbox. Everything above that is written once, here: [`Sandbox`] runs executions and classifies their
+//! ends ([`verdict`]) over the host side of the protocol ([`guest`]), the [`Chain`] fails over between
+//! executors through circuit breakers, the warm [`Pool`] pre-creates sandboxes. The executor in [`memory`] is
+//! for tests; every executor passes the [`conformance`] suite.
 
 mod backing;
 mod breaker;
@@ -21,7 +22,6 @@ pub mod guest;
 mod guest_error;
 mod health;
 mod limits;
-mod scripted_files;
 pub mod note;
 mod pool;
 mod refusal;
@@ -29,6 +29,7 @@ mod request;
 mod result;
 mod sandbox;
 pub mod scripted;
+mod scripted_files;
 mod templates;
 #[cfg(test)]
 mod tests;
@@ -65,14 +66,14 @@ pub trait Executor: fmt::Debug + Send + Sync {
     /// Whether sandboxes can be made now, and with which protections. Cheap enough to call every few seconds.
     async fn health(&self) -> Health;
 
-    /// Whether the executor is up, as far as it can tell within a fraction of a second. Called several times a second. An executor
-    /// that can fail as a whole, such as one behind a daemon, overrides it.
+    /// Whether the executor is up, as far as it can tell within a fraction of a second. Called several times
+    /// a second. An executor that can fail as a whole, such as one behind a daemon, overrides it.
     async fn is_alive(&self) -> bool {
         true
     }
 
-    /// Makes a sandbox, or takes a pre-created one; it was never used before. `hints` only choose among equivalent sandboxes: a wrong
-    /// hint costs time, nothing else.
+    /// Makes a sandbox, or takes a pre-created one; it was never used before. `hints` only choose among
+    /// equivalent sandboxes: a wrong hint costs time, nothing else.
     ///
     /// # Errors
     /// An error of the executor. No program was sent yet, so another executor may run it.
@@ -121,7 +122,8 @@ impl ExecutorError {
         Self { executor, step: step.into(), kind, program_may_have_run: false, source: source.into() }
     }
 
-    /// An error of one sandbox. `program_may_have_run` says whether the program's first instruction may have run.
+    /// An error of one sandbox. `program_may_have_run` says whether the program's first instruction may have
+    /// run.
     pub fn in_sandbox(
         executor: &'static str,
         step: impl Into<String>,

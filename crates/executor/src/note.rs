@@ -1,5 +1,5 @@
-//! The interpreter's note about the exception that ended a program. A program can forge all of it: it is bounded and cleaned
-//! here, it only words an answer, and it never decides an outcome alone.
+//! The interpreter's note about the exception that ended a program. A program can forge all of it: it is
+//! bounded and cleaned here, it only words an answer, and it never decides an outcome alone.
 
 use protocol::NOTE_BYTES_MAX;
 
@@ -34,8 +34,8 @@ pub enum Role {
 pub struct Record {
     /// Its role.
     pub role: Role,
-    /// Qualified name of the exception's type, such as `json.decoder.JSONDecodeError`; without the module for built-in
-    /// types and the program's own.
+    /// Qualified name of the exception's type, such as `json.decoder.JSONDecodeError`; without the module for
+    /// built-in types and the program's own.
     pub type_name: String,
     /// `errno` of an `OSError`; 0 if there is none.
     pub errno: i32,

@@ -5,8 +5,8 @@
 //! └─ none ──> one made now: slower, never an error of its own
 //! filler: the queue that lacks most of its target gets one more, in the background
 //! ```
-//! Each template has a queue of idle sandboxes. Its target follows the demand: a queue that was found empty doubles its target,
-//! one that had sandboxes to spare for a while lets half of them go.
+//! Each template has a queue of idle sandboxes. Its target follows the demand: a queue that was found empty
+//! doubles its target, one that had sandboxes to spare for a while lets half of them go.
 
 use crate::{ExecutorError, Freshness, TemplateId};
 use async_trait::async_trait;
@@ -21,8 +21,8 @@ use tokio::time::Instant;
 
 /// Time after which a queue that always had sandboxes to spare shrinks.
 const SHRINK_AFTER: Duration = Duration::from_secs(10);
-/// Pause of the filler after a sandbox was taken, as long as enough are idle: the program that it was taken for has the cores for
-/// itself meanwhile.
+/// Pause of the filler after a sandbox was taken, as long as enough are idle: the program that it was taken
+/// for has the cores for itself meanwhile.
 const REFILL_DELAY: Duration = Duration::from_millis(3);
 /// Pause of the filler after a failure to make a sandbox: the host may need it.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(1);
@@ -181,8 +181,8 @@ impl<M: Maker> Pool<M> {
         drop(dropped);
     }
 
-    /// Closes the pool, and waits for the sandbox that is being made, so that it is dropped while what removes it still exists.
-    /// Gives up after `time_max`.
+    /// Closes the pool, and waits for the sandbox that is being made, so that it is dropped while what
+    /// removes it still exists. Gives up after `time_max`.
     pub async fn finish(&self, time_max: Duration) {
         self.close();
         let filler = self.filler.lock().unwrap_or_else(PoisonError::into_inner).take();

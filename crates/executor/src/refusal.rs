@@ -1,4 +1,5 @@
-//! Classifies executions that ended before their program started: what caused it, and with which verdict. Pure.
+//! Classifies executions that ended before their program started: what caused it, and with which verdict.
+//! Pure.
 //!
 //! The program has not run then, so the agent's messages are trustworthy.
 
@@ -8,8 +9,8 @@ use crate::{ExecLimits, ExecRequest, KernelCounts, RunErrorKind, SandboxLimits};
 use protocol::{InputCause, InputRefusal};
 use std::collections::HashSet;
 
-/// Source and standard input together, in bytes, from which on they can be why a sandbox has no memory left. Every request has a
-/// source, and where that is small, something else used the memory.
+/// Source and standard input together, in bytes, from which on they can be why a sandbox has no memory left.
+/// Every request has a source, and where that is small, something else used the memory.
 const HELD_BYTES_MIN: u64 = 1 << 20;
 
 /// What the input of a request needs in the sandbox.

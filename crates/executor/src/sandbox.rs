@@ -1,4 +1,5 @@
-//! A sandbox and the executions in it: the one implementation, for every executor, of running a program and classifying its end.
+//! A sandbox and the executions in it: the one implementation, for every executor, of running a program and
+//! classifying its end.
 
 use crate::GuestError;
 use crate::backing::{Backing, FreezeError, LossCause, Stream};
@@ -21,8 +22,8 @@ pub use files::{FileError, FileReader};
 /// Why nothing is done in a sandbox any more.
 const UNUSABLE: &str = "an earlier error, or a future that was dropped, has made the sandbox unusable";
 
-/// An isolated environment whose guest agent is ready. It serves executions one after the other, as long as its agent runs.
-/// Dropping it removes it and everything in it.
+/// An isolated environment whose guest agent is ready. It serves executions one after the other, as long as
+/// its agent runs. Dropping it removes it and everything in it.
 #[derive(Debug)]
 pub struct Sandbox {
     executor: &'static str,
@@ -40,7 +41,8 @@ pub struct Sandbox {
 }
 
 impl Sandbox {
-    /// Waits until the agent at the other end of `stream` is ready. Returns the sandbox, and where its interpreter came from.
+    /// Waits until the agent at the other end of `stream` is ready. Returns the sandbox, and where its
+    /// interpreter came from.
     ///
     /// # Errors
     /// An error of the executor: no program was sent yet.
@@ -58,8 +60,17 @@ impl Sandbox {
                 let backing = Box::new(backing);
                 let (files, before) = (FileAccess::default(), KernelCounts::default());
                 let (executions, is_usable, is_frozen) = (0, true, false);
-                let sandbox =
-                    Self { executor, guest, files, backing, limits, executions, before, is_usable, is_frozen };
+                let sandbox = Self {
+                    executor,
+                    guest,
+                    files,
+                    backing,
+                    limits,
+                    executions,
+                    before,
+                    is_usable,
+                    is_frozen,
+                };
                 Ok((sandbox, origin))
             }
             Err(error) => {
@@ -75,13 +86,13 @@ impl Sandbox {
         self.is_usable && self.backing.is_alive()
     }
 
-    /// Stops everything in it between two executions, so that it uses no CPU time; its memory and files stay. It lasts until
-    /// [`Sandbox::thaw`] or the next execution, which thaws it first. Does nothing if it is frozen. A frozen sandbox can be dropped.
-    /// Dropping the future makes the sandbox unusable.
+    /// Stops everything in it between two executions, so that it uses no CPU time; its memory and files stay.
+    /// It lasts until [`Sandbox::thaw`] or the next execution, which thaws it first. Does nothing if it is
+    /// frozen. A frozen sandbox can be dropped. Dropping the future makes the sandbox unusable.
     ///
     /// # Errors
-    /// [`FreezeError::Unsupported`] leaves it running and usable, as does [`FreezeError::Failed`] unless it could not be thawed again:
-    /// [`Sandbox::is_alive`] tells.
+    /// [`FreezeError::Unsupported`] leaves it running and usable, as does [`FreezeError::Failed`] unless it
+    /// could not be thawed again: [`Sandbox::is_alive`] tells.
     pub async fn freeze(&mut self) -> Result<(), FreezeError> {
         if self.is_frozen {
             return Ok(());
@@ -98,7 +109,8 @@ impl Sandbox {
         frozen
     }
 
-    /// Lets a frozen sandbox continue; does nothing if it is not frozen. Dropping the future makes the sandbox unusable.
+    /// Lets a frozen sandbox continue; does nothing if it is not frozen. Dropping the future makes the
+    /// sandbox unusable.
     ///
     /// # Errors
     /// The sandbox is unusable then.
@@ -114,19 +126,20 @@ impl Sandbox {
         Ok(())
     }
 
-    /// The connection to its agent, and its backing: for the check that writes to a frozen agent, which [`Sandbox::execute`] never does.
+    /// The connection to its agent, and its backing: for the check that writes to a frozen agent, which
+    /// [`Sandbox::execute`] never does.
     pub(crate) fn parts(&mut self) -> (&mut Guest<Box<dyn Stream>>, &mut dyn Backing) {
         (&mut self.guest, &mut *self.backing)
     }
 
-    /// Runs one program. If [`Sandbox::is_alive`] says so, another may follow, which finds the files of this one and nothing else.
-    /// When `control` cancels, the program is ended and the verdict says so. Dropping the future makes the sandbox unusable; the
-    /// program ends with the sandbox.
+    /// Runs one program. If [`Sandbox::is_alive`] says so, another may follow, which finds the files of this
+    /// one and nothing else. When `control` cancels, the program is ended and the verdict says so. Dropping
+    /// the future makes the sandbox unusable; the program ends with the sandbox.
     ///
     /// # Errors
-    /// Never caused by the program. [`ExecutorError::kind`] says what caused it, and [`ExecutorError::program_may_have_run`] whether the
-    /// program may be sent elsewhere. The sandbox is unusable after an error, except for an input file that was refused: that leaves
-    /// it as it was before.
+    /// Never caused by the program. [`ExecutorError::kind`] says what caused it, and
+    /// [`ExecutorError::program_may_have_run`] whether the program may be sent elsewhere. The sandbox is
+    /// unusable after an error, except for an input file that was refused: that leaves it as it was before.
     pub async fn execute(
         &mut self,
         request: &ExecRequest,
@@ -222,7 +235,8 @@ impl Sandbox {
                 verdict::classify(&Facts { report, evidence, exec, sandbox })
             }
             (_, Err(error)) => {
-                // The agent has taken all of the input, and waits for the next execution with the interpreter of this one.
+                // The agent has taken all of the input, and waits for the next execution with the interpreter
+                // of this one.
                 let waits = matches!(error, GuestError::InputRefused(_)) && progress.sent;
                 let judged =
                     self.classify_lost(request, &progress, error, evidence, elapsed, was_alive).await;
@@ -248,8 +262,8 @@ impl Sandbox {
         was_alive: bool,
     ) -> Result<Verdict, ExecutorError> {
         let lost = matches!(error, GuestError::Gone | GuestError::Io(_));
-        // One that lived when its request came and died before the start may have died of the files in it, or its interpreter
-        // did.
+        // One that lived when its request came and died before the start may have died of the files in it, or
+        // its interpreter did.
         let unstarted = !progress.started && was_alive && (lost || matches!(error, GuestError::Fault { .. }));
         let death = match evidence.oom_kills {
             0 if (lost && progress.started) || unstarted => self.backing.post_mortem().await,
@@ -264,7 +278,8 @@ impl Sandbox {
             if let Some(verdict) = refusal::classify(&unstarted) {
                 return Ok(verdict);
             }
-            // Files of earlier executions, or files that were put, are in the way: not an error of the sandbox.
+            // Files of earlier executions, or files that were put, are in the way: not an error of the
+            // sandbox.
             if killed_for_memory && (self.executions > 1 || self.files.is_used()) {
                 return Ok(verdict::memory_exceeded(verdict::Killed::Program, evidence, exec, sandbox));
             }
@@ -316,8 +331,8 @@ fn ending(
     let usage = Usage {
         wall_time: report.map_or(elapsed, |report| Duration::from_micros(report.wall_time_us)),
         cpu_time: report.map_or(evidence.cpu_time, |report| Duration::from_micros(report.cpu_time_us)),
-        // The page cache of the runtime is not counted as the program's: the first run after a boot would otherwise seem to need
-        // all the memory it may have.
+        // The page cache of the runtime is not counted as the program's: the first run after a boot would
+        // otherwise seem to need all the memory it may have.
         memory_bytes_peak: evidence
             .memory_bytes_peak
             .map(|peak| peak.saturating_sub(evidence.file_cache_bytes))

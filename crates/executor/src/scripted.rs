@@ -1,5 +1,6 @@
-//! An in-memory executor, for the tests of everything above executors. It runs no Python: a task at the other end of the stream
-//! plays the guest agent from a script. Between executions it serves file operations like the agent.
+//! An in-memory executor, for the tests of everything above executors. It runs no Python: a task at the other
+//! end of the stream plays the guest agent from a script. Between executions it serves file operations like
+//! the agent.
 
 use crate::scripted_files::ScriptedFiles;
 use crate::{

@@ -1,4 +1,5 @@
-//! The files of a sandbox of the in-memory executor. It has no links, and a directory exists as long as a file is below it.
+//! The files of a sandbox of the in-memory executor. It has no links, and a directory exists as long as a
+//! file is below it.
 
 use crate::is_plain_path;
 use protocol::{

@@ -1,7 +1,7 @@
 //! Which template a program's interpreter is forked from.
 //!
-//! A template with all packages would serve every program, but a fork copies its page tables: the more a template has
-//! imported, the more each fork costs. So there are several, and the program's imports choose.
+//! A template with all packages would serve every program, but a fork copies its page tables: the more a
+//! template has imported, the more each fork costs. So there are several, and the program's imports choose.
 
 use crate::Hints;
 
@@ -17,7 +17,8 @@ pub struct TemplateSpec {
 /// The template that every executor with templates has; programs without packages are forked from it.
 pub const LEAN: &str = "lean";
 
-/// Modules of the standard library that most programs use and that add little to a fork: every template has them.
+/// Modules of the standard library that most programs use and that add little to a fork: every template has
+/// them.
 pub const COMMON: [&str; 16] = [
     "collections",
     "contextlib",
@@ -37,8 +38,8 @@ pub const COMMON: [&str; 16] = [
     "typing",
 ];
 
-/// Packages whose import consists mostly of another's: a program that imports the first benefits from a template that has the
-/// second.
+/// Packages whose import consists mostly of another's: a program that imports the first benefits from a
+/// template that has the second.
 const BUILT_ON: [(&str, &str); 8] = [
     ("scipy", "numpy"),
     ("pandas", "numpy"),
@@ -51,8 +52,8 @@ const BUILT_ON: [(&str, &str); 8] = [
     ("pyarrow", "pandas"),
 ];
 
-/// One of an executor's templates: its position in [`Templates`]. An executor without templates has the first one only,
-/// and programs of that get a fresh interpreter.
+/// One of an executor's templates: its position in [`Templates`]. An executor without templates has the first
+/// one only, and programs of that get a fresh interpreter.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct TemplateId(u16);
 
@@ -119,8 +120,9 @@ impl Templates {
         self.all.get(id.index()).map_or("fresh", |spec| &spec.name)
     }
 
-    /// The one for a program: the template with most of its imports, and of those the one with the fewest modules. A program that
-    /// sets environment variables gets the lean one: packages read theirs when they are imported.
+    /// The one for a program: the template with most of its imports, and of those the one with the fewest
+    /// modules. A program that sets environment variables gets the lean one: packages read theirs when they
+    /// are imported.
     #[must_use]
     pub fn choose(&self, hints: &Hints) -> TemplateId {
         if hints.sets_environment {

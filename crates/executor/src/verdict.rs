@@ -1,10 +1,12 @@
 //! Decides how an execution ended. Pure: facts in, verdict out.
 //!
-//! The facts are the wait status, the agent's actions and observations, and the kernel's counters. What the program says about
-//! itself (its exception, [`Note`]) only decides whether a fact explains this end: a blocked system call that the program handled,
-//! before it failed for another reason, ended nothing. It never makes a limit out of nothing, nor a success out of a failure.
+//! The facts are the wait status, the agent's actions and observations, and the kernel's counters. What the
+//! program says about itself (its exception, [`Note`]) only decides whether a fact explains this end: a
+//! blocked system call that the program handled, before it failed for another reason, ended nothing. It never
+//! makes a limit out of nothing, nor a success out of a failure.
 //!
-//! A verdict is a cause with numbers. Sentences, hints and the names of settings are added where the answer is rendered.
+//! A verdict is a cause with numbers. Sentences, hints and the names of settings are added where the answer
+//! is rendered.
 
 use crate::note::{Note, Record};
 use crate::{ExecLimits, KernelCounts, SandboxLimits, SharedMemory};
@@ -16,7 +18,8 @@ const EXIT_CODE_TIMEOUT: i32 = 124;
 /// Exit code of a killed program: 128 + SIGKILL.
 const EXIT_CODE_KILLED: i32 = 128 + SIGKILL as i32;
 
-/// errno of a full file system, a full process table and a blocked system call (errno(3), the same on all Linux architectures).
+/// errno of a full file system, a full process table and a blocked system call (errno(3), the same on all
+/// Linux architectures).
 const ENOSPC: i32 = 28;
 const EDQUOT: i32 = 122;
 const EAGAIN: i32 = 11;
@@ -306,8 +309,8 @@ pub fn classify(facts: &Facts<'_>) -> Verdict {
     Verdict { cause, exit_code, limit, note, denied, evidence, exec: *exec, sandbox: *sandbox }
 }
 
-/// The time was over. A program that only waited by then, after the kernel had killed one of its processes for memory or
-/// denied it another, waited for something that could never come: that limit is the cause.
+/// The time was over. A program that only waited by then, after the kernel had killed one of its processes
+/// for memory or denied it another, waited for something that could never come: that limit is the cause.
 fn timeout_or_its_cause(facts: &Facts<'_>) -> (Cause, i32) {
     let (report, evidence) = (facts.report, facts.evidence);
     if report.waited && evidence.oom_kills > 0 {
@@ -321,7 +324,8 @@ fn timeout_or_its_cause(facts: &Facts<'_>) -> (Cause, i32) {
     (Cause::Timeout { waited_after: refused.map(|call| call.name.clone()) }, EXIT_CODE_TIMEOUT)
 }
 
-/// The limit or blocked system call that the kernel counted and that explains the exception which ended the program.
+/// The limit or blocked system call that the kernel counted and that explains the exception which ended the
+/// program.
 fn fact_that_explains(facts: &Facts<'_>, note: &Note) -> Option<Cause> {
     let raised_with = |numbers: &[i32]| note.exceptions().any(|record| numbers.contains(&record.errno));
     let says = |word: &str| note.exceptions().any(|record| record.text.contains(word));

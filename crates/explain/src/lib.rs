@@ -1,7 +1,8 @@
 //! How the HTTP API and the command line explain what the service found, in the contract's types.
 //!
-//! A [`Verdict`] is a cause with numbers. This crate adds a sentence, a hint, and the names of the settings that raise its limit
-//! ([`outcome`]), and turns the service's results into the contract's ([`answer`], [`Refusal`], [`health`]). Pure.
+//! A [`Verdict`] is a cause with numbers. This crate adds a sentence, a hint, and the names of the settings
+//! that raise its limit ([`outcome`]), and turns the service's results into the contract's ([`answer`],
+//! [`Refusal`], [`health`]). Pure.
 
 mod hints;
 mod message;
@@ -24,8 +25,8 @@ pub struct Explained {
     pub error: Option<String>,
 }
 
-/// Explains how an execution on `executor` ended. `unseen_expression` is the line of an expression at the program's end whose
-/// value was not shown.
+/// Explains how an execution on `executor` ended. `unseen_expression` is the line of an expression at the
+/// program's end whose value was not shown.
 #[must_use]
 pub fn outcome(verdict: &Verdict, executor: &str, unseen_expression: Option<u32>) -> Explained {
     let names = SettingNames::of(executor);

@@ -37,7 +37,8 @@ pub(crate) fn clean(outcome: &mut OutcomeBody) {
     }
 }
 
-/// One bounded line in which every character is visible: the text of an exception is under the program's control.
+/// One bounded line in which every character is visible: the text of an exception is under the program's
+/// control.
 fn clean_text(sentence: &str) -> String {
     let line = one_line(sentence);
     match line.char_indices().nth(SENTENCE_CHARS_MAX) {
@@ -94,7 +95,7 @@ mod tests {
     fn other_ends_have_no_line_and_a_hint_follows() {
         let timeout = explained(&verdict(Cause::Timeout { waited_after: None }, 124, ""));
         let hint = timeout.outcome.hint.unwrap();
-        assert_eq!(timeout.error, Some(format!("the program did not end within 1 second; {hint}")));
+        assert_eq!(timeout.error, Some(format!("the program did not finish within 1 second; {hint}")));
         let exit = explained(&verdict(Cause::Exited, 3, ""));
         assert_eq!(exit.error.as_deref(), Some("the program exited with code 3"));
     }

@@ -289,7 +289,8 @@ mod tests {
     use executor::Limit;
     use protocol::SkipReason as Skip;
 
-    /// The contract's enums take any string; one that they do not know would be a value that docs/api.md does not list.
+    /// The contract's enums take any string; one that they do not know would be a value that docs/api.md does
+    /// not list.
     #[test]
     fn the_contract_knows_every_value_of_the_service() {
         use executor::OutcomeKind as Kind;

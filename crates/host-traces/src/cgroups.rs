@@ -16,8 +16,8 @@ pub(crate) fn of_sandboxes() -> BTreeSet<PathBuf> {
     below(Path::new(TOP), |name| name.starts_with("python-sandbox")).into_iter().filter(is_cell).collect()
 }
 
-/// Cgroups below the parents of instances, except those of running services and of other users: those may work at the
-/// same time, and what they create is not a leftover of ours.
+/// Cgroups below the parents of instances, except those of running services and of other users: those may
+/// work at the same time, and what they create is not a leftover of ours.
 pub(crate) fn of_nobody_else() -> BTreeSet<PathBuf> {
     of_nobody_else_below(Path::new(TOP))
 }
@@ -61,16 +61,17 @@ fn below(top: &Path, is_mark: fn(&str) -> bool) -> BTreeSet<PathBuf> {
     found
 }
 
-/// Whether a directory has the name of a parent of instances (`cgroup`). A unit `python-sandbox.service`, or the
-/// cgroup of the service's own processes beside the parent, does not: what appears there is not a leftover.
+/// Whether a directory has the name of a parent of instances (`cgroup`). A unit `python-sandbox.service`, or
+/// the cgroup of the service's own processes beside the parent, does not: what appears there is not a
+/// leftover.
 fn is_parent_name(name: &str) -> bool {
     let rest = name.strip_prefix("python-sandbox");
     let is_of_user = |uid: &str| !uid.is_empty() && uid.bytes().all(|byte| byte.is_ascii_digit());
     rest.is_some_and(|rest| rest.is_empty() || rest.strip_prefix("-u").is_some_and(is_of_user))
 }
 
-/// Whether the cgroup belongs to someone else: to another user, then it cannot even be opened, or to a running service,
-/// which holds a lock on it (`cgroup`).
+/// Whether the cgroup belongs to someone else: to another user, then it cannot even be opened, or to a
+/// running service, which holds a lock on it (`cgroup`).
 fn is_anothers(group: &Path) -> bool {
     match File::open(group) {
         Ok(dir) => matches!(dir.try_lock_shared(), Err(TryLockError::WouldBlock)),

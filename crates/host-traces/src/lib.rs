@@ -1,8 +1,9 @@
-//! Possible leftovers of sandboxes on a host: processes, mounts, cgroups, network namespaces; and the memory that
-//! processes use.
+//! Possible leftovers of sandboxes on a host: processes, mounts, cgroups, network namespaces; and the memory
+//! that processes use.
 //!
-//! The difference between [`Snapshot`] before and after shows the leftovers. Doctor and bench look only at what this process
-//! created ([`Scope::Own`]), since other services may run at the same time; tests look at the whole host ([`Scope::Host`]).
+//! The difference between [`Snapshot`] before and after shows the leftovers. Doctor and bench look only at
+//! what this process created ([`Scope::Own`]), since other services may run at the same time; tests look at
+//! the whole host ([`Scope::Host`]).
 
 mod cgroups;
 mod memory;

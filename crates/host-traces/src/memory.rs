@@ -3,8 +3,8 @@
 use cgroup::{host_memory_bytes, memory_bytes_in};
 use std::fs;
 
-/// Proportional memory (PSS) of a process in bytes: its own pages, and its share of pages that it shares with others.
-/// `None` if it is gone or may not be inspected.
+/// Proportional memory (PSS) of a process in bytes: its own pages, and its share of pages that it shares with
+/// others. `None` if it is gone or may not be inspected.
 #[must_use]
 pub fn pss_bytes(pid: u32) -> Option<u64> {
     memory_bytes_in(&fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?, "Pss")

@@ -14,7 +14,8 @@ pub(crate) fn all() -> BTreeSet<String> {
         .collect()
 }
 
-/// Those at the mount points that sandboxes use. Others come and go on a host with users and container engines.
+/// Those at the mount points that sandboxes use. Others come and go on a host with users and container
+/// engines.
 pub(crate) fn where_sandboxes_mount(rootfs: &Path) -> BTreeSet<String> {
     let point = |mount: &str| mount.split(' ').next().map(str::to_owned).unwrap_or_default();
     all().into_iter().filter(|mount| is_of_sandbox(Path::new(&point(mount)), rootfs)).collect()

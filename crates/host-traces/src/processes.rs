@@ -55,13 +55,14 @@ fn below(all: &[Process], of: u32) -> Vec<Process> {
     found
 }
 
-/// The parent in a process's `stat`. The name in brackets may contain anything; the fields continue after the last bracket.
+/// The parent in a process's `stat`. The name in brackets may contain anything; the fields continue after the
+/// last bracket.
 fn parent_in(stat: &str) -> Option<u32> {
     stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()
 }
 
-/// All processes of the host that belong to a sandbox or are helpers, as `PID NAME`: by a user id that is reserved for
-/// programs, or by the name of the guest agent or the monitor.
+/// All processes of the host that belong to a sandbox or are helpers, as `PID NAME`: by a user id that is
+/// reserved for programs, or by the name of the guest agent or the monitor.
 pub(crate) fn of_sandboxes() -> BTreeSet<String> {
     directories()
         .filter_map(|(pid, path)| {
@@ -74,7 +75,8 @@ pub(crate) fn of_sandboxes() -> BTreeSet<String> {
             };
             let uid: u32 = field("Uid:")?.parse().ok()?;
             let name = field("Name:")?;
-            // The agent runs from memory; the link to its executable is not readable for other users, its name is.
+            // The agent runs from memory; the link to its executable is not readable for other users, its
+            // name is.
             let is_one = uid >= SANDBOX_UID_MIN || ["sandbox-agent", "sandbox-monitor"].contains(&name);
             is_one.then(|| format!("{pid} {name}"))
         })

@@ -12,13 +12,14 @@ const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// Where to look.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Scope {
-    /// At what this process may have created, with the root file system that its sandboxes mount on. Other services are
-    /// ignored.
+    /// At what this process may have created, with the root file system that its sandboxes mount on. Other
+    /// services are ignored.
     Own {
         /// The runtime's tree; empty if there is none.
         rootfs: PathBuf,
     },
-    /// At the whole host: every sandbox of every user, every mount of this mount namespace, every network namespace.
+    /// At the whole host: every sandbox of every user, every mount of this mount namespace, every network
+    /// namespace.
     Host,
 }
 
@@ -69,8 +70,8 @@ impl Snapshot {
         Self::now(Scope::Host)
     }
 
-    /// What exists now and did not when this was taken, as text that begins with its kind: `process`, `mount`,
-    /// `cgroup`. Empty if the host is clean.
+    /// What exists now and did not when this was taken, as text that begins with its kind: `process`,
+    /// `mount`, `cgroup`. Empty if the host is clean.
     #[must_use]
     pub fn left(&self) -> Vec<String> {
         self.left_after(Duration::ZERO)

@@ -1,7 +1,8 @@
 //! The seccomp filters of everything that the launcher starts.
 //!
-//! The launcher's parent compiles them and sends them through a pipe: parsing the policies takes some hundred pages of
-//! memory, and each sandbox, a copy of the launcher, would pay for every one of those pages that it writes to.
+//! The launcher's parent compiles them and sends them through a pipe: parsing the policies takes some hundred
+//! pages of memory, and each sandbox, a copy of the launcher, would pay for every one of those pages that it
+//! writes to.
 
 use agent::{Filter, ProgramConfig};
 use seccomp::{Helper, INSTRUCTIONS_MAX, Insn};

@@ -4,9 +4,9 @@
 //! executor-native ── packets: message ──> run ──┬── clone ──> sandbox: its first process, the agent
 //!                                               └── clone ──> template: an interpreter that forks into sandboxes
 //! ```
-//! The executor uses the messages, the packets and the names of the steps, and starts the executable of this crate.
-//! That is a separate executable, without the service's code, because it forks: it is single-threaded, and each sandbox
-//! starts as a copy of it.
+//! The executor uses the messages, the packets and the names of the steps, and starts the executable of this
+//! crate. That is a separate executable, without the service's code, because it forks: it is single-threaded,
+//! and each sandbox starts as a copy of it.
 
 mod filters;
 mod message;

@@ -1,11 +1,12 @@
-//! The launcher's executable. The native executor starts it from memory, with the control socket as descriptor 3.
+//! The launcher's executable. The native executor starts it from memory, with the control socket as
+//! descriptor 3.
 
 use std::io;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    // Run from memory, the process would be named after a descriptor number. Each sandbox's agent is a clone of this
-    // process and keeps the name: both are `sandbox-agent`, as in a container.
+    // Run from memory, the process would be named after a descriptor number. Each sandbox's agent is a clone
+    // of this process and keeps the name: both are `sandbox-agent`, as in a container.
     let _ = rustix::thread::set_name(c"sandbox-agent");
     let control = confine::control_descriptor().map_err(|error| {
         let text = format!(

@@ -1,8 +1,8 @@
 //! Messages between the native executor and its launcher.
 //!
-//! They travel over a `SOCK_SEQPACKET` socket pair, one postcard-encoded message per packet, with descriptors attached.
-//! Both ends are ours and of the same build, and the launcher never reads anything from a program, so this is not a
-//! trust boundary.
+//! They travel over a `SOCK_SEQPACKET` socket pair, one postcard-encoded message per packet, with descriptors
+//! attached. Both ends are ours and of the same build, and the launcher never reads anything from a program,
+//! so this is not a trust boundary.
 
 use agent::ProgramConfig;
 use serde::{Deserialize, Serialize};
@@ -10,12 +10,12 @@ use serde::{Deserialize, Serialize};
 /// Longest packet in bytes: many times a configuration with a large environment.
 pub(crate) const PACKET_BYTES_MAX: usize = 64 * 1024;
 
-/// Most descriptors in one packet: the sandbox's stream, or the templates' shared object, and one file to join the
-/// cgroup of each hierarchy.
+/// Most descriptors in one packet: the sandbox's stream, or the templates' shared object, and one file to
+/// join the cgroup of each hierarchy.
 pub(crate) const PACKET_DESCRIPTORS_MAX: usize = 8;
 
-/// First packet to the launcher: what all its sandboxes have in common. Attached: the shared object that templates
-/// load, and a file to join each of the launcher's own cgroups.
+/// First packet to the launcher: what all its sandboxes have in common. Attached: the shared object that
+/// templates load, and a file to join each of the launcher's own cgroups.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LauncherConfig {
     /// Absolute path of the runtime's root file system.
@@ -54,8 +54,8 @@ pub struct UserIds {
     pub gid: u32,
 }
 
-/// A request to create a sandbox. Attached descriptors: the sandbox's end of the stream, then a file to join each
-/// cgroup, then the v2 cgroup if there is one.
+/// A request to create a sandbox. Attached descriptors: the sandbox's end of the stream, then a file to join
+/// each cgroup, then the v2 cgroup if there is one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CreateSandbox {
     /// The program's uid and gid in the sandbox; `None` where the user namespace has only one.
@@ -86,7 +86,8 @@ pub enum LauncherReply {
         /// Each sandbox has device nodes of its own, not the host's.
         own_devices: bool,
     },
-    /// The sandbox's first process runs; its pidfd is attached. Whether its set-up succeeds is reported on its stream.
+    /// The sandbox's first process runs; its pidfd is attached. Whether its set-up succeeds is reported on
+    /// its stream.
     Created,
     /// The kernel refused a step.
     Refused {

@@ -1,8 +1,9 @@
 //! The launcher's parent, which stays outside the pid namespace whose first process is the launcher.
 //!
-//! A new pid namespace contains a process's children, never the process itself (pid_namespaces(7)), so the process that
-//! creates one stays outside. It has no privileges, no files and a single task: to end the launcher, and with it every
-//! process of its namespace, when the service ends, even if the launcher is stopped or stuck.
+//! A new pid namespace contains a process's children, never the process itself (pid_namespaces(7)), so the
+//! process that creates one stays outside. It has no privileges, no files and a single task: to end the
+//! launcher, and with it every process of its namespace, when the service ends, even if the launcher is
+//! stopped or stuck.
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;

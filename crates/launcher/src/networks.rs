@@ -1,10 +1,10 @@
 //! The sandboxes' network namespaces: one per running sandbox, and those of dead sandboxes for reuse.
 //!
-//! The kernel needs half a millisecond to create an empty one, and as long to destroy it. A sandbox leaves nothing
-//! behind in its own: its privileges over it are dropped before any program arrives, and it can create only local
-//! sockets. A namespace that still holds a socket after the last process of its sandbox has died is not reused: a
-//! program can leave one, with an abstract name, to the kernel's garbage collector. Two running sandboxes never share
-//! one.
+//! The kernel needs half a millisecond to create an empty one, and as long to destroy it. A sandbox leaves
+//! nothing behind in its own: its privileges over it are dropped before any program arrives, and it can
+//! create only local sockets. A namespace that still holds a socket after the last process of its sandbox has
+//! died is not reused: a program can leave one, with an abstract name, to the kernel's garbage collector. Two
+//! running sandboxes never share one.
 
 use confine::{LocalSockets, enter_network, new_network};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -21,8 +21,8 @@ pub(crate) struct Networks {
     used: Vec<Used>,
     /// To check that a namespace is empty.
     sockets: Option<LocalSockets>,
-    /// The kernel, or a lack of privileges, allows no descriptor of a namespace or no view of its sockets: each sandbox
-    /// creates its own.
+    /// The kernel, or a lack of privileges, allows no descriptor of a namespace or no view of its sockets:
+    /// each sandbox creates its own.
     refused: bool,
 }
 
@@ -39,8 +39,8 @@ impl Networks {
         Self { refused: sockets.is_none(), sockets, ..Self::default() }
     }
 
-    /// Moves this process into an unused namespace, which the next sandbox inherits. `None` when the sandbox must
-    /// create its own.
+    /// Moves this process into an unused namespace, which the next sandbox inherits. `None` when the sandbox
+    /// must create its own.
     pub(crate) fn enter_unused(&mut self) -> Option<OwnedFd> {
         if self.refused {
             return None;
@@ -62,8 +62,8 @@ impl Networks {
         network.ok()
     }
 
-    /// Records that a sandbox uses the namespace. Without a descriptor of the sandbox's process its end would go
-    /// unnoticed, so the namespace is not reused.
+    /// Records that a sandbox uses the namespace. Without a descriptor of the sandbox's process its end would
+    /// go unnoticed, so the namespace is not reused.
     pub(crate) fn lend(&mut self, network: Option<OwnedFd>, process: BorrowedFd<'_>) {
         if let (Some(network), Ok(process)) = (network, process.try_clone_to_owned()) {
             self.used.push(Used { process, network });

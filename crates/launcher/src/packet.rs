@@ -1,4 +1,5 @@
-//! Packets with attached descriptors over a `SOCK_SEQPACKET` socket, between the native executor and its launcher.
+//! Packets with attached descriptors over a `SOCK_SEQPACKET` socket, between the native executor and its
+//! launcher.
 
 use crate::message::{PACKET_BYTES_MAX, PACKET_DESCRIPTORS_MAX};
 use rustix::net::{
@@ -34,8 +35,8 @@ pub fn send_packet<T: Serialize>(
 /// # Errors
 /// From recvmsg(2); `InvalidData` for an invalid message; EMFILE when not all of its descriptors fitted.
 pub fn receive_packet<T: DeserializeOwned>(socket: impl AsFd) -> io::Result<Option<(T, Vec<OwnedFd>)>> {
-    // The length is queried first, for a buffer of that size: the largest buffer would cost the launcher 16 pages with
-    // each packet, since its old pages are shared with each sandbox that it forked.
+    // The length is queried first, for a buffer of that size: the largest buffer would cost the launcher 16
+    // pages with each packet, since its old pages are shared with each sandbox that it forked.
     let length = loop {
         let (mut nothing, flags) = ([0u8; 0], RecvFlags::PEEK | RecvFlags::TRUNC);
         match rustix::net::recv(&socket, &mut nothing[..], flags) {

@@ -1,17 +1,18 @@
 //! Creates sandboxes for the native executor.
 //!
-//! A small process between the service and its sandboxes: single-threaded, so that it may clone; started from a sealed
-//! image with an empty environment, so that no sandbox can inherit anything from the service; first process of a pid
-//! namespace, so that nothing it starts outlives it or sees the host's processes; and moved onto the stage before the
-//! first sandbox (`confine::enter_stage`), so that none of them can reach the host's files. Then it drops every
-//! capability and blocks every system call that neither it nor what it starts needs.
+//! A small process between the service and its sandboxes: single-threaded, so that it may clone; started from
+//! a sealed image with an empty environment, so that no sandbox can inherit anything from the service; first
+//! process of a pid namespace, so that nothing it starts outlives it or sees the host's processes; and moved
+//! onto the stage before the first sandbox (`confine::enter_stage`), so that none of them can reach the
+//! host's files. Then it drops every capability and blocks every system call that neither it nor what it
+//! starts needs.
 //!
 //! ```text
 //! service ──start──> join cgroups ──> [user namespace] ──> fork into a new pid namespace ──> monitor
 //!                                                                    └──> stage ──> privileges ──> filter ──> serve
 //! ```
-//! It ends when the service's end of the control socket closes, for whatever reason. Each sandbox then sees the end of
-//! its own stream, and is tied to the launcher's life as well.
+//! It ends when the service's end of the control socket closes, for whatever reason. Each sandbox then sees
+//! the end of its own stream, and is tied to the launcher's life as well.
 
 use crate::filters::{self, Filters};
 use crate::message::{CreateSandbox, LauncherConfig, LauncherReply};
@@ -92,8 +93,8 @@ pub fn run(control: OwnedFd) -> io::Result<()> {
         let was_born_inside = born.is_some();
         match born.map_or_else(|| proof.clone(namespaces), Ok) {
             Ok(Cloned::Child) => {
-                // The control socket and the resources of other sandboxes are the launcher's alone, and a sandbox can
-                // reach only one of the templates.
+                // The control socket and the resources of other sandboxes are the launcher's alone, and a
+                // sandbox can reach only one of the templates.
                 control = None;
                 drop((control, networks, network));
                 let template = templates.into_socket(request.template);
@@ -202,9 +203,9 @@ fn set_up(control: &OwnedFd, config: &LauncherConfig, mut beside: Vec<OwnedFd>) 
     Ok(Launcher { proof, stage, hook, null, filters, protected })
 }
 
-/// Returns in the first process of a new pid namespace, with the shared object it was given and the filters. None of
-/// its descendants can leave the namespace or outlive this process, and none sees a process of the host. The calling
-/// process becomes the monitor.
+/// Returns in the first process of a new pid namespace, with the shared object it was given and the filters.
+/// None of its descendants can leave the namespace or outlive this process, and none sees a process of the
+/// host. The calling process becomes the monitor.
 fn become_first_process(
     step: &'static str,
     proof: &SingleThreaded,

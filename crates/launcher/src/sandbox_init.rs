@@ -3,7 +3,8 @@
 //! ```text
 //! launcher ──clone──> join cgroups ──> mounts ──> drop privileges ──> filter ──> serve executions ──> exit
 //! ```
-//! When it ends, the kernel kills everything else in its pid namespace, and its mounts disappear with the last process.
+//! When it ends, the kernel kills everything else in its pid namespace, and its mounts disappear with the
+//! last process.
 
 use crate::message::{CreateSandbox, LauncherConfig};
 use agent::{Channel, Context, Filter, Origin, RunAs, serve};
@@ -38,8 +39,8 @@ pub enum SetupStep {
     FilterCalls,
 }
 
-/// All steps in order: privileges are dropped once no later step needs them, and the filter comes last because it
-/// blocks most of what the steps before it do.
+/// All steps in order: privileges are dropped once no later step needs them, and the filter comes last
+/// because it blocks most of what the steps before it do.
 pub const SETUP_STEPS: [SetupStep; 8] = [
     SetupStep::TieToLauncher,
     SetupStep::JoinCgroups,
@@ -93,8 +94,9 @@ pub(crate) struct SandboxInit<'a> {
 }
 
 impl SandboxInit<'_> {
-    /// Sets up the sandbox and serves its executions over `stream`, with an interpreter from the template at the other
-    /// end of the `template` socket. Returns when the sandbox has ended; the process must exit then.
+    /// Sets up the sandbox and serves its executions over `stream`, with an interpreter from the template at
+    /// the other end of the `template` socket. Returns when the sandbox has ended; the process must exit
+    /// then.
     ///
     /// # Errors
     /// When the host is gone or the sandbox is broken.

@@ -4,9 +4,9 @@
 //! launcher ──clone──> own mounts, empty network ──> few privileges, filter ──> interpreter: import, freeze, compact, wait
 //!   sandbox's agent ── request: namespaces, pipes, rules ──> fork ──> in the sandbox, isolated ──> its agent's child
 //! ```
-//! A template runs in the launcher's pid namespace, or it could not fork into a sandbox's. It has the capabilities to
-//! enter sandboxes and no others, no network, and sees only the runtime. It never reads a byte of a program: it reads
-//! only requests from agents whose sandboxes are still empty.
+//! A template runs in the launcher's pid namespace, or it could not fork into a sandbox's. It has the
+//! capabilities to enter sandboxes and no others, no network, and sees only the runtime. It never reads a
+//! byte of a program: it reads only requests from agents whose sandboxes are still empty.
 
 use crate::message::{LauncherConfig, TemplateConfig};
 use agent::{become_template, prepare_tmp};
@@ -22,10 +22,11 @@ use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-/// A dead template is not restarted until this long after its last start: one that cannot run must not keep a CPU busy.
-/// Until then sandboxes start their own interpreters.
+/// A dead template is not restarted until this long after its last start: one that cannot run must not keep a
+/// CPU busy. Until then sandboxes start their own interpreters.
 const RESTART_PAUSE: Duration = Duration::from_secs(5);
-/// Size of a template's `/tmp` in bytes, and its inodes: for the shared object and what packages write on import.
+/// Size of a template's `/tmp` in bytes, and its inodes: for the shared object and what packages write on
+/// import.
 const TMP_BYTES: u64 = 64 * 1024 * 1024;
 const TMP_INODES: u64 = 4096;
 /// Longest output of a dead template that is passed on, in bytes.
@@ -108,7 +109,8 @@ impl RunningTemplates {
         }
     }
 
-    /// Closes everything except the socket of one template, if that runs: for a sandbox, which must have no more.
+    /// Closes everything except the socket of one template, if that runs: for a sandbox, which must have no
+    /// more.
     pub(crate) fn into_socket(self, number: Option<u32>) -> Option<OwnedFd> {
         let number = usize::try_from(number?).ok()?;
         self.all.into_iter().nth(number)?.running.map(|running| running.socket)
@@ -214,9 +216,9 @@ fn copy_hook(hook: BorrowedFd<'_>) -> io::Result<()> {
     copy(hook, &mut rustix::fs::open("/tmp/template.so", flags, Mode::from_raw_mode(0o444))?.into())
 }
 
-/// Copies all of `from`, reading at explicit offsets: templates start concurrently and share the descriptor's offset.
-/// Reading at that offset would miss what another has just read, and the interpreter would load half a shared object
-/// and crash.
+/// Copies all of `from`, reading at explicit offsets: templates start concurrently and share the descriptor's
+/// offset. Reading at that offset would miss what another has just read, and the interpreter would load half
+/// a shared object and crash.
 fn copy(from: BorrowedFd<'_>, to: &mut File) -> io::Result<()> {
     let mut chunk = [0u8; 16 * 1024];
     let mut offset = 0u64;

@@ -1,5 +1,5 @@
-//! Users and groups of this machine, from passwd(5) and group(5). Directory services are not asked: that would require the
-//! system's resolver, which a static program cannot load.
+//! Users and groups of this machine, from passwd(5) and group(5). Directory services are not asked: that
+//! would require the system's resolver, which a static program cannot load.
 
 use crate::trusted::Trusted;
 

@@ -19,13 +19,15 @@ pub(crate) fn is_shared_sticky(metadata: &Metadata) -> bool {
     metadata.is_dir() && mode & STICKY != 0 && mode & (GROUP_WRITE | OTHERS_WRITE) != 0
 }
 
-/// Checks a directory on the way to `path`. One with the sticky bit is valid: the owner of its entry is checked next.
+/// Checks a directory on the way to `path`. One with the sticky bit is valid: the owner of its entry is
+/// checked next.
 pub(crate) fn passed(path: &Path, at: &Path, metadata: &Metadata, trusted: &Trusted) -> Result<(), Refusal> {
     owner(path, at, metadata, trusted)?;
     if is_shared_sticky(metadata) { Ok(()) } else { mode(path, at, metadata, trusted) }
 }
 
-/// Checks the end of the path. A directory that others may create entries in does not count as ours, sticky or not.
+/// Checks the end of the path. A directory that others may create entries in does not count as ours, sticky
+/// or not.
 pub(crate) fn end(path: &Path, at: &Path, metadata: &Metadata, trusted: &Trusted) -> Result<(), Refusal> {
     owner(path, at, metadata, trusted)?;
     mode(path, at, metadata, trusted)

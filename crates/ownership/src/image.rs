@@ -1,8 +1,9 @@
 //! File systems in image files: write access to the image means control of every inode in it.
 //!
-//! The kernel's sysfs says which block device is below which (`slaves`), and which file is below a loop device. The path of that
-//! file is as its opener saw it, so an image from another mount namespace may have the path of a file of ours; an ordinary user
-//! can attach one only through udisks2, which [`crate::mounts`] recognizes by its record.
+//! The kernel's sysfs says which block device is below which (`slaves`), and which file is below a loop
+//! device. The path of that file is as its opener saw it, so an image from another mount namespace may have
+//! the path of a file of ours; an ordinary user can attach one only through udisks2, which [`crate::mounts`]
+//! recognizes by its record.
 
 use crate::error::Refusal;
 use crate::path_walk::{self, Found};
@@ -16,10 +17,12 @@ use std::path::{Path, PathBuf};
 /// Maximum nesting of images. The path of one may lead into itself, see above.
 const DEPTH_MAX: u32 = 8;
 
-/// Maximum number of block devices below one file system: a bound for the loop; arrays of disks have some dozens.
+/// Maximum number of block devices below one file system: a bound for the loop; arrays of disks have some
+/// dozens.
 const DEVICES_MAX: usize = 1024;
 
-/// Checks the images that the file system of `at` consists of, given its device, `major:minor`, and source as in mountinfo.
+/// Checks the images that the file system of `at` consists of, given its device, `major:minor`, and source as
+/// in mountinfo.
 pub(crate) fn check(
     (path, at): (&Path, &Path),
     (device, source): (&str, &str),

@@ -1,8 +1,8 @@
 //! Whether only root and this process's user can change a file, or replace it.
 //!
-//! Settings, the runtime, keys and state control the service: a user who can write them decides what the service does with its
-//! privileges. [`check`] is called before such a file is used. It checks every directory from `/` down to the
-//! file, through every symbolic link on the way:
+//! Settings, the runtime, keys and state control the service: a user who can write them decides what the
+//! service does with its privileges. [`check`] is called before such a file is used. It checks every
+//! directory from `/` down to the file, through every symbolic link on the way:
 //!
 //! | what | must be |
 //! |---|---|
@@ -17,12 +17,13 @@
 //! other user is a member: Debian's user private groups, with which the umask is often 002. Groups that only a directory service
 //! knows do not count, so a file that such a group can write to is refused.
 //!
-//! A POSIX access control list shows in the group's bits of the mode (acl(5), "CORRESPONDENCE BETWEEN ACL ENTRIES AND FILE
-//! PERMISSION BITS"), so it is read only if the mode lets the group write, and any is refused there. Not checked: NFSv4 lists,
-//! what a file server lets others do to its files, and capabilities of other processes.
+//! A POSIX access control list shows in the group's bits of the mode (acl(5), "CORRESPONDENCE BETWEEN ACL
+//! ENTRIES AND FILE PERMISSION BITS"), so it is read only if the mode lets the group write, and any is
+//! refused there. Not checked: NFSv4 lists, what a file server lets others do to its files, and capabilities
+//! of other processes.
 //!
-//! A file that passes stays valid: no other user can replace a part of its path between the check and the use. A missing
-//! file controls nothing yet, see [`Found::Missing`].
+//! A file that passes stays valid: no other user can replace a part of its path between the check and the
+//! use. A missing file controls nothing yet, see [`Found::Missing`].
 
 mod accounts;
 mod error;

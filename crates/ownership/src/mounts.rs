@@ -1,6 +1,7 @@
 //! Checks a file system by who mounted it: root as owner of an inode means nothing if others make the inodes.
 //!
-//! In this mount namespace an ordinary user can get a file system mounted only in these ways, and each leaves a record:
+//! In this mount namespace an ordinary user can get a file system mounted only in these ways, and each leaves
+//! a record:
 //!
 //! | means | its content comes from | record |
 //! |---|---|---|
@@ -9,12 +10,13 @@
 //! | an entry of fstab(5) with `user` | what the entry names | `user=NAME` in `/run/mount/utab`; without a name if root did it |
 //! | the same with `users`, `owner` or `group` | the same, or what has its label now | only the entry: mount(8) keeps these out of utab |
 //!
-//! Mounts in another namespace are not visible from here. Network file systems, 9p and virtiofs take root or an entry of
-//! fstab, so the administrator chose their server; what that lets others do is not checked. Images: see [`crate::image`].
+//! Mounts in another namespace are not visible from here. Network file systems, 9p and virtiofs take root or
+//! an entry of fstab, so the administrator chose their server; what that lets others do is not checked.
+//! Images: see [`crate::image`].
 //!
-//! If the table of mounts cannot be read, or lacks the mount, nothing is trusted: the kernel always has one, so a /proc that does
-//! not show it is an error to repair. Only the mount of `/` may be missing, as in a chroot, where it is above the root: the user
-//! who set that root chose this process's program, too.
+//! If the table of mounts cannot be read, or lacks the mount, nothing is trusted: the kernel always has one,
+//! so a /proc that does not show it is an error to repair. Only the mount of `/` may be missing, as in a
+//! chroot, where it is above the root: the user who set that root chose this process's program, too.
 
 use crate::error::{Cause, Refusal};
 use crate::trusted::Trusted;
@@ -84,8 +86,8 @@ impl Tables {
         self.mountinfo.lines().filter_map(Mount::parse)
     }
 
-    /// Why the file system of this mount is not trusted. A file system may be mounted in several places, so the records of all
-    /// of them count.
+    /// Why the file system of this mount is not trusted. A file system may be mounted in several places, so
+    /// the records of all of them count.
     fn cause_against(&self, mount: &Mount<'_>, trusted: &Trusted) -> Option<Cause> {
         if ["fuse", "fuseblk"].contains(&mount.kind.split('.').next().unwrap_or_default()) {
             // The kernel always shows it; without it there is no ground for trust.
@@ -146,7 +148,8 @@ fn unescape(text: &str) -> String {
     String::from_utf8_lossy(&plain).into_owned()
 }
 
-/// The id of the mount that `at` is on. Not found by device: files of btrfs and overlayfs have others than their mount.
+/// The id of the mount that `at` is on. Not found by device: files of btrfs and overlayfs have others than
+/// their mount.
 fn mount_id(at: &Path) -> Result<u64, Refusal> {
     let opened = rustix::fs::open(at, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty());
     let opened = opened.map_err(|errno| Refusal::Examine { path: at.to_owned(), source: errno.into() })?;
@@ -172,7 +175,8 @@ fn read(at: &Path, table: &str) -> Result<String, Refusal> {
     }
 }
 
-/// Three tables, separated by NUL: mountinfo, utab and fstab. Users choose devices, mount points and labels in them.
+/// Three tables, separated by NUL: mountinfo, utab and fstab. Users choose devices, mount points and labels
+/// in them.
 ///
 /// # Panics
 /// If a FUSE mount is trusted that is not root's.

@@ -1,11 +1,12 @@
-//! Owners that this process's user namespace does not map: the kernel shows all of them as one id (user_namespaces(7),
-//! "Unmapped user and group IDs"), so root of the host looks like any other user outside.
+//! Owners that this process's user namespace does not map: the kernel shows all of them as one id
+//! (user_namespaces(7), "Unmapped user and group IDs"), so root of the host looks like any other user
+//! outside.
 
 use std::path::Path;
 use std::sync::OnceLock;
 
-/// Directories that only root of the host can have made: the root of the file system, and the directories directly
-/// below it in the Filesystem Hierarchy Standard that hold data.
+/// Directories that only root of the host can have made: the root of the file system, and the directories
+/// directly below it in the Filesystem Hierarchy Standard that hold data.
 const OF_THE_SYSTEM: [&str; 15] = [
     "/",
     "/etc",

@@ -10,7 +10,8 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
-/// Maximum number of symbolic links on one path; the kernel's own limit (path_resolution(7), since Linux 4.2).
+/// Maximum number of symbolic links on one path; the kernel's own limit (path_resolution(7), since Linux
+/// 4.2).
 const LINKS_MAX: u32 = 40;
 
 /// The result for a path that no other user can change.
@@ -18,8 +19,8 @@ const LINKS_MAX: u32 = 40;
 pub enum Found {
     /// The file or directory, which no other user can change either.
     There,
-    /// Nothing. In a directory with the sticky bit, such as `/tmp`, others can still create it, so check again after
-    /// creating it.
+    /// Nothing. In a directory with the sticky bit, such as `/tmp`, others can still create it, so check
+    /// again after creating it.
     Missing,
 }
 
@@ -55,8 +56,8 @@ pub(crate) fn check_image(path: &Path, trusted: &Trusted, depth: u32) -> Result<
             path_walk.enter(next, metadata, is_last)?;
             continue;
         }
-        // A link is never written to, only replaced, by a user who can write to its directory; with the sticky bit
-        // there, by its owner.
+        // A link is never written to, only replaced, by a user who can write to its directory; with the
+        // sticky bit there, by its owner.
         if path_walk.metadata.as_ref().is_some_and(file_check::is_shared_sticky) {
             file_check::owner(path, &next, &metadata, trusted)?;
         }

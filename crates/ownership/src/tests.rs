@@ -128,7 +128,8 @@ fn an_access_list_is_refused_where_the_mode_lets_the_group_write() {
     if cause(&file).is_some() {
         return;
     }
-    // Version 2, then (tag, permissions, id): the owner, one user, the group, the mask, others (linux/posix_acl_xattr.h).
+    // Version 2, then (tag, permissions, id): the owner, one user, the group, the mask, others
+    // (linux/posix_acl_xattr.h).
     let entries: [(u16, u16, u32); 5] =
         [(1, 6, u32::MAX), (2, 6, OTHER), (4, 0, u32::MAX), (16, 6, u32::MAX), (32, 0, u32::MAX)];
     let mut list = 2u32.to_le_bytes().to_vec();
@@ -144,8 +145,8 @@ fn an_access_list_is_refused_where_the_mode_lets_the_group_write() {
     assert_eq!(cause(&file), Some((file, Cause::AccessList)));
 }
 
-/// Checks a file system that `mount` makes, in the mount namespace of a child that runs the test again; `None` if this
-/// machine cannot.
+/// Checks a file system that `mount` makes, in the mount namespace of a child that runs the test again;
+/// `None` if this machine cannot.
 fn in_own_namespace(name: &str, variable: &str, script: &str) -> Option<String> {
     let place = tempfile::tempdir().unwrap();
     // utab belongs to the machine, and other tests read it, so the child has its own.

@@ -9,9 +9,10 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-/// Checks the path to a directory, the directory, and everything at most `depth_max` levels below it (0: nothing). Links in it
-/// are not followed, since the tree is another root file system and they lead elsewhere there; their targets in the tree are
-/// checked where they are. A missing directory is valid: it controls nothing.
+/// Checks the path to a directory, the directory, and everything at most `depth_max` levels below it (0:
+/// nothing). Links in it are not followed, since the tree is another root file system and they lead elsewhere
+/// there; their targets in the tree are checked where they are. A missing directory is valid: it controls
+/// nothing.
 ///
 /// # Errors
 /// [`Refusal`]: who else can change it or a part of it, or what could not be examined.

@@ -41,8 +41,8 @@ pub fn encode<T: Serialize>(message: &T) -> Result<Vec<u8>, FrameError> {
 /// Appends the encoded `message` to the frames in `batch`. Bulk data is copied once.
 ///
 /// # Errors
-/// [`FrameError::TooLong`] when the message does not fit into one frame: bulk data must be sent in chunks. `batch` is
-/// then unchanged.
+/// [`FrameError::TooLong`] when the message does not fit into one frame: bulk data must be sent in chunks.
+/// `batch` is then unchanged.
 pub fn append<T: Serialize>(batch: &mut Vec<u8>, message: &T) -> Result<(), FrameError> {
     let start = batch.len();
     batch.extend_from_slice(&[0; LENGTH_BYTES]);
@@ -59,7 +59,8 @@ pub fn append<T: Serialize>(batch: &mut Vec<u8>, message: &T) -> Result<(), Fram
     Ok(())
 }
 
-/// Appends what is encoded to the buffer: postcard alone takes the buffer by value, and keeps it after an error.
+/// Appends what is encoded to the buffer: postcard alone takes the buffer by value, and keeps it after an
+/// error.
 struct Behind<'a>(&'a mut Vec<u8>);
 
 impl Extend<u8> for Behind<'_> {
@@ -70,8 +71,8 @@ impl Extend<u8> for Behind<'_> {
 
 /// Collects bytes from a stream and hands out whole messages.
 ///
-/// Holds at most one partial frame plus what the caller pushed; the caller pushes what one `read` returned and
-/// then takes messages until [`Decoder::next_message`] has none.
+/// Holds at most one partial frame plus what the caller pushed; the caller pushes what one `read` returned
+/// and then takes messages until [`Decoder::next_message`] has none.
 #[derive(Debug, Default)]
 pub struct Decoder {
     buffer: Vec<u8>,
@@ -91,8 +92,8 @@ impl Decoder {
         self.reserve(bytes.len()).extend_from_slice(bytes);
     }
 
-    /// Reserves space for `bytes` more bytes of the stream: a `read` appends to the buffer without a copy, and touches
-    /// only as much memory as it returns.
+    /// Reserves space for `bytes` more bytes of the stream: a `read` appends to the buffer without a copy,
+    /// and touches only as much memory as it returns.
     pub fn reserve(&mut self, bytes: usize) -> &mut Vec<u8> {
         if self.start > 0 {
             self.buffer.drain(..self.start);
@@ -110,7 +111,8 @@ impl Decoder {
         Ok(self.frame_bytes()?.is_some_and(|length| self.pending().len() >= LENGTH_BYTES + length))
     }
 
-    /// Returns the next whole message, or `None` when more bytes are needed. Bulk data in it borrows from the decoder.
+    /// Returns the next whole message, or `None` when more bytes are needed. Bulk data in it borrows from the
+    /// decoder.
     ///
     /// # Errors
     /// The stream is unusable after an error: frames have no resynchronisation, on purpose.

@@ -2,15 +2,16 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Most entries of one answer to [`crate::HostMessage::ListDirectory`]. Together at most a few megabytes, in an agent
-/// that shares the memory limit of the sandbox.
+/// Most entries of one answer to [`crate::HostMessage::ListDirectory`]. Together at most a few megabytes, in
+/// an agent that shares the memory limit of the sandbox.
 pub const ENTRIES_MAX: u32 = 10_000;
 
 /// Longest name of an entry in bytes (`NAME_MAX` of Linux, limits.h).
 pub const ENTRY_NAME_BYTES_MAX: usize = 255;
 
-/// Latest modification time, in microseconds since 1970-01-01 UTC: the end of the year 9999, so that RFC 3339 can write
-/// it. A program can set any time; what is earlier than 1970 or later than this is sent as the nearest of the two.
+/// Latest modification time, in microseconds since 1970-01-01 UTC: the end of the year 9999, so that RFC 3339
+/// can write it. A program can set any time; what is earlier than 1970 or later than this is sent as the
+/// nearest of the two.
 pub const MODIFIED_US_MAX: u64 = 253_402_300_799_999_999;
 
 /// Why a file operation had no effect. The sandbox can still be used.
@@ -20,7 +21,8 @@ pub struct FileFailure {
     pub id: u64,
     /// The cause.
     pub cause: FileCause,
-    /// The operating system's message or the numbers of a bound, for the log; at most [`crate::PATH_BYTES_MAX`] bytes.
+    /// The operating system's message or the numbers of a bound, for the log; at most
+    /// [`crate::PATH_BYTES_MAX`] bytes.
     pub detail: String,
 }
 

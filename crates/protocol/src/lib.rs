@@ -3,8 +3,8 @@
 //! The same protocol runs over a socket pair (native), an attached stream (containers) and vsock (microVM).
 //! This crate does no I/O: it turns messages into bytes and bytes into messages.
 //!
-//! **Every frame from a guest is hostile.** The decoder bounds a frame's length before it allocates for it, and
-//! a frame can never make it allocate more than [`FRAME_BYTES_MAX`].
+//! **Every frame from a guest is hostile.** The decoder bounds a frame's length before it allocates for it,
+//! and a frame can never make it allocate more than [`FRAME_BYTES_MAX`].
 //!
 //! # A sandbox and its executions
 //! ```text
@@ -24,14 +24,15 @@
 //!                                    <-  Finished{id, skipped_more}
 //! Begin                              ->  the next execution, if the last one said `keep`
 //! ```
-//! A failure of the agent is reported as `Fault{step, detail}` and ends the sandbox. An input file that cannot be
-//! created is reported as `InputRefused` instead of `Accepted`. If `keep` was said, the agent first takes the input up to
-//! `Start` and removes what it has made of it, and then waits for the next `Begin`; otherwise the sandbox ends.
+//! A failure of the agent is reported as `Fault{step, detail}` and ends the sandbox. An input file that
+//! cannot be created is reported as `InputRefused` instead of `Accepted`. If `keep` was said, the agent first
+//! takes the input up to `Start` and removes what it has made of it, and then waits for the next `Begin`;
+//! otherwise the sandbox ends.
 //!
 //! # Files between executions
-//! One operation at a time, each answered before the next one or the next `Begin`. Their numbers are their own, since
-//! an execution's number is also its place in the count of executions. A failed operation changes nothing and ends
-//! nothing. While an execution is announced or runs, a file message violates the protocol.
+//! One operation at a time, each answered before the next one or the next `Begin`. Their numbers are their
+//! own, since an execution's number is also its place in the count of executions. A failed operation changes
+//! nothing and ends nothing. While an execution is announced or runs, a file message violates the protocol.
 //! ```text
 //! PutFile{id,path,size} PutData*     ->
 //!                                    <-  FileDone{id} | FileFailed{id, cause}   a failure can come before all of the
@@ -54,5 +55,6 @@ pub use codec::{Decoder, FRAME_BYTES_MAX, FrameError, append, encode};
 pub use file_message::*;
 pub use message::*;
 
-/// Version of the wire format. Host and agent must agree exactly; a sandbox image with another version is refused.
+/// Version of the wire format. Host and agent must agree exactly; a sandbox image with another version is
+/// refused.
 pub const PROTOCOL_VERSION: u32 = 8;

@@ -1,18 +1,19 @@
-//! The messages. The order of variants and of fields is the wire format. It is append-only: a message is never changed
-//! or removed, new ones are added at the end of their enum, and a new field means a new message. `frames.txt` holds a
-//! frame of each; the test `frames_stay_as_they_are` fails when one changes.
+//! The messages. The order of variants and of fields is the wire format. It is append-only: a message is
+//! never changed or removed, new ones are added at the end of their enum, and a new field means a new
+//! message. `frames.txt` holds a frame of each; the test `frames_stay_as_they_are` fails when one changes.
 
 use crate::{DirectoryEntry, FileFailure};
 use serde::{Deserialize, Serialize};
 
-/// Longest piece of bulk data (code, stdin, file content, output) in one message, in bytes. Large enough that a 50 MiB
-/// file is under a thousand messages, small enough that none fills a socket buffer for long.
+/// Longest piece of bulk data (code, stdin, file content, output) in one message, in bytes. Large enough that
+/// a 50 MiB file is under a thousand messages, small enough that none fills a socket buffer for long.
 pub const CHUNK_BYTES_MAX: usize = 64 * 1024;
 
 /// Longest path of an input or output file in bytes (`PATH_MAX` of Linux, limits.h).
 pub const PATH_BYTES_MAX: usize = 4096;
 
-/// Messages from the host. Bulk data is borrowed: encoding copies it into the frame, decoding leaves it there.
+/// Messages from the host. Bulk data is borrowed: encoding copies it into the frame, decoding leaves it
+/// there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum HostMessage<'a> {
     /// Announces an execution; its input follows, then [`HostMessage::Start`].
@@ -44,25 +45,28 @@ pub enum HostMessage<'a> {
     },
     /// All input of the execution announced last has been sent: run it.
     Start,
-    /// End the program now; its output and files are still returned. No effect on an execution that has ended.
+    /// End the program now; its output and files are still returned. No effect on an execution that has
+    /// ended.
     Cancel {
         /// The execution.
         id: u64,
     },
-    /// Send SIGINT to the program's first process, as Ctrl-C in a terminal does. No effect on an execution that has
-    /// ended.
+    /// Send SIGINT to the program's first process, as Ctrl-C in a terminal does. No effect on an execution
+    /// that has ended.
     Interrupt {
         /// The execution.
         id: u64,
     },
     /// Writes a file below the working directory, with the directories above it; its content follows as
-    /// [`HostMessage::PutData`]. It replaces anything but a directory, only once the content is complete: until then
-    /// the old file stays, and both need space. Answer: [`GuestMessage::FileDone`] or [`GuestMessage::FileFailed`].
+    /// [`HostMessage::PutData`]. It replaces anything but a directory, only once the content is complete:
+    /// until then the old file stays, and both need space. Answer: [`GuestMessage::FileDone`] or
+    /// [`GuestMessage::FileFailed`].
     ///
-    /// This and the other file operations are sent between executions only, each after the answer to the one before.
+    /// This and the other file operations are sent between executions only, each after the answer to the one
+    /// before.
     PutFile {
-        /// The operation's number, chosen by the host. File operations have their own numbers, each larger than the one
-        /// before in this sandbox.
+        /// The operation's number, chosen by the host. File operations have their own numbers, each larger
+        /// than the one before in this sandbox.
         id: u64,
         /// Relative path, at most [`PATH_BYTES_MAX`] bytes; the agent refuses `..`, absolute and empty parts.
         path: &'a str,
@@ -82,7 +86,8 @@ pub enum HostMessage<'a> {
         id: u64,
     },
     /// Reads a regular file below the working directory. Answer: [`GuestMessage::FileHeader`],
-    /// [`GuestMessage::FileContent`]*, [`GuestMessage::FileDone`]; or [`GuestMessage::FileFailed`] at any point.
+    /// [`GuestMessage::FileContent`]*, [`GuestMessage::FileDone`]; or [`GuestMessage::FileFailed`] at any
+    /// point.
     GetFile {
         /// The operation's number.
         id: u64,
@@ -138,8 +143,8 @@ pub enum Mode {
 pub struct ExecHeader {
     /// Wall-clock time for the program alone, in milliseconds, from its first instruction.
     pub wall_time_ms_max: u64,
-    /// Bytes kept of each of stdout and stderr: if there are more, the first [`head_bytes`] and the last ones. The rest
-    /// is counted and dropped.
+    /// Bytes kept of each of stdout and stderr: if there are more, the first [`head_bytes`] and the last
+    /// ones. The rest is counted and dropped.
     pub output_bytes_max: u64,
     /// Bytes that both streams together may write before the program is ended; 0 = unlimited.
     pub output_total_bytes_max: u64,
@@ -163,15 +168,15 @@ pub enum GuestMessage<'a> {
         /// Where its interpreter came from.
         interpreter: InterpreterOrigin,
     },
-    /// All input of this execution has arrived. Sent before the program can run: if the stream ends without it, and the
-    /// stream loses nothing, the program did not start.
+    /// All input of this execution has arrived. Sent before the program can run: if the stream ends without
+    /// it, and the stream loses nothing, the program did not start.
     Accepted {
         /// The execution.
         id: u64,
     },
-    /// An input file could not be created: the request's fault. The program did not run. The sandbox ends, unless the
-    /// execution said `keep`: then this comes after `Start`, nothing of the input is left, and another execution may
-    /// follow.
+    /// An input file could not be created: the request's fault. The program did not run. The sandbox ends,
+    /// unless the execution said `keep`: then this comes after `Start`, nothing of the input is left, and
+    /// another execution may follow.
     InputRefused(InputRefusal),
     /// The program's first instruction is about to run.
     Started {
@@ -235,7 +240,8 @@ pub enum GuestMessage<'a> {
         id: u64,
         /// Exact length in bytes of the content that follows.
         size_bytes: u64,
-        /// Time of the last modification in microseconds since 1970-01-01 UTC, at most [`crate::MODIFIED_US_MAX`].
+        /// Time of the last modification in microseconds since 1970-01-01 UTC, at most
+        /// [`crate::MODIFIED_US_MAX`].
         modified_us: u64,
     },
     /// A piece of the file that was requested.
@@ -252,7 +258,8 @@ pub enum GuestMessage<'a> {
         id: u64,
         /// Further entries after the last one sent.
         more: u64,
-        /// Entries of the directory that are not listed because their names are not UTF-8, which no path can name.
+        /// Entries of the directory that are not listed because their names are not UTF-8, which no path can
+        /// name.
         names_not_utf8: u64,
     },
 }
@@ -339,7 +346,8 @@ pub struct Report {
     pub wall_time_us: u64,
     /// User and system time of all reaped processes, in microseconds.
     pub cpu_time_us: u64,
-    /// Largest resident set of one process (`ru_maxrss`) in bytes; executors with a cgroup have a better value.
+    /// Largest resident set of one process (`ru_maxrss`) in bytes; executors with a cgroup have a better
+    /// value.
     pub resident_bytes_peak: u64,
     /// Bytes the program wrote to stdout, kept or not.
     pub stdout_bytes: u64,
@@ -349,11 +357,11 @@ pub struct Report {
     /// [`NOTE_BYTES_MAX`] bytes; empty if there is none. The format is that of `runtime/runner/errors.py`.
     #[serde(with = "serde_bytes")]
     pub note: Vec<u8>,
-    /// Whether the program was ended by its wall-clock limit after using almost no CPU time in the last part of its
-    /// time.
+    /// Whether the program was ended by its wall-clock limit after using almost no CPU time in the last part
+    /// of its time.
     pub waited: bool,
-    /// Whether a process of the sandbox sent SIGKILL to the program's first process, or to a group that may contain it.
-    /// False where the agent is not notified.
+    /// Whether a process of the sandbox sent SIGKILL to the program's first process, or to a group that may
+    /// contain it. False where the agent is not notified.
     pub killed_itself: bool,
     /// Blocked system calls, the latest last; at most [`DENIED_CALLS_MAX`].
     pub denied: Vec<DeniedCall>,
@@ -363,8 +371,8 @@ pub struct Report {
     pub counters: Option<Counters>,
 }
 
-/// Counters of a cgroup over its lifetime. The agent reports them where the host cannot read the sandbox's cgroup, as
-/// for a container of a remote engine.
+/// Counters of a cgroup over its lifetime. The agent reports them where the host cannot read the sandbox's
+/// cgroup, as for a container of a remote engine.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counters {
     /// Processes killed by the kernel's out-of-memory killer.

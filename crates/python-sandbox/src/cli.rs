@@ -23,7 +23,8 @@ pub(crate) struct Cli {
     #[arg(long, global = true, value_name = "NAME=VALUE")]
     set: Vec<String>,
 
-    /// Read settings from this TOML file instead of python-sandbox.toml in the working directory, even if others can write to it
+    /// Read settings from this TOML file instead of python-sandbox.toml in the working directory, even if
+    /// others can write to it
     #[arg(long, global = true, value_name = "FILE", conflicts_with = "no_config")]
     config: Option<PathBuf>,
 
@@ -61,7 +62,8 @@ pub(crate) enum Command {
     Image(ImageCommand),
     /// Check that the service on this machine accepts work: exit code 0 yes, 1 no
     Health,
-    /// Replace the key of download links; earlier links work until they expire, running services need no restart
+    /// Replace the key of download links; earlier links work until they expire, running services need no
+    /// restart
     RotateLinkKey(RotateLinkKeyArgs),
     /// Print every setting with its value and source
     CheckConfig(CheckConfigArgs),
@@ -169,7 +171,8 @@ pub(crate) struct SetupArgs {
     #[arg(long, value_name = "PATH")]
     pub(crate) python: Option<PathBuf>,
 
-    /// Install this list of packages; by default the prepared one, or `minimal` if none is prepared (RUNTIME_PACKAGES)
+    /// Install this list of packages; by default the prepared one, or `minimal` if none is prepared
+    /// (RUNTIME_PACKAGES)
     #[arg(long, value_name = "LIST", value_parser = clap::builder::PossibleValuesParser::new(runtime::PackageList::NAMES))]
     pub(crate) packages: Option<String>,
 
@@ -181,16 +184,18 @@ pub(crate) struct SetupArgs {
     #[arg(long, value_name = "USER", conflicts_with_all = ["python", "packages", "force"])]
     pub(crate) delegate_cgroups: Option<String>,
 
-    /// With --delegate-cgroups: limit the memory of all that user's programs together, 16m to 1024g, or max for no limit
+    /// With --delegate-cgroups: limit the memory of all that user's programs together, 16m to 1024g, or max
+    /// for no limit
     #[arg(long, value_name = "SIZE", requires = "delegate_cgroups", value_parser = parse_memory_max)]
     memory_max: Option<Bound>,
 
-    /// With --delegate-cgroups: limit processes and threads of all that user's programs together, 2 to 4194304, or max
+    /// With --delegate-cgroups: limit processes and threads of all that user's programs together, 2 to
+    /// 4194304, or max
     #[arg(long, value_name = "N", requires = "delegate_cgroups", value_parser = parse_pids_max)]
     pids_max: Option<Bound>,
 
-    /// With --delegate-cgroups: limit the CPU time of all that user's programs together, in microseconds per 100000
-    /// microseconds (100000 is one core), 1000 to 100000000, or max
+    /// With --delegate-cgroups: limit the CPU time of all that user's programs together, in microseconds per
+    /// 100000 microseconds (100000 is one core), 1000 to 100000000, or max
     #[arg(long, value_name = "MICROSECONDS", requires = "delegate_cgroups", value_parser = parse_cpu_quota)]
     cpu_quota: Option<Bound>,
 }
@@ -241,7 +246,8 @@ fn whole_number(text: &str, min: u64, max: u64) -> Result<u64, String> {
 pub(crate) enum ImageCommand {
     /// Build DOCKER_IMAGE from the prepared runtime on the engine at DOCKER_HOST; needs no registry
     Build,
-    /// Write the image's content, the runtime and the guest agent, as a tar archive to standard output, for a Dockerfile
+    /// Write the image's content, the runtime and the guest agent, as a tar archive to standard output, for a
+    /// Dockerfile
     Export,
 }
 

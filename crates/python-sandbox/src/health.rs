@@ -1,5 +1,5 @@
-//! `health`: asks the service on this machine whether it accepts work. For container engines and supervisors, in images
-//! that contain only this program.
+//! `health`: asks the service on this machine whether it accepts work. For container engines and supervisors,
+//! in images that contain only this program.
 
 use settings::Settings;
 use std::io::{self, Read, Write};

@@ -5,7 +5,8 @@ use settings::Settings;
 use std::process::ExitCode;
 use terminal::exit;
 
-/// Runs the command. The settings must be those of the service: they define the key's location and the links' lifetime.
+/// Runs the command. The settings must be those of the service: they define the key's location and the links'
+/// lifetime.
 pub(crate) fn rotate(args: &RotateLinkKeyArgs, settings: &Settings) -> ExitCode {
     match compose::rotate_link_key(settings, args.end_links) {
         Ok(rotated) => {

@@ -1,6 +1,6 @@
 //! Log lines, to standard error, as text or JSON. Every line of a request has its `request_id`, because the
-//! HTTP layer runs inside a span that has it. An event is always one line in which every character is visible: no value
-//! that a client or a program sent can forge a line or reverse its text.
+//! HTTP layer runs inside a span that has it. An event is always one line in which every character is
+//! visible: no value that a client or a program sent can forge a line or reverse its text.
 
 use settings::LogSettings;
 use std::io::{self, IsTerminal, Write};
@@ -15,7 +15,8 @@ pub(crate) fn start(settings: &LogSettings) {
     start_at(settings, settings.level);
 }
 
-/// Starts the log of a command whose output is its result: only warnings and errors, unless a more verbose level is set.
+/// Starts the log of a command whose output is its result: only warnings and errors, unless a more verbose
+/// level is set.
 pub(crate) fn start_quiet(settings: &LogSettings) {
     // Levels are ordered by verbosity: the default INFO becomes WARN; DEBUG and TRACE stay.
     let level = if settings.level == Level::INFO { Level::WARN } else { settings.level };

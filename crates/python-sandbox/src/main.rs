@@ -1,7 +1,7 @@
 //! The binary: reads the command line and the settings, and runs one command.
 //!
-//! The commands are implemented in other crates (`compose`, `doctor`, `bench`). Standard output is for results
-//! only; messages and log lines go to standard error.
+//! The commands are implemented in other crates (`compose`, `doctor`, `bench`). Standard output is for
+//! results only; messages and log lines go to standard error.
 
 mod cli;
 mod health;
@@ -81,8 +81,8 @@ fn check_config(args: &CheckConfigArgs, resolved: &Resolved) -> ExitCode {
     exit::success()
 }
 
-/// Stack of each thread in bytes; only touched pages cost memory. Large enough for the validator to check programs of
-/// ordinary length without allocating another stack.
+/// Stack of each thread in bytes; only touched pages cost memory. Large enough for the validator to check
+/// programs of ordinary length without allocating another stack.
 const THREAD_STACK_BYTES: usize = 8 << 20;
 
 /// Runs a command on all cores.

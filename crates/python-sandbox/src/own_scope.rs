@@ -1,8 +1,9 @@
 //! Restarts this program below the user's own systemd if that is the only way to get cgroups.
 //!
-//! In a login session on cgroup v2 the session's cgroup belongs to root, so an ordinary user can limit nothing in it. The
-//! user's systemd has a cgroup that belongs to the user, and `systemd-run --user --scope` runs a command below it: in this
-//! same process, with its directory, environment, streams, terminal and pid, so that exit code and signals are unchanged.
+//! In a login session on cgroup v2 the session's cgroup belongs to root, so an ordinary user can limit
+//! nothing in it. The user's systemd has a cgroup that belongs to the user, and `systemd-run --user --scope`
+//! runs a command below it: in this same process, with its directory, environment, streams, terminal and pid,
+//! so that exit code and signals are unchanged.
 
 use crate::cli::Command;
 use settings::Settings;
@@ -15,8 +16,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use terminal::exit;
 
-/// Set in the environment of the restarted process to its pid. So a restart is tried only once, and a child that inherits
-/// the variable is not mistaken for that process.
+/// Set in the environment of the restarted process to its pid. So a restart is tried only once, and a child
+/// that inherits the variable is not mistaken for that process.
 const MARKER: &str = "SANDBOX_OWN_SCOPE";
 
 /// Prefix of our own command line.
@@ -71,8 +72,8 @@ fn find(name: &str, path: &OsString) -> Option<PathBuf> {
         .find(|file| rustix::fs::access(file, rustix::fs::Access::EXEC_OK).is_ok() && file.is_file())
 }
 
-/// The user's runtime directory, if its bus accepts connections. `XDG_RUNTIME_DIR` may belong to another user, as after
-/// `su`, or be missing, as after `sudo`.
+/// The user's runtime directory, if its bus accepts connections. `XDG_RUNTIME_DIR` may belong to another
+/// user, as after `su`, or be missing, as after `sudo`.
 fn runtime_dir(uid: u32) -> Option<PathBuf> {
     let named = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
     let usual = PathBuf::from(format!("/run/user/{uid}"));

@@ -52,8 +52,8 @@ enum RunError {
     Refused(ExecuteError),
 }
 
-/// Without pool, templates and runtime in memory: importing a template's packages or copying the runtime takes longer than
-/// one program.
+/// Without pool, templates and runtime in memory: importing a template's packages or copying the runtime
+/// takes longer than one program.
 fn for_one_program(settings: &Settings) -> Settings {
     let mut settings = settings.clone();
     let nothing = PoolSize { min: 0, max: 0 };
@@ -167,7 +167,8 @@ fn show(execution: Execution, json: bool) -> ExitCode {
     code
 }
 
-/// The program was not run: the validator rejected it, the input was invalid, or an internal error prevented it.
+/// The program was not run: the validator rejected it, the input was invalid, or an internal error prevented
+/// it.
 fn refused(error: ExecuteError, json: bool) -> ExitCode {
     let exit_code = match &error {
         ExecuteError::Rejected { .. } => exit::program_failed(),

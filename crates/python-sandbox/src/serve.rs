@@ -20,7 +20,8 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-/// Bodies of the largest size that fit in memory at once; further ones get 503. Four, because each may be 80 MB.
+/// Bodies of the largest size that fit in memory at once; further ones get 503. Four, because each may be 80
+/// MB.
 const LARGEST_BODIES_MAX: usize = 4;
 
 /// Serves until a signal arrives.

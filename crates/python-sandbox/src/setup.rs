@@ -51,7 +51,8 @@ fn prepare(args: &SetupArgs, settings: &Settings) -> ExitCode {
     }
 }
 
-/// The service uses the list that the settings name, or else the last one requested, which may differ from this one.
+/// The service uses the list that the settings name, or else the last one requested, which may differ from
+/// this one.
 fn tell_if_another_is_used(made: &Runtime, settings: &Settings) {
     let used = compose::load_runtime(settings).ok().and_then(|runtime| runtime.list);
     if let (Some(made), Some(used)) = (made.list, used)
@@ -87,7 +88,8 @@ fn delegate_cgroups(user: &str, args: &SetupArgs) -> ExitCode {
     }
 }
 
-/// Prints the limits on the user's programs together: no other limit of the user applies to a process in these cgroups.
+/// Prints the limits on the user's programs together: no other limit of the user applies to a process in
+/// these cgroups.
 fn tell_limits(user: &str, delegated: &Delegated) {
     let said = |limit: Option<u64>, shown: fn(u64) -> String| {
         limit.map_or_else(|| "without a limit".to_owned(), shown)

@@ -1,7 +1,8 @@
 //! Checks, before any command runs, that no other user can change the files that control this program.
 //!
-//! Settings files are checked where they are read (`settings::sources`), the runtime where it is loaded, the key and the
-//! stored files where the store is opened. This module checks their data directory, and the files of an engine's TLS.
+//! Settings files are checked where they are read (`settings::sources`), the runtime where it is loaded, the
+//! key and the stored files where the store is opened. This module checks their data directory, and the files
+//! of an engine's TLS.
 
 use crate::cli::Command;
 use settings::Settings;
@@ -46,8 +47,9 @@ fn check_file(setting: &'static str, path: &Path, hint: &'static str) -> Result<
     ownership::check(path).map(drop).map_err(|source| Refused { setting, source, hint })
 }
 
-/// From here on, nothing that this process or its children create is writable by group or others, whatever the umask was.
-/// Private files get a stricter mode where they are created. Files that `run` saves follow the user's umask.
+/// From here on, nothing that this process or its children create is writable by group or others, whatever
+/// the umask was. Private files get a stricter mode where they are created. Files that `run` saves follow the
+/// user's umask.
 pub(crate) fn tighten_umask(command: Option<&Command>) {
     use rustix::fs::Mode;
     if matches!(command, Some(Command::Run(_))) {

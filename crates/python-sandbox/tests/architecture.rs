@@ -1,8 +1,8 @@
-//! Checks the dependencies between crates, that `unsafe` stays in its crate, and that no files of a crate use each other in a
-//! circle.
+//! Checks the dependencies between crates, that `unsafe` stays in its crate, and that no files of a crate use
+//! each other in a circle.
 //!
-//! [`ARROWS`] is the rule. The manifests must match it, and so must the table in `crates/README.md`, which lists it in the
-//! other direction, for readers.
+//! [`ARROWS`] is the rule. The manifests must match it, and so must the table in `crates/README.md`, which
+//! lists it in the other direction, for readers.
 
 #![allow(clippy::unwrap_used, reason = "a test that fails may panic where it stands")]
 
@@ -106,7 +106,8 @@ fn names() -> BTreeSet<String> {
     entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
 }
 
-/// Cargo's metadata of the manifests, without external crates, so that it needs neither the network nor a download.
+/// Cargo's metadata of the manifests, without external crates, so that it needs neither the network nor a
+/// download.
 fn metadata() -> Value {
     let output = Command::new(env!("CARGO"))
         .args(["metadata", "--format-version=1", "--no-deps", "--offline", "--manifest-path"])
@@ -221,7 +222,8 @@ fn unsafe_stays_in_its_crate() {
     }
 }
 
-/// The first line with unsafe code, or with a lint level for it in an attribute (`allow`, `expect` and similar).
+/// The first line with unsafe code, or with a lint level for it in an attribute (`allow`, `expect` and
+/// similar).
 fn unsafe_in(text: &str) -> Option<&str> {
     let opens = |line: &str, word: &str| {
         line.match_indices(word).any(|(at, _)| {

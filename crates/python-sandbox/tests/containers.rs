@@ -1,6 +1,6 @@
-//! The service with containers: docker and gvisor run programs in their own back ends, as native does in the other tests
-//! (kata needs KVM and was never run), an engine that is killed under load loses only the programs inside, and
-//! a killed service leaves no container.
+//! The service with containers: docker and gvisor run programs in their own back ends, as native does in the
+//! other tests (kata needs KVM and was never run), an engine that is killed under load loses only the
+//! programs inside, and a killed service leaves no container.
 //!
 //! The engine is the one that DOCKER_HOST names; `make test` starts it.
 

@@ -1,8 +1,9 @@
 //! The corpora over real HTTP: with the validator on and off, and their leftovers on the host.
 //!
 //! `ONLY=name` runs only the programs whose name contains it. For slow hosts, see `scripts/stock-hosts`:
-//! `CORPUS_PART=1/3` runs the first of every three programs, so some of each class; `CORPUS_VALIDATOR=off` runs only with an
-//! empty list of forbidden imports; `CORPUS_NO_PACKAGES=1`, in addition, skips programs that import packages.
+//! `CORPUS_PART=1/3` runs the first of every three programs, so some of each class; `CORPUS_VALIDATOR=off`
+//! runs only with an empty list of forbidden imports; `CORPUS_NO_PACKAGES=1`, in addition, skips programs
+//! that import packages.
 
 #![allow(clippy::unwrap_used, reason = "a test that fails may panic where it stands")]
 #![allow(clippy::print_stdout, reason = "how many programs ran must be seen where it is a part")]
@@ -201,7 +202,8 @@ fn no_benign_program_is_hindered_and_no_hostile_one_gets_through() {
     assert!(left.is_empty(), "left on the host: {left:?}");
 }
 
-/// Behaviour that may differ between versions of CPython: startup, failure and exit of an interpreter, and multiprocessing.
+/// Behaviour that may differ between versions of CPython: startup, failure and exit of an interpreter, and
+/// multiprocessing.
 const ON_ANY_CPYTHON: &[(&str, &str, i64, &str)] = &[
     ("def f():\n    return {}['missing']\n\nf()\n", "", 1, "KeyError: 'missing'"),
     ("print('a')\nraise SystemExit('said')", "a\n", 1, "said"),

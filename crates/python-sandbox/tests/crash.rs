@@ -149,12 +149,13 @@ fn killed_launcher_fails_only_its_programs(before: &Snapshot) {
 }
 
 fn many_runs_leave_the_host_as_it_was(before: &Snapshot) {
-    // One idle sandbox for each template, before and after: a larger pool would grow and shrink with the load.
+    // One idle sandbox for each template, before and after: a larger pool would grow and shrink with the
+    // load.
     let server = Server::start(&[("NATIVE_POOL_SIZE", "1")]).unwrap();
     let pid = server.child.id();
-    // One for each of the three templates of the default settings: lean, data and science.
-    // For a second: a sandbox that is being taken down or made counts as one too, but its descriptors are no longer or not yet
-    // there.
+    // One for each of the three templates of the default settings: lean, data and science. For a second: a
+    // sandbox that is being taken down or made counts as one too, but its descriptors are no longer or not
+    // yet there.
     let only_waiting = || {
         wait_until("only the sandboxes that wait are left", || {
             (0..10).all(|_| {

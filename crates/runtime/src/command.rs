@@ -4,12 +4,12 @@ use std::ffi::OsString;
 use std::io;
 use std::process::{Command, ExitStatus, Stdio};
 
-/// How much of a failed program's output is kept in an error, from its end, in bytes: the reason is in the last
-/// lines.
+/// How much of a failed program's output is kept in an error, from its end, in bytes: the reason is in the
+/// last lines.
 const OUTPUT_TAIL_BYTES: usize = 8 * 1024;
 
-/// Variables of our environment that helpers get, by exact name. All others are removed, so that a variable such as
-/// `PYTHONPATH`, `LD_PRELOAD` or `PIP_TARGET` cannot change what is built.
+/// Variables of our environment that helpers get, by exact name. All others are removed, so that a variable
+/// such as `PYTHONPATH`, `LD_PRELOAD` or `PIP_TARGET` cannot change what is built.
 const KEPT_NAMES: [&str; 22] = [
     "PATH",
     "HOME",

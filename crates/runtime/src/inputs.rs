@@ -1,4 +1,5 @@
-//! The inputs of a runtime besides the interpreter: our own texts, the lock of its packages, the environment of programs.
+//! The inputs of a runtime besides the interpreter: our own texts, the lock of its packages, the environment
+//! of programs.
 
 use std::collections::BTreeMap;
 
@@ -36,8 +37,8 @@ pub(crate) fn program_env() -> BTreeMap<String, String> {
         // The agent puts the prepared font cache there.
         ("MPLCONFIGDIR", "/tmp/.matplotlib"),
         ("XDG_CACHE_HOME", "/tmp/.cache"),
-        // pandas imports pyarrow if it is installed, whose allocator would start a thread at once: a template must be
-        // single-threaded, and a single-threaded program needs no other thread to free memory.
+        // pandas imports pyarrow if it is installed, whose allocator would start a thread at once: a template
+        // must be single-threaded, and a single-threaded program needs no other thread to free memory.
         ("JE_ARROW_MALLOC_CONF", "background_thread:false"),
         // Modules beside the program are used once, and their caches would be returned as output files.
         ("PYTHONDONTWRITEBYTECODE", "1"),

@@ -1,8 +1,8 @@
 //! The runtime: the root file system that untrusted programs run in, and its preparation.
 //!
-//! [`setup()`] builds it once, from the machine's own CPython and the packages that the lock of one of two lists
-//! ([`PackageList`]) pins; every sandbox of every executor then sees the same tree, read-only, as its `/`.
-//! Nothing is downloaded at run time.
+//! [`setup()`] builds it once, from the machine's own CPython and the packages that the lock of one of two
+//! lists ([`PackageList`]) pins; every sandbox of every executor then sees the same tree, read-only, as its
+//! `/`. Nothing is downloaded at run time.
 //!
 //! ```text
 //! <data_dir>/runtime/

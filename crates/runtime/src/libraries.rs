@@ -79,8 +79,8 @@ pub(crate) fn collect(
     Ok(())
 }
 
-/// Adds the dependencies of `file` to `found`, by name. The first path wins: the interpreter's own libraries come
-/// first.
+/// Adds the dependencies of `file` to `found`, by name. The first path wins: the interpreter's own libraries
+/// come first.
 fn add_needs_of(
     loader: &Path,
     file: &Path,

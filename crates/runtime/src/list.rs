@@ -12,8 +12,8 @@ pub enum PackageList {
     Full,
 }
 
-/// The cost of a set-up, measured on two cores with CPython 3.11 on x86_64; aarch64 differs by a tenth. A test
-/// compares it with a real set-up.
+/// The cost of a set-up, measured on two cores with CPython 3.11 on x86_64; aarch64 differs by a tenth. A
+/// test compares it with a real set-up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cost {
     /// Wheels to download, in MB.

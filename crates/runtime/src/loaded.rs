@@ -11,12 +11,13 @@ use crate::manifest::{MANIFEST_NAME, Manifest, Package, ROOTFS_NAME, list_packag
 
 /// Directories that a sandbox mounts over; they must exist, since the tree is read-only by then.
 const MOUNT_POINTS: [&str; 4] = ["proc", "dev", "sys", "tmp"];
-/// Directories of an operator's tree that hold code: the interpreter, its libraries, and what either reads at its
-/// start. In the others an image has files of many users.
+/// Directories of an operator's tree that hold code: the interpreter, its libraries, and what either reads at
+/// its start. In the others an image has files of many users.
 const CODE_DIRECTORIES: [&str; 9] = ["bin", "etc", "lib", "lib32", "lib64", "libx32", "opt", "sbin", "usr"];
-/// How deep a prepared tree is checked at each start: down to the entries of `usr/lib/python3.X/site-packages`. A user who
-/// can write to none of them cannot change anything below either, and set-up makes all of it as one user. The whole tree
-/// would take ten times as long, 50 ms for the list `full`.
+/// How deep a prepared tree is checked at each start: down to the entries of
+/// `usr/lib/python3.X/site-packages`. A user who can write to none of them cannot change anything below
+/// either, and set-up makes all of it as one user. The whole tree would take ten times as long, 50 ms for the
+/// list `full`.
 const PREPARED_DEPTH: usize = 5;
 /// Possible paths of the interpreter, best first.
 const INTERPRETERS: [&str; 4] =
@@ -42,8 +43,8 @@ pub struct Runtime {
 }
 
 impl Runtime {
-    /// Loads the finished runtime below `data_dir` that this version of the program would make, with any list of
-    /// packages; of several, the one that a set-up last made or selected.
+    /// Loads the finished runtime below `data_dir` that this version of the program would make, with any list
+    /// of packages; of several, the one that a set-up last made or selected.
     ///
     /// # Errors
     /// If there is none, or it is outdated (the message says to run `python-sandbox setup`), or it cannot be
@@ -97,8 +98,9 @@ impl Runtime {
     /// Uses an operator's own root file system, for example an unpacked container image.
     ///
     /// It must hold CPython 3 with its standard library and the empty directories `proc`, `dev`, `sys` and
-    /// `tmp`. Nothing in it is run, and nothing is checked about its packages. The directories that hold code (`usr`,
-    /// `lib`, `etc` and their like) must be writable for root and this user alone, with all that is in them.
+    /// `tmp`. Nothing in it is run, and nothing is checked about its packages. The directories that hold code
+    /// (`usr`, `lib`, `etc` and their like) must be writable for root and this user alone, with all that is
+    /// in them.
     ///
     /// # Errors
     /// If something is missing (everything missing is named), or the tree cannot be read.
@@ -192,8 +194,8 @@ fn asked_for_at(directory: &Path) -> SystemTime {
     modified.unwrap_or(SystemTime::UNIX_EPOCH)
 }
 
-/// Makes the runtime that a set-up selected the one that [`Runtime::load`] returns. Best effort: without write permission
-/// the setting can be used instead.
+/// Makes the runtime that a set-up selected the one that [`Runtime::load`] returns. Best effort: without
+/// write permission the setting can be used instead.
 pub(crate) fn prefer(runtime: &Runtime) {
     let manifest = runtime.rootfs.with_file_name(MANIFEST_NAME);
     if let Ok(file) = fs::File::options().append(true).open(manifest) {

@@ -1,7 +1,7 @@
 //! The lock that only one set-up holds. The system releases it when the process ends, however that happens.
 //!
-//! A process that can open a file can hold a lock on it (flock(2)), with read access too. So the file is for its owner alone,
-//! and the wait for it is bounded and names the process that holds it.
+//! A process that can open a file can hold a lock on it (flock(2)), with read access too. So the file is for
+//! its owner alone, and the wait for it is bounded and names the process that holds it.
 
 use std::fs::{self, File, Permissions, TryLockError};
 use std::io;
@@ -119,7 +119,8 @@ impl std::fmt::Display for Holder {
 }
 
 /// Finds it in proc_locks(5), by the file's inode: the device there is that of the super block, which is not
-/// always the one of stat(2). `None` if it is gone and its children have the lock, or in another pid namespace.
+/// always the one of stat(2). `None` if it is gone and its children have the lock, or in another pid
+/// namespace.
 fn holder(path: &Path) -> Option<Holder> {
     let inode = fs::symlink_metadata(path).ok()?.ino();
     let pid = pid_in(&fs::read_to_string("/proc/locks").ok()?, inode)?;

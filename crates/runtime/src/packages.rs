@@ -88,10 +88,11 @@ impl Installer {
     }
 }
 
-/// Directories that no program imports: start scripts (they name the host's interpreter), manual pages, files for a
-/// compiler or a notebook's web page.
+/// Directories that no program imports: start scripts (they name the host's interpreter), manual pages, files
+/// for a compiler or a notebook's web page.
 const LEFT_OUT: [&str; 5] = ["bin", "share", "pyarrow/include", "pyarrow/includes", "plotly/labextension"];
-/// Parts of pyarrow that need a network (50 of its 160 MB), by prefixes of their names. It works without them.
+/// Parts of pyarrow that need a network (50 of its 160 MB), by prefixes of their names. It works without
+/// them.
 const NETWORK_PARTS: [&str; 6] =
     ["libarrow_flight.", "libarrow_python_flight.", "_flight.", "libarrow_s3.", "_s3fs.", "_gcsfs."];
 

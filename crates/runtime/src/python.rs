@@ -73,8 +73,8 @@ pub(crate) fn find(wanted: Option<&Path>) -> Result<Interpreter, SetupError> {
 fn find_among(candidates: Vec<PathBuf>, search_path: &std::ffi::OsStr) -> Result<Interpreter, SetupError> {
     let mut rejected = Vec::new();
     for candidate in candidates {
-        // A shim that fails (pyenv has one for every version that it ever installed) must not hide the interpreter
-        // behind it.
+        // A shim that fails (pyenv has one for every version that it ever installed) must not hide the
+        // interpreter behind it.
         let places: Vec<PathBuf> = if candidate.components().count() > 1 {
             vec![candidate.clone()]
         } else {
@@ -148,7 +148,8 @@ fn ask(candidate: &Path) -> Result<Facts, Rejection> {
         .map_err(|error| Rejection::DoesNotRun(format!("the output of the probe is invalid: {error}")))
 }
 
-/// The directory beside the standard library that distributions which move the usual one (Debian) also search.
+/// The directory beside the standard library that distributions which move the usual one (Debian) also
+/// search.
 fn choose_site_packages(places: &[String], minor: u8) -> Option<String> {
     let beside =
         |place: &&String| place.starts_with("/usr/lib") && place.contains(&format!("/python3.{minor}/"));

@@ -33,16 +33,16 @@ pub struct SetupOptions {
     pub data_dir: PathBuf,
     /// The interpreter to build from; if `None`, the first usable one in `PATH`.
     pub python: Option<PathBuf>,
-    /// The packages; if `None`, any finished runtime will do, and [`PackageList::DEFAULT`] is made if there is
-    /// none.
+    /// The packages; if `None`, any finished runtime will do, and [`PackageList::DEFAULT`] is made if there
+    /// is none.
     pub packages: Option<PackageList>,
     /// Builds again from the beginning even if a finished runtime exists. The service must not be running
     /// then: its sandboxes would lose their tree.
     pub force: bool,
 }
 
-/// Prepares the runtime and returns it. Returns at once if it is ready; resumes an interrupted set-up. A second
-/// set-up at the same time waits for the first.
+/// Prepares the runtime and returns it. Returns at once if it is ready; resumes an interrupted set-up. A
+/// second set-up at the same time waits for the first.
 ///
 /// Without a named interpreter, any finished runtime for this version of the program is valid, even
 /// if the interpreter that it was made from has changed or is gone.
@@ -121,8 +121,8 @@ fn runtime_id(python: &Interpreter, list: PackageList) -> Result<String, SetupEr
     Ok(format!("cpython-{version}-{list}-{}", &sha256_hex(inputs.as_bytes())[..12]))
 }
 
-/// Creates the directory of the runtimes, and those above it, readable for all and writable only for this user, whatever the
-/// umask; then checks the path to it, which others may have made.
+/// Creates the directory of the runtimes, and those above it, readable for all and writable only for this
+/// user, whatever the umask; then checks the path to it, which others may have made.
 fn make_directory(directory: &Path) -> Result<(), SetupError> {
     fs::DirBuilder::new()
         .recursive(true)
@@ -300,8 +300,8 @@ impl Build {
         // installer.
         tree::remove(&self.stamps())?;
         tree::remove(&self.work.join(SCRATCH_NAME))?;
-        // After a power failure the name must not show files without content. Best effort: the rename itself is
-        // atomic anyway.
+        // After a power failure the name must not show files without content. Best effort: the rename itself
+        // is atomic anyway.
         let _ = run(command("sync").arg("--file-system").arg(&self.work));
         let old = finished.with_file_name(format!("{}.old", self.id));
         tree::remove(&old)?;

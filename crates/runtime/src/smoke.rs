@@ -2,8 +2,8 @@
 //!
 //! Helpers of util-linux and coreutils make the tree the root, in new namespaces (a user namespace too if we
 //! are not root), read-only, with an empty `/tmp`: nothing of it outlives the check. If the machine does not
-//! allow that, the check is skipped with a message; `python-sandbox doctor` checks the runtime again in a real
-//! sandbox.
+//! allow that, the check is skipped with a message; `python-sandbox doctor` checks the runtime again in a
+//! real sandbox.
 
 use std::ffi::OsString;
 use std::path::Path;

@@ -42,8 +42,8 @@ pub(crate) fn destination(python: &Interpreter) -> String {
     format!("usr/{}/python3.{}", python.platlibdir, python.version.1)
 }
 
-/// Copies both into the tree. `/usr` becomes the interpreter's prefix: it finds its library relative to its own
-/// path.
+/// Copies both into the tree. `/usr` becomes the interpreter's prefix: it finds its library relative to its
+/// own path.
 pub(crate) fn install(python: &Interpreter, rootfs: &Path) -> Result<(), SetupError> {
     let minor = python.version.1;
     let bin = rootfs.join("usr/bin");
@@ -64,8 +64,9 @@ pub(crate) fn install(python: &Interpreter, rootfs: &Path) -> Result<(), SetupEr
     forget_prefix(python, &library)
 }
 
-/// Lets an interpreter that cannot determine its own path find its library all the same: it then looks below the prefix
-/// that it was built with. This happens if a program starts `python3` by its bare name without `PATH`.
+/// Lets an interpreter that cannot determine its own path find its library all the same: it then looks below
+/// the prefix that it was built with. This happens if a program starts `python3` by its bare name without
+/// `PATH`.
 ///
 /// After the packages, whose directory gets a file.
 pub(crate) fn link_prefix(python: &Interpreter, rootfs: &Path) -> Result<(), SetupError> {
@@ -85,8 +86,8 @@ pub(crate) fn link_prefix(python: &Interpreter, rootfs: &Path) -> Result<(), Set
 /// Directories of users: a link there would reveal their names, and programs look there for what a host has.
 const OF_USERS: [&str; 2] = ["root", "home"];
 
-/// The library's path below a prefix, below the root; `None` if no link is needed, it would be hidden, or it would
-/// reveal more than it is worth.
+/// The library's path below a prefix, below the root; `None` if no link is needed, it would be hidden, or it
+/// would reveal more than it is worth.
 fn prefix_link(prefix: &Path, platlibdir: &str, minor: u8) -> Option<PathBuf> {
     let below = prefix.strip_prefix("/").ok()?;
     let first = below.components().next()?.as_os_str().to_str()?;

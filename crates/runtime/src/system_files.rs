@@ -17,8 +17,9 @@ pub(crate) const TEXTS: [(&str, &str); 3] = [
     ("protocols", include_str!("../../../runtime/build/etc/protocols")),
 ];
 
-/// Users and groups that the agent writes for each sandbox, since every program has its own uid, and the paths it writes them
-/// to. The ones in the tree are for an interpreter without an agent, and show what the agent's should contain.
+/// Users and groups that the agent writes for each sandbox, since every program has its own uid, and the
+/// paths it writes them to. The ones in the tree are for an interpreter without an agent, and show what the
+/// agent's should contain.
 const PER_SANDBOX: [(&str, &str); 2] =
     [("passwd", "../run/sandbox/passwd"), ("group", "../run/sandbox/group")];
 const FALLBACK_DIR: &str = "usr/share/python-sandbox";
@@ -40,7 +41,8 @@ const DIRECTORIES: [&str; 13] = [
     "usr/share/fonts",
 ];
 
-/// The old paths of what is now below `/usr`, what programs expect in `/var`, and what each sandbox has of its own.
+/// The old paths of what is now below `/usr`, what programs expect in `/var`, and what each sandbox has of
+/// its own.
 const LINKS: [(&str, &str); 7] = [
     ("bin", "usr/bin"),
     ("sbin", "usr/sbin"),

@@ -1,4 +1,5 @@
-//! Admission control in front of the executors: a limit on running programs, a limit on queued requests, the rest refused at once.
+//! Admission control in front of the executors: a limit on running programs, a limit on queued requests, the
+//! rest refused at once.
 //!
 //! ```text
 //! request -> full? -> refused (busy)                    closed -> refused (shutting down)
@@ -7,8 +8,8 @@
 //!                        | queue time over -> refused (busy)
 //! ```
 //!
-//! A collapse under load starts with an unbounded queue: every request then waits until its client has gone away, and its work is
-//! wasted. The queue is first come, first served ([`Semaphore`] is fair).
+//! A collapse under load starts with an unbounded queue: every request then waits until its client has gone
+//! away, and its work is wasted. The queue is first come, first served ([`Semaphore`] is fair).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -75,7 +76,8 @@ pub(crate) struct Slot {
 struct QueueSlot<'a>(&'a Admission);
 
 impl Admission {
-    /// Admission control for at most `running_max` running programs (at least one) and `waiting_max` queued requests.
+    /// Admission control for at most `running_max` running programs (at least one) and `waiting_max` queued
+    /// requests.
     pub(crate) fn new(running_max: u32, waiting_max: usize, queue_time_max: Duration) -> Arc<Self> {
         let running_max = running_max.clamp(1, 100_000);
         Arc::new(Self {
@@ -133,8 +135,9 @@ impl Admission {
 
     /// Waits until nothing is running or queued. Call it after [`Admission::close`].
     pub(crate) async fn idle(&self) {
-        // The queue is fair, so all slots together are granted only after every earlier request. Closing then refuses a request that
-        // passed the flag just before it was set. An error means it was closed already.
+        // The queue is fair, so all slots together are granted only after every earlier request. Closing then
+        // refuses a request that passed the flag just before it was set. An error means it was closed
+        // already.
         if let Ok(all) = self.slots.acquire_many(self.running_max).await {
             self.slots.close();
             drop(all);
@@ -192,7 +195,8 @@ impl Drop for QueueSlot<'_> {
 impl Drop for Slot {
     fn drop(&mut self) {
         let held_ms = u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX);
-        // An eighth of the new value: recent programs count, one odd one does not. A lost update does no harm.
+        // An eighth of the new value: recent programs count, one odd one does not. A lost update does no
+        // harm.
         let average = self.admission.held_ms.load(Ordering::Relaxed);
         let next = (average.saturating_mul(7).saturating_add(held_ms) / 8).max(1);
         self.admission.held_ms.store(next, Ordering::Relaxed);

@@ -1,5 +1,5 @@
-//! Rewords an executor's reason for clients: `/health` is the operator's page and names paths, sockets and fixes; an error goes to
-//! the client that sent a program. Pure.
+//! Rewords an executor's reason for clients: `/health` is the operator's page and names paths, sockets and
+//! fixes; an error goes to the client that sent a program. Pure.
 
 /// Maximum length of a reason in characters.
 const REASON_CHARS_MAX: usize = 200;

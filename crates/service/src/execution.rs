@@ -34,8 +34,8 @@ pub struct Execution {
     pub warnings: Vec<Finding>,
 }
 
-/// The line of an expression at the end of a successful program: a notebook would show its value. A call may be there for its
-/// side effect, so it counts only if the program produced no output at all.
+/// The line of an expression at the end of a successful program: a notebook would show its value. A call may
+/// be there for its side effect, so it counts only if the program produced no output at all.
 pub(crate) fn unseen_expression(result: &ExecResult, last: Option<LastExpression>) -> Option<u32> {
     let LastExpression { line, is_call } = last.filter(|_| result.success())?;
     let silent = result.stdout.bytes == 0 && result.stderr.bytes == 0 && result.files.is_empty();

@@ -1,7 +1,7 @@
 //! Readiness: the health of the executors and the store, checked in the background.
 //!
-//! A probe of an executor may cost a sandbox, one of the store writes to it. `/health` is open to everyone, so
-//! it never probes: it shows the results of the last round.
+//! A probe of an executor may cost a sandbox, one of the store writes to it. `/health` is open to everyone,
+//! so it never probes: it shows the results of the last round.
 
 use crate::admission::Load;
 use executor::{Chain, Health, ProviderStatus};

@@ -1,9 +1,10 @@
 //! Environment variables of a request that CPython itself reads, and how each is handled. Pure.
 //!
-//! The interpreter of a sandbox has started, isolated (`-I -B -X utf8`), before a request comes: this protects it, since a request
-//! cannot influence anything that runs before the program. So a variable that is read only at the start would be silently ignored.
-//! Each one is listed here: it works, since the runner does afterwards what the start would have done (`_obey` in
-//! `runtime/runner/environment.py`), or it changes nothing for a script in this sandbox, or it is refused with the reason.
+//! The interpreter of a sandbox has started, isolated (`-I -B -X utf8`), before a request comes: this
+//! protects it, since a request cannot influence anything that runs before the program. So a variable that is
+//! read only at the start would be silently ignored. Each one is listed here: it works, since the runner does
+//! afterwards what the start would have done (`_obey` in `runtime/runner/environment.py`), or it changes
+//! nothing for a script in this sandbox, or it is refused with the reason.
 //!
 //! An empty value counts as unset, as for CPython. Names that CPython does not know belong to the program.
 //! Source: the manual's "Environment variables" of 3.11 to 3.14, `Python/initconfig.c`, `Python/preconfig.c`.
@@ -19,7 +20,8 @@ enum Rule {
     WorksOnlyFor(&'static [&'static str], &'static str),
     /// Whatever its value, it has no effect on a script in this sandbox.
     NoEffect,
-    /// These values match what the interpreter does anyway; others come too late, and the text says what to do instead.
+    /// These values match what the interpreter does anyway; others come too late, and the text says what to
+    /// do instead.
     Only(&'static [&'static str], &'static str),
     /// It comes too late, and the text says what to do instead.
     Never(&'static str),
@@ -61,7 +63,8 @@ const RULES: &[(&str, Rule)] = &[
     ),
     // Read by `site` on demand.
     ("PYTHONUSERBASE", NoEffect),
-    // The interpreter writes no bytecode and has no user site directory. Buffered output is not lost when the program is killed.
+    // The interpreter writes no bytecode and has no user site directory. Buffered output is not lost when the
+    // program is killed.
     ("PYTHONDONTWRITEBYTECODE", NoEffect),
     ("PYTHONPYCACHEPREFIX", NoEffect),
     ("PYTHONUNBUFFERED", NoEffect),
@@ -118,8 +121,8 @@ const RULES: &[(&str, Rule)] = &[
     ("PYTHON_PRESITE", Never(DEBUG_BUILD)),
 ];
 
-/// Why the variable is refused with this value, as the problem and what is allowed; `None` if it is accepted. Neither repeats
-/// the value; the name is one of CPython's, so it is no secret.
+/// Why the variable is refused with this value, as the problem and what is allowed; `None` if it is accepted.
+/// Neither repeats the value; the name is one of CPython's, so it is no secret.
 pub(crate) fn refusal(name: &str, value: &str) -> Option<(String, String)> {
     if value.is_empty() {
         return None;

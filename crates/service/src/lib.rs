@@ -50,5 +50,6 @@ const RETRY_AFTER_STOP_S: u64 = 5;
 /// Minimum `Retry-After` if no executor is usable, in seconds: the interval between probes.
 const RETRY_AFTER_UNAVAILABLE_S: u64 = 5;
 
-/// Maximum `Retry-After` then: an executor that has been down for a while will hardly recover in the next seconds.
+/// Maximum `Retry-After` then: an executor that has been down for a while will hardly recover in the next
+/// seconds.
 const RETRY_AFTER_UNAVAILABLE_S_MAX: u64 = 60;

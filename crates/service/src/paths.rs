@@ -1,7 +1,7 @@
 //! Validation of input paths: relative, bounded, without special parts, and without conflicts. Pure.
 //!
-//! The sandbox opens them beneath its working directory and would not leave it; the check is here so that an invalid path is a
-//! clear answer to the client instead of a failure in the sandbox.
+//! The sandbox opens them beneath its working directory and would not leave it; the check is here so that an
+//! invalid path is a clear answer to the client instead of a failure in the sandbox.
 
 use std::collections::HashSet;
 

@@ -70,8 +70,8 @@ pub struct Service {
 impl Service {
     /// Starts the service: `chain` runs programs, `store` keeps their files (`None`: storage is off).
     ///
-    /// Starts background tasks, so it must be called within a tokio runtime: probes of executors and store, the monitoring of
-    /// executors that may go down, and the cleaning of the store.
+    /// Starts background tasks, so it must be called within a tokio runtime: probes of executors and store,
+    /// the monitoring of executors that may go down, and the cleaning of the store.
     #[must_use]
     pub fn start(config: ServiceConfig, chain: Chain, store: Option<Arc<dyn Store>>) -> Arc<Self> {
         let background = CancellationToken::new();
@@ -98,8 +98,8 @@ impl Service {
 
     /// Checks, admits and runs one program and stores its files.
     ///
-    /// When the context's `cancel` fires the program is ended and the outcome is `cancelled`; if it is still queued, its slot in the
-    /// queue is freed. Dropping the future does the same without an answer.
+    /// When the context's `cancel` fires the program is ended and the outcome is `cancelled`; if it is still
+    /// queued, its slot in the queue is freed. Dropping the future does the same without an answer.
     ///
     /// # Errors
     /// See [`ExecuteError`]. A program's own failure or a limit is never an error.
@@ -171,8 +171,9 @@ impl Service {
         &self.bounds
     }
 
-    /// Stops the service: new work is refused from now on, running and queued work may end within `grace`, then it is cancelled and
-    /// its clients get their answers. Idempotent. The executors are left to their owner.
+    /// Stops the service: new work is refused from now on, running and queued work may end within `grace`,
+    /// then it is cancelled and its clients get their answers. Idempotent. The executors are left to their
+    /// owner.
     pub async fn shut_down(&self, grace: Duration) {
         self.admission.close();
         if tokio::time::timeout(grace, self.admission.idle()).await.is_ok() {

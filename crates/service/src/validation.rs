@@ -6,8 +6,8 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 use validator::Policy;
 
-/// The validator with its own small pool: a flood of large programs must not take every blocking thread of the
-/// runtime, which files and name lookups need too.
+/// The validator with its own small pool: a flood of large programs must not take every blocking thread of
+/// the runtime, which files and name lookups need too.
 #[derive(Debug)]
 pub(crate) struct ValidationPool {
     policy: Arc<Policy>,
@@ -37,7 +37,8 @@ impl ValidationPool {
         let place = Arc::clone(&self.places).acquire_owned().await.map_err(|error| failed(error.into()))?;
         let (policy, code) = (Arc::clone(&self.policy), Arc::clone(code));
         let task = tokio::task::spawn_blocking(move || {
-            // The slot belongs to the thread, not to the request: a client that goes away does not free it early.
+            // The slot belongs to the thread, not to the request: a client that goes away does not free it
+            // early.
             let _place = place;
             validator::validate(&code, &policy)
         });

@@ -14,7 +14,8 @@ const MESSAGE_BYTES_MAX: usize = 2000;
 /// A TOML file, a `.env` file and the lines of `--set`, separated by NUL.
 ///
 /// # Panics
-/// If a valid value is printed as another one, a message is not a short line, or a value of `.env` is not read back as it was.
+/// If a valid value is printed as another one, a message is not a short line, or a value of `.env` is not
+/// read back as it was.
 pub fn sources(text: &str) {
     let mut parts = text.splitn(3, '\0');
     let mut next = || parts.next().unwrap_or_default();

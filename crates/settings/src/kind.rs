@@ -32,8 +32,8 @@ pub(crate) enum Kind {
     Word(&'static [&'static str]),
     /// An executor that this version can start.
     Provider,
-    /// A store of files that this version has. The names of planned stores are accepted, for configurations that switch
-    /// storage off.
+    /// A store of files that this version has. The names of planned stores are accepted, for configurations
+    /// that switch storage off.
     Store,
     /// A whole number within bounds, both included.
     Number {

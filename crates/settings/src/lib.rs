@@ -75,7 +75,8 @@ pub struct Settings {
     pub native_pool: PoolSize,
     /// Largest copy of the runtime in memory, in bytes.
     pub native_runtime_memory: u64,
-    /// Bytes per second that all native sandboxes together may read from the runtime's disk; `None` for no limit.
+    /// Bytes per second that all native sandboxes together may read from the runtime's disk; `None` for no
+    /// limit.
     pub native_disk_read_max: Option<u64>,
     /// Containers: Docker, gVisor, Kata.
     pub docker: DockerSettings,

@@ -140,8 +140,8 @@ fn shown(text: &str) -> String {
 fn computed(name: &str, resolved: &Resolved, host: &Host) -> Option<Value> {
     /// Maximum bytes of one character in JSON: a pair of `\uXXXX`.
     const JSON_CHAR_BYTES_MAX: u64 = 12;
-    /// Standard input (1 MiB) and environment (32 KiB), with each byte written as `\u00XX` in the worst case, plus names
-    /// and paths.
+    /// Standard input (1 MiB) and environment (32 KiB), with each byte written as `\u00XX` in the worst case,
+    /// plus names and paths.
     const OTHER_FIELDS_BYTES_MAX: u64 = 6 * ((1 << 20) + (32 << 10)) + (1 << 20);
 
     match name {

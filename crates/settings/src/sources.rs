@@ -1,9 +1,10 @@
 //! Collects the settings from command line, environment, `.env` and TOML file.
 //!
-//! Only names and file ownership are checked here; values stay text until [`super::resolve()`] checks them. Files in the
-//! working directory are under the control of anyone who can write there, and a program may be started anywhere: they are
-//! read only if no user except root and this one can change them, otherwise startup stops. A file that is named on the
-//! command line is trusted, and a warning says who else can change it.
+//! Only names and file ownership are checked here; values stay text until [`super::resolve()`] checks them.
+//! Files in the working directory are under the control of anyone who can write there, and a program may be
+//! started anywhere: they are read only if no user except root and this one can change them, otherwise
+//! startup stops. A file that is named on the command line is trusted, and a warning says who else can change
+//! it.
 
 use super::dotenv;
 use super::error::{Problem, Source};
@@ -245,8 +246,8 @@ fn toml_text(value: &DeValue<'_>) -> Option<String> {
     }
 }
 
-/// The file's text, and its path relative to the user's working directory. `None` if there is no file, or if it cannot
-/// be read or trusted, which is recorded.
+/// The file's text, and its path relative to the user's working directory. `None` if there is no file, or if
+/// it cannot be read or trusted, which is recorded.
 fn read_file(
     directory: &Path,
     choice: &FileChoice,

@@ -1,7 +1,8 @@
 //! The table of settings, the only source of every text about a setting.
 //!
-//! `.env.example`, `docs/settings.md`, `check-config`, the error messages and the parser all read this table, so
-//! they cannot disagree. Names and defaults of the original service are part of the contract (`docs/api.md`).
+//! `.env.example`, `docs/settings.md`, `check-config`, the error messages and the parser all read this table,
+//! so they cannot disagree. Names and defaults of the original service are part of the contract
+//! (`docs/api.md`).
 
 use super::kind::{Item, Kind};
 
@@ -92,9 +93,10 @@ impl Group {
     }
 }
 
-/// Two templates, by measurement (runtime/README.md has the figures): the cost of a fork grows with what its template has
-/// imported, so programs that use pandas should not pay for scikit-learn. The second is worth its memory: each package that
-/// it adds takes about a second of CPU time and most of NATIVE_MEMORY to import.
+/// Two templates, by measurement (runtime/README.md has the figures): the cost of a fork grows with what its
+/// template has imported, so programs that use pandas should not pay for scikit-learn. The second is worth
+/// its memory: each package that it adds takes about a second of CPU time and most of NATIVE_MEMORY to
+/// import.
 const NATIVE_TEMPLATES: &str = "data=numpy+pandas+openpyxl+xlsxwriter+matplotlib.pyplot,\
     science=numpy+pandas+matplotlib.pyplot+scipy.stats+seaborn+sklearn.ensemble+sklearn.linear_model\
     +sklearn.model_selection+sklearn.preprocessing+sklearn.pipeline+sklearn.cluster+sklearn.datasets+statsmodels.api";

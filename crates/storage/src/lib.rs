@@ -1,8 +1,8 @@
 //! Stores output files of programs and gives out signed, expiring links to them.
 //!
-//! [`Store`] is the interface of every store. [`LocalStore`] is the one on this host's disk: each file has a random name, a link
-//! is a token that contains everything about the download and is signed with a key beside the content, so there is no
-//! database and links survive a restart.
+//! [`Store`] is the interface of every store. [`LocalStore`] is the one on this host's disk: each file has a
+//! random name, a link is a token that contains everything about the download and is signed with a key beside
+//! the content, so there is no database and links survive a restart.
 //!
 //! ```text
 //! put(file) -> space?  -> objects/ab/<random>      one file per put, mtime = expiry of its link

@@ -91,10 +91,11 @@ fn is_header_token(text: &str) -> bool {
 
 /// The name to save a file of this path under: its last component, made safe on every system.
 ///
-/// Invisible characters ([`is_visible`]), path separators of any system and characters that Windows does not allow in names
-/// (`< > : " / \ | ? *`) become `_`. A leading dot or hyphen gets `_` before it, since `.curlrc` is a configuration file and `-rf`
-/// an option; so does a device name of Windows (`CON`, `nul.txt`). White space around it and trailing dots, which Windows drops,
-/// are removed. At most [`FILE_NAME_BYTES_MAX`] bytes are kept; an empty result becomes `download`.
+/// Invisible characters ([`is_visible`]), path separators of any system and characters that Windows does not
+/// allow in names (`< > : " / \ | ? *`) become `_`. A leading dot or hyphen gets `_` before it, since
+/// `.curlrc` is a configuration file and `-rf` an option; so does a device name of Windows (`CON`,
+/// `nul.txt`). White space around it and trailing dots, which Windows drops, are removed. At most
+/// [`FILE_NAME_BYTES_MAX`] bytes are kept; an empty result becomes `download`.
 #[must_use]
 pub fn download_name(path: &str) -> String {
     harmless(file_name_of(path))

@@ -19,8 +19,9 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// however often [`Store::clean`] runs, here or in another process that shares the store.
     ///
     /// # Errors
-    /// [`PutError::Full`] or [`PutError::NoRoom`] if there is not enough space (report it for this file, others may still fit),
-    /// [`PutError::Io`] for anything else. Nothing of the file is left behind in either case.
+    /// [`PutError::Full`] or [`PutError::NoRoom`] if there is not enough space (report it for this file,
+    /// others may still fit), [`PutError::Io`] for anything else. Nothing of the file is left behind in
+    /// either case.
     async fn put(&self, file: NewFile) -> Result<StoredFile, PutError>;
 
     /// Checks whether a file could be stored now. This writes for real and takes a few milliseconds:
@@ -155,8 +156,8 @@ pub enum PutError {
         #[source]
         source: io::Error,
     },
-    /// The store refuses more: its own size limit, or the share of the disk that is kept free, is reached. Nothing with a
-    /// valid link is removed to make space.
+    /// The store refuses more: its own size limit, or the share of the disk that is kept free, is reached.
+    /// Nothing with a valid link is removed to make space.
     #[error(
         "the store is full: {reason} (hint: files are removed when their links expire; raise the limit, or free space)"
     )]

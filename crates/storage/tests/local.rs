@@ -218,7 +218,8 @@ async fn a_full_store_refuses_and_takes_again_when_links_have_ended() {
     assert_eq!(common::counted(&place.root), 32 * 1024);
 }
 
-/// A look at all files would find the foreign file, which no put of this store made: so it shows which put looked.
+/// A look at all files would find the foreign file, which no put of this store made: so it shows which put
+/// looked.
 #[tokio::test]
 async fn a_put_into_a_full_store_looks_at_all_files_at_most_once_a_minute() {
     let place = Place::new();

@@ -130,8 +130,8 @@ async fn processes_that_share_a_store_share_its_bound() {
     assert_eq!(counted(&root), BOUND);
 }
 
-/// Files are stored while another process and another thread clean: the link that a put returns must work each time, and
-/// expired objects must be removed.
+/// Files are stored while another process and another thread clean: the link that a put returns must work
+/// each time, and expired objects must be removed.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_link_just_given_works_while_others_clean() {
     let dir = tempfile::tempdir().unwrap();

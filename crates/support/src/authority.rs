@@ -1,5 +1,5 @@
-//! `host`, `host:port`, `[v6]`, `[v6]:port`: the syntax of `Host`, of origins and of addresses (RFC 3986, 3.2.2, without user
-//! and odd characters).
+//! `host`, `host:port`, `[v6]`, `[v6]:port`: the syntax of `Host`, of origins and of addresses (RFC 3986,
+//! 3.2.2, without user and odd characters).
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -20,8 +20,8 @@ pub struct Authority {
 pub enum Host {
     /// An address.
     Address(IpAddr),
-    /// A number at the end, which no DNS name has: an address in an old form, such as `127.1` (WHATWG URL, "ends
-    /// in a number").
+    /// A number at the end, which no DNS name has: an address in an old form, such as `127.1` (WHATWG URL,
+    /// "ends in a number").
     Number(String),
     /// A name, in lower case, without a trailing dot.
     Name(String),

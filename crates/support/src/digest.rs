@@ -13,7 +13,8 @@ pub fn hex(bytes: &[u8]) -> String {
         .collect()
 }
 
-/// Whether a text consists only of lowercase hexadecimal digits, as [`hex`] writes them. True for an empty one.
+/// Whether a text consists only of lowercase hexadecimal digits, as [`hex`] writes them. True for an empty
+/// one.
 #[must_use]
 pub fn is_hex(text: &str) -> bool {
     text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))

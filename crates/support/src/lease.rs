@@ -1,10 +1,12 @@
-//! A lock on a file means that its owner is running: the kernel releases it with the last process that has the file open.
+//! A lock on a file means that its owner is running: the kernel releases it with the last process that has
+//! the file open.
 
 use std::fs::{File, TryLockError};
 use std::io;
 
-/// Takes the lock (flock(2), for writing) if it is free; it is held as long as the file is open. `false`: its owner is running.
-/// Anyone who can open the file can hold the lock, so only its owner may have access to the file.
+/// Takes the lock (flock(2), for writing) if it is free; it is held as long as the file is open. `false`: its
+/// owner is running. Anyone who can open the file can hold the lock, so only its owner may have access to the
+/// file.
 ///
 /// # Errors
 /// The operating system's; some network file systems do not support such locks.

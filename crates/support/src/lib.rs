@@ -1,7 +1,8 @@
-//! Small functions that several crates need and that must not differ between them. Nothing here knows what the service does.
+//! Small functions that several crates need and that must not differ between them. Nothing here knows what
+//! the service does.
 //!
-//! To cut a text at a character, use `str::floor_char_boundary` and `str::ceil_char_boundary`; to percent-encode, the crate
-//! `percent-encoding`.
+//! To cut a text at a character, use `str::floor_char_boundary` and `str::ceil_char_boundary`; to
+//! percent-encode, the crate `percent-encoding`.
 
 pub mod authority;
 mod digest;

@@ -2,8 +2,8 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Takes the lock, even if another thread panicked while holding it. For data that every change leaves consistent: then the state
-/// that the thread left is valid, and one panic does not cause more.
+/// Takes the lock, even if another thread panicked while holding it. For data that every change leaves
+/// consistent: then the state that the thread left is valid, and one panic does not cause more.
 pub fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,13 +1,13 @@
-//! Deceptive and invisible characters, found by their class: a character that hides or reorders text, breaks its line or has no
-//! meaning must not reach a reader, a terminal or a log through a name or a sentence.
+//! Deceptive and invisible characters, found by their class: a character that hides or reorders text, breaks
+//! its line or has no meaning must not reach a reader, a terminal or a log through a name or a sentence.
 
 use std::fmt::Write as _;
 
 use unicode_properties::{GeneralCategory, UnicodeGeneralCategory as _};
 
-/// Whether `c` is visible and unambiguous: false for controls (Cc), format characters (Cf: bidirectional, zero width, tags),
-/// private use (Co), unassigned (Cn), line and paragraph separators (Zl, Zp), and invisible letters and marks
-/// (Default_Ignorable_Code_Point). True for a space.
+/// Whether `c` is visible and unambiguous: false for controls (Cc), format characters (Cf: bidirectional,
+/// zero width, tags), private use (Co), unassigned (Cn), line and paragraph separators (Zl, Zp), and
+/// invisible letters and marks (Default_Ignorable_Code_Point). True for a space.
 #[must_use]
 pub fn is_visible(c: char) -> bool {
     if c.is_ascii() {
@@ -26,16 +26,16 @@ pub fn is_visible(c: char) -> bool {
     !hidden && !is_ignorable(c)
 }
 
-/// The letters and marks among Default_Ignorable_Code_Point of DerivedCoreProperties.txt (Unicode 16), without the two
-/// selectors that choose between text and emoji.
+/// The letters and marks among Default_Ignorable_Code_Point of DerivedCoreProperties.txt (Unicode 16),
+/// without the two selectors that choose between text and emoji.
 fn is_ignorable(c: char) -> bool {
     matches!(c,
         '\u{034F}' | '\u{115F}' | '\u{1160}' | '\u{17B4}' | '\u{17B5}' | '\u{180B}'..='\u{180F}' | '\u{3164}'
         | '\u{FE00}'..='\u{FE0D}' | '\u{FFA0}' | '\u{E0000}'..='\u{E0FFF}')
 }
 
-/// `text` as one line in which every character is visible: controls become spaces, other invisible characters are written
-/// as Python escapes, such as `\u202e`.
+/// `text` as one line in which every character is visible: controls become spaces, other invisible characters
+/// are written as Python escapes, such as `\u202e`.
 #[must_use]
 pub fn one_line(text: &str) -> String {
     cleaned(text, false)

@@ -9,8 +9,8 @@ pub const SUCCESS: u8 = 0;
 /// something missing. Otherwise `run` passes the program's exit code through.
 pub const PROGRAM_FAILED: u8 = 1;
 
-/// An internal error, a problem of the host, or invalid usage: says nothing about the program. (clap uses the same code
-/// for invalid usage.)
+/// An internal error, a problem of the host, or invalid usage: says nothing about the program. (clap uses the
+/// same code for invalid usage.)
 pub const INTERNAL_ERROR: u8 = 2;
 
 /// [`SUCCESS`].

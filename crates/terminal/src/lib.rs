@@ -1,4 +1,5 @@
-//! Output of every command: results on standard output, messages on standard error, and an exit code ([`exit`]).
+//! Output of every command: results on standard output, messages on standard error, and an exit code
+//! ([`exit`]).
 //!
 //! A closed pipe (`python-sandbox ... | head`) is ignored; `println!` would panic.
 

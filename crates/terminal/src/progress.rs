@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 const FRAME: Duration = Duration::from_millis(200);
 const FRAMES: [char; 4] = ['|', '/', '-', '\\'];
 
-/// Control sequences (ECMA-48, DEC private mode 7): to the start of the line and clear it; cut what is wider than the
-/// terminal instead of wrapping it, and wrap again.
+/// Control sequences (ECMA-48, DEC private mode 7): to the start of the line and clear it; cut what is wider
+/// than the terminal instead of wrapping it, and wrap again.
 const CLEAR: &str = "\r\x1b[K";
 const CUT: &str = "\x1b[?7l";
 const WRAP: &str = "\x1b[?7h";
@@ -30,7 +30,8 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Shows an empty line, unless standard error is not a terminal or one without control sequences (`TERM=dumb`, or unset).
+    /// Shows an empty line, unless standard error is not a terminal or one without control sequences
+    /// (`TERM=dumb`, or unset).
     #[must_use]
     pub fn start() -> Self {
         let capable = std::env::var_os("TERM").is_some_and(|term| !term.is_empty() && term != "dumb");

@@ -326,8 +326,8 @@ fn shorten(text: &str) -> String {
     }
 }
 
-/// Runs both corpora on one executor, and returns a line for each failed program. `observe` runs one program. The
-/// variable `ONLY` selects programs whose name contains its value.
+/// Runs both corpora on one executor, and returns a line for each failed program. `observe` runs one program.
+/// The variable `ONLY` selects programs whose name contains its value.
 pub async fn failures(executor: &str, mut observe: impl AsyncFnMut(&Program) -> Observation) -> Vec<String> {
     let only = std::env::var("ONLY").unwrap_or_default();
     let chosen = |program: &Program| program.name.contains(&only) && program.is_for(executor);

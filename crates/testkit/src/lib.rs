@@ -22,8 +22,8 @@ pub fn data_dir() -> PathBuf {
         .map_or_else(|| PathBuf::from("/var/lib/python-sandbox"), PathBuf::from)
 }
 
-/// Factor for times in tests, for hosts with an emulated processor: the value of `PYTHON_SANDBOX_TEST_PATIENCE`, by
-/// default 1.
+/// Factor for times in tests, for hosts with an emulated processor: the value of
+/// `PYTHON_SANDBOX_TEST_PATIENCE`, by default 1.
 ///
 /// # Panics
 /// If it is not a number from 1 up.

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
-/// A future that runs only when the test says so, and of which the test knows whether it was woken. If a test polls only what was
-/// woken, a lost wakeup shows as a future that never ends. Dropping it drops the future.
+/// A future that runs only when the test says so, and of which the test knows whether it was woken. If a test
+/// polls only what was woken, a lost wakeup shows as a future that never ends. Dropping it drops the future.
 pub struct Polled<T> {
     future: Pin<Box<dyn Future<Output = T>>>,
     flag: Arc<Flag>,

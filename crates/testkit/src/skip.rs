@@ -3,8 +3,8 @@
 use std::fmt::Display;
 use std::io::Write as _;
 
-/// Skips the calling test because a component that it needs is missing here. Returns the empty value of the test or its
-/// helper: `()`, `None`, `false`.
+/// Skips the calling test because a component that it needs is missing here. Returns the empty value of the
+/// test or its helper: `()`, `None`, `false`.
 ///
 /// # Panics
 /// If the environment variable `REQUIRE_ALL` is set and not empty: then a skip is a failure.
@@ -14,8 +14,9 @@ pub fn skip<T: Default>(why: impl Display) -> T {
     report(&why)
 }
 
-/// Skips the calling test because what it tests does not exist on this kind of machine, such as cgroup v1. Installing
-/// something cannot change that, so `REQUIRE_ALL` does not make it a failure. Returns the same as [`skip`].
+/// Skips the calling test because what it tests does not exist on this kind of machine, such as cgroup v1.
+/// Installing something cannot change that, so `REQUIRE_ALL` does not make it a failure. Returns the same as
+/// [`skip`].
 pub fn does_not_apply<T: Default>(why: impl Display) -> T {
     report(&format_args!("does not apply here: {why}"))
 }

@@ -1,7 +1,8 @@
 //! Times [`validator::validate`] over sources of 50,000 characters.
 //!
-//! `cargo run --release -p validator --example time [file.py …]` prints p50, p95 and the slowest of [`ROUNDS`] rounds
-//! for dense made-up sources, and for each file given, cut to 50,000 characters at a line end.
+//! `cargo run --release -p validator --example time [file.py …]` prints p50, p95 and the slowest of
+//! [`ROUNDS`] rounds for dense made-up sources, and for each file given, cut to 50,000 characters at a line
+//! end.
 
 #![allow(clippy::print_stdout, reason = "its output is the result")]
 

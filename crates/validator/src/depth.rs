@@ -1,8 +1,8 @@
 //! The nesting depth of a program, checked before anything recursive touches it.
 //!
-//! One pass over the tokens (the parser's own lexer, no recursion) bounds the depth of the tree; a program deeper than any
-//! interpreter compiles is refused before it is parsed. Programs with syntax errors can be deeper than this bound,
-//! since the parser invents missing operands; for them the stack is large enough
+//! One pass over the tokens (the parser's own lexer, no recursion) bounds the depth of the tree; a program
+//! deeper than any interpreter compiles is refused before it is parsed. Programs with syntax errors can be
+//! deeper than this bound, since the parser invents missing operands; for them the stack is large enough
 //! (`validate.rs`), so a wrong bound is not unsafe.
 //!
 //! The bound is the sum, over the open brackets, of what can nest without brackets at that level:
@@ -20,8 +20,8 @@ use ruff_python_parser::{Mode, lexer};
 
 use crate::cpython::tokens::{BRACKETS_MAX, INDENTS_MAX};
 
-/// Maximum depth of the tree. CPython 3.11 compiles about 2,990 levels, so nothing it accepts is refused here, even
-/// where the bound counts a level for more than one.
+/// Maximum depth of the tree. CPython 3.11 compiles about 2,990 levels, so nothing it accepts is refused
+/// here, even where the bound counts a level for more than one.
 pub(crate) const DEPTH_MAX: u32 = 12_500;
 
 /// Why a program is not even parsed.
@@ -88,8 +88,8 @@ pub(crate) fn check(text: &str) -> Result<(), TooDeep> {
                 }
             }
             TokenKind::Dedent => indents = indents.saturating_sub(1),
-            // The statement has ended for certain: the lexer counts brackets itself. With a bracket closed wrongly, our
-            // count could be higher than the parser's, never lower.
+            // The statement has ended for certain: the lexer counts brackets itself. With a bracket closed
+            // wrongly, our count could be higher than the parser's, never lower.
             TokenKind::Newline => {
                 open.clear();
                 lines_before += 1;

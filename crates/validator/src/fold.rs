@@ -1,5 +1,6 @@
-//! Constant strings, as far as they are cheap to evaluate: `"o" + "s"`, `f"{'o'}s"`, `"so"[::-1]`, `"".join(["o", "s"])`,
-//! `chr(111)`. A name can always be hidden on purpose; this is for programs that do so without intent.
+//! Constant strings, as far as they are cheap to evaluate: `"o" + "s"`, `f"{'o'}s"`, `"so"[::-1]`,
+//! `"".join(["o", "s"])`, `chr(111)`. A name can always be hidden on purpose; this is for programs that do so
+//! without intent.
 
 use ruff_python_ast::{self as ast, Expr, FStringPart, InterpolatedStringElement, Number, Operator};
 

@@ -1,8 +1,9 @@
-//! The modules that a program imports, in every form that its text shows, and those of them that the policy forbids.
+//! The modules that a program imports, in every form that its text shows, and those of them that the policy
+//! forbids.
 //!
-//! The walk ([`crate::inspect`]) collects; [`Imports::check`] decides at the end, when every binding of the file is
-//! known. It is flow-insensitive on purpose: a name that is also bound to something else proves nothing, and then there is at
-//! most a warning.
+//! The walk ([`crate::inspect`]) collects; [`Imports::check`] decides at the end, when every binding of the
+//! file is known. It is flow-insensitive on purpose: a name that is also bound to something else proves
+//! nothing, and then there is at most a warning.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -28,7 +29,8 @@ const IMPORTERS: &[&str] = &[
 /// Maximum number of steps of `a = b; b = c; …` that are followed.
 const ALIAS_STEPS_MAX: u32 = 4;
 
-/// Maximum length of a chain of attributes that is followed: the path of every link of a chain may be asked for.
+/// Maximum length of a chain of attributes that is followed: the path of every link of a chain may be asked
+/// for.
 const LINKS_MAX: usize = 32;
 
 /// What a name is bound to, over the whole file.
@@ -191,8 +193,8 @@ impl<'a> Imports<'a> {
                     expr = &attribute.value;
                 }
                 Expr::Subscript(subscript) => {
-                    // `__builtins__["x"]` and `vars(module)["x"]` are attributes of the module; `sys.modules["x"]`
-                    // is the module.
+                    // `__builtins__["x"]` and `vars(module)["x"]` are attributes of the module;
+                    // `sys.modules["x"]` is the module.
                     let key = self.string(&subscript.slice)?;
                     if self.is_sys_modules(&subscript.value, steps) {
                         let proven = key.len();
@@ -264,8 +266,8 @@ impl<'a> Imports<'a> {
         if steps == 0 { None } else { self.path(value, steps - 1) }
     }
 
-    /// What `call` imports: nothing because it is no importer, `Some(None)` for a name that is not constant, else
-    /// the dotted module.
+    /// What `call` imports: nothing because it is no importer, `Some(None)` for a name that is not constant,
+    /// else the dotted module.
     fn imported_by(&self, call: &ast::ExprCall, steps: u32) -> Option<Option<String>> {
         if steps == 0 {
             return None;
@@ -354,7 +356,8 @@ impl ImportChecker<'_, '_> {
         }
     }
 
-    /// `from module import name`: the name may be a forbidden submodule, or another module that `module` imported.
+    /// `from module import name`: the name may be a forbidden submodule, or another module that `module`
+    /// imported.
     fn imported_name(&mut self, alias: &ast::Alias, module: &str) {
         let name = alias.name.as_str();
         let path = format!("{module}.{name}");

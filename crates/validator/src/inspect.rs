@@ -21,7 +21,8 @@ pub(crate) struct Inspection {
     pub(crate) complexity: u32,
 }
 
-/// Position of the last statement, and whether it is a call, if it is an expression with a value worth showing.
+/// Position of the last statement, and whether it is a call, if it is an expression with a value worth
+/// showing.
 pub(crate) fn last_expression(body: &[Stmt]) -> Option<(TextSize, bool)> {
     let Some(Stmt::Expr(last)) = body.last() else { return None };
     match &*last.value {

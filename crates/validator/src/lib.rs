@@ -1,5 +1,6 @@
-//! Validates Python source before it runs: syntax, forbidden imports, complexity, patterns. Pure. It enforces a policy and gives
-//! quick advice, but it is not a security boundary: the sandbox contains whatever it lets through.
+//! Validates Python source before it runs: syntax, forbidden imports, complexity, patterns. Pure. It enforces
+//! a policy and gives quick advice, but it is not a security boundary: the sandbox contains whatever it lets
+//! through.
 //!
 //! ```
 //! use validator::{Policy, render, validate};

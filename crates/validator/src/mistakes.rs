@@ -1,9 +1,10 @@
-//! Common causes of a syntax error, in one sentence with the fix: a Markdown fence around the code, a notebook command,
-//! quotes from a word processor.
+//! Common causes of a syntax error, in one sentence with the fix: a Markdown fence around the code, a
+//! notebook command, quotes from a word processor.
 //!
-//! Programs come from language models, and `invalid syntax` tells them little. None of this is a guess: it is used only for a
-//! program that does not compile, and each row of [`TABLE`] checks the position of the error, or repairs the text and
-//! verifies that it compiles then. CPython's own message and position stay as they are, the hint is appended.
+//! Programs come from language models, and `invalid syntax` tells them little. None of this is a guess: it is
+//! used only for a program that does not compile, and each row of [`TABLE`] checks the position of the error,
+//! or repairs the text and verifies that it compiles then. CPython's own message and position stay as they
+//! are, the hint is appended.
 
 use ruff_python_ast::{Expr, PythonVersion, Stmt};
 use ruff_python_parser::{Mode, ParseOptions};

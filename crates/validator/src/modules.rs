@@ -1,9 +1,9 @@
 //! Known modules by name.
 //!
-//! `pandas.io.common.os` is the module `os`; `df.os` is a column. Which one an attribute is cannot be told from the
-//! text in general, so a program is refused for an attribute only if three things are known: the walk starts at an
-//! imported module, that module belongs to a package listed here, and the name is unique to the module there.
-//! Everything else is a warning.
+//! `pandas.io.common.os` is the module `os`; `df.os` is a column. Which one an attribute is cannot be told
+//! from the text in general, so a program is refused for an attribute only if three things are known: the
+//! walk starts at an imported module, that module belongs to a package listed here, and the name is unique to
+//! the module there. Everything else is a warning.
 
 /// Packages whose modules were examined: the standard library and what programs may import. Sorted.
 const KNOWN_PACKAGES: &[&str] = &[
@@ -248,9 +248,10 @@ const KNOWN_PACKAGES: &[&str] = &[
     "zoneinfo",
 ];
 
-/// Names that in the known packages always mean that module. Measured over the whole standard library: of
-/// all its modules that have one of these attributes, only those of [`NAMESAKES`] have something else. Names such as
-/// `signal`, `random`, `select`, `io` and `platform` are left out: functions and submodules have them too. Sorted.
+/// Names that in the known packages always mean that module. Measured over the whole standard library: of all
+/// its modules that have one of these attributes, only those of [`NAMESAKES`] have something else. Names such
+/// as `signal`, `random`, `select`, `io` and `platform` are left out: functions and submodules have them too.
+/// Sorted.
 const UNMISTAKABLE: &[&str] = &[
     "builtins",
     "ctypes",
@@ -291,8 +292,8 @@ pub(crate) fn is_known(path: &str) -> bool {
     KNOWN_PACKAGES.binary_search(&top).is_ok()
 }
 
-/// The module that an attribute of this name is, if the name is unmistakable. A leading underscore is how modules
-/// hide what they import: `random._os`.
+/// The module that an attribute of this name is, if the name is unmistakable. A leading underscore is how
+/// modules hide what they import: `random._os`.
 pub(crate) fn unmistakable(attribute: &str) -> Option<&str> {
     let name = attribute.trim_start_matches('_');
     UNMISTAKABLE.binary_search(&name).is_ok().then_some(name)

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-/// Maximum number of findings of each kind. More add nothing, and an answer must stay small: 50,000 characters
-/// of `return` lines would otherwise be 7,000 findings.
+/// Maximum number of findings of each kind. More add nothing, and an answer must stay small: 50,000
+/// characters of `return` lines would otherwise be 7,000 findings.
 pub const FINDINGS_MAX: usize = 50;
 
 /// The report on one program.
@@ -15,7 +15,8 @@ pub struct Report {
     /// Advice that never refuses a program, in source order. At most [`FINDINGS_MAX`].
     pub warnings: Vec<Finding>,
     /// Dotted names of the modules that the program imports, as far as the text shows: `import` and `from`
-    /// statements, and `__import__` and similar functions with a constant name. Relative imports are not included.
+    /// statements, and `__import__` and similar functions with a constant name. Relative imports are not
+    /// included.
     pub imports: BTreeSet<String>,
     /// Decision points; see [`crate::validate()`] for what counts.
     pub complexity: u32,
@@ -54,7 +55,8 @@ pub struct Finding {
     pub message: String,
 }
 
-/// The kinds of findings. The text form ([`FindingCode::as_str`]) is part of the service's contract: add, never rename.
+/// The kinds of findings. The text form ([`FindingCode::as_str`]) is part of the service's contract: add,
+/// never rename.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum FindingCode {

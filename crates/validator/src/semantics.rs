@@ -1,6 +1,8 @@
-//! Errors of CPython's compiler in programs that parse: `return` outside a function, `break` outside a loop and so on.
+//! Errors of CPython's compiler in programs that parse: `return` outside a function, `break` outside a loop
+//! and so on.
 //!
-//! The checks are the parser's own (`SemanticSyntaxChecker`); this file walks the tree for it and tracks the scopes.
+//! The checks are the parser's own (`SemanticSyntaxChecker`); this file walks the tree for it and tracks the
+//! scopes.
 
 use std::cell::RefCell;
 
@@ -279,8 +281,8 @@ impl SemanticSyntaxContext for Walk<'_> {
     }
 }
 
-/// Maximum number of clauses of a comprehension and of type parameters that are checked. The parser's checks compare each with
-/// all before it, and real programs have fewer; the interpreter checks the rest itself.
+/// Maximum number of clauses of a comprehension and of type parameters that are checked. The parser's checks
+/// compare each with all before it, and real programs have fewer; the interpreter checks the rest itself.
 const COMPARED_MAX: usize = 100;
 
 fn has_many_clauses(expr: &Expr) -> bool {

@@ -18,13 +18,14 @@ impl<'s> Source<'s> {
     /// `source` must be shorter than 4 GiB ([`crate::SOURCE_BYTES_MAX`] is checked before).
     pub(crate) fn new(source: &'s str) -> Self {
         let text = source.strip_prefix(BOM).unwrap_or(source);
-        // CPython adds a line end to a text that ends with `\r\n`, so a backslash before it continues onto an empty
-        // line there, while the parser takes it for the end of the text.
+        // CPython adds a line end to a text that ends with `\r\n`, so a backslash before it continues onto an
+        // empty line there, while the parser takes it for the end of the text.
         let text = text.strip_suffix("\\\r\n").unwrap_or(text);
         Self { text, index: LineIndex::from_source_text(text) }
     }
 
-    /// Line (from 1) and column (from 0, in characters) of a byte offset. Offsets past the end are at the end.
+    /// Line (from 1) and column (from 0, in characters) of a byte offset. Offsets past the end are at the
+    /// end.
     pub(crate) fn place(&self, offset: TextSize) -> (u32, u32) {
         let at = self.text.floor_char_boundary(offset.to_usize());
         let place = self.index.line_column(TextSize::try_from(at).unwrap_or(offset), self.text);

@@ -1,7 +1,7 @@
 //! The part of CPython's symbol table that can refuse a program: `global` and `nonlocal` statements.
 //!
-//! Every scope keeps what it does with each name, in the order of `Python/symtable.c`. A `nonlocal` is resolved at
-//! the end, because a function may bind a name after the inner function that uses it.
+//! Every scope keeps what it does with each name, in the order of `Python/symtable.c`. A `nonlocal` is
+//! resolved at the end, because a function may bind a name after the inner function that uses it.
 
 use std::collections::HashMap;
 
@@ -139,8 +139,9 @@ impl<'a> Table<'a> {
         false
     }
 
-    /// Binds in the nearest scope that is not a comprehension, as `:=` does. Comprehensions have no statements, so
-    /// a name wrongly bound in one would only be seen by a `nonlocal` in a lambda, where there can be none.
+    /// Binds in the nearest scope that is not a comprehension, as `:=` does. Comprehensions have no
+    /// statements, so a name wrongly bound in one would only be seen by a `nonlocal` in a lambda, where there
+    /// can be none.
     fn bind(&mut self, name: &'a str) {
         self.uses(name).local = true;
     }
@@ -172,8 +173,8 @@ impl<'a> Table<'a> {
     }
 }
 
-/// Names bound by `:=` in an expression, without those of lambdas and inner comprehensions: the latter are found
-/// when they are visited.
+/// Names bound by `:=` in an expression, without those of lambdas and inner comprehensions: the latter are
+/// found when they are visited.
 #[derive(Default)]
 struct NamedTargets<'a>(Vec<&'a str>);
 

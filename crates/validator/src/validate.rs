@@ -25,9 +25,9 @@ pub const SOURCE_BYTES_MAX: usize = 1 << 20;
 const STACK_BASE_BYTES: usize = 4 << 20;
 
 /// Stack per character, in bytes. A character makes at most a few nodes, one below the other, even if the
-/// parser invents nodes to recover from errors; so this holds for every text, whatever bound [`depth`] computes.
-/// Measured with texts of random repeated pieces (`tests/hostile.rs`, 24,000 of 50,000 characters): 256 bytes are
-/// enough in release builds and 1 KiB in debug builds, which leaves a factor of eight.
+/// parser invents nodes to recover from errors; so this holds for every text, whatever bound [`depth`]
+/// computes. Measured with texts of random repeated pieces (`tests/hostile.rs`, 24,000 of 50,000 characters):
+/// 256 bytes are enough in release builds and 1 KiB in debug builds, which leaves a factor of eight.
 const STACK_CHAR_BYTES: usize = if cfg!(debug_assertions) { 8 << 10 } else { 2 << 10 };
 
 /// Validates a program against a policy. Pure: reads and writes nothing but its arguments.
@@ -35,12 +35,12 @@ const STACK_CHAR_BYTES: usize = if cfg!(debug_assertions) { 8 << 10 } else { 2 <
 /// Whatever the text, this neither panics nor overflows the stack, and takes time proportional to its length
 /// (50,000 characters: below 5 ms in a release build).
 ///
-/// A syntax error has the message of the policy's version of the interpreter, and only the first one is reported, as the
-/// interpreter does; forbidden imports are reported beside it.
+/// A syntax error has the message of the policy's version of the interpreter, and only the first one is
+/// reported, as the interpreter does; forbidden imports are reported beside it.
 ///
-/// Decision points: one for each `if`, `elif`, conditional expression, `for`, `while`, `except`, `case` (and one more
-/// for its guard), each `for` and `if` of a comprehension, and each `and` and `or` between two operands. `else`,
-/// `with`, `try`, `assert` and `finally` do not count.
+/// Decision points: one for each `if`, `elif`, conditional expression, `for`, `while`, `except`, `case` (and
+/// one more for its guard), each `for` and `if` of a comprehension, and each `and` and `or` between two
+/// operands. `else`, `with`, `try`, `assert` and `finally` do not count.
 #[must_use]
 pub fn validate(source: &str, policy: &Policy) -> Report {
     if let Err(finding) = check_size(source, policy) {
@@ -124,7 +124,8 @@ fn deep(too_deep: TooDeep, text: &str, python: (u8, u8)) -> (TextSize, String) {
             (before.map(|end| cursor::offset(end.end)), message)
         }
     };
-    // The interpreter's tokenizer stops where the interpreter would; for a tree that is too deep only the line is known.
+    // The interpreter's tokenizer stops where the interpreter would; for a tree that is too deep only the
+    // line is known.
     let at = at.or(scan.error.map(|fault| fault.worded().at)).unwrap_or_default();
     (at, message)
 }
@@ -168,8 +169,8 @@ fn check_tree(source: &Source<'_>, policy: &Policy) -> Report {
     report
 }
 
-/// Why the interpreter would not compile the program: the first error of the tokenizer or the grammar, else all that
-/// its compiler refuses.
+/// Why the interpreter would not compile the program: the first error of the tokenizer or the grammar, else
+/// all that its compiler refuses.
 fn syntax_errors(parsed: &Parsed<Mod>, body: &[Stmt], text: &str, policy: &Policy) -> Vec<Worded> {
     if !parsed.errors().is_empty() || !parsed.unsupported_syntax_errors().is_empty() {
         let mut worded = explain::explain(parsed, text, policy.python);

@@ -1,6 +1,6 @@
 //! Programs with small errors, thousands of them: never refused if CPython compiles them, and if it does not,
-//! mostly with its own messages. The errors are the same on every run; `DIFFERENTIAL_SEED` and `DIFFERENTIAL_COUNT` select
-//! others and more.
+//! mostly with its own messages. The errors are the same on every run; `DIFFERENTIAL_SEED` and
+//! `DIFFERENTIAL_COUNT` select others and more.
 
 #[allow(dead_code, reason = "shared by several test binaries")]
 mod common;

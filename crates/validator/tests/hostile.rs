@@ -1,7 +1,7 @@
 //! No text makes the validator panic, overflow the stack, or take long.
 //!
-//! An overflow aborts the whole test process, so these tests fail loudly. They run on a small stack, in the profile
-//! of the test (debug frames are the largest).
+//! An overflow aborts the whole test process, so these tests fail loudly. They run on a small stack, in the
+//! profile of the test (debug frames are the largest).
 
 #[allow(dead_code, reason = "shared by several test binaries")]
 mod common;

@@ -1,4 +1,5 @@
-//! Forbidden imports: every form that is found, everything that only looks like one, and the cases that only give a warning.
+//! Forbidden imports: every form that is found, everything that only looks like one, and the cases that only
+//! give a warning.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,5 @@
-//! The cause of a syntax error is explained in a hint, at the right position, and never where it does not apply.
+//! The cause of a syntax error is explained in a hint, at the right position, and never where it does not
+//! apply.
 
 #[allow(dead_code, reason = "shared by several test binaries")]
 mod common;

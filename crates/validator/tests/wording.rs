@@ -45,7 +45,8 @@ macro_rules! groups {
     ($($name:ident $list:ident)*) => {
         $(#[test] fn $name() { check(refused::$list); })*
 
-        /// CPython gives some errors the column of the last token it has read; we give the position that is wrong.
+        /// CPython gives some errors the column of the last token it has read; we give the position that is
+        /// wrong.
         #[test]
         fn columns_agree_mostly() {
             let (mut all, mut same) = (0, 0);

@@ -1,8 +1,8 @@
 //! A worked example of an executor: sandboxes made with bubblewrap. See docs/executors.md.
 //!
-//! It passes the conformance suite, but does not meet the guarantees: nothing limits memory and processes here. So its health
-//! reports unhealthy, and the service would never run a program on it. What a real executor adds is in
-//! `crates/executor-docker`: limits, counters, a pool, the removal of leftovers.
+//! It passes the conformance suite, but does not meet the guarantees: nothing limits memory and processes
+//! here. So its health reports unhealthy, and the service would never run a program on it. What a real
+//! executor adds is in `crates/executor-docker`: limits, counters, a pool, the removal of leftovers.
 //!
 //! ```bash
 //! cargo run --package bubblewrap-executor -- /var/lib/python-sandbox

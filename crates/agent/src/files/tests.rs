@@ -455,7 +455,8 @@ fn part() -> impl Strategy<Value = String> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// Whatever the path: nothing outside the directory is read, written or removed, and a file that was put is there.
+    /// Whatever the path: nothing outside the directory is read, written or removed, and a file that was put
+    /// is there.
     #[test]
     fn no_path_leads_out(parts in proptest::collection::vec(part(), 1..6)) {
         let both = root();

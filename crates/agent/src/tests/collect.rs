@@ -99,7 +99,8 @@ impl Tmp {
     }
 }
 
-/// A directory of these names below `directory`, made one by one: the whole path may be longer than a path can be.
+/// A directory of these names below `directory`, made one by one: the whole path may be longer than a path
+/// can be.
 fn nested(directory: OwnedFd, names: impl IntoIterator<Item = String>) -> OwnedFd {
     names.into_iter().fold(directory, |parent, name| {
         rustix::fs::mkdirat(&parent, name.as_str(), Mode::from_raw_mode(0o755)).unwrap();

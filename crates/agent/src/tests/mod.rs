@@ -1,4 +1,5 @@
-//! Parts of the agent by themselves, as any user: a socket pair to a host, a directory for `/tmp`, a shell for the interpreter.
+//! Parts of the agent by themselves, as any user: a socket pair to a host, a directory for `/tmp`, a shell
+//! for the interpreter.
 
 #![allow(clippy::unwrap_used, reason = "a test that fails may panic where it stands")]
 
@@ -60,8 +61,8 @@ fn header() -> ExecHeader {
     }
 }
 
-/// Runs a test in a process of its own, in which SIGCHLD is blocked in every thread: for code that reaps all children of its
-/// process, or changes its rights. `name` is the test's, with its modules.
+/// Runs a test in a process of its own, in which SIGCHLD is blocked in every thread: for code that reaps all
+/// children of its process, or changes its rights. `name` is the test's, with its modules.
 fn alone(name: &str, test: impl FnOnce()) {
     const MARK: &str = "PYTHON_SANDBOX_TEST_ALONE";
     if std::env::var_os(MARK).is_some() {

@@ -1,5 +1,5 @@
-//! A program from its start to its end, with a shell for the interpreter. The test plays the interpreter's part: it says when the
-//! program starts.
+//! A program from its start to its end, with a shell for the interpreter. The test plays the interpreter's
+//! part: it says when the program starts.
 
 use super::{Host, alone, connected, header};
 use crate::input::{ExecutionInput, Inputs};
@@ -109,7 +109,8 @@ impl Outside {
     }
 }
 
-/// Starts the shell as the interpreter would be started. Returns also the interpreter's end of its control socket.
+/// Starts the shell as the interpreter would be started. Returns also the interpreter's end of its control
+/// socket.
 fn start(script: &str, has_stdin: bool) -> (Interpreter, UnixStream) {
     let pipe = || pipe_with(PipeFlags::CLOEXEC).unwrap();
     let ((stdin_reader, stdin), (stdout, stdout_writer), (stderr, stderr_writer)) = (pipe(), pipe(), pipe());

@@ -8,8 +8,8 @@ use crate::detect::OwnProc;
 use crate::scope::scope_helps_here;
 use crate::{DetectError, FsView, Layout};
 
-/// A host: entries are `<rw> <path>` or `<rw> <path> = <text>`, with `w` for what this user may write. A group with an
-/// entry `<group>/delegate` carries systemd's mark.
+/// A host: entries are `<rw> <path>` or `<rw> <path> = <text>`, with `w` for what this user may write. A
+/// group with an entry `<group>/delegate` carries systemd's mark.
 struct View {
     euid: u32,
     entries: BTreeMap<PathBuf, (bool, String)>,

@@ -1,5 +1,5 @@
-//! A v2 tree on plain directories that behaves like the kernel's as far as these tests need, and operations that fail
-//! at a chosen step.
+//! A v2 tree on plain directories that behaves like the kernel's as far as these tests need, and operations
+//! that fail at a chosen step.
 
 use std::fs;
 use std::io;
@@ -129,7 +129,8 @@ pub(super) struct FakeOps {
     pub(super) swept_count: AtomicUsize,
     /// Every write, as `<file>=<value>`.
     pub(super) writes: Mutex<Vec<String>>,
-    /// Whether `memory.peak` can be reset, as since Linux 6.12: a reader that has reset it reads [`PEAK_AFTER_RESET`].
+    /// Whether `memory.peak` can be reset, as since Linux 6.12: a reader that has reset it reads
+    /// [`PEAK_AFTER_RESET`].
     pub(super) resets_peak: bool,
     /// How often removing an empty group fails as busy.
     pub(super) busy_count: AtomicUsize,

@@ -1,5 +1,5 @@
-//! Fails every single step of open, create, destroy, close and sweep in turn, and checks for leftovers: on the fake v2
-//! tree, and on the real host.
+//! Fails every single step of open, create, destroy, close and sweep in turn, and checks for leftovers: on
+//! the fake v2 tree, and on the real host.
 
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
@@ -119,7 +119,8 @@ fn fails_cleanly_everywhere(layout: &Layout, inner: Arc<dyn Ops>, fill: fn(&Sand
     });
 }
 
-/// Runs `operation` with a fault in step 0, 1, 2, ... until it has no more steps; it returns whether it succeeded.
+/// Runs `operation` with a fault in step 0, 1, 2, ... until it has no more steps; it returns whether it
+/// succeeded.
 fn each_step(name: &str, faulty: &Faulty, mut operation: impl FnMut() -> bool) {
     for step in 0..STEPS_MAX {
         faulty.arm(step);

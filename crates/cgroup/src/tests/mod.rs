@@ -1,5 +1,5 @@
-//! Tests of cgroups: detection on texts, a fake v2 tree on plain directories, faults in every step, and the real groups
-//! of this host.
+//! Tests of cgroups: detection on texts, a fake v2 tree on plain directories, faults in every step, and the
+//! real groups of this host.
 
 mod detect;
 mod fake;

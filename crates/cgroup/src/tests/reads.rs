@@ -50,7 +50,8 @@ fn a_kernel_that_does_not_keep_the_limit_is_an_error() {
     assert!(matches!(error, ReadLimitError::Cgroup(CgroupError::NotKept { .. })), "{error}");
 }
 
-/// Each v1 file of the throttle has the disk's line, and a process that joins is in the group with what it starts.
+/// Each v1 file of the throttle has the disk's line, and a process that joins is in the group with what it
+/// starts.
 #[test]
 fn on_this_host_the_limit_is_set_and_ends_with_the_service() {
     let (Some(host), Some(disk)) = (Host::ready(), disk()) else { return };

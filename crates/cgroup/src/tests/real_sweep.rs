@@ -130,7 +130,8 @@ fn parts_of_an_instance_are_swept_and_other_groups_are_not() {
     foreign.iter().for_each(|path| fs::remove_dir(path).unwrap());
 }
 
-/// Opening, sweeping and leaving at the same time, where the last one to leave removes the parent used by the next.
+/// Opening, sweeping and leaving at the same time, where the last one to leave removes the parent used by the
+/// next.
 #[test]
 fn services_that_come_and_go_do_not_hurt_each_other() {
     const SERVICES: usize = 4;

@@ -66,7 +66,8 @@ impl SandboxCgroups {
 /// Why no interpreter was adopted.
 #[derive(Debug, thiserror::Error)]
 pub enum AdoptError {
-    /// The template is gone, busy or out of processes. An interpreter can be started instead: none will be forked.
+    /// The template is gone, busy or out of processes. An interpreter can be started instead: none will be
+    /// forked.
     #[error("the template did not start an interpreter: {step}")]
     NoTemplate {
         /// The step, in the infinitive.
@@ -75,8 +76,8 @@ pub enum AdoptError {
         #[source]
         source: io::Error,
     },
-    /// The template has the request and does not reply. It may still fork at any time, so no other interpreter may use
-    /// this one's resources: the sandbox must end.
+    /// The template has the request and does not reply. It may still fork at any time, so no other
+    /// interpreter may use this one's resources: the sandbox must end.
     #[error("the template does not answer")]
     Stuck,
     /// A protection could not be applied.
@@ -84,8 +85,8 @@ pub enum AdoptError {
     Refused(#[from] Refused),
 }
 
-/// Has a template fork its interpreter into this sandbox, with every protection in `spec`. The template already has
-/// those parts of `spec` that it does not need: executable, arguments, environment, directory.
+/// Has a template fork its interpreter into this sandbox, with every protection in `spec`. The template
+/// already has those parts of `spec` that it does not need: executable, arguments, environment, directory.
 ///
 /// The fork becomes a child of this process, which must be the first of its pid namespace.
 ///
@@ -171,8 +172,8 @@ fn send(
         }
         match sendmsg(template, &[IoSlice::new(&bytes)], &mut ancillary, flags) {
             Ok(_) => return Ok(()),
-            // All agents share the buffer of one socket. A full buffer means that many sandboxes are being created and
-            // the template is behind; it takes a millisecond per request.
+            // All agents share the buffer of one socket. A full buffer means that many sandboxes are being
+            // created and the template is behind; it takes a millisecond per request.
             Err(Errno::AGAIN) => {}
             Err(errno) => return Err(errno.into()),
         }
@@ -182,8 +183,8 @@ fn send(
     }
 }
 
-/// Waits until the template serves requests. It signals that by a packet that is never received, so every agent finds
-/// it.
+/// Waits until the template serves requests. It signals that by a packet that is never received, so every
+/// agent finds it.
 fn is_ready(template: BorrowedFd<'_>, deadline: Instant) -> io::Result<bool> {
     match wait_for(template, PollFlags::IN, deadline)? {
         Some(events) if events.contains(PollFlags::HUP) => Err(io::ErrorKind::BrokenPipe.into()),

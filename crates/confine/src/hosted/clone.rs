@@ -1,7 +1,7 @@
 //! New processes, with or without new namespaces.
 //!
-//! A child created here runs our own code for a while, so it must not inherit a lock held by another thread: only a
-//! process proven to be single-threaded may clone.
+//! A child created here runs our own code for a while, so it must not inherit a lock held by another thread:
+//! only a process proven to be single-threaded may clone.
 
 #![allow(unsafe_code, reason = "clone(2) and signal dispositions have no safe wrapper")]
 
@@ -17,8 +17,8 @@ use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd};
 pub enum Namespaces {
     /// None: an ordinary fork.
     Shared,
-    /// Mount, pid, ipc and uts. The cgroup namespace comes later, when the child is in its cgroup; the user namespace,
-    /// if any, belongs to the launcher.
+    /// Mount, pid, ipc and uts. The cgroup namespace comes later, when the child is in its cgroup; the user
+    /// namespace, if any, belongs to the launcher.
     Sandbox {
         /// Also a network namespace; otherwise the child shares this process's.
         network: bool,
@@ -37,8 +37,8 @@ impl Namespaces {
     }
 }
 
-/// Proof that this process has one thread. It cannot be sent to another thread, and nothing in the agent creates
-/// threads.
+/// Proof that this process has one thread. It cannot be sent to another thread, and nothing in the agent
+/// creates threads.
 #[derive(Debug)]
 pub struct SingleThreaded(PhantomData<*const ()>);
 
@@ -56,20 +56,21 @@ impl SingleThreaded {
         Ok(Self(PhantomData))
     }
 
-    /// Creates a child directly in a v2 cgroup (clone3(2), CLONE_INTO_CGROUP, Linux 5.7): moving a process into a
-    /// cgroup waits for an RCU grace period, 13 ms on a quiet host. Returns in both processes.
+    /// Creates a child directly in a v2 cgroup (clone3(2), CLONE_INTO_CGROUP, Linux 5.7): moving a process
+    /// into a cgroup waits for an RCU grace period, 13 ms on a quiet host. Returns in both processes.
     ///
     /// # Errors
-    /// From clone3(2): as [`Self::clone`]; ENOSYS or EPERM where a container's seccomp filter blocks clone3, EACCES
-    /// without write permission on the cgroup. No child was created then.
+    /// From clone3(2): as [`Self::clone`]; ENOSYS or EPERM where a container's seccomp filter blocks clone3,
+    /// EACCES without write permission on the cgroup. No child was created then.
     pub fn clone_into(&self, namespaces: Namespaces, group: BorrowedFd<'_>) -> io::Result<Cloned> {
         let mut pidfd: libc::c_int = -1;
         let flags = u64::try_from(namespaces.flags() | libc::CLONE_PIDFD)
             .map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))?;
         let args = CloneArgs::into_group(flags, (&raw mut pidfd).expose_provenance() as u64, group)?;
-        // SAFETY: as in `clone`: without CLONE_VM the child gets a copy of this memory and goes on with its own copy of
-        // this stack (no stack is given), and `self` proves that no other thread exists. The kernel reads
-        // `size_of::<CloneArgs>()` bytes at `args` and writes an int to `pidfd`; both live through the call.
+        // SAFETY: as in `clone`: without CLONE_VM the child gets a copy of this memory and goes on with its
+        // own copy of this stack (no stack is given), and `self` proves that no other thread exists. The
+        // kernel reads `size_of::<CloneArgs>()` bytes at `args` and writes an int to `pidfd`; both live
+        // through the call.
         let pid = unsafe { libc::syscall(libc::SYS_clone3, &raw const args, size_of::<CloneArgs>()) };
         cloned(pid, pidfd)
     }
@@ -77,16 +78,16 @@ impl SingleThreaded {
     /// Creates a child. Returns in both processes.
     ///
     /// # Errors
-    /// From clone(2): EPERM without the privilege to create namespaces, ENOSPC at the limit of nested ones, EAGAIN at a
-    /// process limit.
+    /// From clone(2): EPERM without the privilege to create namespaces, ENOSPC at the limit of nested ones,
+    /// EAGAIN at a process limit.
     pub fn clone(&self, namespaces: Namespaces) -> io::Result<Cloned> {
         let mut pidfd: libc::c_int = -1;
         let flags = libc::c_ulong::try_from(namespaces.flags() | libc::CLONE_PIDFD | libc::SIGCHLD)
             .map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))?;
         // SAFETY: without CLONE_VM the child gets a copy of this memory and goes on with its own copy of this
         // stack (a null stack asks for that, clone(2)). `self` proves that no other thread exists whose lock
-        // would stay held in the child. The third argument points to `pidfd`, which lives through the call and
-        // is an int as CLONE_PIDFD wants; the others are ignored without their flags.
+        // would stay held in the child. The third argument points to `pidfd`, which lives through the call
+        // and is an int as CLONE_PIDFD wants; the others are ignored without their flags.
         let pid = unsafe { libc::syscall(libc::SYS_clone, flags, 0usize, &raw mut pidfd, 0usize, 0usize) };
         cloned(pid, pidfd)
     }
@@ -117,13 +118,14 @@ pub enum Cloned {
     Parent {
         /// The child's pid in this process's pid namespace.
         pid: Pid,
-        /// The child's pidfd, which no later process can take over; `None` where the kernel has no pidfds (gVisor).
+        /// The child's pidfd, which no later process can take over; `None` where the kernel has no pidfds
+        /// (gVisor).
         pidfd: Option<OwnedFd>,
     },
 }
 
-/// Requests SIGKILL when the parent dies. The parent must be single-threaded: the kernel watches the thread that
-/// forked.
+/// Requests SIGKILL when the parent dies. The parent must be single-threaded: the kernel watches the thread
+/// that forked.
 ///
 /// # Errors
 /// prctl(2); none in practice.

@@ -1,8 +1,8 @@
 //! Copies the runtime's tree into a file system in memory.
 //!
-//! Files, directories and links, with their modes and times: CPython compares a source's time with the one recorded in
-//! its compiled file. Devices, sockets and pipes are left out, and so are set-user-id bits and extended attributes: a
-//! runtime needs none of them.
+//! Files, directories and links, with their modes and times: CPython compares a source's time with the one
+//! recorded in its compiled file. Devices, sockets and pipes are left out, and so are set-user-id bits and
+//! extended attributes: a runtime needs none of them.
 
 use super::refused::Refused;
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, RawMode, Timespec, Timestamps};

@@ -4,8 +4,8 @@ use super::refused::Refused;
 use crate::install::install;
 use seccomp::Insn;
 
-/// Installs a filter on this single-threaded process, irrevocably, and on everything it starts. Needs no_new_privs or
-/// CAP_SYS_ADMIN.
+/// Installs a filter on this single-threaded process, irrevocably, and on everything it starts. Needs
+/// no_new_privs or CAP_SYS_ADMIN.
 ///
 /// # Errors
 /// seccomp(2).

@@ -33,7 +33,8 @@ impl Image {
     /// memfd_create(2); EACCES where `vm.memfd_noexec` forbids executables in memory.
     pub fn new(name: &str, bytes: &[u8]) -> Result<Self, Refused> {
         let step = "keep the agent's image in memory";
-        // EXEC requests it explicitly since Linux 6.3; older kernels do not know the flag and always allow it.
+        // EXEC requests it explicitly since Linux 6.3; older kernels do not know the flag and always allow
+        // it.
         let sealing = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
         let memory = rustix::fs::memfd_create(name, sealing | MemfdFlags::EXEC)
             .or_else(|_| rustix::fs::memfd_create(name, sealing))
@@ -62,9 +63,9 @@ impl Image {
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped());
-        // SAFETY: the closure runs between fork and exec in a child of a threaded process. It calls only dup2(2),
-        // fcntl(2) and close_range(2), which are async-signal-safe, and allocates nothing. `control` is moved into
-        // the closure, so its number stays open until the child has run it.
+        // SAFETY: the closure runs between fork and exec in a child of a threaded process. It calls only
+        // dup2(2), fcntl(2) and close_range(2), which are async-signal-safe, and allocates nothing. `control`
+        // is moved into the closure, so its number stays open until the child has run it.
         unsafe {
             command.pre_exec(move || {
                 let source = control.as_raw_fd();
@@ -74,8 +75,8 @@ impl Image {
                 } else {
                     become_control(source)?;
                 }
-                // Descriptors that the service itself inherited (a supervisor's pipe, a shell's redirection) may lack
-                // close-on-exec. Marked, not closed: one of them tells `Command` that exec failed.
+                // Descriptors that the service itself inherited (a supervisor's pipe, a shell's redirection)
+                // may lack close-on-exec. Marked, not closed: one of them tells `Command` that exec failed.
                 close_on_exec_from(CONTROL_DESCRIPTOR + 1)
             })
         };

@@ -1,7 +1,8 @@
-//! Landlock: a second layer of protection for the file system, signals and abstract sockets that needs no privileges.
+//! Landlock: a second layer of protection for the file system, signals and abstract sockets that needs no
+//! privileges.
 //!
-//! Sockets with a path can be created below `/tmp`. Connecting to one is not covered by the access rights used here: a
-//! program cannot reach a socket of the host because no mount of its sandbox holds one.
+//! Sockets with a path can be created below `/tmp`. Connecting to one is not covered by the access rights
+//! used here: a program cannot reach a socket of the host because no mount of its sandbox holds one.
 
 use super::refused::Refused;
 use landlock::{
@@ -23,9 +24,9 @@ pub struct LandlockRules {
 }
 
 impl LandlockRules {
-    /// Reading and executing below `/`, everything except devices below `/tmp`, neither devices nor sockets below
-    /// `/dev/shm`, writing to devices; no TCP; no signals and no abstract sockets beyond the domain. Call it inside the
-    /// sandbox: rules name directories.
+    /// Reading and executing below `/`, everything except devices below `/tmp`, neither devices nor sockets
+    /// below `/dev/shm`, writing to devices; no TCP; no signals and no abstract sockets beyond the domain.
+    /// Call it inside the sandbox: rules name directories.
     ///
     /// # Errors
     /// None expected: a kernel without Landlock gives empty rules instead.
@@ -33,7 +34,8 @@ impl LandlockRules {
         let read = AccessFs::from_read(WANTED);
         let tmp = AccessFs::from_all(WANTED) & !(AccessFs::MakeChar | AccessFs::MakeBlock);
         let device = AccessFs::WriteFile | AccessFs::ReadFile | AccessFs::IoctlDev;
-        // Shared memory and semaphores: a link to /tmp in a native sandbox, a separate file system in a container.
+        // Shared memory and semaphores: a link to /tmp in a native sandbox, a separate file system in a
+        // container.
         let memory = tmp & !BitFlags::from(AccessFs::MakeSock);
         let shared = std::path::Path::new("/dev/shm").exists().then_some(("/dev/shm", memory));
         let paths = [("/", read), ("/tmp", tmp), ("/dev", device)].into_iter().chain(shared);
@@ -45,10 +47,10 @@ impl LandlockRules {
         Self::build(paths.map(open).collect::<Result<Vec<_>, Refused>>()?)
     }
 
-    /// No mount and no unmount, which Landlock denies to every process it restricts (landlock(7)); no ptrace and no
-    /// signals beyond the domain; every file below the stage's root as before. Forks inherit it, so it must not
-    /// conflict with [`LandlockRules::for_program`]: rules are searched for upwards through mounts, and the roots of
-    /// all sandboxes are mounted on the stage.
+    /// No mount and no unmount, which Landlock denies to every process it restricts (landlock(7)); no ptrace
+    /// and no signals beyond the domain; every file below the stage's root as before. Forks inherit it, so it
+    /// must not conflict with [`LandlockRules::for_program`]: rules are searched for upwards through mounts,
+    /// and the roots of all sandboxes are mounted on the stage.
     ///
     /// # Errors
     /// See [`LandlockRules::for_program`].

@@ -1,13 +1,14 @@
 //! The file system that a program sees.
 //!
-//! The launcher's stage (`stage`) has the parts. Each sandbox combines them for itself: an overlay file system over
-//! `base` and `runtime`, so that every visible inode is the sandbox's own; `/proc` of its pid namespace; an empty,
-//! bounded `/tmp`. An overlay without an upper directory is not writable, syncs nothing to the file systems below it,
-//! and when unmounted takes with it the names whose lookup failed.
+//! The launcher's stage (`stage`) has the parts. Each sandbox combines them for itself: an overlay file
+//! system over `base` and `runtime`, so that every visible inode is the sandbox's own; `/proc` of its pid
+//! namespace; an empty, bounded `/tmp`. An overlay without an upper directory is not writable, syncs nothing
+//! to the file systems below it, and when unmounted takes with it the names whose lookup failed.
 //!
-//! A sandbox's root is `/sandbox` of the stage, by chroot(2): a program has neither the capability nor the system call to
-//! leave it, and above it is only the empty stage. It is not pivot_root(2) because Landlock searches for rules upwards
-//! through mounts: a template's rule on the stage's root holds in every sandbox that it forks into (`landlock_rules`).
+//! A sandbox's root is `/sandbox` of the stage, by chroot(2): a program has neither the capability nor the
+//! system call to leave it, and above it is only the empty stage. It is not pivot_root(2) because Landlock
+//! searches for rules upwards through mounts: a template's rule on the stage's root holds in every sandbox
+//! that it forks into (`landlock_rules`).
 
 #![allow(unsafe_code, reason = "mount_setattr(2) has no safe wrapper")]
 
@@ -41,12 +42,13 @@ pub struct SandboxMounts {
 pub enum Proc {
     /// There is none yet: mount a new one.
     New,
-    /// The host's is on the stage ([`StageSpec::keep_proc`](crate::StageSpec::keep_proc)): replace it with a new one.
+    /// The host's is on the stage ([`StageSpec::keep_proc`](crate::StageSpec::keep_proc)): replace it with a
+    /// new one.
     Replaced,
 }
 
-/// Assembles the root of one sandbox, or of a template, and moves into it. Call it on the stage, in a separate mount
-/// namespace, with `own_devices` from the stage.
+/// Assembles the root of one sandbox, or of a template, and moves into it. Call it on the stage, in a
+/// separate mount namespace, with `own_devices` from the stage.
 ///
 /// # Errors
 /// The step that the kernel refused.
@@ -97,8 +99,8 @@ fn empty_tmp(mounts: &SandboxMounts) -> Result<OwnedFd, Refused> {
     filesystem(c"tmpfs", &options, attributes).map_err(Refused::at(step))
 }
 
-/// Hides `/proc/1` from all processes in this mount namespace. For a kernel that shows a first process's descriptors
-/// and environment to processes of other users (gVisor). Needs CAP_SYS_ADMIN.
+/// Hides `/proc/1` from all processes in this mount namespace. For a kernel that shows a first process's
+/// descriptors and environment to processes of other users (gVisor). Needs CAP_SYS_ADMIN.
 ///
 /// # Errors
 /// mount(2).
@@ -109,8 +111,8 @@ pub fn cover_first_process() -> Result<(), Refused> {
         .map_err(Refused::at("cover the first process"))
 }
 
-/// A `/proc` that is not attached to a mount point yet. `subset=pid` leaves only the process directories: no kcore,
-/// keys, sys, meminfo or other information about the host.
+/// A `/proc` that is not attached to a mount point yet. `subset=pid` leaves only the process directories: no
+/// kcore, keys, sys, meminfo or other information about the host.
 pub(crate) fn unattached_proc() -> rustix::io::Result<OwnedFd> {
     filesystem(c"proc", &[(c"subset", c"pid"), (c"hidepid", c"invisible")], harmless() | no_exec())
 }
@@ -156,8 +158,8 @@ pub(crate) fn attach(mount: &OwnedFd, at: BorrowedFd<'_>, name: &str) -> rustix:
     rustix::mount::move_mount(mount.as_fd(), "", at, name, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
 }
 
-/// Adds attributes to one mount. Unlike a remount it removes none, which would be refused in a user namespace for
-/// locked ones.
+/// Adds attributes to one mount. Unlike a remount it removes none, which would be refused in a user namespace
+/// for locked ones.
 pub(crate) fn set_attributes(mount: BorrowedFd<'_>, attributes: MountAttrFlags) -> io::Result<()> {
     let change = libc::mount_attr {
         attr_set: u64::from(attributes.bits()),
@@ -165,8 +167,8 @@ pub(crate) fn set_attributes(mount: BorrowedFd<'_>, attributes: MountAttrFlags) 
         propagation: 0,
         userns_fd: 0,
     };
-    // SAFETY: mount_setattr(2) reads an empty C string, and `size_of::<mount_attr>()` bytes at `change`, which
-    // lives through the call; `mount` is an open descriptor.
+    // SAFETY: mount_setattr(2) reads an empty C string, and `size_of::<mount_attr>()` bytes at `change`,
+    // which lives through the call; `mount` is an open descriptor.
     let result = unsafe {
         libc::syscall(
             libc::SYS_mount_setattr,

@@ -14,11 +14,12 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 /// include/uapi/linux/sockios.h, since Linux 4.9; the C library's headers lack it.
 const SIOCGSKNS: libc::Ioctl = 0x894C;
 
-/// Moves this process into a new network namespace, whose only interface is a loopback that is down, and returns a
-/// descriptor of it. Needs no `/proc`.
+/// Moves this process into a new network namespace, whose only interface is a loopback that is down, and
+/// returns a descriptor of it. Needs no `/proc`.
 ///
 /// # Errors
-/// From unshare(2); EPERM without CAP_NET_ADMIN, which the descriptor needs. This process may have moved then.
+/// From unshare(2); EPERM without CAP_NET_ADMIN, which the descriptor needs. This process may have moved
+/// then.
 pub fn new_network() -> Result<OwnedFd, Refused> {
     let step = "make a network namespace";
     user_map::unshare(UnshareFlags::NEWNET).map_err(Refused::at(step))?;
@@ -60,8 +61,9 @@ impl LocalSockets {
         Some(Self { proc })
     }
 
-    /// Whether the namespace holds no sockets. This includes sockets without a descriptor: one that was in transit in a
-    /// message (`SCM_RIGHTS`) when its last process died exists until the kernel's garbage collector runs.
+    /// Whether the namespace holds no sockets. This includes sockets without a descriptor: one that was in
+    /// transit in a message (`SCM_RIGHTS`) when its last process died exists until the kernel's garbage
+    /// collector runs.
     #[must_use]
     pub fn are_none(&self) -> bool {
         let flags = OFlags::RDONLY | OFlags::CLOEXEC;

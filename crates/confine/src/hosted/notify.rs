@@ -1,8 +1,8 @@
 //! Notifications of blocked system calls by the seccomp filter.
 //!
-//! The filter does not simply fail a blocked call with EPERM: the kernel notifies the agent (SECCOMP_RET_USER_NOTIF,
-//! seccomp_unotify(2)), which records the call's name and replies EPERM itself. So a verdict can name the call, and the
-//! program cannot tell the difference.
+//! The filter does not simply fail a blocked call with EPERM: the kernel notifies the agent
+//! (SECCOMP_RET_USER_NOTIF, seccomp_unotify(2)), which records the call's name and replies EPERM itself. So a
+//! verdict can name the call, and the program cannot tell the difference.
 
 #![allow(unsafe_code, reason = "seccomp(2) and its ioctls have no safe wrapper")]
 
@@ -39,16 +39,16 @@ impl Notification {
             .map_or_else(|| format!("system call {}", self.number), str::to_owned)
     }
 
-    /// Whether the call sets or removes a record lock (fcntl(2), F_SETLK and F_SETLKW): the policy asks about no other
-    /// use of fcntl.
+    /// Whether the call sets or removes a record lock (fcntl(2), F_SETLK and F_SETLKW): the policy asks about
+    /// no other use of fcntl.
     #[must_use]
     pub fn locks(&self) -> bool {
         syscall_name(Arch::native(), self.number) == Some("fcntl")
             && matches!(self.second, F_SETLK | F_SETLKW)
     }
 
-    /// The process that the call would kill, in the form of kill(2), if the call is one that the policy allows after a
-    /// notification: all of those send SIGKILL.
+    /// The process that the call would kill, in the form of kill(2), if the call is one that the policy
+    /// allows after a notification: all of those send SIGKILL.
     #[must_use]
     pub fn kills(&self) -> Option<i32> {
         const TOLD: [&str; 3] = ["kill", "tkill", "tgkill"];
@@ -74,8 +74,8 @@ impl Listener {
         listener
     }
 
-    /// Has the kernel run the process woken by a call or its reply immediately and on the same processor (Linux 6.6): a
-    /// notification then takes a few microseconds. Older kernels do without.
+    /// Has the kernel run the process woken by a call or its reply immediately and on the same processor
+    /// (Linux 6.6): a notification then takes a few microseconds. Older kernels do without.
     fn answer_on_the_same_processor(&self) {
         const SYNC_WAKE_UP: libc::c_ulong = 1;
         // SAFETY: the request takes its flags as a number and touches no memory.
@@ -109,8 +109,9 @@ impl Listener {
         self.answer(notification, -libc::ENOLCK, 0);
     }
 
-    /// Lets the call of a notification run (Linux 5.5; older kernels refuse it). The decision is based on registers,
-    /// which cannot change meanwhile. False if the call does not run, mostly because a signal or a kill came first.
+    /// Lets the call of a notification run (Linux 5.5; older kernels refuse it). The decision is based on
+    /// registers, which cannot change meanwhile. False if the call does not run, mostly because a signal or a
+    /// kill came first.
     pub fn let_run(&self, notification: Notification) -> bool {
         const CONTINUE: u32 = 1;
         let runs = self.answer(notification, 0, CONTINUE);

@@ -1,4 +1,5 @@
-//! The order in which the kernel kills when memory runs out: programs first, the service and its launcher last.
+//! The order in which the kernel kills when memory runs out: programs first, the service and its launcher
+//! last.
 
 use super::refused::Refused;
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
@@ -16,8 +17,8 @@ pub enum OomScore {
     NotAllowed,
 }
 
-/// Lowers this process's score to `score`, from -1000 to 1000; a score that is already lower is kept. Children inherit
-/// it.
+/// Lowers this process's score to `score`, from -1000 to 1000; a score that is already lower is kept.
+/// Children inherit it.
 #[must_use]
 pub fn protect_from_oom(score: i32) -> OomScore {
     match current() {
@@ -33,8 +34,8 @@ pub fn is_protected_from_oom() -> bool {
     current().is_some_and(|score| score < 0)
 }
 
-/// Removes the protection that this process inherited. With CAP_SYS_RESOURCE irrevocably: what it starts cannot restore
-/// it. Needs `/proc`. A protected process is undumpable afterwards, as it was before.
+/// Removes the protection that this process inherited. With CAP_SYS_RESOURCE irrevocably: what it starts
+/// cannot restore it. Needs `/proc`. A protected process is undumpable afterwards, as it was before.
 ///
 /// # Errors
 /// open(2), write(2).

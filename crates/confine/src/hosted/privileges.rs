@@ -8,7 +8,8 @@ use crate::privileges::{AGENT_CAPABILITIES, TEMPLATE_CAPABILITIES, bound_capabil
 use rustix::process::DumpableBehavior;
 use rustix::thread::{CapabilitySet, CapabilitySets};
 
-/// The launcher's capabilities once its root is complete. Except for the network's, none is for the launcher alone.
+/// The launcher's capabilities once its root is complete. Except for the network's, none is for the launcher
+/// alone.
 pub const LAUNCHER_CAPABILITIES: CapabilitySet = TEMPLATE_CAPABILITIES
     .union(AGENT_CAPABILITIES)
     // To hold a network namespace by a descriptor (SIOCGSKNS, `network`).
@@ -18,29 +19,30 @@ pub const LAUNCHER_CAPABILITIES: CapabilitySet = TEMPLATE_CAPABILITIES
 
 /// The capabilities that the service uses itself.
 pub const SERVICE_CAPABILITIES: CapabilitySet = CapabilitySet::empty()
-    // As root, access to files and sockets of others: a user's data directory or store, a rootless engine's socket.
+    // As root, access to files and sockets of others: a user's data directory or store, a rootless engine's
+    // socket.
     .union(CapabilitySet::DAC_OVERRIDE)
     // A PORT below 1024.
     .union(CapabilitySet::NET_BIND_SERVICE);
 
 /// The capabilities that a service as the host's root keeps for the native executor.
 pub const ROOT_SERVICE_CAPABILITIES: CapabilitySet = SERVICE_CAPABILITIES
-    // The service itself uses KILL, to end what a killed predecessor left, and SYS_ADMIN if a container's cgroups are
-    // mounted read-only (NATIVE_CGROUP_REMOUNT).
+    // The service itself uses KILL, to end what a killed predecessor left, and SYS_ADMIN if a container's
+    // cgroups are mounted read-only (NATIVE_CGROUP_REMOUNT).
     .union(LAUNCHER_CAPABILITIES)
     // For the launcher, until its /dev is complete (`stage`).
     .union(CapabilitySet::MKNOD);
 
-/// The capabilities that a service as root of another user namespace keeps for the native executor: the launcher has
-/// every capability in a user namespace of its own.
+/// The capabilities that a service as root of another user namespace keeps for the native executor: the
+/// launcher has every capability in a user namespace of its own.
 pub const NESTED_SERVICE_CAPABILITIES: CapabilitySet = SERVICE_CAPABILITIES
     // For the cgroups of a container, as above.
     .union(CapabilitySet::SYS_ADMIN)
     // To map its uid 0 into that namespace (user_namespaces(7), since Linux 5.12).
     .union(CapabilitySet::SETFCAP);
 
-/// Keeps only `kept` in every capability set of this process. Removing from the bounding set needs CAP_SETPCAP, so call
-/// this while it is held.
+/// Keeps only `kept` in every capability set of this process. Removing from the bounding set needs
+/// CAP_SETPCAP, so call this while it is held.
 ///
 /// # Errors
 /// capset(2), prctl(2).
@@ -50,11 +52,12 @@ pub fn keep_only(kept: CapabilitySet) -> Result<(), Refused> {
     set_capabilities(effective).map_err(Refused::at("drop capabilities"))
 }
 
-/// Irrevocably drops, in this single-threaded process and everything it starts, the privileges that neither the service
-/// nor what it starts uses. `makes_sandboxes` if the native executor is in use. No exec regains any of them, not even of a
-/// file with a set-user-id bit or capabilities.
+/// Irrevocably drops, in this single-threaded process and everything it starts, the privileges that neither
+/// the service nor what it starts uses. `makes_sandboxes` if the native executor is in use. No exec regains
+/// any of them, not even of a file with a set-user-id bit or capabilities.
 ///
-/// Each step is tried even if an earlier one failed; returns the steps that the kernel refused: capset(2), prctl(2).
+/// Each step is tried even if an earlier one failed; returns the steps that the kernel refused: capset(2),
+/// prctl(2).
 #[must_use]
 pub fn keep_service_capabilities(makes_sandboxes: bool) -> Vec<Refused> {
     let used = if !makes_sandboxes {
@@ -67,7 +70,8 @@ pub fn keep_service_capabilities(makes_sandboxes: bool) -> Vec<Refused> {
         // Whatever it was given: the launcher of an unprivileged service works in a user namespace.
         SERVICE_CAPABILITIES
     };
-    // Without CAP_SETPCAP the bounding set remains, but has no effect: with no_new_privs an exec adds no capability.
+    // Without CAP_SETPCAP the bounding set remains, but has no effect: with no_new_privs an exec adds no
+    // capability.
     let bound = || {
         if !held()?.contains(CapabilitySet::SETPCAP) {
             return Ok(());
@@ -86,8 +90,8 @@ pub fn keep_service_capabilities(makes_sandboxes: bool) -> Vec<Refused> {
     .collect()
 }
 
-/// Irrevocably drops CAP_SYS_ADMIN and keeps the agent's capabilities, as far as they are held. Like [`keep_only`], but
-/// without `/proc`, which may be covered by then.
+/// Irrevocably drops CAP_SYS_ADMIN and keeps the agent's capabilities, as far as they are held. Like
+/// [`keep_only`], but without `/proc`, which may be covered by then.
 ///
 /// # Errors
 /// capset(2), prctl(2).
@@ -110,9 +114,9 @@ pub(crate) fn set_capabilities(kept: CapabilitySet) -> rustix::io::Result<()> {
     )
 }
 
-/// Calls `look` with the file permissions of `user` (setfsuid(2)): what the kernel shows of processes only to their own
-/// user can then be read without CAP_SYS_PTRACE. `None` if the kernel does not accept the user's ids. Without a user it
-/// is called with our own.
+/// Calls `look` with the file permissions of `user` (setfsuid(2)): what the kernel shows of processes only to
+/// their own user can then be read without CAP_SYS_PTRACE. `None` if the kernel does not accept the user's
+/// ids. Without a user it is called with our own.
 pub fn with_file_access_of<T>(user: Option<u32>, look: impl FnOnce() -> T) -> Option<T> {
     let Some(user) = user else { return Some(look()) };
     let (own_uid, own_gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
@@ -128,8 +132,8 @@ pub fn with_file_access_of<T>(user: Option<u32>, look: impl FnOnce() -> T) -> Op
     result
 }
 
-/// Whether both ids are in effect afterwards. These calls report no failure; called with the invalid id -1 they return
-/// the id in effect (setfsuid(2)).
+/// Whether both ids are in effect afterwards. These calls report no failure; called with the invalid id -1
+/// they return the id in effect (setfsuid(2)).
 fn set_file_ids(uid: u32, gid: u32) -> bool {
     const ASK: u32 = u32::MAX;
     set_file_gid(gid);
@@ -140,7 +144,8 @@ fn set_file_ids(uid: u32, gid: u32) -> bool {
 /// Returns the previous id.
 #[allow(unsafe_code, reason = "setfsuid(2) has no safe wrapper")]
 fn set_file_uid(uid: u32) -> i32 {
-    // SAFETY: the call takes a number and touches no memory. It acts on this thread alone, and the agent has no other.
+    // SAFETY: the call takes a number and touches no memory. It acts on this thread alone, and the agent has
+    // no other.
     unsafe { libc::setfsuid(uid) }
 }
 
@@ -151,7 +156,8 @@ fn set_file_gid(gid: u32) -> i32 {
     unsafe { libc::setfsgid(gid) }
 }
 
-/// No exec gives this process, or what it starts, more privileges than it has (prctl(2), PR_SET_NO_NEW_PRIVS).
+/// No exec gives this process, or what it starts, more privileges than it has (prctl(2),
+/// PR_SET_NO_NEW_PRIVS).
 ///
 /// # Errors
 /// prctl(2); none in practice.
@@ -159,7 +165,8 @@ pub fn refuse_new_privileges() -> Result<(), Refused> {
     rustix::thread::set_no_new_privs(true).map_err(Refused::at("refuse new privileges"))
 }
 
-/// Makes this process's memory and descriptors unreadable to others of the same uid (PR_SET_DUMPABLE, prctl(2)).
+/// Makes this process's memory and descriptors unreadable to others of the same uid (PR_SET_DUMPABLE,
+/// prctl(2)).
 ///
 /// # Errors
 /// prctl(2); none in practice.

@@ -1,8 +1,8 @@
 //! Starts an isolated process.
 //!
-//! [`ProgramSpec`] describes it; [`spawn`] forks and lets the child apply, in order, the [`Step`]s that it needs
-//! (`child`). A failing step reports its number and the errno through a pipe, so the parent can name it.
-//! [`crate::adopt()`] has a template do the same.
+//! [`ProgramSpec`] describes it; [`spawn`] forks and lets the child apply, in order, the [`Step`]s that it
+//! needs (`child`). A failing step reports its number and the errno through a pipe, so the parent can name
+//! it. [`crate::adopt()`] has a template do the same.
 
 use super::clone::{Cloned, Namespaces, SingleThreaded};
 use super::landlock_rules::LandlockRules;
@@ -138,8 +138,8 @@ pub fn replace_this_process(spec: &ProgramSpec<'_>) -> Refused {
     }
 }
 
-/// Copies of a child's descriptors, with numbers above those that the program gets: a lower number would be closed when
-/// another descriptor is placed there.
+/// Copies of a child's descriptors, with numbers above those that the program gets: a lower number would be
+/// closed when another descriptor is placed there.
 struct Lifted {
     sources: Vec<OwnedFd>,
     report: OwnedFd,

@@ -91,7 +91,8 @@ pub fn reap() -> Children {
     let pid = loop {
         // SAFETY: both pointers are to locals that live through the call.
         let pid = unsafe { libc::wait4(-1, &raw mut status, options, &raw mut usage) };
-        // An interrupted call is no result: taken for "no child is left" it would end the wait for those still dying.
+        // An interrupted call is no result: taken for "no child is left" it would end the wait for those
+        // still dying.
         if pid >= 0 || io::Error::last_os_error().kind() != io::ErrorKind::Interrupted {
             break pid;
         }
@@ -117,9 +118,9 @@ pub fn reap() -> Children {
     })
 }
 
-/// Sends SIGKILL to every process that this one may signal, except itself and the first process of the pid namespace
-/// (kill(2), pid -1). Only for the first process of a pid namespace: anywhere else it would kill the machine's
-/// processes, so there it does nothing.
+/// Sends SIGKILL to every process that this one may signal, except itself and the first process of the pid
+/// namespace (kill(2), pid -1). Only for the first process of a pid namespace: anywhere else it would kill
+/// the machine's processes, so there it does nothing.
 pub fn kill_all() {
     if rustix::process::getpid().as_raw_nonzero().get() != 1 {
         return;

@@ -8,9 +8,9 @@
 //! ├─ proc      where a user namespace needs one to mount another: the host's, until the sandbox has its own
 //! └─ sandbox      where a sandbox, or a template, mounts its root (`mounts`)
 //! ```
-//! A sandbox sees this only through its own file system over `base` and `runtime`. So every inode that a program can
-//! reach belongs to its sandbox: what it locks, opens or looks up there is invisible to other sandboxes and disappears
-//! with it.
+//! A sandbox sees this only through its own file system over `base` and `runtime`. So every inode that a
+//! program can reach belongs to its sandbox: what it locks, opens or looks up there is invisible to other
+//! sandboxes and disappears with it.
 
 use super::copy::{COPY_RUNTIME, copy_tree};
 use super::mounts::{
@@ -38,8 +38,8 @@ pub struct StageSpec {
     pub memory_bytes: Option<u64>,
     /// Number of CPUs shown by `/sys/devices/system/cpu`; glibc counts them there (get_nprocs(3)).
     pub cpu_count: u32,
-    /// Keep the host's `/proc` until the sandbox has its own: in a user namespace the kernel mounts a new one only if a
-    /// complete one is visible (kernel commit 7327e6cb7a5e, `mnt_already_visible`).
+    /// Keep the host's `/proc` until the sandbox has its own: in a user namespace the kernel mounts a new one
+    /// only if a complete one is visible (kernel commit 7327e6cb7a5e, `mnt_already_visible`).
     pub keep_proc: bool,
 }
 
@@ -52,19 +52,19 @@ pub struct Stage {
     pub own_devices: bool,
 }
 
-/// Steps of [`enter_stage`] taken only to copy the runtime into memory: if one fails, a stage may still be possible
-/// with the runtime on disk.
+/// Steps of [`enter_stage`] taken only to copy the runtime into memory: if one fails, a stage may still be
+/// possible with the runtime on disk.
 pub const MEMORY_STEPS: [&str; 3] = [MAKE_ROOM, COPY_RUNTIME, SEAL_COPY];
 const MAKE_ROOM: &str = "make room for the runtime in memory";
 const SEAL_COPY: &str = "seal the runtime in memory";
 
-/// Devices that a program may open, with their numbers (Documentation/admin-guide/devices.txt): none of them stores or
-/// reveals anything.
+/// Devices that a program may open, with their numbers (Documentation/admin-guide/devices.txt): none of them
+/// stores or reveals anything.
 const DEVICES: [(&str, u32); 5] = [("null", 3), ("zero", 5), ("full", 7), ("random", 8), ("urandom", 9)];
 const MEMORY_DEVICES_MAJOR: u32 = 1;
 
-/// Links in `/dev`. POSIX shared memory and semaphores are in `/dev/shm` (shm_overview(7)); `/tmp` is the only writable
-/// directory, so they count towards its limits.
+/// Links in `/dev`. POSIX shared memory and semaphores are in `/dev/shm` (shm_overview(7)); `/tmp` is the
+/// only writable directory, so they count towards its limits.
 const DEVICE_LINKS: [(&str, &str); 5] = [
     ("fd", "/proc/self/fd"),
     ("stdin", "/proc/self/fd/0"),
@@ -73,8 +73,8 @@ const DEVICE_LINKS: [(&str, &str); 5] = [
     ("shm", "/tmp"),
 ];
 
-/// Gives this process its own mount namespace, builds the stage in it and makes it `/`. Afterwards nothing of the
-/// host's file system is mounted except the runtime, if that stays on disk.
+/// Gives this process its own mount namespace, builds the stage in it and makes it `/`. Afterwards nothing of
+/// the host's file system is mounted except the runtime, if that stays on disk.
 ///
 /// # Errors
 /// The step that the kernel refused. The process must end then: its mounts are incomplete.
@@ -123,14 +123,15 @@ fn runtime_on_disk(root: &StageSpec) -> Result<OwnedFd, Refused> {
     Ok(tree)
 }
 
-/// Copies the runtime into a file system of its own and seals that: the file system is read-only, not only its mount.
+/// Copies the runtime into a file system of its own and seals that: the file system is read-only, not only
+/// its mount.
 fn runtime_in_memory(root: &StageSpec, bytes_max: u64) -> Result<(OwnedFd, u64), Refused> {
     let step = MAKE_ROOM;
     let size = CString::new(bytes_max.to_string()).map_err(io::Error::from).map_err(Refused::at(step))?;
-    // Without a limit of inodes (tmpfs(5)): the tree is complete.
-    // In huge pages for files that fill them: a fork that maps a library then touches the kernel's records of one page
-    // instead of hundreds, a fifth of the time of a short program with cold processor caches. A kernel without huge
-    // pages (CONFIG_TRANSPARENT_HUGEPAGE) refuses the option.
+    // Without a limit of inodes (tmpfs(5)): the tree is complete. In huge pages for files that fill them: a
+    // fork that maps a library then touches the kernel's records of one page instead of hundreds, a fifth of
+    // the time of a short program with cold processor caches. A kernel without huge pages
+    // (CONFIG_TRANSPARENT_HUGEPAGE) refuses the option.
     let options = [(c"huge", c"within_size"), (c"size", &*size), (c"nr_inodes", c"0"), (c"mode", c"755")];
     let tree = filesystem(c"tmpfs", &options, harmless())
         .or_else(|_| filesystem(c"tmpfs", &options[1..], harmless()))
@@ -152,14 +153,15 @@ fn runtime_in_memory(root: &StageSpec, bytes_max: u64) -> Result<(OwnedFd, u64),
     Ok((tree, bytes))
 }
 
-/// Creates `/dev`. True if the nodes are ours; where the kernel refuses to create them, as in a user namespace, each of
-/// the host's is mounted over a file of its name.
+/// Creates `/dev`. True if the nodes are ours; where the kernel refuses to create them, as in a user
+/// namespace, each of the host's is mounted over a file of its name.
 fn fill_dev(stage: BorrowedFd<'_>) -> Result<bool, Refused> {
     let step = "make /dev";
     let own = open_directory(stage, "base/dev").map_err(Refused::at(step))?;
     if make_devices(&own).map_err(Refused::at(step))? {
         link_devices(&own).map_err(Refused::at(step))?;
-        // The content of the runtime's own /dev must not be merged in (Documentation/filesystems/overlayfs.rst).
+        // The content of the runtime's own /dev must not be merged in
+        // (Documentation/filesystems/overlayfs.rst).
         rustix::fs::fsetxattr(&own, "trusted.overlay.opaque", b"y", XattrFlags::empty())
             .map_err(Refused::at("hide the runtime's own /dev"))?;
         return Ok(true);

@@ -25,8 +25,8 @@ pub fn replace_stream(number: i32, descriptor: BorrowedFd<'_>) -> Result<(), Ref
     if !(0..=2).contains(&number) {
         return Err(Refused { step, source: io::Error::from_raw_os_error(libc::EBADF) });
     }
-    // SAFETY: dup2(2) reads no memory. Nothing owns the number of a standard stream: the standard library takes it for
-    // open at all times, which it stays.
+    // SAFETY: dup2(2) reads no memory. Nothing owns the number of a standard stream: the standard library
+    // takes it for open at all times, which it stays.
     if unsafe { libc::dup2(descriptor.as_raw_fd(), number) } < 0 {
         return Err(Refused { step, source: io::Error::last_os_error() });
     }

@@ -1,5 +1,5 @@
-//! A user namespace for an unprivileged service: full privileges over its own namespaces and mounts, none over the
-//! host.
+//! A user namespace for an unprivileged service: full privileges over its own namespaces and mounts, none
+//! over the host.
 
 use super::refused::Refused;
 use rustix::thread::UnshareFlags;

@@ -1,8 +1,9 @@
 //! The user namespace of this process: whether it is the host's root, or only root of a namespace.
 //!
-//! Uid 0 of a user namespace other than the initial one (an unprivileged LXC container, `PrivateUsers=yes` of a unit,
-//! `unshare --map-root-user`) has privileges over what belongs to that namespace and none over the host: it cannot
-//! mount procfs where the container's own is covered, and has no ids except those mapped for it.
+//! Uid 0 of a user namespace other than the initial one (an unprivileged LXC container, `PrivateUsers=yes` of
+//! a unit, `unshare --map-root-user`) has privileges over what belongs to that namespace and none over the
+//! host: it cannot mount procfs where the container's own is covered, and has no ids except those mapped for
+//! it.
 
 use std::fs;
 

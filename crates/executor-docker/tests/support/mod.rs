@@ -1,5 +1,5 @@
-//! An executor on the engine that DOCKER_HOST names, with the sandbox image built from the prepared runtime, or a loud
-//! skip. `make test` starts such an engine.
+//! An executor on the engine that DOCKER_HOST names, with the sandbox image built from the prepared runtime,
+//! or a loud skip. `make test` starts such an engine.
 
 #![allow(dead_code, clippy::unwrap_used, reason = "each test file uses its part")]
 

@@ -24,8 +24,8 @@ pub(crate) fn data_template() -> TemplateSpec {
     TemplateSpec { name: "data".to_owned(), preload }
 }
 
-/// The configuration, or `None` with a loud skip if the runtime is not prepared. `PYTHON_SANDBOX_TEST_ROOTFS` names
-/// another root file system, as `RUNTIME_ROOTFS` does for the service.
+/// The configuration, or `None` with a loud skip if the runtime is not prepared. `PYTHON_SANDBOX_TEST_ROOTFS`
+/// names another root file system, as `RUNTIME_ROOTFS` does for the service.
 pub(crate) fn config() -> Option<NativeConfig> {
     let found = match std::env::var_os("PYTHON_SANDBOX_TEST_ROOTFS") {
         Some(rootfs) => runtime::Runtime::from_rootfs(rootfs.as_ref()),
@@ -65,8 +65,8 @@ pub(crate) async fn native() -> Option<NativeExecutor> {
     }
 }
 
-/// An executor with default limits that has a template with the scientific packages too: importing those takes more than the
-/// default memory limit leaves.
+/// An executor with default limits that has a template with the scientific packages too: importing those
+/// takes more than the default memory limit leaves.
 pub(crate) async fn native_with_science() -> Option<NativeExecutor> {
     let mut config = config_in_memory()?;
     let modules =

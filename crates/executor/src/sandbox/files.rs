@@ -13,8 +13,8 @@ use tokio::io::AsyncRead;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FileError {
-    /// The operation is not possible. It had no effect, and the sandbox can be used; only a get whose reader already returned
-    /// content has returned a part of it.
+    /// The operation is not possible. It had no effect, and the sandbox can be used; only a get whose reader
+    /// already returned content has returned a part of it.
     #[error("{path:?}: {}", sentence(*.cause))]
     Failed {
         /// Why.
@@ -24,8 +24,8 @@ pub enum FileError {
         /// The operating system's message or the numbers of a bound, for the log. The guest's word.
         detail: String,
     },
-    /// The source of a put failed, or ended before the announced size ([`io::ErrorKind::UnexpectedEof`]). The put had no effect,
-    /// and the sandbox can be used.
+    /// The source of a put failed, or ended before the announced size ([`io::ErrorKind::UnexpectedEof`]). The
+    /// put had no effect, and the sandbox can be used.
     #[error("failed to read the content to put")]
     Source(#[source] io::Error),
     /// The sandbox is lost.
@@ -54,16 +54,18 @@ fn sentence(cause: FileCause) -> &'static str {
     }
 }
 
-/// The files in the working directory, `/tmp/output`: where a request's input files are put, and its output files are found. They
-/// can be used between executions, also before the first; a path is relative, and no link in it is followed.
+/// The files in the working directory, `/tmp/output`: where a request's input files are put, and its output
+/// files are found. They can be used between executions, also before the first; a path is relative, and no
+/// link in it is followed.
 ///
-/// The future of each operation can be dropped at any await, for example when a client goes away, and a [`FileReader`] at any
-/// point: a put that was not finished has no effect, and the next use of the sandbox first reads what is left of an answer. Only a
-/// frozen sandbox that is being thawed for the operation is unusable if the future is dropped then.
+/// The future of each operation can be dropped at any await, for example when a client goes away, and a
+/// [`FileReader`] at any point: a put that was not finished has no effect, and the next use of the sandbox
+/// first reads what is left of an answer. Only a frozen sandbox that is being thawed for the operation is
+/// unusable if the future is dropped then.
 impl Sandbox {
-    /// Writes `size_bytes` from `source` to a file, and makes the directories above it. It replaces anything but a directory, once
-    /// the content is complete; until then both need space. What `source` has beyond `size_bytes` is not read. A later program
-    /// that leaves the file unchanged does not return it as output.
+    /// Writes `size_bytes` from `source` to a file, and makes the directories above it. It replaces anything
+    /// but a directory, once the content is complete; until then both need space. What `source` has beyond
+    /// `size_bytes` is not read. A later program that leaves the file unchanged does not return it as output.
     ///
     /// Holds one piece of the content at a time. `source` can take as long as it wants: the caller bounds it.
     ///
@@ -95,8 +97,8 @@ impl Sandbox {
         }
     }
 
-    /// Lists at most `entries_max` entries of a directory, and at most [`protocol::ENTRIES_MAX`]: those after the name `after`,
-    /// empty for all. An empty `path` is the working directory itself.
+    /// Lists at most `entries_max` entries of a directory, and at most [`protocol::ENTRIES_MAX`]: those after
+    /// the name `after`, empty for all. An empty `path` is the working directory itself.
     ///
     /// # Errors
     /// As [`Sandbox::put_file`].
@@ -158,8 +160,8 @@ impl FileReader<'_> {
         self.modified
     }
 
-    /// The next piece, 1 byte to 64 KiB; `None` once the content is complete. The sandbox sends no more than a few pieces ahead of
-    /// the caller, who can take as long as it wants.
+    /// The next piece, 1 byte to 64 KiB; `None` once the content is complete. The sandbox sends no more than
+    /// a few pieces ahead of the caller, who can take as long as it wants.
     ///
     /// # Errors
     /// As [`Sandbox::put_file`]. The content is incomplete then, and no more follows.

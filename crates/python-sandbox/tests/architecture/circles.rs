@@ -1,8 +1,9 @@
 //! Finds files of a crate that use each other in a circle.
 //!
-//! A text search, not a compiler: it follows paths that begin with `crate`, `super` or `self`, also through `pub use`.
-//! Between a module and those inside it only the direction from the outer to the inner one counts: an inner file that uses
-//! its own parent makes no circle, or every `mod.rs` with a type in it would. Test code is skipped.
+//! A text search, not a compiler: it follows paths that begin with `crate`, `super` or `self`, also through
+//! `pub use`. Between a module and those inside it only the direction from the outer to the inner one counts:
+//! an inner file that uses its own parent makes no circle, or every `mod.rs` with a type in it would. Test
+//! code is skipped.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

@@ -1,5 +1,5 @@
-//! The units in `deploy/systemd`: they permit what sandboxes need and set the limits that `deploy/README.md` describes. Their
-//! effect on a stock host is tested elsewhere.
+//! The units in `deploy/systemd`: they permit what sandboxes need and set the limits that `deploy/README.md`
+//! describes. Their effect on a stock host is tested elsewhere.
 
 use std::path::Path;
 
@@ -41,7 +41,8 @@ fn limits_of_units_bound_their_programs() {
     for unit in UNITS {
         let all = directives(unit);
         let value = |name: &str| all.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str());
-        // Without the first the others would limit only the service; with another policy one program could end it.
+        // Without the first the others would limit only the service; with another policy one program could
+        // end it.
         assert_eq!((value("Delegate"), value("OOMPolicy")), (Some("yes"), Some("continue")), "{unit}");
         assert!(value("MemoryMax").is_some() && value("TasksMax").is_some(), "{unit}");
     }

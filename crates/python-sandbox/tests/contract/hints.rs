@@ -1,4 +1,5 @@
-//! The most common failures of programs that models write: each answer has a hint, and a successful one has none.
+//! The most common failures of programs that models write: each answer has a hint, and a successful one has
+//! none.
 
 use crate::open_server;
 

@@ -1,5 +1,5 @@
-//! Files that control the service are used only if no other user can change them: settings files, the data directory, the
-//! runtime. Creating files of another user needs root.
+//! Files that control the service are used only if no other user can change them: settings files, the data
+//! directory, the runtime. Creating files of another user needs root.
 
 use crate::support::{Launch, command, is_root, runtime_is_prepared};
 use std::fs::{self, Permissions};

@@ -141,8 +141,8 @@ fn with_delegated_control_groups_an_ordinary_user_serves() {
     assert_eq!(code, Some(0));
 }
 
-/// As in an unprivileged LXC container: uid 0 of its own user namespace has no privileges on the host, so it must not be
-/// treated as root.
+/// As in an unprivileged LXC container: uid 0 of its own user namespace has no privileges on the host, so it
+/// must not be treated as root.
 #[test]
 fn root_of_another_user_namespace_serves_as_an_ordinary_user() {
     if !is_root() {
@@ -213,7 +213,8 @@ fn without_control_groups_nothing_runs_and_doctor_says_what_to_type() {
 /// In a user namespace created by root, where the limit on further ones is 0, and then as the user.
 #[test]
 fn where_user_namespaces_are_refused_nothing_runs_and_doctor_says_what_to_type() {
-    // Beside the process that becomes the service: the id mappings of its new namespace, which another process must write.
+    // Beside the process that becomes the service: the id mappings of its new namespace, which another
+    // process must write.
     const OUTER: &str = r#"
         (
             while [ "$(readlink /proc/$$/ns/user)" = "$(readlink /proc/self/ns/user)" ]; do sleep 0.05; done

@@ -1,4 +1,5 @@
-//! A program's surroundings: traceback, standard input, files and environment, and that none of them can be abused.
+//! A program's surroundings: traceback, standard input, files and environment, and that none of them can be
+//! abused.
 
 use crate::open_server;
 use crate::support::base64;
@@ -169,7 +170,8 @@ fn a_module_beside_the_program_is_the_programs_own() {
     }
 }
 
-/// Formatting a traceback imports modules of the standard library, which must not come from the program's directory.
+/// Formatting a traceback imports modules of the standard library, which must not come from the program's
+/// directory.
 #[test]
 fn a_module_beside_the_program_does_not_shape_its_traceback() {
     let Some(server) = open_server() else { return };

@@ -1,6 +1,6 @@
-//! The service process has only the capabilities and system calls that it and its children use, in every thread, and works
-//! with them: with the native executor as root, and with an engine alone. `ordinary_user` tests an ordinary user and root of
-//! another user namespace.
+//! The service process has only the capabilities and system calls that it and its children use, in every
+//! thread, and works with them: with the native executor as root, and with an engine alone. `ordinary_user`
+//! tests an ordinary user and root of another user namespace.
 
 use crate::support::{Launch, Server, is_root, wait_until};
 use confine::{ROOT_SERVICE_CAPABILITIES, SERVICE_CAPABILITIES};
@@ -20,8 +20,8 @@ fn set(status: &Path, name: &str) -> u64 {
     u64::from_str_radix(&field(status, name), 16).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
-/// No thread of the service has a capability beyond `kept`, or allows a system call that the others block. `available` is
-/// the set that it was started with.
+/// No thread of the service has a capability beyond `kept`, or allows a system call that the others block.
+/// `available` is the set that it was started with.
 pub(crate) fn check_every_thread(server: &Server, kept: u64, available: u64) {
     let directory = format!("/proc/{}/task", server.child.id());
     let threads: Vec<_> = std::fs::read_dir(&directory)
@@ -80,7 +80,8 @@ fn root_serves_on_a_port_below_1024() {
     server.stop();
 }
 
-/// With container executors only, the service needs no capability for mounts and ids, and reaches an engine by its name.
+/// With container executors only, the service needs no capability for mounts and ids, and reaches an engine
+/// by its name.
 #[test]
 fn a_service_of_containers_alone_keeps_less_and_finds_its_engine_by_name() {
     let engine = TcpListener::bind("localhost:0").expect("a free port");

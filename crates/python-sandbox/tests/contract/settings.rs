@@ -275,7 +275,8 @@ fn a_file_lives_as_long_as_its_link_and_at_most_the_days_that_are_set() {
     let url = answer.str("/files/0").to_owned();
     let path = url[url.find("/files/").expect("a link")..].to_owned();
     let dir = server.stop();
-    // New links are valid for five hours again; this one was created with a longer lifetime, and cleanup runs at startup.
+    // New links are valid for five hours again; this one was created with a longer lifetime, and cleanup runs
+    // at startup.
     let Some(server) = Launch::new().in_dir(&dir).start() else { return };
     assert_eq!(server.output_of("print(1)"), "1\n");
     assert_eq!(server.get(&path).status, 200, "the link's own lifetime counts");

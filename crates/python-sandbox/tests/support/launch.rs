@@ -50,7 +50,8 @@ impl WorkDir {
         self.path().join("data")
     }
 
-    /// Copies the runtime here if other users cannot reach the prepared one, for example below a closed home directory.
+    /// Copies the runtime here if other users cannot reach the prepared one, for example below a closed home
+    /// directory.
     fn bring_runtime_in_reach(&self) {
         let link = self.data().join("runtime");
         let Ok(target) = fs::canonicalize(&link) else { return };
@@ -233,8 +234,8 @@ impl Launch {
     }
 }
 
-/// On an emulated processor, imports of packages take longer than a template may, so there is no template with packages:
-/// each would be started and ended again and again during the test.
+/// On an emulated processor, imports of packages take longer than a template may, so there is no template
+/// with packages: each would be started and ended again and again during the test.
 fn slow_hosts_settings() -> Option<(&'static str, &'static str)> {
     (testkit::patience() > 1).then_some(("NATIVE_TEMPLATES", ""))
 }
@@ -257,8 +258,8 @@ pub fn command(words: &[&str]) -> Result<String, String> {
     Err(format!("{words:?}: {}", String::from_utf8_lossy(&output.stderr)))
 }
 
-/// Ends the service and removes its directory when this process ends, however it ends: statics are never dropped,
-/// and a killed test drops nothing. It reads from a pipe that closes with this process.
+/// Ends the service and removes its directory when this process ends, however it ends: statics are never
+/// dropped, and a killed test drops nothing. It reads from a pipe that closes with this process.
 #[derive(Debug)]
 pub(super) struct Guard(Child);
 

@@ -1,4 +1,5 @@
-//! The real binary with a prepared runtime, and clients for it. Shared by the test targets that need a service.
+//! The real binary with a prepared runtime, and clients for it. Shared by the test targets that need a
+//! service.
 //!
 //! ```text
 //! Server::start(&[("MAX_TIMEOUT", "5")])        a private service, killed when dropped

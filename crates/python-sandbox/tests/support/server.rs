@@ -29,8 +29,8 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts the service with these settings and waits until it is ready; `None` with a reported skip if no runtime
-    /// is prepared.
+    /// Starts the service with these settings and waits until it is ready; `None` with a reported skip if no
+    /// runtime is prepared.
     pub fn start(settings: &[(&str, &str)]) -> Option<Self> {
         Launch::new().sets(settings).start()
     }

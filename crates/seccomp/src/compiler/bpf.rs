@@ -1,12 +1,12 @@
-//! Classic BPF as far as a seccomp filter needs it: the instruction, the compiled program, and an interpreter with
-//! which tests check a filter without installing it.
+//! Classic BPF as far as a seccomp filter needs it: the instruction, the compiled program, and an interpreter
+//! with which tests check a filter without installing it.
 
 use super::model::{Action, SeccompData};
 use crate::insn::Insn;
 
 // Instruction codes, `linux/bpf_common.h`. Only these are used: they are also all that the kernel's
-// `seccomp_is_const_allow` understands, which lets an unconditionally allowed call skip the filter altogether (bitmap
-// cache, since Linux 5.11).
+// `seccomp_is_const_allow` understands, which lets an unconditionally allowed call skip the filter altogether
+// (bitmap cache, since Linux 5.11).
 pub(super) const LOAD_WORD: u16 = 0x20; // BPF_LD | BPF_W | BPF_ABS
 pub(super) const AND: u16 = 0x54; // BPF_ALU | BPF_AND | BPF_K
 pub(super) const JUMP: u16 = 0x05; // BPF_JMP | BPF_JA
@@ -22,7 +22,8 @@ const RET_USER_NOTIF: u32 = 0x7FC0_0000;
 const RET_TRACE: u32 = 0x7FF0_0000;
 const RET_ALLOW: u32 = 0x7FFF_0000;
 const RET_ACTION: u32 = 0xFFFF_0000;
-/// Set in addition to the errno of a notification: the supervisor may allow the call. No error number has this bit.
+/// Set in addition to the errno of a notification: the supervisor may allow the call. No error number has
+/// this bit.
 const ASKED: u16 = 0x8000;
 
 /// Offset of `seccomp_data.nr` in bytes.
@@ -30,8 +31,8 @@ pub(super) const OFFSET_NR: u32 = 0;
 /// Offset of `seccomp_data.arch` in bytes.
 pub(super) const OFFSET_ARCH: u32 = 4;
 
-/// Offset of the low word of argument `index` in bytes. Both architectures are little endian: the high word is at 4
-/// more.
+/// Offset of the low word of argument `index` in bytes. Both architectures are little endian: the high word
+/// is at 4 more.
 pub(super) fn offset_arg(index: u8) -> u32 {
     16 + 8 * u32::from(index)
 }
@@ -93,8 +94,8 @@ impl Program {
     }
 }
 
-/// The filter result for an action. The errno of a notification is stored in the data half, which the kernel ignores
-/// for that action; it is there for [`Program::evaluate`] and for readers of a dump.
+/// The filter result for an action. The errno of a notification is stored in the data half, which the kernel
+/// ignores for that action; it is there for [`Program::evaluate`] and for readers of a dump.
 const fn encode(action: Action) -> u32 {
     match action {
         Action::Allow => RET_ALLOW,

@@ -8,12 +8,12 @@
 //!   leaf without tests:  return
 //!   leaf with tests:     for each rule: load argument word, compare, next rule on failure; return
 //! ```
-//! A search tree and not "most frequent first": since Linux 5.11 the kernel determines, when the filter is installed,
-//! which calls are allowed whatever their arguments, and does not run the filter for those. The rest are calls with
-//! tests, and blocked calls; seven or eight comparisons find the right leaf.
+//! A search tree and not "most frequent first": since Linux 5.11 the kernel determines, when the filter is
+//! installed, which calls are allowed whatever their arguments, and does not run the filter for those. The
+//! rest are calls with tests, and blocked calls; seven or eight comparisons find the right leaf.
 //!
-//! All jumps go forward within the part of the program that contains them, so parts are combined by concatenation. The
-//! same policy always compiles to the same program.
+//! All jumps go forward within the part of the program that contains them, so parts are combined by
+//! concatenation. The same policy always compiles to the same program.
 
 use super::bpf::{self, Program};
 use super::model::{Action, ArgTest, Compare, Policy, Rule};
@@ -23,8 +23,8 @@ use crate::insn::{INSTRUCTIONS_MAX, Insn};
 /// Options of compilation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CompileOptions {
-    /// A supervisor will hold the filter's listener and reply. If false, `notify E` becomes `errno E`: a notification
-    /// without a listener fails with `ENOSYS`, which would be wrong.
+    /// A supervisor will hold the filter's listener and reply. If false, `notify E` becomes `errno E`: a
+    /// notification without a listener fails with `ENOSYS`, which would be wrong.
     pub notify: bool,
 }
 
@@ -159,8 +159,8 @@ fn leaf(verdict: &Verdict<'_>, answer: &dyn Fn(Action) -> Action) -> Result<Vec<
     Ok(piece)
 }
 
-/// One rule: its tests, each falling through to the next if it holds, then the return. A failing test jumps just past
-/// the return, where the next rule begins.
+/// One rule: its tests, each falling through to the next if it holds, then the return. A failing test jumps
+/// just past the return, where the next rule begins.
 fn tested(rule: &Rule, action: Action) -> Result<Vec<Insn>, CompileError> {
     let steps: Vec<Step> = rule.tests.iter().flat_map(steps_of).collect();
     let end = steps.len();
@@ -252,7 +252,8 @@ fn one_of(test: &ArgTest, values: &[u64]) -> Vec<Step> {
         let low_steps = if load_low.is_empty() { 0 } else { load_low.len() + lows.len() };
         if !load_high.is_empty() {
             group.extend(&load_high);
-            // A match continues with the low word, or, if that has no significant bits, past the other groups.
+            // A match continues with the low word, or, if that has no significant bits, past the other
+            // groups.
             let hit = if low_steps == 0 { Jump::Over(after) } else { Jump::Next };
             group.push(Step::equal(high, hit, miss(low_steps)));
         }
@@ -374,7 +375,8 @@ mod tests {
             let program = Policy::builtin().compile(arch, WITH).unwrap();
             let read = syscall_number(arch, "read").unwrap();
             let table_end = arch.number_max();
-            // The x32 twin of `read`, the first x32-only number, what `syscall(-1)` passes, a hole in the table.
+            // The x32 twin of `read`, the first x32-only number, what `syscall(-1)` passes, a hole in the
+            // table.
             for nr in [table_end + 1, 999, 0x4000_0000 | read, 0x4000_0200, u32::MAX, 0x8000_0000, 415] {
                 assert_eq!(
                     program.evaluate(&SeccompData::new(arch, nr, &[])),
@@ -419,7 +421,8 @@ mod tests {
         }
     }
 
-    /// What the kernel's checker (`bpf_check_classic`) requires: jumps within the program, a return at the end.
+    /// What the kernel's checker (`bpf_check_classic`) requires: jumps within the program, a return at the
+    /// end.
     #[test]
     fn every_jump_lands_inside_the_program() {
         for arch in Arch::ALL {

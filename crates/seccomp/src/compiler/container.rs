@@ -1,13 +1,13 @@
 //! The policy in the format of container engines: a second seccomp filter, around the agent and its program.
 //!
-//! The agent installs the exact filter on each program itself. The engine's filter is already installed when the first
-//! instruction in the container runs, so it applies to the agent, too. It is generated from the same rules, and is
-//! wider in two ways only: it allows what the agent itself needs, and leaves out tests of arguments that the engine's
-//! format cannot express.
+//! The agent installs the exact filter on each program itself. The engine's filter is already installed when
+//! the first instruction in the container runs, so it applies to the agent, too. It is generated from the
+//! same rules, and is wider in two ways only: it allows what the agent itself needs, and leaves out tests of
+//! arguments that the engine's format cannot express.
 //!
-//! What is not allowed gets the action "trace". Without a tracer, and there is none, the kernel does not run such a
-//! call and returns ENOSYS (seccomp(2)). Unlike an errno it yields to the inner filter's notification, so the agent is
-//! still notified of a blocked call and can name it.
+//! What is not allowed gets the action "trace". Without a tracer, and there is none, the kernel does not run
+//! such a call and returns ENOSYS (seccomp(2)). Unlike an errno it yields to the inner filter's notification,
+//! so the agent is still notified of a blocked call and can name it.
 //!
 //! The format is that of Docker and Podman: <https://docs.docker.com/engine/security/seccomp/>.
 
@@ -15,7 +15,8 @@ use super::model::{Action, ArgTest, Compare, Policy, Rule};
 use super::names::{Arch, syscall_number};
 use std::fmt::Write;
 
-/// Calls of the agent that no program may make: for its filter, its Landlock rules, its privileges, its descriptors.
+/// Calls of the agent that no program may make: for its filter, its Landlock rules, its privileges, its
+/// descriptors.
 const OF_THE_AGENT: [&str; 15] = [
     "seccomp",
     "landlock_create_ruleset",

@@ -1,5 +1,5 @@
-//! The policies of the processes around programs. They apply in addition to the program's own policy: filters stack,
-//! and the strongest action counts (seccomp(2)).
+//! The policies of the processes around programs. They apply in addition to the program's own policy: filters
+//! stack, and the strongest action counts (seccomp(2)).
 
 use super::bpf::Program;
 use super::compile::{CompileError, CompileOptions};
@@ -236,8 +236,8 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(4000))]
 
-        /// Every filter around a program allows what the program may do, and none of them takes precedence over a
-        /// report by the program's own filter.
+        /// Every filter around a program allows what the program may do, and none of them takes precedence
+        /// over a report by the program's own filter.
         #[test]
         fn none_is_in_the_way_of_a_programs_own(( arch, nr, args) in any_call()) {
             thread_local! {
@@ -260,8 +260,8 @@ mod tests {
             })?;
         }
 
-        /// No filter of what the service starts is blocked by the service's own filter. Templates and agents are below
-        /// the launcher's filter as well.
+        /// No filter of what the service starts is blocked by the service's own filter. Templates and agents
+        /// are below the launcher's filter as well.
         #[test]
         fn the_services_is_not_in_the_way_of_what_it_starts((arch, nr, args) in any_call()) {
             thread_local! {

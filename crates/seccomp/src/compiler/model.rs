@@ -11,19 +11,20 @@ pub enum Action {
     Errno(u16),
     /// The call is held and reported; the supervisor replies with this errno.
     Notify(u16),
-    /// The call is held and reported; the supervisor allows it or replies with this errno. Without a supervisor it runs
-    /// at once.
+    /// The call is held and reported; the supervisor allows it or replies with this errno. Without a
+    /// supervisor it runs at once.
     Ask(u16),
-    /// The call fails with `ENOSYS`, since there is no tracer, unreported (seccomp(2), `SECCOMP_RET_TRACE`). Weaker
-    /// than every other action except [`Action::Allow`]: if another filter of the process blocks or reports the call,
-    /// that takes precedence. For filters around a program's own.
+    /// The call fails with `ENOSYS`, since there is no tracer, unreported (seccomp(2), `SECCOMP_RET_TRACE`).
+    /// Weaker than every other action except [`Action::Allow`]: if another filter of the process blocks or
+    /// reports the call, that takes precedence. For filters around a program's own.
     Trace,
     /// The whole process is killed with `SIGSYS`.
     KillProcess,
 }
 
 impl Action {
-    /// The kernel does nothing, and the call returns 0 as if it had: an error number of 0 means success (seccomp(2)).
+    /// The kernel does nothing, and the call returns 0 as if it had: an error number of 0 means success
+    /// (seccomp(2)).
     pub const IGNORE: Self = Self::Errno(0);
     /// The call is reported, and runs once the supervisor was notified; without a supervisor it runs at once.
     pub const TELL: Self = Self::Notify(0);
@@ -81,8 +82,8 @@ impl Rule {
         self.only.is_none_or(|only| only == arch)
     }
 
-    /// The same rule for a filter around the program's own: what the program may do is allowed, and what is blocked
-    /// with a report must not be blocked in a way that loses the report.
+    /// The same rule for a filter around the program's own: what the program may do is allowed, and what is
+    /// blocked with a report must not be blocked in a way that loses the report.
     pub(super) fn around_a_program(self) -> Self {
         let action = match self.action {
             Action::TELL | Action::Ask(_) => Action::Allow,
@@ -98,8 +99,8 @@ impl Rule {
 pub(super) struct ArgTest {
     /// Which argument, 0 to 5.
     pub(super) index: u8,
-    /// The significant bits. The high half is clear for a 32-bit argument: the kernel ignores those bits of an `int`
-    /// too, so a caller could put anything there.
+    /// The significant bits. The high half is clear for a 32-bit argument: the kernel ignores those bits of
+    /// an `int` too, so a caller could put anything there.
     pub(super) mask: u64,
     pub(super) compare: Compare,
 }
@@ -126,8 +127,9 @@ impl ArgTest {
 impl Policy {
     /// The policy's decision about a call, by direct interpretation of its rules.
     ///
-    /// This defines the meaning of the compiled [`Program`](super::Program). It also gives the errno for the reply to a
-    /// reported call: the kernel's notification does not contain it. It searches all rules on every use.
+    /// This defines the meaning of the compiled [`Program`](super::Program). It also gives the errno for the
+    /// reply to a reported call: the kernel's notification does not contain it. It searches all rules on
+    /// every use.
     pub fn decide(&self, arch: Arch, data: &SeccompData) -> Action {
         if data.arch != arch.audit_arch() {
             return Action::KillProcess;

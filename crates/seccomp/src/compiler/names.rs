@@ -1,7 +1,7 @@
 //! Architectures, and the names of their system calls.
 //!
-//! The table is from the `syscalls` crate, generated from the kernel's own; this file only restricts it to calls that
-//! exist.
+//! The table is from the `syscalls` crate, generated from the kernel's own; this file only restricts it to
+//! calls that exist.
 
 use std::str::FromStr;
 
@@ -48,8 +48,8 @@ impl Arch {
     }
 }
 
-/// 403..=423 are the 64-bit-time variants of older calls, for 32-bit machines only; the generic table that the
-/// `syscalls` crate uses for aarch64 lists them, but the kernel returns `ENOSYS`.
+/// 403..=423 are the 64-bit-time variants of older calls, for 32-bit machines only; the generic table that
+/// the `syscalls` crate uses for aarch64 lists them, but the kernel returns `ENOSYS`.
 const TIME64_ONLY_ON_32_BIT: std::ops::RangeInclusive<u32> = 403..=423;
 
 /// The name of call `nr` on `arch`, or `None` if the number has no meaning there.
@@ -64,7 +64,8 @@ pub fn syscall_name(arch: Arch, nr: u32) -> Option<&'static str> {
     }
 }
 
-/// The number of the call `name` on `arch`, or `None` if that architecture has no such call (`open` on aarch64).
+/// The number of the call `name` on `arch`, or `None` if that architecture has no such call (`open` on
+/// aarch64).
 pub fn syscall_number(arch: Arch, name: &str) -> Option<u32> {
     let id = match arch {
         Arch::X86_64 => x86_64::Sysno::from_str(name).ok()?.id(),

@@ -1,4 +1,5 @@
-//! Parses the text of a policy. Line based; the format is described for authors at the head of `data/seccomp.policy`.
+//! Parses the text of a policy. Line based; the format is described for authors at the head of
+//! `data/seccomp.policy`.
 
 use std::collections::HashMap;
 

@@ -72,8 +72,9 @@ const VALUES: &[(&str, u64)] = &[
     ("AF_INET", 2), ("AF_INET6", 10), ("SOCK_DGRAM", 2), ("IPPROTO_IP", 0), ("IPPROTO_TCP", 6), ("IPPROTO_UDP", 17),
     ("IPPROTO_IPV6", 41), ("IP_RECVERR", 11), ("IPV6_RECVERR", 25), ("IPV6_V6ONLY", 26), ("TCP_NODELAY", 1),
     ("TCP_KEEPIDLE", 4), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 6), ("TCP_USER_TIMEOUT", 18),
-    // futex(2): linux/futex.h. FUTEX_COMMAND is what remains without FUTEX_PRIVATE_FLAG and FUTEX_CLOCK_REALTIME; the
-    // header's own mask grows with the kernel, and unknown flags must not be allowed.
+    // futex(2): linux/futex.h. FUTEX_COMMAND is what remains without FUTEX_PRIVATE_FLAG and
+    // FUTEX_CLOCK_REALTIME; the header's own mask grows with the kernel, and unknown flags must not be
+    // allowed.
     ("FUTEX_COMMAND", 0xFFFF_FE7F), ("FUTEX_WAIT", 0), ("FUTEX_WAKE", 1), ("FUTEX_REQUEUE", 3),
     ("FUTEX_CMP_REQUEUE", 4), ("FUTEX_WAKE_OP", 5), ("FUTEX_WAIT_BITSET", 9), ("FUTEX_WAKE_BITSET", 10),
     // membarrier(2): linux/membarrier.h
@@ -111,8 +112,8 @@ pub(super) fn errno_names() -> String {
     ERRNOS.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
 }
 
-/// A value as written in a policy: numbers (`12`, `0o14`, `0xC`) and constants, joined by `|`, with the values of
-/// `arch`.
+/// A value as written in a policy: numbers (`12`, `0o14`, `0xC`) and constants, joined by `|`, with the
+/// values of `arch`.
 pub(super) fn value(text: &str, arch: Arch) -> Option<u64> {
     text.split('|').try_fold(0, |all, term| Some(all | single(term, arch)?))
 }

@@ -1,7 +1,8 @@
-//! The verdicts of the shipped policy, call by call: the table to update with every change of `data/seccomp.policy`.
+//! The verdicts of the shipped policy, call by call: the table to update with every change of
+//! `data/seccomp.policy`.
 //!
-//! Rows read `call(arguments) -> verdict`. They are checked against the compiled program, on every architecture that
-//! has the call.
+//! Rows read `call(arguments) -> verdict`. They are checked against the compiled program, on every
+//! architecture that has the call.
 
 use super::{Action, Arch, CompileOptions, Policy, Program, SeccompData, syscall_number};
 
@@ -169,8 +170,8 @@ fn clone_makes_threads_and_processes_but_no_namespaces() {
         ("close_range", &[3, 9, 2], QUIET_EINVAL),
         ("close_range", &[3, 9, GARBAGE | 6], QUIET_EINVAL),
     ]);
-    // CLONE_NEWTIME (0x80) is in the byte that clone uses for the child's exit signal: only clone3 and unshare, both
-    // blocked, can request it.
+    // CLONE_NEWTIME (0x80) is in the byte that clone uses for the child's exit signal: only clone3 and
+    // unshare, both blocked, can request it.
     check([("clone", [0x80].as_slice(), ALLOW)]);
 }
 
@@ -234,7 +235,8 @@ fn ioctl_commands_are_compared_as_the_kernel_reads_them() {
         ]);
         check([("ioctl", [0, allowed ^ 0x8000].as_slice(), REPORTED)]);
     }
-    // TIOCSTI, TIOCLINUX, TIOCSCTTY, TIOCCONS, TIOCSETD, TCSETS, KDSKBENT, SIOCGIFCONF, NS_GET_PARENT, FS_IOC_SETFLAGS
+    // TIOCSTI, TIOCLINUX, TIOCSCTTY, TIOCCONS, TIOCSETD, TCSETS, KDSKBENT, SIOCGIFCONF, NS_GET_PARENT,
+    // FS_IOC_SETFLAGS
     let refused =
         [0x5412, 0x541C, 0x540E, 0x541D, 0x5423, 0x5402, 0x4B47, 0x8912, 0xB702, 0x4008_6602, 0, 0xFFFF_FFFF];
     for command in refused {
@@ -415,8 +417,8 @@ fn every_call_with_a_name_was_decided_on() {
     assert_eq!(unlisted, NEVER_NAMED, "decide on these calls in data/seccomp.policy, or list them here");
 }
 
-/// Calls that the policy leaves to `default` unlisted: numbers that no current kernel implements, and the two that the
-/// kernel inserts itself for tracing (`uprobe`, `uretprobe`).
+/// Calls that the policy leaves to `default` unlisted: numbers that no current kernel implements, and the two
+/// that the kernel inserts itself for tracing (`uprobe`, `uretprobe`).
 #[rustfmt::skip]
 const NEVER_NAMED: &[&str] = &[
     "afs_syscall", "create_module", "epoll_ctl_old", "epoll_wait_old", "get_kernel_syms", "getpmsg", "putpmsg",

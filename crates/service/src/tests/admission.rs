@@ -1,8 +1,10 @@
-//! Admission control under random schedules: who comes, leaves, ends and runs next is decided by the test, at each await.
+//! Admission control under random schedules: who comes, leaves, ends and runs next is decided by the test, at
+//! each await.
 //!
-//! A simulation and no model checker: what is concurrent in `Admission` is tokio's semaphore and timer, which loom checks in tokio's
-//! own tests, and single atomic operations between two awaits. loom and shuttle would need their own types in their place, in the
-//! code that is served. Futures are polled only when they were woken, so a lost wakeup is found.
+//! A simulation and no model checker: what is concurrent in `Admission` is tokio's semaphore and timer, which
+//! loom checks in tokio's own tests, and single atomic operations between two awaits. loom and shuttle would
+//! need their own types in their place, in the code that is served. Futures are polled only when they were
+//! woken, so a lost wakeup is found.
 
 use crate::admission::{Admission, Load, Refusal, Slot};
 use proptest::prelude::*;
@@ -174,8 +176,8 @@ impl Simulation {
         Some(outcome)
     }
 
-    /// Runs whatever was woken. Then no request waits for a free slot, past its time, or after it was turned away, and none was
-    /// overtaken.
+    /// Runs whatever was woken. Then no request waits for a free slot, past its time, or after it was turned
+    /// away, and none was overtaken.
     fn settle(&mut self) {
         let mut admitted = Vec::new();
         while let Some(index) = self.woken().first().copied() {

@@ -13,8 +13,8 @@ use super::temp;
 use super::usage::{SHARDS, UsageFile};
 use crate::store::{CleanError, Cleaned};
 
-/// Objects are kept this much longer than their link: some file systems store times in steps of two seconds, and an
-/// object must not be removed before its link expires.
+/// Objects are kept this much longer than their link: some file systems store times in steps of two seconds,
+/// and an object must not be removed before its link expires.
 pub(super) const TIME_GRAIN: Duration = Duration::from_secs(2);
 
 /// The result of a clean, and the objects that may be removed next.
@@ -32,8 +32,8 @@ pub(super) fn bounds(now: Timestamp, retention: Duration) -> (SystemTime, System
     (ended, latest)
 }
 
-/// Removes objects whose link expired before `now`, or would be valid for longer than `retention` from now. Touches only names
-/// that the store itself gives. Counts every directory again afterwards.
+/// Removes objects whose link expired before `now`, or would be valid for longer than `retention` from now.
+/// Touches only names that the store itself gives. Counts every directory again afterwards.
 pub(super) fn clean(
     layout: &Layout,
     usage: &UsageFile,

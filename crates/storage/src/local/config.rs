@@ -19,14 +19,15 @@ pub struct LocalConfig {
     pub root: PathBuf,
     /// How long a link is valid: [`LIFETIME_MIN`] to [`LIFETIME_MAX`], in whole seconds. Default 5 hours.
     pub link_lifetime: Duration,
-    /// Maximum time that content is kept, whatever lifetime its link was made with, by this process or another; at least
-    /// `link_lifetime`, at most [`LIFETIME_MAX`]. Default 7 days (`STORAGE_CLEANUP_DAYS`). Content is removed when its link expires.
+    /// Maximum time that content is kept, whatever lifetime its link was made with, by this process or
+    /// another; at least `link_lifetime`, at most [`LIFETIME_MAX`]. Default 7 days (`STORAGE_CLEANUP_DAYS`).
+    /// Content is removed when its link expires.
     pub retention: Duration,
-    /// Maximum size of everything stored, each file counted in blocks of 4096 bytes. Default 10 GiB (`STORAGE_MAX_SIZE`): the
-    /// maximum output of 200 programs.
+    /// Maximum size of everything stored, each file counted in blocks of 4096 bytes. Default 10 GiB
+    /// (`STORAGE_MAX_SIZE`): the maximum output of 200 programs.
     pub bytes_max: u64,
-    /// Share of the file system, of its bytes and of its inodes, that is kept free, in percent; never more than
-    /// 4 GiB and 65,536 inodes. Default 5 (`STORAGE_MIN_FREE`).
+    /// Share of the file system, of its bytes and of its inodes, that is kept free, in percent; never more
+    /// than 4 GiB and 65,536 inodes. Default 5 (`STORAGE_MIN_FREE`).
     pub min_free_percent: u8,
     /// Free space below which the store reports itself unhealthy, in bytes. Default 50 MiB, the most that
     /// one program may leave (`MAX_TOTAL_SIZE`).

@@ -10,12 +10,12 @@ use crate::store::StoreHealth;
 /// The content of the test file. More than a few bytes, so that no file system keeps it in the inode.
 const PROBE: [u8; 4096] = [0x5A; 4096];
 
-/// Part of the store's size limit that must be left for it to be healthy: a tenth, or the most that one program may leave if
-/// that is less.
+/// Part of the store's size limit that must be left for it to be healthy: a tenth, or the most that one
+/// program may leave if that is less.
 const SHARE_LEFT: u64 = 10;
 
-/// Locks the store, writes, syncs and removes a small file, and checks for enough space for the output of one program,
-/// `wanted_bytes`. A shortage is returned separately: cleaning may end it.
+/// Locks the store, writes, syncs and removes a small file, and checks for enough space for the output of one
+/// program, `wanted_bytes`. A shortage is returned separately: cleaning may end it.
 pub(super) fn probe(keeper: Keeper<'_>, wanted_bytes: u64) -> Result<Option<Shortage>, StoreHealth> {
     write_and_remove(keeper)
         .and_then(|()| shortage(keeper, wanted_bytes))

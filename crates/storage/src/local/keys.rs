@@ -5,9 +5,9 @@
 //! root/key.old   up to 8 times: 32 bytes of an earlier key, 8 bytes unix seconds (big endian) until which it is valid
 //! ```
 //!
-//! [`rotate`] writes first the old keys, then the new one: whatever a crash leaves, every issued link stays valid. A service
-//! checks for each link whether the files are still those it read (two stat(2), about a microsecond), so a new key needs no
-//! restart.
+//! [`rotate`] writes first the old keys, then the new one: whatever a crash leaves, every issued link stays
+//! valid. A service checks for each link whether the files are still those it read (two stat(2), about a
+//! microsecond), so a new key needs no restart.
 
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
@@ -85,8 +85,8 @@ impl Ring {
 }
 
 impl Keys {
-    /// Reads the keys of the store in `root`, or makes the first if there is none. Processes that start at the same time
-    /// agree on one key: the check and the creation happen under the store's lock.
+    /// Reads the keys of the store in `root`, or makes the first if there is none. Processes that start at
+    /// the same time agree on one key: the check and the creation happen under the store's lock.
     pub(super) fn load_or_create(layout: &Layout, root: &Path) -> Result<Self, OpenError> {
         let lock = layout.lock().map_err(|source| OpenError::Lock { root: root.to_owned(), source })?;
         let failed = |step| move |source| OpenError::Key { step, path: root.join(KEY_FILE), source };
@@ -100,7 +100,8 @@ impl Keys {
         Ok(Self { read: RwLock::new(Read { stamps, ring: Arc::new(load(layout, root)?) }) })
     }
 
-    /// The currently valid keys. If the files cannot be read, those that were read last, with a line in the log.
+    /// The currently valid keys. If the files cannot be read, those that were read last, with a line in the
+    /// log.
     pub(super) fn ring(&self, layout: &Layout) -> Arc<Ring> {
         let now = stamps(layout);
         {
@@ -231,7 +232,8 @@ fn new_key() -> io::Result<[u8; KEY_BYTES]> {
     support::random_bytes()
 }
 
-/// Creates a file that is complete under its name or missing, and that survives a power failure: links are issued right after.
+/// Creates a file that is complete under its name or missing, and that survives a power failure: links are
+/// issued right after.
 fn publish(
     layout: &Layout,
     lock: &StoreLock,

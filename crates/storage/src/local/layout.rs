@@ -44,7 +44,8 @@ impl Layout {
         let root_dir = rustix::fs::openat(CWD, root, flags, Mode::empty())
             .map_err(|e| failed(root.to_owned())(e.into()))?;
         refuse_shared(&root_dir, root)?;
-        // After it was created: another process may have been faster, and the path to it may belong to another user.
+        // After it was created: another process may have been faster, and the path to it may belong to
+        // another user.
         ownership::check(root).map_err(|source| OpenError::Untrusted { source })?;
 
         let below = |name: &str| {
@@ -88,8 +89,8 @@ pub(super) struct StoreLock {
 
 impl Drop for StoreLock {
     fn drop(&mut self) {
-        // Closing would be enough if the descriptor were ours alone: a process forked just now has a copy until
-        // it calls exec, and the lock is held until the last copy is closed.
+        // Closing would be enough if the descriptor were ours alone: a process forked just now has a copy
+        // until it calls exec, and the lock is held until the last copy is closed.
         if let Err(error) = retry_on_intr(|| rustix::fs::flock(&self.file, FlockOperation::Unlock)) {
             tracing::warn!(%error, "failed to unlock the store");
         }

@@ -15,8 +15,10 @@
 //! - An object's name never names other content, even after a power failure: content is written to `tmp/`,
 //!   synced and only then renamed. (`a_failed_put_leaves_nothing`, `full_disk.rs`)
 //! - No issued link points to removed content: an object's mtime is the expiry of its link. (`processes.rs`)
-//! - No answer depends on what else is stored: every put writes its own file. (`the_same_content_is_stored_for_each_put`)
-//! - The stored bytes never exceed the limit, whichever process stores them. (`processes_that_share_a_store_share_its_bound`)
+//! - No answer depends on what else is stored: every put writes its own file.
+//!   (`the_same_content_is_stored_for_each_put`)
+//! - The stored bytes never exceed the limit, whichever process stores them.
+//!   (`processes_that_share_a_store_share_its_bound`)
 //! - A token names an object, never a path, and nothing below the root is opened through a symlink:
 //!   every step down goes from an open directory with `O_NOFOLLOW`. (`planted_symlinks_*`)
 //! - A crash leaves at most unlocked files in `tmp/`; the next start removes them.

@@ -1,5 +1,5 @@
-//! The objects whose links expire first. A put into a full store removes the expired ones among them, and need not look at all
-//! files: in a store that stays full, links expire all the time.
+//! The objects whose links expire first. A put into a full store removes the expired ones among them, and
+//! need not look at all files: in a store that stays full, links expire all the time.
 
 use std::collections::BinaryHeap;
 use std::os::fd::AsFd as _;
@@ -38,8 +38,8 @@ impl NextExpiry {
         self.unlisted
     }
 
-    /// Removes the listed objects that have expired according to `bounds`, and returns how many. An object that cannot be removed is
-    /// logged and left to the next clean.
+    /// Removes the listed objects that have expired according to `bounds`, and returns how many. An object
+    /// that cannot be removed is logged and left to the next clean.
     pub(super) fn remove_over(
         &mut self,
         layout: &Layout,

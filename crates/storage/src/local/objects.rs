@@ -1,10 +1,10 @@
 //! Objects, content under random names: how they are stored and found.
 //!
-//! Every put makes a new file with a random name, whatever its content. If equal content were stored once, under its digest, the
-//! response time would tell whether any other client has that content.
+//! Every put makes a new file with a random name, whatever its content. If equal content were stored once,
+//! under its digest, the response time would tell whether any other client has that content.
 //!
-//! An object's mtime is the time when its link expires, so that every process, whatever its settings, sees when the object may be
-//! removed. It is set before the object gets its name.
+//! An object's mtime is the time when its link expires, so that every process, whatever its settings, sees
+//! when the object may be removed. It is set before the object gets its name.
 
 use std::fs::{File, Metadata};
 use std::io::{self, Write as _};
@@ -31,8 +31,8 @@ pub(super) struct Keeper<'a> {
 }
 
 impl Keeper<'_> {
-    /// Stores `content` under `name`, a new one, until the time that `expiry` returns, and returns that time. On any error
-    /// nothing is left behind.
+    /// Stores `content` under `name`, a new one, until the time that `expiry` returns, and returns that time.
+    /// On any error nothing is left behind.
     pub(super) fn keep(
         self,
         name: &ObjectName,
@@ -50,17 +50,18 @@ impl Keeper<'_> {
             steps.run(Step::CreateTemp, || TempFile::create(layout, &lock))?
         };
         steps.run(Step::Write, || temp.file().write_all(content))?;
-        // Synced before it gets its name: after a power failure the object is complete or missing, never partial, so an existing one
-        // can be trusted without reading it again. The sync also reports the errors of file systems that allocate late. The directory
-        // is not synced: if a power failure undoes the rename, the object's link answers "gone".
+        // Synced before it gets its name: after a power failure the object is complete or missing, never
+        // partial, so an existing one can be trusted without reading it again. The sync also reports the
+        // errors of file systems that allocate late. The directory is not synced: if a power failure undoes
+        // the rename, the object's link answers "gone".
         steps.run(Step::Sync, || temp.file().sync_data())?;
         let expires_at = expiry();
         steps.run(Step::Stamp, || temp.file().set_modified(expires_at.into()))?;
 
         let lock = steps.run(Step::Lock, || layout.lock())?;
         refuse(steps.run(Step::LookForRoom, || space.in_store(usage, &lock, size_bytes))?)?;
-        // First the sum, then the name: a process that is killed in between leaves a sum that is too large, until the next
-        // clean, never one that is too small.
+        // First the sum, then the name: a process that is killed in between leaves a sum that is too large,
+        // until the next clean, never one that is too small.
         let published = steps
             .run(Step::Count, || usage.add(&lock, name, size_bytes))
             .and_then(|()| steps.run(Step::Publish, || temp.publish(shard.as_fd(), name.as_str())));
@@ -113,7 +114,8 @@ pub(super) fn remove_if_over(
     if (now..=latest).contains(&expires_at) {
         return Ok(Looked::Kept(expires_at));
     }
-    // A name always means the same file, so what was seen without the lock still holds; the lock is for the sum.
+    // A name always means the same file, so what was seen without the lock still holds; the lock is for the
+    // sum.
     let lock = layout.lock()?;
     if !layout::remove_file(shard, name.as_str())? {
         return Ok(Looked::Nothing);

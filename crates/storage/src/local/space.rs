@@ -1,12 +1,14 @@
-//! Whether there is space for a file: within the store's own limit, and on the disk that it shares with others.
+//! Whether there is space for a file: within the store's own limit, and on the disk that it shares with
+//! others.
 
 use std::io;
 
 use super::layout::{Layout, StoreLock};
 use super::usage::{UsageFile, charge};
 
-/// Maximum of the bytes that are kept free, whatever share is set: 4 GiB, as systemd-journald's SystemKeepFree has it
-/// (journald.conf(5)). On a large disk a share alone would leave more unused than needed.
+/// Maximum of the bytes that are kept free, whatever share is set: 4 GiB, as systemd-journald's
+/// SystemKeepFree has it (journald.conf(5)). On a large disk a share alone would leave more unused than
+/// needed.
 const FREE_BYTES_MAX: u64 = 4 << 30;
 
 /// Maximum of the inodes that are kept free.

@@ -47,12 +47,13 @@ struct Inner {
     steps: Steps,
     /// The next objects to remove. Held while space is made: one cleaning is enough for all that wait for it.
     next_expiry: Mutex<NextExpiry>,
-    /// The earliest expiry, in unix seconds, of an object that is not among those: looking at all files before is useless.
+    /// The earliest expiry, in unix seconds, of an object that is not among those: looking at all files
+    /// before is useless.
     due_s: AtomicI64,
 }
 
-/// Maximum age of a look at all files before a shortage looks again: other processes that share the store may have stored
-/// files that expire sooner.
+/// Maximum age of a look at all files before a shortage looks again: other processes that share the store may
+/// have stored files that expire sooner.
 const LOOK_AGAIN_S: i64 = 60;
 
 /// A file being downloaded.
@@ -133,8 +134,9 @@ impl LocalStore {
         Ok(Self { inner: Arc::new(Inner { config, clock, layout, keys, usage, steps, next_expiry, due_s }) })
     }
 
-    /// Makes a new link key for the store in `root`. Services that have it open sign their next files with it. Links that were
-    /// signed before stay valid until they expire, at most `link_lifetime` from now; with `end_links` they end at once.
+    /// Makes a new link key for the store in `root`. Services that have it open sign their next files with
+    /// it. Links that were signed before stay valid until they expire, at most `link_lifetime` from now; with
+    /// `end_links` they end at once.
     ///
     /// Does file I/O on the calling thread.
     ///
@@ -149,8 +151,8 @@ impl LocalStore {
 
     /// Opens the file that `token` grants access to; a link is `/files/{token}`.
     ///
-    /// The signature is checked first: nothing in a token is trusted, and no stored file is touched, before that.
-    /// So an expired token that was also changed is [`LinkError::Invalid`].
+    /// The signature is checked first: nothing in a token is trusted, and no stored file is touched, before
+    /// that. So an expired token that was also changed is [`LinkError::Invalid`].
     ///
     /// # Errors
     /// See [`LinkError`], which has the status for each.
@@ -259,8 +261,9 @@ impl Inner {
         }
     }
 
-    /// Removes expired objects, and returns whether there were any. Looks at all files only if an object that is not listed may have
-    /// expired: in a full store a put does not pay for that, whether it is refused or replaces an expired object.
+    /// Removes expired objects, and returns whether there were any. Looks at all files only if an object that
+    /// is not listed may have expired: in a full store a put does not pay for that, whether it is refused or
+    /// replaces an expired object.
     fn make_room(&self) -> bool {
         let Self { layout, usage, clock, config, due_s, .. } = self;
         let mut next_expiry = support::lock(&self.next_expiry);

@@ -11,8 +11,8 @@
 //!   mac      32 bytes   HMAC-SHA256 over all bytes before it
 //! ```
 //!
-//! Nothing is read from a token before its signature is verified. Each token has exactly one text: the decoder refuses
-//! padding, other alphabets and set bits that it would not use.
+//! Nothing is read from a token before its signature is verified. Each token has exactly one text: the
+//! decoder refuses padding, other alphabets and set bits that it would not use.
 
 use std::fmt;
 
@@ -129,8 +129,8 @@ impl LinkKey {
         URL_SAFE_NO_PAD.encode(bytes)
     }
 
-    /// The claims of `token`, or `None` if it was not made by [`LinkKey::sign`] with this key. The caller checks
-    /// whether they have expired.
+    /// The claims of `token`, or `None` if it was not made by [`LinkKey::sign`] with this key. The caller
+    /// checks whether they have expired.
     pub(super) fn verify(&self, token: &str) -> Option<Claims> {
         if token.len() > TOKEN_LENGTH_MAX {
             return None;

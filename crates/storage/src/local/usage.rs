@@ -4,9 +4,10 @@
 //! root/usage     256 numbers of 8 bytes, big endian: the bytes charged to each object directory, 00 to ff
 //! ```
 //!
-//! Every change happens under the store's lock, together with the rename or removal that it counts: so the sum is right for every
-//! process at every put, and costs a put one read and one write of a cached page. If a process was killed between the two,
-//! [`UsageFile::measure`] corrects the sum directory by directory, with every clean.
+//! Every change happens under the store's lock, together with the rename or removal that it counts: so the
+//! sum is right for every process at every put, and costs a put one read and one write of a cached page. If a
+//! process was killed between the two, [`UsageFile::measure`] corrects the sum directory by directory, with
+//! every clean.
 
 use std::fs::File;
 use std::io;
@@ -22,8 +23,8 @@ use super::object_name::ObjectName;
 /// Directories of objects: the first byte of the name.
 pub(super) const SHARDS: usize = 256;
 
-/// Minimum and granularity of the bytes charged for a file: the block of common file systems. Without it, empty files would be
-/// free, and fill the file system's tables instead.
+/// Minimum and granularity of the bytes charged for a file: the block of common file systems. Without it,
+/// empty files would be free, and fill the file system's tables instead.
 const BLOCK_BYTES: u64 = 4096;
 
 const ENTRY_BYTES: usize = 8;

@@ -174,8 +174,8 @@ impl<'s> Context<'s> {
         (is_inside && prefix.contains(['f', 'F'])).then_some(token)
     }
 
-    /// A `#` in the braces of an f-string before `at`. Before 3.12 the string continues after it; for the parser it is a
-    /// comment that hides the rest of the line.
+    /// A `#` in the braces of an f-string before `at`. Before 3.12 the string continues after it; for the
+    /// parser it is a comment that hides the rest of the line.
     pub(super) fn fstring_comment(&self, at: TextSize) -> Option<TextSize> {
         if self.python >= (3, 12) {
             return None;
@@ -244,8 +244,8 @@ impl<'s> Context<'s> {
         self.tokens[self.statement_index(index)..index].iter().any(|token| self.text(*token) == "->")
     }
 
-    /// Whether `target = value` reads as a comparison with one `=` too few: one `=`, and a value that starts like an
-    /// operand.
+    /// Whether `target = value` reads as a comparison with one `=` too few: one `=`, and a value that starts
+    /// like an operand.
     pub(super) fn is_mistyped_comparison(&self, target: TextRange) -> bool {
         let mut index = self.index(target.end());
         // `(x := 1) = 2` ends after the bracket.
@@ -366,8 +366,8 @@ impl<'s> Context<'s> {
         is_def || before == "lambda"
     }
 
-    /// Start of the expression at the token's level that ends before the token `index`: back to a comma, a bracket or
-    /// a word that starts a new expression.
+    /// Start of the expression at the token's level that ends before the token `index`: back to a comma, a
+    /// bracket or a word that starts a new expression.
     fn disjunction_start(&self, index: usize) -> usize {
         let level = self.level_before(index);
         let mut start = index;

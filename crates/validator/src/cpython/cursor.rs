@@ -46,8 +46,8 @@ impl Cursor<'_> {
         &self.text[self.at..]
     }
 
-    /// An error at the last character read: CPython's `syntaxerror()` counts the characters up to its cursor and
-    /// uses that as the offset, which starts at 1.
+    /// An error at the last character read: CPython's `syntaxerror()` counts the characters up to its cursor
+    /// and uses that as the offset, which starts at 1.
     pub(super) fn error(&self, message: impl Into<String>) -> Worded {
         let last = self.text[..self.at].char_indices().next_back().map_or(0, |(at, _)| at);
         error_at(last, message)

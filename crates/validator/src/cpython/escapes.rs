@@ -1,6 +1,7 @@
 //! Invalid escapes in string literals, with the messages of Python's `unicodeescape` codec.
 
-/// The codec's error for the first invalid escape in a string literal (with prefix and quotes), if there is one.
+/// The codec's error for the first invalid escape in a string literal (with prefix and quotes), if there is
+/// one.
 pub(super) fn message(literal: &str) -> Option<String> {
     let quote = literal.find(['\'', '"'])?;
     let body = &literal[quote..];

@@ -1,8 +1,8 @@
 //! CPython's message for a program that its tokenizer or its grammar refuses.
 //!
-//! The parser reports where the grammar fails, which nearly always agrees with CPython's position. The message depends on
-//! the tokens around that position, as in CPython's `invalid_*` rules; if no rule applies, it is
-//! `invalid syntax`, as in CPython.
+//! The parser reports where the grammar fails, which nearly always agrees with CPython's position. The
+//! message depends on the tokens around that position, as in CPython's `invalid_*` rules; if no rule applies,
+//! it is `invalid syntax`, as in CPython.
 
 use ruff_python_ast::Mod;
 use ruff_python_parser::{

@@ -2,8 +2,8 @@
 
 use ruff_python_parser::{InterpolatedStringErrorType, LexicalErrorType, ParseErrorType};
 
-/// CPython's message for an error in the braces of an f-string; `rest` is the text from the error on, and `before`
-/// the text of the string up to it.
+/// CPython's message for an error in the braces of an f-string; `rest` is the text from the error on, and
+/// `before` the text of the string up to it.
 pub(super) fn message(error: &ParseErrorType, before: &str, rest: &str, python: (u8, u8)) -> String {
     use InterpolatedStringErrorType as Kind;
     let text = match error {

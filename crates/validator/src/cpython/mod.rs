@@ -1,7 +1,7 @@
 //! CPython's own message for a program that does not compile.
 //!
-//! The parser that we use finds the errors; CPython's messages follow from the order in which CPython works, which is
-//! reproduced here:
+//! The parser that we use finds the errors; CPython's messages follow from the order in which CPython works,
+//! which is reproduced here:
 //!
 //! ```text
 //! tokens::scan   every error of the tokenizer, wherever it is, precedes any error of the grammar

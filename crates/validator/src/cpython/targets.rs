@@ -7,7 +7,8 @@ use ruff_python_ast::{Expr, UnaryOp};
 pub(super) struct Target {
     /// `_PyPegen_get_expr_name`.
     pub(super) name: &'static str,
-    /// Binds at least as tightly as `|`: the grammar tries such an expression before `=` as a mistyped comparison.
+    /// Binds at least as tightly as `|`: the grammar tries such an expression before `=` as a mistyped
+    /// comparison.
     pub(super) is_tight: bool,
 }
 

@@ -1,5 +1,5 @@
-//! CPython's tokenizer, as far as its errors need it. It runs only on programs that were already refused, so its
-//! speed does not matter, and a disagreement with the parser can change a message but never the decision.
+//! CPython's tokenizer, as far as its errors need it. It runs only on programs that were already refused, so
+//! its speed does not matter, and a disagreement with the parser can change a message but never the decision.
 
 use super::Worded;
 use super::cursor::{Cursor, error_at};
@@ -61,8 +61,8 @@ pub(crate) struct Scan {
 /// Why the scanner stopped early.
 #[derive(Debug)]
 pub(crate) enum Fault {
-    /// Precedes any error of the grammar, wherever that is: after a failed parse CPython reads the rest of the
-    /// text for such errors.
+    /// Precedes any error of the grammar, wherever that is: after a failed parse CPython reads the rest of
+    /// the text for such errors.
     Hard(Worded),
     /// Reported only if the parser reaches it: wrong indentation, a wrong line continuation.
     Soft(Worded),

@@ -77,7 +77,8 @@ pub(crate) fn semantic(error: &SemanticSyntaxError, text: &str, python: (u8, u8)
         Kind::ContinueOutsideLoop => "'continue' not properly in loop".into(),
         Kind::DifferentMatchPatternBindings => "alternative patterns bind different names".into(),
         Kind::ReturnInGenerator => "'return' with value in async generator".into(),
-        // Our own symbol table checks `global` and `nonlocal`; the rest is newer than the messages known here.
+        // Our own symbol table checks `global` and `nonlocal`; the rest is newer than the messages known
+        // here.
         _ => error.to_string(),
     }
 }

@@ -5,8 +5,8 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-/// Reads a list of `{path}` or `{source}` from standard input, one JSON document, and prints for each the result of
-/// `compile()`: `null`, or `[type, message, line, offset]`.
+/// Reads a list of `{path}` or `{source}` from standard input, one JSON document, and prints for each the
+/// result of `compile()`: `null`, or `[type, message, line, offset]`.
 const ORACLE: &str = r#"
 import json, sys, warnings
 warnings.simplefilter("ignore")
@@ -20,8 +20,8 @@ def validated(source):
 print(json.dumps([validated(source) for source in json.load(sys.stdin)]))
 "#;
 
-/// Runs Python code with `input` on its standard input. `None` if there is no Python 3.11, which is reported loudly, and fails
-/// if `REQUIRE_ALL` is set.
+/// Runs Python code with `input` on its standard input. `None` if there is no Python 3.11, which is reported
+/// loudly, and fails if `REQUIRE_ALL` is set.
 pub(crate) fn python(code: &str, input: &str) -> Option<String> {
     let version =
         Command::new("python3").args(["-c", "import sys; print(sys.version_info[:2] == (3, 11))"]).output();
