@@ -115,7 +115,7 @@ impl Freezer {
 
 /// The first of a sandbox's groups that is v2. All of its processes are in each of its groups.
 fn v2_group<'a>(instance: &'a Instance, groups: &'a [OwnedFd]) -> Option<Group<'a>> {
-    let dir = groups.get(instance.place_on_v2()?)?;
+    let dir = groups.get(instance.part_on_v2()?)?;
     Some(Group { ops: &*instance.ops, dir: dir.as_fd() })
 }
 
@@ -156,7 +156,7 @@ fn make_v1(instance: &Instance, name: &str) -> Result<OwnedFd, FreezeError> {
     let mut part = instance.freezing.lock().unwrap_or_else(PoisonError::into_inner);
     let part = match &mut *part {
         Some(part) => part,
-        none => none.insert(instance.make_late_place(hierarchy)?),
+        none => none.insert(instance.make_late_part(hierarchy)?),
     };
     let path = hierarchy.parent.join(&instance.name).join(name);
     let failed = |step, source| CgroupError::Step { step, path: path.clone(), source };

@@ -220,12 +220,12 @@ impl Instance {
     }
 
     /// The first place that is v2, where sandboxes are frozen.
-    pub(crate) fn place_on_v2(&self) -> Option<usize> {
+    pub(crate) fn part_on_v2(&self) -> Option<usize> {
         self.parts.iter().position(|part| part.hierarchy.version == Version::V2)
     }
 
     /// Creates the instance's group in a hierarchy that not every service needs.
-    pub(crate) fn make_late_place(&self, hierarchy: &Hierarchy) -> Result<HierarchyPart, CgroupError> {
+    pub(crate) fn make_late_part(&self, hierarchy: &Hierarchy) -> Result<HierarchyPart, CgroupError> {
         let path = hierarchy.parent.join(&self.name);
         let failed = |step, source| CgroupError::Step { step, path: path.clone(), source };
         // Retried if the last service of the parent left and removed it between two of our steps.

@@ -101,7 +101,7 @@ impl Reads {
             // The path to the parent has handed the other controllers down; now this one as well.
             open_parent(&*instance.ops, hierarchy, LastGroup::HandsDown)?;
         } else if part.is_none() {
-            *part = Some(instance.make_late_place(hierarchy)?);
+            *part = Some(instance.make_late_part(hierarchy)?);
         }
         Ok(part)
     }

@@ -49,14 +49,14 @@ pub struct TotalLimits {
 }
 
 pub(crate) fn limit(instance: &Instance, totals: &Totals) -> Result<TotalLimits, CgroupError> {
-    let memory_place = instance.part_of(Controller::Memory);
-    let hierarchy = &instance.parts[memory_place].hierarchy;
+    let memory_part = instance.part_of(Controller::Memory);
+    let hierarchy = &instance.parts[memory_part].hierarchy;
     let (file, _) = scripted_files(hierarchy.version);
     let none = match hierarchy.version {
         Version::V1 => "-1",
         Version::V2 => "max",
     };
-    let group = instance.group(memory_place);
+    let group = instance.group(memory_part);
     let memory_bytes = match totals.memory {
         Total::Share => {
             let above = limits_above(&hierarchy.parent, file);
@@ -73,8 +73,8 @@ pub(crate) fn limit(instance: &Instance, totals: &Totals) -> Result<TotalLimits,
         Some(bytes) => group.write_bytes(file, bytes)?,
         None => group.write(file, none)?,
     }
-    let pids_place = instance.part_of(Controller::Pids);
-    let hierarchy = &instance.parts[pids_place].hierarchy;
+    let pids_part = instance.part_of(Controller::Pids);
+    let hierarchy = &instance.parts[pids_part].hierarchy;
     let pids = match totals.pids {
         Total::Share => {
             let above = limits_above(&hierarchy.parent, "pids.max");
@@ -84,7 +84,7 @@ pub(crate) fn limit(instance: &Instance, totals: &Totals) -> Result<TotalLimits,
         Total::Unlimited => None,
     };
     let value = pids.map_or_else(|| "max".to_owned(), |pids| pids.to_string());
-    instance.group(pids_place).write_exact("pids.max", &value)?;
+    instance.group(pids_part).write_exact("pids.max", &value)?;
     Ok(TotalLimits { memory_bytes, pids })
 }
 

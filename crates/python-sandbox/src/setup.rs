@@ -91,9 +91,8 @@ fn delegate_cgroups(user: &str, args: &SetupArgs) -> ExitCode {
 /// Prints the limits on the user's programs together: no other limit of the user applies to a process in
 /// these cgroups.
 fn tell_limits(user: &str, delegated: &Delegated) {
-    let said = |limit: Option<u64>, shown: fn(u64) -> String| {
-        limit.map_or_else(|| "without a limit".to_owned(), shown)
-    };
+    let said =
+        |limit: Option<u64>, shown: fn(u64) -> String| limit.map_or_else(|| "no limit".to_owned(), shown);
     terminal::message(&format!(
         "limits on all programs there together: memory: {}; processes and threads: {}; CPU: {}",
         said(delegated.memory_bytes, size_display),

@@ -65,7 +65,7 @@ fn a_syntax_error_says_what_lies_behind_it() {
     for (code, line, column, words) in [
         ("```python\nprint(1)\n```", 1, 0, "remove the Markdown fence (```) and send only the code"),
         ("x = 1\n!pip install seaborn", 2, 0, "packages cannot be installed"),
-        ("%matplotlib inline\nprint(1)", 1, 0, "magic command of notebooks"),
+        ("%matplotlib inline\nprint(1)", 1, 0, "notebook magic command"),
         ("print(“hi”)", 1, 6, "typographic quote"),
     ] {
         let answer = server.execute(json!({"code": code}));

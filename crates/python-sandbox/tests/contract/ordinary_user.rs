@@ -164,8 +164,8 @@ fn delegated_groups_have_the_limits_that_root_gives_and_it_is_said_where_there_i
     }
     let Some(mut user) = User::new(7) else { return };
     let said = user.delegate_with(&["--memory-max", "64m", "--pids-max", "50", "--cpu-quota", "50000"]);
-    assert!(said.contains("memory 64m; processes and threads 50; CPU 50000 of each 100000"), "{said}");
-    assert!(!said.contains("without a limit"), "{said}");
+    assert!(said.contains("memory: 64m; processes and threads: 50; CPU: 50000 of each 100000"), "{said}");
+    assert!(!said.contains("no limit"), "{said}");
     let group = user.groups.iter().find(|group| group.join("memory.limit_in_bytes").exists());
     let group = group.expect("a memory cgroup").to_string_lossy().into_owned();
     let (uid, gid) = (user.uid.to_string(), user.gid.to_string());
@@ -178,9 +178,9 @@ fn delegated_groups_have_the_limits_that_root_gives_and_it_is_said_where_there_i
     assert!(!allocates(), "200 MiB in a group with 64");
     let limits = crate::support::command(&["cat", &format!("{group}/memory.limit_in_bytes")]);
     assert_eq!(limits.expect("readable").trim(), (64 << 20).to_string());
-    assert!(user.delegate_with(&[]).contains("memory 64m"), "limits stay");
+    assert!(user.delegate_with(&[]).contains("memory: 64m"), "limits stay");
     let said = user.delegate_with(&["--memory-max", "max"]);
-    assert!(said.contains("memory without a limit") && said.contains("(hint: --memory-max)"), "{said}");
+    assert!(said.contains("memory: no limit") && said.contains("(hint: --memory-max)"), "{said}");
     assert!(said.contains("elsewhere do not apply to programs there"), "{said}");
     assert!(allocates());
 }

@@ -220,7 +220,7 @@ fn the_exception_is_the_interpreters_word() {
         (
             "import asyncio\nasync def f(): raise ValueError('x')\nasync def main():\n    async with asyncio.TaskGroup() as g:\n        \
              g.create_task(f())\nasyncio.run(main())",
-            "which holds ValueError: x (line 4)",
+            "which contains ValueError: x (line 4)",
         ),
         (
             "import sys\nsys.exit('no rows matched the filter')",
