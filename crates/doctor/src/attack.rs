@@ -101,7 +101,7 @@ impl Attack {
                 proof::verdict(&self.run(protection, executor, 2).await?)
             }
             Proof::Outcome(kind) => proof::outcome(&first, kind),
-            Proof::Result(judge) => judge(&first, &self.allowed),
+            Proof::Result(check) => check(&first, &self.allowed),
             Proof::Differ => proof::differ(&first, &self.run(protection, executor, 2).await?),
         };
         let reached: Vec<&str> = self.listeners.iter().filter_map(Decoy::reached).collect();

@@ -68,7 +68,8 @@ pub(super) fn table(findings: &[Finding]) -> String {
         let Some(finding) = run.first() else { continue };
         let name = match run.len() {
             1 => finding.name.clone(),
-            count => format!("{count} {}s", finding.kind),
+            count if finding.kind == "wall" => format!("{count} protections"),
+            count => format!("{count} checks of the {}", finding.kind),
         };
         // Details may quote a program; control characters must not reach the terminal.
         let detail: String =
@@ -100,7 +101,7 @@ mod tests {
             Finding::host("host clean after", "nothing is left"),
         ];
         let text = table(&findings);
-        assert!(text.contains("\n3 walls           missing  not tried\n"), "{text}");
+        assert!(text.contains("\n3 protections     missing  not tried\n"), "{text}");
         assert!(!text.contains("bpf"), "{text}");
         assert_eq!(text.matches("-> setup").count(), 2, "{text}");
         assert!(text.ends_with("1 proved, 4 missing, 0 failed\n"), "{text}");

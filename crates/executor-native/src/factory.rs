@@ -183,7 +183,7 @@ impl SandboxFactory {
         self.templates.ids().zip(&self.origins).map(count).collect()
     }
 
-    /// Whether a template has failed for so many sandboxes that it must be replaced. True once per series.
+    /// Whether a template has failed for so many sandboxes in a row that it must be replaced. True once per series.
     fn is_template_lost(&self, template: TemplateId) -> bool {
         let Some(Origins { refusals, .. }) = self.origins.get(template.index()) else { return false };
         let lost = refusals.load(Ordering::Relaxed) >= REFUSALS_MAX;

@@ -104,7 +104,7 @@ enum Awaits {
     Header { size_bytes_max: u64 },
     /// The rest of a file.
     Content { rest: u64 },
-    /// Entries after this name, at most so many.
+    /// Entries after this name, at most `rest` of them.
     Entries { after: String, rest: u32 },
 }
 

@@ -123,10 +123,10 @@ mod tests {
     }
 
     fn verdict(error: &GuestError, killed_for_memory: bool, bytes: u64) -> Option<Verdict> {
-        judged_with(error, killed_for_memory, InputNeeds { bytes, entries: 9, held_bytes: 1 })
+        refuse_with(error, killed_for_memory, InputNeeds { bytes, entries: 9, held_bytes: 1 })
     }
 
-    fn judged_with(error: &GuestError, killed_for_memory: bool, needs: InputNeeds) -> Option<Verdict> {
+    fn refuse_with(error: &GuestError, killed_for_memory: bool, needs: InputNeeds) -> Option<Verdict> {
         let (evidence, exec) = (KernelCounts::default(), &ExecLimits::default());
         classify(&Unstarted { error, killed_for_memory, evidence, needs, exec, sandbox: &SANDBOX })
     }
@@ -146,9 +146,9 @@ mod tests {
             [(HELD_BYTES_MIN - 1, None), (HELD_BYTES_MIN, Some(OutcomeKind::OutOfMemory))]
         {
             let needs = InputNeeds { held_bytes, ..InputNeeds::default() };
-            let judged = judged_with(&GuestError::Gone, true, needs);
-            assert_eq!(judged.map(|verdict| verdict.kind()), kind, "{held_bytes}");
-            assert_eq!(judged_with(&GuestError::Gone, false, needs), None);
+            let verdict = refuse_with(&GuestError::Gone, true, needs);
+            assert_eq!(verdict.map(|verdict| verdict.kind()), kind, "{held_bytes}");
+            assert_eq!(refuse_with(&GuestError::Gone, false, needs), None);
         }
     }
 

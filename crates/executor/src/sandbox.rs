@@ -238,10 +238,10 @@ impl Sandbox {
                 // The agent has taken all of the input, and waits for the next execution with the interpreter
                 // of this one.
                 let waits = matches!(error, GuestError::InputRefused(_)) && progress.sent;
-                let judged =
+                let verdict =
                     self.classify_lost(request, &progress, error, evidence, elapsed, was_alive).await;
                 self.is_usable = keep && waits && evidence.oom_kills == 0;
-                judged?
+                verdict?
             }
             (None, Ok(())) => {
                 let error = GuestError::Violation("an end without a report");

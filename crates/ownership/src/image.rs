@@ -36,12 +36,12 @@ pub(crate) fn check(
     let images =
         images_below(&known).map_err(|source| Refusal::Mounts { at: at.to_owned(), table: known, source })?;
     for image in images {
-        let judged = if depth == DEPTH_MAX {
+        let checked = if depth == DEPTH_MAX {
             Err(Refusal::Examine { path: image.clone(), source: Errno::LOOP.into() })
         } else {
             path_walk::check_image(&image, trusted, depth + 1)
         };
-        let why = match judged {
+        let why = match checked {
             Ok(Found::There) => continue,
             Ok(Found::Missing) => {
                 Refusal::Examine { path: image.clone(), source: io::ErrorKind::NotFound.into() }

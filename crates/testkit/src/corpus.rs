@@ -372,11 +372,11 @@ mod tests {
             stdout: stdout.to_owned(),
             ..Observation::default()
         };
-        let judged = |first, second| program.check_repeated(&printed(first), &printed(second));
-        assert_eq!(judged("1\n2\n", "3\n4\n"), [""; 0]);
-        assert_eq!(judged("1\n2\n", "3\n2\n"), ["two runs printed `2` on line 2"]);
-        assert_eq!(judged("", ""), ["two runs printed 0 and 0 lines"]);
-        assert_eq!(judged("1\n2\n", "3\n"), ["two runs printed 2 and 1 lines"]);
-        assert!(!judged("1\n", "BREACH\n").is_empty());
+        let checked = |first, second| program.check_repeated(&printed(first), &printed(second));
+        assert_eq!(checked("1\n2\n", "3\n4\n"), [""; 0]);
+        assert_eq!(checked("1\n2\n", "3\n2\n"), ["two runs printed `2` on line 2"]);
+        assert_eq!(checked("", ""), ["two runs printed 0 and 0 lines"]);
+        assert_eq!(checked("1\n2\n", "3\n"), ["two runs printed 2 and 1 lines"]);
+        assert!(!checked("1\n", "BREACH\n").is_empty());
     }
 }
