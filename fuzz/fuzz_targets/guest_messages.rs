@@ -3,7 +3,7 @@
 
 #![no_main]
 
-use executor::guest::{Guest, ExecutionInput, SKIPPED_MAX};
+use executor::guest::{Guest, Execution, SKIPPED_MAX};
 use executor::{Control, Event, EventSink, ExecLimits, ExecRequest, GuestError, is_plain_path};
 use protocol::{
     DiskState, EndReason, GuestMessage, NOTE_BYTES_MAX, OutputStream, PATH_BYTES_MAX, Report, WaitStatus,
@@ -110,7 +110,7 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     let (progress, result) = RUNTIME.with(|runtime| {
         runtime.block_on(async {
             let mut guest = Guest::new(tokio::io::join(stream.as_slice(), tokio::io::sink()));
-            let input = ExecutionInput { id: ID, keep: false, request: &request };
+            let input = Execution { id: ID, keep: false, request: &request };
             guest.execute(input, &Control::default(), &mut events).await
         })
     });
