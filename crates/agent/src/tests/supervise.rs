@@ -230,11 +230,18 @@ fn a_program_that_is_cancelled_before_its_start_never_starts() {
     });
 }
 
+/// A script that SIGINT ends, although a shell starts what is in the background with SIGINT ignored (POSIX.1-2024,
+/// Shell Command Language, 2.11), and a shell cannot change that.
+fn interruptible(script: &str) -> String {
+    format!("exec env --default-signal=INT sh -c '{script}'")
+}
+
 #[test]
 fn an_interrupt_reaches_the_program() {
     alone("tests::supervise::an_interrupt_reaches_the_program", || {
-        let (report, _) = report(waiting(SLEEP), |outside| {
+        let (report, _) = report(waiting(interruptible("echo begun; exec sleep 60")), |outside| {
             outside.start_and_wait();
+            outside.until_printed("begun\n");
             outside.send(&HostMessage::Interrupt { id: ID });
         });
         assert_eq!((report.status, report.reason), (WaitStatus::Signaled(2), EndReason::Itself));
@@ -245,7 +252,7 @@ fn an_interrupt_reaches_the_program() {
 fn an_interrupt_before_the_start_waits_for_it() {
     alone("tests::supervise::an_interrupt_before_the_start_waits_for_it", || {
         // It reads its input, which is written only after the interrupt was read.
-        let mut reader = waiting(format!("read line; echo $line; {SLEEP}"));
+        let mut reader = waiting(interruptible("read line; echo $line; exec sleep 60"));
         reader.stdin = b"alive\n".to_vec();
         reader.sent = vec![HostMessage::Interrupt { id: ID }];
         let (report, received) = report(reader, |outside| {
