@@ -41,7 +41,7 @@ pub struct DockerExecutor {
     pool: Pool<ContainerMaker>,
     shared: Arc<Shared>,
     /// Sweeps as long as the executor exists.
-    _keeper: AbortOnDropHandle<()>,
+    keeper: AbortOnDropHandle<()>,
 }
 
 /// The shared state of one executor.
@@ -112,7 +112,7 @@ impl DockerExecutor {
         let pool =
             Pool::new(ContainerMaker(Arc::clone(&shared)), shared.templates.count(), shared.config.pool);
         let keeper = AbortOnDropHandle::new(tokio::spawn(Arc::clone(&shared).keep_clean()));
-        Ok(Self { pool, shared, _keeper: keeper })
+        Ok(Self { pool, shared, keeper })
     }
 }
 
@@ -437,6 +437,8 @@ impl Executor for DockerExecutor {
 
     async fn shut_down(&self) {
         self.shared.stopped.store(true, Ordering::Relaxed);
+        // The sweep below is the last one.
+        self.keeper.abort();
         self.pool.finish(REMOVE_TIME_MAX).await;
         self.shared.removals.close();
         let _ = tokio::time::timeout(REMOVE_TIME_MAX, self.shared.sweep()).await;

@@ -287,7 +287,7 @@ async fn health_names_what_is_missing_and_what_fixes_it() {
     for (config, words) in [
         (no_image, ["python-sandbox-test-none", "python-sandbox image build"]),
         (no_runtime, ["kata-that-is-not-there", "daemon.json"]),
-        (not_kata, ["answers from inside", "kata"]),
+        (not_kata, ["kernel inside a sandbox", "kata"]),
     ] {
         let executor = DockerExecutor::new(config).unwrap();
         let health = executor.health().await;
