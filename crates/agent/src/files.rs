@@ -9,10 +9,10 @@
 use crate::Channel;
 use crate::collect::DEPTH_MAX;
 use crate::input::{give, out_of_order, write_all};
-use crate::open::{DIRECTORY, NEW_FILE, open_beneath};
+use crate::open::{DIRECTORY, NEW_FILE, open_beneath, open_directory};
 use protocol::{
     CHUNK_BYTES_MAX, DirectoryEntry, ENTRIES_MAX, EntryKind, FileCause, FileFailure, GuestMessage,
-    HostMessage, MODIFIED_US_MAX, PATH_BYTES_MAX,
+    HostMessage, MODIFIED_US_MAX, PATH_BYTES_MAX, is_plain_path,
 };
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat, Timespec, Timestamps};
 use rustix::io::Errno;
@@ -170,8 +170,7 @@ impl<R: Fn() -> io::Result<OwnedFd>> Files<R> {
 
     /// Opens the directory with this path; empty for the working directory.
     fn directory(&self, path: &str) -> Result<OwnedFd, Failure> {
-        let parts = path.split('/').filter(|part| !part.is_empty());
-        parts.into_iter().try_fold(self.root()?, |parent, part| enter(&parent, part))
+        open_directory(self.root()?, path).map_err(|errno| not_a_directory(errno.into()))
     }
 
     /// Opens the directory above an entry. Returns it with the entry's name.
@@ -298,7 +297,7 @@ fn check(path: &str) -> Result<(), Failure> {
     if path.len() > PATH_BYTES_MAX {
         return Err(Failure::path("too long"));
     }
-    if path.contains('\0') || path.split('/').any(|part| matches!(part, "" | "." | "..")) {
+    if !is_plain_path(path) {
         return Err(Failure::path("not a relative path without empty parts, `.` and `..`"));
     }
     Ok(())

@@ -2,8 +2,8 @@
 
 use crate::Channel;
 use crate::disk::disk_state;
-use crate::open::{DIRECTORY, NEW_FILE, open_beneath};
-use protocol::{Begin, ExecHeader, HostMessage, InputCause, InputRefusal};
+use crate::open::{DIRECTORY, NEW_FILE, open_beneath, open_directory};
+use protocol::{Begin, ExecHeader, HostMessage, InputCause, InputRefusal, is_plain_path};
 use rustix::fs::{AtFlags, FileType, Gid, Mode, Stat, Timespec, Timestamps, Uid};
 use rustix::io::Errno;
 use std::collections::HashMap;
@@ -204,11 +204,7 @@ impl Made {
 /// The directory above an entry that exists, and the entry's name. Follows no link.
 fn open_parent<'a>(directory: &OwnedFd, path: &'a str) -> io::Result<(OwnedFd, &'a str)> {
     let (above, name) = path.rsplit_once('/').unwrap_or(("", path));
-    let mut parent = directory.try_clone()?;
-    for part in above.split('/').filter(|part| !part.is_empty()) {
-        parent = open_beneath(&parent, part, DIRECTORY)?;
-    }
-    Ok((parent, name))
+    Ok((open_directory(directory.try_clone()?, above)?, name))
 }
 
 pub(crate) fn out_of_order() -> io::Error {
@@ -254,7 +250,7 @@ pub(crate) fn write_all(file: &OwnedFd, mut data: &[u8]) -> io::Result<()> {
 }
 
 /// Creates an input file and the directories above it, below `directory`, and notes them in `made`. With
-/// `replace` it may be for the place of anything but a directory, and has a temporary name until then.
+/// `replace` it takes the place of anything but a directory, and has a temporary name until the input is complete.
 fn create(
     directory: &OwnedFd,
     path: &str,
@@ -263,10 +259,10 @@ fn create(
     made: &mut Made,
 ) -> io::Result<OwnedFd> {
     let invalid = || io::Error::new(io::ErrorKind::InvalidInput, "input path leaves the directory");
-    let mut parts: Vec<_> = path.split('/').collect();
-    if parts.iter().any(|part| matches!(*part, "" | "." | "..") || part.contains('\0')) {
+    if !is_plain_path(path) {
         return Err(invalid());
     }
+    let mut parts: Vec<_> = path.split('/').collect();
     let name = parts.pop().ok_or_else(invalid)?;
     let mut parent = directory.try_clone()?;
     let mut end = 0;

@@ -31,6 +31,12 @@ pub(crate) fn open_beneath(
     }
 }
 
+/// Opens the directory with this path below another one, part by part; an empty path is that one itself.
+pub(crate) fn open_directory(above: OwnedFd, path: &str) -> rustix::io::Result<OwnedFd> {
+    let parts = path.split('/').filter(|part| !part.is_empty());
+    parts.into_iter().try_fold(above, |parent, part| open_beneath(&parent, part, DIRECTORY))
+}
+
 /// For guest kernels without openat2(2), such as gVisor's: every parent was checked to be a directory, and
 /// everything that could change it is dead. gVisor follows a link in spite of `O_NOFOLLOW` if `O_DIRECTORY`
 /// is set as well, so what should be a directory is looked at first.

@@ -73,12 +73,12 @@ impl Container {
             .attach_container(&container.id, Some(options))
             .await
             .map_err(EngineError::at("attach to a container"))?;
-        let wire = AttachedStream::new(attached);
+        let stream = AttachedStream::new(attached);
         client
             .start_container(&container.id, None::<StartContainerOptions>)
             .await
             .map_err(EngineError::at("start a container"))?;
-        Ok((container, wire))
+        Ok((container, stream))
     }
 
     /// Pauses everything in it; does nothing if it is paused.

@@ -153,7 +153,7 @@ impl Shared {
         let preload = self.templates.preload(template);
         let body = spec::describe(&self.config, facts, &self.owner.name, &preload, serial);
         let name = self.owner.container_name(serial);
-        let (container, wire) = Container::start(
+        let (container, stream) = Container::start(
             Arc::clone(&self.engine),
             Arc::clone(&self.owner),
             self.removals.clone(),
@@ -163,8 +163,8 @@ impl Shared {
         .await
         .map_err(|error| self.failed("create a sandbox", error))?;
         let (limits, flavour) = (self.config.limits, self.config.flavour);
-        let backing = ContainerBacking { state: wire.state(), container, flavour, pause_in_doubt: false };
-        let (sandbox, _) = Sandbox::open(self.name(), limits, wire, backing, READY_TIME_MAX).await?;
+        let backing = ContainerBacking { state: stream.state(), container, flavour, pause_in_doubt: false };
+        let (sandbox, _) = Sandbox::open(self.name(), limits, stream, backing, READY_TIME_MAX).await?;
         Ok(DockerSandbox { sandbox, image_id: facts.image_id.clone() })
     }
 

@@ -41,7 +41,7 @@ impl NativeBacking {
         self.owned.as_ref()?.sandbox.as_ref()
     }
 
-    fn cell_mut(&mut self) -> Option<&mut NativeSandbox> {
+    fn sandbox_mut(&mut self) -> Option<&mut NativeSandbox> {
         self.owned.as_mut()?.sandbox.as_mut()
     }
 
@@ -62,11 +62,11 @@ impl NativeBacking {
         .map_err(|error| FreezeError::failed(step, error))?;
         self.owned = Some(owned);
         result.ok_or_else(gone)?.map_err(|error| {
-            let words = executor::error_chain(&error);
+            let message = executor::error_chain(&error);
             if error.is_unsupported() {
-                FreezeError::unsupported(words)
+                FreezeError::unsupported(message)
             } else {
-                FreezeError::failed(step, words)
+                FreezeError::failed(step, message)
             }
         })
     }
@@ -101,7 +101,7 @@ impl Backing for NativeBacking {
     }
 
     fn reset_memory_peak(&mut self) -> bool {
-        self.cell_mut().is_some_and(|sandbox| sandbox.group.reset_memory_peak())
+        self.sandbox_mut().is_some_and(|sandbox| sandbox.group.reset_memory_peak())
     }
 
     async fn freeze(&mut self) -> Result<(), FreezeError> {

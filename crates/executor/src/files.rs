@@ -3,7 +3,7 @@
 use crate::GuestError;
 use crate::{ExecLimits, OutputFile};
 use bytes::Bytes;
-use protocol::PATH_BYTES_MAX;
+use protocol::is_plain_path;
 use std::collections::HashSet;
 
 /// Receives the files one after the other.
@@ -59,12 +59,4 @@ impl FileReceiver {
             None => Ok(None),
         }
     }
-}
-
-/// True for a relative path without empty, `.` or `..` parts and without NUL.
-#[must_use]
-pub fn is_plain_path(path: &str) -> bool {
-    path.len() <= PATH_BYTES_MAX
-        && !path.contains('\0')
-        && path.split('/').all(|part| !matches!(part, "" | "." | ".."))
 }

@@ -12,6 +12,15 @@ pub const CHUNK_BYTES_MAX: usize = 64 * 1024;
 /// Longest path of an input or output file in bytes (`PATH_MAX` of Linux, limits.h).
 pub const PATH_BYTES_MAX: usize = 4096;
 
+/// True for a relative path of at most [`PATH_BYTES_MAX`] bytes without empty, `.` or `..` parts and without
+/// NUL: the only paths that either end accepts.
+#[must_use]
+pub fn is_plain_path(path: &str) -> bool {
+    path.len() <= PATH_BYTES_MAX
+        && !path.contains('\0')
+        && path.split('/').all(|part| !matches!(part, "" | "." | ".."))
+}
+
 /// Messages from the host. Bulk data is borrowed: encoding copies it into the frame, decoding leaves it
 /// there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

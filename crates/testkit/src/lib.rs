@@ -10,7 +10,7 @@ pub mod planted;
 mod polled;
 mod skip;
 
-pub use polled::Polled;
+pub use polled::{Polled, pick};
 pub use skip::{does_not_apply, skip};
 
 use std::path::PathBuf;

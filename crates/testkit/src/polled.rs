@@ -50,3 +50,9 @@ impl<T> fmt::Debug for Polled<T> {
         formatter.debug_struct("Polled").field("is_woken", &self.is_woken()).finish_non_exhaustive()
     }
 }
+
+/// The index of one of `count` things that any number chooses; `None` if there are none.
+#[must_use]
+pub fn pick(count: usize, choice: usize) -> Option<usize> {
+    choice.checked_rem(count)
+}

@@ -27,7 +27,7 @@ fn fails_cleanly_everywhere(layout: &Layout, inner: Arc<dyn Ops>, fill: fn(&Sand
     let late: Vec<&Path> = layout.freezer.iter().map(|part| &*part.parent).collect();
     let left_late = || late.iter().map(|dir| ours_below(dir).len()).sum::<usize>();
     let left = || -> Vec<PathBuf> { parts.iter().flat_map(|dir| ours_below(dir)).collect() };
-    let count_places = parts.len();
+    let parts_count = parts.len();
 
     each_step("open", &faulty, || {
         let opened = open();
@@ -41,7 +41,7 @@ fn fails_cleanly_everywhere(layout: &Layout, inner: Arc<dyn Ops>, fill: fn(&Sand
     each_step("create", &faulty, || {
         let created = manager.create("sandbox", &LIMITS);
         if created.is_err() {
-            assert_eq!(left().len(), count_places, "only the instance is left: {:?}", left());
+            assert_eq!(left().len(), parts_count, "only the instance is left: {:?}", left());
         }
         created.is_ok()
     });
@@ -63,7 +63,7 @@ fn fails_cleanly_everywhere(layout: &Layout, inner: Arc<dyn Ops>, fill: fn(&Sand
             assert_eq!(child.wait().unwrap().signal(), Some(9));
         }
         drop(manager);
-        assert_eq!((left().len(), left_late()), (count_places, 0), "{:?}", left());
+        assert_eq!((left().len(), left_late()), (parts_count, 0), "{:?}", left());
         faulty.resume(fault);
         done.is_ok()
     });
@@ -85,7 +85,7 @@ fn fails_cleanly_everywhere(layout: &Layout, inner: Arc<dyn Ops>, fill: fn(&Sand
             if destroyed.is_err() {
                 assert!(manager.sweep().failures.is_empty());
             }
-            assert_eq!(left().len(), count_places, "{:?}", left());
+            assert_eq!(left().len(), parts_count, "{:?}", left());
             assert!(left_late() <= 1, "only the instance is left");
             if let Some(mut child) = child {
                 assert_eq!(child.wait().unwrap().signal(), Some(9));
@@ -112,7 +112,7 @@ fn fails_cleanly_everywhere(layout: &Layout, inner: Arc<dyn Ops>, fill: fn(&Sand
         let report = next.sweep();
         assert!(report.failures.is_empty(), "{report:?}");
         assert_eq!(report.instances_live, 0);
-        assert_eq!((left().len(), left_late()), (count_places, 0), "{:?}", left());
+        assert_eq!((left().len(), left_late()), (parts_count, 0), "{:?}", left());
         drop(next);
         faulty.resume(fault);
         true

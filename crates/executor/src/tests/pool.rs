@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use testkit::Polled;
+use testkit::{Polled, pick};
 use tokio::sync::oneshot;
 
 const TEMPLATES: usize = 2;
@@ -289,11 +289,6 @@ async fn fill() {
     for _ in 0..8 {
         tokio::task::yield_now().await;
     }
-}
-
-/// One of `count`, by any number.
-fn pick(count: usize, choice: usize) -> Option<usize> {
-    choice.checked_rem(count)
 }
 
 /// Runs one schedule, with paused time: it passes only where the schedule says so.

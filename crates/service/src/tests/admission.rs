@@ -10,7 +10,7 @@ use crate::admission::{Admission, Load, Refusal, Slot};
 use proptest::prelude::*;
 use std::sync::Arc;
 use std::time::Duration;
-use testkit::Polled;
+use testkit::{Polled, pick};
 use tokio::time::Instant;
 
 /// Time that a request may be in the queue.
@@ -226,11 +226,6 @@ impl Simulation {
         }
         assert!(is_idle, "idle was not noticed");
     }
-}
-
-/// One of `count`, by any number.
-fn pick(count: usize, choice: usize) -> Option<usize> {
-    choice.checked_rem(count)
 }
 
 /// Runs one schedule, with paused time: it passes only where the schedule says so.
