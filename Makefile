@@ -52,7 +52,7 @@ fuzz: ## Run each fuzz target for FUZZ_SECONDS, by default 10
 	@scripts/fuzz
 
 fuzz-long: ## Run each fuzz target for an hour
-	@FUZZ_SECONDS=3600 scripts/fuzz
+	@FUZZ_SEED=0 FUZZ_SECONDS=3600 scripts/fuzz
 
 lint: ## Run only format and clippy
 	cargo fmt --all --check

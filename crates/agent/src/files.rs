@@ -9,7 +9,7 @@
 use crate::Channel;
 use crate::collect::DEPTH_MAX;
 use crate::input::{give, out_of_order, write_all};
-use crate::open::{DIRECTORY, NEW_FILE, open_beneath, open_directory};
+use crate::open::{DIRECTORY, create_temporary, open_beneath, open_directory};
 use protocol::{
     CHUNK_BYTES_MAX, DirectoryEntry, ENTRIES_MAX, EntryKind, FileCause, FileFailure, GuestMessage,
     HostMessage, MODIFIED_US_MAX, PATH_BYTES_MAX, is_plain_path,
@@ -20,7 +20,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::os::fd::OwnedFd;
 
-/// Name of a file that is being put, before the operation's number. A program's file of that name is removed.
+/// Name of a file that is being put, before a number.
 const TEMPORARY: &str = ".sandbox-put-";
 
 /// Most entries of a directory that are read. The file system's inodes bound them too; this bounds the time,
@@ -217,15 +217,7 @@ impl<R: Fn() -> io::Result<OwnedFd>> Files<R> {
             Ok(_) | Err(Errno::NOENT) => {}
             Err(errno) => return Err(errno.into()),
         }
-        let temporary = format!("{TEMPORARY}{id}");
-        let open = || rustix::fs::openat(&parent, temporary.as_str(), NEW_FILE, Mode::from_raw_mode(0o644));
-        let file = match open() {
-            Err(Errno::EXIST) => {
-                rustix::fs::unlinkat(&parent, temporary.as_str(), AtFlags::empty())?;
-                open()?
-            }
-            other => other?,
-        };
+        let (file, temporary) = create_temporary(&parent, TEMPORARY, id)?;
         let put = Put { file, parent, temporary, name: name.to_owned(), is_kept: false, made };
         give(&put.file, self.owner)?;
         Ok(put)

@@ -2,7 +2,7 @@
 
 use crate::Channel;
 use crate::disk::disk_state;
-use crate::open::{DIRECTORY, NEW_FILE, open_beneath, open_directory};
+use crate::open::{DIRECTORY, NEW_FILE, create_temporary, open_beneath, open_directory};
 use protocol::{Begin, ExecHeader, HostMessage, InputCause, InputRefusal, is_plain_path};
 use rustix::fs::{AtFlags, FileType, Gid, Mode, Stat, Timespec, Timestamps, Uid};
 use rustix::io::Errno;
@@ -18,10 +18,6 @@ const STDIN_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// How old the modification times of input files are, in seconds: whatever the program writes to them is
 /// newer, however coarse the file system's clock is.
 const INPUT_AGE_S: i64 = 10;
-
-/// Names that are tried for a temporary file: more than a program can have made, whose number of inodes is
-/// limited.
-const TEMPORARY_TRIES_MAX: usize = 100_000;
 
 /// An execution whose input is complete.
 #[derive(Debug)]
@@ -78,7 +74,9 @@ pub(crate) fn refuse(error: io::Error, path: &str) -> InputError {
         Some(Errno::NOSPC | Errno::DQUOT | Errno::FBIG) => InputCause::NoRoom,
         Some(Errno::NOMEM) => InputCause::NoMemory,
         Some(
-            Errno::EXIST | Errno::NOTDIR | Errno::ISDIR | Errno::NAMETOOLONG | Errno::LOOP | Errno::INVAL,
+            Errno::EXIST | Errno::NOTDIR | Errno::ISDIR | Errno::NAMETOOLONG | Errno::LOOP | Errno::INVAL
+            // An earlier program has closed a directory above it, or its file system.
+            | Errno::ACCESS | Errno::PERM | Errno::ROFS | Errno::XDEV,
         ) => InputCause::Path,
         None if error.kind() == io::ErrorKind::InvalidInput => InputCause::Path,
         _ => return InputError::Broken(error),
@@ -175,14 +173,22 @@ struct Made {
 }
 
 impl Made {
-    /// Puts the files that replace others in their place.
-    fn replace_earlier(self, directory: &OwnedFd) -> Result<(), InputError> {
-        for (temporary, path) in self.replacements {
+    /// Puts the files that replace others in their place. If the first cannot be, the directory is as it was
+    /// before; after that it cannot be restored, and the sandbox is broken.
+    fn replace_earlier(&mut self, directory: &OwnedFd) -> Result<(), InputError> {
+        let count = self.replacements.len();
+        while let Some((temporary, path)) = self.replacements.pop() {
             let renamed = open_parent(directory, &temporary).and_then(|(parent, from)| {
                 let name = path.rsplit('/').next().unwrap_or(&path);
                 Ok(rustix::fs::renameat(&parent, from, &parent, name)?)
             });
-            renamed.map_err(|error| refuse(error, &path))?;
+            if let Err(error) = renamed {
+                let is_first = self.replacements.len() + 1 == count;
+                let refused = if is_first { refuse(error, &path) } else { InputError::Broken(error) };
+                self.replacements.push((temporary, path));
+                self.take_back(directory);
+                return Err(refused);
+            }
         }
         Ok(())
     }
@@ -279,14 +285,14 @@ fn create(
         parent = open_beneath(&parent, part, DIRECTORY)?;
         give(&parent, owner)?;
     }
-    let open = |name: &str| rustix::fs::openat(&parent, name, NEW_FILE, Mode::from_raw_mode(0o644));
-    let file = match open(name) {
+    let opened = rustix::fs::openat(&parent, name, NEW_FILE, Mode::from_raw_mode(0o644));
+    let file = match opened {
         Err(Errno::EXIST) if replace => {
             let status = rustix::fs::statat(&parent, name, AtFlags::SYMLINK_NOFOLLOW)?;
             if FileType::from_raw_mode(status.st_mode) == FileType::Directory {
                 return Err(Errno::ISDIR.into());
             }
-            let (file, temporary) = open_temporary(made.replacements.len(), open)?;
+            let (file, temporary) = create_temporary(&parent, ".input-", made.replacements.len() as u64)?;
             let temporary = format!("{}{temporary}", &path[..path.len() - name.len()]);
             made.replacements.push((temporary, path.to_owned()));
             file
@@ -299,21 +305,6 @@ fn create(
     };
     give(&file, owner)?;
     Ok(file)
-}
-
-/// Creates a file with a name that is not in use yet. The first `used` names are likely to be.
-fn open_temporary(
-    used: usize,
-    open: impl Fn(&str) -> rustix::io::Result<OwnedFd>,
-) -> io::Result<(OwnedFd, String)> {
-    for number in used..used + TEMPORARY_TRIES_MAX {
-        let name = format!(".input-{number}");
-        match open(&name) {
-            Err(Errno::EXIST) => {}
-            other => return Ok((other?, name)),
-        }
-    }
-    Err(Errno::EXIST.into())
 }
 
 /// Makes the program's user the owner of the file.

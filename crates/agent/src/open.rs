@@ -14,6 +14,27 @@ pub(crate) const DIRECTORY: OFlags =
 pub(crate) const NEW_FILE: OFlags =
     OFlags::CREATE.union(OFlags::EXCL).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC).union(OFlags::WRONLY);
 
+/// Names that are tried for a temporary file: more than a program can have made, whose number of inodes is
+/// limited.
+const TEMPORARY_TRIES_MAX: u64 = 100_000;
+
+/// Creates a file named `prefix` and a number, with the first number from `first` on that is not in use, for
+/// whatever a program has made.
+pub(crate) fn create_temporary(
+    directory: impl AsFd,
+    prefix: &str,
+    first: u64,
+) -> rustix::io::Result<(OwnedFd, String)> {
+    for number in first..first.saturating_add(TEMPORARY_TRIES_MAX) {
+        let name = format!("{prefix}{number}");
+        match rustix::fs::openat(&directory, name.as_str(), NEW_FILE, Mode::from_raw_mode(0o644)) {
+            Err(Errno::EXIST) => {}
+            opened => return Ok((opened?, name)),
+        }
+    }
+    Err(Errno::EXIST)
+}
+
 /// Opens an entry beneath a directory: follows no link anywhere in the path, crosses no mount, never blocks.
 pub(crate) fn open_beneath(
     directory: impl AsFd,

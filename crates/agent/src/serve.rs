@@ -7,9 +7,10 @@ use crate::open::{DIRECTORY, open_beneath};
 use crate::{Channel, ProgramConfig, collect, input, program_dir, supervise};
 use confine::{ChildSignal, SingleThreaded};
 use protocol::{Begin, GuestMessage, HostMessage, PROTOCOL_VERSION};
-use rustix::fs::{AtFlags, FileType, Gid, Mode, Uid};
+use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, Uid};
+use rustix::io::Errno;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
 /// Directory in the runtime whose entries every program finds in its home directory.
@@ -152,17 +153,35 @@ pub(crate) fn next_execution(
     }
 }
 
-/// The working directory, [`crate::OUTPUT_DIRECTORY`], made if it is not there: before the first execution,
-/// and where a program has removed it.
+/// The working directory, [`crate::OUTPUT_DIRECTORY`]. It is made before the first execution, and again where a
+/// program has removed it, or has put something else in its place; and opened where a program has closed it.
 fn open_output(owner: Option<u32>) -> io::Result<OwnedFd> {
+    make_accessible(CWD, "/tmp")?;
     let tmp = rustix::fs::open("/tmp", DIRECTORY, Mode::empty())?;
-    match rustix::fs::mkdirat(&tmp, "output", Mode::from_raw_mode(0o755)) {
-        Err(rustix::io::Errno::EXIST) => {}
-        other => other?,
+    if !make_accessible(&tmp, "output")? {
+        rustix::fs::mkdirat(&tmp, "output", Mode::from_raw_mode(0o755))?;
     }
     let output = open_beneath(&tmp, "output", DIRECTORY)?;
     input::give(&output, owner)?;
     Ok(output)
+}
+
+/// Gives its owner access to a directory: in a container the agent may be the program's user, and have no
+/// capability to ignore a mode. Removes anything else of that name. Whether there is a directory.
+fn make_accessible(above: impl AsFd, name: &str) -> io::Result<bool> {
+    let status = match rustix::fs::statat(&above, name, AtFlags::SYMLINK_NOFOLLOW) {
+        Err(Errno::NOENT) => return Ok(false),
+        status => status?,
+    };
+    if FileType::from_raw_mode(status.st_mode) != FileType::Directory {
+        rustix::fs::unlinkat(&above, name, AtFlags::empty())?;
+        return Ok(false);
+    }
+    let mode = Mode::from_raw_mode(status.st_mode);
+    if !mode.contains(Mode::RWXU) {
+        rustix::fs::chmodat(&above, name, mode | Mode::RWXU, AtFlags::empty())?;
+    }
+    Ok(true)
 }
 
 /// Fills the empty `/tmp`: the output directory, and links to the runtime's skeleton. Returns the output

@@ -23,7 +23,8 @@ use rustix::io::Errno;
 
 use crate::error::{CgroupError, FreezeError};
 use crate::group::{Group, path_of};
-use crate::instance::{Instance, Location, OWNER_ONLY_MODE};
+use crate::instance::{HierarchyPart, Instance, Location, OWNER_ONLY_MODE};
+use crate::layout::Hierarchy;
 use crate::parent::is_errno;
 use crate::remove::{FREEZER_STATE, Patience, THAWED, remove_tree};
 
@@ -87,8 +88,7 @@ impl Freezer {
     /// Kills what is in the v1 group and removes it; returns and records the path on failure.
     pub(crate) fn remove(&mut self, instance: &Instance, name: &str) -> Option<PathBuf> {
         self.v1.take()?;
-        let part = instance.freezing.lock().unwrap_or_else(PoisonError::into_inner);
-        let part = part.as_ref()?;
+        let part = instance.freezing.get()?;
         let dir = part.instance.as_fd();
         let removed = remove_tree(&*instance.ops, dir, name, &mut instance.patience(), &mut 0);
         removed.err().map(|_| {
@@ -106,7 +106,7 @@ impl Freezer {
         let (Some(freezer), Some(dir)) = (self.v1_group(instance), groups.first()) else { return Ok(()) };
         let sandbox = Group { ops: &*instance.ops, dir: dir.as_fd() };
         let mut patience = instance.patience();
-        gather(sandbox, freezer, &hierarchy.top, &mut patience)?;
+        gather(sandbox, freezer, hierarchy, &mut patience)?;
         freezer.write(FREEZER_STATE, FROZEN)?;
         // Reading the file is what updates it from FREEZING (freezer-subsystem.rst).
         wait_until(freezer, &mut patience, || state_is(freezer, FROZEN))
@@ -153,11 +153,7 @@ fn wait_until(
 /// Creates the sandbox's group in the freezer's hierarchy.
 fn make_v1(instance: &Instance, name: &str) -> Result<OwnedFd, FreezeError> {
     let hierarchy = instance.freezer.as_ref().map_err(|problem| FreezeError::Unusable(problem.clone()))?;
-    let mut part = instance.freezing.lock().unwrap_or_else(PoisonError::into_inner);
-    let part = match &mut *part {
-        Some(part) => part,
-        none => none.insert(instance.make_late_part(hierarchy)?),
-    };
+    let part = part_v1(instance, hierarchy)?;
     let path = hierarchy.parent.join(&instance.name).join(name);
     let failed = |step, source| CgroupError::Step { step, path: path.clone(), source };
     let (ops, at) = (&*instance.ops, part.instance.as_fd());
@@ -170,47 +166,82 @@ fn make_v1(instance: &Instance, name: &str) -> Result<OwnedFd, FreezeError> {
     })
 }
 
+/// The instance's group in the freezer's hierarchy, made once.
+fn part_v1<'a>(instance: &'a Instance, hierarchy: &Hierarchy) -> Result<&'a HierarchyPart, FreezeError> {
+    let _one_at_a_time = instance.freezing_setup.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(part) = instance.freezing.get() {
+        return Ok(part);
+    }
+    let part = instance.make_late_part(hierarchy)?;
+    Ok(instance.freezing.get_or_init(|| part))
+}
+
 /// Moves every task of the sandbox into the freezer's group, until none is outside.
 ///
 /// By `tasks`, one thread at a time: `cgroup.procs` waits for an RCU grace period (see
 /// `SandboxGroup::join_files`). An id is all that the kernel accepts, and it may belong to another process of
-/// the host by the time it is written; such a process is moved back to the hierarchy's root at once, since
-/// all in the group is frozen, and killed with the sandbox.
+/// the host by the time it is written. All in the group is frozen, and killed with the sandbox, so such a
+/// process is moved out again, also where gathering fails.
 pub(crate) fn gather(
     sandbox: Group<'_>,
     freezer: Group<'_>,
-    top: &Path,
+    hierarchy: &Hierarchy,
     patience: &mut Patience,
 ) -> Result<(), FreezeError> {
-    loop {
-        // In this order: a task that is born between two of the listings counts neither as outside nor as
-        // foreign, since it is in the same groups as its parent.
-        let before = sandbox.tasks()?;
-        let inside = freezer.tasks()?;
-        let after = sandbox.tasks()?;
-        let outside: Vec<i32> = before.into_iter().filter(|id| !inside.contains(id)).collect();
-        let foreign: Vec<i32> = inside.into_iter().filter(|id| !after.contains(id)).collect();
-        if outside.is_empty() && foreign.is_empty() {
-            return Ok(());
+    let gathered = loop {
+        match gather_once(sandbox, freezer, hierarchy) {
+            Ok(true) => break Ok(()),
+            Ok(false) if patience.wait() => {}
+            Ok(false) => break Err(FreezeError::TooSlow { path: path_of(freezer.dir) }),
+            Err(error) => break Err(error),
         }
-        // Written to `tasks`, 0 is the writing thread; listed there, it is one of an outer pid namespace.
-        if outside.contains(&0) {
-            return Err(FreezeError::TooSlow { path: path_of(freezer.dir) });
-        }
-        outside.iter().try_for_each(|id| move_task(freezer, *id))?;
-        if !foreign.is_empty() {
-            let root = freezer.ops.open_dir(CWD, top).map_err(|source| CgroupError::Step {
-                step: "open group",
-                path: top.to_owned(),
-                source,
-            })?;
-            let root = Group { ops: freezer.ops, dir: root.as_fd() };
-            foreign.iter().try_for_each(|id| move_task(root, *id))?;
-        }
-        if !patience.wait() {
-            return Err(FreezeError::TooSlow { path: path_of(freezer.dir) });
-        }
+    };
+    if gathered.is_err() {
+        let _the_first_error_matters_more = evict(sandbox, freezer, hierarchy);
     }
+    gathered
+}
+
+/// Whether no task is outside, and none in the freezer's group is foreign.
+fn gather_once(sandbox: Group<'_>, freezer: Group<'_>, hierarchy: &Hierarchy) -> Result<bool, FreezeError> {
+    // In this order: a task that is born between two of the listings counts neither as outside nor as
+    // foreign, since it is in the same groups as its parent.
+    let before = sandbox.tasks()?;
+    let inside = freezer.tasks()?;
+    let outside: Vec<i32> = before.into_iter().filter(|id| !inside.contains(id)).collect();
+    // Written to `tasks`, 0 is the writing thread; listed there, it is one of an outer pid namespace.
+    if outside.contains(&0) {
+        return Err(FreezeError::TooSlow { path: path_of(freezer.dir) });
+    }
+    outside.iter().try_for_each(|id| move_task(freezer, *id))?;
+    Ok(evict(sandbox, freezer, hierarchy)? == 0 && outside.is_empty())
+}
+
+/// Moves foreign tasks out of the freezer's group: to the hierarchy's root, or, where only the parent of the
+/// instances is the user's, there. Returns their number.
+fn evict(sandbox: Group<'_>, freezer: Group<'_>, hierarchy: &Hierarchy) -> Result<usize, CgroupError> {
+    let inside = freezer.tasks()?;
+    let members = sandbox.tasks()?;
+    let candidates: Vec<i32> = inside.into_iter().filter(|id| !members.contains(id)).collect();
+    if candidates.is_empty() {
+        return Ok(0);
+    }
+    // One that ended between the two listings is not foreign, and its id may already be another's.
+    let still_inside = freezer.tasks()?;
+    let foreign = || candidates.iter().filter(|id| still_inside.contains(id));
+    for id in foreign() {
+        move_out(freezer, &hierarchy.top, *id).or_else(|_| move_out(freezer, &hierarchy.parent, *id))?;
+    }
+    Ok(foreign().count())
+}
+
+fn move_out(freezer: Group<'_>, to: &Path, id: i32) -> Result<(), CgroupError> {
+    let dir = freezer.ops.open_dir(CWD, to).map_err(|source| CgroupError::Step {
+        step: "open group",
+        path: to.to_owned(),
+        source,
+    })?;
+    move_task(Group { ops: freezer.ops, dir: dir.as_fd() }, id)
 }
 
 /// Moves a task, if it has not ended.

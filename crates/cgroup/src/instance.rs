@@ -13,7 +13,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, getpid};
@@ -80,7 +80,9 @@ pub(crate) struct Instance {
     /// The v1 hierarchy of the freezer, or why it cannot be used.
     pub(crate) freezer: Result<Hierarchy, ControllerProblem>,
     /// Our group there, once a sandbox was frozen; none if one of the places is v2.
-    pub(crate) freezing: Mutex<Option<HierarchyPart>>,
+    pub(crate) freezing: OnceLock<HierarchyPart>,
+    /// Held while that group is made, not while it is used.
+    pub(crate) freezing_setup: Mutex<()>,
     removal_wait: Duration,
     owner: Pid,
 }
@@ -122,7 +124,8 @@ impl Instance {
             io: layout.io.clone(),
             reads: Mutex::default(),
             freezer: layout.freezer.clone(),
-            freezing: Mutex::default(),
+            freezing: OnceLock::new(),
+            freezing_setup: Mutex::default(),
             removal_wait,
             owner: getpid(),
         };
@@ -297,7 +300,7 @@ impl Drop for Instance {
             return;
         }
         let reads = self.reads.get_mut().unwrap_or_else(PoisonError::into_inner).take();
-        let freezing = self.freezing.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        let freezing = self.freezing.take();
         // What is frozen there dies in no other hierarchy.
         if let Some(freezing) = &freezing
             && remove_tree(&*self.ops, freezing.parent.as_fd(), &self.name, &mut self.patience(), &mut 0)

@@ -77,14 +77,9 @@ pub(crate) fn kill_all(group: Group<'_>, patience: &mut Patience) -> Result<usiz
         if round == 0 {
             killed = pids.len();
         }
-        // One write kills all at once, forks included (v2 from kernel 5.14 on).
-        if group.ops.write(group.dir, "cgroup.kill", "1").is_err()
-            && let Err(error) = kill_listed(group, &pids)
-        {
+        if let Err(error) = kill(group, &pids) {
             break Err(error);
         }
-        // A process frozen by v1 dies only when it is thawed; killed before, it runs nothing in between.
-        let _not_the_freezers_hierarchy = group.ops.write(group.dir, FREEZER_STATE, THAWED);
         round += 1;
         if round == ROUNDS_BEFORE_FORK_STOP {
             // Not sooner: a fork that fails here would count as the program reaching its process limit.
@@ -99,6 +94,30 @@ pub(crate) fn kill_all(group: Group<'_>, patience: &mut Patience) -> Result<usiz
         let _group_may_be_gone = group.ops.write(group.dir, "pids.max", pids_max.trim());
     }
     result
+}
+
+/// Kills what is in the children of the group `name`, and thaws them, without waiting. What fails is left to
+/// their removal.
+pub(crate) fn kill_children(ops: &dyn Ops, at: BorrowedFd<'_>, name: &str) {
+    let Ok(dir) = ops.open_dir(at, Path::new(name)) else { return };
+    for child in ops.child_dirs(dir.as_fd()).unwrap_or_default() {
+        let Ok(dir) = ops.open_dir(dir.as_fd(), Path::new(&child)) else { continue };
+        let group = Group { ops, dir: dir.as_fd() };
+        if let Ok(pids) = group.pids() {
+            let _removal_tries_again = kill(group, &pids);
+        }
+    }
+}
+
+/// Kills the members, `pids` when they were last listed, and thaws them.
+fn kill(group: Group<'_>, pids: &[i32]) -> Result<(), CgroupError> {
+    // One write kills all at once, forks included (v2 from kernel 5.14 on).
+    if group.ops.write(group.dir, "cgroup.kill", "1").is_err() {
+        kill_listed(group, pids)?;
+    }
+    // A process frozen by v1 dies only when it is thawed; killed before, it runs nothing in between.
+    let _not_the_freezers_hierarchy = group.ops.write(group.dir, FREEZER_STATE, THAWED);
+    Ok(())
 }
 
 /// Kills the listed processes that are provably still members. A pid can be reused between listing and
@@ -169,7 +188,8 @@ fn remove_level(
     }
 }
 
-/// Kills the members of a group and removes its children.
+/// Kills the members of a group and removes its children. One that cannot be removed does not keep the others;
+/// the first error is returned.
 fn clear(
     group: Group<'_>,
     patience: &mut Patience,
@@ -182,9 +202,12 @@ fn clear(
     if depth_left == 0 {
         return Ok(());
     }
-    children
-        .iter()
-        .try_for_each(|child| remove_level(group.ops, group.dir, child, patience, killed, depth_left - 1))
+    let mut cleared = Ok(());
+    for child in &children {
+        let removed = remove_level(group.ops, group.dir, child, patience, killed, depth_left - 1);
+        cleared = cleared.and(removed);
+    }
+    cleared
 }
 
 fn removed(result: io::Result<()>) -> io::Result<()> {

@@ -10,7 +10,7 @@ use rustix::fs::CWD;
 
 use crate::error::CgroupError;
 use crate::instance::{Instance, Location, is_instance_name, remove_parent};
-use crate::remove::remove_tree;
+use crate::remove::{kill_children, remove_tree};
 
 /// What a sweep found and did.
 #[derive(Debug, Default)]
@@ -121,7 +121,11 @@ fn remove_frozen(instance: &Instance, name: &str, report: &mut SweepReport) -> b
     let Ok(hierarchy) = &instance.freezer else { return true };
     let path = &hierarchy.parent;
     match instance.ops.open_dir(CWD, path) {
-        Ok(parent) => remove_at(instance, parent.as_fd(), path, name, report),
+        Ok(parent) => {
+            // All of them first, so that they die at the same time, within the patience for one.
+            kill_children(&*instance.ops, parent.as_fd(), name);
+            remove_at(instance, parent.as_fd(), path, name, report)
+        }
         // No service has frozen anything.
         Err(error) if error.kind() == io::ErrorKind::NotFound => true,
         Err(source) => {
@@ -155,13 +159,10 @@ fn remove_group(instance: &Instance, spot: Spot, name: &str, report: &mut SweepR
             let part = &instance.parts[index];
             remove_at(instance, part.parent.as_fd(), &part.hierarchy.parent, name, report)
         }
-        Spot::Instance(Location::Freezer) => {
-            let part = instance.freezing.lock().unwrap_or_else(PoisonError::into_inner);
-            part.as_ref().is_none_or(|part| {
-                let above = part.hierarchy.parent.join(&instance.name);
-                remove_at(instance, part.instance.as_fd(), &above, name, report)
-            })
-        }
+        Spot::Instance(Location::Freezer) => instance.freezing.get().is_none_or(|part| {
+            let above = part.hierarchy.parent.join(&instance.name);
+            remove_at(instance, part.instance.as_fd(), &above, name, report)
+        }),
         Spot::Instance(Location::HierarchyPart(index)) => {
             let parent = &instance.parts[index].hierarchy.parent;
             remove_at(instance, instance.dir(index), &parent.join(&instance.name), name, report)

@@ -185,23 +185,44 @@ impl Drop for Container {
     fn drop(&mut self) {
         let (engine, owner) = (Arc::clone(&self.engine), Arc::clone(&self.owner));
         let (id, token) = (std::mem::take(&mut self.id), self.token.take());
-        // Without a runtime the process is about to end, and the engine removes a container whose input has
-        // ended.
-        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        // Without a runtime the process is about to end. The engine removes a container whose input has ended,
+        // but a paused one does not notice that, so the record stays for the next start.
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return owner.record_lost(id) };
+        let removal = Removal { owner, container: Some(id.clone()) };
         self.removals.spawn_on(
             async move {
                 let _token = token;
                 for _ in 0..REMOVE_TRIES {
                     match engine.remove(&id).await {
-                        Ok(_) => return,
+                        Ok(_) => return removal.done(),
                         Err(_) => tokio::time::sleep(REMOVE_PAUSE).await,
                     }
                 }
                 tracing::warn!(container = id, "failed to remove a container; trying again later");
-                owner.record_lost(id);
             },
             &runtime,
         );
+    }
+}
+
+/// A container that is being removed. It is recorded as lost if this is dropped before, as when the runtime ends.
+#[derive(Debug)]
+struct Removal {
+    owner: Arc<ContainerLease>,
+    container: Option<String>,
+}
+
+impl Removal {
+    fn done(mut self) {
+        self.container = None;
+    }
+}
+
+impl Drop for Removal {
+    fn drop(&mut self) {
+        if let Some(container) = self.container.take() {
+            self.owner.record_lost(container);
+        }
     }
 }
 

@@ -162,9 +162,12 @@ impl EngineError {
         }
     }
 
-    /// Whether the engine itself answered, so that it does nothing more of what it was asked.
+    /// Whether the engine itself answered, so that it does nothing more of what it was asked. A proxy answers
+    /// with 502, 503 or 504 (RFC 9110, 15.6) while the engine may still do it.
     pub(crate) fn is_answer(&self) -> bool {
-        matches!(self, Self::Api { source: bollard::errors::Error::DockerResponseServerError { .. }, .. })
+        use bollard::errors::Error::DockerResponseServerError;
+        matches!(self, Self::Api { source: DockerResponseServerError { status_code, .. }, .. }
+            if !(502..=504).contains(status_code))
     }
 
     /// The engine's words, if it or its runtime lacks what it was asked for.

@@ -260,7 +260,7 @@ async fn links(sandbox: &mut Sandbox) -> Result<(), String> {
          assert sorted(os.listdir('.')) == ['inside', 'loose', 'passwd', 'real', 'up']",
     )
     .await?;
-    // The directory itself as a link: the agent makes no other one in its place.
+    // The directory itself as a link: the agent removes it, and makes the directory again.
     let replaced = answer(
         sandbox,
         "import os\ntry:\n    os.rename('/tmp/output', '/tmp/other')\n    os.symlink('/etc', '/tmp/output')\n\
@@ -268,8 +268,14 @@ async fn links(sandbox: &mut Sandbox) -> Result<(), String> {
     )
     .await?;
     if replaced.stdout.text.is_empty() {
-        failed(get(sandbox, "passwd").await, FileCause::NotDirectory)?;
-        failed(put(sandbox, "passwd", b"x").await, FileCause::NotDirectory)?;
+        failed(get(sandbox, "passwd").await, FileCause::NotFound)?;
+        put(sandbox, "passwd", b"x").await.map_err(text)?;
+        program(
+            sandbox,
+            "import os\nassert open('/etc/passwd').read() != 'x' and not os.path.islink('/tmp/output')\n\
+             assert os.getcwd() == '/tmp/output' and os.listdir('.') == ['passwd']",
+        )
+        .await?;
     }
     Ok(())
 }

@@ -154,12 +154,16 @@ fn give(givens: &mut Givens, problems: &mut Vec<Problem>, name: &str, text: Stri
         Some(entry) => {
             givens.insert(entry.name, Given { text, origin });
         }
-        None => problems.push(Problem::Unknown {
-            name: name.chars().filter(|char| !char.is_control()).take(80).collect(),
-            origin,
-            similar: table::similar(name),
-        }),
+        None => {
+            problems.push(Problem::Unknown { name: shown_name(name), origin, similar: table::similar(name) })
+        }
     }
+}
+
+/// A name that nobody checked, as an error message shows it: one line, of bounded length.
+fn shown_name(name: &str) -> String {
+    const SHOWN_CHARS_MAX: usize = 80;
+    name.chars().filter(|char| !char.is_control()).take(SHOWN_CHARS_MAX).collect()
 }
 
 fn read_environment(environment: &[(OsString, OsString)], givens: &mut Givens, problems: &mut Vec<Problem>) {
@@ -176,7 +180,7 @@ fn read_environment(environment: &[(OsString, OsString)], givens: &mut Givens, p
             Some(text) => give(givens, problems, name, text.to_owned(), Source::Environment),
             None => problems.push(Problem::Syntax {
                 origin: Source::Environment,
-                detail: format!("has {name} with a value that is not UTF-8"),
+                detail: format!("has {} with a value that is not UTF-8", shown_name(name)),
             }),
         }
     }
@@ -220,7 +224,10 @@ pub(crate) fn read_toml(text: &str, shown: &Path, givens: &mut Givens, problems:
             Some(text) => give(givens, problems, &name, text, origin),
             None => problems.push(Problem::Syntax {
                 origin,
-                detail: format!("{name} is neither text, a whole number, true or false, nor a list of texts"),
+                detail: format!(
+                    "{} is neither text, a whole number, true or false, nor a list of texts",
+                    shown_name(&name)
+                ),
             }),
         }
     }

@@ -210,6 +210,16 @@ fn every_problem_is_reported_with_name_value_place_and_what_is_allowed() {
 }
 
 #[test]
+fn a_message_about_an_unknown_name_is_one_short_line() {
+    for value in ["1.5", "1"] {
+        let case =
+            Case::new().file("python-sandbox.toml", &format!("\"a\\u0001{}\" = {value}\n", "b".repeat(5000)));
+        let message = case.problems();
+        assert!(message.len() < 300 && !message.contains(char::is_control), "{message:?}");
+    }
+}
+
+#[test]
 fn broken_toml_names_the_line_and_quotes_nothing() {
     let text = format!("PORT = 1\nSTORAGE_R2_SECRET_KEY = {SECRET}\n");
     Case::new().file("python-sandbox.toml", &text).fails_with(&["python-sandbox.toml:2 is not TOML"]);

@@ -12,8 +12,10 @@ use rustix::io::Errno;
 
 use super::unique;
 use crate::FreezeError;
+use crate::controller::Controller;
 use crate::freezer::gather;
 use crate::group::{Group, path_of};
+use crate::layout::{Hierarchy, Version};
 use crate::ops::{HostOps, Ops};
 use crate::remove::Patience;
 
@@ -39,7 +41,7 @@ struct Tasks {
 impl Tasks {
     fn new(tasks: &[i32], events: &[(i32, Event)]) -> Self {
         let root = std::env::temp_dir().join(unique("fake-freezer"));
-        for group in ["", "sandbox", "freezer"] {
+        for group in ["", "sandbox", "freezer", "parent"] {
             fs::create_dir(root.join(group)).unwrap();
             fs::write(root.join(group).join("tasks"), "").unwrap();
         }
@@ -71,6 +73,17 @@ impl Tasks {
         self.put(group, &tasks);
     }
 
+    fn hierarchy(&self) -> Hierarchy {
+        Hierarchy {
+            version: Version::V1,
+            controllers: vec![Controller::Freezer],
+            top: self.root.clone(),
+            parent: self.root.join("parent"),
+            own: None,
+            parent_is_ours: true,
+        }
+    }
+
     fn gather(&self) -> Result<(), FreezeError> {
         let open = |group: &str| HostOps.open_dir(CWD, &self.root.join(group)).unwrap();
         let (sandbox, freezer) = (open("sandbox"), open("freezer"));
@@ -78,7 +91,7 @@ impl Tasks {
         gather(
             Group { ops: self, dir: sandbox.as_fd() },
             Group { ops: self, dir: freezer.as_fd() },
-            &self.root,
+            &self.hierarchy(),
             &mut patience,
         )
     }
@@ -170,6 +183,15 @@ fn a_task_of_an_outer_pid_namespace_is_an_error() {
     let tasks = Tasks::new(&[7, 0], &[]);
     assert!(matches!(tasks.gather(), Err(FreezeError::TooSlow { .. })));
     assert!(tasks.of("freezer").is_empty());
+}
+
+#[test]
+fn a_process_that_got_an_id_is_let_go_although_gathering_fails() {
+    let births = (9..5_000).map(|task| (task, Event::Forked { child: task + 1 }));
+    let events: Vec<_> = [(7, Event::Reused)].into_iter().chain(births).collect();
+    let tasks = Tasks::new(&[7, 9], &events);
+    assert!(matches!(tasks.gather(), Err(FreezeError::TooSlow { .. })));
+    assert_eq!((tasks.of("").contains(&7), tasks.of("freezer").contains(&7)), (true, false));
 }
 
 #[test]

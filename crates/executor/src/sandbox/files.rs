@@ -91,6 +91,7 @@ impl Sandbox {
                 path: path.to_owned(),
                 size_bytes: header.size_bytes,
                 modified: header.modified,
+                has_failed: false,
                 sandbox: self,
             }),
             Err(error) => Err(self.file_error("get a file", path, error)),
@@ -145,6 +146,7 @@ pub struct FileReader<'a> {
     path: String,
     size_bytes: u64,
     modified: SystemTime,
+    has_failed: bool,
 }
 
 impl FileReader<'_> {
@@ -164,10 +166,15 @@ impl FileReader<'_> {
     /// a few pieces ahead of the caller, who can take as long as it wants.
     ///
     /// # Errors
-    /// As [`Sandbox::put_file`]. The content is incomplete then, and no more follows.
+    /// As [`Sandbox::put_file`]. The content is incomplete then, and every later call fails too.
     pub async fn next(&mut self) -> Result<Option<Bytes>, FileError> {
+        if self.has_failed {
+            let (cause, path) = (FileCause::Aborted, self.path.clone());
+            return Err(FileError::Failed { cause, path, detail: "an earlier piece failed".to_owned() });
+        }
         let Sandbox { files, guest, .. } = &mut *self.sandbox;
         let piece = files.piece(guest).await.map(|piece| piece.map(Bytes::copy_from_slice));
+        self.has_failed = piece.is_err();
         piece.map_err(|error| self.sandbox.file_error("get a file", &self.path, error))
     }
 }
