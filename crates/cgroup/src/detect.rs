@@ -157,7 +157,8 @@ impl Layout {
         if !problems.is_empty() {
             return Err(DetectError::Unusable { problems });
         }
-        Ok(Self { hierarchies, io: search.part(Controller::Io), freezer: search.place_of_freezer() })
+        let freezer = search.place_of_freezer(&hierarchies);
+        Ok(Self { hierarchies, io: search.part(Controller::Io), freezer })
     }
 }
 
@@ -202,10 +203,23 @@ impl Search<'_> {
         found.map_err(|(reason, fix)| ControllerProblem { controller, reason, fix })
     }
 
-    /// Only on v1: v2 groups can be frozen without a controller.
-    fn place_of_freezer(&self) -> Result<Hierarchy, ControllerProblem> {
+    /// Only on v1: v2 groups can be frozen without a controller. A sandbox is frozen by moving it to another
+    /// group, which must not be one without its limits.
+    fn place_of_freezer(&self, hierarchies: &[Hierarchy]) -> Result<Hierarchy, ControllerProblem> {
         let controller = Controller::Freezer;
-        self.locate_v1(controller).map_err(|(reason, fix)| ControllerProblem { controller, reason, fix })
+        let found = self.locate_v1(controller).and_then(|found| {
+            match hierarchies.iter().find(|other| other.parent == found.parent) {
+                Some(shared) => {
+                    let controller = shared.controllers.first().copied().unwrap_or(Controller::Memory);
+                    Err((
+                        Reason::MountedWith { controller },
+                        "mount the freezer in a hierarchy of its own".to_owned(),
+                    ))
+                }
+                None => Ok(found),
+            }
+        });
+        found.map_err(|(reason, fix)| ControllerProblem { controller, reason, fix })
     }
 
     fn locate_v1(&self, controller: Controller) -> Found {

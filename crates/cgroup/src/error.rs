@@ -53,6 +53,11 @@ pub struct ControllerProblem {
 pub enum Reason {
     /// No mount of its hierarchy is visible.
     NotMounted,
+    /// Its hierarchy is also that of a limit: a process cannot be in one group for both.
+    MountedWith {
+        /// The other controller.
+        controller: Controller,
+    },
     /// Its hierarchy is mounted read-only.
     ReadOnly {
         /// The mount point.
@@ -89,6 +94,7 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotMounted => write!(f, "not mounted"),
+            Self::MountedWith { controller } => write!(f, "mounted together with `{controller}`"),
             Self::ReadOnly { mount } => write!(f, "mounted read-only at `{}`", mount.display()),
             Self::NotDelegated { dir } => write!(f, "no delegated group `{}`", dir.display()),
             Self::NotWritable { path } => write!(f, "no right to write to `{}`", path.display()),

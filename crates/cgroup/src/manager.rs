@@ -14,14 +14,14 @@ use crate::limits::GroupLimits;
 use crate::ops::{HostOps, Ops};
 use crate::reads::Reads;
 use crate::sandbox_group::SandboxGroup;
-use crate::sweep::{SweepReport, sweep};
+use crate::sweep::{SweepReport, retry_leftovers, sweep};
 use crate::total::{self, TotalLimits, Totals};
 
 /// Configuration of a manager.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ManagerConfig {
     /// How long freezing a group, and killing and removing one, may wait for the kernel, in milliseconds.
-    /// What remains then is reported, and retried by the next sweep.
+    /// What remains then is reported, and removed by [`Manager::retry_leftovers`] or a sweep.
     pub removal_wait_ms: u64,
 }
 
@@ -65,6 +65,13 @@ impl Manager {
     #[must_use]
     pub fn sweep(&self) -> SweepReport {
         sweep(&self.instance)
+    }
+
+    /// Kills and removes the groups of this service that could not be removed when their sandboxes ended. Reads
+    /// nothing if there are none. Blocks, for each of them as long as their removal may wait.
+    #[must_use]
+    pub fn retry_leftovers(&self) -> SweepReport {
+        retry_leftovers(&self.instance)
     }
 
     /// Creates a sandbox's group with its limits set and read back. `name` has 1 to 64 letters, digits, `-`

@@ -39,7 +39,14 @@ pub(crate) fn sweep(instance: &Instance) -> SweepReport {
     sweep_marked(instance, &mut report);
     sweep_unmarked(instance, &mut report);
     sweep_late(instance, &mut report);
-    retry_leftovers(instance, &mut report);
+    retry_into(instance, &mut report);
+    report
+}
+
+/// Retries what this service could not remove, and nothing else.
+pub(crate) fn retry_leftovers(instance: &Instance) -> SweepReport {
+    let mut report = SweepReport::default();
+    retry_into(instance, &mut report);
     report
 }
 
@@ -137,7 +144,7 @@ fn remove_frozen(instance: &Instance, name: &str, report: &mut SweepReport) -> b
 }
 
 /// Our own sandboxes' groups that could not be removed when they were destroyed.
-fn retry_leftovers(instance: &Instance, report: &mut SweepReport) {
+fn retry_into(instance: &Instance, report: &mut SweepReport) {
     let leftovers = mem::take(&mut *instance.leftovers.lock().unwrap_or_else(PoisonError::into_inner));
     for (location, name) in leftovers {
         if !remove_group(instance, Spot::Instance(location), &name, report) {

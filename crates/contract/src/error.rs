@@ -1,7 +1,7 @@
 //! The answer to a request for which no program ran, or whose answer was lost.
 
 use crate::FindingBody;
-use crate::words::words;
+use crate::text_enum::text_enum;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use utoipa::openapi::schema::{ObjectBuilder, Type};
@@ -77,7 +77,7 @@ impl ErrorBody {
     }
 }
 
-words! {
+text_enum! {
     /// Stable error codes for programs, with their status. Part of the contract: add, never rename.
     pub enum ErrorCode {
         /// 400: the validator rejected the program.
@@ -120,7 +120,7 @@ impl PartialSchema for ErrorCode {
     fn schema() -> RefOr<Schema> {
         let description = "Stable error codes for programs. Part of the contract: add, never rename.";
         let schema = ObjectBuilder::new().schema_type(Type::String).description(Some(description));
-        schema.enum_values(Some(Self::WORDS.iter().copied())).into()
+        schema.enum_values(Some(Self::VALUES.iter().copied())).into()
     }
 }
 

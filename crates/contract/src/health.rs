@@ -1,6 +1,6 @@
 //! The answer of `GET /health`, status 200 or 503.
 
-use crate::words::words;
+use crate::text_enum::text_enum;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
@@ -97,7 +97,7 @@ pub struct LoadBody {
     pub waiting_max: usize,
 }
 
-words! {
+text_enum! {
     /// Readiness in one word.
     pub enum HealthStatus {
         /// Everything that is configured works.

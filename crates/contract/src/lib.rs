@@ -24,7 +24,7 @@ mod health;
 mod request;
 mod response;
 mod service_info;
-mod words;
+mod text_enum;
 
 pub use error::{Details, ErrorBody, ErrorCode};
 pub use finding::FindingBody;

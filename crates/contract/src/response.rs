@@ -1,7 +1,7 @@
 //! The answer of `POST /execute` to a program that was run.
 
 use crate::FindingBody;
-use crate::words::words;
+use crate::text_enum::text_enum;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -181,7 +181,7 @@ pub struct SkippedBody {
     pub count: Option<u64>,
 }
 
-words! {
+text_enum! {
     /// How a program ended.
     pub enum OutcomeKind {
         /// By itself, with any exit code.
@@ -205,7 +205,7 @@ words! {
     }
 }
 
-words! {
+text_enum! {
     /// A limit on a program.
     pub enum LimitName {
         /// Wall-clock time of the execution.
@@ -223,7 +223,7 @@ words! {
     }
 }
 
-words! {
+text_enum! {
     /// The unit of a limit's numbers.
     pub enum LimitUnit {
         /// Of wall-clock time.
@@ -237,7 +237,7 @@ words! {
     }
 }
 
-words! {
+text_enum! {
     /// Why an entry of the output directory is not returned.
     pub enum SkipReason {
         /// A symbolic link.

@@ -53,9 +53,9 @@ fn findings() -> impl Strategy<Value = Vec<FindingBody>> {
 
 fn outcome() -> impl Strategy<Value = OutcomeBody> {
     let limit = (
-        word::<LimitName>(LimitName::WORDS),
+        word::<LimitName>(LimitName::VALUES),
         any::<u64>(),
-        word::<LimitUnit>(LimitUnit::WORDS),
+        word::<LimitUnit>(LimitUnit::VALUES),
         any::<Option<u64>>(),
         ".*",
     );
@@ -65,7 +65,7 @@ fn outcome() -> impl Strategy<Value = OutcomeBody> {
     let exception =
         exception.prop_map(|(type_name, message, line)| ExceptionBody { type_name, message, line });
     let parts = (
-        word::<OutcomeKind>(OutcomeKind::WORDS),
+        word::<OutcomeKind>(OutcomeKind::VALUES),
         option::of(limit),
         any::<Option<u8>>(),
         option::of(".*"),
@@ -95,7 +95,7 @@ fn artifacts() -> impl Strategy<Value = Vec<ArtifactBody>> {
 }
 
 fn skipped() -> impl Strategy<Value = Vec<SkippedBody>> {
-    let entry = (".*", word::<SkipReason>(SkipReason::WORDS), any::<Option<u64>>());
+    let entry = (".*", word::<SkipReason>(SkipReason::VALUES), any::<Option<u64>>());
     vec(entry.prop_map(|(path, reason, count)| SkippedBody { path, reason, count }), 0..3)
 }
 
@@ -139,7 +139,7 @@ fn response() -> impl Strategy<Value = ExecuteResponse> {
 fn error() -> impl Strategy<Value = ErrorBody> {
     let details = (".*", ".*", ".*");
     let details = details.prop_map(|(field, problem, allowed)| Details { field, problem, allowed });
-    let code = word::<ErrorCode>(ErrorCode::WORDS);
+    let code = word::<ErrorCode>(ErrorCode::VALUES);
     (code, ".*", ".*", ".*", option::of(details), option::of(findings())).prop_map(
         |(code, error, message, request_id, details, violations)| ErrorBody {
             details,
@@ -194,7 +194,7 @@ fn health() -> impl Strategy<Value = HealthResponse> {
         waiting,
         waiting_max,
     });
-    let status = word::<HealthStatus>(HealthStatus::WORDS);
+    let status = word::<HealthStatus>(HealthStatus::VALUES);
     (status, ".*", executor, storage, load, any::<bool>()).prop_map(
         |(status, version, executor, storage, load, shutting_down)| HealthResponse {
             status,
@@ -266,7 +266,7 @@ fn bodies_are_what_they_have_always_been() {
 /// One file for each code; it must read as that code, not as one that this version does not know.
 #[test]
 fn every_error_has_its_body() {
-    for code in ErrorCode::WORDS {
+    for code in ErrorCode::VALUES {
         let body: ErrorBody = golden(&format!("errors/{code}.json"));
         assert_eq!(body.code.as_str(), *code);
         assert!(!matches!(body.code, ErrorCode::Other(_)), "{code}");

@@ -13,7 +13,7 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::mpsc::{self, Sender};
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -102,6 +102,15 @@ impl SandboxFactory {
         Self { launcher, groups, limits, totals, cpus, templates, origins, users, next: AtomicU64::new(0) }
     }
 
+    /// Removes what [`Remover`] could not. Blocks.
+    pub(crate) fn retry_leftovers(&self) {
+        let report = self.groups.retry_leftovers();
+        for failure in report.failures {
+            let (path, error) = (failure.path.display(), &failure.error);
+            tracing::error!(%path, %error, "failed to remove a sandbox's cgroup again; trying again later");
+        }
+    }
+
     /// Makes a sandbox. Blocks for about a millisecond. A failure removes whatever was already made.
     pub(crate) fn create(&self, template: TemplateId) -> Result<(NativeSandbox, UnixStream), CreateError> {
         match self.try_create(template) {
@@ -183,7 +192,7 @@ impl SandboxFactory {
         self.templates.ids().zip(&self.origins).map(count).collect()
     }
 
-    /// Whether a template has failed for so many sandboxes in a row that it must be replaced. True once per series.
+    /// Whether a template has failed for enough sandboxes in a row to be replaced. True once per series.
     fn is_template_lost(&self, template: TemplateId) -> bool {
         let Some(Origins { refusals, .. }) = self.origins.get(template.index()) else { return false };
         let lost = refusals.load(Ordering::Relaxed) >= REFUSALS_MAX;
@@ -228,7 +237,7 @@ impl NativeSandbox {
         }
         let name = self.group.name().to_owned();
         if let Err(error) = self.group.destroy() {
-            tracing::error!(sandbox = name, %error, "failed to remove a sandbox's cgroups; the next sweep tries again");
+            tracing::error!(sandbox = name, %error, "failed to remove a sandbox's cgroups; trying again later");
         }
     }
 }
@@ -240,22 +249,30 @@ pub(crate) struct Remover {
     threads: Mutex<Vec<std::thread::JoinHandle<()>>>,
 }
 
+/// How long a service removes nothing before it retries what it could not remove.
+pub(crate) const RETRY_PAUSE: Duration = Duration::from_secs(10);
+
 /// Threads that remove sandboxes: one stuck in the kernel does not hold up the others.
 const REMOVER_THREADS: usize = 2;
 
 impl Remover {
-    /// Starts the threads.
-    pub(crate) fn start() -> io::Result<Self> {
+    /// Starts the threads. `retry` removes what could not be removed before, and is called by one thread at a
+    /// time, when nothing was to be removed for `pause`.
+    pub(crate) fn start(pause: Duration, retry: impl Fn() + Send + Sync + 'static) -> io::Result<Self> {
         let (sender, receiver) = mpsc::channel::<NativeSandbox>();
         let receiver = Arc::new(Mutex::new(receiver));
+        let retry = Arc::new(Mutex::new(retry));
         let threads = (0..REMOVER_THREADS)
             .map(|_| {
-                let receiver = Arc::clone(&receiver);
+                let (receiver, retry) = (Arc::clone(&receiver), Arc::clone(&retry));
                 std::thread::Builder::new().name("sandbox-remover".to_owned()).spawn(move || {
                     loop {
-                        let next = support::lock(&receiver).recv();
-                        let Ok(sandbox) = next else { return };
-                        sandbox.remove();
+                        let next = support::lock(&receiver).recv_timeout(pause);
+                        match next {
+                            Ok(sandbox) => sandbox.remove(),
+                            Err(RecvTimeoutError::Timeout) => support::lock(&retry)(),
+                            Err(RecvTimeoutError::Disconnected) => return,
+                        }
                     }
                 })
             })
@@ -291,5 +308,25 @@ impl Remover {
 impl Drop for Remover {
     fn drop(&mut self) {
         self.finish();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_idle_remover_retries_and_ends_when_it_is_finished() {
+        let (sender, retried) = mpsc::channel();
+        let remover = Remover::start(Duration::from_millis(1), move || {
+            let _ends_with_the_test = sender.send(());
+        })
+        .unwrap();
+        for _ in 0..3 {
+            retried.recv().unwrap();
+        }
+        remover.finish();
+        while retried.try_recv().is_ok() {}
+        assert!(retried.recv().is_err(), "its threads have ended");
     }
 }

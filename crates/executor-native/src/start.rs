@@ -3,7 +3,7 @@
 use crate::container_options::CONTAINER_OPTIONS;
 use crate::disk_reads::DiskReads;
 use crate::error::StartError;
-use crate::factory::{Remover, SandboxFactory};
+use crate::factory::{RETRY_PAUSE, Remover, SandboxFactory};
 use crate::hint::{self, Situation};
 use crate::launcher_client::{LauncherClient, LauncherError, RootFacts};
 use crate::runtime_location::RuntimeLocation;
@@ -105,7 +105,14 @@ pub(crate) fn start(config: &NativeConfig) -> Result<Started, StartError> {
     launcher.ensure_running().map_err(|error| start_error(error, rootless))?;
     protections.extend(namespace_protections(rootless));
     let factory = Arc::new(SandboxFactory::new(launcher, groups, config.limits, totals, templates, rootless));
-    let remover = Arc::new(Remover::start().map_err(StartError::LauncherClient)?);
+    // Weak: a thread that removes must not keep the launcher alive.
+    let retried = Arc::downgrade(&factory);
+    let retry = move || {
+        if let Some(factory) = retried.upgrade() {
+            factory.retry_leftovers();
+        }
+    };
+    let remover = Arc::new(Remover::start(RETRY_PAUSE, retry).map_err(StartError::LauncherClient)?);
     Ok(Started { factory, remover, protections })
 }
 

@@ -301,6 +301,12 @@ impl Sandbox {
         }
     }
 
+    /// Whether the kernel killed the agent, which is lost, for lack of memory since the last execution.
+    async fn died_for_memory(&mut self) -> bool {
+        let counted = self.backing.counts(None).since(&self.before).oom_kills > 0;
+        counted || self.backing.post_mortem().await == Some(LossCause::OutOfMemory)
+    }
+
     fn may_have_run(&self, progress: &Progress, error: &GuestError, was_alive: bool) -> bool {
         progress.started || (was_alive && progress.may_have_run(error, self.backing.is_lossless()))
     }
@@ -416,6 +422,44 @@ mod tests {
         sandbox.freeze().await.unwrap();
         drop(sandbox);
         assert_eq!((executor.frozen(), executor.destroyed()), (0, 1));
+    }
+
+    /// The kernel has killed its agent, with this count and this cause.
+    #[derive(Debug)]
+    struct Dead(u64, Option<LossCause>);
+
+    #[async_trait::async_trait]
+    impl Backing for Dead {
+        fn is_alive(&self) -> bool {
+            false
+        }
+        fn counts(&self, _: Option<&protocol::Counters>) -> KernelCounts {
+            KernelCounts { oom_kills: self.0, ..KernelCounts::default() }
+        }
+        fn is_lossless(&self) -> bool {
+            true
+        }
+        async fn post_mortem(&mut self) -> Option<LossCause> {
+            self.1
+        }
+    }
+
+    #[tokio::test]
+    async fn a_file_that_exhausts_the_memory_is_no_error_of_the_sandbox() {
+        for (oom_kills, cause, is_memory) in [
+            (1, None, true),
+            (0, Some(LossCause::OutOfMemory), true),
+            (0, None, false),
+            (0, Some(LossCause::Kernel), false),
+        ] {
+            let mut sandbox = sandbox(Script::Echo).await;
+            let (ours, _) = tokio::io::duplex(1);
+            sandbox.guest = Guest::new(Box::new(ours));
+            sandbox.backing = Box::new(Dead(oom_kills, cause));
+            let error = sandbox.put_file("a", 1, &mut &b"x"[..]).await.unwrap_err();
+            assert_eq!(matches!(error, FileError::OutOfMemory { .. }), is_memory, "{error}");
+            assert!(!sandbox.is_alive());
+        }
     }
 
     /// Cannot be frozen, for a reason of its own.

@@ -3,6 +3,7 @@
 use super::{Sandbox, with_stderr};
 use crate::ExecutorError;
 use crate::file_access::{AccessError, FileListing};
+use crate::guest_error::GuestError;
 use bytes::Bytes;
 use protocol::FileCause;
 use std::io;
@@ -28,7 +29,13 @@ pub enum FileError {
     /// put had no effect, and the sandbox can be used.
     #[error("failed to read the content to put")]
     Source(#[source] io::Error),
-    /// The sandbox is lost.
+    /// The kernel ended the sandbox, whose memory the content and its other files exceeded. It is lost.
+    #[error("{path:?}: it does not fit into the sandbox's memory, and the sandbox was ended")]
+    OutOfMemory {
+        /// The path of the request.
+        path: String,
+    },
+    /// The sandbox is lost for a reason that is no limit of it.
     #[error(transparent)]
     Sandbox(#[from] ExecutorError),
 }
@@ -70,14 +77,17 @@ impl Sandbox {
     /// Holds one piece of the content at a time. `source` can take as long as it wants: the caller bounds it.
     ///
     /// # Errors
-    /// [`FileError`]. The sandbox is unusable after [`FileError::Sandbox`] only.
+    /// [`FileError`]. The sandbox is unusable after [`FileError::OutOfMemory`] and [`FileError::Sandbox`] only.
     pub async fn put_file<R>(&mut self, path: &str, size_bytes: u64, source: &mut R) -> Result<(), FileError>
     where
         R: AsyncRead + Unpin + Send + ?Sized,
     {
         self.make_ready("use its files").await?;
         let put = self.files.put(&mut self.guest, path, size_bytes, source).await;
-        put.map_err(|error| self.file_error("put a file", path, error))
+        match put {
+            Err(error) => Err(self.file_error("put a file", path, error).await),
+            Ok(done) => Ok(done),
+        }
     }
 
     /// Opens a regular file of at most `size_bytes_max` bytes for reading.
@@ -94,7 +104,7 @@ impl Sandbox {
                 has_failed: false,
                 sandbox: self,
             }),
-            Err(error) => Err(self.file_error("get a file", path, error)),
+            Err(error) => Err(self.file_error("get a file", path, error).await),
         }
     }
 
@@ -111,7 +121,10 @@ impl Sandbox {
     ) -> Result<FileListing, FileError> {
         self.make_ready("use its files").await?;
         let listing = self.files.list(&mut self.guest, path, after, entries_max).await;
-        listing.map_err(|error| self.file_error("list a directory", path, error))
+        match listing {
+            Err(error) => Err(self.file_error("list a directory", path, error).await),
+            Ok(done) => Ok(done),
+        }
     }
 
     /// Removes a file, a link itself, or a directory if it is empty.
@@ -121,10 +134,13 @@ impl Sandbox {
     pub async fn remove_file(&mut self, path: &str) -> Result<(), FileError> {
         self.make_ready("use its files").await?;
         let removed = self.files.remove(&mut self.guest, path).await;
-        removed.map_err(|error| self.file_error("remove a file", path, error))
+        match removed {
+            Err(error) => Err(self.file_error("remove a file", path, error).await),
+            Ok(done) => Ok(done),
+        }
     }
 
-    fn file_error(&mut self, step: &'static str, path: &str, error: AccessError) -> FileError {
+    async fn file_error(&mut self, step: &'static str, path: &str, error: AccessError) -> FileError {
         match error {
             AccessError::Failed { cause, detail } => {
                 FileError::Failed { cause, path: path.to_owned(), detail }
@@ -132,6 +148,10 @@ impl Sandbox {
             AccessError::Source(error) => FileError::Source(error),
             AccessError::Guest(error) => {
                 self.is_usable = false;
+                let is_lost = matches!(error, GuestError::Gone | GuestError::Io(_));
+                if is_lost && self.died_for_memory().await {
+                    return FileError::OutOfMemory { path: path.to_owned() };
+                }
                 let source = with_stderr(error, &self.backing.stderr());
                 ExecutorError::in_sandbox(self.executor, step, false, source).into()
             }
@@ -175,6 +195,9 @@ impl FileReader<'_> {
         let Sandbox { files, guest, .. } = &mut *self.sandbox;
         let piece = files.piece(guest).await.map(|piece| piece.map(Bytes::copy_from_slice));
         self.has_failed = piece.is_err();
-        piece.map_err(|error| self.sandbox.file_error("get a file", &self.path, error))
+        match piece {
+            Err(error) => Err(self.sandbox.file_error("get a file", &self.path, error).await),
+            Ok(piece) => Ok(piece),
+        }
     }
 }

@@ -5,8 +5,8 @@
 /// A string of a later version becomes `Other`, so that an older reader neither refuses the whole answer nor
 /// changes it when it passes it on. The schemas of such fields are plain strings for the same reason: clients
 /// generated from an enumeration refuse what is not in it.
-macro_rules! words {
-    ($(#[$meta:meta])* pub enum $name:ident { $($(#[$doc:meta])* $variant:ident = $word:literal,)+ }) => {
+macro_rules! text_enum {
+    ($(#[$meta:meta])* pub enum $name:ident { $($(#[$doc:meta])* $variant:ident = $value:literal,)+ }) => {
         $(#[$meta])*
         #[derive(Debug, Clone, PartialEq, Eq, Hash)]
         pub enum $name {
@@ -18,22 +18,22 @@ macro_rules! words {
 
         impl $name {
             /// The known values as they are on the wire.
-            pub const WORDS: &'static [&'static str] = &[$($word),+];
+            pub const VALUES: &'static [&'static str] = &[$($value),+];
 
             /// The value as it is on the wire.
             #[must_use]
             pub fn as_str(&self) -> &str {
                 match self {
-                    $(Self::$variant => $word,)+
-                    Self::Other(word) => word,
+                    $(Self::$variant => $value,)+
+                    Self::Other(value) => value,
                 }
             }
         }
 
         impl From<&str> for $name {
-            fn from(word: &str) -> Self {
-                match word {
-                    $($word => Self::$variant,)+
+            fn from(value: &str) -> Self {
+                match value {
+                    $($value => Self::$variant,)+
                     other => Self::Other(other.to_owned()),
                 }
             }
@@ -59,4 +59,4 @@ macro_rules! words {
     };
 }
 
-pub(crate) use words;
+pub(crate) use text_enum;
