@@ -2,7 +2,7 @@
 
 # The guest agent writes the program here before it starts it. If the runtime has no link to it, only the second name
 # exists.
-_PROGRAM_FILES = ("/run/program/main.py", "/tmp/.sandbox/program/main.py")
+_PROGRAM_DIRECTORIES = ("/run/program", "/tmp/.sandbox/program")
 _OUTPUT = "/tmp/output"
 
 
@@ -11,8 +11,10 @@ def _receive():
     if os.read(4, 1) != b"1":
         # The agent is gone, and with it the sandbox.
         os._exit(1)
-    with open(3, "rb") as file:
-        data = file.read()
+    data, size = b"", os.fstat(3).st_size
+    while len(data) < size:
+        data += os.read(3, size - len(data))
+    os.close(3)
     os.write(4, b"1")
     os.close(4)
 
@@ -33,13 +35,10 @@ def _receive():
 
 
 def _prepare():
-    """Waits for the program. Returns its source and the namespace to run it in."""
-    source, environment = _receive()
-    for name, value in environment:
-        os.environ[name] = value
-    if environment:
-        _obey(os.environ)
-    path = _PROGRAM_FILES[0] if os.path.exists(_PROGRAM_FILES[0]) else _PROGRAM_FILES[1]
+    """Waits for the program, after everything that does not depend on it. Returns its source and the namespace to run it
+    in."""
+    directory = _PROGRAM_DIRECTORIES[not os.path.lexists(_PROGRAM_DIRECTORIES[0])]
+    path = directory + "/main.py"
     main = type(sys)("__main__")
     namespace = vars(main)
     # As in CPython; but the text is what was sent, whatever encoding (PEP 263) it declares.
@@ -55,7 +54,14 @@ def _prepare():
     sys.orig_argv[:] = [sys.executable, "main.py"]
     sys.path.insert(0, _OUTPUT)
     # Last, so that it hides nothing: the interpreter itself searches here for the lines of `main.py` to show.
-    sys.path.append(os.path.dirname(path))
+    sys.path.append(directory)
+    if _forks:
+        _rehearse()
+    source, environment = _receive()
+    for name, value in environment:
+        os.environ[name] = value
+    if environment:
+        _obey(os.environ)
     # Without a modification time, so that no other file of that name replaces it.
     lines = _StringIO(source, None).readlines()
     if lines and not lines[-1].endswith("\n"):
@@ -73,6 +79,16 @@ def _prepare():
         now = time.time_ns() if isinstance(logging._startTime, int) else time.time()
         logging._startTime = now
     return source, namespace
+
+
+def _rehearse():
+    """Does, without any effect, what every program's start and end do. A fork copies each page that it writes to first:
+    now it does so while it waits in the pool, and not while somebody waits for an answer."""
+    _StringIO("", None).readlines()
+    code = compile("print(f'{str(1)}')\n", "main.py", "exec", dont_inherit=True)
+    _call_hidden(_partial(exec, code, {"print": str}))
+    sys.stdout.write("")
+    _rehearse_finish()
 
 
 def _frames_hider():

@@ -20,10 +20,11 @@ _import(sys.argv[1:])
 _change_imports()
 # Before any fork: what is looked up in a fork is copied in each.
 _call_hidden = _frames_hider()
-_bind_streams, _leave_note = _make_streams()
-_finish = _finisher()
+_places, _share_streams, _begin_streams, _leave_note = _make_streams()
+_finish, _rehearse_finish = _finisher()
 if _forks:
-    _serve_forks()
-_bind_streams(5)
-os.close(5)
+    _serve_forks(_places)
+else:
+    _share_streams(5)
+_begin_streams()
 _finish(*_run())

@@ -22,35 +22,36 @@ _BUFFER_BYTES = 8192
 
 
 def _make_streams():
-    """Makes both streams and returns a function that binds them to the memory of a sandbox, and one that leaves a note
-    there."""
+    """Makes both streams, on private memory. Returns the addresses of the memory, a function that maps the agent's there,
+    one that begins the program's use of the streams, and one that leaves a note."""
     import _thread
     import ctypes
     import io
     import mmap
 
-    map_memory = ctypes.PyDLL(None).mmap
-    map_memory.restype = ctypes.c_void_p
-    map_memory.argtypes = [ctypes.c_void_p, ctypes.c_size_t] + [ctypes.c_int] * 3 + [ctypes.c_long]
-    # MAP_SHARED and MAP_FIXED, the same on every architecture (mmap(2)).
-    shared_here = 0x01 | 0x10
-
-    def share(descriptor, offset):
-        """Maps the file. Not by `mmap.mmap` itself, which would keep a descriptor that the program can see."""
-        memory = mmap.mmap(-1, _STREAM_BYTES)
-        place = ctypes.addressof(ctypes.c_char.from_buffer(memory))
+    def share(descriptor):
+        """Maps the file. Not by `mmap.mmap` itself, which would keep a descriptor that the program can see. In a fork the
+        hook has done the same: here it would copy some 60 pages."""
+        map_memory = ctypes.PyDLL(None).mmap
+        map_memory.restype = ctypes.c_void_p
+        map_memory.argtypes = [ctypes.c_void_p, ctypes.c_size_t] + [ctypes.c_int] * 3 + [ctypes.c_long]
         rights = mmap.PROT_READ | mmap.PROT_WRITE
-        if map_memory(place, _STREAM_BYTES, rights, shared_here, descriptor, offset) != place:
-            raise OSError("the memory of a stream cannot be shared")
-        return memory
+        # MAP_SHARED and MAP_FIXED, the same on every architecture (mmap(2)).
+        shared_here = 0x01 | 0x10
+        for offset, place in zip((0, _STREAM_DISTANCE), places):
+            if map_memory(place, _STREAM_BYTES, rights, shared_here, descriptor, offset) != place:
+                raise OSError("the memory of a stream cannot be shared")
+        os.close(descriptor)
 
     first_write, first_flush = io.BufferedWriter.write, io.BufferedWriter.flush
 
     def make(number, name, errors, by_line):
         # One lock, so that the copy matches the stream; taken before a fork, so that no child inherits it locked.
         lock = _thread.RLock()
-        waiting = words = None
         flushes = interrupted = 0
+        waiting = mmap.mmap(-1, _STREAM_BYTES, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        waiting.seek(_WAITING)
+        words = memoryview(waiting)[:24].cast("Q")
 
         class BufferedWriter(io.BufferedWriter):
             def write(self, data):
@@ -93,13 +94,6 @@ def _make_streams():
                 first_flush(self)
             return written
 
-        def bind(descriptor, offset):
-            nonlocal waiting, words
-            waiting = share(descriptor, offset)
-            waiting.seek(_WAITING)
-            words = memoryview(waiting)[:24].cast("Q")
-            return waiting, words
-
         def before_fork():
             lock.acquire()
             if waiting.tell() > _WAITING:
@@ -121,45 +115,41 @@ def _make_streams():
             buffer, "utf-8", errors, "\n", line_buffering=by_line, write_through=True
         )
         text.mode = "w"
-        return text, bind, before_fork, lock.release, in_child
+        return text, before_fork, lock.release, in_child, waiting, words
 
     out = make(1, "<stdout>", sys.stdout.errors, False)
     err = make(2, "<stderr>", "backslashreplace", True)
-    note = None
+    places = tuple(ctypes.addressof(ctypes.c_char.from_buffer(stream[4])) for stream in (out, err))
+    waiting, words = err[4:]
+    is_program = False
 
-    def bind(descriptor):
-        nonlocal note
-        out[1](descriptor, 0)
-        waiting, words = err[1](descriptor, _STREAM_DISTANCE)
-
-        def leave_note(data):
+    def leave_note(data):
+        # A child's end says nothing about the program's.
+        if is_program:
             data = data[:_NOTE_BYTES]
             waiting[_NOTE : _NOTE + len(data)] = data
             words[2] = len(data)
 
-        note = leave_note
-        sys.stdout = sys.__stdout__ = out[0]
-        sys.stderr = sys.__stderr__ = err[0]
+    def before_fork():
+        out[1]()
+        err[1]()
 
-        def before_fork():
-            out[2]()
-            err[2]()
+    def in_parent():
+        out[2]()
+        err[2]()
 
-        def in_parent():
-            out[3]()
-            err[3]()
+    def in_child():
+        nonlocal is_program
+        is_program = False
+        out[3]()
+        err[3]()
 
-        def in_child():
-            nonlocal note
-            note = None
-            out[4]()
-            err[4]()
-
+    def begin():
+        nonlocal is_program
+        is_program = True
+        # Not before: a template forks, too.
         os.register_at_fork(before=before_fork, after_in_parent=in_parent, after_in_child=in_child)
 
-    def leave_note(data):
-        # A child's end says nothing about the program's.
-        if note is not None:
-            note(data)
-
-    return bind, leave_note
+    sys.stdout = sys.__stdout__ = out[0]
+    sys.stderr = sys.__stderr__ = err[0]
+    return places, share, begin, leave_note

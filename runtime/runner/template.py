@@ -18,7 +18,7 @@ def _is_template():
     return False
 
 
-def _serve_forks():
+def _serve_forks(places):
     """Waits to be forked. Returns in each fork; the template itself ends in here."""
     import ctypes
     import gc
@@ -30,7 +30,9 @@ def _serve_forks():
     gc.collect()
     gc.freeze()
     _compact(system)
-    outcome = hook.sandbox_template_serve(3)
+    serve, size = hook.sandbox_template_serve, ctypes.c_size_t
+    serve.argtypes = [ctypes.c_int] * 2 + [ctypes.c_void_p] * 2 + [size] * 2
+    outcome = serve(3, 5, *places, _STREAM_BYTES, _STREAM_DISTANCE)
     if outcome != 0:
         # The constants of crates/confine/src/hook.rs.
         why = {1: "its socket was closed", 2: "it has grown", 3: "its socket is broken"}

@@ -28,6 +28,8 @@ pub(crate) struct Child<'a> {
     pub(crate) sandbox: Option<TargetSandbox<'a>>,
     /// Become descriptors 0, 1, 2, 3, ... in this order. Their current numbers are above all of those.
     pub(crate) sources: &'a [BorrowedFd<'a>],
+    /// The streams of a forked interpreter.
+    pub(crate) streams: Option<&'a Streams>,
     /// The descriptors of this process other than the program's.
     pub(crate) ends: Ends<'a>,
     /// Working directory.
@@ -57,6 +59,49 @@ pub(crate) struct TargetSandbox<'a> {
     pub(crate) namespaces: &'a [BorrowedFd<'a>],
     /// A file to join each of its cgroups.
     pub(crate) cgroups: &'a [BorrowedFd<'a>],
+}
+
+/// The memory of a forked interpreter's streams, as `runtime/runner/streams.py` describes it.
+pub(crate) struct Streams {
+    /// The descriptor to map, which is closed then.
+    descriptor: RawFd,
+    /// Where standard output and standard error are.
+    places: [*mut core::ffi::c_void; 2],
+    /// Bytes of each.
+    length: usize,
+    /// From the beginning of one to that of the next, in the file.
+    distance: usize,
+}
+
+impl Streams {
+    /// # Safety
+    /// In a fork of this process, each of `places` must be the start of a private mapping of `length` bytes that
+    /// nothing but a Python `mmap` object uses.
+    #[cfg(feature = "hook")]
+    pub(crate) unsafe fn new(
+        descriptor: RawFd,
+        places: [*mut core::ffi::c_void; 2],
+        length: usize,
+        distance: usize,
+    ) -> Self {
+        Self { descriptor, places, length, distance }
+    }
+
+    /// Maps the descriptor over them, and closes it.
+    fn share(&self) -> rustix::io::Result<()> {
+        let (rights, flags) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED | libc::MAP_FIXED);
+        let mut offset = 0;
+        for place in self.places {
+            // SAFETY: replaces a mapping that `new` was promised to be that of an `mmap` object alone, with one of
+            // the same length and rights. No reference of Rust points into it.
+            let mapped = unsafe { libc::mmap(place, self.length, rights, flags, self.descriptor, offset) };
+            if mapped != place {
+                return Err(last_errno());
+            }
+            offset += libc::off_t::try_from(self.distance).map_err(|_| Errno::OVERFLOW)?;
+        }
+        close_range(self.descriptor, self.descriptor)
+    }
 }
 
 /// The kinds of [`TargetSandbox::namespaces`], in the same order.
@@ -113,6 +158,7 @@ impl Child<'_> {
     /// Whether this process takes a step.
     fn needs(&self, step: Step) -> bool {
         let is_wanted = match step {
+            Step::Streams => self.streams.is_some(),
             Step::User => self.user.is_some(),
             Step::Affinity => self.cpus.is_some(),
             Step::Landlock => self.ends.ruleset.is_some(),
@@ -141,6 +187,7 @@ impl Child<'_> {
             Step::Session => rustix::process::setsid().map(drop),
             Step::Descriptors => self.place_descriptors(),
             Step::CloseOthers => self.close_others(),
+            Step::Streams => self.streams.map_or(Ok(()), Streams::share),
             Step::OomScore => {
                 raise_oom_score(if self.kept.is_empty() { PROGRAM_SCORE } else { TEMPLATE_SCORE })
             }

@@ -8,10 +8,10 @@
 
 #![allow(unsafe_code, reason = "the interpreter's C interface, and functions with C names for it to call")]
 
-use crate::child::{Child, ENTERED, Ends, FORK_FAILED, TargetSandbox, exit_now};
+use crate::child::{Child, ENTERED, Ends, FORK_FAILED, Streams, TargetSandbox, exit_now};
 use crate::fork_request::{NAMESPACES, Parsed, REQUEST_DESCRIPTORS_MAX, REQUEST_WORDS_MAX};
 use crate::orphan::{Side, fork_orphan};
-use core::ffi::c_int;
+use core::ffi::{c_int, c_void};
 use core::mem::{ManuallyDrop, MaybeUninit};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::{Errno, IoSliceMut};
@@ -48,13 +48,24 @@ unsafe extern "C" {
     fn PyOS_AfterFork_Child();
 }
 
-/// Serves requests from the socket with this number. Returns one of the constants above.
+/// Serves requests from the socket with this number. Returns one of the constants above. In each fork the
+/// streams, whose memory is at `out` and `err`, share it with the agent through the descriptor `memory`.
 ///
 /// # Safety
 /// `control` must be an open socket that stays open; the caller must hold the interpreter's global lock and
-/// be the only thread.
+/// be the only thread. `out` and `err` must each be the start of a private mapping of `length` bytes that
+/// nothing but a Python `mmap` object uses.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn sandbox_template_serve(control: c_int) -> c_int {
+pub unsafe extern "C" fn sandbox_template_serve(
+    control: c_int,
+    memory: c_int,
+    out: *mut c_void,
+    err: *mut c_void,
+    length: usize,
+    distance: usize,
+) -> c_int {
+    // SAFETY: the caller says so, and a fork has the mappings of its parent.
+    let streams = unsafe { Streams::new(memory, [out, err], length, distance) };
     // SAFETY: the caller says that it is open and stays so.
     let control = unsafe { BorrowedFd::borrow_raw(control) };
     if reserve_low_numbers(control).is_err() {
@@ -77,7 +88,7 @@ pub unsafe extern "C" fn sandbox_template_serve(control: c_int) -> c_int {
         };
         let packet = &words[..length];
         if let Some(parsed) = Parsed::from_words(packet)
-            && serve_one(&parsed, packet, &mut room, &received) == Side::Orphan
+            && serve_one(&parsed, packet, &mut room, &received, &streams) == Side::Orphan
         {
             // In the fork their numbers are closed, and may have been reused by now.
             let _ = ManuallyDrop::new(received);
@@ -102,6 +113,7 @@ fn serve_one(
     packet: &[u64],
     room: &mut [Insn; INSTRUCTIONS_MAX],
     received: &Received,
+    streams: &Streams,
 ) -> Side {
     let mut borrowed = [None; REQUEST_DESCRIPTORS_MAX];
     for (to, from) in borrowed.iter_mut().zip(&received.descriptors) {
@@ -114,6 +126,7 @@ fn serve_one(
             cgroups: parts.cgroups(),
         }),
         sources: parts.sources(),
+        streams: Some(streams),
         ends: parts.ends,
         directory: DIRECTORY,
         user: parsed.user.map(|id| (id, id)),

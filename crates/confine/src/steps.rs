@@ -14,6 +14,8 @@ pub enum Step {
     Descriptors,
     /// Every other descriptor is closed.
     CloseOthers,
+    /// The memory of its streams is the agent's.
+    Streams,
     /// The kernel's out-of-memory killer chooses it before the agent.
     OomScore,
     /// Resource limits.
@@ -49,12 +51,13 @@ pub enum Step {
 /// open files comes later still: the kernel checks the number of descriptors that a user has in flight in
 /// sockets (unix(7), ETOOMANYREFS) against the limit of the process that sends another. Where all sandboxes
 /// have the same user, the program in one could otherwise keep the others from sending the filter's listener.
-pub const PROGRAM_STEPS: [Step; 19] = [
+pub const PROGRAM_STEPS: [Step; 20] = [
     Step::Cgroups,
     Step::Namespaces,
     Step::Session,
     Step::Descriptors,
     Step::CloseOthers,
+    Step::Streams,
     Step::OomScore,
     Step::Limits,
     Step::Affinity,
@@ -81,6 +84,7 @@ impl Step {
             Self::Session => "start a session",
             Self::Descriptors => "place the descriptors",
             Self::CloseOthers => "close the other descriptors",
+            Self::Streams => "share the memory of the streams",
             Self::OomScore => "raise the out-of-memory score",
             Self::Limits => "set the resource limits",
             Self::Affinity => "set the processor affinity",
@@ -105,11 +109,11 @@ impl Step {
     }
 
     /// Whether an interpreter takes this step, `forked` from a template or else started: a forked one has a
-    /// sandbox to enter and nothing to execute, and its signals are already the defaults.
+    /// sandbox to enter and nothing to execute, its streams exist, and its signals are already the defaults.
     #[must_use]
     pub fn is_of(self, forked: bool) -> bool {
         match self {
-            Self::Cgroups | Self::Namespaces | Self::Dumpable => forked,
+            Self::Cgroups | Self::Namespaces | Self::Streams | Self::Dumpable => forked,
             Self::Signals | Self::Execute => !forked,
             _ => true,
         }

@@ -177,6 +177,7 @@ impl Lifted {
         use_it(&Child {
             sandbox: None,
             sources: &sources,
+            streams: None,
             ends: Ends {
                 report: self.report.as_fd(),
                 listener_socket: self.listener_socket.as_fd(),
