@@ -85,11 +85,14 @@ def _finisher():
             except BaseException:
                 setattr(sys, name, None)
 
+    def handled_signals():
+        handlers = ((number, get_handler(number)) for number in range(1, 65))
+        return [number for number, handler in handlers if callable(handler) and type(handler) is not builtin_type]
+
     def reset_signals():
         # Handlers hold references to the program's functions.
-        for number in range(1, 65):
-            if callable(handler := get_handler(number)) and type(handler) is not builtin_type:
-                set_handler(number, default)
+        for number in handled_signals():
+            set_handler(number, default)
 
     def own_modules():
         """Names of the program's modules: located beside it, or created by it dynamically."""
@@ -221,7 +224,7 @@ def _finisher():
     def rehearse():
         guarded(silent)
         flushed()
-        reset_signals()
+        handled_signals()
         hidden(collect)
         left()
 

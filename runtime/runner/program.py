@@ -52,7 +52,6 @@ def _prepare():
     sys.modules["__main__"] = main
     sys.argv[:] = ["main.py"]
     sys.orig_argv[:] = [sys.executable, "main.py"]
-    sys.path.insert(0, _OUTPUT)
     # Last, so that it hides nothing: the interpreter itself searches here for the lines of `main.py` to show.
     sys.path.append(directory)
     if _forks:
@@ -62,6 +61,8 @@ def _prepare():
         os.environ[name] = value
     if environment:
         _obey(os.environ)
+    # From here on a module of the program could be found instead of ours.
+    sys.path.insert(0, _OUTPUT)
     # Without a modification time, so that no other file of that name replaces it.
     lines = _StringIO(source, None).readlines()
     if lines and not lines[-1].endswith("\n"):
@@ -82,8 +83,8 @@ def _prepare():
 
 
 def _rehearse():
-    """Does, without any effect, what every program's start and end do. A fork copies each page that it writes to first:
-    now it does so while it waits in the pool, and not while somebody waits for an answer."""
+    """Does, to nothing, what every program's start and end do. A fork copies each page that it writes to first: now it
+    does so while it waits in the pool, and not while a program's answer is awaited."""
     _StringIO("", None).readlines()
     code = compile("print(f'{str(1)}')\n", "main.py", "exec", dont_inherit=True)
     _call_hidden(_partial(exec, code, {"print": str}))

@@ -31,7 +31,7 @@ def _make_streams():
 
     def share(descriptor):
         """Maps the file. Not by `mmap.mmap` itself, which would keep a descriptor that the program can see. In a fork the
-        hook has done the same: here it would copy some 60 pages."""
+        hook has done the same: here it would copy some 80 pages."""
         map_memory = ctypes.PyDLL(None).mmap
         map_memory.restype = ctypes.c_void_p
         map_memory.argtypes = [ctypes.c_void_p, ctypes.c_size_t] + [ctypes.c_int] * 3 + [ctypes.c_long]

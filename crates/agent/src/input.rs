@@ -177,6 +177,8 @@ impl Made {
     /// before; after that it cannot be restored, and the sandbox is broken.
     fn replace_earlier(&mut self, directory: &OwnedFd) -> Result<(), InputError> {
         let count = self.replacements.len();
+        // In the order in which they came: a later one can have the name of an earlier one's temporary file.
+        self.replacements.reverse();
         while let Some((temporary, path)) = self.replacements.pop() {
             let renamed = open_parent(directory, &temporary).and_then(|(parent, from)| {
                 let name = path.rsplit('/').next().unwrap_or(&path);
@@ -389,5 +391,18 @@ mod tests {
         assert!(PATHS.iter().all(|path| entries[*path] == "new"), "{entries:?}");
         assert_eq!(entries["d/.input-0"], "old", "it is the program's");
         assert_eq!(entries.len(), PATHS.len() + 4, "{entries:?}");
+    }
+
+    #[test]
+    fn a_file_named_like_the_temporary_of_another_replaces_nothing_of_it() {
+        let (top, directory) = earlier();
+        let mut made = Made::default();
+        for (path, content) in [("a", "first"), (".input-0", "second"), (".input-1", "third")] {
+            write_all(&create(&directory, path, None, true, &mut made).unwrap(), content.as_bytes()).unwrap();
+        }
+        assert!(made.replace_earlier(&directory).is_ok());
+        let entries = entries(top.path());
+        let found = ["a", ".input-0", ".input-1"].map(|path| entries[path].as_str());
+        assert_eq!(found, ["first", "second", "third"], "{entries:?}");
     }
 }

@@ -157,8 +157,9 @@ impl Layout {
         if !problems.is_empty() {
             return Err(DetectError::Unusable { problems });
         }
-        let freezer = search.place_of_freezer(&hierarchies);
-        Ok(Self { hierarchies, io: search.part(Controller::Io), freezer })
+        let io = search.part(Controller::Io);
+        let freezer = search.place_of_freezer(hierarchies.iter().chain(&io));
+        Ok(Self { hierarchies, io, freezer })
     }
 }
 
@@ -205,10 +206,13 @@ impl Search<'_> {
 
     /// Only on v1: v2 groups can be frozen without a controller. A sandbox is frozen by moving it to another
     /// group, which must not be one without its limits.
-    fn place_of_freezer(&self, hierarchies: &[Hierarchy]) -> Result<Hierarchy, ControllerProblem> {
+    fn place_of_freezer<'a>(
+        &self,
+        mut others: impl Iterator<Item = &'a Hierarchy>,
+    ) -> Result<Hierarchy, ControllerProblem> {
         let controller = Controller::Freezer;
         let found = self.locate_v1(controller).and_then(|found| {
-            match hierarchies.iter().find(|other| other.parent == found.parent) {
+            match others.find(|other| other.parent == found.parent) {
                 Some(shared) => {
                     let controller = shared.controllers.first().copied().unwrap_or(Controller::Memory);
                     Err((

@@ -68,10 +68,11 @@ impl Manager {
     }
 
     /// Kills and removes the groups of this service that could not be removed when their sandboxes ended. Reads
-    /// nothing if there are none. Blocks, for each of them as long as their removal may wait.
+    /// nothing if there are none. Blocks, for each of them as long as its removal may wait, and stops between two of
+    /// them once `goes_on` returns false.
     #[must_use]
-    pub fn retry_leftovers(&self) -> SweepReport {
-        retry_leftovers(&self.instance)
+    pub fn retry_leftovers(&self, goes_on: &dyn Fn() -> bool) -> SweepReport {
+        retry_leftovers(&self.instance, goes_on)
     }
 
     /// Creates a sandbox's group with its limits set and read back. `name` has 1 to 64 letters, digits, `-`

@@ -3,7 +3,7 @@
 //! ```text
 //! create -> [created in hierarchy 1..n] -> [limits set] -> used -> destroy or drop -> gone
 //!                 |                             |                        |
-//!                 +------- any failure ---------+-> kill, remove         +-> left over -> next sweep
+//!                 +------- any failure ---------+-> kill, remove         +-> left over -> tried again
 //! ```
 
 use std::io;
@@ -339,7 +339,8 @@ impl SandboxGroup {
     /// Kills all processes in the group and removes it.
     ///
     /// # Errors
-    /// [`CgroupError::NotRemoved`] with the groups that remain after the waiting time; sweeps retry them.
+    /// [`CgroupError::NotRemoved`] with the groups that remain after the waiting time; tried again by
+    /// [`crate::Manager::retry_leftovers`].
     pub fn destroy(mut self) -> Result<(), CgroupError> {
         let paths = self.remove();
         if paths.is_empty() { Ok(()) } else { Err(CgroupError::NotRemoved { paths }) }

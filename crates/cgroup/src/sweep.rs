@@ -39,14 +39,14 @@ pub(crate) fn sweep(instance: &Instance) -> SweepReport {
     sweep_marked(instance, &mut report);
     sweep_unmarked(instance, &mut report);
     sweep_late(instance, &mut report);
-    retry_into(instance, &mut report);
+    retry_into(instance, &mut report, &|| true);
     report
 }
 
 /// Retries what this service could not remove, and nothing else.
-pub(crate) fn retry_leftovers(instance: &Instance) -> SweepReport {
+pub(crate) fn retry_leftovers(instance: &Instance, goes_on: &dyn Fn() -> bool) -> SweepReport {
     let mut report = SweepReport::default();
-    retry_into(instance, &mut report);
+    retry_into(instance, &mut report, goes_on);
     report
 }
 
@@ -144,10 +144,10 @@ fn remove_frozen(instance: &Instance, name: &str, report: &mut SweepReport) -> b
 }
 
 /// Our own sandboxes' groups that could not be removed when they were destroyed.
-fn retry_into(instance: &Instance, report: &mut SweepReport) {
+fn retry_into(instance: &Instance, report: &mut SweepReport, goes_on: &dyn Fn() -> bool) {
     let leftovers = mem::take(&mut *instance.leftovers.lock().unwrap_or_else(PoisonError::into_inner));
     for (location, name) in leftovers {
-        if !remove_group(instance, Spot::Instance(location), &name, report) {
+        if !goes_on() || !remove_group(instance, Spot::Instance(location), &name, report) {
             instance.note_leftover(location, &name);
         }
     }

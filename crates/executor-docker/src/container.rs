@@ -172,10 +172,11 @@ pub(crate) enum End {
 fn classify_end(events: &[EventMessage]) -> Option<End> {
     const KILLED: &str = "137";
     let find = |action: &str| events.iter().find(|event| event.action.as_deref() == Some(action));
+    let die = find("die")?;
     if find("oom").is_some() {
         return Some(End::OutOfMemory);
     }
-    let attributes = find("die")?.actor.as_ref().and_then(|actor| actor.attributes.as_ref());
+    let attributes = die.actor.as_ref().and_then(|actor| actor.attributes.as_ref());
     let exit_code = attributes.and_then(|attributes| attributes.get("exitCode"));
     let for_memory = exit_code.is_some_and(|code| code == KILLED) && find("kill").is_none();
     Some(if for_memory { End::OutOfMemory } else { End::Other })
@@ -257,6 +258,7 @@ mod tests {
         let killed = event("die", Some("137"));
         assert_eq!(classify_end(&[]), None);
         assert_eq!(classify_end(std::slice::from_ref(&kill)), None, "it has not ended yet");
+        assert_eq!(classify_end(std::slice::from_ref(&oom)), None, "it goes on without what was killed");
         assert_eq!(classify_end(&[oom, event("die", Some("1"))]), Some(End::OutOfMemory));
         assert_eq!(classify_end(std::slice::from_ref(&killed)), Some(End::OutOfMemory));
         assert_eq!(classify_end(&[kill, killed]), Some(End::Other));

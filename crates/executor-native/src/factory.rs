@@ -9,11 +9,12 @@ use launcher::CreateSandbox;
 use protocol::InterpreterOrigin;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+use std::convert::Infallible;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::sync::mpsc::{self, RecvTimeoutError, Sender, TryRecvError};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -103,11 +104,11 @@ impl SandboxFactory {
     }
 
     /// Removes what [`Remover`] could not. Blocks.
-    pub(crate) fn retry_leftovers(&self) {
-        let report = self.groups.retry_leftovers();
+    pub(crate) fn retry_leftovers(&self, goes_on: &dyn Fn() -> bool) {
+        let report = self.groups.retry_leftovers(goes_on);
         for failure in report.failures {
             let (path, error) = (failure.path.display(), &failure.error);
-            tracing::error!(%path, %error, "failed to remove a sandbox's cgroup again; trying again later");
+            tracing::warn!(%path, %error, "failed to remove a sandbox's cgroup again; trying again later");
         }
     }
 
@@ -245,47 +246,61 @@ impl NativeSandbox {
 /// Removes sandboxes on its own threads: removal waits for the kernel, and no request should wait with it.
 #[derive(Debug)]
 pub(crate) struct Remover {
-    queue: Mutex<Option<Sender<NativeSandbox>>>,
+    open: Mutex<Option<Open>>,
     threads: Mutex<Vec<std::thread::JoinHandle<()>>>,
 }
 
-/// How long a service removes nothing before it retries what it could not remove.
-pub(crate) const RETRY_PAUSE: Duration = Duration::from_secs(10);
+/// The threads end when this is dropped.
+#[derive(Debug)]
+struct Open {
+    queue: Sender<NativeSandbox>,
+    /// Nothing is sent.
+    _retries: Sender<Infallible>,
+}
+
+/// How often a service retries what it could not remove.
+pub(crate) const RETRY_PAUSE: Duration = Duration::from_secs(30);
 
 /// Threads that remove sandboxes: one stuck in the kernel does not hold up the others.
 const REMOVER_THREADS: usize = 2;
 
 impl Remover {
-    /// Starts the threads. `retry` removes what could not be removed before, and is called by one thread at a
-    /// time, when nothing was to be removed for `pause`.
-    pub(crate) fn start(pause: Duration, retry: impl Fn() + Send + Sync + 'static) -> io::Result<Self> {
-        let (sender, receiver) = mpsc::channel::<NativeSandbox>();
+    /// Starts the threads. `retry` removes what could not be removed before, and is called at intervals of `pause`.
+    /// Its argument says whether it goes on.
+    pub(crate) fn start(
+        pause: Duration,
+        retry: impl Fn(&dyn Fn() -> bool) + Send + 'static,
+    ) -> io::Result<Self> {
+        let (queue, receiver) = mpsc::channel::<NativeSandbox>();
         let receiver = Arc::new(Mutex::new(receiver));
-        let retry = Arc::new(Mutex::new(retry));
-        let threads = (0..REMOVER_THREADS)
+        let mut threads = (0..REMOVER_THREADS)
             .map(|_| {
-                let (receiver, retry) = (Arc::clone(&receiver), Arc::clone(&retry));
-                std::thread::Builder::new().name("sandbox-remover".to_owned()).spawn(move || {
+                let receiver = Arc::clone(&receiver);
+                spawn(move || {
                     loop {
-                        let next = support::lock(&receiver).recv_timeout(pause);
-                        match next {
-                            Ok(sandbox) => sandbox.remove(),
-                            Err(RecvTimeoutError::Timeout) => support::lock(&retry)(),
-                            Err(RecvTimeoutError::Disconnected) => return,
-                        }
+                        let next = support::lock(&receiver).recv();
+                        let Ok(sandbox) = next else { return };
+                        sandbox.remove();
                     }
                 })
             })
-            .collect::<io::Result<_>>()?;
-        Ok(Self { queue: Mutex::new(Some(sender)), threads: Mutex::new(threads) })
+            .collect::<io::Result<Vec<_>>>()?;
+        let (retries, stop) = mpsc::channel::<Infallible>();
+        threads.push(spawn(move || {
+            while stop.recv_timeout(pause) == Err(RecvTimeoutError::Timeout) {
+                retry(&|| stop.try_recv() == Err(TryRecvError::Empty));
+            }
+        })?);
+        let open = Open { queue, _retries: retries };
+        Ok(Self { open: Mutex::new(Some(open)), threads: Mutex::new(threads) })
     }
 
     /// Queues a sandbox for removal. Never blocks, except after [`Remover::finish`], when it removes at once.
     pub(crate) fn remove(&self, sandbox: NativeSandbox) {
-        let queue = support::lock(&self.queue);
-        match queue.as_ref() {
-            Some(sender) => {
-                if let Err(mpsc::SendError(sandbox)) = sender.send(sandbox) {
+        let open = support::lock(&self.open);
+        match open.as_ref() {
+            Some(open) => {
+                if let Err(mpsc::SendError(sandbox)) = open.queue.send(sandbox) {
                     sandbox.remove();
                 }
             }
@@ -295,7 +310,7 @@ impl Remover {
 
     /// Blocks until every queued sandbox is removed.
     pub(crate) fn finish(&self) {
-        support::lock(&self.queue).take();
+        support::lock(&self.open).take();
         let threads = std::mem::take(&mut *support::lock(&self.threads));
         for thread in threads {
             if thread.join().is_err() {
@@ -303,6 +318,10 @@ impl Remover {
             }
         }
     }
+}
+
+fn spawn(work: impl FnOnce() + Send + 'static) -> io::Result<std::thread::JoinHandle<()>> {
+    std::thread::Builder::new().name("sandbox-remover".to_owned()).spawn(work)
 }
 
 impl Drop for Remover {
@@ -316,17 +335,31 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_idle_remover_retries_and_ends_when_it_is_finished() {
+    fn a_remover_retries_until_it_is_finished() {
         let (sender, retried) = mpsc::channel();
-        let remover = Remover::start(Duration::from_millis(1), move || {
-            let _ends_with_the_test = sender.send(());
-        })
-        .unwrap();
+        let remover = Remover::start(Duration::from_millis(1), move |goes_on| {
+            let _ends_with_the_test = sender.send(goes_on());
+        });
+        let remover = remover.unwrap();
         for _ in 0..3 {
-            retried.recv().unwrap();
+            assert!(retried.recv().unwrap());
         }
         remover.finish();
         while retried.try_recv().is_ok() {}
         assert!(retried.recv().is_err(), "its threads have ended");
+    }
+
+    #[test]
+    fn a_retry_is_told_that_the_remover_finishes() {
+        let (sender, begun) = mpsc::channel();
+        let remover = Remover::start(Duration::from_millis(1), move |goes_on| {
+            let _first = sender.send(());
+            while goes_on() {
+                std::thread::yield_now();
+            }
+        });
+        let remover = remover.unwrap();
+        begun.recv().unwrap();
+        remover.finish();
     }
 }

@@ -107,9 +107,9 @@ pub(crate) fn start(config: &NativeConfig) -> Result<Started, StartError> {
     let factory = Arc::new(SandboxFactory::new(launcher, groups, config.limits, totals, templates, rootless));
     // Weak: a thread that removes must not keep the launcher alive.
     let retried = Arc::downgrade(&factory);
-    let retry = move || {
+    let retry = move |goes_on: &dyn Fn() -> bool| {
         if let Some(factory) = retried.upgrade() {
-            factory.retry_leftovers();
+            factory.retry_leftovers(goes_on);
         }
     };
     let remover = Arc::new(Remover::start(RETRY_PAUSE, retry).map_err(StartError::LauncherClient)?);

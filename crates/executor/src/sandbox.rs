@@ -424,14 +424,14 @@ mod tests {
         assert_eq!((executor.frozen(), executor.destroyed()), (0, 1));
     }
 
-    /// The kernel has killed its agent, with this count and this cause.
+    /// The kernel kills its agent, with this count and this cause; it was alive before, or not.
     #[derive(Debug)]
-    struct Dead(u64, Option<LossCause>);
+    struct Dying(u64, Option<LossCause>, bool);
 
     #[async_trait::async_trait]
-    impl Backing for Dead {
+    impl Backing for Dying {
         fn is_alive(&self) -> bool {
-            false
+            self.2
         }
         fn counts(&self, _: Option<&protocol::Counters>) -> KernelCounts {
             KernelCounts { oom_kills: self.0, ..KernelCounts::default() }
@@ -446,19 +446,21 @@ mod tests {
 
     #[tokio::test]
     async fn a_file_that_exhausts_the_memory_is_no_error_of_the_sandbox() {
-        for (oom_kills, cause, is_memory) in [
-            (1, None, true),
-            (0, Some(LossCause::OutOfMemory), true),
-            (0, None, false),
-            (0, Some(LossCause::Kernel), false),
+        let memory = Some(LossCause::OutOfMemory);
+        for (dying, is_memory) in [
+            (Dying(1, None, true), true),
+            (Dying(0, memory, true), true),
+            (Dying(1, memory, false), false),
+            (Dying(0, None, true), false),
+            (Dying(0, Some(LossCause::Kernel), true), false),
         ] {
             let mut sandbox = sandbox(Script::Echo).await;
             let (ours, _) = tokio::io::duplex(1);
             sandbox.guest = Guest::new(Box::new(ours));
-            sandbox.backing = Box::new(Dead(oom_kills, cause));
+            sandbox.backing = Box::new(dying);
             let error = sandbox.put_file("a", 1, &mut &b"x"[..]).await.unwrap_err();
             assert_eq!(matches!(error, FileError::OutOfMemory { .. }), is_memory, "{error}");
-            assert!(!sandbox.is_alive());
+            assert!(sandbox.list_files("", "", 1).await.is_err());
         }
     }
 

@@ -183,6 +183,10 @@ fn the_controller_of_the_freezer_is_no_condition() {
     let together = SEPARATE_V1.1.replace("cgroup rw,memory", "cgroup rw,memory,freezer");
     let shared = freezer((SEPARATE_V1.0, &together), 0, SEPARATE_V1_ROOT).unwrap_err();
     assert!(shared.contains("a hierarchy of its own"), "{shared}");
+    let reads = "37 31 0:35 / /sys/fs/cgroup/blkio rw,relatime - cgroup cgroup rw,blkio,freezer\n";
+    let root = [SEPARATE_V1_ROOT, &["w /sys/fs/cgroup/blkio"]].concat();
+    let shared = freezer((SEPARATE_V1.0, &format!("{}{reads}", SEPARATE_V1.1)), 0, &root).unwrap_err();
+    assert!(shared.contains("a hierarchy of its own"), "{shared}");
     let mount = "37 31 0:35 / /sys/fs/cgroup/freezer rw,relatime - cgroup cgroup rw,freezer\n";
     let mounts = format!("{}{mount}", SEPARATE_V1.1);
     let host = (SEPARATE_V1.0, mounts.as_str());

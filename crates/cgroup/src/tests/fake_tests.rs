@@ -126,11 +126,13 @@ fn busy_groups_are_tried_again_for_a_bounded_time_and_then_when_asked() {
         Err(CgroupError::NotRemoved { paths: left }) => assert_eq!(left, paths),
         other => panic!("{other:?}"),
     }
-    for report in [manager.sweep(), manager.retry_leftovers()] {
+    for report in [manager.sweep(), manager.retry_leftovers(&|| true)] {
         assert_eq!(report.failures.len(), 1, "{report:?}");
     }
     ops.busy_count.store(0, Ordering::SeqCst);
-    assert!(manager.retry_leftovers().failures.is_empty());
+    assert!(manager.retry_leftovers(&|| false).failures.is_empty());
+    assert!(paths[0].exists(), "it was told to stop");
+    assert!(manager.retry_leftovers(&|| true).failures.is_empty());
     assert!(!paths[0].exists());
 }
 

@@ -29,13 +29,14 @@ pub enum FileError {
     /// put had no effect, and the sandbox can be used.
     #[error("failed to read the content to put")]
     Source(#[source] io::Error),
-    /// The kernel ended the sandbox, whose memory the content and its other files exceeded. It is lost.
+    /// The content did not fit into the memory that the sandbox's other files and the limits left, and the kernel
+    /// ended the sandbox.
     #[error("{path:?}: it does not fit into the sandbox's memory, and the sandbox was ended")]
     OutOfMemory {
         /// The path of the request.
         path: String,
     },
-    /// The sandbox is lost for a reason that is no limit of it.
+    /// The sandbox is lost for another reason.
     #[error(transparent)]
     Sandbox(#[from] ExecutorError),
 }
@@ -83,10 +84,17 @@ impl Sandbox {
         R: AsyncRead + Unpin + Send + ?Sized,
     {
         self.make_ready("use its files").await?;
-        let put = self.files.put(&mut self.guest, path, size_bytes, source).await;
-        match put {
-            Err(error) => Err(self.file_error("put a file", path, error).await),
-            Ok(done) => Ok(done),
+        // A sandbox that was dead before did not die of this file.
+        let was_alive = self.backing.is_alive();
+        match self.files.put(&mut self.guest, path, size_bytes, source).await {
+            Ok(()) => Ok(()),
+            Err(AccessError::Guest(GuestError::Gone | GuestError::Io(_)))
+                if was_alive && self.died_for_memory().await =>
+            {
+                self.is_usable = false;
+                Err(FileError::OutOfMemory { path: path.to_owned() })
+            }
+            Err(error) => Err(self.file_error("put a file", path, error)),
         }
     }
 
@@ -104,7 +112,7 @@ impl Sandbox {
                 has_failed: false,
                 sandbox: self,
             }),
-            Err(error) => Err(self.file_error("get a file", path, error).await),
+            Err(error) => Err(self.file_error("get a file", path, error)),
         }
     }
 
@@ -121,10 +129,7 @@ impl Sandbox {
     ) -> Result<FileListing, FileError> {
         self.make_ready("use its files").await?;
         let listing = self.files.list(&mut self.guest, path, after, entries_max).await;
-        match listing {
-            Err(error) => Err(self.file_error("list a directory", path, error).await),
-            Ok(done) => Ok(done),
-        }
+        listing.map_err(|error| self.file_error("list a directory", path, error))
     }
 
     /// Removes a file, a link itself, or a directory if it is empty.
@@ -134,13 +139,10 @@ impl Sandbox {
     pub async fn remove_file(&mut self, path: &str) -> Result<(), FileError> {
         self.make_ready("use its files").await?;
         let removed = self.files.remove(&mut self.guest, path).await;
-        match removed {
-            Err(error) => Err(self.file_error("remove a file", path, error).await),
-            Ok(done) => Ok(done),
-        }
+        removed.map_err(|error| self.file_error("remove a file", path, error))
     }
 
-    async fn file_error(&mut self, step: &'static str, path: &str, error: AccessError) -> FileError {
+    fn file_error(&mut self, step: &'static str, path: &str, error: AccessError) -> FileError {
         match error {
             AccessError::Failed { cause, detail } => {
                 FileError::Failed { cause, path: path.to_owned(), detail }
@@ -148,10 +150,6 @@ impl Sandbox {
             AccessError::Source(error) => FileError::Source(error),
             AccessError::Guest(error) => {
                 self.is_usable = false;
-                let is_lost = matches!(error, GuestError::Gone | GuestError::Io(_));
-                if is_lost && self.died_for_memory().await {
-                    return FileError::OutOfMemory { path: path.to_owned() };
-                }
                 let source = with_stderr(error, &self.backing.stderr());
                 ExecutorError::in_sandbox(self.executor, step, false, source).into()
             }
@@ -195,9 +193,6 @@ impl FileReader<'_> {
         let Sandbox { files, guest, .. } = &mut *self.sandbox;
         let piece = files.piece(guest).await.map(|piece| piece.map(Bytes::copy_from_slice));
         self.has_failed = piece.is_err();
-        match piece {
-            Err(error) => Err(self.sandbox.file_error("get a file", &self.path, error).await),
-            Ok(piece) => Ok(piece),
-        }
+        piece.map_err(|error| self.sandbox.file_error("get a file", &self.path, error))
     }
 }

@@ -148,6 +148,23 @@ fn the_environment_reaches_the_program_and_nothing_before_it() {
     assert_eq!(answer.json["artifacts"], json!([]), "{}", answer.text());
 }
 
+/// As with `python main.py`.
+#[test]
+fn the_programs_directory_comes_before_pythonpath_and_after_the_settings_of_the_interpreter() {
+    let Some(server) = open_server() else { return };
+    let answer = server.execute(json!({
+        "code": "import helper, other, sys\nprint(helper.place, other.place, sys.path[:2])",
+        "env": {"PYTHONPATH": "lib", "PYTHONWARNINGS": "ignore::evil.Warned"},
+        "files": {
+            "helper.py": base64(b"place = 'beside'\n"),
+            "lib/helper.py": base64(b"place = 'lib'\n"),
+            "lib/other.py": base64(b"place = 'lib'\n"),
+            "evil.py": base64(b"print('EVIL')\nclass Warned(Warning): pass\n"),
+        },
+    }));
+    assert_eq!(answer.str("/stdout"), "beside lib ['/tmp/output', '/tmp/output/lib']\n", "{}", answer.text());
+}
+
 #[test]
 fn a_module_beside_the_program_is_the_programs_own() {
     let Some(server) = open_server() else { return };
