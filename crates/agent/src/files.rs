@@ -3,8 +3,8 @@
 //! No program runs meanwhile, but an earlier one made everything that is there: links out of the directory,
 //! FIFOs, files with a size and no content, thousands of entries. So a path is walked one directory at a
 //! time, by descriptor and through no link; only what is known to be a regular file is opened; and every
-//! length has a bound. An operation that fails is answered and changes nothing below the working directory: only a
-//! lost host, or one that breaks the protocol, ends the sandbox.
+//! length has a bound. An operation that fails is answered and changes nothing below the working directory:
+//! only a lost host, or one that breaks the protocol, ends the sandbox.
 
 use crate::Channel;
 use crate::collect::DEPTH_MAX;
@@ -112,8 +112,8 @@ impl From<io::Error> for Failure {
     }
 }
 
-/// The files of one sandbox. `R` opens the working directory, which it first makes or makes accessible where a program has removed,
-/// replaced or closed it.
+/// The files of one sandbox. `R` opens the working directory, which it first makes or makes accessible where
+/// a program has removed, replaced or closed it.
 #[derive(Debug)]
 pub(crate) struct Files<R> {
     open_root: R,

@@ -258,7 +258,8 @@ pub(crate) fn write_all(file: &OwnedFd, mut data: &[u8]) -> io::Result<()> {
 }
 
 /// Creates an input file and the directories above it, below `directory`, and notes them in `made`. With
-/// `replace` it takes the place of anything but a directory, and has a temporary name until the input is complete.
+/// `replace` it takes the place of anything but a directory, and has a temporary name until the input is
+/// complete.
 fn create(
     directory: &OwnedFd,
     path: &str,

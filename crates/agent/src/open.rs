@@ -14,8 +14,8 @@ pub(crate) const DIRECTORY: OFlags =
 pub(crate) const NEW_FILE: OFlags =
     OFlags::CREATE.union(OFlags::EXCL).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC).union(OFlags::WRONLY);
 
-/// Names that are tried for a temporary file. A program can make as many where the limit of inodes was raised; then
-/// nothing can be put beside them.
+/// Names that are tried for a temporary file. A program can make as many where the limit of inodes was
+/// raised; then nothing can be put beside them.
 const TEMPORARY_TRIES_MAX: u64 = 100_000;
 
 /// Creates a file named `prefix` and a number, with the first number from `first` on that is not in use, for

@@ -153,8 +153,9 @@ pub(crate) fn next_execution(
     }
 }
 
-/// The working directory, [`crate::OUTPUT_DIRECTORY`]. It is made before the first execution, and again where a
-/// program has removed it, or has put something else in its place; and opened where a program has closed it.
+/// The working directory, [`crate::OUTPUT_DIRECTORY`]. It is made before the first execution, and again where
+/// a program has removed it, or has put something else in its place; and opened where a program has closed
+/// it.
 fn open_output(owner: Option<u32>) -> io::Result<OwnedFd> {
     make_accessible(CWD, "/tmp")?;
     let tmp = rustix::fs::open("/tmp", DIRECTORY, Mode::empty())?;

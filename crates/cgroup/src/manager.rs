@@ -67,9 +67,9 @@ impl Manager {
         sweep(&self.instance)
     }
 
-    /// Kills and removes the groups of this service that could not be removed when their sandboxes ended. Reads
-    /// nothing if there are none. Blocks, for each of them as long as its removal may wait, and stops between two of
-    /// them once `goes_on` returns false.
+    /// Kills and removes the groups of this service that could not be removed when their sandboxes ended.
+    /// Reads nothing if there are none. Blocks, for each of them as long as its removal may wait, and stops
+    /// between two of them once `goes_on` returns false.
     #[must_use]
     pub fn retry_leftovers(&self, goes_on: &dyn Fn() -> bool) -> SweepReport {
         retry_leftovers(&self.instance, goes_on)

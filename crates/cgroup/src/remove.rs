@@ -188,8 +188,8 @@ fn remove_level(
     }
 }
 
-/// Kills the members of a group and removes its children. One that cannot be removed does not keep the others;
-/// the first error is returned.
+/// Kills the members of a group and removes its children. One that cannot be removed does not keep the
+/// others; the first error is returned.
 fn clear(
     group: Group<'_>,
     patience: &mut Patience,

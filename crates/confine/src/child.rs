@@ -75,8 +75,8 @@ pub(crate) struct Streams {
 
 impl Streams {
     /// # Safety
-    /// In a fork of this process, each of `places` must be the start of a private mapping of `length` bytes that
-    /// nothing but a Python `mmap` object uses.
+    /// In a fork of this process, each of `places` must be the start of a private mapping of `length` bytes
+    /// that nothing but a Python `mmap` object uses.
     #[cfg(feature = "hook")]
     pub(crate) unsafe fn new(
         descriptor: RawFd,
@@ -92,8 +92,8 @@ impl Streams {
         let (rights, flags) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED | libc::MAP_FIXED);
         let mut offset = 0;
         for place in self.places {
-            // SAFETY: replaces a mapping that `new` was promised to be that of an `mmap` object alone, with one of
-            // the same length and rights. No reference of Rust points into it.
+            // SAFETY: replaces a mapping that `new` was promised to be that of an `mmap` object alone, with
+            // one of the same length and rights. No reference of Rust points into it.
             let mapped = unsafe { libc::mmap(place, self.length, rights, flags, self.descriptor, offset) };
             if mapped != place {
                 return Err(last_errno());

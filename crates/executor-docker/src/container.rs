@@ -186,8 +186,8 @@ impl Drop for Container {
     fn drop(&mut self) {
         let (engine, owner) = (Arc::clone(&self.engine), Arc::clone(&self.owner));
         let (id, token) = (std::mem::take(&mut self.id), self.token.take());
-        // Without a runtime the process is about to end. The engine removes a container whose input has ended,
-        // but a paused one does not notice that, so the record stays for the next start.
+        // Without a runtime the process is about to end. The engine removes a container whose input has
+        // ended, but a paused one does not notice that, so the record stays for the next start.
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return owner.record_lost(id) };
         let removal = Removal { owner, container: Some(id.clone()) };
         self.removals.spawn_on(
@@ -206,7 +206,8 @@ impl Drop for Container {
     }
 }
 
-/// A container that is being removed. It is recorded as lost if this is dropped before, as when the runtime ends.
+/// A container that is being removed. It is recorded as lost if this is dropped before, as when the runtime
+/// ends.
 #[derive(Debug)]
 struct Removal {
     owner: Arc<ContainerLease>,

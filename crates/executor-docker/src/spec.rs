@@ -136,8 +136,8 @@ pub(crate) fn describe(
         attach_stdout: Some(true),
         attach_stderr: Some(true),
         open_stdin: Some(true),
-        // The agent ends when its input ends, and so do the containers of a killed service. One that is paused
-        // waits for the next start's sweep.
+        // The agent ends when its input ends, and so do the containers of a killed service. One that is
+        // paused waits for the next start's sweep.
         stdin_once: Some(true),
         tty: Some(false),
         host_config: Some(host_config(config, facts, uid, serial)),

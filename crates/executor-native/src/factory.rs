@@ -265,8 +265,8 @@ pub(crate) const RETRY_PAUSE: Duration = Duration::from_secs(30);
 const REMOVER_THREADS: usize = 2;
 
 impl Remover {
-    /// Starts the threads. `retry` removes what could not be removed before, and is called at intervals of `pause`.
-    /// Its argument says whether it goes on.
+    /// Starts the threads. `retry` removes what could not be removed before, and is called at intervals of
+    /// `pause`. Its argument says whether it goes on.
     pub(crate) fn start(
         pause: Duration,
         retry: impl Fn(&dyn Fn() -> bool) + Send + 'static,

@@ -4,8 +4,8 @@
 //! Executors differ only in their [`Backing`]: a byte stream to the agent, and the kernel's counters for the
 //! sandbox. Everything above that is written once, here: [`Sandbox`] runs executions and classifies their
 //! ends ([`verdict`]) over the host side of the protocol ([`guest`]), the [`Chain`] fails over between
-//! executors through circuit breakers, the warm [`Pool`] pre-creates sandboxes. The executor in [`scripted`] is
-//! for tests; every executor passes the [`conformance`] suite.
+//! executors through circuit breakers, the warm [`Pool`] pre-creates sandboxes. The executor in [`scripted`]
+//! is for tests; every executor passes the [`conformance`] suite.
 
 mod backing;
 mod breaker;

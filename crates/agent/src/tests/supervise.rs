@@ -230,8 +230,8 @@ fn a_program_that_is_cancelled_before_its_start_never_starts() {
     });
 }
 
-/// A script that SIGINT ends, although a shell starts what is in the background with SIGINT ignored (POSIX.1-2024,
-/// Shell Command Language, 2.11), and a shell cannot change that.
+/// A script that SIGINT ends, although a shell starts what is in the background with SIGINT ignored
+/// (POSIX.1-2024, Shell Command Language, 2.11), and a shell cannot change that.
 fn interruptible(script: &str) -> String {
     format!("exec env --default-signal=INT sh -c '{script}'")
 }

@@ -29,8 +29,8 @@ pub enum FileError {
     /// put had no effect, and the sandbox can be used.
     #[error("failed to read the content to put")]
     Source(#[source] io::Error),
-    /// The content did not fit into the memory that the sandbox's other files and the limits left, and the kernel
-    /// ended the sandbox.
+    /// The content did not fit into the memory that the sandbox's other files and the limits left, and the
+    /// kernel ended the sandbox.
     #[error("{path:?}: it does not fit into the sandbox's memory, and the sandbox was ended")]
     OutOfMemory {
         /// The path of the request.
@@ -78,7 +78,8 @@ impl Sandbox {
     /// Holds one piece of the content at a time. `source` can take as long as it wants: the caller bounds it.
     ///
     /// # Errors
-    /// [`FileError`]. The sandbox is unusable after [`FileError::OutOfMemory`] and [`FileError::Sandbox`] only.
+    /// [`FileError`]. The sandbox is unusable after [`FileError::OutOfMemory`] and [`FileError::Sandbox`]
+    /// only.
     pub async fn put_file<R>(&mut self, path: &str, size_bytes: u64, source: &mut R) -> Result<(), FileError>
     where
         R: AsyncRead + Unpin + Send + ?Sized,
