@@ -5,14 +5,14 @@ use crate::body::GrantedBody;
 use crate::error::ApiError;
 use crate::request;
 use crate::state::AppState;
-use crate::trace::{OutcomeName, RequestId};
+use crate::trace::{OutcomeName, RequestId, Trace};
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use contract::{ErrorBody, ExecuteRequest, ExecuteResponse};
 use http::HeaderMap;
-use service::{ExecuteCommand, Principal, RequestContext};
+use service::{ExecuteCommand, Principal, RequestContext, SummarySlot};
 
 /// Bodies up to this many bytes are parsed in place: handing them to another thread costs more.
 const PARSE_INLINE_BYTES_MAX: usize = 128 * 1024;
@@ -47,13 +47,15 @@ const PARSE_INLINE_BYTES_MAX: usize = 128 * 1024;
 pub(crate) async fn execute(
     State(state): State<AppState>,
     Extension(RequestId(id)): Extension<RequestId>,
+    Extension(Trace(trace)): Extension<Trace>,
+    Extension(summary): Extension<SummarySlot>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
     let GrantedBody { bytes, grant: _grant } = state.bodies.read(&headers, body).await?;
     let command = parse(bytes).await?;
     // A client that goes away drops this future, and with it the program.
-    let context = RequestContext::new(id, Principal::Anonymous);
+    let context = RequestContext { trace, summary, ..RequestContext::new(id, Principal::Anonymous) };
     let execution = state.api.service.execute(&context, command).await?;
     let word = OutcomeName(execution.verdict.kind().as_str());
     let base = base_url(state.api.public_url.as_deref(), &headers, state.api.bound);

@@ -21,6 +21,7 @@
 //! ```
 //! The bodies are those of crate `contract`, made by crate `explain`, as for `run --json`.
 
+mod access;
 mod base64_text;
 mod base_url;
 mod body;

@@ -1,17 +1,22 @@
-//! The outermost layer: request ids, error bodies, headers of every answer, the access log.
+//! The outermost layer: request ids, the trace of a request, error bodies, headers of every answer.
 
+use crate::access::Access;
 use crate::error;
-use axum::extract::{MatchedPath, Request};
+use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::Response;
 use contract::ErrorCode;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
-use std::time::Instant;
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+use service::{SummarySlot, TraceContext};
 use tracing::Instrument;
 use ulid::Ulid;
 
 /// The header that carries a request's id, in both directions.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The headers of W3C Trace Context.
+const TRACE_PARENT: HeaderName = HeaderName::from_static("traceparent");
+const TRACE_STATE: HeaderName = HeaderName::from_static("tracestate");
 
 /// Maximum length of an id from a client.
 const REQUEST_ID_CHARS_MAX: usize = 64;
@@ -23,6 +28,10 @@ const CSP_NOTHING: HeaderValue = HeaderValue::from_static("default-src 'none'; f
 #[derive(Debug, Clone)]
 pub(crate) struct RequestId(pub(crate) String);
 
+/// The trace of the current request, if its client names one.
+#[derive(Debug, Clone)]
+pub(crate) struct Trace(pub(crate) Option<TraceContext>);
+
 /// How an execution ended, for the access log: put into a response's extensions.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct OutcomeName(pub(crate) &'static str);
@@ -30,14 +39,18 @@ pub(crate) struct OutcomeName(pub(crate) &'static str);
 /// The layer. It wraps everything, even the layer that catches panics.
 pub(crate) async fn trace(mut request: Request, next: Next) -> Response {
     let id = request_id(request.headers());
-    request.extensions_mut().insert(RequestId(id.clone()));
-    let access = Access::of(&request);
+    let (context, summary) = (trace_context(request.headers()), SummarySlot::default());
+    let access = Access::of(&request, context.clone(), summary.clone());
+    let extensions = request.extensions_mut();
+    extensions.insert(RequestId(id.clone()));
+    extensions.insert(Trace(context));
+    extensions.insert(summary);
     let span = tracing::info_span!("request", request_id = %id);
     async move {
         let (mut response, code) = error::complete(next.run(request).await, &id);
         set_headers(response.headers_mut(), &id);
         let word = response.extensions().get::<OutcomeName>().map(|word| word.0);
-        access.log(response.status().as_u16(), word.or(code.as_ref().map(ErrorCode::as_str)).unwrap_or("ok"));
+        access.log(response.status().as_u16(), word, code.as_ref().map(ErrorCode::as_str));
         response
     }
     .instrument(span)
@@ -55,6 +68,12 @@ fn request_id(headers: &HeaderMap) -> String {
     given.map_or_else(|| Ulid::new().to_string(), str::to_owned)
 }
 
+/// The trace that the client names. One without a valid `traceparent` names none.
+fn trace_context(headers: &HeaderMap) -> Option<TraceContext> {
+    let all = |name: HeaderName| headers.get_all(name).into_iter().map(HeaderValue::as_bytes);
+    TraceContext::parse(all(TRACE_PARENT), all(TRACE_STATE))
+}
+
 fn set_headers(headers: &mut HeaderMap, id: &str) {
     // An id is letters, digits, `-` and `_`: a header can hold it.
     if let Ok(value) = HeaderValue::from_str(id) {
@@ -65,42 +84,6 @@ fn set_headers(headers: &mut HeaderMap, id: &str) {
     headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(CSP_NOTHING);
     // Answers and links are for one client; pages and their assets override this.
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-}
-
-/// One line of the access log. It has the path's template, never the path: a file's path grants access to it.
-struct Access {
-    method: Method,
-    path: String,
-    since: Instant,
-    logged: bool,
-}
-
-impl Access {
-    fn of(request: &Request) -> Self {
-        let path =
-            request.extensions().get::<MatchedPath>().map_or("unmatched", MatchedPath::as_str).to_owned();
-        Self { method: request.method().clone(), path, since: Instant::now(), logged: false }
-    }
-
-    fn log(mut self, status: u16, outcome: &str) {
-        self.logged = true;
-        self.write(status, outcome);
-    }
-
-    fn write(&self, status: u16, outcome: &str) {
-        let duration_ms = u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let Self { method, path, .. } = self;
-        tracing::info!(target: "access", %method, path, status, duration_ms, outcome, "request");
-    }
-}
-
-impl Drop for Access {
-    /// The client went away: the handler is dropped with this. 499 is nginx's code for it.
-    fn drop(&mut self) {
-        if !self.logged {
-            self.write(499, "client_gone");
-        }
-    }
 }
 
 #[cfg(test)]

@@ -4,36 +4,11 @@
 
 mod common;
 
-use common::World;
+use common::{Lines, World};
 use executor::scripted::Script;
 use http::Request;
 use serde_json::json;
-use std::io;
-use std::sync::{Arc, Mutex};
 use storage::{NewFile, Store};
-use tracing_subscriber::fmt::MakeWriter;
-
-#[derive(Debug, Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Lines {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Lines {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
-    }
-}
 
 #[tokio::test]
 async fn each_line_has_the_request_id_and_none_has_a_secret() {
@@ -77,7 +52,7 @@ async fn each_line_has_the_request_id_and_none_has_a_secret() {
     assert_eq!(failing.send(request).await.status, 200);
     let failed = failing.execute(&json!({"code": "x = 1"})).await;
 
-    let log = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    let log = lines.text();
     let token = link.rsplit('/').next().unwrap();
     assert!(!log.contains(token), "a link is a right: {log}");
     let leaks: Vec<_> =

@@ -1,4 +1,4 @@
-//! The limits of the groups above ours, which apply to us as well.
+//! The limits of the groups above ours, which apply to us as well, and the memory in use below them.
 
 use std::fs;
 use std::path::Path;
@@ -30,6 +30,14 @@ pub(crate) fn memory_left(instance: &Instance) -> Option<u64> {
     let own = hierarchy.parent.join(&instance.name);
     let of_groups = left_by(&own, scripted_files(hierarchy.version), number_in);
     of_groups.into_iter().chain(host_memory_bytes("MemAvailable")).min()
+}
+
+/// Memory in bytes that the groups of one service use.
+pub(crate) fn memory_used(instance: &Instance) -> Option<u64> {
+    let part = instance.part_of(Controller::Memory);
+    let hierarchy = &instance.parts[part].hierarchy;
+    let (_, used) = scripted_files(hierarchy.version);
+    number_in(&hierarchy.parent.join(&instance.name).join(used))
 }
 
 /// The same, with a function that returns the number in a file.

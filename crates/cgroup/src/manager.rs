@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::above::memory_left;
+use crate::above::{memory_left, memory_used};
 use crate::check::{LimitCheck, check};
 use crate::error::CgroupError;
 use crate::instance::Instance;
@@ -106,6 +106,13 @@ impl Manager {
     #[must_use]
     pub fn memory_left(&self) -> Option<u64> {
         memory_left(&self.instance)
+    }
+
+    /// Memory in bytes that all groups of this service use together, as the kernel counts it, with their page
+    /// cache; `None` where it cannot be read. Reads one small file.
+    #[must_use]
+    pub fn memory_used(&self) -> Option<u64> {
+        memory_used(&self.instance)
     }
 
     /// The limit on reads from a disk, for all groups of this service together.

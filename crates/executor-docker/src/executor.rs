@@ -13,8 +13,8 @@ use async_trait::async_trait;
 use bollard::Docker;
 use bollard::models::{ImageConfig, SystemInfo};
 use executor::{
-    Control, ExecRequest, Executor, ExecutorError, Freshness, Health, Hints, Maker, Pool, Protection,
-    Sandbox, TemplateId, Templates, error_chain,
+    Control, ExecRequest, Executor, ExecutorError, ExecutorStats, Freshness, Health, Hints, LiveCount, Maker,
+    Pool, Protection, Sandbox, SandboxOrigin, Taken, TemplateId, TemplateStats, Templates, error_chain,
 };
 use std::collections::BTreeMap;
 use std::io;
@@ -61,6 +61,8 @@ struct Shared {
     /// One proof at a time.
     proving: tokio::sync::Mutex<()>,
     serial: AtomicU64,
+    /// Sandboxes that are idle or in use.
+    living: LiveCount,
     stopped: AtomicBool,
 }
 
@@ -106,6 +108,7 @@ impl DockerExecutor {
             proving: tokio::sync::Mutex::new(()),
             // Uids depend on it, and another service may have started too.
             serial: AtomicU64::new(container_lease::random()? >> 32),
+            living: LiveCount::default(),
             stopped: AtomicBool::new(false),
             config,
         });
@@ -163,7 +166,13 @@ impl Shared {
         .await
         .map_err(|error| self.failed("create a sandbox", error))?;
         let (limits, flavour) = (self.config.limits, self.config.flavour);
-        let backing = ContainerBacking { state: stream.state(), container, flavour, pause_in_doubt: false };
+        let backing = ContainerBacking {
+            state: stream.state(),
+            container,
+            flavour,
+            pause_in_doubt: false,
+            _living: self.living.enter(),
+        };
         let (sandbox, _) = Sandbox::open(self.name(), limits, stream, backing, READY_TIME_MAX).await?;
         Ok(DockerSandbox { sandbox, image_id: facts.image_id.clone() })
     }
@@ -432,7 +441,19 @@ impl Executor for DockerExecutor {
         }
         self.shared.proved_facts().await?;
         let template = self.shared.templates.choose(hints);
-        Ok(self.pool.take(template, freshness).await?.sandbox)
+        let Taken { item, was_idle } = self.pool.take(template, freshness).await?;
+        let template = self.shared.templates.shared_name(template);
+        Ok(item.sandbox.with_origin(SandboxOrigin { template, was_idle }))
+    }
+
+    /// Neither memory nor removals: the engine would have to be asked.
+    fn stats(&self) -> ExecutorStats {
+        let templates = self.shared.templates.ids().zip(self.pool.stats()).map(|(id, pool)| {
+            let name = self.shared.templates.shared_name(id);
+            TemplateStats { name, pool, interpreters: None, replaced: 0 }
+        });
+        let (templates, sandboxes) = (templates.collect(), Some(self.shared.living.get()));
+        ExecutorStats { templates, sandboxes, ..ExecutorStats::default() }
     }
 
     async fn shut_down(&self) {

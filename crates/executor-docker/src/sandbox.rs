@@ -4,7 +4,7 @@ use crate::attached_stream::State;
 use crate::config::Flavour;
 use crate::container::{Container, End};
 use async_trait::async_trait;
-use executor::{Backing, FreezeError, KernelCounts, LossCause, Sandbox};
+use executor::{Backing, Counted, FreezeError, KernelCounts, LossCause, Sandbox};
 use protocol::Counters;
 use std::sync::Arc;
 
@@ -23,6 +23,8 @@ pub(crate) struct ContainerBacking {
     pub(crate) flavour: Flavour,
     /// The engine did not answer a request to pause it, and may still do so.
     pub(crate) pause_in_doubt: bool,
+    /// Counted as one that exists.
+    pub(crate) _living: Counted,
 }
 
 #[async_trait]

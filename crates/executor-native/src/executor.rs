@@ -8,8 +8,8 @@ use crate::start::{self, NativeConfig, PROVIDER};
 use async_trait::async_trait;
 use executor::GuestError;
 use executor::{
-    Control, ExecRequest, Executor, ExecutorError, Freshness, Health, Hints, Maker, Pool, Protection,
-    Sandbox, TemplateId, error_chain,
+    Control, ExecRequest, Executor, ExecutorError, ExecutorStats, Freshness, Health, Hints, Maker, Pool,
+    Protection, Sandbox, SandboxOrigin, Taken, TemplateId, TemplateStats, error_chain,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -146,8 +146,26 @@ impl Executor for NativeExecutor {
                 "the executor is shut down",
             ));
         }
-        let template = self.pool.maker().factory.templates.choose(hints);
-        self.pool.take(template, freshness).await
+        let templates = &self.pool.maker().factory.templates;
+        let template = templates.choose(hints);
+        let Taken { item: sandbox, was_idle } = self.pool.take(template, freshness).await?;
+        Ok(sandbox.with_origin(SandboxOrigin { template: templates.shared_name(template), was_idle }))
+    }
+
+    fn stats(&self) -> ExecutorStats {
+        let NativeMaker { factory, remover } = self.pool.maker();
+        let templates = factory.templates.ids().zip(self.pool.stats()).map(|(id, pool)| {
+            let (interpreters, replaced) = factory.interpreters(id).unzip();
+            let (name, replaced) = (factory.templates.shared_name(id), replaced.unwrap_or(0));
+            TemplateStats { name, pool, interpreters, replaced }
+        });
+        ExecutorStats {
+            templates: templates.collect(),
+            sandboxes: Some(factory.living.get()),
+            removing: Some(remover.removing()),
+            memory_bytes: factory.groups.memory_used(),
+            memory_bytes_max: factory.totals.memory_bytes,
+        }
     }
 
     async fn shut_down(&self) {

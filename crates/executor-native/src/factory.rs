@@ -4,7 +4,7 @@ use crate::cpus::{Cpus, Share};
 use crate::launcher_client::{Created, LauncherClient, LauncherError};
 use crate::users::{User, Users};
 use cgroup::{CgroupError, GroupLimits, Manager, SandboxGroup, TotalLimits};
-use executor::{SandboxLimits, TemplateId, Templates};
+use executor::{Counted, InterpreterStats, LiveCount, SandboxLimits, TemplateId, Templates};
 use launcher::CreateSandbox;
 use protocol::InterpreterOrigin;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -41,6 +41,8 @@ pub(crate) struct SandboxFactory {
     /// `None` for an ordinary user's service: its user namespace has a single id.
     users: Option<Arc<Users>>,
     next: AtomicU64,
+    /// Sandboxes that are idle or in use.
+    pub(crate) living: LiveCount,
 }
 
 /// Origins of the interpreters of one template's sandboxes.
@@ -48,6 +50,8 @@ pub(crate) struct SandboxFactory {
 struct Origins {
     forked: AtomicU64,
     started: AtomicU64,
+    /// How often the template was replaced.
+    replaced: AtomicU64,
     /// Consecutive sandboxes that got no interpreter from the template.
     refusals: AtomicU32,
 }
@@ -100,7 +104,8 @@ impl SandboxFactory {
         let cpus = Cpus::of_this_process();
         let users = (!rootless).then(Arc::default);
         let origins = templates.ids().map(|_| Origins::default()).collect();
-        Self { launcher, groups, limits, totals, cpus, templates, origins, users, next: AtomicU64::new(0) }
+        let (next, living) = (AtomicU64::new(0), LiveCount::default());
+        Self { launcher, groups, limits, totals, cpus, templates, origins, users, next, living }
     }
 
     /// Removes what [`Remover`] could not. Blocks.
@@ -193,12 +198,28 @@ impl SandboxFactory {
         self.templates.ids().zip(&self.origins).map(count).collect()
     }
 
+    /// Origins of the interpreters of one template's sandboxes, and how often it was replaced.
+    pub(crate) fn interpreters(&self, template: TemplateId) -> Option<(InterpreterStats, u64)> {
+        let origins = self.origins.get(template.index())?;
+        let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let (forked, started) = (get(&origins.forked), get(&origins.started));
+        let stats = if self.templates.number(template).is_some() {
+            InterpreterStats { forked, started: 0, started_instead: started }
+        } else {
+            InterpreterStats { forked, started, started_instead: 0 }
+        };
+        Some((stats, get(&origins.replaced)))
+    }
+
     /// Whether a template has failed for enough sandboxes in a row to be replaced. True once per series.
     fn is_template_lost(&self, template: TemplateId) -> bool {
-        let Some(Origins { refusals, .. }) = self.origins.get(template.index()) else { return false };
+        let Some(Origins { refusals, replaced, .. }) = self.origins.get(template.index()) else {
+            return false;
+        };
         let lost = refusals.load(Ordering::Relaxed) >= REFUSALS_MAX;
         if lost {
             refusals.store(0, Ordering::Relaxed);
+            replaced.fetch_add(1, Ordering::Relaxed);
         }
         lost
     }
@@ -247,13 +268,15 @@ impl NativeSandbox {
 #[derive(Debug)]
 pub(crate) struct Remover {
     open: Mutex<Option<Open>>,
+    /// Sandboxes that were handed over and still exist.
+    removing: LiveCount,
     threads: Mutex<Vec<std::thread::JoinHandle<()>>>,
 }
 
 /// The threads end when this is dropped.
 #[derive(Debug)]
 struct Open {
-    queue: Sender<NativeSandbox>,
+    queue: Sender<(NativeSandbox, Counted)>,
     /// Nothing is sent.
     _retries: Sender<Infallible>,
 }
@@ -271,7 +294,7 @@ impl Remover {
         pause: Duration,
         retry: impl Fn(&dyn Fn() -> bool) + Send + 'static,
     ) -> io::Result<Self> {
-        let (queue, receiver) = mpsc::channel::<NativeSandbox>();
+        let (queue, receiver) = mpsc::channel::<(NativeSandbox, Counted)>();
         let receiver = Arc::new(Mutex::new(receiver));
         let mut threads = (0..REMOVER_THREADS)
             .map(|_| {
@@ -279,7 +302,7 @@ impl Remover {
                 spawn(move || {
                     loop {
                         let next = support::lock(&receiver).recv();
-                        let Ok(sandbox) = next else { return };
+                        let Ok((sandbox, _removing)) = next else { return };
                         sandbox.remove();
                     }
                 })
@@ -292,20 +315,27 @@ impl Remover {
             }
         })?);
         let open = Open { queue, _retries: retries };
-        Ok(Self { open: Mutex::new(Some(open)), threads: Mutex::new(threads) })
+        let (removing, threads) = (LiveCount::default(), Mutex::new(threads));
+        Ok(Self { open: Mutex::new(Some(open)), removing, threads })
     }
 
     /// Queues a sandbox for removal. Never blocks, except after [`Remover::finish`], when it removes at once.
     pub(crate) fn remove(&self, sandbox: NativeSandbox) {
+        let removing = self.removing.enter();
         let open = support::lock(&self.open);
         match open.as_ref() {
             Some(open) => {
-                if let Err(mpsc::SendError(sandbox)) = open.queue.send(sandbox) {
+                if let Err(mpsc::SendError((sandbox, _removing))) = open.queue.send((sandbox, removing)) {
                     sandbox.remove();
                 }
             }
             None => sandbox.remove(),
         }
+    }
+
+    /// Number of sandboxes that are being removed.
+    pub(crate) fn removing(&self) -> u64 {
+        self.removing.get()
     }
 
     /// Blocks until every queued sandbox is removed.

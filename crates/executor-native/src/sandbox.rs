@@ -4,7 +4,9 @@ use crate::factory::{CreateError, NativeSandbox, Remover, SandboxFactory};
 use crate::start::PROVIDER;
 use async_trait::async_trait;
 use cgroup::{GroupUsage, SandboxGroup, TotalLimits};
-use executor::{Backing, ExecutorError, FreezeError, KernelCounts, Sandbox, SharedMemory, TemplateId};
+use executor::{
+    Backing, Counted, ExecutorError, FreezeError, KernelCounts, Sandbox, SharedMemory, TemplateId,
+};
 use protocol::Counters;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +21,8 @@ const READY_TIME_MAX: Duration = Duration::from_secs(20);
 struct Owned {
     sandbox: Option<NativeSandbox>,
     remover: Arc<Remover>,
+    /// Counted as one that exists until the remover has it.
+    _living: Counted,
 }
 
 impl Drop for Owned {
@@ -129,7 +133,7 @@ pub(crate) async fn create(
     let made = tokio::task::spawn_blocking(move || {
         let (sandbox, stream) = maker.create(template)?;
         // From here on the sandbox is removed even if the caller is gone.
-        let owned = Some(Owned { sandbox: Some(sandbox), remover });
+        let owned = Some(Owned { sandbox: Some(sandbox), remover, _living: maker.living.enter() });
         Ok::<_, CreateError>((NativeBacking { owned, totals }, stream))
     });
     let (backing, stream) = made

@@ -5,7 +5,7 @@
 
 mod support;
 
-use executor::{Control, ExecRequest, ExecResult, Executor, Freshness, Hints, PoolSize};
+use executor::{Control, ExecRequest, ExecResult, Executor, ExecutorStats, Freshness, Hints, PoolSize};
 use executor_native::{NativeConfig, NativeExecutor, OriginCounts};
 use host_traces::pids_below;
 use rustix::process::{Pid, Signal, kill_process};
@@ -283,4 +283,31 @@ async fn a_network_that_holds_a_socket_is_not_used_again() {
     assert!(networks(&native).is_disjoint(&used), "a namespace that is not empty is used again");
     drop((second, left));
     native.shut_down().await;
+}
+
+/// What metrics show of this executor.
+#[tokio::test(flavor = "multi_thread")]
+async fn counts_and_sizes_are_those_of_the_sandboxes() {
+    let Some(native) = support::native().await else { return };
+    until_forked(&native, "lean", &[]).await;
+    let before = native.stats();
+    for _ in 0..3 {
+        assert_eq!(printed(&native, &[], "print(1)").await, "1\n");
+    }
+    let stats = native.stats();
+    let lean = |stats: &ExecutorStats| {
+        let template =
+            stats.templates.iter().find(|template| &*template.name == "lean").expect("always there");
+        (template.pool.taken_idle + template.pool.taken_made, template.interpreters.expect("counted"))
+    };
+    let ((takes_before, _), (takes, interpreters)) = (lean(&before), lean(&stats));
+    assert_eq!(takes, takes_before + 3);
+    assert!(interpreters.forked >= 3 && interpreters.started == 0, "{interpreters:?}");
+    let idle: u64 = stats.templates.iter().map(|template| template.pool.idle).sum();
+    assert!(stats.sandboxes >= Some(idle.min(1)), "{stats:?}");
+    let memory = stats.memory_bytes.expect("the kernel counts it");
+    assert!(memory > 1 << 20 && stats.memory_bytes_max.is_none_or(|limit| memory < limit), "{stats:?}");
+    native.shut_down().await;
+    let after = native.stats();
+    assert_eq!((after.sandboxes, after.removing), (Some(0), Some(0)), "{after:?}");
 }

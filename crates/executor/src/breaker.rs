@@ -8,6 +8,7 @@
 //! programs go to the next executor without waiting for this one; calls in progress are notified.
 
 use crate::Executor;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -27,11 +28,13 @@ const HEALTH_TIME_MAX: Duration = Duration::from_secs(20);
 pub(crate) struct Breaker {
     /// When it opened.
     open: watch::Sender<Option<Instant>>,
+    /// How often it opened.
+    openings: AtomicU64,
 }
 
 impl Breaker {
     pub(crate) fn new() -> Self {
-        Self { open: watch::Sender::new(None) }
+        Self { open: watch::Sender::new(None), openings: AtomicU64::new(0) }
     }
 
     pub(crate) fn is_open(&self) -> bool {
@@ -43,10 +46,16 @@ impl Breaker {
         self.open.borrow().map_or(Duration::ZERO, |since| since.elapsed())
     }
 
+    /// How often it has opened.
+    pub(crate) fn openings(&self) -> u64 {
+        self.openings.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn open(&self) {
         self.open.send_if_modified(|open| {
             let opens = open.is_none();
             open.get_or_insert_with(Instant::now);
+            self.openings.fetch_add(u64::from(opens), Ordering::Relaxed);
             opens
         });
     }

@@ -3,10 +3,11 @@
 use crate::breaker::Breaker;
 use crate::events::{Collected, EventSink};
 use crate::{
-    Control, Ending, ExecRequest, ExecResult, Executor, ExecutorError, Freshness, Health, Hints,
-    RunErrorKind, Sandbox, Usage, verdict,
+    Control, Ending, ExecRequest, ExecResult, Executor, ExecutorError, FailureStats, Freshness, Health,
+    Hints, LinkStats, RunErrorKind, Sandbox, StepTimes, Usage, verdict,
 };
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -24,6 +25,28 @@ pub struct Chain {
 struct Link {
     executor: Arc<dyn Executor>,
     breaker: Arc<Breaker>,
+    counts: Arc<Counts>,
+}
+
+/// See [`LinkStats`].
+#[derive(Debug, Default)]
+struct Counts {
+    request_failures: AtomicU64,
+    sandbox_failures: AtomicU64,
+    provider_failures: AtomicU64,
+    second_attempts: AtomicU64,
+    failovers: AtomicU64,
+}
+
+impl Counts {
+    fn failed(&self, kind: RunErrorKind) {
+        let counter = match kind {
+            RunErrorKind::Request => &self.request_failures,
+            RunErrorKind::Sandbox => &self.sandbox_failures,
+            RunErrorKind::Provider => &self.provider_failures,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 /// Why the chain has no result.
@@ -74,7 +97,7 @@ impl Chain {
     /// A chain that tries `executors` in this order.
     #[must_use]
     pub fn new(executors: Vec<Arc<dyn Executor>>) -> Self {
-        let link = |executor| Link { executor, breaker: Arc::new(Breaker::new()) };
+        let link = |executor| Link { executor, breaker: Arc::new(Breaker::new()), counts: Arc::default() };
         Self { links: executors.into_iter().map(link).collect() }
     }
 
@@ -89,6 +112,12 @@ impl Chain {
     pub fn usable(&self) -> Vec<&'static str> {
         let usable = self.links.iter().filter(|link| !link.breaker.is_open());
         usable.map(|link| link.executor.name()).collect()
+    }
+
+    /// Counts of each executor, in order. Cheap.
+    #[must_use]
+    pub fn stats(&self) -> Vec<LinkStats> {
+        self.links.iter().map(Link::stats).collect()
     }
 
     /// Runs one program on `selected`, or on the first executor that can make a sandbox. Returns the name of
@@ -120,7 +149,13 @@ impl Chain {
         let last = candidates.len().saturating_sub(1);
         for (number, link) in candidates.into_iter().enumerate() {
             let name = link.executor.name();
-            match link.run(number == last, request, hints, control, events).await {
+            let ran = link.run(number == last, request, hints, control, events).await;
+            if let Err(error) = &ran
+                && (error.program_may_have_run || !control.is_cancelled())
+            {
+                link.counts.failed(error.kind);
+            }
+            match ran {
                 Ok(ending) => return Ok((name, ending)),
                 Err(error) if error.program_may_have_run => return Err(ChainError::Failed(error)),
                 Err(error) if error.kind == RunErrorKind::Request => return Err(ChainError::Refused(error)),
@@ -128,7 +163,9 @@ impl Chain {
                 Err(_) if control.is_cancelled() => {
                     let verdict = verdict::cancelled(&request.limits);
                     let (usage, stdout_bytes, stderr_bytes) = (Usage::default(), None, None);
-                    return Ok((name, Ending { verdict, usage, stdout_bytes, stderr_bytes }));
+                    let (times, origin) = (StepTimes::default(), None);
+                    let ending = Ending { verdict, usage, stdout_bytes, stderr_bytes, times, origin };
+                    return Ok((name, ending));
                 }
                 Err(error) => {
                     if error.kind == RunErrorKind::Provider {
@@ -136,6 +173,7 @@ impl Chain {
                     }
                     since = since.min(link.breaker.open_for());
                     tracing::warn!(executor = error.executor, error = %error.chain(), "executor failed before the program started");
+                    link.counts.failovers.fetch_add(u64::from(number < last), Ordering::Relaxed);
                     reasons.push(error);
                 }
             }
@@ -192,7 +230,7 @@ impl Chain {
     /// when it has recovered.
     pub async fn watch(&self) {
         let mut watchers = tokio::task::JoinSet::new();
-        for Link { executor, breaker } in self.links.clone() {
+        for Link { executor, breaker, .. } in self.links.clone() {
             watchers.spawn(async move { breaker.watch(executor.as_ref()).await });
         }
         while watchers.join_next().await.is_some() {}
@@ -210,6 +248,7 @@ impl Link {
         control: &Control,
         events: &mut dyn EventSink,
     ) -> Result<Ending, ExecutorError> {
+        events.attempt(self.executor.name());
         let sandbox = self.create(is_last, hints, Freshness::Any).await?;
         match sandbox.execute_once(request, control, events).await {
             Err(error)
@@ -218,6 +257,9 @@ impl Link {
                     && !control.is_cancelled() =>
             {
                 tracing::warn!(executor = error.executor, error = %error.chain(), "trying a second sandbox");
+                self.counts.second_attempts.fetch_add(1, Ordering::Relaxed);
+                self.counts.failed(error.kind);
+                events.attempt(self.executor.name());
                 let sandbox = self.create(is_last, hints, Freshness::MadeNow).await?;
                 sandbox.execute_once(request, control, events).await
             }
@@ -247,6 +289,23 @@ impl Link {
                 let name = self.executor.name();
                 Err(ExecutorError::before_start(name, "create a sandbox", "the executor went down meanwhile"))
             }
+        }
+    }
+
+    fn stats(&self) -> LinkStats {
+        let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        LinkStats {
+            name: self.executor.name(),
+            is_down: self.breaker.is_open(),
+            downs: self.breaker.openings(),
+            failures: FailureStats {
+                request: get(&self.counts.request_failures),
+                sandbox: get(&self.counts.sandbox_failures),
+                provider: get(&self.counts.provider_failures),
+            },
+            second_attempts: get(&self.counts.second_attempts),
+            failovers: get(&self.counts.failovers),
+            executor: self.executor.stats(),
         }
     }
 
@@ -445,6 +504,49 @@ mod tests {
             let usable: &[&str] = if opens { &["second"] } else { &["first", "second"] };
             assert_eq!(chain.usable(), usable, "{kind:?}");
         }
+    }
+
+    /// Counts attempts.
+    #[derive(Default)]
+    struct Attempts(Vec<&'static str>);
+
+    impl EventSink for Attempts {
+        fn take(&mut self, _: crate::Event<'_>) {}
+
+        fn attempt(&mut self, executor: &'static str) {
+            self.0.push(executor);
+        }
+    }
+
+    #[tokio::test]
+    async fn each_attempt_is_announced_and_each_failure_counted_by_its_cause() {
+        let (request, hints, control) = (ExecRequest::default(), Hints::default(), Control::default());
+        for (kind, attempts, failures, failovers) in [
+            (RunErrorKind::Provider, vec!["first", "second"], [0, 0, 1], 1),
+            (RunErrorKind::Sandbox, vec!["first", "first", "second"], [0, 2, 0], 1),
+            (RunErrorKind::Request, vec!["first"], [1, 0, 0], 0),
+        ] {
+            let first = Arc::new(ScriptedExecutor::named("first", Script::FailBeforeStart(kind)));
+            let second = Arc::new(ScriptedExecutor::named("second", Script::Echo));
+            let chain = Chain::new(vec![first, second]);
+            let mut events = Attempts::default();
+            let _ = chain.execute(None, &request, &hints, &control, &mut events).await;
+            assert_eq!(events.0, attempts, "{kind:?}");
+            let [first, second] = chain.stats().try_into().unwrap();
+            let FailureStats { request, sandbox, provider } = first.failures;
+            assert_eq!(([request, sandbox, provider], first.failovers), (failures, failovers), "{kind:?}");
+            assert_eq!(first.second_attempts, u64::from(kind == RunErrorKind::Sandbox), "{kind:?}");
+            let went_down = kind == RunErrorKind::Provider;
+            assert_eq!((first.is_down, first.downs), (went_down, u64::from(went_down)), "{kind:?}");
+            assert_eq!((second.failures, second.downs), (FailureStats::default(), 0), "{kind:?}");
+        }
+        let alone = Arc::new(ScriptedExecutor::named("alone", Script::FailToCreate));
+        let chain = Chain::new(vec![alone]);
+        for _ in 0..2 {
+            let _ = chain.execute(None, &request, &hints, &control, &mut Attempts::default()).await;
+        }
+        let [stats] = chain.stats().try_into().unwrap();
+        assert_eq!((stats.failures.provider, stats.failovers, stats.downs), (2, 0, 1), "there is no other");
     }
 
     #[tokio::test]

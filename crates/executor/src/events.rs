@@ -30,6 +30,12 @@ pub enum Event<'a> {
 pub trait EventSink: Send {
     /// Receives one event.
     fn take(&mut self, event: Event<'_>);
+
+    /// The program is about to be sent to a sandbox of this executor. No event: an attempt that does not start
+    /// the program sends none, and is followed by another.
+    fn attempt(&mut self, executor: &'static str) {
+        let _ = executor;
+    }
 }
 
 /// Collects all events into one answer, without streaming.

@@ -5,6 +5,7 @@
 //! violates the order of messages is cut off.
 
 use crate::control::Control;
+use crate::ending::StepTimes;
 use crate::files::FileReceiver;
 use crate::guest_error::GuestError;
 use crate::{Event, EventSink, ExecLimits, ExecRequest, SkippedFile};
@@ -43,6 +44,8 @@ pub struct Progress {
     pub started: bool,
     /// How it ended; `None` if the guest was lost before.
     pub report: Option<Report>,
+    /// When it reached its steps.
+    pub times: StepTimes,
 }
 
 impl Progress {
@@ -333,6 +336,7 @@ impl<'a> Receiver<'a> {
             }
             (Phase::Starting, GuestMessage::Started { id }) if id == self.id => {
                 self.progress.started = true;
+                self.progress.times.started = Some(Instant::now());
                 self.phase = Phase::Running;
                 self.events.take(Event::Started);
                 self.let_go();
@@ -355,6 +359,7 @@ impl<'a> Receiver<'a> {
                 }
                 self.let_go();
                 self.progress.report = Some(report);
+                self.progress.times.ended = Some(Instant::now());
                 self.phase = Phase::Collecting;
             }
             (Phase::Collecting, GuestMessage::File { path, size_bytes }) => {
@@ -369,6 +374,7 @@ impl<'a> Receiver<'a> {
                 if more > 0 {
                     self.events.take(Event::SkippedMore(more));
                 }
+                self.progress.times.finished = Some(Instant::now());
                 self.phase = Phase::Finished;
             }
             (_, GuestMessage::Fault { step, detail }) => {
@@ -517,8 +523,27 @@ mod tests {
             usage: Usage::default(),
             stdout_bytes: written(|report| report.stdout_bytes),
             stderr_bytes: written(|report| report.stderr_bytes),
+            times: progress.times,
+            origin: None,
         };
         Answer { progress, result, folded: collected.into_result(ending, &limits) }
+    }
+
+    #[tokio::test]
+    async fn a_step_has_a_time_once_it_is_reached_and_not_before_the_last() {
+        let whole = [ended(), file("a", 1), GuestMessage::FileData { data: &[7] }, finished(0)];
+        for reached in 0..=3 {
+            let messages = match reached {
+                0 => vec![GuestMessage::Accepted { id: 1 }],
+                1 => with([]),
+                2 => with([ended()]),
+                _ => with(whole.clone()),
+            };
+            let times = against(messages, ExecLimits::default()).await.progress.times;
+            let steps: Vec<_> = [times.started, times.ended, times.finished].into_iter().flatten().collect();
+            assert_eq!(steps.len(), reached, "{times:?}");
+            assert!(steps.is_sorted(), "{times:?}");
+        }
     }
 
     fn with(messages: impl IntoIterator<Item = GuestMessage<'static>>) -> Vec<GuestMessage<'static>> {

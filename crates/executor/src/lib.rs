@@ -30,6 +30,7 @@ mod result;
 mod sandbox;
 pub mod scripted;
 mod scripted_files;
+mod stats;
 mod templates;
 #[cfg(test)]
 mod tests;
@@ -39,17 +40,21 @@ pub use backing::{Backing, FreezeError, LossCause, Stream};
 pub use chain::{Chain, ChainError, ChainStatus, ProviderStatus};
 pub use control::Control;
 pub use counts::{KernelCounts, PeakScope, SharedMemory};
-pub use ending::Ending;
+pub use ending::{Ending, StepTimes};
 pub use events::{Collected, Event, EventSink};
 pub use file_access::{FILE_STEP_TIME_MAX, FileEntry, FileListing};
 pub use guest_error::GuestError;
 pub use health::{Health, Protection};
 pub use limits::{ExecLimits, SandboxLimits};
-pub use pool::{Maker, Pool, PoolSize};
+pub use pool::{Maker, Pool, PoolSize, Taken};
 pub use protocol::{EntryKind, FileCause, is_plain_path};
 pub use request::{ExecRequest, Freshness, Hints, InputFile};
 pub use result::{Captured, ExecResult, OutputFile, SkippedFile, Usage};
 pub use sandbox::{FileError, FileReader, Sandbox};
+pub use stats::{
+    Counted, ExecutorStats, FailureStats, InterpreterStats, LinkStats, LiveCount, PoolStats, SandboxOrigin,
+    TemplateStats,
+};
 pub use templates::{COMMON, LEAN, TemplateId, TemplateSpec, Templates};
 pub use verdict::{Cause, Limit, LimitHit, OutcomeKind, Verdict};
 
@@ -77,6 +82,11 @@ pub trait Executor: fmt::Debug + Send + Sync {
     /// # Errors
     /// An error of the executor. No program was sent yet, so another executor may run it.
     async fn create(&self, hints: &Hints, freshness: Freshness) -> Result<Sandbox, ExecutorError>;
+
+    /// Counts and sizes now, for metrics. Cheap; must not wait.
+    fn stats(&self) -> ExecutorStats {
+        ExecutorStats::default()
+    }
 
     /// Stops making sandboxes and removes the idle ones. Idempotent.
     async fn shut_down(&self);

@@ -8,11 +8,12 @@
 //! Each template has a queue of idle sandboxes. Its target follows the demand: a queue that was found empty
 //! doubles its target, one that had sandboxes to spare for a while lets half of them go.
 
+use crate::stats::PoolStats;
 use crate::{ExecutorError, Freshness, TemplateId};
 use async_trait::async_trait;
 use std::collections::VecDeque;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -52,6 +53,15 @@ pub struct PoolSize {
     pub max: usize,
 }
 
+/// A sandbox taken from a pool.
+#[derive(Debug)]
+pub struct Taken<T> {
+    /// The sandbox.
+    pub item: T,
+    /// It was idle before, not made for this request.
+    pub was_idle: bool,
+}
+
 /// See the module.
 #[derive(Debug)]
 pub struct Pool<M: Maker> {
@@ -64,8 +74,21 @@ struct Inner<M: Maker> {
     maker: M,
     size: PoolSize,
     queues: Mutex<Vec<Queue<M::Item>>>,
+    /// One per queue; beside them, as most of what is counted happens outside their lock.
+    counts: Vec<Counts>,
     changed: Notify,
     closed: AtomicBool,
+}
+
+/// See [`PoolStats`].
+#[derive(Debug, Default)]
+struct Counts {
+    taken_idle: AtomicU64,
+    taken_made: AtomicU64,
+    unusable: AtomicU64,
+    made: AtomicU64,
+    failed: AtomicU64,
+    make_us: AtomicU64,
 }
 
 struct Queue<T> {
@@ -128,6 +151,7 @@ impl<M: Maker> Pool<M> {
             maker,
             size,
             queues: Mutex::new((0..templates).map(|_| queue()).collect()),
+            counts: (0..templates).map(|_| Counts::default()).collect(),
             changed: Notify::new(),
             closed: AtomicBool::new(false),
         });
@@ -144,17 +168,26 @@ impl<M: Maker> Pool<M> {
     ///
     /// # Errors
     /// As [`Maker::make`].
-    pub async fn take(&self, template: TemplateId, freshness: Freshness) -> Result<M::Item, ExecutorError> {
+    pub async fn take(
+        &self,
+        template: TemplateId,
+        freshness: Freshness,
+    ) -> Result<Taken<M::Item>, ExecutorError> {
+        let count = |pick: fn(&Counts) -> &AtomicU64| self.inner.count(template, pick, 1);
         while freshness == Freshness::Any
             && let Some(item) = self.take_idle(template)
         {
             if self.inner.maker.is_usable(&item) {
-                return Ok(item);
+                count(|counts| &counts.taken_idle);
+                return Ok(Taken { item, was_idle: true });
             }
+            count(|counts| &counts.unusable);
             // Dropped: whatever made it unusable, it is not used.
             tracing::debug!(template = template.index(), "an idle sandbox was no longer usable");
         }
-        self.inner.maker.make(template).await
+        let item = self.inner.make(template).await?;
+        count(|counts| &counts.taken_made);
+        Ok(Taken { item, was_idle: false })
     }
 
     fn take_idle(&self, template: TemplateId) -> Option<M::Item> {
@@ -171,6 +204,25 @@ impl<M: Maker> Pool<M> {
     #[must_use]
     pub fn idle(&self) -> usize {
         self.inner.queues().iter().map(|queue| queue.idle.len()).sum()
+    }
+
+    /// Counts and sizes of each queue.
+    #[must_use]
+    pub fn stats(&self) -> Vec<PoolStats> {
+        let sizes = |queue: &Queue<M::Item>| (queue.idle.len() as u64, queue.target as u64);
+        let sizes: Vec<_> = self.inner.queues().iter().map(sizes).collect();
+        let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let stats = |((idle, target), counts): ((u64, u64), &Counts)| PoolStats {
+            idle,
+            target,
+            taken_idle: get(&counts.taken_idle),
+            taken_made: get(&counts.taken_made),
+            unusable: get(&counts.unusable),
+            made: get(&counts.made),
+            failed: get(&counts.failed),
+            make_time: Duration::from_micros(get(&counts.make_us)),
+        };
+        sizes.into_iter().zip(&self.inner.counts).map(stats).collect()
     }
 
     /// Drops the idle sandboxes and stops pre-creating. Idempotent.
@@ -203,6 +255,26 @@ impl<M: Maker> Drop for Pool<M> {
 impl<M: Maker> Inner<M> {
     fn queues(&self) -> MutexGuard<'_, Vec<Queue<M::Item>>> {
         self.queues.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn count(&self, template: TemplateId, pick: impl Fn(&Counts) -> &AtomicU64, by: u64) {
+        if let Some(counts) = self.counts.get(template.index()) {
+            pick(counts).fetch_add(by, Ordering::Relaxed);
+        }
+    }
+
+    /// Makes a sandbox, and counts it and its time.
+    async fn make(&self, template: TemplateId) -> Result<M::Item, ExecutorError> {
+        let begun = Instant::now();
+        let made = self.maker.make(template).await;
+        if made.is_ok() {
+            let us = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
+            self.count(template, |counts| &counts.made, 1);
+            self.count(template, |counts| &counts.make_us, us);
+        } else {
+            self.count(template, |counts| &counts.failed, 1);
+        }
+        made
     }
 
     /// The template whose queue lacks the most, relative to its target.
@@ -249,7 +321,7 @@ async fn fill<M: Maker>(inner: Arc<Inner<M>>) {
             }
             continue;
         };
-        match inner.maker.make(template).await {
+        match inner.make(template).await {
             Ok(item) => {
                 failed = false;
                 drop(inner.put(template, item));
@@ -334,9 +406,9 @@ mod tests {
     async fn what_waits_is_fit_used_once_and_replaced() {
         let pool = Pool::new(Counting::default(), 2, SIZE);
         filled(&pool, 4).await;
-        let first = pool.take(LEAN, Freshness::Any).await.unwrap();
-        assert!(first.usable && first.template == LEAN, "the unusable one was skipped");
-        assert_eq!(pool.take(DATA, Freshness::Any).await.unwrap().template, DATA);
+        let Taken { item: first, was_idle } = pool.take(LEAN, Freshness::Any).await.unwrap();
+        assert!(was_idle && first.usable && first.template == LEAN, "the unusable one was skipped");
+        assert_eq!(pool.take(DATA, Freshness::Any).await.unwrap().item.template, DATA);
         filled(&pool, 4).await;
     }
 
@@ -357,7 +429,11 @@ mod tests {
         let pool = Pool::new(Counting::default(), 1, SIZE);
         filled(&pool, 2).await;
         let taken = pool.take(LEAN, Freshness::MadeNow).await.unwrap();
-        assert_eq!((taken.template, pool.idle(), pool.maker().made.load(Ordering::SeqCst)), (LEAN, 2, 3));
+        assert!(!taken.was_idle);
+        assert_eq!(
+            (taken.item.template, pool.idle(), pool.maker().made.load(Ordering::SeqCst)),
+            (LEAN, 2, 3)
+        );
     }
 
     #[tokio::test(start_paused = true)]
@@ -388,7 +464,7 @@ mod tests {
         let pool = Pool::new(Counting::default(), 1, PoolSize { min: 0, max: 0 });
         tokio::time::sleep(Duration::from_secs(60)).await;
         assert_eq!(pool.maker().made.load(Ordering::SeqCst), 0);
-        assert_eq!(pool.take(LEAN, Freshness::Any).await.unwrap().template, LEAN);
+        assert_eq!(pool.take(LEAN, Freshness::Any).await.unwrap().item.template, LEAN);
     }
 
     #[tokio::test(start_paused = true)]
@@ -399,6 +475,31 @@ mod tests {
         pool.maker().broken.store(false, Ordering::SeqCst);
         tokio::time::sleep(PAUSE_AFTER_FAILURE * 3).await;
         assert!(pool.idle() >= 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_taken_made_and_spoiled_is_counted() {
+        let pool = Pool::new(Counting { slow: true, ..Counting::default() }, 2, SIZE);
+        tokio::time::sleep(SLOW * 10).await;
+        for (template, freshness) in
+            [(LEAN, Freshness::Any), (LEAN, Freshness::MadeNow), (DATA, Freshness::Any)]
+        {
+            drop(pool.take(template, freshness).await.unwrap());
+        }
+        let stats = pool.stats();
+        let PoolStats { taken_idle, taken_made, failed, target, .. } = stats[0];
+        assert_eq!((taken_idle, taken_made, failed, target), (1, 1, 0, 2));
+        assert_eq!(stats.iter().map(|template| template.unusable).sum::<u64>(), 1, "the first that was made");
+        assert_eq!(stats.iter().map(|template| template.idle).sum::<u64>(), pool.idle() as u64);
+        for template in &stats {
+            let time = SLOW * u32::try_from(template.made).unwrap();
+            assert!(template.made >= 2 && template.make_time >= time, "{template:?}");
+        }
+        assert_eq!((stats[1].taken_idle, stats[1].taken_made), (1, 0), "each template has its own");
+        pool.maker().broken.store(true, Ordering::SeqCst);
+        assert!(pool.take(DATA, Freshness::MadeNow).await.is_err());
+        let PoolStats { taken_made, failed, .. } = pool.stats()[1];
+        assert_eq!((taken_made, failed), (0, 1));
     }
 
     #[tokio::test(start_paused = true)]

@@ -10,6 +10,7 @@ use crate::events::{Collected, EventSink};
 use crate::file_access::FileAccess;
 use crate::guest::{Execution, Guest, Progress};
 use crate::refusal::{self, InputNeeds, Unstarted};
+use crate::stats::SandboxOrigin;
 use crate::verdict::{self, Facts, Verdict};
 use crate::{ExecRequest, ExecResult, ExecutorError, SandboxLimits, Usage};
 use protocol::InterpreterOrigin;
@@ -38,6 +39,7 @@ pub struct Sandbox {
     /// No error so far, and the last execution left the agent ready for another.
     is_usable: bool,
     is_frozen: bool,
+    origin: Option<SandboxOrigin>,
 }
 
 impl Sandbox {
@@ -70,6 +72,7 @@ impl Sandbox {
                     before,
                     is_usable,
                     is_frozen,
+                    origin: None,
                 };
                 Ok((sandbox, origin))
             }
@@ -78,6 +81,13 @@ impl Sandbox {
                 Err(ExecutorError::before_start(executor, "set a sandbox up", source))
             }
         }
+    }
+
+    /// Records where it came from, for [`Ending::origin`].
+    #[must_use]
+    pub fn with_origin(mut self, origin: SandboxOrigin) -> Self {
+        self.origin = Some(origin);
+        self
     }
 
     /// Whether it can serve an execution, as far as can be told without blocking.
@@ -248,7 +258,8 @@ impl Sandbox {
                 return Err(self.failed(&progress, error, was_alive));
             }
         };
-        Ok(ending(verdict, &progress, evidence, scope, elapsed))
+        let origin = self.origin.clone();
+        Ok(Ending { origin, ..ending(verdict, &progress, evidence, scope, elapsed) })
     }
 
     /// The guest gave no complete answer. Where a limit of the sandbox is the cause, that is the verdict.
@@ -352,6 +363,8 @@ fn ending(
         usage,
         stdout_bytes: report.map(|report| report.stdout_bytes),
         stderr_bytes: report.map(|report| report.stderr_bytes),
+        times: progress.times,
+        origin: None,
     }
 }
 

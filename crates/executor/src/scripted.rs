@@ -5,7 +5,7 @@
 use crate::scripted_files::ScriptedFiles;
 use crate::{
     Backing, Executor, ExecutorError, FreezeError, Freshness, Health, Hints, KernelCounts, OutputFile,
-    Protection, RunErrorKind, Sandbox, SandboxLimits,
+    Protection, RunErrorKind, Sandbox, SandboxLimits, SandboxOrigin,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -173,7 +173,8 @@ impl Executor for ScriptedExecutor {
         tokio::spawn(agent.serve());
         let backing = MemoryBacking { counters: Arc::clone(&self.counters), freezer };
         let opened = Sandbox::open(self.name, LIMITS, host, backing, READY_TIME_MAX).await;
-        opened.map(|(sandbox, _)| sandbox)
+        let origin = SandboxOrigin { template: "scripted".into(), was_idle: false };
+        opened.map(|(sandbox, _)| sandbox.with_origin(origin))
     }
 
     async fn shut_down(&self) {}

@@ -4,6 +4,7 @@
 //! template has imported, the more each fork costs. So there are several, and the program's imports choose.
 
 use crate::Hints;
+use std::sync::Arc;
 
 /// A template: an interpreter that has imported these modules, besides [`COMMON`], ready to be forked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,14 +81,24 @@ impl TemplateId {
 #[derive(Debug, Clone)]
 pub struct Templates {
     all: Vec<TemplateSpec>,
+    /// Their names; that of no template where there are none.
+    names: Vec<Arc<str>>,
 }
+
+/// Where there are no templates.
+const FRESH: &str = "fresh";
 
 impl Templates {
     /// The lean one and `more`; none if every program gets a fresh interpreter.
     #[must_use]
     pub fn new(more: Option<&[TemplateSpec]>) -> Self {
         let lean = || TemplateSpec { name: LEAN.to_owned(), preload: Vec::new() };
-        Self { all: more.map(|more| [&[lean()], more].concat()).unwrap_or_default() }
+        let all = more.map(|more| [&[lean()], more].concat()).unwrap_or_default();
+        let mut names: Vec<Arc<str>> = all.iter().map(|spec| spec.name.as_str().into()).collect();
+        if names.is_empty() {
+            names.push(FRESH.into());
+        }
+        Self { all, names }
     }
 
     /// Everything that a template imports.
@@ -117,7 +128,13 @@ impl Templates {
     /// Its name, for messages; `fresh` where there are no templates.
     #[must_use]
     pub fn name(&self, id: TemplateId) -> &str {
-        self.all.get(id.index()).map_or("fresh", |spec| &spec.name)
+        self.names.get(id.index()).map_or(FRESH, |name| name)
+    }
+
+    /// The same, to be kept without a copy.
+    #[must_use]
+    pub fn shared_name(&self, id: TemplateId) -> Arc<str> {
+        self.names.get(id.index()).map_or_else(|| FRESH.into(), Arc::clone)
     }
 
     /// The one for a program: the template with most of its imports, and of those the one with the fewest

@@ -1,5 +1,7 @@
 //! The context of a request: everything besides its fields. It is passed from the connection to the use case.
 
+use crate::summary::SummarySlot;
+use crate::trace_context::TraceContext;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -14,13 +16,18 @@ pub struct RequestContext {
     pub deadline: Option<Instant>,
     /// Ends the program; the outcome is `cancelled`.
     pub cancel: CancellationToken,
+    /// The trace that the request belongs to, if its caller names one.
+    pub trace: Option<TraceContext>,
+    /// Gets what the interface logs of the execution.
+    pub summary: SummarySlot,
 }
 
 impl RequestContext {
-    /// A context without a deadline.
+    /// A context without a deadline, that belongs to no trace.
     pub fn new(request_id: impl Into<String>, principal: Principal) -> Self {
         let (request_id, cancel) = (request_id.into(), CancellationToken::new());
-        Self { request_id, principal, deadline: None, cancel }
+        let summary = SummarySlot::default();
+        Self { request_id, principal, deadline: None, cancel, trace: None, summary }
     }
 }
 

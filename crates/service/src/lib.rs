@@ -6,6 +6,9 @@
 //! ```
 //! (The numbers are the status codes that the HTTP crate gives the errors; here they are [`ExecuteError`]s.)
 //!
+//! Each execution is reported once, as an [`ExecutionRecord`], to the [`Observer`]; what there is now and what parts
+//! count themselves is in [`Service::snapshot`].
+//!
 //! # For the composition root
 //! ```ignore
 //! let service = Service::start(config, Chain::new(executors), Some(store));   // starts probes and cleaning
@@ -27,10 +30,16 @@ mod context;
 mod execution;
 mod health;
 mod interpreter_env;
+mod observe;
 mod paths;
+mod phase;
+mod recorder;
 mod service;
+mod snapshot;
+mod summary;
 #[cfg(test)]
 mod tests;
+mod trace_context;
 mod validation;
 
 pub use admission::Load;
@@ -41,8 +50,13 @@ pub use executor::{
     Captured, Chain, Health, InputFile, OutcomeKind, Protection, ProviderStatus, Usage, Verdict,
 };
 pub use health::{HealthReport, Probed, Status, StorageStatus};
+pub use observe::{CommandFacts, ExecutionRecord, NoObserver, Observer, RecordEnd};
+pub use phase::{Phase, PhaseTime};
 pub use service::{Service, ServiceConfig};
+pub use snapshot::{ExecutorSnapshot, ServiceSnapshot, StorageSnapshot};
 pub use storage::Store;
+pub use summary::{Summary, SummarySlot};
+pub use trace_context::TraceContext;
 
 /// `Retry-After` while the service stops, in seconds: about what a new instance needs to start.
 const RETRY_AFTER_STOP_S: u64 = 5;

@@ -5,10 +5,15 @@ use crate::command::{self, Bounds, ExecuteCommand, InvalidField};
 use crate::context::RequestContext;
 use crate::execution::{self, ExecuteError, Execution, Selected, Skipped};
 use crate::health::{self, HealthReport, Probed};
+use crate::observe::{CommandFacts, NoObserver, Observer};
+use crate::phase::Phase;
+use crate::recorder::{Recorder, Timed};
+use crate::snapshot::{ExecutorSnapshot, ServiceSnapshot, StorageSnapshot};
 use crate::validation::{Passed, ValidationPool};
 use crate::{artifacts, client_reason, paths};
 use executor::{Chain, ChainError, Control, ExecRequest, ExecResult, ExecutorError, Hints};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use storage::Store;
 use tokio::sync::watch;
@@ -35,10 +40,12 @@ pub struct ServiceConfig {
     pub health_interval: Duration,
     /// Interval between cleanings of the store.
     pub clean_interval: Duration,
+    /// Learns of each execution.
+    pub observer: Arc<dyn Observer>,
 }
 
 impl ServiceConfig {
-    /// The contract's defaults with this policy: two running programs, 32 queued requests.
+    /// The contract's defaults with this policy: two running programs, 32 queued requests, no observer.
     #[must_use]
     pub fn new(policy: Policy) -> Self {
         Self {
@@ -49,6 +56,7 @@ impl ServiceConfig {
             queue_time_max: Duration::from_secs(30),
             health_interval: Duration::from_secs(5),
             clean_interval: Duration::from_secs(300),
+            observer: Arc::new(NoObserver),
         }
     }
 }
@@ -64,6 +72,8 @@ pub struct Service {
     probed: watch::Receiver<Option<Arc<Probed>>>,
     /// Fires when a stop has waited long enough: ends every program.
     stop: CancellationToken,
+    observer: Arc<dyn Observer>,
+    observer_panics: AtomicU64,
     _background: DropGuard,
 }
 
@@ -92,6 +102,8 @@ impl Service {
             store,
             probed,
             stop: CancellationToken::new(),
+            observer: config.observer,
+            observer_panics: AtomicU64::new(0),
             _background: background.drop_guard(),
         })
     }
@@ -108,19 +120,41 @@ impl Service {
         context: &RequestContext,
         command: ExecuteCommand,
     ) -> Result<Execution, ExecuteError> {
+        let facts = CommandFacts::of(&command);
+        let mut recorder = Recorder::new(self.observer.as_ref(), &self.observer_panics, context, facts);
+        let result = self.try_execute(&mut recorder, context, command).await;
+        recorder.finish(&result);
+        result
+    }
+
+    async fn try_execute(
+        &self,
+        recorder: &mut Recorder<'_>,
+        context: &RequestContext,
+        command: ExecuteCommand,
+    ) -> Result<Execution, ExecuteError> {
         // Bounds first: a request that can never run is rejected as such, however full the service is.
         let checked = command::check(command, &self.bounds, &self.chain.names())?;
+        recorder.checked(&checked.request.code);
         self.admission.check()?;
         let request = checked.request;
+        recorder.begin(Phase::Validate);
         let Passed { warnings, imports, last_expression } = self.validate.validate(&request.code).await?;
+        recorder.begin(Phase::Queue);
         let hints = Hints::of(&request, imports);
 
         // Held until the files are stored: it bounds the memory that results take while the store is slow.
         let _slot = self.admission.admit(context.deadline).await?;
-        let (executor, mut result) = self.run(context, checked.executor.as_deref(), &request, &hints).await?;
+        recorder.begin(Phase::Setup);
+        let (executor, mut result) =
+            self.run(context, checked.executor.as_deref(), &request, &hints, recorder).await?;
         let unseen_expression = execution::unseen_expression(&result, last_expression);
         let files = std::mem::take(&mut result.files);
+        if self.store.is_some() && !files.is_empty() {
+            recorder.begin(Phase::Upload);
+        }
         let kept = artifacts::store_outputs(self.store.as_ref(), &context.request_id, files).await;
+        recorder.end();
         let mut skipped = kept.skipped;
         let others = std::mem::take(&mut result.skipped).into_iter();
         skipped.extend(others.map(|entry| Skipped { path: entry.path, reason: entry.reason.as_str() }));
@@ -151,6 +185,21 @@ impl Service {
             _ => Arc::new(Probed { in_use: None, providers: Vec::new(), storage: None }),
         };
         HealthReport::new(probed, self.admission.load(), self.admission.is_closed())
+    }
+
+    /// The state now, without waiting: for a page of metrics.
+    #[must_use]
+    pub fn snapshot(&self) -> ServiceSnapshot {
+        let probed = self.probed.borrow().clone();
+        let (load, shutting_down) = (self.admission.load(), self.admission.is_closed());
+        let snapshot = |stats| ExecutorSnapshot::new(stats, probed.as_deref());
+        let executors = self.chain.stats().into_iter().map(snapshot).collect();
+        let storage = probed.as_ref().and_then(|probed| probed.storage.as_ref());
+        let storage =
+            storage.map(|store| StorageSnapshot { provider: store.provider, is_up: store.health.healthy });
+        let ready = probed.is_some_and(|probed| HealthReport::new(probed, load, shutting_down).ready());
+        let observer_panics = self.observer_panics.load(Ordering::Relaxed);
+        ServiceSnapshot { load, ready, shutting_down, executors, storage, observer_panics }
     }
 
     /// The current load.
@@ -204,6 +253,7 @@ impl Service {
         executor: Option<&str>,
         request: &ExecRequest,
         hints: &Hints,
+        recorder: &mut Recorder<'_>,
     ) -> Result<(&'static str, ExecResult), ExecuteError> {
         // Stopping the service ends every program; the caller can end this one alone.
         let control = Control::new(self.stop.child_token());
@@ -212,10 +262,12 @@ impl Service {
             control.cancel();
             std::future::pending().await
         };
-        let answered = tokio::select! {
-            answered = self.chain.answer(executor, request, hints, &control) => answered,
+        let mut events = Timed::new(recorder);
+        let ran = tokio::select! {
+            ran = self.chain.execute(executor, request, hints, &control, &mut events) => ran,
             never = cancelled => never,
         };
+        let answered = ran.map(|(name, ending)| (name, events.into_result(ending, &request.limits)));
         answered.map_err(|error| match error {
             ChainError::Failed(source) => ExecuteError::Executor(source),
             ChainError::Refused(source) => {

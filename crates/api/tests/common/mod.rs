@@ -10,10 +10,12 @@ use http::{HeaderMap, HeaderValue, Request, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use service::{Chain, Service, ServiceConfig};
-use std::sync::Arc;
+use std::io;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use storage::{LocalConfig, LocalStore};
 use tower::ServiceExt;
+use tracing_subscriber::fmt::MakeWriter;
 use validator::Policy;
 
 /// The service under test and its executor.
@@ -107,6 +109,35 @@ impl World {
 
     pub(crate) async fn execute(&self, body: &Value) -> Answer {
         self.send(post(body)).await
+    }
+}
+
+/// What a subscriber writes.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl Lines {
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+impl io::Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Lines {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
     }
 }
 

@@ -187,7 +187,7 @@ impl Simulation {
     fn take(&mut self, template: usize, freshness: Freshness) {
         let (pool, made_before) = (Arc::clone(&self.pool), lock(&self.world).made);
         let id = TemplateId::first(TEMPLATES).nth(template).unwrap();
-        let future = Polled::new(async move { pool.take(id, freshness).await });
+        let future = Polled::new(async move { pool.take(id, freshness).await.map(|taken| taken.item) });
         self.takers.push(Taker { template, freshness, made_before, future });
         self.run(self.takers.len() - 1);
     }

@@ -1,0 +1,86 @@
+//! The access log: one line for each request, however it ends.
+
+use axum::extract::{MatchedPath, Request};
+use http::Method;
+use service::{Phase, Summary, SummarySlot, TraceContext};
+use std::time::{Duration, Instant};
+
+/// Status in the line of a request whose client went away: nginx's code for it. It is never sent.
+const CLIENT_GONE: u16 = 499;
+
+/// One request until its end. The line has the path's template, never the path: a file's path grants access to it.
+/// Nothing else in it is a text of the client or of a program, and a method is a token (RFC 9110, 9.1).
+pub(crate) struct Access {
+    method: Method,
+    path: String,
+    since: Instant,
+    trace: Option<TraceContext>,
+    /// What the service tells of an execution.
+    summary: SummarySlot,
+    logged: bool,
+}
+
+impl Access {
+    pub(crate) fn of(request: &Request, trace: Option<TraceContext>, summary: SummarySlot) -> Self {
+        let path =
+            request.extensions().get::<MatchedPath>().map_or("unmatched", MatchedPath::as_str).to_owned();
+        let (method, since) = (request.method().clone(), Instant::now());
+        Self { method, path, since, trace, summary, logged: false }
+    }
+
+    /// The request has an answer. `outcome` is the handler's word for it, `code` that of an error.
+    pub(crate) fn log(mut self, status: u16, outcome: Option<&str>, code: Option<&str>) {
+        self.logged = true;
+        self.write(status, outcome.or(code).unwrap_or("ok"));
+    }
+
+    fn write(&self, status: u16, outcome: &str) {
+        let duration_ms = u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let Self { method, path, .. } = self;
+        let Summary { executor, times } = self.summary.get().unwrap_or_default();
+        let ms = |phase: Phase| times[phase.index()].map(milliseconds);
+        tracing::info!(
+            target: "access",
+            %method,
+            path,
+            status,
+            duration_ms,
+            outcome,
+            executor,
+            validate_ms = ms(Phase::Validate),
+            queue_ms = ms(Phase::Queue),
+            setup_ms = ms(Phase::Setup),
+            run_ms = ms(Phase::Run),
+            collect_ms = ms(Phase::Collect),
+            upload_ms = ms(Phase::Upload),
+            trace_id = self.trace.as_ref().map(TraceContext::trace_id_text),
+            "request"
+        );
+    }
+}
+
+/// With one decimal.
+fn milliseconds(time: Duration) -> f64 {
+    (time.as_secs_f64() * 10_000.0).round() / 10.0
+}
+
+impl Drop for Access {
+    /// The client went away. The handler's future is dropped before this, so the summary is there.
+    fn drop(&mut self) {
+        if !self.logged {
+            self.write(CLIENT_GONE, "client_gone");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_has_one_decimal() {
+        for (us, shown) in [(0, "0"), (49, "0"), (50, "0.1"), (1_249, "1.2"), (12_345_678, "12345.7")] {
+            assert_eq!(milliseconds(Duration::from_micros(us)).to_string(), shown);
+        }
+    }
+}
