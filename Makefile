@@ -58,5 +58,5 @@ lint: ## Run only format and clippy
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --profile $(PROFILE) --locked -- -D warnings
 
-generate: ## Write the files that are generated from the table of settings and from the API's routes
-	UPDATE_GOLDEN=1 cargo test --profile $(PROFILE) --package settings --package api --lib document
+generate: ## Write the files that are generated from the tables of settings and metrics, and from the API's routes
+	UPDATE_GOLDEN=1 cargo test --profile $(PROFILE) --package settings --package api --package telemetry --lib document

@@ -4,7 +4,7 @@
 //! cargo run -p api --example memory -- 8000 [echo|sleep|broken]
 //! ```
 
-use api::{ApiState, AppInfo, ServerLimits, router, serve};
+use api::{ApiState, AppInfo, ConnectionCounts, ServerLimits, router, serve};
 use executor::scripted::{Script, ScriptedExecutor};
 use service::{Chain, Service, ServiceConfig};
 use std::sync::Arc;
@@ -40,6 +40,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let interrupted = async {
         let _ = tokio::signal::ctrl_c().await;
     };
-    serve(listener, router(state), ServerLimits::default(), interrupted).await;
+    let (limits, counts) = (ServerLimits::default(), ConnectionCounts::default());
+    serve(listener, router(state), limits, counts, interrupted).await;
     Ok(())
 }

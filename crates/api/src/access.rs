@@ -1,8 +1,10 @@
-//! The access log: one line for each request, however it ends.
+//! The end of each request: its line in the access log, and what the observer is told.
 
+use crate::observe::{Answered, HttpObserver};
 use axum::extract::{MatchedPath, Request};
 use http::Method;
 use service::{Phase, Summary, SummarySlot, TraceContext};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Status in the line of a request whose client went away: nginx's code for it. It is never sent.
@@ -14,6 +16,7 @@ pub(crate) struct Access {
     method: Method,
     path: String,
     since: Instant,
+    observer: Arc<dyn HttpObserver>,
     trace: Option<TraceContext>,
     /// What the service tells of an execution.
     summary: SummarySlot,
@@ -21,22 +24,30 @@ pub(crate) struct Access {
 }
 
 impl Access {
-    pub(crate) fn of(request: &Request, trace: Option<TraceContext>, summary: SummarySlot) -> Self {
+    pub(crate) fn of(
+        request: &Request,
+        observer: Arc<dyn HttpObserver>,
+        trace: Option<TraceContext>,
+        summary: SummarySlot,
+    ) -> Self {
+        observer.began();
         let path =
             request.extensions().get::<MatchedPath>().map_or("unmatched", MatchedPath::as_str).to_owned();
         let (method, since) = (request.method().clone(), Instant::now());
-        Self { method, path, since, trace, summary, logged: false }
+        Self { method, path, since, observer, trace, summary, logged: false }
     }
 
     /// The request has an answer. `outcome` is the handler's word for it, `code` that of an error.
     pub(crate) fn log(mut self, status: u16, outcome: Option<&str>, code: Option<&str>) {
         self.logged = true;
-        self.write(status, outcome.or(code).unwrap_or("ok"));
+        self.write(status, outcome.or(code).unwrap_or("ok"), code);
     }
 
-    fn write(&self, status: u16, outcome: &str) {
-        let duration_ms = u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX);
+    fn write(&self, status: u16, outcome: &str, code: Option<&str>) {
+        let duration = self.since.elapsed();
+        let duration_ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
         let Self { method, path, .. } = self;
+        self.observer.answered(&Answered { method: method.as_str(), route: path, status, duration, code });
         let Summary { executor, times } = self.summary.get().unwrap_or_default();
         let ms = |phase: Phase| times[phase.index()].map(milliseconds);
         tracing::info!(
@@ -68,7 +79,7 @@ impl Drop for Access {
     /// The client went away. The handler's future is dropped before this, so the summary is there.
     fn drop(&mut self) {
         if !self.logged {
-            self.write(CLIENT_GONE, "client_gone");
+            self.write(CLIENT_GONE, "client_gone", None);
         }
     }
 }

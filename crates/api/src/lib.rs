@@ -12,7 +12,8 @@
 //! let mut state = ApiState::new(service.clone(), info, listener.local_addr()?);
 //! state.local_files = Some(store);
 //! let stopped = CancellationToken::new();
-//! let server = tokio::spawn(serve(listener, router(state), ServerLimits::default(), stopped.clone().cancelled_owned()));
+//! let (limits, counts) = (ServerLimits::default(), ConnectionCounts::default());
+//! let server = tokio::spawn(serve(listener, router(state), limits, counts, stopped.clone().cancelled_owned()));
 //! // on SIGTERM:
 //! service.shut_down(grace).await;      // new requests get 503, running programs end
 //! stopped.cancel();                    // then the listener closes and open connections end
@@ -33,6 +34,8 @@ mod files;
 pub mod fuzzing;
 mod gate;
 mod health;
+mod metrics;
+mod observe;
 mod openapi;
 mod pages;
 mod request;
@@ -44,6 +47,8 @@ mod trace;
 mod watched;
 
 pub use body::BodyLimits;
-pub use router::router;
+pub use metrics::metrics_router;
+pub use observe::{Answered, ConnectionCounts, HttpObserver, MetricsPage, NoHttpObserver};
+pub use router::{ROUTES, router};
 pub use server::{ServerLimits, serve};
 pub use state::{ApiState, AppInfo};

@@ -5,7 +5,7 @@ use crate::error::ApiError;
 use crate::gate::Gate;
 use crate::openapi::Skeleton;
 use crate::state::{ApiState, AppState};
-use crate::{execute, files, gate, health, openapi, pages, trace};
+use crate::{execute, files, gate, health, metrics, openapi, pages, trace};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::response::{IntoResponse, Response};
@@ -21,6 +21,21 @@ use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+/// The templates of all paths, as the routes have them.
+pub const ROUTES: [&str; 11] = [
+    "/",
+    "/docs",
+    "/docs/",
+    "/docs/{name}",
+    "/execute",
+    "/files/{token}",
+    "/health",
+    "/metrics",
+    "/openapi.json",
+    "/redoc",
+    "/redoc/redoc.standalone.js",
+];
+
 /// How long a browser may cache what CORS allows.
 const CORS_AGE_MAX: Duration = Duration::from_secs(600);
 
@@ -30,6 +45,7 @@ fn described() -> OpenApiRouter<AppState> {
         .routes(routes!(pages::root))
         .routes(routes!(execute::execute))
         .routes(routes!(health::health))
+        .routes(routes!(metrics::metrics))
         .routes(routes!(files::download))
         .routes(routes!(pages::openapi))
 }
@@ -40,6 +56,7 @@ pub fn router(state: ApiState) -> Router {
     let cors = cors(&state.cors_origins);
     let rules =
         Gate::new(&state.allowed_hosts, state.public_url.as_deref(), &state.cors_origins, state.bound.ip());
+    let observer = Arc::clone(&state.observer);
     let app = AppState {
         bodies: BodyReader::new(state.bodies.clone()),
         document: openapi::served(openapi::document(&generated), &state),
@@ -64,7 +81,7 @@ pub fn router(state: ApiState) -> Router {
     };
     router
         .layer(axum::middleware::from_fn_with_state(Arc::new(rules), gate::check))
-        .layer(axum::middleware::from_fn(trace::trace))
+        .layer(axum::middleware::from_fn_with_state(observer, trace::trace))
         .with_state(app)
 }
 
@@ -117,6 +134,15 @@ mod tests {
         // Compared as JSON: the sequence of its fields depends on a feature of serde_json that another crate
         // may turn on.
         assert!(found == document, "openapi/v1.json is not what the routes describe; run `make generate`");
+    }
+
+    /// Metrics know the routes by this list. Those outside the document are in it by hand.
+    #[test]
+    fn the_list_has_every_route_of_the_document() {
+        let document = openapi::document(&described().into_openapi());
+        for path in document["paths"].as_object().expect("paths").keys() {
+            assert!(ROUTES.contains(&path.as_str()), "{path}");
+        }
     }
 
     /// Bounds that settings change, and names of one service, would make the file wrong for every other.

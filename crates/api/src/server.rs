@@ -9,6 +9,7 @@
 //! ```
 
 use crate::connections::{Connections, Taken};
+use crate::observe::ConnectionCounts;
 use crate::stall::StallGuard;
 use crate::watched::{Flushed, Incoming, Outgoing};
 use axum::Router;
@@ -68,7 +69,8 @@ impl Default for ServerLimits {
     }
 }
 
-/// Serves `router` on `listener` until `shutdown` is done and the open requests have ended.
+/// Serves `router` on `listener` until `shutdown` is done and the open requests have ended. Connections are counted in
+/// `counts`.
 ///
 /// To stop without losing an answer, first [`service::Service::shut_down`], which lets programs end while new
 /// requests still get their 503, then make `shutdown` ready.
@@ -76,6 +78,7 @@ pub async fn serve(
     listener: TcpListener,
     router: Router,
     limits: ServerLimits,
+    counts: ConnectionCounts,
     shutdown: impl Future<Output = ()> + Send,
 ) {
     let connections = Connections::new(limits.connections_max, limits.loopback_connections_max);
@@ -92,9 +95,15 @@ pub async fn serve(
                 Some(taken) => {
                     // Answers are written whole; waiting to fill a packet would only add delay.
                     let _ = stream.set_nodelay(true);
-                    tasks.spawn(connect(stream, taken, router.clone(), limits.clone(), stop.clone()));
+                    let served = connect(stream, taken, router.clone(), limits.clone(), stop.clone());
+                    let open = counts.opened();
+                    tasks.spawn(async move {
+                        served.await;
+                        drop(open);
+                    });
                 }
                 None => {
+                    counts.refuse();
                     tracing::debug!(peer = %address.ip(), "all connections are busy; refused a new one");
                     // The buffer of a new socket is empty, so this does not block; whether it arrives depends
                     // on the client.

@@ -1,6 +1,7 @@
 //! The state of the routes.
 
 use crate::body::{BodyLimits, BodyReader};
+use crate::observe::{HttpObserver, MetricsPage, NoHttpObserver};
 use bytes::Bytes;
 use service::Service;
 use std::net::SocketAddr;
@@ -29,10 +30,14 @@ pub struct ApiState {
     /// Names of this service that a request may have in `Host` (`ALLOWED_HOSTS`), such as `sandbox.example`
     /// or `*.example`; `*` for any. Addresses, names of loopback and that of `public_url` are allowed anyway.
     pub allowed_hosts: Vec<String>,
+    /// Is told of each request.
+    pub observer: Arc<dyn HttpObserver>,
+    /// What `/metrics` returns; `None` if it is not served here.
+    pub metrics: Option<Arc<dyn MetricsPage>>,
 }
 
 impl ApiState {
-    /// The default settings for a service that listens on `bound`.
+    /// The default settings for a service that listens on `bound`, without observer and metrics.
     #[must_use]
     pub fn new(service: Arc<Service>, info: AppInfo, bound: SocketAddr) -> Self {
         Self {
@@ -44,6 +49,8 @@ impl ApiState {
             bodies: BodyLimits::default(),
             cors_origins: Vec::new(),
             allowed_hosts: Vec::new(),
+            observer: Arc::new(NoHttpObserver),
+            metrics: None,
         }
     }
 }

@@ -2,12 +2,14 @@
 
 use crate::access::Access;
 use crate::error;
-use axum::extract::Request;
+use crate::observe::HttpObserver;
+use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use contract::ErrorCode;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use service::{SummarySlot, TraceContext};
+use std::sync::Arc;
 use tracing::Instrument;
 use ulid::Ulid;
 
@@ -37,10 +39,14 @@ pub(crate) struct Trace(pub(crate) Option<TraceContext>);
 pub(crate) struct OutcomeName(pub(crate) &'static str);
 
 /// The layer. It wraps everything, even the layer that catches panics.
-pub(crate) async fn trace(mut request: Request, next: Next) -> Response {
+pub(crate) async fn trace(
+    State(observer): State<Arc<dyn HttpObserver>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let id = request_id(request.headers());
     let (context, summary) = (trace_context(request.headers()), SummarySlot::default());
-    let access = Access::of(&request, context.clone(), summary.clone());
+    let access = Access::of(&request, observer, context.clone(), summary.clone());
     let extensions = request.extensions_mut();
     extensions.insert(RequestId(id.clone()));
     extensions.insert(Trace(context));

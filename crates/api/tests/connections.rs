@@ -3,7 +3,7 @@
 
 mod common;
 
-use api::{ServerLimits, serve};
+use api::{ConnectionCounts, ServerLimits, serve};
 use common::{World, settle};
 use executor::scripted::Script;
 use std::net::SocketAddr;
@@ -17,6 +17,7 @@ struct Server {
     address: SocketAddr,
     stop: CancellationToken,
     task: JoinHandle<()>,
+    counts: ConnectionCounts,
 }
 
 async fn start(world: &World, limits: ServerLimits) -> Server {
@@ -26,9 +27,9 @@ async fn start(world: &World, limits: ServerLimits) -> Server {
 async fn start_router(router: axum::Router, limits: ServerLimits) -> Server {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let stop = CancellationToken::new();
-    let task = tokio::spawn(serve(listener, router, limits, stop.clone().cancelled_owned()));
-    Server { address, stop, task }
+    let (stop, counts) = (CancellationToken::new(), ConnectionCounts::default());
+    let task = tokio::spawn(serve(listener, router, limits, counts.clone(), stop.clone().cancelled_owned()));
+    Server { address, stop, task, counts }
 }
 
 const EXECUTE: &str = "POST /execute HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 17\r\n\r\n\
@@ -195,6 +196,7 @@ async fn where_every_connection_works_one_more_is_told_so() {
     settle(|| world.executor.created() == 1).await;
     let answer = read_all(send(server.address, "").await).await;
     assert!(answer.starts_with("HTTP/1.1 503") && answer.contains("retry-after"), "{answer}");
+    assert_eq!((server.counts.open(), server.counts.refused()), (1, 1));
 }
 
 #[tokio::test]
@@ -214,5 +216,6 @@ async fn stopping_lets_open_requests_end_and_closes_the_listener() {
     assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("\"kind\":\"timeout\""), "{answer}");
     assert_eq!(read_all(idle).await, "");
     tokio::time::timeout(Duration::from_secs(5), server.task).await.expect("the server ends").unwrap();
+    assert_eq!((server.counts.open(), server.counts.refused()), (0, 0));
     assert!(TcpStream::connect(server.address).await.is_err());
 }

@@ -126,6 +126,19 @@ pub enum OutcomeKind {
 }
 
 impl OutcomeKind {
+    /// All, in the sequence of `docs/api.md`.
+    pub const ALL: [Self; 9] = [
+        Self::Exited,
+        Self::Timeout,
+        Self::OutOfMemory,
+        Self::ProcessLimit,
+        Self::DiskLimit,
+        Self::OutputLimit,
+        Self::DeniedSyscall,
+        Self::Signal,
+        Self::Cancelled,
+    ];
+
     /// As the API spells it.
     #[must_use]
     pub fn as_str(self) -> &'static str {

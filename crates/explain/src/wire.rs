@@ -294,17 +294,7 @@ mod tests {
     #[test]
     fn the_contract_knows_every_value_of_the_service() {
         use executor::OutcomeKind as Kind;
-        for kind in [
-            Kind::Exited,
-            Kind::Timeout,
-            Kind::OutOfMemory,
-            Kind::ProcessLimit,
-            Kind::DiskLimit,
-            Kind::OutputLimit,
-            Kind::DeniedSyscall,
-            Kind::Signal,
-            Kind::Cancelled,
-        ] {
+        for kind in Kind::ALL {
             assert!(!matches!(OutcomeKind::from(kind.as_str()), OutcomeKind::Other(_)), "{kind:?}");
         }
         for limit in [
@@ -338,6 +328,28 @@ mod tests {
         for status in [service::Status::Healthy, service::Status::Degraded, service::Status::Unhealthy] {
             assert!(!matches!(HealthStatus::from(status.as_str()), HealthStatus::Other(_)), "{status:?}");
         }
+    }
+
+    /// Metrics count by the service's name for an error, clients see the contract's.
+    #[test]
+    fn an_error_has_the_same_code_for_metrics_and_clients() {
+        let failed = || executor::ExecutorError::before_start("native", "start", "x");
+        let errors = [
+            ExecuteError::Invalid(InvalidField::new("code", "is empty", "text")),
+            ExecuteError::Rejected { violations: Vec::new(), rendered: String::new() },
+            ExecuteError::Busy { retry_after_s: 1 },
+            ExecuteError::ShuttingDown { retry_after_s: 1 },
+            ExecuteError::Unavailable { retry_after_s: 1, selected: None, reasons: Vec::new() },
+            ExecuteError::Executor(failed()),
+            ExecuteError::Internal { step: "validate", source: "x".into() },
+        ];
+        let mut codes = std::collections::BTreeSet::new();
+        for error in errors {
+            let code = error.code();
+            codes.insert(code);
+            assert_eq!(Refusal::from(error).code().as_str(), code);
+        }
+        assert_eq!(codes, ExecuteError::CODES.into());
     }
 
     fn finding_at(line: u32, message: &str) -> Finding {

@@ -62,6 +62,8 @@ pub(crate) enum Command {
     Image(ImageCommand),
     /// Check that the service on this machine accepts work: exit code 0 yes, 1 no
     Health,
+    /// Print the metrics of the service on this machine
+    Metrics,
     /// Replace the key of download links; earlier links work until they expire, running services need no
     /// restart
     RotateLinkKey(RotateLinkKeyArgs),

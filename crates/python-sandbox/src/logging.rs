@@ -2,6 +2,7 @@
 //! HTTP layer runs inside a span that has it. An event is always one line in which every character is
 //! visible: no value that a client or a program sent can forge a line or reverse its text.
 
+use crate::log_counts::LogCounts;
 use settings::LogSettings;
 use std::io::{self, IsTerminal, Write};
 use tracing::Level;
@@ -10,9 +11,12 @@ use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{fmt, registry};
 
-/// Starts the log of the service.
-pub(crate) fn start(settings: &LogSettings) {
-    start_at(settings, settings.level);
+/// Starts the log of the service. Returns the counts of its lines.
+pub(crate) fn start(settings: &LogSettings) -> LogCounts {
+    let counts = LogCounts::default();
+    start_at(settings, settings.level, counts.clone());
+    log_panics();
+    counts
 }
 
 /// Starts the log of a command whose output is its result: only warnings and errors, unless a more verbose
@@ -20,10 +24,18 @@ pub(crate) fn start(settings: &LogSettings) {
 pub(crate) fn start_quiet(settings: &LogSettings) {
     // Levels are ordered by verbosity: the default INFO becomes WARN; DEBUG and TRACE stay.
     let level = if settings.level == Level::INFO { Level::WARN } else { settings.level };
-    start_at(settings, level);
+    start_at(settings, level, LogCounts::default());
 }
 
-fn start_at(settings: &LogSettings, level: Level) {
+/// A panic is a line as any other: as text on standard error it would break a log that is read as JSON.
+fn log_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let at = panic.location().map(ToString::to_string).unwrap_or_default();
+        tracing::error!(panic = panic.payload_as_str().unwrap_or("of another type"), at, "a thread panicked");
+    }));
+}
+
+fn start_at(settings: &LogSettings, level: Level, counts: LogCounts) {
     // Libraries below us are capped at INFO; their debug lines are about sockets, not about requests.
     let filter = Targets::new().with_default(level).with_targets([
         ("hyper", level.min(Level::INFO)),
@@ -38,7 +50,7 @@ fn start_at(settings: &LogSettings, level: Level) {
         base.with_ansi(colours).boxed()
     };
     // A second call does nothing: the first subscriber stays.
-    let _ = registry().with(lines.with_filter(filter)).try_init();
+    let _ = registry().with(lines.and_then(counts).with_filter(filter)).try_init();
 }
 
 /// Standard error, for whole events: the formatter writes each in one call.

@@ -7,7 +7,11 @@ mod cli;
 mod health;
 mod image;
 mod link_key;
+mod local_request;
+mod log_counts;
 mod logging;
+mod metrics;
+mod observe;
 mod own_scope;
 mod protect;
 mod run;
@@ -44,9 +48,9 @@ fn main() -> ExitCode {
     }
     match command {
         Command::Serve(_) => {
-            logging::start(&settings.log);
+            let log_counts = logging::start(&settings.log);
             protect::this_process(&settings);
-            with_runtime(serve::serve(settings))
+            with_runtime(serve::serve(settings, log_counts))
         }
         Command::Run(args) => {
             logging::start_quiet(&settings.log);
@@ -66,6 +70,7 @@ fn main() -> ExitCode {
         }
         Command::Setup(args) => setup::run(&args, &settings),
         Command::Health => health::run(&settings),
+        Command::Metrics => metrics::run(&settings),
         Command::RotateLinkKey(args) => link_key::rotate(&args, &settings),
         Command::CheckConfig(args) => check_config(&args, &resolved),
     }

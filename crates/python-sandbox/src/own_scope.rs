@@ -56,6 +56,7 @@ fn needs_sandboxes(command: &Command) -> bool {
         Command::Setup(_)
         | Command::Image(_)
         | Command::Health
+        | Command::Metrics
         | Command::CheckConfig(_)
         | Command::RotateLinkKey(_) => false,
     }
@@ -124,6 +125,7 @@ mod tests {
             &["image", "build"],
             &["image", "export"],
             &["health"],
+            &["metrics"],
             &["check-config"],
             &["bench", "--url", "http://127.0.0.1:1"],
         ] {

@@ -6,11 +6,13 @@
 //! a second signal:   exits at once; the next start removes leftovers
 //! ```
 
-use api::{ApiState, AppInfo, BodyLimits, ServerLimits};
+use crate::log_counts::LogCounts;
+use crate::observe::{self, Requests, ServedPage};
+use api::{ApiState, AppInfo, BodyLimits, ConnectionCounts, MetricsPage, ServerLimits};
 use executor::Chain;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use service::{Service, Store};
-use settings::{PROVIDERS_BUILT, Settings};
+use service::{Service, ServiceConfig, Store};
+use settings::{MetricsSettings, PROVIDERS_BUILT, Settings};
 use std::io;
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -18,15 +20,19 @@ use std::sync::Arc;
 use terminal::exit;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 /// Bodies of the largest size that fit in memory at once; further ones get 503. Four, because each may be 80
 /// MB.
 const LARGEST_BODIES_MAX: usize = 4;
 
+/// Connections of METRICS_PORT, and a quarter more for loopback: a few scrapers, and an operator who looks.
+const METRICS_CONNECTIONS_MAX: usize = 16;
+
 /// Serves until a signal arrives.
-pub(crate) async fn serve(settings: Settings) -> ExitCode {
-    match try_serve(&settings).await {
+pub(crate) async fn serve(settings: Settings, log_counts: LogCounts) -> ExitCode {
+    match try_serve(&settings, log_counts).await {
         Ok(()) => exit::success(),
         Err(StartError(text)) => {
             tracing::error!("{text}");
@@ -38,7 +44,7 @@ pub(crate) async fn serve(settings: Settings) -> ExitCode {
 /// Why the service did not start: one sentence for the operator.
 struct StartError(String);
 
-async fn try_serve(settings: &Settings) -> Result<(), StartError> {
+async fn try_serve(settings: &Settings, log_counts: LogCounts) -> Result<(), StartError> {
     let runtime =
         compose::load_runtime_if_needed(settings).map_err(|error| StartError(compose::no_runtime(&error)))?;
     // Before anything that must be cleaned up: from here on a signal shuts down in order.
@@ -47,25 +53,44 @@ async fn try_serve(settings: &Settings) -> Result<(), StartError> {
     let store = compose::open_store(settings).map_err(|error| {
         StartError(format!("failed to open the file store: {}", executor::error_chain(&error)))
     })?;
-    let listener = listen(settings).await?;
-    let bound = listener.local_addr().map_err(|error| StartError(format!("failed to listen: {error}")))?;
+    let (listener, bound) = listen(&settings.host, settings.port, "PORT").await?;
+    let metrics_port = match &settings.metrics {
+        MetricsSettings::Alone { host, port } => Some((host, listen(host, *port, "METRICS_PORT").await?)),
+        MetricsSettings::Off | MetricsSettings::WithApi => None,
+    };
 
     let chain = Chain::new(compose::start_executors(settings, runtime.as_ref(), "serve").await);
     warn_of_dangers(settings, &chain, bound).await;
+    let connections = ConnectionCounts::default();
+    let metrics = observe::start(&chain.names(), connections.clone(), log_counts)
+        .map_err(|error| StartError(executor::error_chain(&error)))?;
+    let config = compose::service_config(settings, runtime.as_ref());
     let service = Service::start(
-        compose::service_config(settings, runtime.as_ref()),
+        ServiceConfig { observer: metrics.executions, ..config },
         chain.clone(),
         store.clone().map(|store| store as Arc<dyn Store>),
     );
-    let state = ApiState { local_files: store, ..state(settings, service.clone(), bound) };
+    metrics.page.watch(Arc::downgrade(&service));
+    let page: Arc<dyn MetricsPage> = Arc::new(ServedPage(metrics.page));
+    let state = ApiState {
+        local_files: store,
+        observer: Arc::new(Requests(metrics.http)),
+        metrics: (settings.metrics == MetricsSettings::WithApi).then(|| Arc::clone(&page)),
+        ..state(settings, service.clone(), bound)
+    };
 
     let closed = CancellationToken::new();
     let server = tokio::spawn(api::serve(
         listener,
         api::router(state),
         server_limits(),
+        connections,
         closed.clone().cancelled_owned(),
     ));
+    let metrics_server = metrics_port.map(|(host, listening)| {
+        let allowed_hosts: Vec<_> = settings.allowed_hosts.iter().chain([host]).cloned().collect();
+        serve_metrics(listening, &allowed_hosts, page, closed.clone())
+    });
     announce(settings, bound);
 
     signals.next().await;
@@ -76,8 +101,10 @@ async fn try_serve(settings: &Settings) -> Result<(), StartError> {
     });
     service.shut_down(settings.shutdown_timeout).await;
     closed.cancel();
-    if let Err(error) = server.await {
-        tracing::error!(%error, "the HTTP server failed");
+    for server in [server].into_iter().chain(metrics_server) {
+        if let Err(error) = server.await {
+            tracing::error!(%error, "an HTTP server failed");
+        }
     }
     // Stop the probes first: they would find executors that are shut down.
     drop(service);
@@ -86,16 +113,47 @@ async fn try_serve(settings: &Settings) -> Result<(), StartError> {
     Ok(())
 }
 
-async fn listen(settings: &Settings) -> Result<TcpListener, StartError> {
-    let (host, port) = (settings.host.trim_start_matches('[').trim_end_matches(']'), settings.port);
-    TcpListener::bind((host, port)).await.map_err(|error| {
+/// Listens on the port that the setting `name` has.
+async fn listen(host: &str, port: u16, name: &str) -> Result<(TcpListener, SocketAddr), StartError> {
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    let listener = TcpListener::bind((host, port)).await.map_err(|error| {
         let hint = match error.kind() {
-            io::ErrorKind::AddrInUse => " (hint: another program listens there; choose another PORT)",
-            io::ErrorKind::PermissionDenied => " (hint: ports below 1024 need root; choose another PORT)",
-            _ => "",
+            io::ErrorKind::AddrInUse => {
+                format!(" (hint: another program listens there; choose another {name})")
+            }
+            io::ErrorKind::PermissionDenied => {
+                format!(" (hint: ports below 1024 need root; choose another {name})")
+            }
+            _ => String::new(),
         };
         StartError(format!("failed to listen on {host} port {port}: {error}{hint}"))
-    })
+    })?;
+    let bound = listener.local_addr().map_err(|error| StartError(format!("failed to listen: {error}")))?;
+    Ok((listener, bound))
+}
+
+/// Serves the page of metrics alone.
+fn serve_metrics(
+    (listener, bound): (TcpListener, SocketAddr),
+    allowed_hosts: &[String],
+    page: Arc<dyn MetricsPage>,
+    closed: CancellationToken,
+) -> JoinHandle<()> {
+    if !bound.ip().is_loopback() {
+        tracing::warn!(
+            %bound,
+            "metrics are open to the network: they show load and versions; set METRICS_HOST=127.0.0.1, or let only Prometheus \
+             reach this port"
+        );
+    }
+    tracing::info!(url = format!("http://{bound}/metrics"), "metrics");
+    let limits = ServerLimits {
+        connections_max: METRICS_CONNECTIONS_MAX,
+        loopback_connections_max: METRICS_CONNECTIONS_MAX / 4,
+        ..ServerLimits::default()
+    };
+    let router = api::metrics_router(page, allowed_hosts, bound);
+    tokio::spawn(api::serve(listener, router, limits, ConnectionCounts::default(), closed.cancelled_owned()))
 }
 
 /// Warns the operator if the service is open to the network or cannot run programs.

@@ -25,7 +25,7 @@ pub(crate) struct Refused {
 /// # Errors
 /// [`Refused`]: the setting, who can change what it names, what to do.
 pub(crate) fn check(command: Option<&Command>, settings: &Settings) -> Result<(), Refused> {
-    if matches!(command, Some(Command::CheckConfig(_) | Command::Health)) {
+    if matches!(command, Some(Command::CheckConfig(_) | Command::Health | Command::Metrics)) {
         return Ok(());
     }
     // A missing directory is checked again when it is created.

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The workspace crates that each crate depends on, except in its tests.
-const ARROWS: [(&str, &[&str]); 28] = [
+const ARROWS: [(&str, &[&str]); 29] = [
     ("protocol", &[]),
     ("contract", &[]),
     ("validator", &[]),
@@ -39,6 +39,7 @@ const ARROWS: [(&str, &[&str]); 28] = [
     ("executor-native", &["agent-image", "cgroup", "confine", "executor", "launcher", "protocol", "support"]),
     ("service", &["executor", "storage", "support", "validator"]),
     ("explain", &["contract", "executor", "service", "support"]),
+    ("telemetry", &["executor", "service", "support"]),
     ("api", &["contract", "explain", "service", "storage", "support"]),
     ("settings", &["executor", "ownership", "runtime", "support"]),
     (
@@ -82,6 +83,7 @@ const ARROWS: [(&str, &[&str]); 28] = [
             "service",
             "settings",
             "support",
+            "telemetry",
             "terminal",
         ],
     ),

@@ -166,6 +166,23 @@ impl From<Refusal> for ExecuteError {
 }
 
 impl ExecuteError {
+    /// The API's codes for these errors.
+    pub const CODES: [&'static str; 6] =
+        ["invalid_request", "validation_failed", "busy", "shutting_down", "executor_unavailable", "internal"];
+
+    /// The API's code for it, one of [`ExecuteError::CODES`].
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Invalid(_) => "invalid_request",
+            Self::Rejected { .. } => "validation_failed",
+            Self::Busy { .. } => "busy",
+            Self::ShuttingDown { .. } => "shutting_down",
+            Self::Unavailable { .. } => "executor_unavailable",
+            Self::Executor(_) | Self::Internal { .. } => "internal",
+        }
+    }
+
     /// The error with all its causes in one line, for the log only.
     #[must_use]
     pub fn chain(&self) -> String {

@@ -53,6 +53,8 @@ pub struct Settings {
     pub shutdown_timeout: Duration,
     /// Log lines.
     pub log: LogSettings,
+    /// Metrics for Prometheus.
+    pub metrics: MetricsSettings,
     /// The first executor.
     pub provider: String,
     /// The executors to fail over to, in order, including planned ones.
@@ -97,6 +99,22 @@ pub struct LogSettings {
     pub json: bool,
     /// Lowest level that is logged.
     pub level: tracing::Level,
+}
+
+/// Where metrics are served.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MetricsSettings {
+    /// Nowhere.
+    Off,
+    /// Beside the API.
+    WithApi,
+    /// Alone, on an address of their own.
+    Alone {
+        /// Host name or address to listen on.
+        host: String,
+        /// Port to listen on; 0 = any.
+        port: u16,
+    },
 }
 
 /// Limits on all native sandboxes together.
@@ -207,6 +225,11 @@ impl Settings {
             log: LogSettings {
                 json: view.text("LOG_FORMAT") == "json",
                 level: view.text("LOG_LEVEL").parse().unwrap_or(tracing::Level::INFO),
+            },
+            metrics: match (view.flag("METRICS_ENABLED"), view.optional_count("METRICS_PORT")) {
+                (false, _) => MetricsSettings::Off,
+                (true, None) => MetricsSettings::WithApi,
+                (true, Some(port)) => MetricsSettings::Alone { host: view.text("METRICS_HOST"), port },
             },
             provider: view.text("EXECUTOR_PROVIDER"),
             fallback_providers: view.list("EXECUTOR_FALLBACK_PROVIDERS"),
@@ -355,6 +378,14 @@ impl View<'_> {
             Value::Number(number) => Total::Fixed(*number),
             Value::Text(_) => Total::Share,
             _ => Self::wrong(name),
+        }
+    }
+
+    /// A number, or empty for none.
+    fn optional_count<T: TryFrom<u64>>(&self, name: &str) -> Option<T> {
+        match &self.0.get(name).0 {
+            Value::Text(_) => None,
+            _ => Some(self.count(name)),
         }
     }
 

@@ -39,6 +39,8 @@ pub(crate) enum Group {
     Application,
     /// Log lines.
     Logging,
+    /// Metrics.
+    Observability,
     /// Choice of executors and runtime.
     Executors,
     /// The native executor.
@@ -61,9 +63,10 @@ pub(crate) enum Group {
 
 impl Group {
     /// All, in order.
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::Application,
         Self::Logging,
+        Self::Observability,
         Self::Executors,
         Self::Native,
         Self::Load,
@@ -80,6 +83,7 @@ impl Group {
         match self {
             Self::Application => "Application",
             Self::Logging => "Logging",
+            Self::Observability => "Metrics",
             Self::Executors => "Executors",
             Self::Native => "Native executor",
             Self::Load => "Load: concurrency, queue, request size",
@@ -142,7 +146,9 @@ const SECONDS: Option<&str> = Some("seconds");
 /// Every setting.
 #[rustfmt::skip]
 pub(crate) const SETTINGS: &[Entry] = {
-    use Group::{Application, Docker, Executors, Firecracker, Load, Logging, Native, Output, Runtimes, Storage, Validator};
+    use Group::{
+        Application, Docker, Executors, Firecracker, Load, Logging, Native, Observability, Output, Runtimes, Storage, Validator,
+    };
     &[
         row(Application, "APP_NAME", Kind::Text, "Python Sandbox", None, "Name shown by GET / and in the documentation pages."),
         row(Application, "DEBUG", Kind::Flag, "false", None, "Sets the default of LOG_LEVEL to debug; responses do not change."),
@@ -156,6 +162,10 @@ pub(crate) const SETTINGS: &[Entry] = {
 
         row(Logging, "LOG_FORMAT", Kind::Word(&["text", "json"]), "text", None, "Format of log lines on standard error."),
         computed(Logging, "LOG_LEVEL", Kind::Word(&["error", "warn", "info", "debug", "trace"]), "info, or debug when DEBUG is true", None, "Lowest level that is logged."),
+
+        row(Observability, "METRICS_ENABLED", Kind::Flag, "true", None, "Serves metrics for Prometheus at /metrics."),
+        row(Observability, "METRICS_PORT", Kind::OptionalNumber { min: 1, max: 65_535 }, "", None, "TCP port that serves /metrics alone; 0 = any free port; empty = /metrics on PORT."),
+        row(Observability, "METRICS_HOST", Kind::Text, "127.0.0.1", None, "Address of METRICS_PORT. Any address except loopback shows the metrics to the network."),
 
         row(Executors, "EXECUTOR_PROVIDER", Kind::Provider, "native", None, "Executor that runs programs."),
         row(Executors, "EXECUTOR_FALLBACK_PROVIDERS", Kind::List(Item::Provider), "docker", None, "Executors to fail over to, in this order. Executors that this version does not support yet stay inactive."),

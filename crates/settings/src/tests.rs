@@ -71,6 +71,17 @@ fn defaults_are_the_contracts() {
 }
 
 #[test]
+fn metrics_are_beside_the_api_on_a_port_of_their_own_or_nowhere() {
+    let metrics = |case: Case| case.good().0.metrics;
+    let alone = |host: &str, port| MetricsSettings::Alone { host: host.to_owned(), port };
+    assert_eq!(metrics(Case::new()), MetricsSettings::WithApi);
+    assert_eq!(metrics(Case::new().set("METRICS_PORT=9102")), alone("127.0.0.1", 9102));
+    assert_eq!(metrics(Case::new().set("METRICS_PORT=0").set("METRICS_HOST=::")), alone("::", 0));
+    assert_eq!(metrics(Case::new().set("METRICS_PORT=9102").set("METRICS_ENABLED=no")), MetricsSettings::Off);
+    Case::new().set("METRICS_PORT=65536").fails_with(&["METRICS_PORT", "65535"]);
+}
+
+#[test]
 fn computed_defaults_follow_the_settings_they_depend_on() {
     let (settings, _) = Case::new().set("MAX_CONCURRENT=3").set("DEBUG=yes").set("MAX_TOTAL_SIZE=0").good();
     assert_eq!(settings.load.waiting_max, 48);

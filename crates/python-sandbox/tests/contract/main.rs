@@ -10,6 +10,7 @@ mod deploy;
 mod errors;
 mod files;
 mod hints;
+mod metrics;
 mod orders;
 mod ordinary_user;
 mod outcomes;

@@ -1,0 +1,36 @@
+//! `metrics`: prints the metrics of the service on this machine. For operators and probes, in images that contain only
+//! this program.
+
+use crate::local_request::{get, reachable};
+use settings::{MetricsSettings, Settings};
+use std::process::ExitCode;
+use terminal::exit;
+
+/// Runs the command.
+pub(crate) fn run(settings: &Settings) -> ExitCode {
+    let (host, port) = match &settings.metrics {
+        MetricsSettings::Off => return failed("metrics are switched off (hint: METRICS_ENABLED=true)"),
+        MetricsSettings::WithApi => (settings.host.as_str(), settings.port),
+        MetricsSettings::Alone { host, port } => (host.as_str(), *port),
+    };
+    let host = reachable(host);
+    match get(host, port, "/metrics") {
+        Ok((200, page)) => {
+            terminal::result(&page);
+            exit::success()
+        }
+        Ok((status, _)) => failed(&format!(
+            "the service at {host} port {port} answers /metrics with {status} (hint: METRICS_ENABLED and METRICS_PORT must \
+             be those of the service)"
+        )),
+        Err(error) => failed(&format!(
+            "the service at {host} port {port} does not answer: {error} (hint: HOST, PORT, METRICS_HOST and METRICS_PORT must \
+             be those of the service)"
+        )),
+    }
+}
+
+fn failed(message: &str) -> ExitCode {
+    terminal::message(message);
+    exit::program_failed()
+}

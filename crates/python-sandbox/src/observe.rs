@@ -1,0 +1,58 @@
+//! Connects the API and the log with the metrics, which know neither.
+
+use crate::log_counts::LogCounts;
+use api::{Answered, ConnectionCounts, HttpObserver, MetricsPage};
+use bytes::Bytes;
+use contract::{ErrorCode, SkipReason};
+use std::sync::Arc;
+use telemetry::{Config, HttpMetrics, Page, StartError, Surroundings, Telemetry};
+
+/// Makes the metrics of a service with these executors.
+///
+/// # Errors
+/// [`StartError`].
+pub(crate) fn start(
+    executors: &[&'static str],
+    connections: ConnectionCounts,
+    log: LogCounts,
+) -> Result<Telemetry, StartError> {
+    let surroundings = move || Surroundings {
+        connections: connections.open(),
+        connections_refused: connections.refused(),
+        log_events: log.get(),
+    };
+    Telemetry::start(Config {
+        version: env!("CARGO_PKG_VERSION"),
+        target: &format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS),
+        executors,
+        routes: &api::ROUTES,
+        error_codes: ErrorCode::VALUES,
+        skip_reasons: SkipReason::VALUES,
+        surroundings: Box::new(surroundings),
+    })
+}
+
+/// Metrics as the observer of the API.
+#[derive(Debug)]
+pub(crate) struct Requests(pub(crate) Arc<HttpMetrics>);
+
+impl HttpObserver for Requests {
+    fn began(&self) {
+        self.0.began();
+    }
+
+    fn answered(&self, answered: &Answered<'_>) {
+        let Answered { method, route, status, duration, code } = *answered;
+        self.0.answered(method, route, status, duration, code);
+    }
+}
+
+/// The page of metrics as the API serves it.
+#[derive(Debug)]
+pub(crate) struct ServedPage(pub(crate) Arc<Page>);
+
+impl MetricsPage for ServedPage {
+    fn render(&self) -> Result<Bytes, Box<dyn std::error::Error + Send + Sync>> {
+        Ok(self.0.render()?)
+    }
+}

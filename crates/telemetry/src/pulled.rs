@@ -1,0 +1,211 @@
+//! Figures that the service's parts count or measure themselves: read when a page is rendered, so that they cost nothing
+//! before.
+
+use crate::catalog;
+use crate::process::Process;
+use crate::registry::Registry;
+use prometheus::{Counter, CounterVec, Error, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
+use service::{ExecutorSnapshot, ServiceSnapshot};
+use std::time::Duration;
+
+/// Figures of parts that the service does not know.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Surroundings {
+    /// Open connections.
+    pub connections: u64,
+    /// Connections that were refused since the start.
+    pub connections_refused: u64,
+    /// Lines of the log since the start, by [`LEVELS`].
+    pub log_events: [u64; LEVELS.len()],
+}
+
+/// The levels of [`Surroundings::log_events`], in its sequence.
+pub const LEVELS: [&str; 5] = ["error", "warn", "info", "debug", "trace"];
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Pulled {
+    connections: IntGauge,
+    connections_refused: IntCounter,
+    log_events: Vec<IntCounter>,
+    running: IntGauge,
+    running_max: IntGauge,
+    queued: IntGauge,
+    queued_max: IntGauge,
+    ready: IntGauge,
+    shutting_down: IntGauge,
+    observer_panics: IntCounter,
+    executor_up: IntGaugeVec,
+    executor_failures: IntCounterVec,
+    executor_downs: IntCounterVec,
+    second_attempts: IntCounterVec,
+    failovers: IntCounterVec,
+    sandboxes: IntGaugeVec,
+    removing: IntGaugeVec,
+    memory: IntGaugeVec,
+    memory_max: IntGaugeVec,
+    pool_idle: IntGaugeVec,
+    pool_target: IntGaugeVec,
+    pool_takes: IntCounterVec,
+    made: IntCounterVec,
+    make_time: CounterVec,
+    interpreters: IntCounterVec,
+    replaced: IntCounterVec,
+    storage_up: IntGaugeVec,
+    process_cpu: Counter,
+    process_memory: IntGauge,
+    process_fds: IntGaugeVec,
+    process_fds_max: IntGaugeVec,
+    process_threads: IntGauge,
+    process_start: IntGauge,
+}
+
+impl Pulled {
+    pub(crate) fn new(registry: &Registry, version: &str, target: &str) -> Result<Self, Error> {
+        let gauge = |metric| registry.gauges(metric)?.get_metric_with_label_values::<&str>(&[]);
+        let log_events = registry.counters(&catalog::LOG_EVENTS)?;
+        let build = registry.gauges(&catalog::BUILD)?;
+        build.get_metric_with_label_values(&[version, target])?.set(1);
+        Ok(Self {
+            connections: gauge(&catalog::CONNECTIONS)?,
+            connections_refused: registry.counter(&catalog::CONNECTIONS_REFUSED)?,
+            log_events: LEVELS
+                .iter()
+                .map(|level| log_events.get_metric_with_label_values(&[level]))
+                .collect::<Result<_, Error>>()?,
+            running: gauge(&catalog::RUNNING)?,
+            running_max: gauge(&catalog::RUNNING_MAX)?,
+            queued: gauge(&catalog::QUEUED)?,
+            queued_max: gauge(&catalog::QUEUED_MAX)?,
+            ready: gauge(&catalog::READY)?,
+            shutting_down: gauge(&catalog::SHUTTING_DOWN)?,
+            observer_panics: registry.counter(&catalog::OBSERVER_PANICS)?,
+            executor_up: registry.gauges(&catalog::EXECUTOR_UP)?,
+            executor_failures: registry.counters(&catalog::EXECUTOR_FAILURES)?,
+            executor_downs: registry.counters(&catalog::EXECUTOR_DOWNS)?,
+            second_attempts: registry.counters(&catalog::SECOND_ATTEMPTS)?,
+            failovers: registry.counters(&catalog::FAILOVERS)?,
+            sandboxes: registry.gauges(&catalog::SANDBOXES)?,
+            removing: registry.gauges(&catalog::REMOVING)?,
+            memory: registry.gauges(&catalog::SANDBOX_MEMORY)?,
+            memory_max: registry.gauges(&catalog::SANDBOX_MEMORY_MAX)?,
+            pool_idle: registry.gauges(&catalog::POOL_IDLE)?,
+            pool_target: registry.gauges(&catalog::POOL_TARGET)?,
+            pool_takes: registry.counters(&catalog::POOL_TAKES)?,
+            made: registry.counters(&catalog::SANDBOXES_MADE)?,
+            make_time: registry.seconds(&catalog::SANDBOX_MAKE)?,
+            interpreters: registry.counters(&catalog::INTERPRETERS)?,
+            replaced: registry.counters(&catalog::TEMPLATES_REPLACED)?,
+            storage_up: registry.gauges(&catalog::STORAGE_UP)?,
+            process_cpu: registry.seconds(&catalog::PROCESS_CPU)?.get_metric_with_label_values::<&str>(&[])?,
+            process_memory: gauge(&catalog::PROCESS_MEMORY)?,
+            process_fds: registry.gauges(&catalog::PROCESS_FDS)?,
+            process_fds_max: registry.gauges(&catalog::PROCESS_FDS_MAX)?,
+            process_threads: gauge(&catalog::PROCESS_THREADS)?,
+            process_start: gauge(&catalog::PROCESS_START)?,
+        })
+    }
+
+    /// Takes over what the service counts. The caller makes sure that no other call runs meanwhile: counters advance by
+    /// the difference to what they show.
+    pub(crate) fn service(&self, snapshot: &ServiceSnapshot) {
+        let load = &snapshot.load;
+        set(&self.running, load.running as u64);
+        set(&self.running_max, load.running_max as u64);
+        set(&self.queued, load.waiting as u64);
+        set(&self.queued_max, load.waiting_max as u64);
+        set(&self.ready, u64::from(snapshot.ready));
+        set(&self.shutting_down, u64::from(snapshot.shutting_down));
+        advance(&self.observer_panics, snapshot.observer_panics);
+        for (index, executor) in snapshot.executors.iter().enumerate() {
+            self.executor(executor, if index == 0 { "first" } else { "fallback" });
+        }
+        if let Some(storage) = snapshot.storage {
+            set(&self.storage_up.with_label_values(&[storage.provider]), u64::from(storage.is_up));
+        }
+    }
+
+    fn executor(&self, executor: &ExecutorSnapshot, role: &str) {
+        let stats = &executor.stats;
+        let name = stats.name;
+        set(&self.executor_up.with_label_values(&[name, role]), u64::from(executor.is_up));
+        let failures = &stats.failures;
+        for (kind, count) in
+            [("request", failures.request), ("sandbox", failures.sandbox), ("provider", failures.provider)]
+        {
+            advance(&self.executor_failures.with_label_values(&[name, kind]), count);
+        }
+        for (counters, count) in [
+            (&self.executor_downs, stats.downs),
+            (&self.second_attempts, stats.second_attempts),
+            (&self.failovers, stats.failovers),
+        ] {
+            advance(&counters.with_label_values(&[name]), count);
+        }
+        let own = &stats.executor;
+        for (gauges, number) in [
+            (&self.sandboxes, own.sandboxes),
+            (&self.removing, own.removing),
+            (&self.memory, own.memory_bytes),
+            (&self.memory_max, own.memory_bytes_max),
+        ] {
+            if let Some(number) = number {
+                set(&gauges.with_label_values(&[name]), number);
+            }
+        }
+        for template in &own.templates {
+            let (labels, pool) = ([name, &*template.name], &template.pool);
+            set(&self.pool_idle.with_label_values(&labels), pool.idle);
+            set(&self.pool_target.with_label_values(&labels), pool.target);
+            advance(&self.replaced.with_label_values(&labels), template.replaced);
+            advance_time(&self.make_time.with_label_values(&labels), pool.make_time);
+            let of = |counters: &IntCounterVec, result: &str, count: u64| {
+                advance(&counters.with_label_values(&[name, &*template.name, result]), count);
+            };
+            of(&self.pool_takes, "idle", pool.taken_idle);
+            of(&self.pool_takes, "made", pool.taken_made);
+            of(&self.pool_takes, "unusable", pool.unusable);
+            of(&self.made, "made", pool.made);
+            of(&self.made, "failed", pool.failed);
+            if let Some(interpreters) = &template.interpreters {
+                of(&self.interpreters, "forked", interpreters.forked);
+                of(&self.interpreters, "started", interpreters.started);
+                of(&self.interpreters, "started_instead", interpreters.started_instead);
+            }
+        }
+    }
+
+    pub(crate) fn surroundings(&self, surroundings: &Surroundings) {
+        set(&self.connections, surroundings.connections);
+        advance(&self.connections_refused, surroundings.connections_refused);
+        for (counter, count) in self.log_events.iter().zip(surroundings.log_events) {
+            advance(counter, count);
+        }
+    }
+
+    pub(crate) fn process(&self, process: &Process) {
+        advance_time(&self.process_cpu, process.cpu_time);
+        set(&self.process_memory, process.resident_bytes);
+        set(&self.process_threads, process.threads);
+        set(&self.process_start, process.started_s);
+        for (gauges, number) in [(&self.process_fds, process.fds), (&self.process_fds_max, process.fds_max)] {
+            if let Some(number) = number {
+                set(&gauges.with_label_values::<&str>(&[]), number);
+            }
+        }
+    }
+}
+
+fn set(gauge: &IntGauge, value: u64) {
+    gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
+}
+
+/// The sources never fall, so the difference is what came since the last page.
+fn advance(counter: &IntCounter, count: u64) {
+    counter.inc_by(count.saturating_sub(counter.get()));
+}
+
+fn advance_time(counter: &Counter, time: Duration) {
+    // A counter of seconds refuses a negative difference, which rounding could make.
+    counter.inc_by((time.as_secs_f64() - counter.get()).max(0.0));
+}
