@@ -77,6 +77,7 @@ async fn the_answer_has_every_field_in_the_contracts_order() {
     assert_eq!(artifact["sha256"].as_str().unwrap().len(), 64);
     assert!(artifact["url"].as_str().unwrap().starts_with("http://sandbox.test:8000/files/"));
     assert!(artifact["expires_at"].as_str().unwrap().ends_with('Z'));
+    assert_eq!(artifact["stored_in"], "local");
 }
 
 #[tokio::test]
@@ -353,7 +354,7 @@ async fn a_download_is_an_attachment_with_a_safe_name() {
         media_type: "text/html".into(),
         content: Bytes::from_static(b"<script>1</script>"),
     };
-    let stored = world.store.put(new_file).await.unwrap();
+    let stored = world.store.put(new_file, tokio::time::Instant::now()).await.unwrap();
     let link = stored.url.as_str();
     let answer = world.get(link).await;
     assert_eq!((answer.status.as_u16(), answer.text().as_str()), (200, "<script>1</script>"));

@@ -40,7 +40,7 @@ async fn each_line_has_the_request_id_and_none_has_a_secret() {
         media_type: "text/plain".into(),
         content: "x".into(),
     };
-    let link = world.store.put(file).await.unwrap().url.as_str().to_owned();
+    let link = world.store.put(file, tokio::time::Instant::now()).await.unwrap().url.as_str().to_owned();
     assert_eq!(world.get(&link).await.status, 200);
     assert_eq!(world.get(&format!("/{canary}?key={canary}")).await.status, 404);
     for path in ["/health", "/openapi.json", "/"] {

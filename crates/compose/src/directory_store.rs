@@ -10,7 +10,8 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
-use storage::{CleanError, Cleaned, Link, NewFile, PutError, Store, StoreHealth, StoredFile};
+use storage::{CleanError, Cleaned, Link, NewFile, PutError, Store, StoreHealth, StoredFile, StoredIn};
+use tokio::time::Instant;
 
 /// Nominal lifetime of a saved file's link: a plain file does not expire, so many years.
 const LIFETIME_S: i64 = 100 * 365 * 24 * 3600;
@@ -67,7 +68,7 @@ impl Store for DirectoryStore {
         "directory"
     }
 
-    async fn put(&self, file: NewFile) -> Result<StoredFile, PutError> {
+    async fn put(&self, file: NewFile, _by: Instant) -> Result<StoredFile, PutError> {
         // Blocks this thread: `run` has nothing else to do.
         let path = self.write(&file).map_err(|source| match source.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
@@ -83,6 +84,7 @@ impl Store for DirectoryStore {
             size_bytes: file.content.len() as u64,
             url: Link::Absolute(file_url(&path)),
             expires_at,
+            stored_in: StoredIn::Directory,
         })
     }
 
@@ -116,7 +118,7 @@ mod tests {
     async fn files_are_saved_with_their_sub_directories() {
         let root = tempfile::tempdir().expect("a temporary directory");
         let store = DirectoryStore::open(&root.path().join("new")).expect("it is made");
-        let stored = store.put(file("a/b c.txt")).await.expect("saved");
+        let stored = store.put(file("a/b c.txt"), Instant::now()).await.expect("saved");
         assert!(stored.url.as_str().ends_with("/new/a/b%20c.txt"));
         assert_eq!(fs::read(root.path().join("new/a/b c.txt")).expect("there"), b"x");
         assert_eq!(stored.sha256.len(), 64);
@@ -132,7 +134,7 @@ mod tests {
         std::os::unix::fs::symlink(outside.path().join("target"), root.path().join("dangling"))
             .expect("linked");
         for path in ["mine", "link/x", "dangling", "../x", "/x", "", "a/../../x", "."] {
-            assert!(store.put(file(path)).await.is_err(), "{path}");
+            assert!(store.put(file(path), Instant::now()).await.is_err(), "{path}");
         }
         assert_eq!(fs::read(root.path().join("mine")).expect("there"), b"mine");
         assert_eq!(fs::read_dir(outside.path()).expect("there").count(), 0);

@@ -34,6 +34,6 @@ pub use health::{
 pub use request::{Entries, ExecuteRequest};
 pub use response::{
     ArtifactBody, ExceptionBody, ExecuteResponse, LimitBody, LimitName, LimitUnit, OutcomeBody, OutcomeKind,
-    OutputBody, SkipReason, SkippedBody, UsageBody,
+    OutputBody, SkipReason, SkippedBody, StoredIn, UsageBody,
 };
 pub use service_info::ServiceInfo;

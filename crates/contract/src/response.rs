@@ -163,6 +163,9 @@ pub struct ArtifactBody {
     /// When the link expires, RFC 3339 in UTC.
     #[schema(format = "date-time", example = "2026-01-01T05:00:00Z")]
     pub expires_at: String,
+    /// Where the file is: `local`, on the service's disk; `directory`, where `run --out` saved it.
+    #[schema(value_type = String, example = "local")]
+    pub stored_in: StoredIn,
 }
 
 /// An entry of the output directory that is not returned.
@@ -179,6 +182,16 @@ pub struct SkippedBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, minimum = 1)]
     pub count: Option<u64>,
+}
+
+text_enum! {
+    /// Where an output file is.
+    pub enum StoredIn {
+        /// On the service's disk, until its link expires.
+        Local = "local",
+        /// In the directory that was given to `run --out`.
+        Directory = "directory",
+    }
 }
 
 text_enum! {

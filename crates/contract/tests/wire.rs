@@ -87,10 +87,11 @@ fn outcome() -> impl Strategy<Value = OutcomeBody> {
 }
 
 fn artifacts() -> impl Strategy<Value = Vec<ArtifactBody>> {
-    let artifact = (".*", ".*", any::<u64>(), ".*", ".*", ".*", ".*");
-    let artifact = artifact.prop_map(|(name, path, size_bytes, media_type, sha256, url, expires_at)| {
-        ArtifactBody { name, path, size_bytes, media_type, sha256, url, expires_at }
-    });
+    let artifact = (".*", ".*", any::<u64>(), ".*", ".*", ".*", ".*", word::<StoredIn>(StoredIn::VALUES));
+    let artifact =
+        artifact.prop_map(|(name, path, size_bytes, media_type, sha256, url, expires_at, stored_in)| {
+            ArtifactBody { name, path, size_bytes, media_type, sha256, url, expires_at, stored_in }
+        });
     vec(artifact, 0..3)
 }
 

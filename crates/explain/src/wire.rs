@@ -3,7 +3,7 @@
 use contract::{
     ArtifactBody, Details, ErrorBody, ErrorCode, ExecuteResponse, ExecutorBody, FindingBody, HealthResponse,
     HealthStatus, LoadBody, OutputBody, ProtectionBody, ProviderBody, SkipReason, SkippedBody, StorageBody,
-    UsageBody,
+    StoredIn, UsageBody,
 };
 use service::{
     Artifact, Captured, ExecuteError, Execution, Finding, Health, HealthReport, InvalidField, Load, Skipped,
@@ -72,6 +72,7 @@ fn artifact(artifact: Artifact, base_url: &str) -> ArtifactBody {
         size_bytes: artifact.stored.size_bytes,
         sha256: artifact.stored.sha256,
         expires_at: artifact.stored.expires_at.to_string(),
+        stored_in: StoredIn::from(artifact.stored.stored_in.as_str()),
         media_type: artifact.media_type,
         path: artifact.path,
     }
@@ -324,6 +325,9 @@ mod tests {
             Skip::NotInOutput,
         ] {
             assert!(!matches!(SkipReason::from(reason.as_str()), SkipReason::Other(_)), "{reason:?}");
+        }
+        for stored_in in [service::StoredIn::Local, service::StoredIn::Directory] {
+            assert!(!matches!(StoredIn::from(stored_in.as_str()), StoredIn::Other(_)), "{stored_in:?}");
         }
         for status in [service::Status::Healthy, service::Status::Degraded, service::Status::Unhealthy] {
             assert!(!matches!(HealthStatus::from(status.as_str()), HealthStatus::Other(_)), "{status:?}");

@@ -2,12 +2,18 @@
 
 use crate::execution::{Artifact, Skipped};
 use executor::OutputFile;
+use futures_util::{StreamExt as _, stream};
 use std::sync::Arc;
 use std::time::Duration;
-use storage::{NewFile, Store, StoredFile};
+use storage::{NewFile, Store};
+use tokio::time::Instant;
 
-/// Timeout for one file: a store that hangs must not hold the answer, or the program's slot, for ever.
-const PUT_TIME_MAX: Duration = Duration::from_secs(30);
+/// How much longer than [`Store::put_time`] a store may take before it is given up: one that hangs must not
+/// hold the answer, or the program's slot, for ever.
+const OVERTIME_MAX: Duration = Duration::from_secs(30);
+
+/// The bytes for which a store gets one second more: no disk that works is slower.
+const BYTES_A_SECOND_MIN: u64 = 1024 * 1024;
 
 /// The files of one request that were stored, and those that were not.
 #[derive(Debug, Default)]
@@ -16,56 +22,80 @@ pub(crate) struct StoredOutputs {
     pub(crate) skipped: Vec<Skipped>,
 }
 
-/// Stores `files`, in their order. Without a store each one is skipped as `storage_disabled`.
+/// Stores `files`, as many at once as the store allows; the results keep their sequence. Without a store
+/// each one is skipped as `storage_disabled`.
 pub(crate) async fn store_outputs(
     store: Option<&Arc<dyn Store>>,
     request_id: &str,
     files: Vec<OutputFile>,
 ) -> StoredOutputs {
     let mut kept = StoredOutputs::default();
-    for file in files {
-        let outcome = match store {
-            Some(store) => put(store.as_ref(), request_id, &file).await,
-            None => Err("storage_disabled"),
-        };
+    let Some(store) = store else {
+        let skipped = |file: OutputFile| Skipped { path: file.path, reason: "storage_disabled" };
+        kept.skipped = files.into_iter().map(skipped).collect();
+        return kept;
+    };
+    let times = Times::new(store.put_time(), &files);
+    let puts = files.into_iter().map(|file| put(store.as_ref(), request_id, file, times));
+    let mut outcomes = stream::iter(puts).buffered(store.puts_at_once().max(1));
+    while let Some(outcome) = outcomes.next().await {
         match outcome {
-            Ok((media_type, stored)) => kept.artifacts.push(Artifact { path: file.path, media_type, stored }),
-            Err(reason) => kept.skipped.push(Skipped { path: file.path, reason }),
+            Ok(artifact) => kept.artifacts.push(artifact),
+            Err(skipped) => kept.skipped.push(skipped),
         }
     }
     kept
 }
 
+/// When the files of one answer should be stored, and when those that are not yet are given up.
+#[derive(Debug, Clone, Copy)]
+struct Times {
+    by: Instant,
+    end: Instant,
+}
+
+impl Times {
+    fn new(put_time: Duration, files: &[OutputFile]) -> Self {
+        let bytes: u64 = files.iter().map(|file| file.content.len() as u64).sum();
+        let by = Instant::now() + put_time;
+        Self { by, end: by + OVERTIME_MAX + Duration::from_secs(bytes / BYTES_A_SECOND_MIN) }
+    }
+}
+
 async fn put(
     store: &dyn Store,
     request_id: &str,
-    file: &OutputFile,
-) -> Result<(String, StoredFile), &'static str> {
-    let media_type = storage::media_type_for(&file.path);
+    file: OutputFile,
+    times: Times,
+) -> Result<Artifact, Skipped> {
+    let OutputFile { path, content } = file;
+    let media_type = storage::media_type_for(&path);
     let new_file = NewFile {
         request_id: request_id.to_owned(),
-        path: file.path.clone(),
+        path: path.clone(),
         media_type: media_type.clone(),
-        content: file.content.clone(),
+        content,
     };
-    match tokio::time::timeout(PUT_TIME_MAX, store.put(new_file)).await {
-        Ok(Ok(stored)) => Ok((media_type, stored)),
+    let putting = async {
+        // A store that hung is not asked again for this answer: what it began may still be stored, unseen.
+        if Instant::now() >= times.end { None } else { Some(store.put(new_file, times.by).await) }
+    };
+    let reason = match tokio::time::timeout_at(times.end, putting).await {
+        Ok(Some(Ok(stored))) => return Ok(Artifact { path, media_type, stored }),
         // Not an internal error, and reported in the answer and by the health page: no more than a warning.
-        Ok(Err(error)) if error.is_full() => {
+        Ok(Some(Err(error))) if error.is_full() => {
             tracing::warn!(%error, "an output file was not stored");
-            Err("storage_full")
+            "storage_full"
         }
-        Ok(Err(error)) => {
+        Ok(Some(Err(error))) => {
             let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
             tracing::error!(%error, cause, "an output file was not stored");
-            Err("storage_failed")
+            "storage_failed"
         }
-        Err(_elapsed) => {
-            tracing::error!(
-                limit_s = PUT_TIME_MAX.as_secs(),
-                "an output file was not stored: the store did not answer"
-            );
-            Err("storage_failed")
+        Ok(None) | Err(_) => {
+            tracing::error!("an output file was not stored: the store did not answer in time");
+            "storage_failed"
         }
-    }
+    };
+    Err(Skipped { path, reason })
 }

@@ -54,7 +54,7 @@ pub use observe::{CommandFacts, ExecutionRecord, NoObserver, Observer, RecordEnd
 pub use phase::{Phase, PhaseTime};
 pub use service::{Service, ServiceConfig};
 pub use snapshot::{ExecutorSnapshot, ServiceSnapshot, StorageSnapshot};
-pub use storage::Store;
+pub use storage::{Store, StoredIn};
 pub use summary::{Summary, SummarySlot};
 pub use trace_context::TraceContext;
 

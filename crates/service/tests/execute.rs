@@ -10,9 +10,13 @@ use service::{
     Status, Store,
 };
 use std::io;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use storage::{CleanError, Cleaned, LocalConfig, LocalStore, NewFile, PutError, StoreHealth, StoredFile};
+use storage::{
+    CleanError, Cleaned, Link, LocalConfig, LocalStore, NewFile, PutError, StoreHealth, StoredFile, StoredIn,
+};
+use tokio::time::Instant;
 use validator::Policy;
 
 fn chain(script: Script) -> (Chain, Arc<ScriptedExecutor>) {
@@ -46,7 +50,7 @@ impl Store for MoodyStore {
         "moody"
     }
 
-    async fn put(&self, file: NewFile) -> Result<StoredFile, PutError> {
+    async fn put(&self, file: NewFile, _by: Instant) -> Result<StoredFile, PutError> {
         let source = io::Error::other("moody");
         match file.path.as_str() {
             "full" => Err(PutError::Full { step: "write", source }),
@@ -100,6 +104,85 @@ async fn files_that_cannot_be_kept_are_skipped_and_the_answer_is_not_lost() {
 
     let off = Service::start(config(), chain(script).0, None);
     assert_eq!(reasons(run(&off, program("x = 1")).await.unwrap()), ["storage_disabled"; 3]);
+}
+
+/// A store that needs a second for each file, two at once, and knows how many it is storing.
+#[derive(Debug, Default)]
+struct SlowStore {
+    running: AtomicUsize,
+    running_peak: AtomicUsize,
+    /// When each put began, and its deadline.
+    deadlines: Mutex<Vec<(Instant, Instant)>>,
+}
+
+#[async_trait]
+impl Store for SlowStore {
+    fn provider(&self) -> &'static str {
+        "slow"
+    }
+
+    fn puts_at_once(&self) -> usize {
+        2
+    }
+
+    fn put_time(&self) -> Duration {
+        Duration::from_secs(7)
+    }
+
+    async fn put(&self, file: NewFile, by: Instant) -> Result<StoredFile, PutError> {
+        self.deadlines.lock().unwrap().push((Instant::now(), by));
+        let running = self.running.fetch_add(1, Ordering::Relaxed) + 1;
+        self.running_peak.fetch_max(running, Ordering::Relaxed);
+        // The first ones end last.
+        let turn: u64 = file.path.parse().unwrap();
+        tokio::time::sleep(Duration::from_secs(10 - turn)).await;
+        self.running.fetch_sub(1, Ordering::Relaxed);
+        Ok(StoredFile {
+            sha256: String::new(),
+            size_bytes: 0,
+            url: Link::Relative(file.path),
+            expires_at: "2030-01-01T00:00:00Z".parse().unwrap(),
+            stored_in: StoredIn::Local,
+        })
+    }
+
+    async fn health(&self) -> StoreHealth {
+        StoreHealth::healthy()
+    }
+
+    async fn clean(&self) -> Result<Cleaned, CleanError> {
+        Ok(Cleaned::default())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn files_are_stored_as_many_at_once_as_the_store_allows_with_one_deadline() {
+    let files = ["1", "2", "3", "4"].map(|path| OutputFile { path: path.into(), content: Bytes::new() });
+    let script =
+        Script::Answer(Box::new(ScriptedReport { files: files.into(), ..ScriptedReport::exited(0) }));
+    let store = Arc::new(SlowStore::default());
+    let service = Service::start(config(), chain(script).0, Some(store.clone()));
+    let answer = run(&service, program("x = 1")).await.unwrap();
+    let stored: Vec<_> = answer.artifacts.iter().map(|a| (a.path.as_str(), a.stored.url.as_str())).collect();
+    assert_eq!(stored, [("1", "1"), ("2", "2"), ("3", "3"), ("4", "4")]);
+    assert_eq!(store.running_peak.load(Ordering::Relaxed), 2);
+    let deadlines = store.deadlines.lock().unwrap();
+    let by = deadlines[0].0 + Duration::from_secs(7);
+    assert!(deadlines.len() == 4 && deadlines.iter().all(|put| put.1 == by), "{deadlines:?}");
+}
+
+/// The slot of the program is free again within a bound, however many files it left.
+#[tokio::test(start_paused = true)]
+async fn a_store_that_hangs_is_given_up_once_for_all_files() {
+    let files = (0..9).map(|number| OutputFile { path: number.to_string(), content: Bytes::new() });
+    let script =
+        Script::Answer(Box::new(ScriptedReport { files: files.collect(), ..ScriptedReport::exited(0) }));
+    let moody = Service::start(config(), chain(script).0, Some(Arc::new(MoodyStore)));
+    let begun = Instant::now();
+    let answer = run(&moody, program("x = 1")).await.unwrap();
+    assert!(answer.skipped.len() == 9 && answer.skipped.iter().all(|s| s.reason == "storage_failed"));
+    // Once for all, not once for each.
+    assert!(begun.elapsed() < Duration::from_secs(120));
 }
 
 #[tokio::test]

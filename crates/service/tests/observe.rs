@@ -88,7 +88,7 @@ impl Store for StuckStore {
         "stuck"
     }
 
-    async fn put(&self, _: NewFile) -> Result<StoredFile, PutError> {
+    async fn put(&self, _: NewFile, _: Instant) -> Result<StoredFile, PutError> {
         std::future::pending().await
     }
 

@@ -1,13 +1,13 @@
 //! Stores output files of programs and gives out signed, expiring links to them.
 //!
-//! [`Store`] is the interface of every store. [`LocalStore`] is the one on this host's disk: each file has a
-//! random name, a link is a token that contains everything about the download and is signed with a key beside
+//! [`Store`] is the interface of every store, [`Links`] that of the service's own links. [`LocalStore`] has
+//! both, for this host's disk: each file has a random name, a link is a token that contains everything about the download and is signed with a key beside
 //! the content, so there is no database and links survive a restart.
 //!
 //! ```text
 //! put(file) -> space?  -> objects/ab/<random>      one file per put, mtime = expiry of its link
 //!           -> token  -> /files/{token}            object, digest, expiry, name, media type, HMAC
-//! open_link(token) -> signature, then expiry, then the object
+//! follow(token) -> signature, then expiry, then the object
 //! clean()          -> objects whose link has expired
 //! ```
 //!
@@ -17,6 +17,7 @@
 //! `attachment`) and `X-Content-Type-Options: nosniff`, whatever the media type.
 
 mod clock;
+mod links;
 mod local;
 mod names;
 mod store;
@@ -25,10 +26,11 @@ mod store;
 pub mod fuzzing;
 
 pub use clock::{Clock, SystemClock};
+pub use links::{Download, LinkError, LinkUse, Links, Opened};
 pub use local::{
-    Download, FILES_ROUTE, LIFETIME_MAX, LIFETIME_MIN, LinkError, LocalConfig, LocalStore, OpenError, Rotated,
+    FILES_ROUTE, LIFETIME_MAX, LIFETIME_MIN, LocalConfig, LocalStore, OpenError, Rotated,
 };
 pub use names::{
     FILE_NAME_BYTES_MAX, MEDIA_TYPE_UNKNOWN, content_disposition, download_name, media_type_for,
 };
-pub use store::{CleanError, Cleaned, Link, NewFile, PutError, Store, StoreHealth, StoredFile};
+pub use store::{CleanError, Cleaned, Link, NewFile, PutError, Store, StoreHealth, StoredFile, StoredIn};

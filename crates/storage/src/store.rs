@@ -1,10 +1,12 @@
 //! The interface of every store, for a local disk as well as an object store.
 
+use std::time::Duration;
 use std::{fmt, io};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use jiff::Timestamp;
+use tokio::time::Instant;
 
 /// A store for output files, with links to them.
 ///
@@ -15,14 +17,29 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// The provider's name, as in the setting `STORAGE_PROVIDER`, for example `local`.
     fn provider(&self) -> &'static str;
 
+    /// How many files of one answer may be stored at once, at least 1. Default 1, which keeps the sequence in
+    /// which a store that fills up refuses them.
+    fn puts_at_once(&self) -> usize {
+        1
+    }
+
+    /// How long storing the files of one answer may delay it, all files together. Default 30 seconds. The
+    /// caller computes the `by` of [`Store::put`] from it.
+    fn put_time(&self) -> Duration {
+        Duration::from_secs(30)
+    }
+
     /// Stores `file` and makes a link to it. Once this returns, the link works until its expiry,
     /// however often [`Store::clean`] runs, here or in another process that shares the store.
+    ///
+    /// `by` is when the answer should be ready. A store that waits for a network gives up then and keeps the
+    /// file locally; one that only writes to a local disk may ignore it.
     ///
     /// # Errors
     /// [`PutError::Full`] or [`PutError::NoRoom`] if there is not enough space (report it for this file,
     /// others may still fit), [`PutError::Io`] for anything else. Nothing of the file is left behind in
     /// either case.
-    async fn put(&self, file: NewFile) -> Result<StoredFile, PutError>;
+    async fn put(&self, file: NewFile, by: Instant) -> Result<StoredFile, PutError>;
 
     /// Checks whether a file could be stored now. This writes for real and takes a few milliseconds:
     /// a caller that is asked often should cache the answer for some seconds.
@@ -63,6 +80,28 @@ pub struct StoredFile {
     pub url: Link,
     /// When the link expires, in whole seconds.
     pub expires_at: Timestamp,
+    /// Where the file is now.
+    pub stored_in: StoredIn,
+}
+
+/// Where a stored file is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum StoredIn {
+    /// On this host, until its link expires.
+    Local,
+    /// In a directory of the caller, which nothing removes (`run --out`).
+    Directory,
+}
+
+impl StoredIn {
+    /// The API's name for it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Local => "local",
+            Self::Directory => "directory",
+        }
+    }
 }
 
 /// Where a stored file can be fetched. Possession grants the download: do not log it.

@@ -6,7 +6,7 @@ mod common;
 
 use std::path::Path;
 
-use common::{files_below, new_file, token};
+use common::{by, files_below, new_file, token};
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 use storage::{LocalConfig, LocalStore, PutError, Store};
 
@@ -52,19 +52,19 @@ async fn a_full_disk_fails_that_file_alone_and_leaves_nothing_of_it() {
     };
     let free_before = free_bytes();
 
-    let error = store.put(new_file("large.bin", vec![1; 100 * 1024])).await.unwrap_err();
+    let error = store.put(new_file("large.bin", vec![1; 100 * 1024]), by()).await.unwrap_err();
     assert!(error.is_full(), "{error:?}");
     assert!(files_below(&root.join("tmp")).is_empty());
     assert!(files_below(&root.join("objects")).is_empty());
     assert_eq!(free_bytes(), free_before);
 
     // A smaller file of the same program still fits.
-    let stored = store.put(new_file("small.bin", vec![2; 1024])).await.unwrap();
+    let stored = store.put(new_file("small.bin", vec![2; 1024]), by()).await.unwrap();
     store.open_link(token(&stored)).await.unwrap();
 
     // Filled to the last page: unhealthy, yet stored files can be downloaded.
     for i in 0..100_u8 {
-        if store.put(new_file("filler.bin", vec![i.wrapping_add(3); 4096])).await.is_err() {
+        if store.put(new_file("filler.bin", vec![i.wrapping_add(3); 4096]), by()).await.is_err() {
             break;
         }
     }
@@ -86,7 +86,7 @@ async fn a_share_of_the_disk_is_kept_free() {
     let store = LocalStore::open(config).unwrap();
     let mut kept = 0_u64;
     let error = loop {
-        match store.put(new_file("a.bin", vec![7; 64 * 1024])).await {
+        match store.put(new_file("a.bin", vec![7; 64 * 1024]), by()).await {
             Ok(_) => kept += 1,
             Err(error) => break error,
         }
@@ -94,7 +94,7 @@ async fn a_share_of_the_disk_is_kept_free() {
     assert!(matches!(&error, PutError::NoRoom { reason } if reason.contains("STORAGE_MIN_FREE")), "{error}");
     assert!((6..8).contains(&kept), "{kept}");
     for i in 0..1000 {
-        if let Err(error) = store.put(new_file("a.bin", "")).await {
+        if let Err(error) = store.put(new_file("a.bin", ""), by()).await {
             assert!(error.is_full() && error.to_string().contains("inodes"), "{i}: {error}");
             assert!(i < 500, "{i}");
             break;
@@ -115,7 +115,7 @@ async fn a_disk_without_inodes_is_full_and_unhealthy() {
             .unwrap();
     let mut error = None;
     for i in 0..20_u8 {
-        error = store.put(new_file("a.bin", vec![i; 10])).await.err();
+        error = store.put(new_file("a.bin", vec![i; 10]), by()).await.err();
         if error.is_some() {
             break;
         }

@@ -8,8 +8,8 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::time::{Duration, SystemTime};
 
-use common::{Place, files_below, new_file, set_expiry, token};
-use storage::{Cleaned, Download, LinkError, LocalConfig, LocalStore, OpenError, PutError, Store};
+use common::{Place, by, files_below, new_file, set_expiry, token};
+use storage::{Cleaned, Download, LinkError, LocalConfig, LocalStore, OpenError, PutError, Store, StoredIn};
 use tokio::io::AsyncReadExt;
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
@@ -27,9 +27,9 @@ async fn a_stored_file_can_be_downloaded_by_its_link() {
     let place = Place::new();
     let store: &dyn Store = &place.store;
     assert_eq!(store.provider(), "local");
-    let stored = store.put(new_file("sub/dir/отчёт.xlsx", "content")).await.unwrap();
+    let stored = store.put(new_file("sub/dir/отчёт.xlsx", "content"), by()).await.unwrap();
     assert_eq!(stored.sha256, "ed7002b439e9ac845f22357d822bac1444730fbdb6016d3ec9432297b9ec9f73");
-    assert_eq!(stored.size_bytes, 7);
+    assert_eq!((stored.size_bytes, stored.stored_in), (7, StoredIn::Local));
     let left = stored.expires_at.duration_since(storage::Clock::now(&*place.clock));
     assert_eq!(left.as_secs(), 5 * 3600);
     assert_eq!(stored.expires_at.subsec_nanosecond(), 0);
@@ -49,7 +49,7 @@ async fn an_empty_file_and_a_large_one_are_kept_whole() {
     let place = Place::new();
     let large: Vec<u8> = (0..10 * 1024 * 1024_u32).map(|i| (i % 251) as u8).collect();
     for content in [Vec::new(), large] {
-        let stored = place.store.put(new_file("a.bin", content.clone())).await.unwrap();
+        let stored = place.store.put(new_file("a.bin", content.clone()), by()).await.unwrap();
         assert_eq!(read(place.store.open_link(token(&stored)).await.unwrap()).await, content);
     }
 }
@@ -57,7 +57,7 @@ async fn an_empty_file_and_a_large_one_are_kept_whole() {
 #[tokio::test]
 async fn links_expire_to_the_second_and_a_forged_expiry_is_invalid_not_expired() {
     let place = Place::new();
-    let stored = place.store.put(new_file("a.txt", "a")).await.unwrap();
+    let stored = place.store.put(new_file("a.txt", "a"), by()).await.unwrap();
     place.clock.advance(5 * HOUR - Duration::from_secs(1));
     place.store.open_link(token(&stored)).await.unwrap();
     place.clock.advance(Duration::from_secs(1));
@@ -75,7 +75,7 @@ async fn links_expire_to_the_second_and_a_forged_expiry_is_invalid_not_expired()
 #[tokio::test]
 async fn links_survive_a_restart_but_not_another_key() {
     let place = Place::new();
-    let stored = place.store.put(new_file("a.txt", "kept")).await.unwrap();
+    let stored = place.store.put(new_file("a.txt", "kept"), by()).await.unwrap();
     let restarted = place.reopen();
     assert_eq!(read(restarted.open_link(token(&stored)).await.unwrap()).await, b"kept");
 
@@ -102,7 +102,7 @@ async fn the_same_content_is_stored_for_each_put() {
     let mut links = HashSet::new();
     for name in ["a.txt", "b.txt", "c/d.csv"] {
         let before = files_below(&place.root.join("objects"));
-        let stored = place.store.put(new_file(name, "same")).await.unwrap();
+        let stored = place.store.put(new_file(name, "same"), by()).await.unwrap();
         assert_eq!(stored.sha256, "0967115f2813a3541eaef77de9d9d5773f1c0c04314b0bbfe4ff3b3b1c55b5d5");
         assert!(links.insert(stored.url.as_str().to_owned()));
         let download = place.store.open_link(token(&stored)).await.unwrap();
@@ -121,7 +121,9 @@ async fn many_puts_at_once_are_all_kept_and_counted() {
     let puts: Vec<_> = (0..32)
         .map(|i| {
             let store = place.store.clone();
-            tokio::spawn(async move { store.put(new_file(&format!("{i}.bin"), vec![7; 100_000])).await })
+            tokio::spawn(
+                async move { store.put(new_file(&format!("{i}.bin"), vec![7; 100_000]), by()).await },
+            )
         })
         .collect();
     for put in puts {
@@ -136,9 +138,9 @@ async fn many_puts_at_once_are_all_kept_and_counted() {
 #[tokio::test]
 async fn content_goes_when_its_link_ends_and_not_before() {
     let place = Place::new();
-    let old = place.store.put(new_file("old.txt", "old one")).await.unwrap();
+    let old = place.store.put(new_file("old.txt", "old one"), by()).await.unwrap();
     place.clock.advance(HOUR);
-    let young = place.store.put(new_file("young.txt", "young")).await.unwrap();
+    let young = place.store.put(new_file("young.txt", "young"), by()).await.unwrap();
     // Names that are not the store's own stay, however old.
     let note = place.root.join("objects").join("README");
     let shard_note = place.object(&young).parent().unwrap().join("note.txt");
@@ -162,7 +164,7 @@ async fn content_goes_when_its_link_ends_and_not_before() {
 #[tokio::test]
 async fn a_link_of_another_lifetime_keeps_its_content() {
     let place = Place::new();
-    let stored = place.store.put(new_file("a.txt", "a")).await.unwrap();
+    let stored = place.store.put(new_file("a.txt", "a"), by()).await.unwrap();
     let config = LocalConfig { link_lifetime: Duration::from_secs(1), ..LocalConfig::new(&place.root) };
     let short = LocalStore::open_with_clock(config, place.clock.clone()).unwrap();
     place.clock.advance(5 * HOUR - Duration::from_secs(1));
@@ -175,7 +177,7 @@ async fn the_retention_is_the_upper_bound() {
     let place = Place::new();
     let config = LocalConfig { link_lifetime: 3 * DAY, ..LocalConfig::new(&place.root) };
     let long = LocalStore::open_with_clock(config, place.clock.clone()).unwrap();
-    let stored = long.put(new_file("a.txt", "a")).await.unwrap();
+    let stored = long.put(new_file("a.txt", "a"), by()).await.unwrap();
     let config = LocalConfig { retention: DAY, ..LocalConfig::new(&place.root) };
     let bounded = LocalStore::open_with_clock(config, place.clock.clone()).unwrap();
     assert_eq!(bounded.clean().await.unwrap().removed, 1);
@@ -193,9 +195,9 @@ async fn a_full_store_refuses_and_takes_again_when_links_have_ended() {
     let store = bounded(&place, 104 * 1024);
     let mut kept = Vec::new();
     for name in 0..3 {
-        kept.push(store.put(new_file(&name.to_string(), vec![1; 30 * 1024])).await.unwrap());
+        kept.push(store.put(new_file(&name.to_string(), vec![1; 30 * 1024]), by()).await.unwrap());
     }
-    let error = store.put(new_file("more", vec![1; 30 * 1024])).await.unwrap_err();
+    let error = store.put(new_file("more", vec![1; 30 * 1024]), by()).await.unwrap_err();
     assert!(matches!(&error, PutError::NoRoom { reason } if reason.contains("STORAGE_MAX_SIZE")), "{error}");
     assert!(error.is_full());
     assert!(files_below(&place.root.join("tmp")).is_empty());
@@ -205,13 +207,13 @@ async fn a_full_store_refuses_and_takes_again_when_links_have_ended() {
         store.open_link(token(stored)).await.unwrap();
     }
     // A smaller one still fits; empty ones count too.
-    store.put(new_file("small", "x")).await.unwrap();
-    store.put(new_file("empty", "")).await.unwrap();
-    assert!(store.put(new_file("empty", "")).await.is_err());
+    store.put(new_file("small", "x"), by()).await.unwrap();
+    store.put(new_file("empty", ""), by()).await.unwrap();
+    assert!(store.put(new_file("empty", ""), by()).await.is_err());
 
     // Links expire: the next put makes space by itself, and the service is healthy again.
     place.clock.advance(5 * HOUR + Duration::from_secs(3));
-    let stored = store.put(new_file("more", vec![1; 30 * 1024])).await.unwrap();
+    let stored = store.put(new_file("more", vec![1; 30 * 1024]), by()).await.unwrap();
     store.open_link(token(&stored)).await.unwrap();
     assert!(store.health().await.healthy);
     assert_eq!(files_below(&place.root.join("objects")).len(), 1);
@@ -225,37 +227,37 @@ async fn a_put_into_a_full_store_looks_at_all_files_at_most_once_a_minute() {
     let place = Place::new();
     let store = bounded(&place, 8 * 4096);
     for _ in 0..7 {
-        store.put(new_file("a", "x")).await.unwrap();
+        store.put(new_file("a", "x"), by()).await.unwrap();
         place.clock.advance(Duration::from_secs(5));
     }
-    store.put(new_file("a", "x")).await.unwrap();
+    store.put(new_file("a", "x"), by()).await.unwrap();
     // The first shortage looks.
-    assert!(store.put(new_file("a", "x")).await.unwrap_err().is_full());
+    assert!(store.put(new_file("a", "x"), by()).await.unwrap_err().is_full());
     let stranger = place.root.join("objects/ab").join("ab".repeat(32));
     fs::create_dir_all(stranger.parent().unwrap()).unwrap();
     fs::write(&stranger, "x").unwrap();
     common::set_expiry(&stranger, std::time::SystemTime::UNIX_EPOCH);
-    assert!(store.put(new_file("a", "x")).await.unwrap_err().is_full());
+    assert!(store.put(new_file("a", "x"), by()).await.unwrap_err().is_full());
     assert!(stranger.exists(), "a put that is refused looked");
 
     place.clock.advance(5 * HOUR - Duration::from_secs(35));
     // Looks, since a minute is over, and finds the foreign file and nothing else.
-    assert!(store.put(new_file("a", "x")).await.unwrap_err().is_full());
+    assert!(store.put(new_file("a", "x"), by()).await.unwrap_err().is_full());
     assert!(!stranger.exists());
     fs::write(&stranger, "x").unwrap();
     common::set_expiry(&stranger, std::time::SystemTime::UNIX_EPOCH);
     place.clock.advance(Duration::from_secs(3));
     for _ in 0..8 {
         // One expires; the next put takes its space, and there is none for another.
-        store.put(new_file("a", "x")).await.unwrap();
-        assert!(store.put(new_file("a", "x")).await.unwrap_err().is_full());
+        store.put(new_file("a", "x"), by()).await.unwrap();
+        assert!(store.put(new_file("a", "x"), by()).await.unwrap_err().is_full());
         assert!(stranger.exists(), "a put that takes the place of what has ended looked");
         assert_eq!(common::counted(&place.root), 8 * 4096);
         place.clock.advance(Duration::from_secs(5));
     }
     // Another process may have stored a file that expires sooner.
     place.clock.advance(Duration::from_secs(60));
-    let _ = store.put(new_file("a", "x")).await;
+    let _ = store.put(new_file("a", "x"), by()).await;
     assert!(!stranger.exists());
 }
 
@@ -263,7 +265,7 @@ async fn a_put_into_a_full_store_looks_at_all_files_at_most_once_a_minute() {
 async fn health_makes_room_as_a_put_does() {
     let place = Place::new();
     let store = bounded(&place, 32 * 1024);
-    store.put(new_file("all", vec![1; 32 * 1024])).await.unwrap();
+    store.put(new_file("all", vec![1; 32 * 1024]), by()).await.unwrap();
     assert!(!store.health().await.healthy);
     place.clock.advance(6 * HOUR);
     assert!(store.health().await.healthy);
@@ -279,18 +281,18 @@ async fn a_disk_that_must_stay_free_refuses_files_and_says_so() {
     let (free, whole) = (stat.f_bavail * stat.f_frsize, stat.f_blocks * stat.f_frsize);
     let kept_free = (whole / 100 * 99).min(4 << 30);
     let refused = free < kept_free + 1000;
-    assert_eq!(store.put(new_file("a", vec![1; 1000])).await.is_err_and(|e| e.is_full()), refused);
+    assert_eq!(store.put(new_file("a", vec![1; 1000]), by()).await.is_err_and(|e| e.is_full()), refused);
     let config = LocalConfig { min_free_percent: 0, ..LocalConfig::new(&place.root) };
     let store = LocalStore::open_with_clock(config, place.clock.clone()).unwrap();
-    store.put(new_file("a", vec![1; 1000])).await.unwrap();
+    store.put(new_file("a", vec![1; 1000]), by()).await.unwrap();
 }
 
 /// Errors left by a process that was killed between its steps, or by an operator with `rm`.
 #[tokio::test]
 async fn a_wrong_sum_is_put_right_by_a_clean() {
     let place = Place::new();
-    place.store.put(new_file("a", vec![1; 5000])).await.unwrap();
-    let stored = place.store.put(new_file("b", vec![1; 5000])).await.unwrap();
+    place.store.put(new_file("a", vec![1; 5000]), by()).await.unwrap();
+    let stored = place.store.put(new_file("b", vec![1; 5000]), by()).await.unwrap();
     fs::remove_dir_all(place.object(&stored).parent().unwrap()).unwrap();
     fs::write(place.root.join("usage"), [1; 2048]).unwrap();
     place.store.clean().await.unwrap();
@@ -302,10 +304,10 @@ async fn a_wrong_sum_is_put_right_by_a_clean() {
 #[tokio::test]
 async fn links_outlive_a_new_key_in_a_store_that_is_open() {
     let place = Place::new();
-    let before = place.store.put(new_file("a.txt", "a")).await.unwrap();
+    let before = place.store.put(new_file("a.txt", "a"), by()).await.unwrap();
     let rotated = LocalStore::rotate_key(&place.root, 5 * HOUR, false).unwrap();
     assert!(rotated.kept == 1 && rotated.links_end.is_some());
-    let after = place.store.put(new_file("b.txt", "b")).await.unwrap();
+    let after = place.store.put(new_file("b.txt", "b"), by()).await.unwrap();
     for store in [place.store.clone(), place.reopen()] {
         assert_eq!(read(store.open_link(token(&before)).await.unwrap()).await, b"a");
         assert_eq!(read(store.open_link(token(&after)).await.unwrap()).await, b"b");
@@ -321,7 +323,7 @@ async fn links_outlive_a_new_key_in_a_store_that_is_open() {
 #[tokio::test]
 async fn a_download_that_has_begun_survives_cleaning() {
     let place = Place::new();
-    let stored = place.store.put(new_file("a.txt", "still here")).await.unwrap();
+    let stored = place.store.put(new_file("a.txt", "still here"), by()).await.unwrap();
     let download = place.store.open_link(token(&stored)).await.unwrap();
     place.clock.advance(8 * DAY);
     assert_eq!(place.store.clean().await.unwrap().removed, 1);
@@ -343,7 +345,7 @@ async fn leftovers_of_a_crash_are_removed_at_open_and_by_cleaning() {
 #[tokio::test]
 async fn everything_kept_is_private() {
     let place = Place::new();
-    let stored = place.store.put(new_file("a.txt", "private")).await.unwrap();
+    let stored = place.store.put(new_file("a.txt", "private"), by()).await.unwrap();
     let mode = |path: &std::path::Path| fs::metadata(path).unwrap().mode() & 0o7777;
     let object = place.object(&stored);
     for file in [&object, &place.root.join("key"), &place.root.join("lock")] {
@@ -362,7 +364,7 @@ async fn planted_symlinks_are_not_followed_for_objects() {
     fs::write(&canary, "canary!").unwrap();
     set_expiry(&canary, SystemTime::UNIX_EPOCH);
     let canary_before = fs::metadata(&canary).unwrap().modified().unwrap();
-    let stored = place.store.put(new_file("a.txt", "content")).await.unwrap();
+    let stored = place.store.put(new_file("a.txt", "content"), by()).await.unwrap();
     let object = place.object(&stored);
     fs::remove_file(&object).unwrap();
     symlink(&canary, &object).unwrap();
@@ -379,7 +381,7 @@ async fn planted_symlinks_are_not_followed_for_objects() {
 #[tokio::test]
 async fn planted_symlinks_are_not_followed_for_directories() {
     let place = Place::new();
-    let stored = place.store.put(new_file("a.txt", "content")).await.unwrap();
+    let stored = place.store.put(new_file("a.txt", "content"), by()).await.unwrap();
     let shard = place.object(&stored).parent().unwrap().to_owned();
     let elsewhere = place.dir.path().join("elsewhere");
     fs::rename(&shard, &elsewhere).unwrap();
@@ -406,7 +408,7 @@ async fn planted_symlinks_are_not_followed_for_directories() {
 #[tokio::test]
 async fn a_fifo_or_a_cut_object_in_the_place_of_content_does_no_harm() {
     let place = Place::new();
-    let stored = place.store.put(new_file("a.txt", "content")).await.unwrap();
+    let stored = place.store.put(new_file("a.txt", "content"), by()).await.unwrap();
     let object = place.object(&stored);
     fs::write(&object, "cont").unwrap();
     assert_eq!(read(place.store.open_link(token(&stored)).await.unwrap()).await, b"cont");
@@ -467,13 +469,13 @@ async fn health_is_what_a_real_attempt_shows() {
     assert!(!health.healthy);
     let reason = health.reason.unwrap();
     assert!(!reason.contains(place.root.to_str().unwrap()), "names a path: {reason}");
-    assert!(place.store.put(new_file("a.txt", "a")).await.is_err());
+    assert!(place.store.put(new_file("a.txt", "a"), by()).await.is_err());
 }
 
 #[tokio::test]
 async fn debug_output_shows_neither_key_nor_link() {
     let place = Place::new();
-    let stored = place.store.put(new_file("a.txt", "a")).await.unwrap();
+    let stored = place.store.put(new_file("a.txt", "a"), by()).await.unwrap();
     let shown = format!("{:?} {stored:?}", place.store);
     assert!(shown.contains("LinkKey(..)"), "{shown}");
     assert!(!shown.contains(token(&stored)));

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant, SystemTime};
 
-use common::{counted, files_below, new_file, object_path, set_expiry, token};
+use common::{by, counted, files_below, new_file, object_path, set_expiry, token};
 use storage::{LinkError, LocalConfig, LocalStore, Store};
 
 const ROLE: &str = "STORAGE_TEST_ROLE";
@@ -72,7 +72,7 @@ async fn another_process() {
             }
             let store = LocalStore::open(LocalConfig::new(root)).unwrap();
             let name = std::process::id().to_string();
-            let stored = store.put(new_file(&name, "from all")).await.unwrap();
+            let stored = store.put(new_file(&name, "from all"), by()).await.unwrap();
             fs::write(root.with_extension(name), token(&stored)).unwrap();
         }
         "clean" => {
@@ -86,7 +86,7 @@ async fn another_process() {
         "fill" => {
             let config = LocalConfig { bytes_max: BOUND, ..LocalConfig::new(root) };
             let store = LocalStore::open(config).unwrap();
-            while store.put(new_file("a.bin", vec![7; 5000])).await.is_ok() {}
+            while store.put(new_file("a.bin", vec![7; 5000]), by()).await.is_ok() {}
         }
         role => panic!("unknown role {role}"),
     }
@@ -154,7 +154,7 @@ async fn a_link_just_given_works_while_others_clean() {
         if started.elapsed() > RACE_TIME && gone > 0 {
             break;
         }
-        let stored = store.put(new_file("a.txt", "contended")).await.unwrap();
+        let stored = store.put(new_file("a.txt", "contended"), by()).await.unwrap();
         store.open_link(token(&stored)).await.unwrap_or_else(|e| panic!("round {round}: {e}"));
         // Now it has expired, and may be removed.
         set_expiry(&object_path(&root, &stored), SystemTime::UNIX_EPOCH);
@@ -183,7 +183,7 @@ async fn a_killed_process_blocks_nobody() {
         process.wait_for(&root.with_extension("cleaning"));
         drop(process);
         fs::remove_file(root.with_extension("cleaning")).unwrap();
-        let put = store.put(new_file("a.txt", "after a kill"));
+        let put = store.put(new_file("a.txt", "after a kill"), by());
         tokio::time::timeout(Duration::from_secs(10), put).await.expect("the lock is free").unwrap();
     }
 }

@@ -44,4 +44,4 @@ pub(crate) use token::fuzz as fuzz_link_token;
 
 pub use config::{LIFETIME_MAX, LIFETIME_MIN, LocalConfig, OpenError};
 pub use keys::Rotated;
-pub use store::{Download, FILES_ROUTE, LinkError, LocalStore};
+pub use store::{FILES_ROUTE, LocalStore};

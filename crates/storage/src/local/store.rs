@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
+use tokio::time::Instant;
 
 use super::config::{LocalConfig, OpenError};
 use super::keys::{Keys, Rotated};
@@ -22,7 +23,8 @@ use super::token::{Claims, DIGEST_BYTES};
 use super::usage::UsageFile;
 use super::{clean, health, keys, temp};
 use crate::clock::{Clock, SystemClock};
-use crate::store::{CleanError, Cleaned, Link, NewFile, PutError, Store, StoreHealth, StoredFile};
+use crate::links::{Download, LinkError, LinkUse, Links, Opened};
+use crate::store::{CleanError, Cleaned, Link, NewFile, PutError, Store, StoreHealth, StoredFile, StoredIn};
 
 /// Prefix of the local store's links; the rest is the token for [`LocalStore::open_link`].
 pub const FILES_ROUTE: &str = "/files/";
@@ -55,49 +57,6 @@ struct Inner {
 /// Maximum age of a look at all files before a shortage looks again: other processes that share the store may
 /// have stored files that expire sooner.
 const LOOK_AGAIN_S: i64 = 60;
-
-/// A file being downloaded.
-#[derive(Debug)]
-pub struct Download {
-    /// The content, open at its beginning. It can be read to the end even if the file is removed meanwhile.
-    pub file: tokio::fs::File,
-    /// Length of the content in bytes.
-    pub size_bytes: u64,
-    /// The name that the program chose, without directories. Hostile: pass it to
-    /// [`content_disposition`](crate::content_disposition), nothing else.
-    pub file_name: String,
-    /// The media type, valid in a header. Send `X-Content-Type-Options: nosniff` with it.
-    pub media_type: String,
-    /// When the link ends.
-    pub expires_at: Timestamp,
-    /// SHA-256 of the content, 64 lowercase hexadecimal digits; usable as a strong `ETag`.
-    pub sha256: String,
-}
-
-/// Why a link was not opened.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum LinkError {
-    /// The token was not made by this store, or was changed (403).
-    #[error("the link is not valid")]
-    Invalid,
-    /// The link was valid until `expired_at` (410).
-    #[error("the link expired at {expired_at}")]
-    Expired {
-        /// When it expired.
-        expired_at: Timestamp,
-    },
-    /// The link is valid, its content was removed (410).
-    #[error("the file was removed")]
-    Gone,
-    /// An internal error (500).
-    #[error("failed to open the stored file")]
-    Io {
-        /// The operating system's error.
-        #[source]
-        source: io::Error,
-    },
-}
 
 impl LocalStore {
     /// Opens the store in `config.root`. On first use this creates the directories and the link key; each
@@ -149,10 +108,7 @@ impl LocalStore {
         keys::rotate(&Layout::open(root)?, root, Timestamp::now(), link_lifetime, end_links)
     }
 
-    /// Opens the file that `token` grants access to; a link is `/files/{token}`.
-    ///
-    /// The signature is checked first: nothing in a token is trusted, and no stored file is touched, before
-    /// that. So an expired token that was also changed is [`LinkError::Invalid`].
+    /// Opens the file that `token` grants access to, as [`Links::follow`].
     ///
     /// # Errors
     /// See [`LinkError`], which has the status for each.
@@ -198,7 +154,7 @@ impl Store for LocalStore {
         "local"
     }
 
-    async fn put(&self, file: NewFile) -> Result<StoredFile, PutError> {
+    async fn put(&self, file: NewFile, _by: Instant) -> Result<StoredFile, PutError> {
         self.blocking(move |inner| inner.put(&file))
             .await
             .unwrap_or_else(|source| Err(PutError::Io { step: "finish the file operation", source }))
@@ -217,6 +173,13 @@ impl Store for LocalStore {
         })
         .await
         .unwrap_or_else(|source| Err(CleanError::Io { step: "finish the file operation", source }))
+    }
+}
+
+#[async_trait]
+impl Links for LocalStore {
+    async fn follow(&self, token: &str, _link_use: LinkUse) -> Result<Opened, LinkError> {
+        self.open_link(token).await.map(Opened::File)
     }
 }
 
@@ -245,7 +208,8 @@ impl Inner {
         let (sha256, size_bytes) = (support::hex(&digest), file.content.len() as u64);
         tracing::debug!(request_id = file.request_id, sha256, size_bytes, "stored a file");
         let url = Link::Relative(format!("{FILES_ROUTE}{token}"));
-        Ok(StoredFile { sha256, size_bytes, url, expires_at: claims.expires_at })
+        let stored_in = StoredIn::Local;
+        Ok(StoredFile { sha256, size_bytes, url, expires_at: claims.expires_at, stored_in })
     }
 
     fn health(&self) -> StoreHealth {
@@ -347,6 +311,11 @@ mod tests {
         store.inner.usage.total(&store.inner.layout.lock().unwrap()).unwrap()
     }
 
+    /// A local store is never late.
+    fn by() -> Instant {
+        Instant::now()
+    }
+
     fn new_file(content: &'static [u8]) -> NewFile {
         NewFile {
             request_id: "test".into(),
@@ -388,12 +357,12 @@ mod tests {
                     let place = tempfile::tempdir().unwrap();
                     let store = LocalStore::open(LocalConfig::new(place.path().join("store"))).unwrap();
                     if stored_before {
-                        store.put(new_file(b"content")).await.unwrap();
+                        store.put(new_file(b"content"), by()).await.unwrap();
                     }
                     let before = files(&store.inner.config.root);
                     let counted = stored_bytes(&store);
                     store.inner.steps.plant(Fault { step, skip, errno: Errno::IO, after });
-                    let result = store.put(new_file(b"content")).await;
+                    let result = store.put(new_file(b"content"), by()).await;
                     if store.inner.steps.unplant() {
                         assert!(result.is_ok(), "{step:?} was not reached");
                         continue;
@@ -409,7 +378,7 @@ mod tests {
                     }
                     assert_eq!(fs::read_dir(place.path().join("store/tmp")).unwrap().count(), 0, "{case}");
                     // And the store works as before.
-                    store.put(new_file(b"content")).await.unwrap();
+                    store.put(new_file(b"content"), by()).await.unwrap();
                     let now = files(&store.inner.config.root).len();
                     assert!(now > before.len(), "{case}");
                     assert_eq!(stored_bytes(&store), 4096 * now as u64, "{case}");
@@ -430,7 +399,7 @@ mod tests {
                 let place = tempfile::tempdir().unwrap();
                 let store = LocalStore::open(LocalConfig::new(place.path().join("store"))).unwrap();
                 store.inner.steps.plant(Fault { step, skip: 0, errno, after: false });
-                let error = store.put(new_file(b"content")).await.unwrap_err();
+                let error = store.put(new_file(b"content"), by()).await.unwrap_err();
                 assert_eq!(error.is_full(), full, "{step:?} {errno:?}");
                 assert!(std::error::Error::source(&error).is_some());
             }
@@ -448,7 +417,7 @@ mod tests {
         store.inner.steps.pause(Pause { step: Step::Sync, reached, go_on });
         let put = tokio::spawn({
             let store = store.clone();
-            async move { store.put(new_file(b"content")).await }
+            async move { store.put(new_file(b"content"), by()).await }
         });
         at_sync.recv().unwrap();
         let cleaners_lock = store.inner.layout.lock().unwrap();
