@@ -36,7 +36,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         available_providers: vec!["memory".into()],
     };
     let mut state = ApiState::new(service, info, listener.local_addr()?);
-    state.local_files = Some(store);
+    state.links = Some(store);
     let interrupted = async {
         let _ = tokio::signal::ctrl_c().await;
     };

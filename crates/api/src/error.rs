@@ -26,9 +26,10 @@ fn status(code: &ErrorCode) -> StatusCode {
         ErrorCode::InvalidRequest => StatusCode::UNPROCESSABLE_ENTITY,
         // This service makes no code that it does not know.
         ErrorCode::Internal | ErrorCode::Other(_) => StatusCode::INTERNAL_SERVER_ERROR,
-        ErrorCode::Busy | ErrorCode::ExecutorUnavailable | ErrorCode::ShuttingDown => {
-            StatusCode::SERVICE_UNAVAILABLE
-        }
+        ErrorCode::Busy
+        | ErrorCode::ExecutorUnavailable
+        | ErrorCode::StorageUnavailable
+        | ErrorCode::ShuttingDown => StatusCode::SERVICE_UNAVAILABLE,
     }
 }
 

@@ -1,4 +1,5 @@
-//! `GET /files/{token}`: downloads from the local store.
+//! `GET /files/{token}`: the service's own links. Downloads the file, or redirects to the object store that has
+//! it.
 
 use crate::error::ApiError;
 use crate::state::AppState;
@@ -7,8 +8,9 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use contract::{ErrorBody, ErrorCode};
+use explain::Refusal;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
-use storage::{Download, LinkError, content_disposition};
+use storage::{Download, Link, LinkError, LinkUse, Opened, content_disposition};
 use tokio::io::AsyncReadExt;
 use tokio_util::io::ReaderStream;
 
@@ -35,11 +37,15 @@ const CACHE_FILE: HeaderValue = HeaderValue::from_static("private, max-age=3600,
          headers(("content-disposition" = String, description = "`attachment` with the file's name."),
                  ("content-length" = u64, description = "Size in bytes."),
                  ("etag" = String, description = "SHA-256 of the content."))),
+        (status = 302, description = "The file is in an object store: `location` has a link to it that is valid for some minutes.",
+         headers(("location" = String, description = "Where the file is; with the same method."))),
         (status = 304, description = "The client has this content."),
         (status = 403, description = "The link was not created by this service, or was modified.", body = ErrorBody),
         (status = 404, description = "This service stores no files itself.", body = ErrorBody),
         (status = 410, description = "The link expired, or the file was removed.", body = ErrorBody),
         (status = 500, description = "Internal error.", body = ErrorBody),
+        (status = 503, description = "The object store that has the file does not answer; `Retry-After` says when to try again.",
+         body = ErrorBody),
     )
 )]
 pub(crate) async fn download(
@@ -48,13 +54,14 @@ pub(crate) async fn download(
     headers: HeaderMap,
     token: Result<Path<String>, PathRejection>,
 ) -> Result<Response, ApiError> {
-    let Some(store) = &state.api.local_files else {
+    let Some(links) = &state.api.links else {
         return Err(ApiError::new(ErrorCode::NotFound, "this service stores no files itself"));
     };
     let invalid =
         || ApiError::new(ErrorCode::LinkInvalid, "the link is not valid: use it exactly as it was given");
     let Path(token) = token.map_err(|_| invalid())?;
-    let download = store.open_link(&token).await.map_err(|error| match error {
+    let link_use = if method == Method::HEAD { LinkUse::Head } else { LinkUse::Get };
+    let opened = links.follow(&token, link_use).await.map_err(|error| match error {
         LinkError::Invalid => invalid(),
         LinkError::Expired { expired_at } => {
             let message = format!("the link expired at {expired_at}; run the program again for a new one");
@@ -63,21 +70,46 @@ pub(crate) async fn download(
         LinkError::Gone => {
             ApiError::new(ErrorCode::LinkExpired, "the file was removed; run the program again")
         }
+        LinkError::Unavailable { retry_after_s } => Refusal::storage_unavailable(retry_after_s).into(),
         error => {
             let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
             tracing::error!(%error, cause, "a download failed");
             ApiError::internal()
         }
     })?;
-    Ok(respond(download, &method, &headers))
+    Ok(match opened {
+        Opened::File(download) => respond(download, &method, &headers),
+        Opened::Elsewhere { to, sha256 } => redirect(&to, &sha256, &headers),
+    })
+}
+
+/// Whether the client already has the content with this `etag`.
+fn is_known(headers: &HeaderMap, etag: &str) -> bool {
+    headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok()).is_some_and(|given| {
+        given.split(',').map(str::trim).any(|one| one == "*" || one.trim_start_matches("W/") == etag)
+    })
+}
+
+/// The answer is not cached, as every answer without a `Cache-Control` of its own: the link to the object
+/// store is valid for minutes.
+fn redirect(to: &Link, sha256: &str, headers: &HeaderMap) -> Response {
+    let etag = format!("\"{sha256}\"");
+    if is_known(headers, &etag) {
+        let mut response = StatusCode::NOT_MODIFIED.into_response();
+        insert(response.headers_mut(), header::ETAG, &etag);
+        response.headers_mut().insert(header::CACHE_CONTROL, CACHE_FILE);
+        return response;
+    }
+    let Ok(location) = HeaderValue::from_str(to.as_str()) else {
+        tracing::error!("an object store's link is not valid in a header");
+        return ApiError::internal().into_response();
+    };
+    (StatusCode::FOUND, [(header::LOCATION, location)]).into_response()
 }
 
 fn respond(download: Download, method: &Method, headers: &HeaderMap) -> Response {
     let etag = format!("\"{}\"", download.sha256);
-    let known =
-        headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok()).is_some_and(|given| {
-            given.split(',').map(str::trim).any(|one| one == "*" || one.trim_start_matches("W/") == etag)
-        });
+    let known = is_known(headers, &etag);
     let mut response = if known {
         StatusCode::NOT_MODIFIED.into_response()
     } else if method == Method::HEAD {

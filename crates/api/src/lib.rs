@@ -10,7 +10,7 @@
 //! let service = Service::start(ServiceConfig::new(policy), Chain::new(executors), Some(store.clone()));
 //! let listener = TcpListener::bind(address).await?;
 //! let mut state = ApiState::new(service.clone(), info, listener.local_addr()?);
-//! state.local_files = Some(store);
+//! state.links = Some(store);
 //! let stopped = CancellationToken::new();
 //! let (limits, counts) = (ServerLimits::default(), ConnectionCounts::default());
 //! let server = tokio::spawn(serve(listener, router(state), limits, counts, stopped.clone().cancelled_owned()));

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use service::Service;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use storage::LocalStore;
+use storage::Links;
 
 /// Everything that the composition root passes to the routes.
 #[derive(Debug, Clone)]
@@ -15,8 +15,8 @@ pub struct ApiState {
     pub service: Arc<Service>,
     /// Facts about the service.
     pub info: AppInfo,
-    /// The store whose files `/files/{token}` serves; `None` if files are stored elsewhere, or not at all.
-    pub local_files: Option<Arc<LocalStore>>,
+    /// Opens the links below `/files/`; `None` if no files are stored.
+    pub links: Option<Arc<dyn Links>>,
     /// Base of absolute links (`PUBLIC_URL`), such as `https://sandbox.example`; without it the `Host`
     /// header.
     pub public_url: Option<String>,
@@ -43,7 +43,7 @@ impl ApiState {
         Self {
             service,
             info,
-            local_files: None,
+            links: None,
             public_url: None,
             bound,
             bodies: BodyLimits::default(),

@@ -11,8 +11,9 @@ use executor::scripted::{Script, ScriptedReport};
 use http::Request;
 use protocol::{Counters, EndReason, WaitStatus};
 use serde_json::{Value, json};
+use std::sync::Arc;
 use std::time::Duration;
-use storage::{NewFile, Store};
+use storage::{Link, LinkError, LinkUse, Links, NewFile, Opened, Store};
 
 fn answers(played: ScriptedReport) -> Script {
     Script::Answer(Box::new(played))
@@ -378,8 +379,50 @@ async fn a_download_is_an_attachment_with_a_safe_name() {
     for bad in [tampered.as_str(), "/files/x", "/files/%FF", "/files/..%2f..%2fetc%2fpasswd"] {
         error_body(&world.get(bad).await, 403, "link_invalid");
     }
-    let without = World::with(Script::Echo, |_| {}, |state| state.local_files = None);
+    let without = World::with(Script::Echo, |_| {}, |state| state.links = None);
     error_body(&without.get(link).await, 404, "not_found");
+}
+
+/// An object store that has every file but some.
+#[derive(Debug)]
+struct ElsewhereLinks;
+
+#[async_trait::async_trait]
+impl Links for ElsewhereLinks {
+    async fn follow(&self, token: &str, link_use: LinkUse) -> Result<Opened, LinkError> {
+        let to = match (token, link_use) {
+            ("away", _) => return Err(LinkError::Unavailable { retry_after_s: 5 }),
+            ("broken", _) => "https://bucket.example/\r\nset-cookie: x",
+            (_, LinkUse::Get) => "https://bucket.example/object?signed=for-get",
+            (_, LinkUse::Head) => "https://bucket.example/object?signed=for-head",
+        };
+        Ok(Opened::Elsewhere { to: Link::Absolute(to.into()), sha256: "ab".repeat(32) })
+    }
+}
+
+#[tokio::test]
+async fn a_link_to_a_file_elsewhere_redirects_and_is_not_kept() {
+    let world = World::with(Script::Echo, |_| {}, |state| state.links = Some(Arc::new(ElsewhereLinks)));
+    for (request, method) in [(Request::get("/files/x"), "get"), (Request::head("/files/x"), "head")] {
+        let answer = world.send(request.body(Body::empty()).unwrap()).await;
+        assert_eq!((answer.status.as_u16(), answer.bytes.len()), (302, 0));
+        let signed = format!("https://bucket.example/object?signed=for-{method}");
+        assert_eq!(answer.header("location"), signed);
+        // The next download needs a link that is valid then, and the object store must not learn this one.
+        assert_eq!(answer.header("cache-control"), "no-store");
+        assert_eq!(answer.header("referrer-policy"), "no-referrer");
+    }
+    let known = Request::get("/files/x").header("if-none-match", format!("\"{}\"", "ab".repeat(32)));
+    let known = world.send(known.body(Body::empty()).unwrap()).await;
+    assert_eq!((known.status.as_u16(), known.header("location")), (304, ""));
+
+    let away = world.get("/files/away").await;
+    let body = error_body(&away, 503, "storage_unavailable");
+    assert!(body["error"].as_str().unwrap().contains("try again in 5 seconds"), "{body}");
+    assert_eq!(away.header("retry-after"), "5");
+    let broken = world.get("/files/broken").await;
+    error_body(&broken, 500, "internal");
+    assert!(broken.headers.get("set-cookie").is_none());
 }
 
 #[tokio::test]

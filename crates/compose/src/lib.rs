@@ -23,7 +23,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use storage::{LocalConfig, LocalStore, OpenError, Rotated};
+use storage::{Links, LocalConfig, LocalStore, OpenError, Rotated};
 use unavailable::UnavailableExecutor;
 use validator::Policy;
 
@@ -89,11 +89,20 @@ pub fn limits_of(settings: &Settings, executor: &str) -> SandboxLimits {
     if executor == NATIVE { settings.native_limits } else { settings.docker.limits }
 }
 
+/// The store of output files, by its two interfaces.
+#[derive(Debug, Clone)]
+pub struct OpenStore {
+    /// Keeps files.
+    pub store: Arc<dyn Store>,
+    /// Opens links to them.
+    pub links: Arc<dyn Links>,
+}
+
 /// Opens the store of output files; `None` if storage is off.
 ///
 /// # Errors
 /// If the directory cannot be used.
-pub fn open_store(settings: &Settings) -> Result<Option<Arc<LocalStore>>, OpenError> {
+pub fn open_store(settings: &Settings) -> Result<Option<OpenStore>, OpenError> {
     if !settings.storage.enabled {
         return Ok(None);
     }
@@ -105,7 +114,8 @@ pub fn open_store(settings: &Settings) -> Result<Option<Arc<LocalStore>>, OpenEr
         free_min_bytes: settings.exec_limits_max.files_total_bytes_max,
         ..LocalConfig::new(files_dir(settings))
     };
-    LocalStore::open(config).map(|store| Some(Arc::new(store)))
+    let store = Arc::new(LocalStore::open(config)?);
+    Ok(Some(OpenStore { store: store.clone(), links: store }))
 }
 
 /// Opens the store of `run --out DIR`: plain files below that directory, which is created if it is missing.

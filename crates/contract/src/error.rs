@@ -110,6 +110,8 @@ text_enum! {
         Busy = "busy",
         /// 503: no executor is usable.
         ExecutorUnavailable = "executor_unavailable",
+        /// 503: the object store that has the file does not answer.
+        StorageUnavailable = "storage_unavailable",
         /// 503: the service is stopping.
         ShuttingDown = "shutting_down",
     }

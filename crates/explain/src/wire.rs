@@ -133,6 +133,13 @@ impl Refusal {
         Self::unavailable(ErrorCode::Busy, message, retry_after_s)
     }
 
+    /// The object store that has the file does not answer; try again in `retry_after_s` seconds.
+    #[must_use]
+    pub fn storage_unavailable(retry_after_s: u64) -> Self {
+        let message = "the file is in the object store, which does not answer";
+        Self::unavailable(ErrorCode::StorageUnavailable, message, retry_after_s)
+    }
+
     /// An internal error. The details belong in the log, not here.
     #[must_use]
     pub fn internal() -> Self {

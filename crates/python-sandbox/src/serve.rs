@@ -11,7 +11,7 @@ use crate::observe::{self, Requests, ServedPage};
 use api::{ApiState, AppInfo, BodyLimits, ConnectionCounts, MetricsPage, ServerLimits};
 use executor::Chain;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use service::{Service, ServiceConfig, Store};
+use service::{Service, ServiceConfig};
 use settings::{MetricsSettings, PROVIDERS_BUILT, Settings};
 use std::io;
 use std::net::SocketAddr;
@@ -50,7 +50,7 @@ async fn try_serve(settings: &Settings, log_counts: LogCounts) -> Result<(), Sta
     // Before anything that must be cleaned up: from here on a signal shuts down in order.
     let mut signals =
         Signals::new().map_err(|error| StartError(format!("failed to watch for signals: {error}")))?;
-    let store = compose::open_store(settings).map_err(|error| {
+    let opened = compose::open_store(settings).map_err(|error| {
         StartError(format!("failed to open the file store: {}", executor::error_chain(&error)))
     })?;
     let (listener, bound) = listen(&settings.host, settings.port, "PORT").await?;
@@ -64,16 +64,14 @@ async fn try_serve(settings: &Settings, log_counts: LogCounts) -> Result<(), Sta
     let connections = ConnectionCounts::default();
     let metrics = observe::start(&chain.names(), connections.clone(), log_counts)
         .map_err(|error| StartError(executor::error_chain(&error)))?;
+    let (store, links) = opened.map(|opened| (opened.store, opened.links)).unzip();
     let config = compose::service_config(settings, runtime.as_ref());
-    let service = Service::start(
-        ServiceConfig { observer: metrics.executions, ..config },
-        chain.clone(),
-        store.clone().map(|store| store as Arc<dyn Store>),
-    );
+    let config = ServiceConfig { observer: metrics.executions, ..config };
+    let service = Service::start(config, chain.clone(), store);
     metrics.page.watch(Arc::downgrade(&service));
     let page: Arc<dyn MetricsPage> = Arc::new(ServedPage(metrics.page));
     let state = ApiState {
-        local_files: store,
+        links,
         observer: Arc::new(Requests(metrics.http)),
         metrics: (settings.metrics == MetricsSettings::WithApi).then(|| Arc::clone(&page)),
         ..state(settings, service.clone(), bound)

@@ -88,7 +88,7 @@ impl World {
             available_providers: vec!["memory".into()],
         };
         let mut state = ApiState::new(service.clone(), info, "127.0.0.1:8000".parse().unwrap());
-        state.local_files = Some(store.clone());
+        state.links = Some(store.clone());
         state.allowed_hosts = vec!["sandbox.test".into()];
         set(&mut state);
         Self { router: router(state), service, executor, store, _directory: directory }
