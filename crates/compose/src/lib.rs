@@ -23,7 +23,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use storage::{Links, LocalConfig, LocalStore, OpenError, Rotated};
+use storage::{Links, LocalConfig, LocalStore, OpenError, Rotated, SpoolStatus};
 use unavailable::UnavailableExecutor;
 use validator::Policy;
 
@@ -102,7 +102,7 @@ pub struct OpenStore {
 ///
 /// # Errors
 /// If the directory cannot be used.
-pub fn open_store(settings: &Settings) -> Result<Option<OpenStore>, OpenError> {
+pub async fn open_store(settings: &Settings) -> Result<Option<OpenStore>, OpenError> {
     if !settings.storage.enabled {
         return Ok(None);
     }
@@ -115,7 +115,22 @@ pub fn open_store(settings: &Settings) -> Result<Option<OpenStore>, OpenError> {
         ..LocalConfig::new(files_dir(settings))
     };
     let store = Arc::new(LocalStore::open(config)?);
+    warn_of_spool(&store).await;
     Ok(Some(OpenStore { store: store.clone(), links: store }))
+}
+
+/// Warns of files that wait for an object store that is no longer configured.
+async fn warn_of_spool(store: &LocalStore) {
+    match store.waiting().await {
+        Ok(SpoolStatus { files: 0, .. }) => {}
+        Ok(SpoolStatus { files, bytes, .. }) => tracing::warn!(
+            files,
+            bytes,
+            "files wait for an object store, but none is configured (STORAGE_PROVIDER): they are served from here until \
+             their links expire"
+        ),
+        Err(error) => tracing::warn!(%error, "failed to count the files that wait for an object store"),
+    }
 }
 
 /// Opens the store of `run --out DIR`: plain files below that directory, which is created if it is missing.

@@ -163,7 +163,8 @@ pub struct ArtifactBody {
     /// When the link expires, RFC 3339 in UTC.
     #[schema(format = "date-time", example = "2026-01-01T05:00:00Z")]
     pub expires_at: String,
-    /// Where the file is: `local`, on the service's disk; `directory`, where `run --out` saved it.
+    /// Where the file is: `local`, on the service's disk; `spool`, there until the object store takes it;
+    /// `directory`, where `run --out` saved it.
     #[schema(value_type = String, example = "local")]
     pub stored_in: StoredIn,
 }
@@ -191,6 +192,8 @@ text_enum! {
         Local = "local",
         /// In the directory that was given to `run --out`.
         Directory = "directory",
+        /// On the service's disk, until the object store takes it.
+        Spool = "spool",
     }
 }
 

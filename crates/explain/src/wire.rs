@@ -333,7 +333,8 @@ mod tests {
         ] {
             assert!(!matches!(SkipReason::from(reason.as_str()), SkipReason::Other(_)), "{reason:?}");
         }
-        for stored_in in [service::StoredIn::Local, service::StoredIn::Directory] {
+        use service::StoredIn as In;
+        for stored_in in [In::Local, In::Directory, In::Spool] {
             assert!(!matches!(StoredIn::from(stored_in.as_str()), StoredIn::Other(_)), "{stored_in:?}");
         }
         for status in [service::Status::Healthy, service::Status::Degraded, service::Status::Unhealthy] {

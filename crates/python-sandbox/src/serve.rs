@@ -50,7 +50,7 @@ async fn try_serve(settings: &Settings, log_counts: LogCounts) -> Result<(), Sta
     // Before anything that must be cleaned up: from here on a signal shuts down in order.
     let mut signals =
         Signals::new().map_err(|error| StartError(format!("failed to watch for signals: {error}")))?;
-    let opened = compose::open_store(settings).map_err(|error| {
+    let opened = compose::open_store(settings).await.map_err(|error| {
         StartError(format!("failed to open the file store: {}", executor::error_chain(&error)))
     })?;
     let (listener, bound) = listen(&settings.host, settings.port, "PORT").await?;

@@ -9,6 +9,7 @@
 //!           -> token  -> /files/{token}            object, digest, expiry, name, media type, HMAC
 //! follow(token) -> signature, then expiry, then the object
 //! clean()          -> objects whose link has expired
+//! put_waiting(file) -> as put, with a record in waiting/: the spool of an object store that does not answer
 //! ```
 //!
 //! # What the HTTP layer must send with a download
@@ -20,6 +21,7 @@ mod clock;
 mod links;
 mod local;
 mod names;
+mod object_name;
 mod store;
 
 #[cfg(fuzzing)]
@@ -28,9 +30,11 @@ pub mod fuzzing;
 pub use clock::{Clock, SystemClock};
 pub use links::{Download, LinkError, LinkUse, Links, Opened};
 pub use local::{
-    FILES_ROUTE, LIFETIME_MAX, LIFETIME_MIN, LocalConfig, LocalStore, OpenError, Rotated,
+    Claimed, FILES_ROUTE, LIFETIME_MAX, LIFETIME_MIN, LocalConfig, LocalStore, OpenError, Rotated,
+    SpoolStatus,
 };
 pub use names::{
     FILE_NAME_BYTES_MAX, MEDIA_TYPE_UNKNOWN, content_disposition, download_name, media_type_for,
 };
+pub use object_name::ObjectName;
 pub use store::{CleanError, Cleaned, Link, NewFile, PutError, Store, StoreHealth, StoredFile, StoredIn};

@@ -91,6 +91,8 @@ pub enum StoredIn {
     Local,
     /// In a directory of the caller, which nothing removes (`run --out`).
     Directory,
+    /// On this host, until an object store takes it or its link expires.
+    Spool,
 }
 
 impl StoredIn {
@@ -100,6 +102,7 @@ impl StoredIn {
         match self {
             Self::Local => "local",
             Self::Directory => "directory",
+            Self::Spool => "spool",
         }
     }
 }
@@ -178,7 +181,7 @@ pub struct Cleaned {
     pub kept: u64,
     /// Objects that could not be removed although their link has expired; the log says why.
     pub failed: u64,
-    /// Unfinished files of puts that crashed, removed now.
+    /// Unfinished files of puts that crashed, and records without an object, removed now.
     pub leftovers_removed: u64,
 }
 

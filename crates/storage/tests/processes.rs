@@ -10,7 +10,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant, SystemTime};
 
 use common::{by, counted, files_below, new_file, object_path, set_expiry, token};
-use storage::{LinkError, LocalConfig, LocalStore, Store};
+use storage::{LinkError, LocalConfig, LocalStore, ObjectName, Store};
 
 const ROLE: &str = "STORAGE_TEST_ROLE";
 const ROOT: &str = "STORAGE_TEST_ROOT";
@@ -87,6 +87,32 @@ async fn another_process() {
             let config = LocalConfig { bytes_max: BOUND, ..LocalConfig::new(root) };
             let store = LocalStore::open(config).unwrap();
             while store.put(new_file("a.bin", vec![7; 5000]), by()).await.is_ok() {}
+        }
+        // Moves what waits until nothing does, and notes what it moved.
+        "move" => {
+            while !root.with_extension("go").exists() {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            let store = LocalStore::open(LocalConfig::new(root)).unwrap();
+            let mut moved = String::new();
+            while store.waiting().await.unwrap().files > 0 {
+                for name in store.waiting_longest(usize::MAX).await.unwrap() {
+                    if let Some(claimed) = store.claim(&name).await.unwrap() {
+                        moved.push_str(name.as_str());
+                        moved.push('\n');
+                        claimed.finish().await.unwrap();
+                    }
+                }
+            }
+            fs::write(root.with_extension(std::process::id().to_string()), moved).unwrap();
+        }
+        // Holds what waits until it is killed.
+        "hold" => {
+            let store = LocalStore::open(LocalConfig::new(root)).unwrap();
+            let name = store.waiting_longest(1).await.unwrap().remove(0);
+            let _claimed = store.claim(&name).await.unwrap().unwrap();
+            fs::write(root.with_extension("holding"), "").unwrap();
+            std::future::pending().await
         }
         role => panic!("unknown role {role}"),
     }
@@ -170,6 +196,49 @@ async fn a_link_just_given_works_while_others_clean() {
     assert!(gone > 0, "the cleaners never removed anything, so this showed nothing");
     store.clean().await.unwrap();
     assert_eq!(counted(&root), 4096 * files_below(&root.join("objects")).len() as u64);
+}
+
+#[tokio::test]
+async fn processes_that_share_a_spool_move_each_file_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("store");
+    let store = LocalStore::open(LocalConfig::new(&root)).unwrap();
+    let mut names = Vec::new();
+    for _ in 0..100 {
+        names.push(ObjectName::random().unwrap());
+    }
+    for name in &names {
+        store.put_waiting(name.clone(), new_file("a.bin", vec![7; 5000])).await.unwrap();
+    }
+    let movers: Vec<_> = (0..4).map(|_| Process::start("move", &root)).collect();
+    let ids: Vec<_> = movers.iter().map(|process| process.0.id()).collect();
+    fs::write(root.with_extension("go"), "").unwrap();
+    movers.into_iter().for_each(Process::wait);
+    let mut moved = Vec::new();
+    for id in ids {
+        let text = fs::read_to_string(root.with_extension(id.to_string())).unwrap();
+        moved.extend(text.lines().map(str::to_owned));
+    }
+    let mut expected: Vec<_> = names.iter().map(|name| name.as_str().to_owned()).collect();
+    moved.sort();
+    expected.sort();
+    assert_eq!(moved, expected);
+    assert_eq!(counted(&root), 0);
+}
+
+#[tokio::test]
+async fn a_killed_process_holds_no_file_of_the_spool() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("store");
+    let store = LocalStore::open(LocalConfig::new(&root)).unwrap();
+    let name = ObjectName::random().unwrap();
+    store.put_waiting(name.clone(), new_file("a.txt", "held")).await.unwrap();
+    let mut process = Process::start("hold", &root);
+    process.wait_for(&root.with_extension("holding"));
+    assert!(store.claim(&name).await.unwrap().is_none());
+    drop(process);
+    store.claim(&name).await.unwrap().unwrap().finish().await.unwrap();
+    assert!(files_below(&root.join("objects")).is_empty() && files_below(&root.join("waiting")).is_empty());
 }
 
 /// A process that is killed while it works leaves nothing that the next start does not remove.

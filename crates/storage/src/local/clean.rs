@@ -7,10 +7,11 @@ use jiff::Timestamp;
 
 use super::layout::{self, Layout};
 use super::next_expiry::NextExpiry;
-use super::object_name::ObjectName;
 use super::objects::{self, Looked};
 use super::temp;
 use super::usage::{SHARDS, UsageFile};
+use super::waiting;
+use crate::object_name::ObjectName;
 use crate::store::{CleanError, Cleaned};
 
 /// Objects are kept this much longer than their link: some file systems store times in steps of two seconds,
@@ -87,6 +88,13 @@ fn clean_shard(
             tracing::warn!(%error, shard, "failed to list an object directory");
             outcome.cleaned.failed += 1;
             return;
+        }
+    }
+    match waiting::sweep(layout, usage, &shard) {
+        Ok(removed) => outcome.cleaned.leftovers_removed += removed,
+        Err(error) => {
+            tracing::warn!(%error, shard, "failed to remove leftover records of files that waited for an object store");
+            outcome.cleaned.failed += 1;
         }
     }
     let counted = layout.lock().and_then(|lock| usage.measure(layout, &lock, number));

@@ -11,6 +11,7 @@ use rustix::fs::{AtFlags, CWD, Dir, FlockOperation, Mode, OFlags};
 use rustix::io::{Errno, retry_on_intr};
 
 use super::config::OpenError;
+use crate::object_name::ObjectName;
 
 /// The mode of files: only their owner may read content and key.
 pub(super) const FILE_MODE: Mode = Mode::RUSR.union(Mode::WUSR);
@@ -20,6 +21,10 @@ const PERMISSION_BITS: u32 = 0o7777;
 
 const OBJECTS: &str = "objects";
 const TEMP: &str = "tmp";
+const WAITING: &str = "waiting";
+
+/// What the name of a record ends in that cannot be read.
+pub(super) const DAMAGED: &str = ".bad";
 const LOCK: &str = "lock";
 
 /// The open directories of a store.
@@ -56,6 +61,11 @@ impl Layout {
         };
         let objects = below(OBJECTS)?;
         let temp = below(TEMP)?;
+        // Made when it is needed: most stores never need it.
+        let waiting = open_if_there(root_dir.as_fd(), WAITING).map_err(failed(root.join(WAITING)))?;
+        if let Some(waiting) = waiting {
+            refuse_shared(&waiting, &root.join(WAITING))?;
+        }
         Ok(Self { root: root_dir, objects, temp })
     }
 
@@ -69,6 +79,21 @@ impl Layout {
 
     pub(super) fn temp(&self) -> BorrowedFd<'_> {
         self.temp.as_fd()
+    }
+
+    /// The directory of the records of the objects in `shard`; `None` if there are none.
+    pub(super) fn waiting(&self, shard: &str) -> io::Result<Option<OwnedFd>> {
+        match open_if_there(self.root(), WAITING)? {
+            Some(waiting) => open_if_there(waiting.as_fd(), shard),
+            None => Ok(None),
+        }
+    }
+
+    /// The directory of all records and, in it, that of the objects in `shard`; makes those that are missing.
+    pub(super) fn make_waiting(&self, shard: &str) -> io::Result<(OwnedFd, OwnedFd)> {
+        let waiting = make_directory(self.root(), WAITING)?;
+        let dir = make_directory(waiting.as_fd(), shard)?;
+        Ok((waiting, dir))
     }
 
     /// Waits for the store's lock. Holders keep it for a few system calls only.
@@ -115,6 +140,28 @@ pub(super) fn make_directory(parent: BorrowedFd<'_>, name: &str) -> io::Result<O
 pub(super) fn open_directory(parent: BorrowedFd<'_>, name: &str) -> io::Result<OwnedFd> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     Ok(rustix::fs::openat(parent, name, flags, Mode::empty())?)
+}
+
+/// Opens the directory `name` in `parent`, not through a symlink; `None` if it is missing.
+pub(super) fn open_if_there(parent: BorrowedFd<'_>, name: &str) -> io::Result<Option<OwnedFd>> {
+    match open_directory(parent, name) {
+        Ok(dir) => Ok(Some(dir)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The object whose record in the directory `shard` has this name, damaged or not.
+pub(super) fn record_of(shard: &str, mut name: String) -> Option<ObjectName> {
+    if let Some(rest) = name.strip_suffix(DAMAGED) {
+        name.truncate(rest.len());
+    }
+    ObjectName::parse(shard, name)
+}
+
+/// Makes the entries of a directory survive a power failure.
+pub(super) fn sync_directory(dir: BorrowedFd<'_>) -> io::Result<()> {
+    Ok(retry_on_intr(|| rustix::fs::fsync(dir))?)
 }
 
 /// Opens the regular file `name` in `parent` for reading, not through a symlink; `None` if it is missing.

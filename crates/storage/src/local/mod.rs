@@ -8,6 +8,8 @@
 //! usage          0600, the stored bytes: see `usage.rs`
 //!   objects/ab/    0700, by the first two digits of the name
 //! abcd...      0600, content under a random name; mtime = expiry of its link
+//!   waiting/ab/    0700, made when the first file waits for an object store
+//! abcd...      0600, the record of the object of that name: see `waiting.rs`
 //!   tmp/           0700, files being written, each under its writer's flock
 //! ```
 //!
@@ -21,6 +23,8 @@
 //!   (`processes_that_share_a_store_share_its_bound`)
 //! - A token names an object, never a path, and nothing below the root is opened through a symlink:
 //!   every step down goes from an open directory with `O_NOFOLLOW`. (`planted_symlinks_*`)
+//! - Neither SIGKILL nor a power failure loses a file that waits for an object store, or a link to it.
+//!   (`a_process_that_is_killed_at_any_step_loses_no_link`)
 //! - A crash leaves at most unlocked files in `tmp/`; the next start removes them.
 //!   (`leftovers_of_a_crash_go_and_files_in_use_stay`)
 
@@ -30,18 +34,21 @@ mod health;
 mod keys;
 mod layout;
 mod next_expiry;
-mod object_name;
 mod objects;
 mod space;
+mod spool;
 mod steps;
 mod store;
 mod temp;
 mod token;
 mod usage;
+mod waiting;
 
 #[cfg(fuzzing)]
 pub(crate) use token::fuzz as fuzz_link_token;
 
 pub use config::{LIFETIME_MAX, LIFETIME_MIN, LocalConfig, OpenError};
 pub use keys::Rotated;
+pub use spool::Claimed;
 pub use store::{FILES_ROUTE, LocalStore};
+pub use waiting::SpoolStatus;

@@ -6,9 +6,9 @@ use std::os::fd::AsFd as _;
 use std::time::SystemTime;
 
 use super::layout::{self, Layout};
-use super::object_name::ObjectName;
 use super::objects::{self, Looked};
 use super::usage::UsageFile;
+use crate::object_name::ObjectName;
 
 /// Maximum length of the list; an entry takes about 100 bytes. One look at all files serves as many removals.
 const LISTED_MAX: usize = 4096;
@@ -81,7 +81,7 @@ mod tests {
         let count = LISTED_MAX as u64 + 3;
         // In neither order.
         for number in (0..count).map(|number| number * 7 % count) {
-            let mut name = [0; crate::local::object_name::NAME_BYTES];
+            let mut name = [0; crate::object_name::NAME_BYTES];
             name[..8].copy_from_slice(&number.to_be_bytes());
             next_expiry.note(at(number), ObjectName::new(&name));
         }

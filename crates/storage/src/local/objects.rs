@@ -8,17 +8,16 @@
 
 use std::fs::{File, Metadata};
 use std::io::{self, Write as _};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::SystemTime;
 
-use jiff::Timestamp;
-
-use super::layout::{self, Layout};
-use super::object_name::ObjectName;
+use super::layout::{self, Layout, StoreLock};
 use super::space::Space;
 use super::steps::{Step, Steps};
 use super::temp::TempFile;
+use super::token::Claims;
 use super::usage::UsageFile;
+use crate::object_name::ObjectName;
 use crate::store::PutError;
 
 /// What a put needs.
@@ -30,48 +29,84 @@ pub(super) struct Keeper<'a> {
     pub(super) space: Space,
 }
 
-impl Keeper<'_> {
-    /// Stores `content` under `name`, a new one, until the time that `expiry` returns, and returns that time.
+impl<'a> Keeper<'a> {
+    /// Stores `content` under `name`, a new one, until the link of the `claims` expires, and returns them.
     /// On any error nothing is left behind.
     pub(super) fn keep(
         self,
         name: &ObjectName,
         content: &[u8],
-        expiry: impl FnOnce() -> Timestamp,
-    ) -> Result<Timestamp, PutError> {
-        let Self { layout, steps, usage, space } = self;
+        claims: impl FnOnce() -> Claims,
+    ) -> Result<Claims, PutError> {
+        let Self { steps, usage, .. } = self;
         let size_bytes = content.len() as u64;
-        refuse(steps.run(Step::LookForRoom, || space.on_disk(layout, size_bytes))?)?;
-        let shard = steps.run(Step::OpenShard, || layout::make_directory(layout.objects(), name.shard()))?;
+        self.look_for_disk(size_bytes)?;
+        let shard = self.open_shard(name)?;
         let mut temp = {
-            let lock = steps.run(Step::Lock, || layout.lock())?;
-            // Only saves the write: the check before the rename is the one that counts.
-            refuse(steps.run(Step::LookForRoom, || space.in_store(usage, &lock, size_bytes))?)?;
-            steps.run(Step::CreateTemp, || TempFile::create(layout, &lock))?
+            let lock = self.lock_with_room(size_bytes)?;
+            self.create(&lock)?
         };
-        steps.run(Step::Write, || temp.file().write_all(content))?;
-        // Synced before it gets its name: after a power failure the object is complete or missing, never
-        // partial, so an existing one can be trusted without reading it again. The sync also reports the
-        // errors of file systems that allocate late. The directory is not synced: if a power failure undoes
-        // the rename, the object's link answers "gone".
-        steps.run(Step::Sync, || temp.file().sync_data())?;
-        let expires_at = expiry();
-        steps.run(Step::Stamp, || temp.file().set_modified(expires_at.into()))?;
+        // The directory is not synced: if a power failure undoes the rename, the object's link answers "gone".
+        self.write(&mut temp, content)?;
+        let claims = claims();
+        self.stamp(&mut temp, &claims)?;
 
-        let lock = steps.run(Step::Lock, || layout.lock())?;
-        refuse(steps.run(Step::LookForRoom, || space.in_store(usage, &lock, size_bytes))?)?;
+        let lock = self.lock_with_room(size_bytes)?;
         // First the sum, then the name: a process that is killed in between leaves a sum that is too large,
         // until the next clean, never one that is too small.
         let published = steps
             .run(Step::Count, || usage.add(&lock, name, size_bytes))
             .and_then(|()| steps.run(Step::Publish, || temp.publish(shard.as_fd(), name.as_str())));
         if let Err(failed) = published {
-            if let Err(error) = usage.measure(layout, &lock, name.shard_number()) {
-                tracing::warn!(%error, "failed to recount the stored files; the next clean will retry");
-            }
+            self.recount(&lock, name);
             return Err(failed.into());
         }
-        Ok(expires_at)
+        Ok(claims)
+    }
+
+    /// Refuses what the disk has no space for.
+    pub(super) fn look_for_disk(self, size_bytes: u64) -> Result<(), PutError> {
+        let look = || self.space.on_disk(self.layout, size_bytes);
+        refuse(self.steps.run(Step::LookForRoom, look)?)
+    }
+
+    /// The directory that the object is in.
+    pub(super) fn open_shard(self, name: &ObjectName) -> Result<OwnedFd, PutError> {
+        let open = || layout::make_directory(self.layout.objects(), name.shard());
+        Ok(self.steps.run(Step::OpenShard, open)?)
+    }
+
+    /// The store's lock, if the store has space for `size_bytes` more. Before the write this only saves it: the
+    /// check before the rename is the one that counts.
+    pub(super) fn lock_with_room(self, size_bytes: u64) -> Result<StoreLock, PutError> {
+        let Self { layout, steps, usage, space } = self;
+        let lock = steps.run(Step::Lock, || layout.lock())?;
+        refuse(steps.run(Step::LookForRoom, || space.in_store(usage, &lock, size_bytes))?)?;
+        Ok(lock)
+    }
+
+    pub(super) fn create(self, lock: &StoreLock) -> Result<TempFile<'a>, PutError> {
+        Ok(self.steps.run(Step::CreateTemp, || TempFile::create(self.layout, lock))?)
+    }
+
+    /// Writes and syncs. Synced before it gets its name: after a power failure the file is complete or missing,
+    /// never partial, so an existing one can be trusted without reading it again. The sync also reports the
+    /// errors of file systems that allocate late.
+    pub(super) fn write(self, temp: &mut TempFile<'_>, content: &[u8]) -> Result<(), PutError> {
+        self.steps.run(Step::Write, || temp.file().write_all(content))?;
+        Ok(self.steps.run(Step::Sync, || temp.file().sync_data())?)
+    }
+
+    /// Notes until when the object is kept.
+    pub(super) fn stamp(self, temp: &mut TempFile<'_>, claims: &Claims) -> Result<(), PutError> {
+        Ok(self.steps.run(Step::Stamp, || temp.file().set_modified(claims.expires_at.into()))?)
+    }
+
+    /// Corrects the sum after a failure.
+    pub(super) fn recount(self, lock: &StoreLock, name: &ObjectName) {
+        if let Err(error) = self.usage.measure(self.layout, lock, name.shard_number()) {
+            tracing::warn!(%error, "failed to recount the stored files; the next clean will retry");
+        }
     }
 }
 
@@ -121,5 +156,22 @@ pub(super) fn remove_if_over(
         return Ok(Looked::Nothing);
     }
     usage.subtract(&lock, name, metadata.len())?;
+    remove_record(layout, usage, &lock, name)?;
     Ok(Looked::Removed(metadata.len()))
+}
+
+/// Removes the record of an object that is gone.
+pub(super) fn remove_record(
+    layout: &Layout,
+    usage: &UsageFile,
+    lock: &StoreLock,
+    name: &ObjectName,
+) -> io::Result<()> {
+    let Some(dir) = layout.waiting(name.shard())? else { return Ok(()) };
+    for record in [name.as_str().to_owned(), format!("{}{}", name.as_str(), layout::DAMAGED)] {
+        if layout::remove_file(dir.as_fd(), &record)? {
+            usage.subtract_record(lock, name)?;
+        }
+    }
+    Ok(())
 }

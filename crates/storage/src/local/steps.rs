@@ -18,6 +18,8 @@ pub(super) enum Step {
     Stamp,
     Count,
     Publish,
+    SyncDirectory,
+    Remove,
 }
 
 impl Step {
@@ -33,6 +35,8 @@ impl Step {
             Self::Stamp => "set the content's time",
             Self::Count => "count the content",
             Self::Publish => "move the content into place",
+            Self::SyncDirectory => "sync a directory",
+            Self::Remove => "remove the content",
         }
     }
 }
@@ -72,9 +76,33 @@ pub(super) struct Fault {
     pub(super) step: Step,
     /// How often the step may succeed first.
     pub(super) skip: usize,
-    pub(super) errno: Errno,
+    pub(super) effect: Effect,
     /// Whether the step is executed before it reports a failure (as a close or sync may).
     pub(super) after: bool,
+}
+
+/// What a planted fault does.
+#[cfg(test)]
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Effect {
+    /// The step fails.
+    Fail(Errno),
+    /// SIGKILL ends this process: only for a process of the test's own.
+    Kill,
+}
+
+#[cfg(test)]
+impl Effect {
+    fn error(self) -> io::Error {
+        match self {
+            Self::Fail(errno) => errno.into(),
+            Self::Kill => {
+                let me = rustix::process::getpid();
+                rustix::process::kill_process(me, rustix::process::Signal::KILL).unwrap();
+                unreachable!("SIGKILL cannot be caught")
+            }
+        }
+    }
 }
 
 /// A pause that a test inserts before a step: `reached` says that the step is next, `go_on` lets it run.
@@ -108,8 +136,8 @@ impl Steps {
         }
         match self.take(step) {
             None => op(),
-            Some(fault) if fault.after => op().and(Err(fault.errno.into())),
-            Some(fault) => Err(fault.errno.into()),
+            Some(fault) if fault.after => op().and_then(|_| Err(fault.effect.error())),
+            Some(fault) => Err(fault.effect.error()),
         }
     }
 

@@ -15,15 +15,15 @@ use super::config::{LocalConfig, OpenError};
 use super::keys::{Keys, Rotated};
 use super::layout::Layout;
 use super::next_expiry::NextExpiry;
-use super::object_name::{NAME_BYTES, ObjectName};
 use super::objects::{self, Keeper};
 use super::space::Space;
 use super::steps::{Step, Steps};
 use super::token::{Claims, DIGEST_BYTES};
 use super::usage::UsageFile;
-use super::{clean, health, keys, temp};
+use super::{clean, health, keys, temp, waiting};
 use crate::clock::{Clock, SystemClock};
 use crate::links::{Download, LinkError, LinkUse, Links, Opened};
+use crate::object_name::ObjectName;
 use crate::store::{CleanError, Cleaned, Link, NewFile, PutError, Store, StoreHealth, StoredFile, StoredIn};
 
 /// Prefix of the local store's links; the rest is the token for [`LocalStore::open_link`].
@@ -36,17 +36,17 @@ pub const FILES_ROUTE: &str = "/files/";
 /// share the directory, and each opens the links of the others.
 #[derive(Debug, Clone)]
 pub struct LocalStore {
-    inner: Arc<Inner>,
+    pub(super) inner: Arc<Inner>,
 }
 
 #[derive(Debug)]
-struct Inner {
+pub(super) struct Inner {
     config: LocalConfig,
     clock: Arc<dyn Clock>,
-    layout: Layout,
+    pub(super) layout: Layout,
     keys: Keys,
-    usage: UsageFile,
-    steps: Steps,
+    pub(super) usage: UsageFile,
+    pub(super) steps: Steps,
     /// The next objects to remove. Held while space is made: one cleaning is enough for all that wait for it.
     next_expiry: Mutex<NextExpiry>,
     /// The earliest expiry, in unix seconds, of an object that is not among those: looking at all files
@@ -137,9 +137,19 @@ impl LocalStore {
         })
     }
 
+    /// Runs a put on a thread that may block.
+    pub(super) async fn putting(
+        &self,
+        op: impl FnOnce(&Inner) -> Result<StoredFile, PutError> + Send + 'static,
+    ) -> Result<StoredFile, PutError> {
+        self.blocking(op)
+            .await
+            .unwrap_or_else(|source| Err(PutError::Io { step: "finish the file operation", source }))
+    }
+
     /// Runs `op` on a thread that may block. An error means that the runtime is shutting down or that
     /// `op` panicked.
-    async fn blocking<T: Send + 'static>(
+    pub(super) async fn blocking<T: Send + 'static>(
         &self,
         op: impl FnOnce(&Inner) -> T + Send + 'static,
     ) -> io::Result<T> {
@@ -155,9 +165,11 @@ impl Store for LocalStore {
     }
 
     async fn put(&self, file: NewFile, _by: Instant) -> Result<StoredFile, PutError> {
-        self.blocking(move |inner| inner.put(&file))
-            .await
-            .unwrap_or_else(|source| Err(PutError::Io { step: "finish the file operation", source }))
+        self.putting(move |inner| {
+            let name = inner.steps.run(Step::CreateTemp, ObjectName::random)?;
+            inner.put(&name, &file, StoredIn::Local)
+        })
+        .await
     }
 
     async fn health(&self) -> StoreHealth {
@@ -184,32 +196,39 @@ impl Links for LocalStore {
 }
 
 impl Inner {
-    fn keeper(&self) -> Keeper<'_> {
+    pub(super) fn keeper(&self) -> Keeper<'_> {
         let Self { layout, steps, usage, config, .. } = self;
         let space = Space { bytes_max: config.bytes_max, min_free_percent: config.min_free_percent };
         Keeper { layout, steps, usage, space }
     }
 
-    fn put(&self, file: &NewFile) -> Result<StoredFile, PutError> {
+    /// Stores a file under `name`, a new one; with a record if it is to wait in the spool.
+    pub(super) fn put(
+        &self,
+        name: &ObjectName,
+        file: &NewFile,
+        stored_in: StoredIn,
+    ) -> Result<StoredFile, PutError> {
         let digest: [u8; DIGEST_BYTES] = Sha256::digest(&file.content).into();
-        let object: [u8; NAME_BYTES] = self.steps.run(Step::CreateTemp, support::random_bytes)?;
-        let name = ObjectName::new(&object);
-        let keep = || {
-            let expiry = || whole_seconds(later(self.clock.now(), self.config.link_lifetime));
-            self.keeper().keep(&name, &file.content, expiry)
+        let claims = || {
+            let expires_at = later(self.clock.now(), self.config.link_lifetime);
+            Claims::new(name.to_bytes(), digest, expires_at, &file.path, &file.media_type)
         };
-        let expires_at = match keep() {
+        let keep = || match stored_in {
+            StoredIn::Spool => waiting::keep(self.keeper(), name, &file.content, claims),
+            StoredIn::Local | StoredIn::Directory => self.keeper().keep(name, &file.content, claims),
+        };
+        let claims = match keep() {
             Err(error) if error.is_full() && self.make_room() => keep()?,
             kept => kept?,
         };
+        let expires_at = claims.expires_at;
         self.due_s.fetch_min(due_s(expires_at.into()), Ordering::Relaxed);
-        let claims = Claims::new(object, digest, expires_at, &file.path, &file.media_type);
         let token = self.keys.ring(&self.layout).sign(&claims);
         let (sha256, size_bytes) = (support::hex(&digest), file.content.len() as u64);
         tracing::debug!(request_id = file.request_id, sha256, size_bytes, "stored a file");
         let url = Link::Relative(format!("{FILES_ROUTE}{token}"));
-        let stored_in = StoredIn::Local;
-        Ok(StoredFile { sha256, size_bytes, url, expires_at: claims.expires_at, stored_in })
+        Ok(StoredFile { sha256, size_bytes, url, expires_at, stored_in })
     }
 
     fn health(&self) -> StoreHealth {
@@ -273,11 +292,6 @@ fn due_s(until: SystemTime) -> i64 {
     i64::try_from(since).unwrap_or(i64::MAX)
 }
 
-/// `time` without its fraction of a second: the precision of links, and of every file system.
-fn whole_seconds(time: Timestamp) -> Timestamp {
-    Timestamp::from_second(time.as_second()).unwrap_or(time)
-}
-
 /// The sum of `time` and `duration`; the end of time if that is beyond it.
 fn later(time: Timestamp, duration: Duration) -> Timestamp {
     time.checked_add(duration).unwrap_or(Timestamp::MAX)
@@ -293,7 +307,7 @@ mod tests {
     use rustix::io::Errno;
 
     use super::*;
-    use crate::local::steps::{Fault, Pause, Step};
+    use crate::local::steps::{Effect, Fault, Pause, Step};
 
     const STEPS: [Step; 9] = [
         Step::LookForRoom,
@@ -361,7 +375,7 @@ mod tests {
                     }
                     let before = files(&store.inner.config.root);
                     let counted = stored_bytes(&store);
-                    store.inner.steps.plant(Fault { step, skip, errno: Errno::IO, after });
+                    store.inner.steps.plant(Fault { step, skip, effect: Effect::Fail(Errno::IO), after });
                     let result = store.put(new_file(b"content"), by()).await;
                     if store.inner.steps.unplant() {
                         assert!(result.is_ok(), "{step:?} was not reached");
@@ -398,7 +412,7 @@ mod tests {
             {
                 let place = tempfile::tempdir().unwrap();
                 let store = LocalStore::open(LocalConfig::new(place.path().join("store"))).unwrap();
-                store.inner.steps.plant(Fault { step, skip: 0, errno, after: false });
+                store.inner.steps.plant(Fault { step, skip: 0, effect: Effect::Fail(errno), after: false });
                 let error = store.put(new_file(b"content"), by()).await.unwrap_err();
                 assert_eq!(error.is_full(), full, "{step:?} {errno:?}");
                 assert!(std::error::Error::source(&error).is_some());

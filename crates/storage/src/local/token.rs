@@ -13,6 +13,8 @@
 //!
 //! Nothing is read from a token before its signature is verified. Each token has exactly one text: the
 //! decoder refuses padding, other alphabets and set bits that it would not use.
+//!
+//! The same bytes without the mac are the record of a file that waits for an object store.
 
 use std::fmt;
 
@@ -22,8 +24,8 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use jiff::Timestamp;
 use sha2::Sha256;
 
-use super::object_name::NAME_BYTES;
 use crate::names::{file_name_of, header_safe_media_type};
+use crate::object_name::NAME_BYTES;
 
 /// Length of a link key in bytes: the output length of SHA-256 (RFC 2104 section 3).
 pub(super) const KEY_BYTES: usize = 32;
@@ -36,6 +38,9 @@ const TOKEN_LENGTH_MAX: usize = 1024;
 
 const VERSION: u8 = 2;
 const MAC_BYTES: usize = 32;
+
+/// Maximum length of [`Claims::to_bytes`]: two texts of 255 bytes.
+pub(super) const CLAIMS_BYTES_MAX: usize = 1 + NAME_BYTES + DIGEST_BYTES + 8 + 2 * (1 + 255);
 
 /// What a link grants access to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,7 +76,7 @@ impl Claims {
         }
     }
 
-    fn to_bytes(&self) -> Vec<u8> {
+    pub(super) fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = vec![VERSION];
         bytes.extend_from_slice(&self.object);
         bytes.extend_from_slice(&self.digest);
@@ -84,7 +89,7 @@ impl Claims {
         bytes
     }
 
-    fn from_bytes(bytes: &[u8]) -> Option<Self> {
+    pub(super) fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let (&version, bytes) = bytes.split_first()?;
         let (&object, bytes) = bytes.split_first_chunk()?;
         let (&digest, bytes) = bytes.split_first_chunk()?;
@@ -206,7 +211,7 @@ mod tests {
             Claims::new([0xFF; NAME_BYTES], [0xFF; DIGEST_BYTES], Timestamp::MAX, &path, &media_type);
         assert_eq!(longest.media_type, media_type);
         let token = key().sign(&longest);
-        assert_eq!(token.len(), 823);
+        assert_eq!((token.len(), longest.to_bytes().len()), (823, CLAIMS_BYTES_MAX));
         assert_eq!(key().verify(&token), Some(longest));
     }
 

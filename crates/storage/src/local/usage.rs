@@ -1,7 +1,8 @@
 //! The store's size, counted once for all processes that share it.
 //!
 //! ```text
-//! root/usage     256 numbers of 8 bytes, big endian: the bytes charged to each object directory, 00 to ff
+//! root/usage     256 numbers of 8 bytes, big endian: the bytes charged to each object directory, 00 to ff, with
+//!                the records of its objects
 //! ```
 //!
 //! Every change happens under the store's lock, together with the rename or removal that it counts: so the
@@ -11,14 +12,14 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd as _, BorrowedFd};
 use std::os::unix::fs::FileExt as _;
 
 use rustix::fs::{AtFlags, FileType, OFlags};
 use rustix::io::Errno;
 
 use super::layout::{self, FILE_MODE, Layout, StoreLock};
-use super::object_name::ObjectName;
+use crate::object_name::ObjectName;
 
 /// Directories of objects: the first byte of the name.
 pub(super) const SHARDS: usize = 256;
@@ -33,6 +34,11 @@ const USAGE: &str = "usage";
 /// The bytes charged for a file of `size_bytes`.
 pub(super) fn charge(size_bytes: u64) -> u64 {
     size_bytes.max(1).div_ceil(BLOCK_BYTES).saturating_mul(BLOCK_BYTES)
+}
+
+/// The bytes charged for a file of `size_bytes` that has a record.
+pub(super) fn charge_with_record(size_bytes: u64) -> u64 {
+    charge(size_bytes).saturating_add(BLOCK_BYTES)
 }
 
 /// The counter of a store, held open.
@@ -73,6 +79,11 @@ impl UsageFile {
         self.change(name.shard_number(), |entry| entry.saturating_sub(charge(size_bytes)))
     }
 
+    /// Subtracts a record.
+    pub(super) fn subtract_record(&self, lock: &StoreLock, name: &ObjectName) -> io::Result<()> {
+        self.subtract(lock, name, BLOCK_BYTES)
+    }
+
     fn change(&self, shard: usize, change: impl FnOnce(u64) -> u64) -> io::Result<()> {
         let offset = (shard * ENTRY_BYTES) as u64;
         let mut entry = [0; ENTRY_BYTES];
@@ -83,17 +94,22 @@ impl UsageFile {
     /// Counts the files of one directory again.
     pub(super) fn measure(&self, layout: &Layout, _lock: &StoreLock, shard: usize) -> io::Result<()> {
         let name = format!("{shard:02x}");
-        let sum = match layout::open_directory(layout.objects(), &name) {
-            Ok(dir) => sum(std::os::fd::AsFd::as_fd(&dir), &name)?,
+        let mut sum = match layout::open_directory(layout.objects(), &name) {
+            Ok(dir) => sum_of_objects(dir.as_fd(), &name)?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
             Err(error) => return Err(error),
         };
+        if let Some(dir) = layout.waiting(&name)? {
+            let records = layout::names(dir.as_fd())?;
+            let ours = records.into_iter().filter_map(|record| layout::record_of(&name, record));
+            sum = ours.fold(sum, |sum, _| sum.saturating_add(BLOCK_BYTES));
+        }
         self.file.write_all_at(&sum.to_be_bytes(), (shard * ENTRY_BYTES) as u64)
     }
 }
 
 /// The bytes charged for the objects in one directory.
-fn sum(dir: BorrowedFd<'_>, shard: &str) -> io::Result<u64> {
+fn sum_of_objects(dir: BorrowedFd<'_>, shard: &str) -> io::Result<u64> {
     let mut sum = 0_u64;
     for name in layout::names(dir)?.into_iter().filter_map(|name| ObjectName::parse(shard, name)) {
         match rustix::fs::statat(dir, name.as_str(), AtFlags::SYMLINK_NOFOLLOW) {
