@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The workspace crates that each crate depends on, except in its tests.
-const ARROWS: [(&str, &[&str]); 29] = [
+const ARROWS: [(&str, &[&str]); 30] = [
     ("protocol", &[]),
     ("contract", &[]),
     ("validator", &[]),
@@ -30,6 +30,7 @@ const ARROWS: [(&str, &[&str]); 29] = [
     ("testkit", &[]),
     ("agent-image", &[]),
     ("storage", &["ownership", "support"]),
+    ("storage-s3", &["storage", "support"]),
     ("runtime", &["ownership", "support"]),
     ("agent", &["confine", "protocol", "seccomp"]),
     ("launcher", &["agent", "confine", "protocol", "seccomp"]),

@@ -3,14 +3,19 @@
 //! - [`corpus`]: reads the programs of `corpus/` with their headers and checks their results.
 //! - [`planted`]: a runtime with a module that a test adds.
 //! - [`Polled`]: a future that a test polls by hand.
+//! - [`S3Server`]: an object store; [`FaultProxy`]: faults between a client and a server.
 //! - [`skip()`], [`does_not_apply`]: report that a test cannot run here.
 
 pub mod corpus;
+mod fault_proxy;
 pub mod planted;
 mod polled;
+mod s3_server;
 mod skip;
 
+pub use fault_proxy::{Fault, FaultProxy, Rule};
 pub use polled::{Polled, pick};
+pub use s3_server::S3Server;
 pub use skip::{does_not_apply, skip};
 
 use std::path::PathBuf;

@@ -1,0 +1,74 @@
+//! Does what the service does, once, on an object of its own: the only way to know that it works. Stores hide
+//! their reasons, and rights on the bucket that a probe could ask for are not needed for anything else.
+
+use bytes::Bytes;
+use sha2::{Digest as _, Sha256};
+use storage::MEDIA_TYPE_UNKNOWN;
+use tokio::time::Instant;
+
+use crate::body::Content;
+use crate::bucket::Key;
+use crate::failure::{Failure, FailureKind};
+use crate::request::{NewObject, Requests};
+
+/// The content of the object.
+const CONTENT: &[u8] = b"This object shows that the object store works. It can be removed.\n";
+
+/// What the name of the object begins with; 16 random hexadecimal digits follow.
+const NAME_PREFIX: &str = "health-";
+
+/// What is checked, in this sequence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CheckStep {
+    /// To store a file. Without it no other step is tried.
+    Put,
+    /// To download it by a presigned link.
+    Link,
+    /// To list the bucket: only cleaning needs it.
+    List,
+    /// To remove the file: only cleaning needs it.
+    Delete,
+}
+
+/// The result of one step.
+#[derive(Debug, Clone)]
+pub struct Checked {
+    /// The step.
+    pub step: CheckStep,
+    /// Why it failed; `None` if it did not.
+    pub failure: Option<Failure>,
+}
+
+/// Tries each step once, until `by`.
+pub async fn check(requests: &Requests, by: Instant) -> Vec<Checked> {
+    let name = support::random_bytes::<8>().map(|random| format!("{NAME_PREFIX}{}", support::hex(&random)));
+    let Ok(name) = name else {
+        return vec![Checked {
+            step: CheckStep::Put,
+            failure: Some(Failure::without_answer(FailureKind::Unexpected)),
+        }];
+    };
+    let key = requests.bucket().key_of(&name);
+    let object = NewObject {
+        content: Content::Bytes(Bytes::from_static(CONTENT)),
+        digest: Sha256::digest(CONTENT).into(),
+        file_name: name,
+        media_type: MEDIA_TYPE_UNKNOWN.to_owned(),
+    };
+    let put = requests.put_at(&key, object, by).await;
+    let mut checked = vec![Checked { step: CheckStep::Put, failure: put.err() }];
+    if checked.iter().all(|put| put.failure.is_none()) {
+        let link = download(requests, &key, by).await;
+        checked.push(Checked { step: CheckStep::Link, failure: link.err() });
+        let list = requests.list(None, 1, by).await;
+        checked.push(Checked { step: CheckStep::List, failure: list.err() });
+        let delete = requests.delete_at(&key, by).await;
+        checked.push(Checked { step: CheckStep::Delete, failure: delete.err() });
+    }
+    checked
+}
+
+async fn download(requests: &Requests, key: &Key, by: Instant) -> Result<(), Failure> {
+    let content = requests.get_at(key, by).await?;
+    if content == CONTENT { Ok(()) } else { Err(Failure::without_answer(FailureKind::Unexpected)) }
+}

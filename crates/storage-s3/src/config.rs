@@ -1,0 +1,94 @@
+//! What is known about an object store before the first request, and why that can be unusable.
+
+use std::io;
+use std::path::PathBuf;
+
+use url::Url;
+
+use crate::credentials::S3Credentials;
+
+/// A kind of object store: they differ in their names in messages and settings, and in limits of their API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Provider {
+    /// Amazon S3, and other services with its API.
+    S3,
+    /// Cloudflare R2.
+    R2,
+}
+
+impl Provider {
+    /// As in the setting `STORAGE_PROVIDER`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::S3 => "s3",
+            Self::R2 => "r2",
+        }
+    }
+
+    /// What the names of its settings begin with.
+    pub(crate) fn settings_prefix(self) -> &'static str {
+        match self {
+            Self::S3 => "STORAGE_S3_",
+            Self::R2 => "STORAGE_R2_",
+        }
+    }
+}
+
+/// Settings of an object store.
+#[derive(Debug, Clone)]
+pub struct S3Config {
+    /// Its kind.
+    pub provider: Provider,
+    /// Name of the bucket.
+    pub bucket: String,
+    /// Region of the bucket; `auto` for R2.
+    pub region: String,
+    /// Address of the service, such as `https://s3.eu-west-1.amazonaws.com`, without the bucket.
+    pub endpoint: Url,
+    /// The same as clients reach it: links are signed for this host.
+    pub link_endpoint: Url,
+    /// Whether the bucket is in the path of addresses instead of the host name.
+    pub path_style: bool,
+    /// What keys begin with: empty, or ends in `/`. Nothing else in the bucket is touched.
+    pub prefix: String,
+    /// The keys that sign requests and links.
+    pub credentials: S3Credentials,
+    /// PEM file with the only authorities that may sign the store's certificate; `None`: the public ones.
+    pub ca_file: Option<PathBuf>,
+}
+
+/// Why an object store cannot be used, whatever it would answer.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// No address can be made of endpoint and bucket.
+    #[error(
+        "`{endpoint}` and the bucket `{bucket}` make no address of an object store: {problem} \
+         (hint: with an IP address, and with names of buckets that are no host name, the bucket must be in the path)"
+    )]
+    Address {
+        /// The endpoint.
+        endpoint: String,
+        /// The bucket.
+        bucket: String,
+        /// What is wrong.
+        problem: &'static str,
+    },
+    /// The file with the authorities cannot be used.
+    #[error("failed to read the authorities that may sign the object store's certificate from `{path}`")]
+    Authorities {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        #[source]
+        source: io::Error,
+    },
+    /// TLS cannot be set up.
+    #[error("failed to set up TLS for the object store")]
+    Tls {
+        /// The cause.
+        #[source]
+        source: rustls::Error,
+    },
+}

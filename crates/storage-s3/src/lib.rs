@@ -1,0 +1,39 @@
+//! The object store: Amazon S3, Cloudflare R2, and services with the same API.
+//!
+//! ```text
+//! Requests  -> bucket: address, key, signature -> client: TLS, names, limits of time -> the store
+//!           <- Answer, or Failure: what is wrong, and which setting fixes it
+//! check     -> put, get by a link, list, delete: what the service needs, each step with its failure
+//! Bucket::link -> a presigned link, for one method and a limited time
+//! ```
+//!
+//! One `PUT` takes a whole file, at most 5 GiB: no multipart upload, whose parts would remain, and cost money,
+//! when a process is killed. A key is the configured prefix and 64 random hexadecimal digits, so it tells
+//! nothing and never collides. The name of the download is stored with the object: a link cannot override it
+//! everywhere (R2 ignores `response-content-disposition`).
+//!
+//! Invariants, and the tests that guard them:
+//! - No text of this crate contains a key, a secret, a token, or the query of an address.
+//!   (`debug_output_never_shows_a_secret`)
+//! - Nothing read from an answer is unbounded or shown unchecked. (`every_body_is_read_within_a_bound`)
+//! - A file that was damaged on its way is refused by the store. (`a_damaged_upload_is_not_kept`)
+
+mod body;
+mod bucket;
+mod check;
+mod client;
+mod config;
+mod credentials;
+mod failure;
+mod request;
+mod resolver;
+mod retry;
+
+pub use body::Content;
+pub use bucket::Bucket;
+pub use check::{CheckStep, Checked, check};
+pub use config::{OpenError, Provider, S3Config};
+pub use credentials::S3Credentials;
+pub use failure::{Failure, FailureKind};
+pub use request::{Listed, NewObject, Requests};
+pub use retry::Retries;

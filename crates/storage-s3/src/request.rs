@@ -1,0 +1,245 @@
+//! The requests to the object store: signed, sent once, their answers read.
+
+use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use hyper::{Method, Request};
+use jiff::Timestamp;
+use rusty_s3::S3Action;
+use rusty_s3::actions::ListObjectsV2;
+use storage::{Clock, ObjectName, content_disposition};
+use tokio::time::Instant;
+
+use crate::body::{Content, UploadBody};
+use crate::bucket::{Bucket, Key};
+use crate::client::{Answer, Client};
+use crate::config::{OpenError, S3Config};
+use crate::credentials::S3Credentials;
+use crate::failure::{Evidence, Failure, FailureKind};
+
+/// How long the signature of a request is valid: as much as clocks may differ.
+const SIGNED_FOR: Duration = Duration::from_secs(15 * 60);
+
+/// Bytes that are read of an answer which is only an error, if anything.
+const ERROR_BYTES_MAX: usize = 64 * 1024;
+
+/// Bytes that are read of a list of at most 1000 keys, whose names have at most 1 KiB.
+const LIST_BYTES_MAX: usize = 2 * 1024 * 1024;
+
+/// The browser that followed the link may keep the file, shared caches may not.
+const CACHE_CONTROL: &str = "private, max-age=3600, immutable";
+
+/// Header of the digest by which the store refuses content that was damaged on its way.
+const CHECKSUM: &str = "x-amz-checksum-sha256";
+
+/// Sends requests to one bucket. Clones share its connections.
+#[derive(Debug, Clone)]
+pub struct Requests {
+    bucket: Bucket,
+    client: Client,
+    credentials: S3Credentials,
+    clock: Arc<dyn Clock>,
+}
+
+/// A file for the object store.
+#[derive(Debug, Clone)]
+pub struct NewObject {
+    /// The content.
+    pub content: Content,
+    /// SHA-256 of the content.
+    pub digest: [u8; 32],
+    /// The name of the download; hostile.
+    pub file_name: String,
+    /// The media type, valid in a header.
+    pub media_type: String,
+}
+
+/// One page of a list of objects.
+#[derive(Debug, Clone)]
+pub struct Listed {
+    /// What the keys end in, below the prefix, and when each object was stored by the store's clock.
+    pub objects: Vec<(String, Option<Timestamp>)>,
+    /// The token of the next page; `None`: this was the last.
+    pub next: Option<String>,
+    /// The store's clock.
+    pub store_time: Option<Timestamp>,
+}
+
+impl Requests {
+    /// Prepares requests. Does not connect.
+    ///
+    /// # Errors
+    /// [`OpenError`] if the settings cannot be those of an object store.
+    pub fn open(config: &S3Config, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
+        Ok(Self {
+            bucket: Bucket::new(config)?,
+            client: Client::new(config.ca_file.as_deref())?,
+            credentials: config.credentials.clone(),
+            clock,
+        })
+    }
+
+    /// The bucket, for links.
+    #[must_use]
+    pub fn bucket(&self) -> &Bucket {
+        &self.bucket
+    }
+
+    /// Stores a file. It may be stored even after a failure: an answer can be lost.
+    ///
+    /// # Errors
+    /// [`Failure`]
+    pub async fn put(&self, name: &ObjectName, object: NewObject, by: Instant) -> Result<(), Failure> {
+        self.put_at(&self.bucket.key(name), object, by).await
+    }
+
+    pub(crate) async fn put_at(&self, key: &Key, object: NewObject, by: Instant) -> Result<(), Failure> {
+        let NewObject { content, digest, file_name, media_type } = object;
+        let headers = [
+            ("cache-control", CACHE_CONTROL.to_owned()),
+            ("content-disposition", one_space(&content_disposition(&file_name))),
+            ("content-type", one_space(&media_type)),
+            (CHECKSUM, STANDARD.encode(digest)),
+        ];
+        let credentials = self.credentials.expose();
+        let mut action = self.bucket.requests().put_object(Some(&credentials), key.as_str());
+        for (name, value) in &headers {
+            action.headers_mut().insert(*name, value.as_str());
+        }
+        let signed = self.sign(&action);
+        let headers = headers.iter().map(|(name, value)| (*name, value.as_str()));
+        self.send(Method::PUT, &signed, headers, content, by, ERROR_BYTES_MAX).await.map(drop)
+    }
+
+    /// The content of an object of our own, at most 64 KiB.
+    pub(crate) async fn get_at(&self, key: &Key, by: Instant) -> Result<Bytes, Failure> {
+        let credentials = self.credentials.expose();
+        let signed = self.sign(&self.bucket.requests().get_object(Some(&credentials), key.as_str()));
+        Ok(self.send(Method::GET, &signed, [], Content::default(), by, ERROR_BYTES_MAX).await?.body)
+    }
+
+    /// Whether the store has a file. A store whose key may not list the bucket answers 403 for one that is missing:
+    /// then this is [`FailureKind::Forbidden`].
+    ///
+    /// # Errors
+    /// [`Failure`]
+    pub async fn has(&self, name: &ObjectName, by: Instant) -> Result<bool, Failure> {
+        let (key, credentials) = (self.bucket.key(name), self.credentials.expose());
+        let signed = self.sign(&self.bucket.requests().head_object(Some(&credentials), key.as_str()));
+        match self.send(Method::HEAD, &signed, [], Content::default(), by, ERROR_BYTES_MAX).await {
+            Ok(_) => Ok(true),
+            Err(Failure { kind: FailureKind::NotFound, .. }) => Ok(false),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// Removes a file; one that is missing is no failure.
+    ///
+    /// # Errors
+    /// [`Failure`]
+    pub async fn delete(&self, name: &ObjectName, by: Instant) -> Result<(), Failure> {
+        self.delete_at(&self.bucket.key(name), by).await
+    }
+
+    pub(crate) async fn delete_at(&self, key: &Key, by: Instant) -> Result<(), Failure> {
+        let credentials = self.credentials.expose();
+        let signed = self.sign(&self.bucket.requests().delete_object(Some(&credentials), key.as_str()));
+        match self.send(Method::DELETE, &signed, [], Content::default(), by, ERROR_BYTES_MAX).await {
+            Ok(_) | Err(Failure { kind: FailureKind::NotFound, .. }) => Ok(()),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// Lists objects below the prefix, at most `count_max` and 1000, from the page that `page` is the token of.
+    ///
+    /// # Errors
+    /// [`Failure`]
+    pub async fn list(&self, page: Option<&str>, count_max: usize, by: Instant) -> Result<Listed, Failure> {
+        let credentials = self.credentials.expose();
+        let mut action = self.bucket.requests().list_objects_v2(Some(&credentials));
+        action.with_prefix(self.bucket.prefix());
+        action.with_max_keys(count_max);
+        if let Some(page) = page {
+            action.with_continuation_token(page);
+        }
+        let signed = self.sign(&action);
+        let answer = self.send(Method::GET, &signed, [], Content::default(), by, LIST_BYTES_MAX).await?;
+        let parsed =
+            std::str::from_utf8(&answer.body).ok().and_then(|text| ListObjectsV2::parse_response(text).ok());
+        let parsed = parsed.ok_or_else(|| Failure::without_answer(FailureKind::Unexpected))?;
+        let below = |key: &str| key.strip_prefix(self.bucket.prefix()).map(str::to_owned);
+        let object = |listed: rusty_s3::actions::list_objects_v2::ListObjectsContent| {
+            let stored_at = listed.last_modified.and_then(|text| text.parse().ok());
+            below(&listed.key).map(|name| (name, stored_at))
+        };
+        Ok(Listed {
+            objects: parsed.contents.into_iter().filter_map(object).collect(),
+            next: parsed.next_continuation_token,
+            store_time: store_time(&answer),
+        })
+    }
+
+    fn sign<'a>(&self, action: &impl S3Action<'a>) -> url::Url {
+        action.sign_with_time(SIGNED_FOR, &self.clock.now())
+    }
+
+    async fn send<'h>(
+        &self,
+        method: Method,
+        signed: &url::Url,
+        headers: impl IntoIterator<Item = (&'h str, &'h str)>,
+        content: Content,
+        by: Instant,
+        body_bytes_max: usize,
+    ) -> Result<Answer, Failure> {
+        let mut request = Request::builder().method(method.clone()).uri(signed.as_str());
+        for (name, value) in headers {
+            request = request.header(name, value);
+        }
+        if method == Method::PUT {
+            // For an empty file too: without it stores answer 411.
+            request = request.header("content-length", content.size_bytes());
+        }
+        // What is not valid in a request: the caller's media type, or an address that is too long.
+        let unexpected = |_| Failure::without_answer(FailureKind::Unexpected);
+        let request = request.body(UploadBody::new(content)).map_err(unexpected)?;
+        let answer = self.client.send(request, by, body_bytes_max).await?;
+        if (200..300).contains(&answer.status) {
+            return Ok(answer);
+        }
+        let now = self.clock.now();
+        Err(Failure::of_answer(Evidence {
+            status: answer.status,
+            body: &answer.body,
+            region: answer.header("x-amz-bucket-region"),
+            retry_after: answer.header("retry-after"),
+            ahead_s: store_time(&answer).map(|theirs| now.as_second() - theirs.as_second()),
+        }))
+    }
+}
+
+/// The store's clock when it answered, in whole seconds.
+fn store_time(answer: &Answer) -> Option<Timestamp> {
+    let date = httpdate::parse_http_date(answer.header("date")?).ok()?;
+    let since = date.duration_since(UNIX_EPOCH).ok()?;
+    Timestamp::from_second(i64::try_from(since.as_secs()).ok()?).ok()
+}
+
+/// A signature covers a header's value with every run of spaces as one. Stores differ in whether they do the same to
+/// the value that they receive, so it has none.
+fn one_space(value: &str) -> String {
+    value.split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_header_has_no_run_of_spaces() {
+        assert_eq!(one_space("  attachment; filename=\"a   b\" "), "attachment; filename=\"a b\"");
+    }
+}
