@@ -5,17 +5,20 @@
 //! idle                      its client       first: between requests, or before a head is complete, however it trickles
 //! receiving,                its client       where no idle one is left, and only of a peer that holds more than the newcomer
 //!   sending, flushing
+//! refused                   its refusal      last, only of another peer that holds more than the newcomer
 //! working                   the service      never: its program is running or queued
 //! ```
+//!
+//! Refusals are delayed ([`crate::pace`]). A refused connection is not closed for one more of its own peer:
+//! clients that connect again at once would then be refused as often as they can connect.
 //!
 //! An answer is over when its last byte is in the socket (`flushing` before that), so a client that reads it
 //! slowly gets it whole; one that reads nothing for a time is cut by [`crate::stall`].
 //!
 //! There are no fixed shares: one peer, such as a reverse proxy, may hold every connection while no other
 //! peer wants one. When all are taken, the peer that holds the most loses one, the one that has waited
-//! longest, as long as it holds at least as many as the newcomer; so each ends with an equal share. Peers are
-//! IPv4 addresses and IPv6 networks of 64 bits, which is what one subscriber has (RFC 6177); the whole of
-//! loopback is one peer.
+//! longest, as long as it holds at least as many as the newcomer; so each ends with an equal share. A peer is a
+//! [`Subscriber`].
 //!
 //! Loopback always gets in, so that the health check of the host or the container works whatever others do:
 //! it has additional connections of its own, and takes one from any peer, itself included.
@@ -25,29 +28,9 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Instant;
+use support::Subscriber;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
-
-/// A peer, the unit of fairness.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Peer {
-    Loopback,
-    V4([u8; 4]),
-    V6Network([u8; 8]),
-}
-
-impl Peer {
-    fn of(address: IpAddr) -> Self {
-        // An IPv4 client of a dual-stack socket appears as ::ffff:a.b.c.d.
-        match address.to_canonical() {
-            address if address.is_loopback() => Self::Loopback,
-            IpAddr::V4(address) => Self::V4(address.octets()),
-            IpAddr::V6(address) => {
-                let [a, b, c, d, e, f, g, h, ..] = address.octets();
-                Self::V6Network([a, b, c, d, e, f, g, h])
-            }
-        }
-    }
-}
 
 /// The state of a connection: what it waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,6 +46,8 @@ pub(crate) enum State {
     Sending = 3,
     /// The client, too: the answer is complete, but not all of it is in the socket.
     Flushing = 4,
+    /// The time at which its refusal is sent.
+    Refused = 5,
 }
 
 /// States in which the client delays a request that has begun.
@@ -74,7 +59,7 @@ const STATE_BITS: u32 = 3;
 /// One connection.
 #[derive(Debug)]
 pub(crate) struct ConnectionSlot {
-    peer: Peer,
+    peer: Subscriber,
     epoch: Instant,
     /// Milliseconds since `epoch` at which the state began, and the state in the lowest bits.
     now: AtomicU64,
@@ -142,13 +127,15 @@ pub(crate) struct Connections {
     reserve: usize,
     epoch: Instant,
     table: Mutex<Table>,
+    /// Notified for each connection that ends.
+    freed: Notify,
 }
 
 #[derive(Debug, Default)]
 struct Table {
     next: u64,
     open: HashMap<u64, Arc<ConnectionSlot>>,
-    held: HashMap<Peer, usize>,
+    held: HashMap<Subscriber, usize>,
 }
 
 /// A slot for a connection, returned on drop.
@@ -162,12 +149,19 @@ pub(crate) struct Taken {
 impl Drop for Taken {
     fn drop(&mut self) {
         self.connections.table().remove(self.number);
+        self.connections.freed.notify_one();
     }
 }
 
 impl Connections {
     pub(crate) fn new(most: usize, reserve: usize) -> Arc<Self> {
-        Arc::new(Self { most: most.max(1), reserve, epoch: Instant::now(), table: Mutex::default() })
+        Arc::new(Self {
+            most: most.max(1),
+            reserve,
+            epoch: Instant::now(),
+            table: Mutex::default(),
+            freed: Notify::new(),
+        })
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {
@@ -177,7 +171,7 @@ impl Connections {
     /// Takes a slot for a connection from `address`, if need be that of another connection, which is told to
     /// close. `None` if no connection may be closed.
     pub(crate) fn take(self: &Arc<Self>, address: IpAddr) -> Option<Taken> {
-        let peer = Peer::of(address);
+        let peer = Subscriber::of(address);
         let mut table = self.table();
         if table.open.len() >= self.most && !self.make_room(&mut table, peer) {
             return None;
@@ -198,6 +192,11 @@ impl Connections {
         Some(Taken { slot, number, connections: Arc::clone(self) })
     }
 
+    /// Ready when a connection has ended; each wakes the one that has waited longest.
+    pub(crate) async fn freed(&self) {
+        self.freed.notified().await;
+    }
+
     /// Closes the idle connection that has waited longest of the peer that holds the most: there are no
     /// descriptors left.
     pub(crate) fn close_one(&self) -> bool {
@@ -205,8 +204,8 @@ impl Connections {
         table.close_longest(&[State::Idle], |_, _| true)
     }
 
-    fn make_room(&self, table: &mut Table, newcomer: Peer) -> bool {
-        let is_loopback = newcomer == Peer::Loopback;
+    fn make_room(&self, table: &mut Table, newcomer: Subscriber) -> bool {
+        let is_loopback = newcomer == Subscriber::Loopback;
         let holds = table.held.get(&newcomer).copied().unwrap_or_default();
         if table.close_longest(&[State::Idle], |peer, held| peer == newcomer || is_loopback || held >= holds)
         {
@@ -218,6 +217,9 @@ impl Connections {
         // A peer that sends or reads a byte now and then could hold every slot for as long as a body may
         // take.
         table.close_longest(&IN_REQUEST, |peer, held| is_loopback || (peer != newcomer && held > holds + 1))
+            || table.close_longest(&[State::Refused], |peer, held| {
+                peer != newcomer && (is_loopback || held > holds + 1)
+            })
     }
 }
 
@@ -235,7 +237,7 @@ impl Table {
 
     /// Of the connections in one of `states` whose peer `may` lose one: closes the one that has waited
     /// longest of the peer that holds the most. False if there is none.
-    fn close_longest(&mut self, states: &[State], may: impl Fn(Peer, usize) -> bool) -> bool {
+    fn close_longest(&mut self, states: &[State], may: impl Fn(Subscriber, usize) -> bool) -> bool {
         let held = |slot: &ConnectionSlot| self.held.get(&slot.peer).copied().unwrap_or_default();
         let candidates = self.open.iter().filter(|(_, slot)| slot.is(states) && may(slot.peer, held(slot)));
         let longest =
@@ -362,7 +364,7 @@ mod tests {
 
     #[test]
     fn peers_are_what_one_subscriber_has() {
-        let of = |text: &str| Peer::of(text.parse().unwrap());
+        let of = |text: &str| Subscriber::of(text.parse().unwrap());
         assert_eq!(of("2001:db8:1:2::1"), of("2001:db8:1:2:ffff::9"));
         assert_ne!(of("2001:db8:1:2::1"), of("2001:db8:1:3::1"));
         assert_eq!(of("::ffff:192.0.2.1"), of("192.0.2.1"));
@@ -410,5 +412,24 @@ mod tests {
         assert!(connections.close_one() && taken.slot.is_waiting());
         taken.slot.set(State::Working);
         assert!(!taken.slot.is_waiting());
+    }
+
+    #[test]
+    fn a_refusal_that_waits_gives_way_to_smaller_peers_alone() {
+        let connections = connections();
+        let flood = fill(&connections, "192.0.2.1", State::Refused);
+        assert!(from(&connections, "192.0.2.1").is_none());
+        let other = from(&connections, "192.0.2.2").unwrap();
+        assert_eq!((closed(&flood), closed(&[other])), (1, 0));
+        // Nor for more of loopback, beyond its reserve.
+        let connections = super::tests::connections();
+        let mut flood = fill(&connections, "127.0.0.1", State::Refused);
+        for _ in 0..2 {
+            let taken = from(&connections, "127.0.0.1").unwrap();
+            taken.slot.set(State::Refused);
+            flood.push(taken);
+        }
+        assert!(from(&connections, "127.0.0.1").is_none());
+        assert_eq!(closed(&flood), 0);
     }
 }

@@ -143,6 +143,12 @@ impl IntoResponse for ApiError {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Complete;
 
+/// Whether a response refuses work for load, so that it may be delayed ([`crate::pace`]).
+pub(crate) fn is_paced(response: &Response) -> bool {
+    let error = response.extensions().get::<ApiError>();
+    error.is_some_and(|error| matches!(error.0.refusal.code(), ErrorCode::Busy))
+}
+
 /// Gives an error response its body and returns the error's code for the log; leaves other responses alone.
 pub(crate) fn complete(response: Response, request_id: &str) -> (Response, Option<ErrorCode>) {
     let status = response.status();

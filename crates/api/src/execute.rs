@@ -6,7 +6,7 @@ use crate::error::ApiError;
 use crate::request;
 use crate::state::AppState;
 use crate::trace::{OutcomeName, RequestId, Trace};
-use axum::body::Body;
+use axum::body::{Body, HttpBody as _};
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
@@ -16,6 +16,10 @@ use service::{ExecuteCommand, Principal, RequestContext, SummarySlot};
 
 /// Bodies up to this many bytes are parsed in place: handing them to another thread costs more.
 const PARSE_INLINE_BYTES_MAX: usize = 128 * 1024;
+
+/// Bodies up to this many bytes are read even if the service is full: the client has sent most of it with the
+/// head, and learns what is wrong with its request. A larger one is not uploaded for nothing.
+const READ_ANYWAY_BYTES_MAX: u64 = 64 * 1024;
 
 /// Validates and runs one program in a fresh sandbox; answers when it ends.
 ///
@@ -49,13 +53,17 @@ pub(crate) async fn execute(
     Extension(RequestId(id)): Extension<RequestId>,
     Extension(Trace(trace)): Extension<Trace>,
     Extension(summary): Extension<SummarySlot>,
+    Extension(principal): Extension<Principal>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
+    // A client that goes away drops this future, and with it the program.
+    let context = RequestContext { trace, summary, ..RequestContext::new(id, principal) };
+    if body.size_hint().upper().is_none_or(|bytes| bytes > READ_ANYWAY_BYTES_MAX) {
+        state.api.service.check_room(&context)?;
+    }
     let GrantedBody { bytes, grant: _grant } = state.bodies.read(&headers, body).await?;
     let command = parse(bytes).await?;
-    // A client that goes away drops this future, and with it the program.
-    let context = RequestContext { trace, summary, ..RequestContext::new(id, Principal::Anonymous) };
     let execution = state.api.service.execute(&context, command).await?;
     let word = OutcomeName(execution.verdict.kind().as_str());
     let base = base_url(state.api.public_url.as_deref(), &headers, state.api.bound);

@@ -1,7 +1,7 @@
 //! HTTP: routes, errors, documentation pages. Knows the service, not the executors.
 //!
 //! ```text
-//! connection (server, connections) -> trace: id, access log, error bodies -> gate: Host, Origin -> CORS -> panics caught -> route -> service
+//! connection (server, connections) -> trace: id, access log, delayed refusals (pace), error bodies -> gate: Host, Origin -> CORS -> panics caught -> route -> service
 //! ```
 //!
 //! # For the composition root
@@ -37,6 +37,7 @@ mod health;
 mod metrics;
 mod observe;
 mod openapi;
+mod pace;
 mod pages;
 mod request;
 mod router;

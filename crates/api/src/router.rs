@@ -4,6 +4,7 @@ use crate::body::BodyReader;
 use crate::error::ApiError;
 use crate::gate::Gate;
 use crate::openapi::Skeleton;
+use crate::pace::Pace;
 use crate::state::{ApiState, AppState};
 use crate::{execute, files, gate, health, metrics, openapi, pages, trace};
 use axum::Router;
@@ -56,7 +57,7 @@ pub fn router(state: ApiState) -> Router {
     let cors = cors(&state.cors_origins);
     let rules =
         Gate::new(&state.allowed_hosts, state.public_url.as_deref(), &state.cors_origins, state.bound.ip());
-    let observer = Arc::clone(&state.observer);
+    let outer = Arc::new(trace::Outer { observer: Arc::clone(&state.observer), pace: Pace::default() });
     let app = AppState {
         bodies: BodyReader::new(state.bodies.clone()),
         document: openapi::served(openapi::document(&generated), &state),
@@ -81,7 +82,7 @@ pub fn router(state: ApiState) -> Router {
     };
     router
         .layer(axum::middleware::from_fn_with_state(Arc::new(rules), gate::check))
-        .layer(axum::middleware::from_fn_with_state(observer, trace::trace))
+        .layer(axum::middleware::from_fn_with_state(outer, trace::trace))
         .with_state(app)
 }
 

@@ -3,12 +3,13 @@
 //!
 //! ```text
 //! accept -> a slot (connections.rs: which connection is closed when all are taken) -> head within head_time_max -> routes -> answer
-//!              |                                                                                                     |
-//!              +-- idle longer than head_time_max: closed      a client that reads nothing for stall_time_max: closed
+//!    |         |                                                                                                     |
+//!    |         +-- idle longer than head_time_max: closed      a client that reads nothing for stall_time_max: closed
+//!    +-- none is free: held until one is, at most HELD_TIME_MAX -> 503
 //! shutdown -> no new connection, open ones end after their answer, the rest are cut after drain_time_max
 //! ```
 
-use crate::connections::{Connections, Taken};
+use crate::connections::{ConnectionSlot, Connections, Taken};
 use crate::observe::ConnectionCounts;
 use crate::stall::StallGuard;
 use crate::watched::{Flushed, Incoming, Outgoing};
@@ -20,15 +21,22 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use std::convert::Infallible;
 use std::io::Write as _;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 /// Pause after a failed accept: out of descriptors, retrying at once would only burn CPU time. Long enough
 /// for the connection that was told to close.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
+
+/// Longest time for which a connection without a slot is held. It delays the refusal: a client that connects
+/// again at once costs a connection a second, not as many as it can make.
+const HELD_TIME_MAX: Duration = Duration::from_secs(1);
 
 /// The answer to a client that is refused because every connection is working on a request.
 const TOO_MANY_CONNECTIONS: &[u8] =
@@ -42,6 +50,9 @@ pub struct ServerLimits {
     pub connections_max: usize,
     /// Additional connections, reserved for clients on loopback.
     pub loopback_connections_max: usize,
+    /// Connections without a slot that are held for up to a second until one is free. When there are more, no
+    /// further connection is accepted until one of them ends.
+    pub held_connections_max: usize,
     /// Timeout for a request's head to be complete, counted from the connection's start or the last answer:
     /// it ends slow senders and idle connections alike.
     pub head_time_max: Duration,
@@ -60,6 +71,7 @@ impl Default for ServerLimits {
         Self {
             connections_max: 1024,
             loopback_connections_max: 32,
+            held_connections_max: 1024,
             head_time_max: Duration::from_secs(30),
             head_bytes_max: 16 * 1024,
             header_fields_max: 64,
@@ -82,7 +94,8 @@ pub async fn serve(
     shutdown: impl Future<Output = ()> + Send,
 ) {
     let connections = Connections::new(limits.connections_max, limits.loopback_connections_max);
-    let stop = CancellationToken::new();
+    let held = Arc::new(Semaphore::new(limits.held_connections_max.clamp(1, Semaphore::MAX_PERMITS)));
+    let server = Server { connections, router, limits, counts, stop: CancellationToken::new() };
     let tasks = TaskTracker::new();
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
@@ -91,88 +104,125 @@ pub async fn serve(
             () = &mut shutdown => break,
         };
         match accepted {
-            Ok((stream, address)) => match connections.take(address.ip()) {
-                Some(taken) => {
-                    // Answers are written whole; waiting to fill a packet would only add delay.
-                    let _ = stream.set_nodelay(true);
-                    let served = connect(stream, taken, router.clone(), limits.clone(), stop.clone());
-                    let open = counts.opened();
-                    tasks.spawn(async move {
-                        served.await;
-                        drop(open);
-                    });
+            Ok((stream, address)) => {
+                let address = address.ip();
+                // Answers are written whole; waiting to fill a packet would only add delay.
+                let _ = stream.set_nodelay(true);
+                if let Some(taken) = server.connections.take(address) {
+                    tasks.spawn(server.clone().connect(stream, address, taken));
+                    continue;
                 }
-                None => {
-                    counts.refuse();
-                    tracing::debug!(peer = %address.ip(), "all connections are busy; refused a new one");
-                    // The buffer of a new socket is empty, so this does not block; whether it arrives depends
-                    // on the client.
-                    let _ = stream.into_std().and_then(|mut stream| stream.write_all(TOO_MANY_CONNECTIONS));
+                let permit = tokio::select! {
+                    permit = Arc::clone(&held).acquire_owned() => permit,
+                    () = &mut shutdown => break,
+                };
+                // The semaphore is never closed.
+                if let Ok(permit) = permit {
+                    tasks.spawn(server.clone().hold(stream, address, permit));
                 }
-            },
+            }
             Err(error) => {
-                let closed = connections.close_one();
+                let closed = server.connections.close_one();
                 tracing::warn!(%error, closed, "failed to accept a connection");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
     }
     drop(listener);
-    stop.cancel();
+    server.stop.cancel();
     tasks.close();
-    if tokio::time::timeout(limits.drain_time_max, tasks.wait()).await.is_err() {
+    if tokio::time::timeout(server.limits.drain_time_max, tasks.wait()).await.is_err() {
         tracing::warn!(open = tasks.len(), "closed the remaining connections after the drain time");
     }
 }
 
-async fn connect(
-    stream: TcpStream,
-    taken: Taken,
+/// The connection of a request, for [`crate::pace`] and for whoever asks who sent it.
+#[derive(Debug, Clone)]
+pub(crate) struct Connection {
+    pub(crate) address: IpAddr,
+    pub(crate) slot: Arc<ConnectionSlot>,
+}
+
+/// What every connection needs.
+#[derive(Clone)]
+struct Server {
+    connections: Arc<Connections>,
     router: Router,
     limits: ServerLimits,
+    counts: ConnectionCounts,
     stop: CancellationToken,
-) {
-    let slot = Arc::clone(&taken.slot);
-    let stream = StallGuard::new(stream, limits.stall_time_max);
-    let io = TokioIo::new(Flushed::new(stream, Arc::clone(&slot)));
-    let routes = TowerToHyperService::new(router);
-    let service = service_fn(move |request: Request<hyper::body::Incoming>| {
-        let answer = routes.call(request.map(|body| Incoming::new(body, &slot)));
-        let slot = Arc::clone(&slot);
-        async move {
-            let answer = answer.await?;
-            Ok::<_, Infallible>(answer.map(|body| Outgoing::new(body, slot)))
-        }
-    });
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits.head_time_max)
-        .max_buf_size(limits.head_bytes_max.max(8 * 1024))
-        .max_headers(limits.header_fields_max)
-        .serve_connection(io, service);
-    let mut connection = std::pin::pin!(connection);
-    let (mut stopping, mut chosen) = (false, false);
-    let ended = loop {
-        tokio::select! {
-            // First what the client has sent: a request that has already arrived is answered.
-            biased;
-            ended = &mut connection => break ended,
-            () = stop.cancelled(), if !stopping => {
-                stopping = true;
-                connection.as_mut().graceful_shutdown();
+}
+
+impl Server {
+    /// Waits until a slot is free for this connection, and refuses it if none is in time.
+    async fn hold(self, stream: TcpStream, address: IpAddr, permit: OwnedSemaphorePermit) {
+        let end = Instant::now() + HELD_TIME_MAX;
+        let mut is_over = false;
+        while !is_over {
+            tokio::select! {
+                () = self.connections.freed() => {}
+                // The last attempt: connections that have become idle do not report it.
+                () = tokio::time::sleep_until(end) => is_over = true,
+                () = self.stop.cancelled() => break,
             }
-            () = taken.slot.chosen(), if !chosen => {
-                chosen = true;
-                if taken.slot.is_waiting() {
-                    tracing::debug!("closed an idle connection to make room");
-                    return;
+            if let Some(taken) = self.connections.take(address) {
+                drop(permit);
+                return self.connect(stream, address, taken).await;
+            }
+        }
+        self.counts.refuse();
+        tracing::debug!(peer = %address, "all connections are busy; refused a new one");
+        // The buffer of a new socket is empty, so this does not block; whether it arrives depends on the
+        // client.
+        let _ = stream.into_std().and_then(|mut stream| stream.write_all(TOO_MANY_CONNECTIONS));
+    }
+
+    async fn connect(self, stream: TcpStream, address: IpAddr, taken: Taken) {
+        let Self { router, limits, counts, stop, .. } = self;
+        let _open = counts.opened();
+        let slot = Arc::clone(&taken.slot);
+        let stream = StallGuard::new(stream, limits.stall_time_max);
+        let io = TokioIo::new(Flushed::new(stream, Arc::clone(&slot)));
+        let routes = TowerToHyperService::new(router);
+        let service = service_fn(move |mut request: Request<hyper::body::Incoming>| {
+            request.extensions_mut().insert(Connection { address, slot: Arc::clone(&slot) });
+            let answer = routes.call(request.map(|body| Incoming::new(body, &slot)));
+            let slot = Arc::clone(&slot);
+            async move {
+                let answer = answer.await?;
+                Ok::<_, Infallible>(answer.map(|body| Outgoing::new(body, slot)))
+            }
+        });
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(limits.head_time_max)
+            .max_buf_size(limits.head_bytes_max.max(8 * 1024))
+            .max_headers(limits.header_fields_max)
+            .serve_connection(io, service);
+        let mut connection = std::pin::pin!(connection);
+        let (mut stopping, mut chosen) = (false, false);
+        let ended = loop {
+            tokio::select! {
+                // First what the client has sent: a request that has already arrived is answered.
+                biased;
+                ended = &mut connection => break ended,
+                () = stop.cancelled(), if !stopping => {
+                    stopping = true;
+                    connection.as_mut().graceful_shutdown();
                 }
-                connection.as_mut().graceful_shutdown();
+                () = taken.slot.chosen(), if !chosen => {
+                    chosen = true;
+                    if taken.slot.is_waiting() {
+                        tracing::debug!("closed a waiting connection to make room");
+                        return;
+                    }
+                    connection.as_mut().graceful_shutdown();
+                }
             }
+        };
+        if let Err(error) = ended {
+            // A client that disconnects or does not use HTTP is normal.
+            tracing::debug!(%error, "a connection ended with an error");
         }
-    };
-    if let Err(error) = ended {
-        // A client that disconnects or does not use HTTP is normal.
-        tracing::debug!(%error, "a connection ended with an error");
     }
 }

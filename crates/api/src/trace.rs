@@ -1,14 +1,17 @@
-//! The outermost layer: request ids, the trace of a request, error bodies, headers of every answer.
+//! The outermost layer: request ids, the trace of a request, the caller's address, delayed refusals, error
+//! bodies, headers of every answer.
 
 use crate::access::Access;
 use crate::error;
 use crate::observe::HttpObserver;
+use crate::pace::{self, Pace};
+use crate::server::Connection;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use contract::ErrorCode;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
-use service::{SummarySlot, TraceContext};
+use service::{Principal, Subscriber, SummarySlot, TraceContext};
 use std::sync::Arc;
 use tracing::Instrument;
 use ulid::Ulid;
@@ -38,22 +41,35 @@ pub(crate) struct Trace(pub(crate) Option<TraceContext>);
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct OutcomeName(pub(crate) &'static str);
 
+/// What the layer needs.
+#[derive(Debug)]
+pub(crate) struct Outer {
+    pub(crate) observer: Arc<dyn HttpObserver>,
+    pub(crate) pace: Pace,
+}
+
 /// The layer. It wraps everything, even the layer that catches panics.
-pub(crate) async fn trace(
-    State(observer): State<Arc<dyn HttpObserver>>,
-    mut request: Request,
-    next: Next,
-) -> Response {
+pub(crate) async fn trace(State(outer): State<Arc<Outer>>, mut request: Request, next: Next) -> Response {
     let id = request_id(request.headers());
     let (context, summary) = (trace_context(request.headers()), SummarySlot::default());
-    let access = Access::of(&request, observer, context.clone(), summary.clone());
+    let access = Access::of(&request, Arc::clone(&outer.observer), context.clone(), summary.clone());
+    let connection = request.extensions().get::<Connection>().cloned();
+    // Without a connection the request was made in this process.
+    let client =
+        connection.as_ref().map_or(Subscriber::Loopback, |connection| Subscriber::of(connection.address));
+    let principal = Principal::Anonymous(client);
+    let share = principal.share();
     let extensions = request.extensions_mut();
     extensions.insert(RequestId(id.clone()));
     extensions.insert(Trace(context));
     extensions.insert(summary);
+    extensions.insert(principal);
     let span = tracing::info_span!("request", request_id = %id);
     async move {
-        let (mut response, code) = error::complete(next.run(request).await, &id);
+        let response = next.run(request).await;
+        let delay = outer.pace.delay_of(&response, share);
+        pace::hold(delay, connection.as_ref()).await;
+        let (mut response, code) = error::complete(response, &id);
         set_headers(response.headers_mut(), &id);
         let word = response.extensions().get::<OutcomeName>().map(|word| word.0);
         access.log(response.status().as_u16(), word, code.as_ref().map(ErrorCode::as_str));

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! Parts (interpreter, peers, executors, service) -> suite: Entry per case -> measure: turns ─┐
-//! idle: memory of idle sandboxes; sleepers; soak ────────────────────────────────────────────┴─> targets -> report
+//! idle: memory of idle sandboxes; sleepers; soak; overload ────────────────────────────────────────────┴─> targets -> report
 //! ```
 //! A new case is one [`suite::Entry`]; a new way to take a sample is one `impl` of [`case::Case`], or of
 //! [`case::Worker`] if it blocks. Every figure is compared with a floor of the same run, because times of two
@@ -20,6 +20,7 @@ mod installed;
 mod load;
 mod machine;
 mod measure;
+mod overload;
 mod peers;
 mod plot;
 mod report;
@@ -39,6 +40,7 @@ use executor::{Chain, Executor, PoolSize};
 use host::HostPython;
 use host_traces::Snapshot;
 use machine::Machine;
+use overload::Overload;
 use report::{Extras, Method, Report, Versions};
 use runtime::{LoadError, Runtime};
 use service::ServiceProcess;
@@ -60,6 +62,7 @@ use tokio_util::sync::CancellationToken;
 const IDLE_MEMORY: &str = "idle-memory";
 const SLEEPERS: &str = "sleepers";
 const SOAK: &str = "soak";
+const OVERLOAD: &str = "overload";
 /// Length of the service's queue: more than there are clients, so that none is refused.
 const WAITING_MAX: usize = 1024;
 
@@ -80,6 +83,8 @@ pub struct Options {
     pub sleepers: u32,
     /// Ordinary and hostile programs that are sent to a separate service; 0 for none.
     pub soak: u32,
+    /// Seconds for which many more clients than it admits flood a separate service; 0 for none.
+    pub overload: u32,
 }
 
 /// Measures everything and prints the report. `flags` are the settings of the command line, for the services
@@ -163,7 +168,7 @@ async fn try_run(args: &Options, flags: &[OsString], settings: &Settings) -> Res
         terminal::message("this is a debug build: its figures are not those of a release");
     }
     let entries = suite::entries(&parts, args.samples);
-    let measured = match suite::only(entries, &args.only, &[IDLE_MEMORY, SLEEPERS, SOAK]) {
+    let measured = match suite::only(entries, &args.only, &[IDLE_MEMORY, SLEEPERS, SOAK, OVERLOAD]) {
         Ok(entries) => measure::measure(entries, &stop).await.ok_or(BenchError::Stopped),
         Err(unknown) => Err(BenchError::UnknownCase(unknown)),
     };
@@ -179,6 +184,9 @@ async fn try_run(args: &Options, flags: &[OsString], settings: &Settings) -> Res
     }
     if bench.wants(SOAK) && args.soak > 0 {
         besides.soak = Some(bench.soak(args.soak as usize).await);
+    }
+    if bench.wants(OVERLOAD) && args.overload > 0 {
+        besides.overload = Some(bench.overload(args.overload).await);
     }
     if stop.is_cancelled() {
         return Err(BenchError::Stopped);
@@ -220,7 +228,7 @@ impl Bench<'_> {
     /// Whether `--only` selects nothing that needs the service and executors of the cases.
     fn has_cases(&self) -> bool {
         let only = &self.args.only;
-        only.is_empty() || only.iter().any(|name| name != SLEEPERS && name != SOAK)
+        only.is_empty() || only.iter().any(|name| name != SLEEPERS && name != SOAK && name != OVERLOAD)
     }
 
     fn start_service(&self, more: &[(&str, String)]) -> Result<(ServiceProcess, Address), String> {
@@ -336,6 +344,30 @@ impl Bench<'_> {
         let (process, address) = self.start_service(&sleepers::settings(count))?;
         tokio::select! {
             found = sleepers::run(&address, process.pid(), count) => Ok(found),
+            () = self.stop.cancelled() => Err("stopped by a signal".to_owned()),
+        }
+    }
+
+    async fn overload(&self, seconds: u32) -> Result<Overload, String> {
+        terminal::message(&format!("floods of {seconds} s each"));
+        sleepers::raise_file_limit();
+        let (process, address) = self.start_service(&[])?;
+        let load = &self.settings.load;
+        let plan = overload::Plan {
+            pid: process.pid(),
+            capacity: usize::try_from(load.concurrent_max).unwrap_or(usize::MAX) + load.waiting_max,
+            queue_timeout: load.queue_timeout,
+            flood: Duration::from_secs(seconds.into()),
+        };
+        let (sender, flooded) = tokio::sync::oneshot::channel();
+        // Not a thread of the runtime, which would wait for it when the run is stopped.
+        let flood = move || drop(sender.send(overload::run(&address, plan)));
+        let started = std::thread::Builder::new().name("flood".to_owned()).spawn(flood);
+        started.map_err(|error| format!("failed to start a thread: {error}"))?;
+        tokio::select! {
+            found = flooded => found
+                .map_err(|_gone| "the clients failed".to_owned())?
+                .map_err(|error| executor::error_chain(&error)),
             () = self.stop.cancelled() => Err("stopped by a signal".to_owned()),
         }
     }

@@ -3,7 +3,7 @@
 //! The service is a separate process; this thread is all that the load takes from the cores that both share.
 
 use super::case::{Case, Program, Sample, Turn};
-use super::client::{Address, Client};
+use super::client::{Address, Answer, Client};
 use super::error::CaseError;
 use async_trait::async_trait;
 use serde::Deserialize;
@@ -102,11 +102,19 @@ async fn sample(client: &mut Client, request: &[u8], program: &Program) -> Resul
     let begun = Instant::now();
     let answer = client.send(request).await?;
     let duration = begun.elapsed();
-    let executed: Executed = serde_json::from_slice(answer.good()?).map_err(|_| answer.unexpected())?;
-    program.check(executed.success, &executed.stdout, &executed.stderr)?;
-    let program = Duration::try_from_secs_f64(executed.execution_time).unwrap_or_default();
+    let program = checked(&answer, program)?;
     let around = duration.saturating_sub(program);
     Ok(Sample { duration, phases: vec![("everything around the program", around), ("program", program)] })
+}
+
+/// The own time of `program` in an answer that has its result.
+///
+/// # Errors
+/// For any other answer.
+pub(super) fn checked(answer: &Answer, program: &Program) -> Result<Duration, CaseError> {
+    let executed: Executed = serde_json::from_slice(answer.good()?).map_err(|_| answer.unexpected())?;
+    program.check(executed.success, &executed.stdout, &executed.stderr)?;
+    Ok(Duration::try_from_secs_f64(executed.execution_time).unwrap_or_default())
 }
 
 #[cfg(test)]

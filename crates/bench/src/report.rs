@@ -3,6 +3,7 @@
 use super::idle::IdleMemory;
 use super::machine::Machine;
 use super::measure::{Figures, Measured, NoFigures};
+use super::overload::Overload;
 use super::plot::{self, Bar, Whose};
 use super::sleepers::Sleepers;
 use super::soak::Soak;
@@ -31,6 +32,8 @@ pub(super) struct Report {
     sleepers: Option<Sleepers>,
     /// The result of `--soak`, if requested.
     soak: Option<Soak>,
+    /// The result of `--overload`, if requested.
+    overload: Option<Overload>,
     targets: Vec<Target>,
     skipped: Vec<Missing>,
     failed: Vec<Missing>,
@@ -103,6 +106,8 @@ pub(super) struct Extras {
     pub(super) sleepers: Option<Result<Sleepers, String>>,
     /// The result of `--soak`, if requested.
     pub(super) soak: Option<Result<Soak, String>>,
+    /// The result of `--overload`, if requested.
+    pub(super) overload: Option<Result<Overload, String>>,
 }
 
 impl Report {
@@ -123,7 +128,10 @@ impl Report {
         let sleepers =
             besides.sleepers.and_then(|found| found.map_err(|reason| note("sleepers", reason)).ok());
         let soak = besides.soak.and_then(|found| found.map_err(|reason| note("soak", reason)).ok());
-        let targets = targets::evaluate(&measured, &idle_memory, sleepers.as_ref(), soak.as_ref());
+        let overload =
+            besides.overload.and_then(|found| found.map_err(|reason| note("overload", reason)).ok());
+        let mut targets = targets::evaluate(&measured, &idle_memory, sleepers.as_ref(), soak.as_ref());
+        targets.extend(overload.as_ref().map(targets::of_overload).unwrap_or_default());
         let medians: Vec<(String, f64)> = measured
             .iter()
             .filter_map(|case| Some((case.name.clone(), case.result.as_ref().ok()?.latency.p50_ms)))
@@ -154,6 +162,7 @@ impl Report {
             idle_memory,
             sleepers,
             soak,
+            overload,
             targets,
             skipped,
             failed,
@@ -214,6 +223,7 @@ impl Report {
         }
         text += &self.sleepers.as_ref().map(sleepers_text).unwrap_or_default();
         text += &self.soak.as_ref().map(soak_text).unwrap_or_default();
+        text += &self.overload.as_ref().map(overload_text).unwrap_or_default();
         text += &format!("\nTargets:\n{}", columns(&self.targets()));
         text.push('\n');
         for (title, list) in [("skipped", &self.skipped), ("failed", &self.failed)] {
@@ -390,10 +400,39 @@ fn soak_text(found: &Soak) -> String {
     text
 }
 
+fn overload_text(found: &Overload) -> String {
+    let mut text = format!(
+        "\nFloods of {} s; the service admits {} requests at once, each waits at most {} s:\n",
+        found.flood_s, found.capacity, found.queue_timeout_s
+    );
+    for flood in &found.floods {
+        text += &format!(
+            "  {} clients: {:.0} programs per second of {:.0} unloaded, p50 {:.0} ms, p99 {:.0} ms (unloaded {:.0} ms); \
+             {:.0} refusals per second, {} requests without an answer; {} descriptors before, {} after; {:.1} MiB \
+             before, {:.1} MiB after\n",
+            flood.clients,
+            flood.per_second,
+            flood.unloaded_per_second,
+            flood.p50_ms,
+            flood.p99_ms,
+            flood.unloaded_p99_ms,
+            flood.refused_per_second,
+            flood.unanswered,
+            flood.descriptors[0],
+            flood.descriptors[1],
+            flood.rss_mib[0],
+            flood.rss_mib[1]
+        );
+        text.extend(flood.wrong.iter().map(|wrong| format!("  unexpected: {wrong}\n")));
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::measure::Phase;
+    use crate::overload::Flood;
     use crate::stats::Distribution;
     use serde_json::json;
     use std::time::Duration;
@@ -462,6 +501,12 @@ mod tests {
                     timed_out: 99,
                     others: vec!["signal: killed".into()],
                     ..Sleepers::default()
+                })),
+                overload: Some(Ok(Overload {
+                    flood_s: 60,
+                    capacity: 68,
+                    queue_timeout_s: 30,
+                    floods: vec![Flood { clients: 680, ..Flood::default() }],
                 })),
                 soak: Some(Ok(Soak {
                     executions: 10,

@@ -2,9 +2,16 @@
 
 use super::idle::IdleMemory;
 use super::measure::{Figures, Measured};
+use super::overload::{Flood, Overload};
 use super::sleepers::Sleepers;
 use super::soak::Soak;
 use serde::Serialize;
+use std::time::Duration;
+
+/// Part of the unloaded rate that a flooded service must still run.
+const FLOODED_PART_MIN: f64 = 0.8;
+/// Descriptors of the service that may be open after a flood and were not before: of sandboxes in the pool.
+const FLOODED_DESCRIPTORS_MAX: f64 = 64.0;
 
 /// A megabyte in MiB: memory targets are in megabytes.
 const MB_IN_MIB: f64 = 1_000_000.0 / 1_048_576.0;
@@ -164,6 +171,40 @@ pub(super) fn evaluate(
     targets
 }
 
+/// The targets of `--overload`.
+pub(super) fn of_overload(found: &Overload) -> Vec<Target> {
+    let queue_ms = Duration::from_secs(found.queue_timeout_s).as_millis() as f64;
+    let of_flood = |flood: &Flood| {
+        let name = format!("flood of {} clients", flood.clients);
+        let grown = flood.descriptors[1] as f64 - flood.descriptors[0] as f64;
+        [
+            at_least(
+                &format!("{name}: part of the unloaded rate"),
+                FLOODED_PART_MIN,
+                None,
+                "x",
+                Some(flood.part()),
+            ),
+            at_most(
+                &format!("{name}: p99; the queue's bound and twice the unloaded p99"),
+                queue_ms + 2.0 * flood.unloaded_p99_ms,
+                None,
+                "ms",
+                Some(flood.p99_ms),
+            ),
+            at_most(
+                &format!("{name}: descriptors left open"),
+                FLOODED_DESCRIPTORS_MAX,
+                None,
+                "",
+                Some(grown.max(0.0)),
+            ),
+            at_most(&format!("{name}: wrong answers"), 0.0, None, "", Some(flood.wrong.len() as f64)),
+        ]
+    };
+    found.floods.iter().flat_map(of_flood).collect()
+}
+
 fn at_most(target: &str, limit: f64, aim: Option<f64>, unit: &'static str, measured: Option<f64>) -> Target {
     Target::new(target, Bound::AtMost, limit, aim, unit, measured)
 }
@@ -303,6 +344,25 @@ mod tests {
         assert_eq!(words("100 sleeping programs: not"), expect("at most 0", "2", "MISSED by 2"));
         assert_eq!(words("100 sleeping programs: latest").2, "MISSED by 0.50 s (50 %)");
         assert_eq!(verdict(&targets, "10000 mixed executions: lost").met, None);
+    }
+
+    #[test]
+    fn a_flood_that_starves_the_service_misses_its_targets() {
+        let flood = Flood {
+            clients: 680,
+            unloaded_per_second: 400.0,
+            unloaded_p99_ms: 50.0,
+            per_second: 100.0,
+            p99_ms: 30_050.0,
+            descriptors: [100, 900],
+            ..Flood::default()
+        };
+        let calm = Flood { per_second: 380.0, descriptors: [100, 90], ..flood.clone() };
+        let found = Overload { queue_timeout_s: 30, floods: vec![flood, calm], ..Overload::default() };
+        let met: Vec<_> = of_overload(&found).iter().map(|target| target.met).collect();
+        let verdicts = |all: [bool; 4]| all.map(Some);
+        assert_eq!(met[..4], verdicts([false, true, false, true]));
+        assert_eq!(met[4..], verdicts([true; 4]));
     }
 
     #[test]

@@ -182,6 +182,7 @@ pub fn service_config(settings: &Settings, runtime: Option<&Runtime>) -> Service
         running_max: settings.load.concurrent_max,
         waiting_max: settings.load.waiting_max,
         queue_time_max: settings.load.queue_timeout,
+        reserve_percent: settings.load.fair_reserve_percent,
         ..ServiceConfig::new(policy)
     }
 }

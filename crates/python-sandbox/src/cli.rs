@@ -155,6 +155,11 @@ pub(crate) struct BenchArgs {
     /// Also send this many ordinary and hostile programs to a separate service and check every answer
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=10_000_000))]
     soak: u32,
+
+    /// Also flood a separate service for this many seconds each with 10 and 40 times as many clients as it
+    /// admits, which ignore Retry-After
+    #[arg(long, value_name = "SECONDS", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=600))]
+    overload: u32,
 }
 
 /// Bounds of `bench --samples`: fewer samples are meaningless, more take days.
@@ -205,8 +210,8 @@ pub(crate) struct SetupArgs {
 impl BenchArgs {
     /// The options of `bench`.
     pub(crate) fn into_options(self) -> bench::Options {
-        let Self { samples, only, json, plot, url, sleepers, soak } = self;
-        bench::Options { samples, only, json, plot, url, sleepers, soak }
+        let Self { samples, only, json, plot, url, sleepers, soak, overload } = self;
+        bench::Options { samples, only, json, plot, url, sleepers, soak, overload }
     }
 }
 

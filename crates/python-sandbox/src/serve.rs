@@ -221,7 +221,9 @@ fn server_limits() -> ServerLimits {
             "the limit on open files is low, so fewer connections are accepted (hint: ulimit -n 4096)"
         );
     }
-    ServerLimits { connections_max, ..limits }
+    // A quarter of what the connections may have.
+    let held_connections_max = limits.held_connections_max.min(open_max.unwrap_or(usize::MAX) / 8);
+    ServerLimits { connections_max, held_connections_max, ..limits }
 }
 
 fn announce(settings: &Settings, bound: SocketAddr) {

@@ -2,6 +2,7 @@
 
 use crate::summary::SummarySlot;
 use crate::trace_context::TraceContext;
+use support::Subscriber;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -36,7 +37,29 @@ impl RequestContext {
 #[non_exhaustive]
 pub enum Principal {
     /// A network client without a key.
-    Anonymous,
+    Anonymous(Subscriber),
     /// The user of the command line on this host.
     Operator,
+}
+
+impl Principal {
+    /// Whose share of the service this caller uses.
+    #[must_use]
+    pub fn share(&self) -> Share {
+        match self {
+            Self::Anonymous(subscriber) => Share::Subscriber(*subscriber),
+            Self::Operator => Share::Operator,
+        }
+    }
+}
+
+/// The unit of fairness: all requests of one share compete with each other before they compete with those of
+/// another share.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Share {
+    /// The user of the command line on this host.
+    Operator,
+    /// Clients without a key.
+    Subscriber(Subscriber),
 }

@@ -28,6 +28,7 @@ mod client_reason;
 mod command;
 mod context;
 mod execution;
+mod fair;
 mod health;
 mod interpreter_env;
 mod observe;
@@ -44,7 +45,7 @@ mod validation;
 
 pub use admission::Load;
 pub use command::{Bounds, ExecuteCommand, InvalidField};
-pub use context::{Principal, RequestContext};
+pub use context::{Principal, RequestContext, Share};
 pub use execution::{Artifact, ExecuteError, Execution, Finding, Selected, Skipped};
 pub use executor::{
     Captured, Chain, Health, InputFile, OutcomeKind, Protection, ProviderStatus, Usage, Verdict,
@@ -56,6 +57,7 @@ pub use service::{Service, ServiceConfig};
 pub use snapshot::{ExecutorSnapshot, ServiceSnapshot, StorageSnapshot};
 pub use storage::{Store, StoredIn};
 pub use summary::{Summary, SummarySlot};
+pub use support::Subscriber;
 pub use trace_context::TraceContext;
 
 /// `Retry-After` while the service stops, in seconds: about what a new instance needs to start.

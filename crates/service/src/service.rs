@@ -36,6 +36,8 @@ pub struct ServiceConfig {
     pub waiting_max: usize,
     /// Maximum time in the queue (`QUEUE_TIMEOUT`).
     pub queue_time_max: Duration,
+    /// Percentage of `running_max` that one caller leaves free while others are active (`FAIR_RESERVE`).
+    pub reserve_percent: u8,
     /// Interval between probes of executors and store.
     pub health_interval: Duration,
     /// Interval between cleanings of the store.
@@ -54,6 +56,7 @@ impl ServiceConfig {
             running_max: 2,
             waiting_max: 32,
             queue_time_max: Duration::from_secs(30),
+            reserve_percent: 50,
             health_interval: Duration::from_secs(5),
             clean_interval: Duration::from_secs(300),
             observer: Arc::new(NoObserver),
@@ -97,7 +100,12 @@ impl Service {
         Arc::new(Self {
             bounds: config.bounds,
             validate: ValidationPool::new(config.policy),
-            admission: Admission::new(config.running_max, config.waiting_max, config.queue_time_max),
+            admission: Admission::new(
+                config.running_max,
+                config.waiting_max,
+                config.queue_time_max,
+                config.reserve_percent,
+            ),
             chain,
             store,
             probed,
@@ -106,6 +114,15 @@ impl Service {
             observer_panics: AtomicU64::new(0),
             _background: background.drop_guard(),
         })
+    }
+
+    /// Asks whether a request of this caller would be refused now, before its body is read. Reserves nothing: a
+    /// body that arrives slowly must hold no position. So [`Service::execute`] may still refuse it.
+    ///
+    /// # Errors
+    /// [`ExecuteError::Busy`] and [`ExecuteError::ShuttingDown`].
+    pub fn check_room(&self, context: &RequestContext) -> Result<(), ExecuteError> {
+        Ok(self.admission.check(context.principal.share())?)
     }
 
     /// Checks, admits and runs one program and stores its files.
@@ -136,7 +153,8 @@ impl Service {
         // Bounds first: a request that can never run is rejected as such, however full the service is.
         let checked = command::check(command, &self.bounds, &self.chain.names())?;
         recorder.checked(&checked.request.code);
-        self.admission.check()?;
+        let share = context.principal.share();
+        self.admission.check(share)?;
         let request = checked.request;
         recorder.begin(Phase::Validate);
         let Passed { warnings, imports, last_expression } = self.validate.validate(&request.code).await?;
@@ -144,7 +162,7 @@ impl Service {
         let hints = Hints::of(&request, imports);
 
         // Held until the files are stored: it bounds the memory that results take while the store is slow.
-        let _slot = self.admission.admit(context.deadline).await?;
+        let _slot = self.admission.admit(share, context.deadline).await?;
         recorder.begin(Phase::Setup);
         let (executor, mut result) =
             self.run(context, checked.executor.as_deref(), &request, &hints, recorder).await?;

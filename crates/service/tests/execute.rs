@@ -7,7 +7,7 @@ use executor::scripted::{Script, ScriptedExecutor, ScriptedReport};
 use executor::{Executor, OutcomeKind, OutputFile};
 use service::{
     Chain, ExecuteCommand, ExecuteError, InputFile, Principal, RequestContext, Service, ServiceConfig,
-    Status, Store,
+    Status, Store, Subscriber,
 };
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -37,7 +37,7 @@ fn program(code: &str) -> ExecuteCommand {
 }
 
 async fn run(service: &Service, command: ExecuteCommand) -> Result<service::Execution, ExecuteError> {
-    service.execute(&RequestContext::new("id-1", Principal::Anonymous), command).await
+    service.execute(&RequestContext::new("id-1", Principal::Anonymous(Subscriber::Loopback)), command).await
 }
 
 /// A store that refuses some names.
@@ -290,7 +290,8 @@ async fn a_request_past_its_deadline_leaves_the_queue() {
     settle(|| executor.created() == 1).await;
     let begun = tokio::time::Instant::now();
     let deadline = Some(begun + Duration::from_secs(2));
-    let context = RequestContext { deadline, ..RequestContext::new("id", Principal::Anonymous) };
+    let context =
+        RequestContext { deadline, ..RequestContext::new("id", Principal::Anonymous(Subscriber::Loopback)) };
     let refused = service.execute(&context, program("x = 1")).await;
     assert!(matches!(refused, Err(ExecuteError::Busy { .. })), "{refused:?}");
     assert_eq!((begun.elapsed(), executor.created()), (Duration::from_secs(2), 1));
@@ -301,7 +302,7 @@ async fn a_request_past_its_deadline_leaves_the_queue() {
 async fn cancelling_is_an_answer() {
     let (chain, executor) = chain(Script::Sleep);
     let service = Service::start(config(), chain, None);
-    let context = RequestContext::new("id", Principal::Anonymous);
+    let context = RequestContext::new("id", Principal::Anonymous(Subscriber::Loopback));
     let task = tokio::spawn({
         let (service, context) = (Arc::clone(&service), context.clone());
         async move { service.execute(&context, program("x = 1")).await }

@@ -163,7 +163,7 @@ impl World {
 }
 
 fn context() -> RequestContext {
-    RequestContext::new("id-1", Principal::Anonymous)
+    RequestContext::new("id-1", Principal::Operator)
 }
 
 fn program(code: &str) -> ExecuteCommand {

@@ -178,6 +178,8 @@ pub struct LoadSettings {
     pub waiting_max: usize,
     /// Longest time in the queue.
     pub queue_timeout: Duration,
+    /// Percentage of `concurrent_max` that one caller leaves free while others are active.
+    pub fair_reserve_percent: u8,
     /// Largest request body in bytes.
     pub body_bytes_max: usize,
 }
@@ -284,6 +286,7 @@ impl Settings {
                 concurrent_max: view.count("MAX_CONCURRENT"),
                 waiting_max: view.count("MAX_WAITING"),
                 queue_timeout: view.seconds("QUEUE_TIMEOUT"),
+                fair_reserve_percent: view.count("FAIR_RESERVE"),
                 body_bytes_max: view.count("MAX_BODY_SIZE"),
             },
             validator: ValidatorSettings {

@@ -188,8 +188,9 @@ pub(crate) const SETTINGS: &[Entry] = {
         computed(Native, "NATIVE_POOL_SIZE", number(0, 1000), "4 x cores, at least 8", Some("sandboxes"), "Maximum number of idle sandboxes for each template; a quarter is always kept ready, more on demand. 0 = none."),
 
         computed(Load, "MAX_CONCURRENT", number(1, 10_000), "2 x cores, at least 2", Some("programs"), "Concurrency limit: programs that run at the same time."),
-        computed(Load, "MAX_WAITING", number(0, 1_000_000), "16 x MAX_CONCURRENT", Some("requests"), "Maximum queue length; further requests get 503 with Retry-After immediately."),
+        computed(Load, "MAX_WAITING", number(0, 1_000_000), "16 x MAX_CONCURRENT", Some("requests"), "Maximum queue length; further requests get 503 with Retry-After."),
         row(Load, "QUEUE_TIMEOUT", number(1, 3600), "30", SECONDS, "Longest time in the queue before 503."),
+        row(Load, "FAIR_RESERVE", number(0, 90), "50", Some("percent of MAX_CONCURRENT"), "Part of MAX_CONCURRENT that one caller leaves free while others are active, so that a flood of one delays nobody else; a caller alone may use all of it."),
         row(Load, "MAX_TIMEOUT", number(1, 3600), "30", SECONDS, "Longest wall-clock time that a request may set for its program."),
         computed(Load, "MAX_BODY_SIZE", size(1024, 4 * GIB), "enough for MAX_CODE_LENGTH, standard input, environment and MAX_TOTAL_SIZE of files in JSON", BYTES, "Largest request body; a larger one gets 413."),
 

@@ -9,10 +9,12 @@ mod digest;
 mod lease;
 mod mutex;
 mod random;
+mod subscriber;
 mod text;
 
 pub use digest::{hex, is_hex, sha256_hex};
 pub use lease::try_take;
 pub use mutex::lock;
 pub use random::random_bytes;
+pub use subscriber::Subscriber;
 pub use text::{is_visible, one_line, plain_lines};

@@ -108,7 +108,7 @@ fn start(telemetry: &Telemetry, executors: Vec<Arc<dyn Executor>>) -> Arc<Servic
 
 async fn run(service: &Service, code: &str) -> bool {
     let command = ExecuteCommand { code: code.to_owned(), ..ExecuteCommand::default() };
-    service.execute(&RequestContext::new("id", Principal::Anonymous), command).await.is_ok()
+    service.execute(&RequestContext::new("id", Principal::Operator), command).await.is_ok()
 }
 
 #[tokio::test]

@@ -1,26 +1,30 @@
 //! Admission control under random schedules: who comes, leaves, ends and runs next is decided by the test, at
 //! each await.
 //!
-//! A simulation and no model checker: what is concurrent in `Admission` is tokio's semaphore and timer, which
-//! loom checks in tokio's own tests, and single atomic operations between two awaits. loom and shuttle would
-//! need their own types in their place, in the code that is served. Futures are polled only when they were
-//! woken, so a lost wakeup is found.
+//! A simulation and no model checker: what is concurrent in `Admission` is one lock, and tokio's channels and
+//! timer, which loom checks in tokio's own tests. loom and shuttle would need their own types in their place,
+//! in the code that is served. Futures are polled only when they were woken, so a lost wakeup is found.
 
 use crate::admission::{Admission, Load, Refusal, Slot};
+use crate::context::Share;
 use proptest::prelude::*;
 use std::sync::Arc;
 use std::time::Duration;
+use support::Subscriber;
 use testkit::{Polled, pick};
 use tokio::time::Instant;
 
 /// Time that a request may be in the queue.
 const QUEUE_TIME_MAX: Duration = Duration::from_secs(10);
 
+/// Part of the slots that one share leaves free while another is active.
+const RESERVE_PERCENT: u8 = 50;
+
 /// What happens next. A number selects one of those that it can happen to.
 #[derive(Debug, Clone, Copy)]
 enum Step {
-    /// A request comes; with a deadline of its own, in seconds.
-    Arrive(Option<u64>),
+    /// A request of this share comes; with a deadline of its own, in seconds.
+    Arrive(u8, Option<u64>),
     /// A request that was woken runs.
     Run(usize),
     /// The client of a request in the queue goes away.
@@ -35,9 +39,10 @@ enum Step {
     TurnAway,
 }
 
-fn step() -> impl Strategy<Value = Step> {
+fn step(shares: u8) -> impl Strategy<Value = Step> {
+    let deadline = prop_oneof![Just(None), (0..20u64).prop_map(Some)];
     prop_oneof![
-        8 => prop_oneof![Just(None), (0..20u64).prop_map(Some)].prop_map(Step::Arrive),
+        8 => (0..shares, deadline).prop_map(|(share, deadline)| Step::Arrive(share, deadline)),
         4 => any::<usize>().prop_map(Step::Run),
         3 => any::<usize>().prop_map(Step::Leave),
         6 => any::<usize>().prop_map(Step::End),
@@ -46,15 +51,16 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 /// Schedules that may end with a shutdown.
-fn schedule() -> impl Strategy<Value = Vec<Step>> {
+fn schedule(shares: u8) -> impl Strategy<Value = Vec<Step>> {
     let end = prop_oneof![Just(vec![]), Just(vec![Step::Close]), Just(vec![Step::Close, Step::TurnAway])];
-    let steps = || prop::collection::vec(step(), 0..40);
+    let steps = move || prop::collection::vec(step(shares), 0..40);
     (steps(), end, steps()).prop_map(|(before, end, after)| [before, end, after].concat())
 }
 
 /// A request that has neither a slot nor a refusal.
 struct Waiting {
     number: usize,
+    share: Share,
     end: Instant,
     future: Polled<Result<Slot, Refusal>>,
 }
@@ -65,18 +71,22 @@ struct Simulation {
     waiting_max: usize,
     arrived: usize,
     waiting: Vec<Waiting>,
-    slots: Vec<Slot>,
+    slots: Vec<(Share, Slot)>,
     refused: u64,
     is_closed: bool,
     is_turned_away: bool,
-    /// `idle` waits for all slots, behind every request, and keeps those that it got.
-    is_ending: bool,
+    /// Slots that one share may hold while another is active.
+    cap: usize,
+    /// Several shares take part: then the queue is not first come, first served.
+    is_shared: bool,
 }
 
 impl Simulation {
-    fn new(running_max: u32, waiting_max: usize) -> Self {
+    fn new(running_max: u32, waiting_max: usize, is_shared: bool) -> Self {
         Self {
-            admission: Admission::new(running_max, waiting_max, QUEUE_TIME_MAX),
+            admission: Admission::new(running_max, waiting_max, QUEUE_TIME_MAX, RESERVE_PERCENT),
+            cap: (running_max as usize * (100 - usize::from(RESERVE_PERCENT))).div_ceil(100),
+            is_shared,
             running_max: running_max as usize,
             waiting_max,
             arrived: 0,
@@ -85,13 +95,12 @@ impl Simulation {
             refused: 0,
             is_closed: false,
             is_turned_away: false,
-            is_ending: false,
         }
     }
 
     async fn take(&mut self, step: Step) {
         match step {
-            Step::Arrive(deadline_s) => self.arrive(deadline_s),
+            Step::Arrive(share, deadline_s) => self.arrive(share, deadline_s),
             Step::Run(choice) => {
                 let woken = self.woken();
                 if let Some(index) = pick(woken.len(), choice) {
@@ -122,38 +131,49 @@ impl Simulation {
         }
         let Load { running, waiting, refused, .. } = self.admission.load();
         assert!(self.slots.len() <= running && running <= self.running_max, "{running} are running");
-        assert_eq!((waiting, refused), (self.waiting.len(), self.refused));
         assert!(waiting <= self.waiting_max, "{waiting} are waiting");
+        // A request that was given a slot or displaced does not wait any more, but may not have run since.
+        let known = waiting + running - self.slots.len();
+        if self.is_shared {
+            assert!(known <= self.waiting.len() && refused >= self.refused, "{waiting} wait, {running} run");
+        } else {
+            assert_eq!(refused, self.refused);
+            assert!(known == self.waiting.len() || self.is_turned_away, "{waiting} wait, {running} run");
+        }
     }
 
     /// A new request runs up to its first await.
-    fn arrive(&mut self, deadline_s: Option<u64>) {
+    fn arrive(&mut self, share: u8, deadline_s: Option<u64>) {
         let admission = Arc::clone(&self.admission);
+        let share = Share::Subscriber(Subscriber::V4([192, 0, 2, share]));
         let deadline = deadline_s.map(|seconds| Instant::now() + Duration::from_secs(seconds));
         let queue_end = Instant::now() + QUEUE_TIME_MAX;
         let end = deadline.map_or(queue_end, |deadline| deadline.min(queue_end));
-        let is_full = self.admission.load().running == self.running_max;
-        let refusal = self.admission.check().err();
+        let load = self.admission.load();
+        let is_full = load.running == self.running_max;
+        let is_queue_full = load.waiting >= self.waiting_max;
+        let refusal = self.admission.check(share).err();
         // A check counts its refusal, too.
         self.refused += u64::from(matches!(refusal, Some(Refusal::Busy { .. })));
-        let future = Polled::new(async move { admission.admit(deadline).await });
+        let future = Polled::new(async move { admission.admit(share, deadline).await });
         let number = self.arrived;
         self.arrived += 1;
-        self.waiting.push(Waiting { number, end, future });
-        let is_queue_full = self.waiting.len() > self.waiting_max;
+        self.waiting.push(Waiting { number, share, end, future });
         let before = self.slots.len();
         let outcome = self.run(self.waiting.len() - 1);
+        let is_late = end <= Instant::now();
         if self.is_closed {
             assert_eq!(outcome, Some(Err(Refusal::ShuttingDown)));
-        } else if is_full && is_queue_full {
+        } else if refusal.is_some() {
             assert!(matches!(outcome, Some(Err(Refusal::Busy { .. }))), "{outcome:?}");
         } else if is_full {
-            let is_late = end <= Instant::now();
             assert!(outcome.is_none() || is_late, "{outcome:?}");
-        } else {
+        } else if !self.is_shared {
             assert_eq!((outcome, self.slots.len()), (Some(Ok(())), before + 1));
         }
-        assert_eq!(refusal.is_some(), self.is_closed || is_full && is_queue_full);
+        if !self.is_shared {
+            assert_eq!(refusal.is_some(), self.is_closed || is_full && is_queue_full);
+        }
     }
 
     /// The requests for which a poll is due, by index.
@@ -169,8 +189,8 @@ impl Simulation {
     /// Polls one request; its outcome, if it has one.
     fn run(&mut self, index: usize) -> Option<Result<(), Refusal>> {
         let outcome = self.waiting[index].future.poll()?;
-        drop(self.waiting.remove(index));
-        let outcome = outcome.map(|slot| self.slots.push(slot));
+        let share = self.waiting.remove(index).share;
+        let outcome = outcome.map(|slot| self.slots.push((share, slot)));
         self.refused += u64::from(matches!(outcome, Err(Refusal::Busy { .. })));
         assert!(outcome != Err(Refusal::ShuttingDown) || self.is_closed || self.is_turned_away);
         Some(outcome)
@@ -187,23 +207,31 @@ impl Simulation {
             }
         }
         let running = self.admission.load().running;
-        assert!(running == self.slots.len() || self.is_ending, "a slot belongs to nobody");
-        let first_waiting = self.waiting.first().map_or(usize::MAX, |waiting| waiting.number);
+        assert_eq!(running, self.slots.len(), "a slot belongs to nobody");
+        if self.waiting.is_empty() {
+            return;
+        }
+        assert!(!self.is_turned_away);
+        assert!(self.waiting.iter().all(|waiting| waiting.end > Instant::now()), "past its time");
+        if self.is_shared {
+            // Only what is reserved for others stays free.
+            let holds = |share| self.slots.iter().filter(|(holder, _)| *holder == share).count();
+            let is_capped = |waiting: &Waiting| holds(waiting.share) >= self.cap;
+            assert!(running == self.running_max || self.waiting.iter().all(is_capped), "a free slot");
+            return;
+        }
+        assert_eq!(running, self.running_max, "{} wait for a free slot", self.waiting.len());
+        let first_waiting = self.waiting[0].number;
         assert!(
             admitted.iter().all(|number| *number < first_waiting),
             "{admitted:?} overtook {first_waiting}"
         );
-        if !self.waiting.is_empty() {
-            assert_eq!(running, self.running_max, "{} wait for a free slot", self.waiting.len());
-            assert!(!self.is_turned_away);
-            assert!(self.waiting.iter().all(|waiting| waiting.end > Instant::now()), "past its time");
-        }
     }
 
     /// Ends everything: each request in the queue gets its turn, and only then the service is idle.
     fn finish(mut self) {
         self.admission.close();
-        (self.is_closed, self.is_ending) = (true, true);
+        self.is_closed = true;
         let admission = Arc::clone(&self.admission);
         let mut idle = Polled::new(async move { admission.idle().await });
         let mut is_idle = idle.poll().is_some();
@@ -229,12 +257,12 @@ impl Simulation {
 }
 
 /// Runs one schedule, with paused time: it passes only where the schedule says so.
-fn simulate(running_max: u32, waiting_max: usize, schedule: &[Step], settles: &[bool]) {
+fn simulate(running_max: u32, waiting_max: usize, is_shared: bool, schedule: &[Step], settles: &[bool]) {
     let mut builder = tokio::runtime::Builder::new_current_thread();
     let runtime = builder.enable_time().start_paused(true).build().unwrap();
     // Unconstrained: tokio's budget for one task would end, as all futures are polled by this one.
     runtime.block_on(tokio::task::unconstrained(async {
-        let mut simulation = Simulation::new(running_max, waiting_max);
+        let mut simulation = Simulation::new(running_max, waiting_max, is_shared);
         for (step, settle) in schedule.iter().zip(settles.iter().cycle()) {
             simulation.take(*step).await;
             if *settle {
@@ -253,9 +281,19 @@ proptest! {
     fn no_schedule_loses_a_slot_or_a_request(
         running_max in 1..4u32,
         waiting_max in 0..5usize,
-        schedule in schedule(),
+        schedule in schedule(1),
         settles in prop::collection::vec(any::<bool>(), 1..8),
     ) {
-        simulate(running_max, waiting_max, &schedule, &settles);
+        simulate(running_max, waiting_max, false, &schedule, &settles);
+    }
+
+    #[test]
+    fn no_schedule_of_several_shares_loses_a_slot_or_a_request(
+        running_max in 1..5u32,
+        waiting_max in 0..7usize,
+        schedule in schedule(3),
+        settles in prop::collection::vec(any::<bool>(), 1..8),
+    ) {
+        simulate(running_max, waiting_max, true, &schedule, &settles);
     }
 }

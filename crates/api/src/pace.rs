@@ -1,0 +1,160 @@
+//! When a refusal is answered.
+//!
+//! A client that ignores `Retry-After` asks again as soon as it is refused. Thousands of refusals a second
+//! then take the CPU time of the programs that were admitted. So the first refusals of a caller are answered
+//! at once, and those beyond a rate later: such a client waits, at the cost of a connection and a timer.
+//! Nothing but the head of its answer is in memory meanwhile, and work that was admitted is never delayed.
+
+use crate::connections::State;
+use crate::error;
+use crate::server::Connection;
+use axum::response::Response;
+use service::Share;
+use std::collections::HashMap;
+use std::sync::Mutex;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Refusals a second that one caller gets without delay, and as many at once.
+const SHARE_PER_SECOND: u32 = 20;
+
+/// The same for all callers together: a caller may have many addresses.
+const ALL_PER_SECOND: u32 = 200;
+
+/// Longest delay of a refusal. Longer ones would make proxies in front give up.
+const DELAY_MAX: Duration = Duration::from_secs(2);
+
+/// Callers whose refusals are counted; of further ones, only the rate of all together counts.
+const SHARES_MAX: usize = 4096;
+
+/// The rates of refusals.
+#[derive(Debug)]
+pub(crate) struct Pace {
+    epoch: Instant,
+    meters: Mutex<Meters>,
+}
+
+#[derive(Debug)]
+struct Meters {
+    all: Meter,
+    shares: HashMap<Share, Meter>,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        let meters = Meters { all: Meter::new(ALL_PER_SECOND), shares: HashMap::new() };
+        Self { epoch: Instant::now(), meters: Mutex::new(meters) }
+    }
+}
+
+impl Pace {
+    /// How long to hold a response: not at all, unless it refuses a caller of this share for load.
+    pub(crate) fn delay_of(&self, response: &Response, share: Share) -> Duration {
+        if error::is_paced(response) { self.delay(share) } else { Duration::ZERO }
+    }
+
+    fn delay(&self, share: Share) -> Duration {
+        let now = self.epoch.elapsed();
+        let mut meters = support::lock(&self.meters);
+        let all = meters.all.delay(now);
+        if meters.shares.len() >= SHARES_MAX && !meters.shares.contains_key(&share) {
+            meters.shares.retain(|_, meter| meter.is_behind(now));
+            if meters.shares.len() >= SHARES_MAX {
+                return all;
+            }
+        }
+        let own = meters.shares.entry(share).or_insert_with(|| Meter::new(SHARE_PER_SECOND)).delay(now);
+        all.max(own)
+    }
+}
+
+/// Holds a refusal for this long; its connection may be closed for another peer meanwhile.
+pub(crate) async fn hold(delay: Duration, connection: Option<&Connection>) {
+    if delay.is_zero() {
+        return;
+    }
+    if let Some(connection) = connection {
+        connection.slot.set(State::Refused);
+    }
+    tokio::time::sleep(delay).await;
+}
+
+/// A rate with a burst of one second (GCRA).
+#[derive(Debug, Clone, Copy)]
+struct Meter {
+    interval: Duration,
+    /// When all refusals so far would have been sent at this rate.
+    arrival: Duration,
+}
+
+impl Meter {
+    fn new(per_second: u32) -> Self {
+        Self { interval: Duration::from_secs(1) / per_second, arrival: Duration::ZERO }
+    }
+
+    /// Counts a refusal: the delay that keeps the rate, or [`DELAY_MAX`].
+    fn delay(&mut self, now: Duration) -> Duration {
+        let free_until = now + Duration::from_secs(1);
+        self.arrival = (self.arrival.max(now) + self.interval).min(free_until + DELAY_MAX);
+        self.arrival.saturating_sub(free_until)
+    }
+
+    fn is_behind(&self, now: Duration) -> bool {
+        self.arrival > now
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use service::Subscriber;
+
+    fn share(number: u8) -> Share {
+        Share::Subscriber(Subscriber::V4([192, 0, 2, number]))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_first_are_at_once_and_the_rest_at_the_rate() {
+        let pace = Pace::default();
+        for number in 0..20 {
+            assert_eq!(pace.delay(share(1)), Duration::ZERO, "{number}");
+        }
+        for number in 1..=40 {
+            assert_eq!(pace.delay(share(1)), Duration::from_millis(50) * number);
+        }
+        assert_eq!(pace.delay(share(1)), DELAY_MAX);
+        // Another caller is not affected, until all together are too many.
+        for number in 0..100 {
+            assert_eq!(pace.delay(share(2 + number / 20)), Duration::ZERO, "{number}");
+        }
+        tokio::time::advance(Duration::from_secs(4)).await;
+        assert_eq!(pace.delay(share(1)), Duration::ZERO);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn clients_that_ask_again_at_once_get_no_more_than_the_rate() {
+        let pace = Pace::default();
+        let (begun, mut refusals) = (Instant::now(), 0);
+        // Forty clients of one caller, each with its next request when its refusal arrives.
+        let mut due = [Duration::ZERO; 40];
+        while begun.elapsed() < Duration::from_secs(60) {
+            for due in &mut due {
+                if *due <= begun.elapsed() {
+                    *due = begun.elapsed() + pace.delay(share(1));
+                    refusals += 1;
+                }
+            }
+            tokio::time::advance(Duration::from_millis(5)).await;
+        }
+        assert!((1100..=1300).contains(&refusals), "{refusals} in a minute");
+    }
+
+    #[test]
+    fn callers_without_number_take_no_memory_without_bound() {
+        let pace = Pace::default();
+        for number in 0..u64::try_from(2 * SHARES_MAX).unwrap() {
+            pace.delay(Share::Subscriber(Subscriber::V6Network(number.to_be_bytes())));
+        }
+        assert!(support::lock(&pace.meters).shares.len() <= SHARES_MAX);
+    }
+}
