@@ -3,15 +3,47 @@
 use crate::observe::{Answered, HttpObserver};
 use axum::extract::{MatchedPath, Request};
 use http::Method;
-use service::{Phase, Summary, SummarySlot, TraceContext};
-use std::sync::Arc;
+use service::{KeyRecord, Phase, Principal, Share, Summary, SummarySlot, TraceContext};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 /// Status in the line of a request whose client went away: nginx's code for it. It is never sent.
 const CLIENT_GONE: u16 = 499;
 
+/// Where a request's layers put the caller that its API key names. Clones are the same slot.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct CallerSlot(Arc<OnceLock<Caller>>);
+
+#[derive(Debug)]
+struct Caller {
+    share: Share,
+    key: Option<Arc<KeyRecord>>,
+}
+
+impl CallerSlot {
+    /// The key was checked. The first caller stays: a request has one.
+    pub(crate) fn set(&self, principal: &Principal) {
+        let key = match principal {
+            Principal::Key(record) => Some(Arc::clone(record)),
+            _ => None,
+        };
+        let _ = self.0.set(Caller { share: principal.share(), key });
+    }
+
+    /// Whose share of the service the caller uses, if a key was checked.
+    pub(crate) fn share(&self) -> Option<Share> {
+        self.0.get().map(|caller| caller.share)
+    }
+
+    /// The name of the caller's key.
+    fn key(&self) -> Option<&str> {
+        self.0.get()?.key.as_ref().map(|record| record.name.as_str())
+    }
+}
+
 /// One request until its end. The line has the path's template, never the path: a file's path grants access to it.
-/// Nothing else in it is a text of the client or of a program, and a method is a token (RFC 9110, 9.1).
+/// Nothing else in it is a text of the client or of a program: a method is a token (RFC 9110, 9.1), and the name of a
+/// key is its operator's.
 pub(crate) struct Access {
     method: Method,
     path: String,
@@ -20,6 +52,7 @@ pub(crate) struct Access {
     trace: Option<TraceContext>,
     /// What the service tells of an execution.
     summary: SummarySlot,
+    caller: CallerSlot,
     logged: bool,
 }
 
@@ -29,12 +62,13 @@ impl Access {
         observer: Arc<dyn HttpObserver>,
         trace: Option<TraceContext>,
         summary: SummarySlot,
+        caller: CallerSlot,
     ) -> Self {
         observer.began();
         let path =
             request.extensions().get::<MatchedPath>().map_or("unmatched", MatchedPath::as_str).to_owned();
         let (method, since) = (request.method().clone(), Instant::now());
-        Self { method, path, since, observer, trace, summary, logged: false }
+        Self { method, path, since, observer, trace, summary, caller, logged: false }
     }
 
     /// The request has an answer. `outcome` is the handler's word for it, `code` that of an error.
@@ -57,6 +91,7 @@ impl Access {
             status,
             duration_ms,
             outcome,
+            key = self.caller.key(),
             executor,
             validate_ms = ms(Phase::Validate),
             queue_ms = ms(Phase::Queue),

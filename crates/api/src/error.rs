@@ -9,13 +9,14 @@ use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use contract::ErrorCode;
 use explain::Refusal;
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderName, HeaderValue, StatusCode, header};
 use service::{ExecuteError, InvalidField};
 
 fn status(code: &ErrorCode) -> StatusCode {
     match code {
         ErrorCode::ValidationFailed | ErrorCode::BadRequest => StatusCode::BAD_REQUEST,
-        ErrorCode::LinkInvalid | ErrorCode::OriginNotAllowed => StatusCode::FORBIDDEN,
+        ErrorCode::Unauthenticated => StatusCode::UNAUTHORIZED,
+        ErrorCode::Forbidden | ErrorCode::LinkInvalid | ErrorCode::OriginNotAllowed => StatusCode::FORBIDDEN,
         ErrorCode::NotFound => StatusCode::NOT_FOUND,
         ErrorCode::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         ErrorCode::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
@@ -29,6 +30,7 @@ fn status(code: &ErrorCode) -> StatusCode {
         ErrorCode::Busy
         | ErrorCode::ExecutorUnavailable
         | ErrorCode::StorageUnavailable
+        | ErrorCode::KeysUnavailable
         | ErrorCode::ShuttingDown => StatusCode::SERVICE_UNAVAILABLE,
     }
 }
@@ -54,13 +56,13 @@ pub(crate) struct ApiError(Box<Answered>);
 #[derive(Debug, Clone)]
 struct Answered {
     refusal: Refusal,
-    /// The content coding is not supported: names the supported one.
-    names_coding: bool,
+    /// A header of this error.
+    header: Option<(HeaderName, HeaderValue)>,
 }
 
 impl From<Refusal> for ApiError {
     fn from(refusal: Refusal) -> Self {
-        Self(Box::new(Answered { refusal, names_coding: false }))
+        Self(Box::new(Answered { refusal, header: None }))
     }
 }
 
@@ -76,8 +78,21 @@ impl ApiError {
             "the body has the `Content-Encoding` {coding}, which is not supported: send it unencoded, without that header"
         );
         let mut error = Self::new(ErrorCode::UnsupportedMediaType, message);
-        error.0.names_coding = true;
+        // RFC 9110, 15.5.16: it lets a client tell this 415 from the other one.
+        error.0.header = Some((header::ACCEPT_ENCODING, HeaderValue::from_static("identity")));
         error
+    }
+
+    /// A key is needed, or it is not valid. `challenge` says how to present one (RFC 6750, section 3).
+    pub(crate) fn unauthenticated(message: &str, challenge: HeaderValue) -> Self {
+        let mut error = Self::new(ErrorCode::Unauthenticated, message);
+        error.0.header = Some((header::WWW_AUTHENTICATE, challenge));
+        error
+    }
+
+    /// Keys cannot be checked; retry in `retry_after_s` seconds.
+    pub(crate) fn keys_unavailable(retry_after_s: u64) -> Self {
+        Refusal::keys_unavailable(retry_after_s).into()
     }
 
     /// An internal error. The details belong in the log, not here.
@@ -109,6 +124,7 @@ fn log(error: &ExecuteError) {
     match error {
         ExecuteError::Invalid(_)
         | ExecuteError::Rejected { .. }
+        | ExecuteError::ExecutorForbidden { .. }
         | ExecuteError::Busy { .. }
         | ExecuteError::ShuttingDown { .. } => {}
         ExecuteError::Unavailable { selected: Some(_), .. } => {
@@ -130,9 +146,8 @@ impl IntoResponse for ApiError {
         if let Some(seconds) = self.0.refusal.retry_after_s() {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
-        if self.0.names_coding {
-            // RFC 9110, 15.5.16: it lets a client tell this 415 from the other one.
-            response.headers_mut().insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        if let Some((name, value)) = &self.0.header {
+            response.headers_mut().insert(name.clone(), value.clone());
         }
         response.extensions_mut().insert(self);
         response
@@ -143,10 +158,13 @@ impl IntoResponse for ApiError {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Complete;
 
-/// Whether a response refuses work for load, so that it may be delayed ([`crate::pace`]).
+/// Whether a response refuses work for load, or a caller without a right to it, so that it may be delayed ([`crate::pace`]).
 pub(crate) fn is_paced(response: &Response) -> bool {
     let error = response.extensions().get::<ApiError>();
-    error.is_some_and(|error| matches!(error.0.refusal.code(), ErrorCode::Busy))
+    let is_paced = |code: &ErrorCode| {
+        matches!(code, ErrorCode::Busy | ErrorCode::Unauthenticated | ErrorCode::Forbidden)
+    };
+    error.is_some_and(|error| is_paced(error.0.refusal.code()))
 }
 
 /// Gives an error response its body and returns the error's code for the log; leaves other responses alone.

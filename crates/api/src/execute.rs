@@ -36,7 +36,10 @@ const READ_ANYWAY_BYTES_MAX: u64 = 64 * 1024;
          headers(("x-request-id" = String, description = "The request's id."))),
         (status = 400, description = "The validator rejected the program, the body is incomplete, or `Host` is missing, duplicated or malformed.",
          body = ErrorBody),
-        (status = 403, description = "A page of another site sent the request: `Origin` is neither this service nor in CORS_ORIGINS.",
+        (status = 401, description = "This service needs an API key, and the request has none, or one that is unknown, expired or revoked.",
+         body = ErrorBody, headers(("www-authenticate" = String, description = "`Bearer`."))),
+        (status = 403, description = "The API key lacks the scope `execute` or may not use this executor, or a page of another site sent \
+                                      the request: `Origin` is neither this service nor in CORS_ORIGINS.",
          body = ErrorBody),
         (status = 408, description = "The body arrived too slowly.", body = ErrorBody),
         (status = 413, description = "The body is larger than the service reads.", body = ErrorBody),
@@ -44,7 +47,7 @@ const READ_ANYWAY_BYTES_MAX: u64 = 64 * 1024;
          headers(("accept-encoding" = String, description = "`identity`, if the content coding is not supported."))),
         (status = 422, description = "Not JSON, or a field is missing, unknown or out of bounds.", body = ErrorBody),
         (status = 500, description = "Internal error; the log has the details.", body = ErrorBody),
-        (status = 503, description = "Busy, shutting down, or no executor is usable.", body = ErrorBody,
+        (status = 503, description = "Busy, shutting down, no executor is usable, or API keys cannot be checked.", body = ErrorBody,
          headers(("retry-after" = u64, description = "Seconds to wait before retrying."))),
     )
 )]

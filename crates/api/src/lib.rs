@@ -1,7 +1,7 @@
 //! HTTP: routes, errors, documentation pages. Knows the service, not the executors.
 //!
 //! ```text
-//! connection (server, connections) -> trace: id, access log, delayed refusals (pace), error bodies -> gate: Host, Origin -> CORS -> panics caught -> route -> service
+//! connection (server, connections) -> trace: id, access log, delayed refusals (pace), error bodies -> gate: Host, Origin -> CORS -> panics caught -> API key (caller) -> route -> service
 //! ```
 //!
 //! # For the composition root
@@ -26,6 +26,7 @@ mod access;
 mod base64_text;
 mod base_url;
 mod body;
+mod caller;
 mod connections;
 mod error;
 mod execute;

@@ -2,7 +2,8 @@
 
 use crate::error::ApiError;
 use crate::gate::{self, Gate};
-use crate::observe::{HttpObserver, MetricsPage, NoHttpObserver};
+use crate::observe::{MetricsPage, NoHttpObserver};
+use crate::pace::Pace;
 use crate::state::AppState;
 use crate::trace;
 use axum::Router;
@@ -27,6 +28,8 @@ const TEXT_FORMAT: HeaderValue = HeaderValue::from_static("text/plain; version=0
     tag = "service",
     responses(
         (status = 200, description = "The metrics, in the text format 0.0.4.", body = String, content_type = "text/plain"),
+        (status = 401, description = "No valid API key, where keys are required.", body = ErrorBody),
+        (status = 403, description = "The API key does not have the scope `metrics`.", body = ErrorBody),
         (status = 404, description = "Metrics are switched off, or have a port of their own.", body = ErrorBody),
         (status = 500, description = "Internal error.", body = ErrorBody),
     )
@@ -42,13 +45,13 @@ pub(crate) async fn metrics(State(state): State<AppState>) -> Result<Response, A
 /// in [`crate::ApiState`].
 pub fn metrics_router(page: Arc<dyn MetricsPage>, allowed_hosts: &[String], bound: SocketAddr) -> Router {
     let rules = Gate::new(allowed_hosts, None, &[], bound.ip());
-    let observer: Arc<dyn HttpObserver> = Arc::new(NoHttpObserver);
+    let outer = trace::Outer { observer: Arc::new(NoHttpObserver), pace: Pace::default() };
     Router::new()
         .route("/metrics", get(async |State(page): State<Arc<dyn MetricsPage>>| respond(page).await))
         .fallback(async || ApiError::new(ErrorCode::NotFound, "this port has /metrics alone"))
         .method_not_allowed_fallback(async || ApiError::new(ErrorCode::MethodNotAllowed, "send GET"))
         .layer(axum::middleware::from_fn_with_state(Arc::new(rules), gate::check))
-        .layer(axum::middleware::from_fn_with_state(observer, trace::trace))
+        .layer(axum::middleware::from_fn_with_state(Arc::new(outer), trace::trace))
         .with_state(page)
 }
 

@@ -6,13 +6,14 @@ use crate::gate::Gate;
 use crate::openapi::Skeleton;
 use crate::pace::Pace;
 use crate::state::{ApiState, AppState};
-use crate::{execute, files, gate, health, metrics, openapi, pages, trace};
+use crate::{caller, execute, files, gate, health, metrics, openapi, pages, trace};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use contract::ErrorCode;
 use http::{HeaderValue, Method, header};
+use service::Scope;
 use std::any::Any;
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,20 +41,33 @@ pub const ROUTES: [&str; 11] = [
 /// How long a browser may cache what CORS allows.
 const CORS_AGE_MAX: Duration = Duration::from_secs(600);
 
-/// The routes that the OpenAPI document describes.
-fn described() -> OpenApiRouter<AppState> {
+/// The described routes that need a key with this scope, where keys are required.
+fn scoped(scope: Scope) -> OpenApiRouter<AppState> {
+    match scope {
+        Scope::Execute => OpenApiRouter::new().routes(routes!(execute::execute)),
+        Scope::Metrics => OpenApiRouter::new().routes(routes!(metrics::metrics)),
+        // Their routes are not in this version.
+        Scope::Sessions | Scope::Jobs | Scope::Admin => OpenApiRouter::new(),
+    }
+}
+
+/// The described routes that need none.
+fn open() -> OpenApiRouter<AppState> {
     OpenApiRouter::with_openapi(Skeleton::openapi())
         .routes(routes!(pages::root))
-        .routes(routes!(execute::execute))
         .routes(routes!(health::health))
-        .routes(routes!(metrics::metrics))
         .routes(routes!(files::download))
         .routes(routes!(pages::openapi))
 }
 
 /// The service over HTTP. Serve it with [`crate::serve`], which limits what a connection may do.
 pub fn router(state: ApiState) -> Router {
-    let (described, generated) = described().split_for_parts();
+    let described = Scope::ALL.into_iter().fold(open(), |all, scope| {
+        let guard = caller::Guard::new(Arc::clone(&state.service), scope);
+        let guarded = scoped(scope).layer(axum::middleware::from_fn_with_state(guard, caller::check));
+        all.merge(guarded)
+    });
+    let (described, generated) = described.split_for_parts();
     let cors = cors(&state.cors_origins);
     let rules =
         Gate::new(&state.allowed_hosts, state.public_url.as_deref(), &state.cors_origins, state.bound.ip());
@@ -110,7 +124,7 @@ fn cors(origins: &[String]) -> Option<CorsLayer> {
     let cors = CorsLayer::new()
         .allow_origin(allowed)
         .allow_methods([Method::GET, Method::HEAD, Method::POST])
-        .allow_headers([header::CONTENT_TYPE, header::AUTHORIZATION, trace::REQUEST_ID])
+        .allow_headers([header::CONTENT_TYPE, header::AUTHORIZATION, caller::API_KEY, trace::REQUEST_ID])
         .expose_headers([trace::REQUEST_ID, header::RETRY_AFTER, header::CONTENT_DISPOSITION, header::ETAG])
         .max_age(CORS_AGE_MAX);
     Some(cors)
@@ -119,6 +133,11 @@ fn cors(origins: &[String]) -> Option<CorsLayer> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// All described routes.
+    fn described() -> OpenApiRouter<AppState> {
+        Scope::ALL.into_iter().fold(open(), |all, scope| all.merge(scoped(scope)))
+    }
     use serde_json::Value;
     use std::path::Path;
 

@@ -1,7 +1,7 @@
 //! The outermost layer: request ids, the trace of a request, the caller's address, delayed refusals, error
 //! bodies, headers of every answer.
 
-use crate::access::Access;
+use crate::access::{Access, CallerSlot};
 use crate::error;
 use crate::observe::HttpObserver;
 use crate::pace::{self, Pace};
@@ -52,21 +52,25 @@ pub(crate) struct Outer {
 pub(crate) async fn trace(State(outer): State<Arc<Outer>>, mut request: Request, next: Next) -> Response {
     let id = request_id(request.headers());
     let (context, summary) = (trace_context(request.headers()), SummarySlot::default());
-    let access = Access::of(&request, Arc::clone(&outer.observer), context.clone(), summary.clone());
+    let caller = CallerSlot::default();
+    let observer = Arc::clone(&outer.observer);
+    let access = Access::of(&request, observer, context.clone(), summary.clone(), caller.clone());
     let connection = request.extensions().get::<Connection>().cloned();
     // Without a connection the request was made in this process.
     let client =
         connection.as_ref().map_or(Subscriber::Loopback, |connection| Subscriber::of(connection.address));
     let principal = Principal::Anonymous(client);
-    let share = principal.share();
+    let anonymous = principal.share();
     let extensions = request.extensions_mut();
     extensions.insert(RequestId(id.clone()));
     extensions.insert(Trace(context));
     extensions.insert(summary);
     extensions.insert(principal);
+    extensions.insert(caller.clone());
     let span = tracing::info_span!("request", request_id = %id);
     async move {
         let response = next.run(request).await;
+        let share = caller.share().unwrap_or(anonymous);
         let delay = outer.pace.delay_of(&response, share);
         pace::hold(delay, connection.as_ref()).await;
         let (mut response, code) = error::complete(response, &id);

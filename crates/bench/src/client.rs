@@ -53,9 +53,15 @@ impl Address {
 
     /// The bytes of a request to run a program, with `fields` as its body.
     pub(super) fn execute(&self, fields: &Value) -> Vec<u8> {
+        self.execute_as(None, fields)
+    }
+
+    /// The same with an API key.
+    pub(super) fn execute_as(&self, key: Option<&str>, fields: &Value) -> Vec<u8> {
         let body = fields.to_string();
+        let key = key.map_or_else(String::new, |key| format!("x-api-key: {key}\r\n"));
         let head = format!(
-            "POST {}/execute HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+            "POST {}/execute HTTP/1.1\r\nhost: {}\r\n{key}content-type: application/json\r\ncontent-length: {}\r\n\r\n",
             self.prefix,
             self.authority,
             body.len()

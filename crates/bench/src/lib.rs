@@ -359,13 +359,30 @@ impl Bench<'_> {
             queue_timeout: load.queue_timeout,
             flood: Duration::from_secs(seconds.into()),
         };
-        let (sender, flooded) = tokio::sync::oneshot::channel();
-        // Not a thread of the runtime, which would wait for it when the run is stopped.
-        let flood = move || drop(sender.send(overload::run(&address, plan)));
-        let started = std::thread::Builder::new().name("flood".to_owned()).spawn(flood);
+        let mut found = self.unless_stopped(move || overload::run(&address, plan)).await?;
+        drop(process);
+        // Keys are required as soon as there is one, so this is another service.
+        let (process, address) = self.start_service(&[])?;
+        let key = |name| process.create_key(name).map_err(|error| executor::error_chain(&error));
+        let keys = [key("flood")?, key("light")?];
+        found.callers = Some(self.unless_stopped(move || overload::run_callers(&address, &keys)).await?);
+        Ok(found)
+    }
+
+    /// Runs clients on a thread of their own, which is left behind if the run is stopped. Not a thread of the
+    /// runtime, which would wait for it.
+    async fn unless_stopped<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, CaseError> + Send + 'static,
+    ) -> Result<T, String> {
+        let (sender, done) = tokio::sync::oneshot::channel();
+        let started = std::thread::Builder::new().name("load".to_owned()).spawn(move || {
+            // The receiver is gone if the run was stopped.
+            let _ = sender.send(work());
+        });
         started.map_err(|error| format!("failed to start a thread: {error}"))?;
         tokio::select! {
-            found = flooded => found
+            found = done => found
                 .map_err(|_gone| "the clients failed".to_owned())?
                 .map_err(|error| executor::error_chain(&error)),
             () = self.stop.cancelled() => Err("stopped by a signal".to_owned()),

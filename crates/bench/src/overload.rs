@@ -18,6 +18,9 @@ const TIMES: [usize; 2] = [10, 40];
 const UNLOADED_CLIENTS_MAX: usize = 16;
 /// Bounds on the time for which the unloaded service is measured, before and after each flood.
 const UNLOADED_TIME: std::ops::RangeInclusive<Duration> = Duration::from_secs(3)..=Duration::from_secs(15);
+/// Clients of the caller that floods the service, and requests of the other one.
+const CALLER_FLOOD: usize = 160;
+const CALLER_REQUESTS: usize = 1000;
 /// Time for the service to answer the last refusals and to close their connections.
 const SETTLE: Duration = Duration::from_secs(4);
 
@@ -32,6 +35,29 @@ pub(super) struct Overload {
     pub(super) queue_timeout_s: u64,
     /// The floods.
     pub(super) floods: Vec<Flood>,
+    /// Two callers with a key each.
+    pub(super) callers: Option<Callers>,
+}
+
+/// One caller floods the service, another sends one request after the other.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub(super) struct Callers {
+    /// Clients of the first.
+    pub(super) clients: usize,
+    /// Requests of the second, without and with the flood.
+    pub(super) requests: usize,
+    /// Median of their times without the flood.
+    pub(super) unloaded_p50_ms: f64,
+    /// Their 99th percentile.
+    pub(super) unloaded_p99_ms: f64,
+    /// Median of their times with the flood.
+    pub(super) p50_ms: f64,
+    /// Their 99th percentile.
+    pub(super) p99_ms: f64,
+    /// Requests that were refused or failed.
+    pub(super) lost: usize,
+    /// Programs per second of the flood.
+    pub(super) flood_per_second: f64,
 }
 
 /// One flood, compared with the unloaded service before and after it.
@@ -86,6 +112,7 @@ pub(super) fn run(address: &Address, plan: Plan) -> Result<Overload, CaseError> 
         capacity: plan.capacity,
         queue_timeout_s: plan.queue_timeout.as_secs(),
         floods: Vec::new(),
+        callers: None,
     };
     for times in TIMES {
         found.floods.push(clients.block_on(flood(address, plan, times * plan.capacity)));
@@ -119,6 +146,56 @@ async fn flood(address: &Address, plan: Plan, clients: usize) -> Flood {
         descriptors: [before.0, after.0],
         rss_mib: [before.1, after.1],
     }
+}
+
+/// One caller with this key floods the service, the other one has the second key. Blocks as [`run`] does.
+pub(super) fn run_callers(address: &Address, keys: &[String; 2]) -> Result<Callers, CaseError> {
+    let clients = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let clients = clients.map_err(|error| CaseError::Http(error.into()))?;
+    let fields = serde_json::json!({ "code": PRINT.code });
+    let requests = keys.each_ref().map(|key| Arc::<[u8]>::from(address.execute_as(Some(key), &fields)));
+    Ok(clients.block_on(callers(address, requests)))
+}
+
+async fn callers(address: &Address, [flood, light]: [Arc<[u8]>; 2]) -> Callers {
+    let mut client = Client::new(address);
+    // The service must have seen the keys, and its pool must be full.
+    one_after_the_other(&mut client, &light, CALLER_REQUESTS / 10).await;
+    let mut alone = one_after_the_other(&mut client, &light, CALLER_REQUESTS).await;
+    let tally = Arc::new(Mutex::new(Tally::default()));
+    let mut working = JoinSet::new();
+    for _ in 0..CALLER_FLOOD {
+        working.spawn(client_loop(Client::new(address), Arc::clone(&flood), Arc::clone(&tally)));
+    }
+    one_after_the_other(&mut client, &light, CALLER_REQUESTS / 10).await;
+    support::lock(&tally).times.clear();
+    let begun = Instant::now();
+    let mut beside = one_after_the_other(&mut client, &light, CALLER_REQUESTS).await;
+    let flooded = support::lock(&tally).times.len();
+    let flood_per_second = flooded as f64 / begun.elapsed().as_secs_f64();
+    working.shutdown().await;
+    Callers {
+        clients: CALLER_FLOOD,
+        requests: CALLER_REQUESTS,
+        unloaded_p50_ms: alone.percentile_ms(50),
+        unloaded_p99_ms: alone.percentile_ms(99),
+        p50_ms: beside.percentile_ms(50),
+        p99_ms: beside.percentile_ms(99),
+        lost: 2 * CALLER_REQUESTS - alone.times.len() - beside.times.len(),
+        flood_per_second,
+    }
+}
+
+async fn one_after_the_other(client: &mut Client, request: &[u8], count: usize) -> Tally {
+    let mut tally = Tally::default();
+    for _ in 0..count {
+        let begun = Instant::now();
+        match client.send(request).await {
+            Ok(answer) => tally.note(&answer, begun.elapsed()),
+            Err(_) => tally.unanswered += 1,
+        }
+    }
+    tally
 }
 
 /// What the clients got.

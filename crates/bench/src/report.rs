@@ -425,6 +425,20 @@ fn overload_text(found: &Overload) -> String {
         );
         text.extend(flood.wrong.iter().map(|wrong| format!("  unexpected: {wrong}\n")));
     }
+    if let Some(callers) = &found.callers {
+        text += &format!(
+            "  two keys, {} clients of one flood ({:.0} programs per second): {} requests of the other, p50 {:.2} ms, p99 \
+             {:.2} ms (unloaded {:.2} ms, {:.2} ms), {} lost\n",
+            callers.clients,
+            callers.flood_per_second,
+            callers.requests,
+            callers.p50_ms,
+            callers.p99_ms,
+            callers.unloaded_p50_ms,
+            callers.unloaded_p99_ms,
+            callers.lost
+        );
+    }
     text
 }
 
@@ -432,7 +446,7 @@ fn overload_text(found: &Overload) -> String {
 mod tests {
     use super::*;
     use crate::measure::Phase;
-    use crate::overload::Flood;
+    use crate::overload::{Callers, Flood};
     use crate::stats::Distribution;
     use serde_json::json;
     use std::time::Duration;
@@ -507,6 +521,7 @@ mod tests {
                     capacity: 68,
                     queue_timeout_s: 30,
                     floods: vec![Flood { clients: 680, ..Flood::default() }],
+                    callers: Some(Callers { clients: 160, ..Callers::default() }),
                 })),
                 soak: Some(Ok(Soak {
                     executions: 10,

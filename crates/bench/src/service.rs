@@ -26,7 +26,7 @@ pub(super) struct ServiceProcess {
     /// `http://127.0.0.1:PORT`.
     pub(super) base: String,
     child: Child,
-    _data_dir: TempDir,
+    data_dir: TempDir,
 }
 
 /// Why the service is not running.
@@ -43,6 +43,9 @@ pub(super) enum ServiceError {
     /// It ended, or printed nothing in time.
     #[error("the service did not start: {0}")]
     NotReady(String),
+    /// It has no API key.
+    #[error("failed to create an API key: {0}")]
+    NoKey(String),
 }
 
 impl ServiceProcess {
@@ -88,7 +91,7 @@ impl ServiceProcess {
             .map_err(failed("start the service"))?;
         let ready = child.stderr.take().map(watch);
         // From here on, dropping it stops the child.
-        let mut service = Self { base: String::new(), child, _data_dir: data_dir };
+        let mut service = Self { base: String::new(), child, data_dir };
         let said = ready.and_then(|ready| ready.recv_timeout(START_TIME_MAX).ok());
         service.base = match said {
             Some(Ok(base)) => base,
@@ -96,6 +99,27 @@ impl ServiceProcess {
             None => return Err(ServiceError::NotReady("it took too long".to_owned())),
         };
         Ok(service)
+    }
+
+    /// Creates an API key in its store. From the first one on it asks for one.
+    ///
+    /// # Errors
+    /// If the command fails, with its output.
+    pub(super) fn create_key(&self, name: &str) -> Result<String, ServiceError> {
+        let failed = |step| move |source| ServiceError::Io { step, source };
+        let mut data_dir = OsString::from("DATA_DIR=");
+        data_dir.push(self.data_dir.path());
+        let output = Command::new(std::env::current_exe().map_err(failed("find this program"))?)
+            .arg("--set")
+            .arg(data_dir)
+            .args(["keys", "create", "--name", name])
+            .stdin(Stdio::null())
+            .output()
+            .map_err(failed("create an API key"))?;
+        if !output.status.success() {
+            return Err(ServiceError::NoKey(String::from_utf8_lossy(&output.stderr).into_owned()));
+        }
+        Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
     }
 
     /// Its pid.

@@ -10,6 +10,8 @@ use std::time::Duration;
 
 /// Part of the unloaded rate that a flooded service must still run.
 const FLOODED_PART_MIN: f64 = 0.8;
+/// How much longer a caller may wait at the 99th percentile because another one floods the service.
+const CALLER_TIMES_MAX: f64 = 2.0;
 /// Descriptors of the service that may be open after a flood and were not before: of sandboxes in the pool.
 const FLOODED_DESCRIPTORS_MAX: f64 = 64.0;
 
@@ -202,7 +204,21 @@ pub(super) fn of_overload(found: &Overload) -> Vec<Target> {
             at_most(&format!("{name}: wrong answers"), 0.0, None, "", Some(flood.wrong.len() as f64)),
         ]
     };
-    found.floods.iter().flat_map(of_flood).collect()
+    let mut targets: Vec<_> = found.floods.iter().flat_map(of_flood).collect();
+    if let Some(callers) = &found.callers {
+        let name = format!("two keys, {} clients of one flood", callers.clients);
+        targets.extend([
+            at_most(
+                &format!("{name}: p99 of the other over its unloaded p99"),
+                CALLER_TIMES_MAX,
+                None,
+                "x",
+                ratio(Some(callers.p99_ms), Some(callers.unloaded_p99_ms)),
+            ),
+            at_most(&format!("{name}: lost of the other"), 0.0, None, "", Some(callers.lost as f64)),
+        ]);
+    }
+    targets
 }
 
 fn at_most(target: &str, limit: f64, aim: Option<f64>, unit: &'static str, measured: Option<f64>) -> Target {

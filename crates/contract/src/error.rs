@@ -84,6 +84,10 @@ text_enum! {
         ValidationFailed = "validation_failed",
         /// 400: not HTTP as this service reads it, or `Host` is missing, duplicated or malformed.
         BadRequest = "bad_request",
+        /// 401: an API key is needed, and none was presented, or one that is unknown, expired or revoked.
+        Unauthenticated = "unauthenticated",
+        /// 403: the API key may not do this.
+        Forbidden = "forbidden",
         /// 403: the link was not made by this service, or was changed.
         LinkInvalid = "link_invalid",
         /// 403: a page of another site sent the request.
@@ -112,6 +116,8 @@ text_enum! {
         ExecutorUnavailable = "executor_unavailable",
         /// 503: the object store that has the file does not answer.
         StorageUnavailable = "storage_unavailable",
+        /// 503: API keys cannot be checked.
+        KeysUnavailable = "keys_unavailable",
         /// 503: the service is stopping.
         ShuttingDown = "shutting_down",
     }

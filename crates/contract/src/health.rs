@@ -18,6 +18,10 @@ pub struct HealthResponse {
     pub executor: ExecutorBody,
     /// The store of output files.
     pub storage: StorageBody,
+    /// The API keys.
+    #[serde(default)]
+    #[schema(required = true)]
+    pub keys: KeysBody,
     /// Current load.
     pub load: LoadBody,
     /// True once the service accepts no new work.
@@ -84,6 +88,22 @@ pub struct StorageBody {
     pub reason: Option<String>,
 }
 
+/// The API keys.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct KeysBody {
+    /// Whether callers need one: `off` (no key was ever created), `on`, or `forced_off` (`REQUIRE_API_KEY`).
+    #[schema(value_type = String, example = "on")]
+    pub state: KeysState,
+    /// Where they are kept: `embedded` or `file`; `none` if they are forced off.
+    #[schema(example = "embedded")]
+    pub store: String,
+    /// Whether they can be checked; if not, no work is accepted.
+    pub healthy: bool,
+    /// Why not.
+    #[schema(required = true)]
+    pub reason: Option<String>,
+}
+
 /// Current load.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct LoadBody {
@@ -95,6 +115,25 @@ pub struct LoadBody {
     pub waiting: usize,
     /// Maximum number of queued requests.
     pub waiting_max: usize,
+}
+
+text_enum! {
+    /// Whether API keys are needed.
+    pub enum KeysState {
+        /// No key was ever created.
+        Off = "off",
+        /// They are.
+        On = "on",
+        /// They are not, by a setting.
+        ForcedOff = "forced_off",
+    }
+}
+
+impl Default for KeysBody {
+    /// That of a service without API keys: earlier versions had none.
+    fn default() -> Self {
+        Self { state: KeysState::Off, store: "none".to_owned(), healthy: true, reason: None }
+    }
 }
 
 text_enum! {

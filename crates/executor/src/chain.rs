@@ -101,6 +101,13 @@ impl Chain {
         Self { links: executors.into_iter().map(link).collect() }
     }
 
+    /// The part of this chain with these executors. They share their breakers with it.
+    #[must_use]
+    pub fn only(&self, names: &[String]) -> Self {
+        let is_named = |link: &&Link| names.iter().any(|name| name == link.executor.name());
+        Self { links: self.links.iter().filter(is_named).cloned().collect() }
+    }
+
     /// The names, in order.
     #[must_use]
     pub fn names(&self) -> Vec<&'static str> {

@@ -2,12 +2,12 @@
 
 use contract::{
     ArtifactBody, Details, ErrorBody, ErrorCode, ExecuteResponse, ExecutorBody, FindingBody, HealthResponse,
-    HealthStatus, LoadBody, OutputBody, ProtectionBody, ProviderBody, SkipReason, SkippedBody, StorageBody,
-    StoredIn, UsageBody,
+    HealthStatus, KeysBody, KeysState, LoadBody, OutputBody, ProtectionBody, ProviderBody, SkipReason,
+    SkippedBody, StorageBody, StoredIn, UsageBody,
 };
 use service::{
-    Artifact, Captured, ExecuteError, Execution, Finding, Health, HealthReport, InvalidField, Load, Skipped,
-    StorageStatus, Usage,
+    Artifact, Captured, ExecuteError, Execution, Finding, Health, HealthReport, InvalidField, KeysHealth,
+    Load, Skipped, StorageStatus, Usage,
 };
 use std::time::Duration;
 use support::{one_line, plain_lines};
@@ -140,6 +140,12 @@ impl Refusal {
         Self::unavailable(ErrorCode::StorageUnavailable, message, retry_after_s)
     }
 
+    /// API keys cannot be checked; try again in `retry_after_s` seconds.
+    #[must_use]
+    pub fn keys_unavailable(retry_after_s: u64) -> Self {
+        Self::unavailable(ErrorCode::KeysUnavailable, "API keys cannot be checked now", retry_after_s)
+    }
+
     /// An internal error. The details belong in the log, not here.
     #[must_use]
     pub fn internal() -> Self {
@@ -192,6 +198,11 @@ impl From<ExecuteError> for Refusal {
         match error {
             ExecuteError::Invalid(field) => Self::invalid(field),
             ExecuteError::Rejected { violations, rendered } => Self::rejected(violations, &rendered),
+            ExecuteError::ExecutorForbidden { name, allowed } => {
+                let allowed = if allowed.is_empty() { "none".to_owned() } else { allowed.join(", ") };
+                let message = format!("this API key may not use the executor `{name}`; allowed: {allowed}");
+                Self::new(ErrorCode::Forbidden, &message)
+            }
             ExecuteError::Busy { retry_after_s } => {
                 Self::busy("the service is busy and its queue is full", retry_after_s)
             }
@@ -255,6 +266,7 @@ pub fn health(report: &HealthReport, configured: Configured<'_>) -> HealthRespon
             providers: probed.providers.iter().map(|p| (p.name.to_owned(), provider(&p.health))).collect(),
         },
         storage: storage(probed.storage.as_ref()),
+        keys: keys(&report.keys),
         load: load(report.load),
         shutting_down: report.shutting_down,
     }
@@ -282,6 +294,15 @@ fn storage(status: Option<&StorageStatus>) -> StorageBody {
             reason: storage.health.reason.clone(),
         },
         None => StorageBody { enabled: false, provider: "disabled".to_owned(), healthy: true, reason: None },
+    }
+}
+
+fn keys(keys: &KeysHealth) -> KeysBody {
+    KeysBody {
+        state: KeysState::from(keys.state.as_str()),
+        store: keys.store.to_owned(),
+        healthy: keys.problem.is_none(),
+        reason: keys.problem.clone(),
     }
 }
 
@@ -337,6 +358,9 @@ mod tests {
         for stored_in in [In::Local, In::Directory, In::Spool] {
             assert!(!matches!(StoredIn::from(stored_in.as_str()), StoredIn::Other(_)), "{stored_in:?}");
         }
+        for state in [service::KeysState::Off, service::KeysState::On, service::KeysState::ForcedOff] {
+            assert!(!matches!(KeysState::from(state.as_str()), KeysState::Other(_)), "{state:?}");
+        }
         for status in [service::Status::Healthy, service::Status::Degraded, service::Status::Unhealthy] {
             assert!(!matches!(HealthStatus::from(status.as_str()), HealthStatus::Other(_)), "{status:?}");
         }
@@ -379,6 +403,11 @@ mod tests {
             (
                 ExecuteError::Rejected { violations: vec![], rendered: String::new() },
                 ErrorCode::ValidationFailed,
+                None,
+            ),
+            (
+                ExecuteError::ExecutorForbidden { name: "docker".into(), allowed: vec!["native".into()] },
+                ErrorCode::Forbidden,
                 None,
             ),
             (ExecuteError::Busy { retry_after_s: 2 }, ErrorCode::Busy, Some(2)),

@@ -64,6 +64,9 @@ pub(crate) enum Command {
     Health,
     /// Print the metrics of the service on this machine
     Metrics,
+    /// Manage API keys: from the first one on, every request needs one
+    #[command(subcommand)]
+    Keys(KeysCommand),
     /// Replace the key of download links; earlier links work until they expire, running services need no
     /// restart
     RotateLinkKey(RotateLinkKeyArgs),
@@ -258,6 +261,109 @@ pub(crate) enum ImageCommand {
     Export,
 }
 
+/// The commands of `keys`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeysCommand {
+    /// Create a key and print it; it is shown only now
+    Create(CreateKeyArgs),
+    /// List the keys
+    List(ListKeysArgs),
+    /// Give a key a new text and print it; the earlier text works until the grace period is over
+    Rotate(RotateKeyArgs),
+    /// End a key: within a second no service accepts it; what it has started runs to its end
+    Revoke(RevokeKeyArgs),
+}
+
+/// Arguments of `keys create`.
+#[derive(Debug, Args)]
+pub(crate) struct CreateKeyArgs {
+    /// Name of the key, 1 to 64 characters, unique among the keys that are not revoked
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: access::KeyName,
+
+    /// What it may be used for: execute, sessions, jobs, metrics, admin (all of these), separated by commas
+    #[arg(long, value_name = "LIST", default_value = access::Scopes::DEFAULT)]
+    pub(crate) scopes: access::Scopes,
+
+    /// When it expires: after a number of days or hours (90d, 12h), or at a time (2027-01-01, 2027-01-01T12:00:00Z)
+    #[arg(long, value_name = "TIME", value_parser = parse_end)]
+    pub(crate) expires: Option<jiff::Timestamp>,
+
+    /// Executors that it may use, separated by commas; all without this option
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = clap::builder::PossibleValuesParser::new(settings::PROVIDERS_BUILT))]
+    pub(crate) executors: Option<Vec<String>>,
+
+    /// Print the key and its record as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Arguments of `keys list`.
+#[derive(Debug, Args)]
+pub(crate) struct ListKeysArgs {
+    /// Also list keys that are revoked or expired
+    #[arg(long)]
+    pub(crate) all: bool,
+
+    /// Print the list as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Arguments of `keys rotate`.
+#[derive(Debug, Args)]
+pub(crate) struct RotateKeyArgs {
+    /// Id or name of the key
+    #[arg(value_name = "KEY")]
+    pub(crate) key: String,
+
+    /// How long the earlier text still works: days or hours (1d, 12h), or 0
+    #[arg(long, value_name = "TIME", default_value = "1d", value_parser = parse_span)]
+    pub(crate) grace: std::time::Duration,
+
+    /// Print the key and its record as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Arguments of `keys revoke`.
+#[derive(Debug, Args)]
+pub(crate) struct RevokeKeyArgs {
+    /// Id or name of the key
+    #[arg(value_name = "KEY")]
+    pub(crate) key: String,
+}
+
+/// A number of days or hours, or 0.
+fn parse_span(text: &str) -> Result<std::time::Duration, String> {
+    /// Ten years: longer is a spelling error.
+    const HOURS_MAX: u64 = 10 * 366 * 24;
+    let number = |digits: &str| digits.parse::<u64>().ok().filter(|_| !digits.starts_with('+'));
+    let hours = match text.split_at_checked(text.len().saturating_sub(1)) {
+        Some((days, "d")) => number(days).and_then(|days| days.checked_mul(24)),
+        Some((hours, "h")) => number(hours),
+        _ if text == "0" => Some(0),
+        _ => None,
+    };
+    let hours = hours.filter(|hours| *hours <= HOURS_MAX);
+    hours
+        .map(|hours| std::time::Duration::from_secs(hours * 3600))
+        .ok_or_else(|| "expected a number of days or hours, such as 90d or 12h, at most 3660d".to_owned())
+}
+
+/// A time in the future: a span from now, a date (its first moment in UTC), or a timestamp.
+fn parse_end(text: &str) -> Result<jiff::Timestamp, String> {
+    let now = jiff::Timestamp::now();
+    let end = match (parse_span(text), text.parse::<jiff::Timestamp>(), text.parse::<jiff::civil::Date>()) {
+        (Ok(span), _, _) => now.checked_add(span).ok(),
+        (_, Ok(end), _) => Some(end),
+        (_, _, Ok(date)) => date.to_zoned(jiff::tz::TimeZone::UTC).ok().map(|zoned| zoned.timestamp()),
+        _ => None,
+    };
+    let allowed = "expected a time in the future, such as 90d, 12h, 2027-01-01 or 2027-01-01T12:00:00Z";
+    end.filter(|end| *end > now).ok_or_else(|| allowed.to_owned())
+}
+
 /// Arguments of `rotate-link-key`.
 #[derive(Debug, Args)]
 pub(crate) struct RotateLinkKeyArgs {
@@ -346,6 +452,30 @@ mod tests {
         assert!(parse(&["bench", "--samples", "ten"]).is_err());
         assert!(parse(&["bench", "--sleepers", "1000", "--soak", "10000", "--plot", "a.svg"]).is_ok());
         assert!(parse(&["bench", "--sleepers", "1001"]).is_err());
+    }
+
+    #[test]
+    fn keys_end_at_a_time_in_the_future() {
+        let hours = |text: &str| parse_span(text).map(|span| span.as_secs() / 3600);
+        assert_eq!((hours("90d"), hours("12h"), hours("0")), (Ok(2160), Ok(12), Ok(0)));
+        for wrong in ["", "d", "1", "+1d", "1w", "99999999999d", "-1d"] {
+            assert!(parse_span(wrong).is_err(), "{wrong}");
+        }
+        assert!(parse_end("1h").is_ok() && parse_end("2999-01-01").is_ok());
+        assert!(parse_end("2999-01-01T12:00:00Z").is_ok());
+        for wrong in ["0", "2001-01-01", "soon", "2999-13-01"] {
+            assert!(parse_end(wrong).is_err(), "{wrong}");
+        }
+        assert!(parse(&["keys", "create", "--name", "ci", "--scopes", "execute,metrics"]).is_ok());
+        for wrong in [
+            &["keys", "create"][..],
+            &["keys", "create", "--name", ""],
+            &["keys", "create", "--name", "a", "--scopes", "all"],
+            &["keys", "create", "--name", "a", "--executors", "firecracker"],
+            &["keys", "revoke"],
+        ] {
+            assert!(parse(wrong).is_err(), "{wrong:?}");
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@
 mod cli;
 mod health;
 mod image;
+mod keys;
 mod link_key;
 mod local_request;
 mod log_counts;
@@ -71,6 +72,7 @@ fn main() -> ExitCode {
         Command::Setup(args) => setup::run(&args, &settings),
         Command::Health => health::run(&settings),
         Command::Metrics => metrics::run(&settings),
+        Command::Keys(command) => keys::run(command, &settings),
         Command::RotateLinkKey(args) => link_key::rotate(&args, &settings),
         Command::CheckConfig(args) => check_config(&args, &resolved),
     }

@@ -58,6 +58,7 @@ fn needs_sandboxes(command: &Command) -> bool {
         | Command::Health
         | Command::Metrics
         | Command::CheckConfig(_)
+        | Command::Keys(_)
         | Command::RotateLinkKey(_) => false,
     }
 }
@@ -127,6 +128,7 @@ mod tests {
             &["health"],
             &["metrics"],
             &["check-config"],
+            &["keys", "list"],
             &["bench", "--url", "http://127.0.0.1:1"],
         ] {
             assert!(!needs(command), "{command:?}");

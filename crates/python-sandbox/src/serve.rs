@@ -11,7 +11,7 @@ use crate::observe::{self, Requests, ServedPage};
 use api::{ApiState, AppInfo, BodyLimits, ConnectionCounts, MetricsPage, ServerLimits};
 use executor::Chain;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use service::{Service, ServiceConfig};
+use service::{Keyring, KeysState, Service, ServiceConfig};
 use settings::{MetricsSettings, PROVIDERS_BUILT, Settings};
 use std::io;
 use std::net::SocketAddr;
@@ -60,13 +60,14 @@ async fn try_serve(settings: &Settings, log_counts: LogCounts) -> Result<(), Sta
     };
 
     let chain = Chain::new(compose::start_executors(settings, runtime.as_ref(), "serve").await);
-    warn_of_dangers(settings, &chain, bound).await;
+    let keyring = open_keyring(settings)?;
+    warn_of_dangers(settings, &chain, &keyring, bound).await;
     let connections = ConnectionCounts::default();
     let metrics = observe::start(&chain.names(), connections.clone(), log_counts)
         .map_err(|error| StartError(executor::error_chain(&error)))?;
     let (store, links) = opened.map(|opened| (opened.store, opened.links)).unzip();
     let config = compose::service_config(settings, runtime.as_ref());
-    let config = ServiceConfig { observer: metrics.executions, ..config };
+    let config = ServiceConfig { keyring, observer: metrics.executions, ..config };
     let service = Service::start(config, chain.clone(), store);
     metrics.page.watch(Arc::downgrade(&service));
     let page: Arc<dyn MetricsPage> = Arc::new(ServedPage(metrics.page));
@@ -109,6 +110,21 @@ async fn try_serve(settings: &Settings, log_counts: LogCounts) -> Result<(), Sta
     compose::stop_executors(&chain).await;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// The API keys. A store that cannot be read does not stop the start: a restart must not make an outage of it
+/// worse. One that is known to have no key that could be used does, if keys are required.
+fn open_keyring(settings: &Settings) -> Result<Arc<Keyring>, StartError> {
+    let keyring = compose::open_keyring(settings)
+        .map_err(|error| StartError(format!("failed to start the thread of the API keys: {error}")))?;
+    if settings.access.require_key == Some(true) && keyring.usable_keys() == Some(0) {
+        return Err(StartError(format!(
+            "REQUIRE_API_KEY=true, but there is no valid API key in the {} store (hint: create one with \
+             `python-sandbox keys create --name NAME`)",
+            keyring.health().store
+        )));
+    }
+    Ok(keyring)
 }
 
 /// Listens on the port that the setting `name` has.
@@ -155,12 +171,13 @@ fn serve_metrics(
 }
 
 /// Warns the operator if the service is open to the network or cannot run programs.
-async fn warn_of_dangers(settings: &Settings, chain: &Chain, bound: SocketAddr) {
-    if !bound.ip().is_loopback() {
+async fn warn_of_dangers(settings: &Settings, chain: &Chain, keyring: &Keyring, bound: SocketAddr) {
+    if !bound.ip().is_loopback() && keyring.health().state != KeysState::On {
         tracing::warn!(
             %bound,
             "the service is open to the network without authentication: anyone who can reach it can run programs; \
-             put it behind a gateway that authenticates callers, or set HOST=127.0.0.1"
+             create an API key with `python-sandbox keys create --name NAME`, put it behind a gateway that \
+             authenticates callers, or set HOST=127.0.0.1"
         );
     }
     for provider in chain.status().await.providers {

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The workspace crates that each crate depends on, except in its tests.
-const ARROWS: [(&str, &[&str]); 30] = [
+const ARROWS: [(&str, &[&str]); 31] = [
     ("protocol", &[]),
     ("contract", &[]),
     ("validator", &[]),
@@ -31,6 +31,7 @@ const ARROWS: [(&str, &[&str]); 30] = [
     ("agent-image", &[]),
     ("storage", &["ownership", "support"]),
     ("storage-s3", &["storage", "support"]),
+    ("access", &["ownership", "support"]),
     ("runtime", &["ownership", "support"]),
     ("agent", &["confine", "protocol", "seccomp"]),
     ("launcher", &["agent", "confine", "protocol", "seccomp"]),
@@ -38,7 +39,7 @@ const ARROWS: [(&str, &[&str]); 30] = [
     ("executor", &["protocol"]),
     ("executor-docker", &["agent-image", "executor", "ownership", "protocol", "seccomp", "support"]),
     ("executor-native", &["agent-image", "cgroup", "confine", "executor", "launcher", "protocol", "support"]),
-    ("service", &["executor", "storage", "support", "validator"]),
+    ("service", &["access", "executor", "storage", "support", "validator"]),
     ("explain", &["contract", "executor", "service", "support"]),
     ("telemetry", &["executor", "service", "support"]),
     ("api", &["contract", "explain", "service", "storage", "support"]),
@@ -46,6 +47,7 @@ const ARROWS: [(&str, &[&str]); 30] = [
     (
         "compose",
         &[
+            "access",
             "cgroup",
             "executor",
             "executor-docker",
@@ -69,6 +71,7 @@ const ARROWS: [(&str, &[&str]); 30] = [
     (
         "python-sandbox",
         &[
+            "access",
             "api",
             "bench",
             "cgroup",

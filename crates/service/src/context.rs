@@ -2,6 +2,8 @@
 
 use crate::summary::SummarySlot;
 use crate::trace_context::TraceContext;
+use access::{KeyId, KeyRecord};
+use std::sync::Arc;
 use support::Subscriber;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -33,11 +35,13 @@ impl RequestContext {
 }
 
 /// The caller.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Principal {
     /// A network client without a key.
     Anonymous(Subscriber),
+    /// Whoever has this key.
+    Key(Arc<KeyRecord>),
     /// The user of the command line on this host.
     Operator,
 }
@@ -48,7 +52,17 @@ impl Principal {
     pub fn share(&self) -> Share {
         match self {
             Self::Anonymous(subscriber) => Share::Subscriber(*subscriber),
+            Self::Key(record) => Share::Key(record.id),
             Self::Operator => Share::Operator,
+        }
+    }
+
+    /// The executors that this caller may use; `None` for all.
+    #[must_use]
+    pub fn executors(&self) -> Option<&[String]> {
+        match self {
+            Self::Key(record) => record.executors.as_deref(),
+            Self::Anonymous(_) | Self::Operator => None,
         }
     }
 }
@@ -62,4 +76,6 @@ pub enum Share {
     Operator,
     /// Clients without a key.
     Subscriber(Subscriber),
+    /// Clients with this key.
+    Key(KeyId),
 }

@@ -99,6 +99,14 @@ pub enum ExecuteError {
         /// All findings as text, one per line.
         rendered: String,
     },
+    /// The caller's key may not use the executor that the request names.
+    #[error("this API key may not use the executor `{name}`")]
+    ExecutorForbidden {
+        /// The executor.
+        name: String,
+        /// Those that it may use.
+        allowed: Vec<String>,
+    },
     /// The concurrency limit is reached and the queue is full.
     #[error("the queue is full")]
     Busy {
@@ -167,8 +175,15 @@ impl From<Refusal> for ExecuteError {
 
 impl ExecuteError {
     /// The API's codes for these errors.
-    pub const CODES: [&'static str; 6] =
-        ["invalid_request", "validation_failed", "busy", "shutting_down", "executor_unavailable", "internal"];
+    pub const CODES: [&'static str; 7] = [
+        "invalid_request",
+        "validation_failed",
+        "forbidden",
+        "busy",
+        "shutting_down",
+        "executor_unavailable",
+        "internal",
+    ];
 
     /// The API's code for it, one of [`ExecuteError::CODES`].
     #[must_use]
@@ -176,6 +191,7 @@ impl ExecuteError {
         match self {
             Self::Invalid(_) => "invalid_request",
             Self::Rejected { .. } => "validation_failed",
+            Self::ExecutorForbidden { .. } => "forbidden",
             Self::Busy { .. } => "busy",
             Self::ShuttingDown { .. } => "shutting_down",
             Self::Unavailable { .. } => "executor_unavailable",

@@ -1,9 +1,10 @@
-//! Readiness: the health of the executors and the store, checked in the background.
+//! Readiness: the health of the executors, the store and the keys, checked in the background.
 //!
 //! A probe of an executor may cost a sandbox, one of the store writes to it. `/health` is open to everyone,
 //! so it never probes: it shows the results of the last round.
 
 use crate::admission::Load;
+use access::KeysHealth;
 use executor::{Chain, Health, ProviderStatus};
 use std::sync::Arc;
 use std::time::Duration;
@@ -62,6 +63,8 @@ pub struct HealthReport {
     pub status: Status,
     /// Results of the last round of probes.
     pub probed: Arc<Probed>,
+    /// The API keys.
+    pub keys: KeysHealth,
     /// The current load.
     pub load: Load,
     /// True once the service accepts no new work.
@@ -69,16 +72,18 @@ pub struct HealthReport {
 }
 
 impl HealthReport {
-    pub(crate) fn new(probed: Arc<Probed>, load: Load, shutting_down: bool) -> Self {
+    pub(crate) fn new(probed: Arc<Probed>, keys: KeysHealth, load: Load, shutting_down: bool) -> Self {
+        // Without them nobody gets in.
+        let can_check_keys = keys.problem.is_none();
         let first_works =
             probed.in_use.is_some() && probed.in_use == probed.providers.first().map(|p| p.name);
         let store_works = probed.storage.as_ref().is_none_or(|storage| storage.health.healthy);
-        let status = match (probed.in_use, shutting_down) {
+        let status = match (probed.in_use, shutting_down || !can_check_keys) {
             (None, _) | (_, true) => Status::Unhealthy,
             (Some(_), false) if first_works && store_works => Status::Healthy,
             (Some(_), false) => Status::Degraded,
         };
-        Self { status, probed, load, shutting_down }
+        Self { status, probed, keys, load, shutting_down }
     }
 
     /// Whether work can be accepted.
@@ -124,6 +129,16 @@ mod tests {
     }
 
     fn status(first: bool, second: bool, store: Option<bool>, shutting_down: bool) -> Status {
+        status_with(None, first, second, store, shutting_down)
+    }
+
+    fn status_with(
+        problem: Option<&str>,
+        first: bool,
+        second: bool,
+        store: Option<bool>,
+        shutting_down: bool,
+    ) -> Status {
         let providers = vec![provider("native", first), provider("docker", second)];
         let in_use = providers.iter().find(|p| p.health.healthy).map(|p| p.name);
         let storage = store.map(|healthy| StorageStatus {
@@ -131,7 +146,9 @@ mod tests {
             health: if healthy { StoreHealth::healthy() } else { StoreHealth::unhealthy("full") },
         });
         let probed = Arc::new(Probed { in_use, providers, storage });
-        HealthReport::new(probed, Load::default(), shutting_down).status
+        let problem = problem.map(str::to_owned);
+        let keys = KeysHealth { state: access::KeysState::On, store: "embedded", problem };
+        HealthReport::new(probed, keys, Load::default(), shutting_down).status
     }
 
     #[test]
@@ -142,5 +159,6 @@ mod tests {
         assert_eq!(status(true, true, Some(false), false), Status::Degraded);
         assert_eq!(status(false, false, Some(true), false), Status::Unhealthy);
         assert_eq!(status(true, true, Some(true), true), Status::Unhealthy);
+        assert_eq!(status_with(Some("lost"), true, true, Some(true), false), Status::Unhealthy);
     }
 }

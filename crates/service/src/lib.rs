@@ -43,6 +43,7 @@ mod tests;
 mod trace_context;
 mod validation;
 
+pub use access::{Denied, KeyRecord, Keyring, KeysHealth, KeysState, Scope};
 pub use admission::Load;
 pub use command::{Bounds, ExecuteCommand, InvalidField};
 pub use context::{Principal, RequestContext, Share};

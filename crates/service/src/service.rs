@@ -11,6 +11,7 @@ use crate::recorder::{Recorder, Timed};
 use crate::snapshot::{ExecutorSnapshot, ServiceSnapshot, StorageSnapshot};
 use crate::validation::{Passed, ValidationPool};
 use crate::{artifacts, client_reason, paths};
+use access::{Denied, KeyRecord, Keyring};
 use executor::{Chain, ChainError, Control, ExecRequest, ExecResult, ExecutorError, Hints};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -38,6 +39,8 @@ pub struct ServiceConfig {
     pub queue_time_max: Duration,
     /// Percentage of `running_max` that one caller leaves free while others are active (`FAIR_RESERVE`).
     pub reserve_percent: u8,
+    /// The API keys.
+    pub keyring: Arc<Keyring>,
     /// Interval between probes of executors and store.
     pub health_interval: Duration,
     /// Interval between cleanings of the store.
@@ -47,7 +50,7 @@ pub struct ServiceConfig {
 }
 
 impl ServiceConfig {
-    /// The contract's defaults with this policy: two running programs, 32 queued requests, no observer.
+    /// The contract's defaults with this policy: two running programs, 32 queued requests, no keys, no observer.
     #[must_use]
     pub fn new(policy: Policy) -> Self {
         Self {
@@ -57,6 +60,7 @@ impl ServiceConfig {
             waiting_max: 32,
             queue_time_max: Duration::from_secs(30),
             reserve_percent: 50,
+            keyring: Keyring::off(),
             health_interval: Duration::from_secs(5),
             clean_interval: Duration::from_secs(300),
             observer: Arc::new(NoObserver),
@@ -70,6 +74,7 @@ pub struct Service {
     bounds: Bounds,
     validate: ValidationPool,
     admission: Arc<Admission>,
+    keyring: Arc<Keyring>,
     chain: Chain,
     store: Option<Arc<dyn Store>>,
     probed: watch::Receiver<Option<Arc<Probed>>>,
@@ -106,6 +111,7 @@ impl Service {
                 config.queue_time_max,
                 config.reserve_percent,
             ),
+            keyring: config.keyring,
             chain,
             store,
             probed,
@@ -114,6 +120,20 @@ impl Service {
             observer_panics: AtomicU64::new(0),
             _background: background.drop_guard(),
         })
+    }
+
+    /// Whether callers need an API key now.
+    #[must_use]
+    pub fn requires_keys(&self) -> bool {
+        self.keyring.is_required()
+    }
+
+    /// The key with this text; `None` if keys are not required.
+    ///
+    /// # Errors
+    /// [`Denied`].
+    pub async fn authenticate(&self, presented: Option<&[u8]>) -> Result<Option<Arc<KeyRecord>>, Denied> {
+        self.keyring.authenticate(presented).await
     }
 
     /// Asks whether a request of this caller would be refused now, before its body is read. Reserves nothing: a
@@ -153,6 +173,12 @@ impl Service {
         // Bounds first: a request that can never run is rejected as such, however full the service is.
         let checked = command::check(command, &self.bounds, &self.chain.names())?;
         recorder.checked(&checked.request.code);
+        let allowed = context.principal.executors();
+        if let (Some(name), Some(allowed)) = (&checked.executor, allowed)
+            && !allowed.contains(name)
+        {
+            return Err(ExecuteError::ExecutorForbidden { name: name.clone(), allowed: allowed.to_vec() });
+        }
         let share = context.principal.share();
         self.admission.check(share)?;
         let request = checked.request;
@@ -202,7 +228,8 @@ impl Service {
             // The prober is gone only when the runtime is shutting down too.
             _ => Arc::new(Probed { in_use: None, providers: Vec::new(), storage: None }),
         };
-        HealthReport::new(probed, self.admission.load(), self.admission.is_closed())
+        let keys = self.keyring.health();
+        HealthReport::new(probed, keys, self.admission.load(), self.admission.is_closed())
     }
 
     /// The state now, without waiting: for a page of metrics.
@@ -215,7 +242,9 @@ impl Service {
         let storage = probed.as_ref().and_then(|probed| probed.storage.as_ref());
         let storage =
             storage.map(|store| StorageSnapshot { provider: store.provider, is_up: store.health.healthy });
-        let ready = probed.is_some_and(|probed| HealthReport::new(probed, load, shutting_down).ready());
+        let ready = probed.is_some_and(|probed| {
+            HealthReport::new(probed, self.keyring.health(), load, shutting_down).ready()
+        });
         let observer_panics = self.observer_panics.load(Ordering::Relaxed);
         ServiceSnapshot { load, ready, shutting_down, executors, storage, observer_panics }
     }
@@ -281,8 +310,12 @@ impl Service {
             std::future::pending().await
         };
         let mut events = Timed::new(recorder);
+        let chain = match context.principal.executors() {
+            Some(allowed) => &self.chain.only(allowed),
+            None => &self.chain,
+        };
         let ran = tokio::select! {
-            ran = self.chain.execute(executor, request, hints, &control, &mut events) => ran,
+            ran = chain.execute(executor, request, hints, &control, &mut events) => ran,
             never = cancelled => never,
         };
         let answered = ran.map(|(name, ending)| (name, events.into_result(ending, &request.limits)));

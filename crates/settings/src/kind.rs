@@ -28,6 +28,8 @@ pub(crate) enum Kind {
     OptionalText,
     /// true or false.
     Flag,
+    /// true or false, or empty for "not set".
+    OptionalFlag,
     /// One of these words.
     Word(&'static [&'static str]),
     /// An executor that this version can start.
@@ -139,6 +141,8 @@ impl Kind {
             Self::Text if trimmed.is_empty() => Err("is empty".to_owned()),
             Self::Text | Self::OptionalText => Ok(Value::Text(trimmed.to_owned())),
             Self::Flag => flag(trimmed).map(Value::Flag),
+            Self::OptionalFlag if trimmed.is_empty() => Ok(Value::Text(String::new())),
+            Self::OptionalFlag => flag(trimmed).map(Value::Flag),
             Self::Word(words) => word(trimmed, words).map(Value::Text),
             Self::Provider => provider(trimmed).map(Value::Text),
             Self::Store => word(trimmed, &[STORES, STORES_PLANNED].concat()).map(Value::Text),
@@ -166,6 +170,7 @@ impl Kind {
             Self::Text => "text, not empty".to_owned(),
             Self::OptionalText => "text, or empty".to_owned(),
             Self::Flag => "true or false".to_owned(),
+            Self::OptionalFlag => "true or false, or empty".to_owned(),
             Self::Word(words) => words.join(", "),
             Self::Provider => PROVIDERS_BUILT.join(", "),
             Self::Store => STORES.join(", "),

@@ -84,6 +84,8 @@ pub struct Settings {
     pub docker: DockerSettings,
     /// Concurrency, queue and request size.
     pub load: LoadSettings,
+    /// API keys.
+    pub access: AccessSettings,
     /// Rules of the validator.
     pub validator: ValidatorSettings,
     /// Limits of one execution; `wall_time` is the longest that a request may set.
@@ -182,6 +184,17 @@ pub struct LoadSettings {
     pub fair_reserve_percent: u8,
     /// Largest request body in bytes.
     pub body_bytes_max: usize,
+}
+
+/// API keys.
+#[derive(Debug, Clone)]
+pub struct AccessSettings {
+    /// Whether callers need one; `None`: once the first was created.
+    pub require_key: Option<bool>,
+    /// The file with the keys, if that is their store; `None`: they are in the data directory.
+    pub key_file: Option<PathBuf>,
+    /// How long known keys are accepted while their store cannot be read.
+    pub stale_max: Duration,
 }
 
 /// Rules of the validator.
@@ -289,6 +302,11 @@ impl Settings {
                 fair_reserve_percent: view.count("FAIR_RESERVE"),
                 body_bytes_max: view.count("MAX_BODY_SIZE"),
             },
+            access: AccessSettings {
+                require_key: view.optional_flag("REQUIRE_API_KEY"),
+                key_file: (view.text("KEY_STORE") == "file").then(|| view.path("KEY_FILE")).flatten(),
+                stale_max: view.seconds("KEY_STALE_MAX"),
+            },
             validator: ValidatorSettings {
                 code_chars_max: view.count("MAX_CODE_LENGTH"),
                 complexity_max: view.count("MAX_COMPLEXITY"),
@@ -363,6 +381,14 @@ impl View<'_> {
     fn flag(&self, name: &str) -> bool {
         match &self.0.get(name).0 {
             Value::Flag(flag) => *flag,
+            _ => Self::wrong(name),
+        }
+    }
+
+    fn optional_flag(&self, name: &str) -> Option<bool> {
+        match &self.0.get(name).0 {
+            Value::Flag(flag) => Some(*flag),
+            Value::Text(_) => None,
             _ => Self::wrong(name),
         }
     }

@@ -151,6 +151,10 @@ fn computed(name: &str, resolved: &Resolved, host: &Host) -> Option<Value> {
             Some(Value::Text(level.to_owned()))
         }
         "MAX_CONCURRENT" => Some(Value::Number((2 * host.cores).max(2))),
+        "KEY_STORE" => {
+            let is_file = matches!(resolved.values.get("KEY_FILE"), Some((Value::Path(Some(_)), _)));
+            Some(Value::Text(if is_file { "file" } else { "embedded" }.to_owned()))
+        }
         "DOCKER_POOL_SIZE" => Some(Value::Number((2 * host.cores).max(4))),
         "NATIVE_POOL_SIZE" => Some(Value::Number((4 * host.cores).max(8))),
         "MAX_WAITING" => Some(Value::Number(16 * resolved.number("MAX_CONCURRENT"))),
@@ -178,6 +182,11 @@ fn together(resolved: &Resolved, problems: &mut Vec<Problem>) {
         problems.push(Problem::Together(
             "DOCKER_TLS_VERIFY is true, but DOCKER_CERT_PATH names no directory with ca.pem, cert.pem and key.pem"
                 .to_owned(),
+        ));
+    }
+    if text("KEY_STORE") == "file" && matches!(resolved.get("KEY_FILE").0, Value::Path(None)) {
+        problems.push(Problem::Together(
+            "KEY_STORE is `file`, but KEY_FILE names no file with API keys; set it, or set KEY_STORE=embedded".to_owned(),
         ));
     }
     let (memory, with_swap) = (resolved.number("DOCKER_MEMORY"), resolved.number("DOCKER_MEMORY_SWAP"));

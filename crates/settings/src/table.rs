@@ -47,6 +47,8 @@ pub(crate) enum Group {
     Native,
     /// Concurrency, queue and request size.
     Load,
+    /// API keys.
+    Access,
     /// Rules of the validator.
     Validator,
     /// Limits on a program's output and files.
@@ -63,13 +65,14 @@ pub(crate) enum Group {
 
 impl Group {
     /// All, in order.
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::Application,
         Self::Logging,
         Self::Observability,
         Self::Executors,
         Self::Native,
         Self::Load,
+        Self::Access,
         Self::Validator,
         Self::Output,
         Self::Storage,
@@ -87,6 +90,7 @@ impl Group {
             Self::Executors => "Executors",
             Self::Native => "Native executor",
             Self::Load => "Load: concurrency, queue, request size",
+            Self::Access => "API keys",
             Self::Validator => "Validator: a policy and early feedback; no guarantee depends on it",
             Self::Output => "Output of a program",
             Self::Storage => "Storage of output files",
@@ -147,7 +151,8 @@ const SECONDS: Option<&str> = Some("seconds");
 #[rustfmt::skip]
 pub(crate) const SETTINGS: &[Entry] = {
     use Group::{
-        Application, Docker, Executors, Firecracker, Load, Logging, Native, Observability, Output, Runtimes, Storage, Validator,
+        Access, Application, Docker, Executors, Firecracker, Load, Logging, Native, Observability, Output, Runtimes, Storage,
+        Validator,
     };
     &[
         row(Application, "APP_NAME", Kind::Text, "Python Sandbox", None, "Name shown by GET / and in the documentation pages."),
@@ -157,7 +162,7 @@ pub(crate) const SETTINGS: &[Entry] = {
         row(Application, "PUBLIC_URL", Kind::Url, "", None, "Base address of the service as clients see it, used in file links; empty = taken from each request."),
         row(Application, "CORS_ORIGINS", Kind::List(Item::Origin), "", None, "Web origins whose pages may call the API; empty = none."),
         row(Application, "ALLOWED_HOSTS", Kind::List(Item::Host), "", None, "Names of this service that are allowed in `Host`, against DNS rebinding; * = any. Always allowed: addresses, localhost, the names of PUBLIC_URL and HOST, and, where HOST is not loopback, names without a dot."),
-        computed(Application, "DATA_DIR", Kind::Path, "/var/lib/python-sandbox for root, else $XDG_DATA_HOME/python-sandbox or ~/.local/share/python-sandbox", None, "Directory for the Python runtime, the stored files and the link key."),
+        computed(Application, "DATA_DIR", Kind::Path, "/var/lib/python-sandbox for root, else $XDG_DATA_HOME/python-sandbox or ~/.local/share/python-sandbox", None, "Directory for the Python runtime, the stored files, the link key and the API keys."),
         row(Application, "SHUTDOWN_TIMEOUT", number(0, 3600), "30", SECONDS, "Grace period for running programs after SIGTERM or SIGINT."),
 
         row(Logging, "LOG_FORMAT", Kind::Word(&["text", "json"]), "text", None, "Format of log lines on standard error."),
@@ -193,6 +198,11 @@ pub(crate) const SETTINGS: &[Entry] = {
         row(Load, "FAIR_RESERVE", number(0, 90), "50", Some("percent of MAX_CONCURRENT"), "Part of MAX_CONCURRENT that one caller leaves free while others are active, so that a flood of one delays nobody else; a caller alone may use all of it."),
         row(Load, "MAX_TIMEOUT", number(1, 3600), "30", SECONDS, "Longest wall-clock time that a request may set for its program."),
         computed(Load, "MAX_BODY_SIZE", size(1024, 4 * GIB), "enough for MAX_CODE_LENGTH, standard input, environment and MAX_TOTAL_SIZE of files in JSON", BYTES, "Largest request body; a larger one gets 413."),
+
+        row(Access, "REQUIRE_API_KEY", Kind::OptionalFlag, "", None, "Whether callers need an API key; empty = once the first was created, and from then on; true = always, and the start fails without a key; false = never."),
+        computed(Access, "KEY_STORE", Kind::Word(&["embedded", "file"]), "file if KEY_FILE is set, else embedded", None, "Where API keys are kept: embedded = in DATA_DIR, managed by `python-sandbox keys`; file = in KEY_FILE."),
+        row(Access, "KEY_FILE", Kind::Path, "", None, "TOML file with API keys, for deployments whose files do not change; `python-sandbox keys create` prints its entries."),
+        row(Access, "KEY_STALE_MAX", number(1, 3600), "1", SECONDS, "How long known API keys are accepted while their store cannot be read; a revocation may take as long then."),
 
         row(Validator, "MAX_CODE_LENGTH", number(1, 10_000_000), "50000", Some("characters"), "Maximum length of a program."),
         row(Validator, "MAX_COMPLEXITY", number(0, 1_000_000), "500", Some("decision points"), "Maximum number of decision points in a program; 0 = no limit."),

@@ -1,6 +1,7 @@
 //! Who is behind an address, for whatever is shared fairly or limited by address.
 
-use std::net::IpAddr;
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// A subscriber: what one client can have of addresses.
 ///
@@ -32,6 +33,18 @@ impl Subscriber {
     }
 }
 
+impl fmt::Display for Subscriber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Loopback => f.write_str("loopback"),
+            Self::V4(octets) => Ipv4Addr::from(octets).fmt(f),
+            Self::V6Network([a, b, c, d, e, g, h, i]) => {
+                write!(f, "{}/64", Ipv6Addr::from([a, b, c, d, e, g, h, i, 0, 0, 0, 0, 0, 0, 0, 0]))
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -46,5 +59,10 @@ mod tests {
         assert_eq!(of("2001:db8::1"), of("2001:db8::ffff:0:0:1"));
         assert_ne!(of("2001:db8:0:1::1"), of("2001:db8:0:2::1"));
         assert_ne!(of("192.0.2.1"), of("192.0.2.2"));
+        for (address, text) in
+            [("::1", "loopback"), ("::ffff:192.0.2.1", "192.0.2.1"), ("2001:db8::1", "2001:db8::/64")]
+        {
+            assert_eq!(of(address).to_string(), text);
+        }
     }
 }

@@ -10,6 +10,7 @@ mod deploy;
 mod errors;
 mod files;
 mod hints;
+mod keys;
 mod metrics;
 mod orders;
 mod ordinary_user;

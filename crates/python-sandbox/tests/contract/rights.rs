@@ -52,7 +52,7 @@ pub(crate) fn check_every_thread(server: &Server, kept: u64, available: u64) {
     }
 }
 
-fn own_capabilities() -> u64 {
+pub(crate) fn own_capabilities() -> u64 {
     set(Path::new("/proc/self/status"), "CapPrm")
 }
 

@@ -1,0 +1,716 @@
+//! Who gets in: the keys in memory, kept up with their store.
+//!
+//! | `REQUIRE_API_KEY` | what is known | state |
+//! |---|---|---|
+//! | `false` | anything | forced off: nobody is asked, presented keys are ignored |
+//! | empty | no record of a key ([`crate::enabled`]), and the store says that it never had one | off |
+//! | empty | a record of a key, or the store has had one | on; never off again |
+//! | empty | no record of a key, and the store was never read | unusable: an outage at the start opens nothing |
+//! | `true` | anything | on |
+//! | | on, and the store has no key at all | unusable: it lost them |
+//!
+//! Off and on follow the store within [`POLL_INTERVAL`]. A key is accepted from memory:
+//!
+//! | last poll of the store | known key | unknown key |
+//! |---|---|---|
+//! | succeeded | accepted if the poll was sent in the last second | waits for one poll that is sent after it arrived |
+//! | failed | accepted for `KEY_STALE_MAX` after the last that succeeded, then 503 | 503 at once |
+//!
+//! The age counts from when a poll is sent, so a change that was acknowledged before that is in it: revoking a
+//! key works within a second everywhere. And a key that was just created on one service works on another at
+//! the first try.
+
+use crate::enabled;
+use crate::record::KeyRecord;
+use crate::secret::{Digest, KeyId, KeyText};
+use crate::store::{KeyStore, Poll, StoreError, StoreState, Version};
+use jiff::Timestamp;
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+use tokio::sync::watch;
+
+/// Time between two polls of a store.
+const POLL_INTERVAL: Duration = Duration::from_millis(250);
+
+/// Shortest time between two: unknown keys cause polls.
+const POLL_PAUSE: Duration = Duration::from_millis(10);
+
+/// Longest wait of a request for a poll.
+const POLL_WAIT_MAX: Duration = Duration::from_millis(250);
+
+/// Requests that wait for a poll at the same time; further ones are refused at once.
+const WAITING_MAX: usize = 256;
+
+/// Age up to which keys are accepted while the store answers: within it a revocation must work.
+const AGE_MAX: Duration = Duration::from_secs(1);
+
+/// Longest wait for the first poll, at the start.
+const START_WAIT_MAX: Duration = Duration::from_secs(2);
+
+/// `REQUIRE_API_KEY`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Requirement {
+    /// Empty: once the first key was created.
+    OnceCreated,
+    /// True.
+    Always,
+    /// False.
+    Never,
+}
+
+/// How keys are checked.
+#[derive(Debug, Clone)]
+pub struct KeyringConfig {
+    /// Whether a key is needed.
+    pub requirement: Requirement,
+    /// How long known keys are accepted while their store does not answer (`KEY_STALE_MAX`).
+    pub stale_max: Duration,
+    /// `DATA_DIR/access`, where it is recorded that a key was created.
+    pub directory: PathBuf,
+}
+
+/// Why a caller does not get in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Denied {
+    /// It presented no key.
+    Missing,
+    /// Its key is unknown, expired or revoked, or no key at all.
+    Invalid,
+    /// Keys cannot be checked now.
+    Unavailable,
+}
+
+/// Whether keys are required.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeysState {
+    /// No key was ever created.
+    Off,
+    /// They are.
+    On,
+    /// They are not, by `REQUIRE_API_KEY`.
+    ForcedOff,
+}
+
+impl KeysState {
+    /// The API's name for it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::On => "on",
+            Self::ForcedOff => "forced_off",
+        }
+    }
+}
+
+/// The state of the keys, for `/health`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeysHealth {
+    /// Whether they are required.
+    pub state: KeysState,
+    /// Where they are.
+    pub store: &'static str,
+    /// Why keys cannot be checked; `None` if they can.
+    pub problem: Option<String>,
+}
+
+/// The keys.
+#[derive(Debug)]
+pub struct Keyring {
+    shared: Arc<Shared>,
+    /// Wakes the thread; it ends when this is dropped. `None` if there is none.
+    wake: Option<SyncSender<()>>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    config: KeyringConfig,
+    store: &'static str,
+    epoch: Instant,
+    snapshot: RwLock<Arc<Snapshot>>,
+    /// When the last poll was sent that has ended, whatever its result.
+    polled: watch::Sender<Duration>,
+    waiting: AtomicUsize,
+}
+
+/// What is known.
+#[derive(Debug, Clone, Default)]
+struct Snapshot {
+    keys: Arc<HashMap<KeyId, Arc<KeyRecord>>>,
+    mode: Mode,
+    version: Option<Version>,
+    /// When the last poll was sent that succeeded; `None` before the first.
+    asked_at: Option<Duration>,
+    /// Why the last poll failed.
+    failure: Option<String>,
+    /// Keys were required once.
+    was_on: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+enum Mode {
+    #[default]
+    Off,
+    On,
+    /// On, but no key can be checked.
+    Unusable(String),
+}
+
+/// A presented key.
+enum Presented<'a> {
+    Nothing,
+    /// No key can look like this.
+    Malformed,
+    Key(&'a KeyText, Digest),
+}
+
+#[derive(Debug)]
+enum Verdict {
+    Open,
+    Granted(Arc<KeyRecord>),
+    Denied(Denied),
+    /// Only a new poll can tell.
+    Ask,
+}
+
+impl Keyring {
+    /// Nobody is asked for a key.
+    #[must_use]
+    pub fn off() -> Arc<Self> {
+        let directory = PathBuf::new();
+        let config = KeyringConfig { requirement: Requirement::Never, stale_max: AGE_MAX, directory };
+        Arc::new(Self { shared: Arc::new(Shared::new(config, "none")), wake: None })
+    }
+
+    /// Starts to follow `store`, on a thread of its own, and waits for its first answer, at most two seconds.
+    ///
+    /// # Errors
+    /// If the thread cannot be started.
+    pub fn open(config: KeyringConfig, store: Box<dyn KeyStore>) -> std::io::Result<Arc<Self>> {
+        let shared = Arc::new(Shared::new(config, store.name()));
+        if shared.config.requirement == Requirement::Never {
+            return Ok(Arc::new(Self { shared, wake: None }));
+        }
+        let (wake, woken) = sync_channel(1);
+        let (sender, first) = sync_channel(1);
+        std::thread::Builder::new().name("keys".to_owned()).spawn({
+            let shared = Arc::clone(&shared);
+            move || shared.follow(store, &woken, &sender)
+        })?;
+        // Without an answer keys cannot be checked; that is the state until one comes.
+        let _ = first.recv_timeout(START_WAIT_MAX);
+        Ok(Arc::new(Self { shared, wake: Some(wake) }))
+    }
+
+    /// Lets a caller in who presents this text, or none. `None`: keys are not required.
+    ///
+    /// # Errors
+    /// [`Denied`].
+    pub async fn authenticate(&self, presented: Option<&[u8]>) -> Result<Option<Arc<KeyRecord>>, Denied> {
+        let snapshot = self.shared.snapshot();
+        if snapshot.mode == Mode::Off {
+            return Ok(None);
+        }
+        let key = presented.map(KeyText::parse);
+        let presented = match &key {
+            None => Presented::Nothing,
+            Some(None) => Presented::Malformed,
+            Some(Some(key)) => Presented::Key(key, key.digest()),
+        };
+        let stale_max = self.shared.config.stale_max;
+        let arrived = self.shared.epoch.elapsed();
+        let mut verdict = snapshot.judge(&presented, Timestamp::now(), arrived, stale_max, false);
+        if matches!(verdict, Verdict::Ask) {
+            self.wait_for_poll(arrived).await?;
+            let now = self.shared.epoch.elapsed();
+            verdict = self.shared.snapshot().judge(&presented, Timestamp::now(), now, stale_max, true);
+        }
+        match verdict {
+            Verdict::Open => Ok(None),
+            Verdict::Granted(record) => Ok(Some(record)),
+            Verdict::Denied(denied) => Err(denied),
+            Verdict::Ask => Err(Denied::Unavailable),
+        }
+    }
+
+    /// Waits for the end of a poll that is sent after `arrived`.
+    async fn wait_for_poll(&self, arrived: Duration) -> Result<(), Denied> {
+        let waiting = Waiting::new(&self.shared.waiting);
+        if waiting.others >= WAITING_MAX {
+            return Err(Denied::Invalid);
+        }
+        let mut polled = self.shared.polled.subscribe();
+        if let Some(wake) = &self.wake
+            && let Err(TrySendError::Disconnected(())) = wake.try_send(())
+        {
+            return Err(Denied::Unavailable);
+        }
+        let fresh = polled.wait_for(|sent| *sent >= arrived);
+        match tokio::time::timeout(POLL_WAIT_MAX, fresh).await {
+            Ok(Ok(_)) => Ok(()),
+            _ => Err(Denied::Unavailable),
+        }
+    }
+
+    /// Whether callers need a key now.
+    #[must_use]
+    pub fn is_required(&self) -> bool {
+        self.shared.snapshot().mode != Mode::Off
+    }
+
+    /// The state of the keys.
+    #[must_use]
+    pub fn health(&self) -> KeysHealth {
+        let shared = &self.shared;
+        let snapshot = shared.snapshot();
+        let health = |state, problem| KeysHealth { state, store: shared.store, problem };
+        match (&snapshot.mode, shared.config.requirement) {
+            (_, Requirement::Never) => health(KeysState::ForcedOff, None),
+            (Mode::Off, _) => health(KeysState::Off, None),
+            (Mode::Unusable(problem), _) => health(KeysState::On, Some(problem.clone())),
+            (Mode::On, _) => {
+                health(KeysState::On, snapshot.problem(shared.epoch.elapsed(), shared.config.stale_max))
+            }
+        }
+    }
+
+    /// The number of keys that can be used now; `None` if the store was not read yet.
+    #[must_use]
+    pub fn usable_keys(&self) -> Option<usize> {
+        let snapshot = self.shared.snapshot();
+        snapshot.asked_at?;
+        let now = Timestamp::now();
+        Some(snapshot.keys.values().filter(|record| record.is_usable(now)).count())
+    }
+}
+
+/// One of the requests that wait for a poll.
+struct Waiting<'a> {
+    count: &'a AtomicUsize,
+    others: usize,
+}
+
+impl<'a> Waiting<'a> {
+    fn new(count: &'a AtomicUsize) -> Self {
+        Self { count, others: count.fetch_add(1, Ordering::Relaxed) }
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.count.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Shared {
+    fn new(config: KeyringConfig, store: &'static str) -> Self {
+        let mode = match config.requirement {
+            Requirement::Never => Mode::Off,
+            _ => Mode::Unusable("the key store was not read yet".to_owned()),
+        };
+        Self {
+            config,
+            store,
+            epoch: Instant::now(),
+            snapshot: RwLock::new(Arc::new(Snapshot { mode, ..Snapshot::default() })),
+            polled: watch::Sender::new(Duration::ZERO),
+            waiting: AtomicUsize::new(0),
+        }
+    }
+
+    fn snapshot(&self) -> Arc<Snapshot> {
+        Arc::clone(&self.snapshot.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The thread: polls the store until nobody wakes it any more.
+    fn follow(&self, mut store: Box<dyn KeyStore>, woken: &Receiver<()>, first: &SyncSender<()>) {
+        loop {
+            let sent = self.epoch.elapsed();
+            let before = self.snapshot();
+            let polled = store.poll(before.version.as_ref());
+            let recorded = enabled::is_recorded(&self.config.directory);
+            let now = before.next(self.config.requirement, recorded, polled, sent);
+            self.report(&before, &now);
+            *self.snapshot.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(now);
+            self.polled.send_replace(sent);
+            let _ = first.try_send(());
+            std::thread::sleep(POLL_PAUSE);
+            match woken.recv_timeout(POLL_INTERVAL) {
+                Ok(()) | Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    }
+
+    /// Records that keys are required, and logs what changed.
+    fn report(&self, before: &Snapshot, now: &Snapshot) {
+        if now.mode == Mode::On
+            && let Err(error) = enabled::record(&self.config.directory)
+            && before.mode != Mode::On
+        {
+            tracing::warn!(%error, "failed to record that API keys are required; the key store alone knows it");
+        }
+        let problem = |snapshot: &Snapshot| match &snapshot.mode {
+            Mode::Unusable(problem) => Some(problem.clone()),
+            _ => snapshot.failure.clone(),
+        };
+        match (problem(before), problem(now)) {
+            (was, Some(problem)) if was.as_ref() != Some(&problem) => {
+                tracing::error!(store = self.store, problem, "API keys cannot be checked");
+            }
+            (Some(_), None) if before.asked_at.is_some() => {
+                tracing::info!(store = self.store, "API keys can be checked again");
+            }
+            _ => {}
+        }
+        if before.asked_at.is_none() {
+            return;
+        }
+        if now.mode == Mode::On && before.mode == Mode::Off {
+            tracing::info!(store = self.store, "API keys are required from now on");
+        }
+        if let (Some(was), Some(is)) = (&before.version, &now.version)
+            && was.store != is.store
+        {
+            tracing::warn!(store = self.store, "the key store was replaced by another");
+        }
+        for (id, record) in now.keys.iter() {
+            let name = record.name.as_str();
+            match before.keys.get(id) {
+                None => tracing::info!(key = %id, name, "API key created"),
+                Some(was) if was.revoked_at.is_none() && record.revoked_at.is_some() => {
+                    tracing::info!(key = %id, name, "API key revoked");
+                }
+                Some(was) if !was.digest.is(&record.digest) => {
+                    tracing::info!(key = %id, name, "API key rotated");
+                }
+                Some(_) => {}
+            }
+        }
+    }
+}
+
+impl Snapshot {
+    /// The state after a poll that was sent at `sent`.
+    fn next(
+        &self,
+        requirement: Requirement,
+        recorded: std::io::Result<bool>,
+        polled: Result<Poll, StoreError>,
+        sent: Duration,
+    ) -> Self {
+        let was_on = self.was_on || requirement == Requirement::Always || matches!(recorded, Ok(true));
+        let failed = |failure: String| {
+            let mode = match (&self.mode, was_on) {
+                // It was never read, or it is known that there were keys.
+                (Mode::Unusable(_), _) | (Mode::Off, true) => Mode::Unusable(failure.clone()),
+                (mode, _) => mode.clone(),
+            };
+            Self { mode, failure: Some(failure), was_on, ..self.clone() }
+        };
+        let poll = match (polled, recorded) {
+            (Ok(poll), Ok(_)) => poll,
+            (Err(error), _) => return failed(error.chain()),
+            (_, Err(error)) => {
+                return failed(format!("failed to look for `access/enabled` in DATA_DIR: {error}"));
+            }
+        };
+        let (version, may_be_empty) = match poll.state {
+            StoreState::Never => {
+                let mode = if was_on { Mode::Unusable(LOST.to_owned()) } else { Mode::Off };
+                return Self { mode, asked_at: Some(sent), was_on, ..Self::default() };
+            }
+            StoreState::Enabled(version) => (version, false),
+            StoreState::Named(version) => (version, true),
+        };
+        let keys = match poll.records {
+            None => Arc::clone(&self.keys),
+            Some(records) => {
+                Arc::new(records.into_iter().map(|record| (record.id, Arc::new(record))).collect())
+            }
+        };
+        let mode = if keys.is_empty() && !may_be_empty { Mode::Unusable(LOST.to_owned()) } else { Mode::On };
+        Self { keys, mode, version: Some(version), asked_at: Some(sent), failure: None, was_on: true }
+    }
+
+    /// Whether a caller gets in. `has_waited`: a poll was sent after it arrived.
+    fn judge(
+        &self,
+        presented: &Presented<'_>,
+        now: Timestamp,
+        elapsed: Duration,
+        stale_max: Duration,
+        has_waited: bool,
+    ) -> Verdict {
+        match self.mode {
+            Mode::Off => return Verdict::Open,
+            Mode::Unusable(_) => return Verdict::Denied(Denied::Unavailable),
+            Mode::On => {}
+        }
+        let (key, digest) = match presented {
+            Presented::Nothing => return Verdict::Denied(Denied::Missing),
+            Presented::Malformed => return Verdict::Denied(Denied::Invalid),
+            Presented::Key(key, digest) => (key, digest),
+        };
+        let age = self.asked_at.map_or(Duration::MAX, |sent| elapsed.saturating_sub(sent));
+        let known = self.keys.get(&key.id()).filter(|record| record.has_text(digest, now));
+        match (known, &self.failure) {
+            (Some(record), failure) => {
+                let age_max = if failure.is_some() { stale_max } else { AGE_MAX };
+                if age <= age_max && record.is_usable(now) {
+                    Verdict::Granted(Arc::clone(record))
+                } else if age <= age_max {
+                    Verdict::Denied(Denied::Invalid)
+                } else if failure.is_some() || has_waited {
+                    Verdict::Denied(Denied::Unavailable)
+                } else {
+                    Verdict::Ask
+                }
+            }
+            (None, Some(_)) => Verdict::Denied(Denied::Unavailable),
+            (None, None) if has_waited => Verdict::Denied(Denied::Invalid),
+            (None, None) => Verdict::Ask,
+        }
+    }
+
+    /// Why no key is accepted; `None` if known ones are.
+    fn problem(&self, elapsed: Duration, stale_max: Duration) -> Option<String> {
+        let age = self.asked_at.map_or(Duration::MAX, |sent| elapsed.saturating_sub(sent));
+        self.failure.clone().filter(|_| age > stale_max)
+    }
+}
+
+/// The operator's text for a store without keys.
+const LOST: &str = "the key store is empty although API keys were created (hint: restore it, or run `python-sandbox keys \
+                    create`, or set REQUIRE_API_KEY=false)";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::OwnLimits;
+    use crate::store::StoreError;
+    use proptest::prelude::*;
+    use std::sync::Mutex;
+
+    const STALE_MAX: Duration = Duration::from_secs(3);
+
+    fn key_and_record() -> (KeyText, KeyRecord) {
+        let key = KeyText::generate().unwrap();
+        let record = KeyRecord {
+            id: key.id(),
+            name: "a".parse().unwrap(),
+            digest: key.digest(),
+            earlier: None,
+            scopes: "execute".parse().unwrap(),
+            executors: None,
+            limits: OwnLimits::default(),
+            created_at: Timestamp::UNIX_EPOCH,
+            expires_at: None,
+            revoked_at: None,
+        };
+        (key, record)
+    }
+
+    fn version(number: u64) -> Version {
+        Version { store: [1; 16], number }
+    }
+
+    fn enabled(records: Vec<KeyRecord>) -> Result<Poll, StoreError> {
+        Ok(Poll { state: StoreState::Enabled(version(1)), records: Some(records) })
+    }
+
+    fn never() -> Result<Poll, StoreError> {
+        Ok(Poll { state: StoreState::Never, records: None })
+    }
+
+    fn broken() -> Result<Poll, StoreError> {
+        Err(StoreError::Content("broken".to_owned()))
+    }
+
+    /// The state after these polls, a second apart.
+    fn after(requirement: Requirement, recorded: bool, polls: Vec<Result<Poll, StoreError>>) -> Snapshot {
+        let config = KeyringConfig { requirement, stale_max: STALE_MAX, directory: PathBuf::new() };
+        let start = Snapshot::clone(&Shared::new(config, "test").snapshot());
+        polls.into_iter().zip(0..).fold(start, |snapshot, (poll, second)| {
+            snapshot.next(requirement, Ok(recorded), poll, Duration::from_secs(second))
+        })
+    }
+
+    fn word(snapshot: &Snapshot) -> &'static str {
+        match snapshot.mode {
+            Mode::Off => "off",
+            Mode::On => "on",
+            Mode::Unusable(_) => "unusable",
+        }
+    }
+
+    #[test]
+    fn keys_that_were_required_once_are_required_for_ever() {
+        use Requirement::{Always, OnceCreated};
+        let one = || enabled(vec![key_and_record().1]);
+        let named = || Ok(Poll { state: StoreState::Named(version(1)), records: Some(Vec::new()) });
+        for (requirement, recorded, polls, expected) in [
+            (OnceCreated, false, vec![never()], "off"),
+            (OnceCreated, false, vec![never(), broken()], "off"),
+            (OnceCreated, false, vec![broken()], "unusable"),
+            (OnceCreated, false, vec![broken(), never()], "off"),
+            (OnceCreated, true, vec![never()], "unusable"),
+            (OnceCreated, true, vec![broken()], "unusable"),
+            (OnceCreated, false, vec![one()], "on"),
+            (OnceCreated, false, vec![never(), one()], "on"),
+            (OnceCreated, false, vec![one(), never()], "unusable"),
+            (OnceCreated, false, vec![one(), enabled(Vec::new())], "unusable"),
+            (OnceCreated, false, vec![one(), never(), one()], "on"),
+            (OnceCreated, false, vec![one(), broken()], "on"),
+            (OnceCreated, false, vec![enabled(Vec::new())], "unusable"),
+            (OnceCreated, false, vec![named()], "on"),
+            (Always, false, vec![never()], "unusable"),
+            (Always, false, vec![broken()], "unusable"),
+            (Always, false, vec![one()], "on"),
+        ] {
+            let text = format!("{requirement:?} {recorded} {polls:?}");
+            assert_eq!(word(&after(requirement, recorded, polls)), expected, "{text}");
+        }
+        let recorded_later =
+            after(OnceCreated, false, vec![never()]).next(OnceCreated, Ok(true), broken(), Duration::ZERO);
+        assert_eq!(word(&recorded_later), "unusable");
+    }
+
+    /// The verdict in one word.
+    fn judged(snapshot: &Snapshot, key: &KeyText, elapsed_s: f64, has_waited: bool) -> &'static str {
+        let presented = Presented::Key(key, key.digest());
+        let elapsed = Duration::from_secs_f64(elapsed_s);
+        match snapshot.judge(&presented, Timestamp::now(), elapsed, STALE_MAX, has_waited) {
+            Verdict::Open => "open",
+            Verdict::Granted(_) => "granted",
+            Verdict::Denied(Denied::Invalid) => "invalid",
+            Verdict::Denied(Denied::Missing) => "missing",
+            Verdict::Denied(Denied::Unavailable) => "unavailable",
+            Verdict::Ask => "ask",
+        }
+    }
+
+    #[test]
+    fn known_keys_are_accepted_for_a_time_and_unknown_ones_ask() {
+        let (known, record) = key_and_record();
+        let (unknown, _) = key_and_record();
+        let other_text = KeyText::generate_for(known.id()).unwrap();
+        let fresh = after(Requirement::OnceCreated, false, vec![enabled(vec![record.clone()])]);
+        assert_eq!(judged(&fresh, &known, 0.9, false), "granted");
+        assert_eq!(judged(&fresh, &known, 1.1, false), "ask");
+        assert_eq!(judged(&fresh, &known, 1.1, true), "unavailable");
+        for wrong in [&unknown, &other_text] {
+            assert_eq!(judged(&fresh, wrong, 0.1, false), "ask");
+            assert_eq!(judged(&fresh, wrong, 0.1, true), "invalid");
+        }
+        let stale =
+            after(Requirement::OnceCreated, false, vec![enabled(vec![record.clone()]), broken(), broken()]);
+        assert_eq!(judged(&stale, &known, 2.9, false), "granted");
+        assert_eq!(judged(&stale, &known, 3.1, false), "unavailable");
+        assert_eq!(judged(&stale, &unknown, 0.1, false), "unavailable");
+        assert_eq!(stale.problem(Duration::from_secs(2), STALE_MAX), None);
+        assert!(stale.problem(Duration::from_secs(4), STALE_MAX).is_some());
+        for ended in [
+            KeyRecord { revoked_at: Some(Timestamp::now()), ..record.clone() },
+            KeyRecord { expires_at: Some(Timestamp::now()), ..record.clone() },
+        ] {
+            let snapshot = after(Requirement::OnceCreated, false, vec![enabled(vec![ended])]);
+            assert_eq!(judged(&snapshot, &known, 0.1, false), "invalid");
+        }
+        let lost = after(Requirement::OnceCreated, true, vec![never()]);
+        assert_eq!(judged(&lost, &known, 0.1, false), "unavailable");
+    }
+
+    proptest! {
+        /// Polls that fail, and that take long: a key that was revoked before a poll was sent is not accepted
+        /// once the last poll that succeeded before it is too old.
+        #[test]
+        fn a_revoked_key_is_never_accepted_for_longer(
+            polls in prop::collection::vec((any::<bool>(), 0..2000u64), 1..30),
+            revoked_ms in 0..20_000u64,
+            asked_ms in 0..40_000u64,
+        ) {
+            let (key, record) = key_and_record();
+            let revoked = KeyRecord { revoked_at: Some(Timestamp::UNIX_EPOCH), ..record.clone() };
+            let mut snapshot = after(Requirement::OnceCreated, false, Vec::new());
+            let mut clock = 0;
+            for (succeeds, took_ms) in polls {
+                let (sent, ended) = (clock, clock + took_ms);
+                clock = ended + 250;
+                if ended > asked_ms {
+                    break;
+                }
+                let now = if sent >= revoked_ms { &revoked } else { &record };
+                let poll = if succeeds { enabled(vec![now.clone()]) } else { broken() };
+                snapshot = snapshot.next(Requirement::OnceCreated, Ok(false), poll, Duration::from_millis(sent));
+            }
+            let elapsed = asked_ms as f64 / 1000.0;
+            let is_failing = snapshot.failure.is_some();
+            let bound = if is_failing { STALE_MAX } else { AGE_MAX };
+            if asked_ms > revoked_ms + u64::try_from(bound.as_millis()).unwrap() {
+                prop_assert_ne!(judged(&snapshot, &key, elapsed, false), "granted");
+            }
+        }
+    }
+
+    /// A store whose answer the test sets.
+    #[derive(Debug, Clone, Default)]
+    struct Scripted(Arc<Mutex<Vec<KeyRecord>>>);
+
+    impl KeyStore for Scripted {
+        fn name(&self) -> &'static str {
+            "scripted"
+        }
+
+        fn poll(&mut self, _: Option<&Version>) -> Result<Poll, StoreError> {
+            let records = support::lock(&self.0).clone();
+            if records.is_empty() { never() } else { enabled(records) }
+        }
+
+        fn write(&mut self, _: &crate::record::Change) -> Result<(), StoreError> {
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn a_key_works_at_the_first_try_and_the_state_is_recorded() {
+        let root = tempfile::tempdir().unwrap();
+        let directory = root.path().join("access");
+        let store = Scripted::default();
+        let config = KeyringConfig {
+            requirement: Requirement::OnceCreated,
+            stale_max: STALE_MAX,
+            directory: directory.clone(),
+        };
+        let keyring = Keyring::open(config, Box::new(store.clone())).unwrap();
+        assert_eq!((keyring.health().state, keyring.usable_keys()), (KeysState::Off, Some(0)));
+        assert!(matches!(keyring.authenticate(Some(b"anything")).await, Ok(None)));
+        let (first, record) = key_and_record();
+        support::lock(&store.0).push(record);
+        while keyring.health().state == KeysState::Off {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        assert!(enabled::is_recorded(&directory).unwrap());
+        let text = first.expose().as_bytes();
+        assert_eq!(keyring.authenticate(Some(text)).await.unwrap().unwrap().id, first.id());
+        assert_eq!(keyring.authenticate(None).await.unwrap_err(), Denied::Missing);
+        assert_eq!(keyring.authenticate(Some(b"psk_x")).await.unwrap_err(), Denied::Invalid);
+        let (second, record) = key_and_record();
+        let unknown = keyring.authenticate(Some(second.expose().as_bytes())).await;
+        assert_eq!(unknown.unwrap_err(), Denied::Invalid);
+        support::lock(&store.0).push(record);
+        assert!(keyring.authenticate(Some(second.expose().as_bytes())).await.unwrap().is_some());
+        assert_eq!(keyring.usable_keys(), Some(2));
+    }
+
+    #[tokio::test]
+    async fn without_keys_nobody_is_asked() {
+        let keyring = Keyring::off();
+        assert!(matches!(keyring.authenticate(None).await, Ok(None)));
+        assert_eq!(keyring.health().state, KeysState::ForcedOff);
+    }
+}

@@ -1,0 +1,30 @@
+//! API keys: who may call the service.
+//!
+//! ```text
+//! request: text -> secret: id, digest -> keyring: snapshot in memory -> record: scopes, executors, expiry
+//!                                            ^ every POLL_INTERVAL, on a thread of its own
+//!                                        store: sqlite (DATA_DIR/access/access.db) or file (KEY_FILE)
+//! ```
+//! A request costs no look-up in a store. A key's text exists only where it is made and where it is
+//! presented; stores keep its digest.
+//!
+//! # Whether a key is needed
+//! Until the first key is created nobody is asked for one. From then on everybody is, also if all keys are
+//! revoked or expired, and if the store is lost or cannot be read (then nobody gets in). That a key was ever
+//! created is recorded in the store and in a file beside it ([`enabled`]), so that losing one of them opens
+//! nothing. Only [`Requirement::Never`] turns it off. [`keyring`] has the table.
+
+pub mod enabled;
+mod file;
+mod keyring;
+mod record;
+mod secret;
+mod sqlite;
+mod store;
+
+pub use file::KeyFile;
+pub use keyring::{Denied, Keyring, KeyringConfig, KeysHealth, KeysState, Requirement};
+pub use record::{Change, InvalidName, InvalidScopes, KeyName, KeyRecord, OwnLimits, Scope, Scopes, State};
+pub use secret::{Digest, InvalidId, KeyId, KeyText};
+pub use sqlite::SqliteStore;
+pub use store::{KeyStore, Poll, StoreError, StoreState, Version};

@@ -1,0 +1,501 @@
+//! The embedded store: `DATA_DIR/access/access.db`, SQLite. Several processes may use it.
+//!
+//! - Every change is one transaction that begins with a write lock: a transaction that first reads and then
+//!   writes can fail although it may wait (SQLITE_BUSY_SNAPSHOT).
+//! - `synchronous=FULL`: a change is on stable storage when [`KeyStore::write`] returns.
+//! - The file is never opened and closed beside SQLite: closing any descriptor of a file releases all record
+//!   locks that the process has on it (fcntl(2)), SQLite's too. Its identity is read by stat(2).
+//! - SQLite's WAL is in shared memory, so the directory must be on a file system of this host.
+
+use crate::enabled;
+use crate::record::{Change, KeyRecord, OwnLimits};
+use crate::secret::{Digest, KeyId};
+use crate::store::{KEYS_MAX, KeyStore, Poll, StoreError, StoreState, Version};
+use jiff::Timestamp;
+use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior, params};
+use serde::{Deserialize, Serialize};
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+const NAME: &str = "access.db";
+
+/// `PRAGMA user_version`: the tables' form. A higher one is of a later version of this program.
+const FORM: i64 = 1;
+
+const TABLES: &str = "
+CREATE TABLE IF NOT EXISTS store(
+    one INTEGER PRIMARY KEY CHECK(one = 1), store_id BLOB NOT NULL, enabled_at INTEGER NOT NULL, version INTEGER NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS keys(
+    id TEXT PRIMARY KEY, name TEXT NOT NULL, is_revoked INTEGER NOT NULL, record TEXT NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX IF NOT EXISTS names ON keys(name) WHERE is_revoked = 0;
+PRAGMA user_version = 1;
+";
+
+/// The store.
+#[derive(Debug)]
+pub struct SqliteStore {
+    directory: PathBuf,
+    /// How long a call waits for another process's lock.
+    wait_max: Duration,
+    open: Option<Open>,
+}
+
+#[derive(Debug)]
+struct Open {
+    connection: Connection,
+    /// Device and inode of the file.
+    file: (u64, u64),
+}
+
+/// A record as JSON. Later versions may add fields, which this one ignores.
+#[derive(Debug, Serialize, Deserialize)]
+struct Stored {
+    id: String,
+    name: String,
+    digest: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    earlier: Option<(String, i64)>,
+    scopes: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    executors: Option<Vec<String>>,
+    #[serde(default)]
+    limits: OwnLimits,
+    created_at: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    expires_at: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    revoked_at: Option<i64>,
+}
+
+impl Stored {
+    fn of(record: &KeyRecord) -> Self {
+        Self {
+            id: record.id.to_string(),
+            name: record.name.to_string(),
+            digest: record.digest.to_hex(),
+            earlier: record.earlier.as_ref().map(|(digest, until)| (digest.to_hex(), until.as_second())),
+            scopes: record.scopes.to_string(),
+            executors: record.executors.clone(),
+            limits: record.limits,
+            created_at: record.created_at.as_second(),
+            expires_at: record.expires_at.map(Timestamp::as_second),
+            revoked_at: record.revoked_at.map(Timestamp::as_second),
+        }
+    }
+
+    fn into_record(self) -> Option<KeyRecord> {
+        let time = |second: i64| Timestamp::from_second(second).ok();
+        let optional = |second: Option<i64>| match second {
+            None => Some(None),
+            Some(second) => time(second).map(Some),
+        };
+        let earlier = match self.earlier {
+            None => None,
+            Some((digest, until)) => Some((Digest::from_hex(&digest)?, time(until)?)),
+        };
+        Some(KeyRecord {
+            id: self.id.parse().ok()?,
+            name: self.name.parse().ok()?,
+            digest: Digest::from_hex(&self.digest)?,
+            earlier,
+            scopes: self.scopes.parse().ok()?,
+            executors: self.executors,
+            limits: self.limits,
+            created_at: time(self.created_at)?,
+            expires_at: optional(self.expires_at)?,
+            revoked_at: optional(self.revoked_at)?,
+        })
+    }
+}
+
+fn parse(id: &str, json: &str) -> Result<KeyRecord, StoreError> {
+    let stored: Option<Stored> = serde_json::from_str(json).ok();
+    let record = stored.and_then(Stored::into_record).filter(|record| record.id.as_str() == id);
+    record.ok_or_else(|| StoreError::Content(format!("the record of key `{}`", support::one_line(id))))
+}
+
+fn json(record: &KeyRecord) -> Result<String, StoreError> {
+    serde_json::to_string(&Stored::of(record)).map_err(|error| StoreError::Content(error.to_string()))
+}
+
+fn sqlite(step: &'static str) -> impl Fn(rusqlite::Error) -> StoreError {
+    move |source| StoreError::Sqlite { step, source }
+}
+
+impl SqliteStore {
+    /// The store in `directory`, which need not exist. A call waits at most `wait_max` for another process.
+    #[must_use]
+    pub fn new(directory: &Path, wait_max: Duration) -> Self {
+        Self { directory: directory.to_owned(), wait_max, open: None }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.directory.join(NAME)
+    }
+
+    fn io(&self, step: &'static str) -> impl Fn(io::Error) -> StoreError {
+        let path = self.path().display().to_string();
+        move |source| StoreError::Io { step, path: path.clone(), source }
+    }
+
+    /// Device and inode; `None` if there is no file.
+    fn file(&self) -> Result<Option<(u64, u64)>, StoreError> {
+        match self.path().symlink_metadata() {
+            Ok(metadata) => Ok(Some((metadata.dev(), metadata.ino()))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(self.io("look for")(error)),
+        }
+    }
+
+    /// The open database; `None` if there is none.
+    fn opened(&mut self) -> Result<Option<&mut Connection>, StoreError> {
+        let Some(file) = self.file()? else {
+            self.open = None;
+            return Ok(None);
+        };
+        if self.open.as_ref().is_none_or(|open| open.file != file) {
+            self.open = None;
+            self.open = Some(Open { connection: self.connect()?, file });
+        }
+        Ok(self.open.as_mut().map(|open| &mut open.connection))
+    }
+
+    fn connect(&self) -> Result<Connection, StoreError> {
+        ownership::check(&self.directory)?;
+        ownership::check(&self.path())?;
+        // Not created here: then nobody would have checked its owner and mode.
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(self.path(), flags).map_err(sqlite("open"))?;
+        connection.busy_timeout(self.wait_max).map_err(sqlite("open"))?;
+        let form: i64 =
+            connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(sqlite("read"))?;
+        if form > FORM {
+            let text = format!("it was written by a later version (form {form}, this version reads {FORM})");
+            return Err(StoreError::Content(text));
+        }
+        for (name, value) in [("journal_mode", "WAL"), ("synchronous", "FULL"), ("trusted_schema", "OFF")] {
+            connection.pragma_update(None, name, value).map_err(sqlite("configure"))?;
+        }
+        Ok(connection)
+    }
+
+    /// The open database, created if there is none.
+    fn create(&mut self) -> Result<&mut Connection, StoreError> {
+        if self.file()?.is_none() {
+            refuse_network(&self.directory)?;
+            enabled::make_directory(&self.directory).map_err(self.io("make the directory of"))?;
+            match enabled::create(&self.path()) {
+                // Another process was first.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                made => drop(made.map_err(self.io("make"))?),
+            }
+        }
+        let gone = || io::Error::new(io::ErrorKind::NotFound, "it was removed in this moment");
+        let gone = self.io("open")(gone());
+        let connection = self.opened()?.ok_or(gone)?;
+        Ok(connection)
+    }
+}
+
+/// Refuses file systems on which processes of several hosts do not share memory: WAL would lose changes.
+fn refuse_network(directory: &Path) -> Result<(), StoreError> {
+    /// Magic numbers of statfs(2): NFS, SMB, CIFS, 9p.
+    const NETWORKS: [u64; 5] = [0x6969, 0x517B, 0xFE53_4D42, 0xFF53_4D42, 0x0102_1997];
+    let at = directory.ancestors().find(|ancestor| ancestor.exists()).unwrap_or(directory);
+    let Ok(found) = rustix::fs::statfs(at) else { return Ok(()) };
+    // A magic number has 32 bits; the type of the field depends on the architecture.
+    #[allow(
+        clippy::cast_sign_loss,
+        clippy::unnecessary_cast,
+        clippy::cast_possible_truncation,
+        reason = "only the lower 32 bits are compared"
+    )]
+    let magic = u64::from(found.f_type as u32);
+    if NETWORKS.contains(&magic) {
+        let text = format!(
+            "`{}` is on a network file system, where the embedded store would lose changes (hint: set KEY_FILE, or a \
+             DATA_DIR on a local disk)",
+            directory.display()
+        );
+        return Err(StoreError::Content(text));
+    }
+    Ok(())
+}
+
+impl KeyStore for SqliteStore {
+    fn name(&self) -> &'static str {
+        "embedded"
+    }
+
+    fn poll(&mut self, seen: Option<&Version>) -> Result<Poll, StoreError> {
+        let Some(connection) = self.opened()? else {
+            return Ok(Poll { state: StoreState::Never, records: None });
+        };
+        let polled = read(connection, seen);
+        if polled.is_err() {
+            // A damaged file may be replaced by a good one with the same inode.
+            self.open = None;
+        }
+        polled
+    }
+
+    fn write(&mut self, change: &Change) -> Result<(), StoreError> {
+        let connection = self.create()?;
+        let transaction =
+            connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(sqlite("lock"))?;
+        transaction.execute_batch(TABLES).map_err(sqlite("make the tables of"))?;
+        let failed = sqlite("change");
+        let store_id: [u8; 16] = support::random_bytes().map_err(|source| StoreError::Io {
+            step: "make an id for",
+            path: NAME.to_owned(),
+            source,
+        })?;
+        transaction
+            .execute(
+                "INSERT INTO store(one, store_id, enabled_at, version) VALUES(1, ?1, ?2, 1)
+                 ON CONFLICT(one) DO UPDATE SET version = version + 1",
+                params![store_id.as_slice(), Timestamp::now().as_second()],
+            )
+            .map_err(&failed)?;
+        apply(&transaction, change)?;
+        transaction.commit().map_err(failed)
+    }
+}
+
+fn apply(transaction: &rusqlite::Transaction<'_>, change: &Change) -> Result<(), StoreError> {
+    let failed = sqlite("change");
+    match change {
+        Change::Create(record) => {
+            let count: i64 =
+                transaction.query_row("SELECT count(*) FROM keys", [], |row| row.get(0)).map_err(&failed)?;
+            if usize::try_from(count).is_ok_and(|count| count >= KEYS_MAX) {
+                return Err(StoreError::Full);
+            }
+            let added = transaction.execute(
+                "INSERT INTO keys(id, name, is_revoked, record) VALUES(?1, ?2, 0, ?3)",
+                params![record.id.as_str(), record.name.as_str(), json(record)?],
+            );
+            match added {
+                Ok(_) => Ok(()),
+                Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::ConstraintViolation) => {
+                    Err(StoreError::NameTaken(record.name.to_string()))
+                }
+                Err(error) => Err(failed(error)),
+            }
+        }
+        Change::Rotate { id, digest, earlier_until } => {
+            let mut record = find(transaction, *id)?;
+            if record.revoked_at.is_some() {
+                return Err(StoreError::Revoked(id.to_string()));
+            }
+            record.earlier = Some((record.digest, *earlier_until));
+            record.digest = *digest;
+            replace(transaction, &record)
+        }
+        Change::Revoke { id, at } => {
+            let mut record = find(transaction, *id)?;
+            record.revoked_at = record.revoked_at.or(Some(*at));
+            record.earlier = None;
+            replace(transaction, &record)
+        }
+    }
+}
+
+fn find(transaction: &rusqlite::Transaction<'_>, id: KeyId) -> Result<KeyRecord, StoreError> {
+    let found: Option<String> = transaction
+        .query_row("SELECT record FROM keys WHERE id = ?1", [id.as_str()], |row| row.get(0))
+        .optional()
+        .map_err(sqlite("read"))?;
+    found.map_or_else(|| Err(StoreError::Unknown(id.to_string())), |json| parse(id.as_str(), &json))
+}
+
+fn replace(transaction: &rusqlite::Transaction<'_>, record: &KeyRecord) -> Result<(), StoreError> {
+    transaction
+        .execute(
+            "UPDATE keys SET is_revoked = ?2, record = ?3 WHERE id = ?1",
+            params![record.id.as_str(), record.revoked_at.is_some(), json(record)?],
+        )
+        .map(drop)
+        .map_err(sqlite("change"))
+}
+
+/// Reads the records in one transaction, so that they are those of the version.
+fn read(connection: &mut Connection, seen: Option<&Version>) -> Result<Poll, StoreError> {
+    let failed = sqlite("read");
+    let transaction = connection.transaction().map_err(&failed)?;
+    let has_tables: bool = transaction
+        .query_row("SELECT count(*) FROM sqlite_schema WHERE name = 'store'", [], |row| row.get::<_, i64>(0))
+        .map(|count| count > 0)
+        .map_err(&failed)?;
+    let store: Option<(Vec<u8>, i64)> = if has_tables {
+        transaction
+            .query_row("SELECT store_id, version FROM store", [], |row| Ok((row.get(0)?, row.get(1)?)))
+            .optional()
+            .map_err(&failed)?
+    } else {
+        None
+    };
+    let Some((store, number)) = store else {
+        return Ok(Poll { state: StoreState::Never, records: None });
+    };
+    let invalid = || StoreError::Content("its id or its version".to_owned());
+    let version = Version {
+        store: store.try_into().map_err(|_| invalid())?,
+        number: u64::try_from(number).map_err(|_| invalid())?,
+    };
+    if seen == Some(&version) {
+        return Ok(Poll { state: StoreState::Enabled(version), records: None });
+    }
+    let mut statement = transaction.prepare("SELECT id, record FROM keys").map_err(&failed)?;
+    let rows = statement
+        .query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))
+        .map_err(&failed)?;
+    let mut records = Vec::new();
+    for row in rows {
+        let (id, json) = row.map_err(&failed)?;
+        records.push(parse(&id, &json)?);
+    }
+    Ok(Poll { state: StoreState::Enabled(version), records: Some(records) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::secret::KeyText;
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+
+    const WAIT: Duration = Duration::from_secs(5);
+
+    fn record(name: &str) -> KeyRecord {
+        let key = KeyText::generate().unwrap();
+        KeyRecord {
+            id: key.id(),
+            name: name.parse().unwrap(),
+            digest: key.digest(),
+            earlier: None,
+            scopes: "execute,metrics".parse().unwrap(),
+            executors: Some(vec!["native".to_owned()]),
+            limits: OwnLimits { concurrent: Some(4), ..OwnLimits::default() },
+            created_at: Timestamp::from_second(1_800_000_000).unwrap(),
+            expires_at: Timestamp::from_second(1_900_000_000).ok(),
+            revoked_at: None,
+        }
+    }
+
+    /// The records, read anew.
+    fn records(directory: &Path) -> Vec<KeyRecord> {
+        SqliteStore::new(directory, WAIT).poll(None).unwrap().records.unwrap()
+    }
+
+    #[test]
+    fn keys_are_created_rotated_and_revoked() {
+        let root = tempfile::tempdir().unwrap();
+        let directory = root.path().join("access");
+        let mut store = SqliteStore::new(&directory, WAIT);
+        assert_eq!(store.poll(None).unwrap().state, StoreState::Never);
+        assert!(!directory.exists(), "asking makes nothing");
+        let first = record("a");
+        store.write(&Change::Create(Box::new(first.clone()))).unwrap();
+        let read = &records(&directory)[0];
+        assert_eq!(format!("{first:?}"), format!("{read:?}"));
+        assert!(read.digest.is(&first.digest));
+
+        let until = Timestamp::from_second(1_850_000_000).unwrap();
+        let digest = KeyText::generate().unwrap().digest();
+        store.write(&Change::Rotate { id: first.id, digest, earlier_until: until }).unwrap();
+        let read = &records(&directory)[0];
+        assert!(read.digest.is(&digest) && read.earlier.as_ref().unwrap().0.is(&first.digest));
+
+        let taken = store.write(&Change::Create(Box::new(record("a"))));
+        assert!(matches!(taken, Err(StoreError::NameTaken(_))), "{taken:?}");
+        store.write(&Change::Revoke { id: first.id, at: until }).unwrap();
+        store.write(&Change::Revoke { id: first.id, at: until + WAIT }).unwrap();
+        assert_eq!(records(&directory)[0].revoked_at, Some(until), "the first time counts");
+        let rotated = store.write(&Change::Rotate { id: first.id, digest, earlier_until: until });
+        assert!(matches!(rotated, Err(StoreError::Revoked(_))), "{rotated:?}");
+        store.write(&Change::Create(Box::new(record("a")))).unwrap();
+        let unknown = store.write(&Change::Revoke { id: record("x").id, at: until });
+        assert!(matches!(unknown, Err(StoreError::Unknown(_))), "{unknown:?}");
+        assert_eq!(records(&directory).len(), 2);
+        for name in ["", "access.db", "access.db-wal", "access.db-shm"] {
+            let mode = directory.join(name).metadata().unwrap().permissions().mode();
+            assert_eq!(mode & 0o077, 0, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_change_of_another_process_is_seen_and_no_change_reads_nothing() {
+        let root = tempfile::tempdir().unwrap();
+        let directory = root.path().join("access");
+        let (mut ours, mut theirs) = (SqliteStore::new(&directory, WAIT), SqliteStore::new(&directory, WAIT));
+        theirs.write(&Change::Create(Box::new(record("a")))).unwrap();
+        let StoreState::Enabled(version) = ours.poll(None).unwrap().state else { panic!("enabled") };
+        assert!(ours.poll(Some(&version)).unwrap().records.is_none());
+        theirs.write(&Change::Create(Box::new(record("b")))).unwrap();
+        assert_eq!(ours.poll(Some(&version)).unwrap().records.unwrap().len(), 2);
+        // Writers wait for each other.
+        std::thread::scope(|scope| {
+            for writer in 0..4 {
+                let directory = &directory;
+                scope.spawn(move || {
+                    let mut store = SqliteStore::new(directory, WAIT);
+                    for number in 0..5 {
+                        store
+                            .write(&Change::Create(Box::new(record(&format!("{writer}-{number}")))))
+                            .unwrap();
+                    }
+                });
+            }
+        });
+        assert_eq!(records(&directory).len(), 22);
+    }
+
+    #[test]
+    fn a_store_that_is_lost_damaged_or_not_ours_says_so() {
+        let root = tempfile::tempdir().unwrap();
+        let directory = root.path().join("access");
+        let mut store = SqliteStore::new(&directory, WAIT);
+        store.write(&Change::Create(Box::new(record("a")))).unwrap();
+        let path = directory.join(NAME);
+        let others = fs::Permissions::from_mode(0o666);
+        fs::set_permissions(&path, others).unwrap();
+        let untrusted = SqliteStore::new(&directory, WAIT).poll(None);
+        assert!(matches!(untrusted, Err(StoreError::Untrusted(_))), "{untrusted:?}");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+
+        fs::rename(&directory, root.path().join("away")).unwrap();
+        assert_eq!(store.poll(None).unwrap().state, StoreState::Never);
+        fs::rename(root.path().join("away"), &directory).unwrap();
+        assert_eq!(store.poll(None).unwrap().records.unwrap().len(), 1, "it is back");
+
+        drop(store);
+        fs::remove_file(directory.join("access.db-wal")).ok();
+        for damage in
+            [&b"not a database, but long enough to look like one, at least to somebody"[..], &[0; 8192]]
+        {
+            fs::write(&path, damage).unwrap();
+            let read = SqliteStore::new(&directory, WAIT).poll(None);
+            let opens = matches!(&read, Ok(Poll { state: StoreState::Enabled(_), .. }));
+            assert!(!opens, "{read:?}");
+        }
+    }
+
+    #[test]
+    fn a_later_form_and_a_broken_record_are_refused() {
+        let root = tempfile::tempdir().unwrap();
+        let directory = root.path().join("access");
+        SqliteStore::new(&directory, WAIT).write(&Change::Create(Box::new(record("a")))).unwrap();
+        let sql = |text: &str| Connection::open(directory.join(NAME)).unwrap().execute_batch(text).unwrap();
+        sql("UPDATE keys SET record = '{}'");
+        let broken = SqliteStore::new(&directory, WAIT).poll(None);
+        assert!(matches!(broken, Err(StoreError::Content(_))), "{broken:?}");
+        sql("PRAGMA user_version = 2");
+        let later = SqliteStore::new(&directory, WAIT).poll(None).unwrap_err().to_string();
+        assert!(later.contains("later version"), "{later}");
+    }
+}

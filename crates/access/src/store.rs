@@ -1,0 +1,117 @@
+//! The interface to whatever keeps the keys.
+
+use crate::record::{Change, KeyRecord};
+use std::fmt;
+
+/// Keys in one store; more are refused. All of them are in the memory of every service.
+pub(crate) const KEYS_MAX: usize = 10_000;
+
+/// Keeps the records of keys. Its calls block, so they are made on a thread of their own, and each must end
+/// within a second.
+pub trait KeyStore: fmt::Debug + Send {
+    /// `embedded`, `file`.
+    fn name(&self) -> &'static str;
+
+    /// The records, if they are not those of `seen`.
+    ///
+    /// # Errors
+    /// If it cannot be read now; the next call tries again.
+    fn poll(&mut self, seen: Option<&Version>) -> Result<Poll, StoreError>;
+
+    /// Makes a change, wholly and durably or not at all.
+    ///
+    /// # Errors
+    /// If it was not made.
+    fn write(&mut self, change: &Change) -> Result<(), StoreError>;
+}
+
+/// Identifies one state of one store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Version {
+    /// Another store has another one.
+    pub store: [u8; 16],
+    /// Raised by each change.
+    pub number: u64,
+}
+
+/// The answer of a store.
+#[derive(Debug)]
+pub struct Poll {
+    /// What the store says of itself.
+    pub state: StoreState,
+    /// All records; `None` if they are those of the version that was seen.
+    pub records: Option<Vec<KeyRecord>>,
+}
+
+/// What a store says of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StoreState {
+    /// No key was ever created in it.
+    Never,
+    /// A key was created in it. Records are never removed wholly, so without one it has lost them.
+    Enabled(Version),
+    /// The operator named it, so keys are required; it may have none.
+    Named(Version),
+}
+
+/// Why a store did not do it. The texts are for the operator.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Its files cannot be used.
+    #[error("failed to {step} `{path}`")]
+    Io {
+        /// The step, in the infinitive.
+        step: &'static str,
+        /// The file.
+        path: String,
+        /// The cause.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Another user can change it.
+    #[error("the key store cannot be trusted")]
+    Untrusted(#[from] ownership::Refusal),
+    /// SQLite's error.
+    #[error("failed to {step} the key store")]
+    Sqlite {
+        /// The step, in the infinitive.
+        step: &'static str,
+        /// The cause.
+        #[source]
+        source: rusqlite::Error,
+    },
+    /// Its content is not what this version writes.
+    #[error("the key store has invalid content: {0}")]
+    Content(String),
+    /// There is another key of this name.
+    #[error(
+        "there is already a key with the name `{0}` (hint: revoke it, rotate it, or choose another name)"
+    )]
+    NameTaken(String),
+    /// No such key.
+    #[error("there is no key `{0}` (hint: python-sandbox keys list)")]
+    Unknown(String),
+    /// The key was revoked.
+    #[error("the key `{0}` was revoked (hint: python-sandbox keys create)")]
+    Revoked(String),
+    /// Too many keys.
+    #[error("there are {KEYS_MAX} keys, the most that a store can have")]
+    Full,
+    /// The store is changed by its owner alone.
+    #[error("the keys are in KEY_FILE, which this program does not change: {0}")]
+    ReadOnly(&'static str),
+}
+
+impl StoreError {
+    /// The error with all its causes in one line.
+    #[must_use]
+    pub fn chain(&self) -> String {
+        let mut text = self.to_string();
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            text.push_str(&format!(": {error}"));
+            cause = error.source();
+        }
+        text
+    }
+}

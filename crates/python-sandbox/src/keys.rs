@@ -1,0 +1,299 @@
+//! `keys`: creates, lists, rotates and revokes API keys, while services run.
+//!
+//! The settings must be those of the service: they say where its keys are. Standard output has the result
+//! alone, so that a script can take the key from it.
+
+use crate::cli::{CreateKeyArgs, KeysCommand, ListKeysArgs, RevokeKeyArgs, RotateKeyArgs};
+use access::{
+    Change, KeyFile, KeyRecord, KeyStore, KeyText, OwnLimits, State, StoreError, StoreState, enabled,
+};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use settings::Settings;
+use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt;
+use std::process::ExitCode;
+use terminal::exit;
+
+/// Why a command failed: one sentence for the operator.
+struct Failed {
+    text: String,
+    code: ExitCode,
+}
+
+impl From<StoreError> for Failed {
+    fn from(error: StoreError) -> Self {
+        let code = match error {
+            StoreError::Unknown(_) => exit::program_failed(),
+            _ => exit::internal_error(),
+        };
+        Self { text: error.chain(), code }
+    }
+}
+
+fn failed(text: String) -> Failed {
+    Failed { text, code: exit::internal_error() }
+}
+
+/// Runs the command. Exit code 1: there is no such key; 2: any other failure.
+pub(crate) fn run(command: KeysCommand, settings: &Settings) -> ExitCode {
+    let done = as_owner(settings).and_then(|()| {
+        let mut keys = Keys { settings, store: compose::key_store(settings) };
+        match command {
+            KeysCommand::Create(args) => keys.create(args),
+            KeysCommand::List(args) => keys.list(&args),
+            KeysCommand::Rotate(args) => keys.rotate(&args),
+            KeysCommand::Revoke(args) => keys.revoke(&args),
+        }
+    });
+    match done {
+        Ok(()) => exit::success(),
+        Err(Failed { text, code }) => {
+            terminal::message(&format!("python-sandbox: {text}"));
+            code
+        }
+    }
+}
+
+/// Refuses to run as an ordinary user that does not own the data directory: the service could not use what
+/// it makes. What root makes gets the directory's owner.
+fn as_owner(settings: &Settings) -> Result<(), Failed> {
+    let own = rustix::process::geteuid().as_raw();
+    match settings.data_dir.metadata() {
+        Ok(found) if found.uid() != own && own != 0 => Err(failed(format!(
+            "`{}` belongs to user {} (hint: run this command as that user: setpriv --reuid={} --regid={} --clear-groups \
+             python-sandbox keys ...)",
+            settings.data_dir.display(),
+            found.uid(),
+            found.uid(),
+            found.gid()
+        ))),
+        // A missing one is made by the store, or named by its error.
+        _ => Ok(()),
+    }
+}
+
+struct Keys<'a> {
+    settings: &'a Settings,
+    store: Box<dyn KeyStore>,
+}
+
+impl Keys<'_> {
+    /// All records, and whether a key was ever created.
+    fn records(&mut self) -> Result<(Vec<KeyRecord>, bool), Failed> {
+        let poll = self.store.poll(None)?;
+        Ok((poll.records.unwrap_or_default(), poll.state != StoreState::Never))
+    }
+
+    /// The record with this id or name; of those with the name, one that is not revoked.
+    fn find(&mut self, key: &str) -> Result<KeyRecord, Failed> {
+        let (records, _) = self.records()?;
+        let by_id = records.iter().find(|record| record.id.as_str() == key);
+        let mut named: Vec<_> = records.iter().filter(|record| record.name.as_str() == key).collect();
+        named.sort_by_key(|record| record.revoked_at.is_some());
+        match by_id.or(named.first().copied()) {
+            Some(record) => Ok(record.clone()),
+            None => Err(StoreError::Unknown(support::one_line(key)).into()),
+        }
+    }
+
+    fn is_file(&self) -> bool {
+        self.settings.access.key_file.is_some()
+    }
+
+    fn create(&mut self, args: CreateKeyArgs) -> Result<(), Failed> {
+        let key = KeyText::generate().map_err(|error| failed(format!("failed to make a key: {error}")))?;
+        let record = KeyRecord {
+            id: key.id(),
+            name: args.name,
+            digest: key.digest(),
+            earlier: None,
+            scopes: args.scopes,
+            executors: args.executors,
+            limits: OwnLimits::default(),
+            created_at: Timestamp::now(),
+            expires_at: args.expires,
+            revoked_at: None,
+        };
+        if self.is_file() {
+            terminal::message("put this entry into KEY_FILE; running services read it again:\n");
+            terminal::message(&KeyFile::entry(&record));
+            return self.print(&key, &record, args.json);
+        }
+        std::fs::create_dir_all(&self.settings.data_dir).map_err(|error| {
+            failed(format!("failed to make `{}`: {error}", self.settings.data_dir.display()))
+        })?;
+        let (_, was_enabled) = self.records()?;
+        self.store.write(&Change::Create(Box::new(record.clone())))?;
+        // The store knows it, too; a service records it when it reads the store.
+        if let Err(error) = enabled::record(&compose::access_dir(self.settings)) {
+            terminal::message(&format!(
+                "python-sandbox: warning: failed to record that keys are required: {error}"
+            ));
+        }
+        if !was_enabled && self.settings.access.require_key != Some(false) {
+            terminal::message("from now on every request needs an API key");
+        }
+        if self.settings.access.require_key == Some(false) {
+            terminal::message("python-sandbox: warning: REQUIRE_API_KEY=false: nobody is asked for a key");
+        }
+        let printed = self.print(&key, &record, args.json);
+        if printed.is_err() {
+            // Nobody knows it.
+            self.store.write(&Change::Revoke { id: record.id, at: Timestamp::now() })?;
+        }
+        printed
+    }
+
+    fn list(&mut self, args: &ListKeysArgs) -> Result<(), Failed> {
+        let (mut records, is_enabled) = self.records()?;
+        let now = Timestamp::now();
+        records.retain(|record| args.all || record.is_usable(now));
+        records.sort_by(|a, b| (a.created_at, a.id).cmp(&(b.created_at, b.id)));
+        if args.json {
+            let list: Vec<_> = records.iter().map(|record| shown(record, now)).collect();
+            terminal::result(&format!("{:#}\n", Value::from(list)));
+            return Ok(());
+        }
+        if !is_enabled {
+            terminal::message("no API key was ever created: nobody is asked for one");
+        }
+        let mut rows =
+            vec![["id", "name", "state", "scopes", "executors", "created", "expires"].map(str::to_owned)];
+        rows.extend(records.iter().map(|record| {
+            [
+                record.id.to_string(),
+                record.name.to_string(),
+                state(record, now),
+                record.scopes.to_string(),
+                record.executors.as_ref().map_or_else(|| "all".to_owned(), |names| names.join(",")),
+                day(Some(record.created_at)),
+                day(record.expires_at),
+            ]
+        }));
+        terminal::result(&columns(&rows));
+        Ok(())
+    }
+
+    fn rotate(&mut self, args: &RotateKeyArgs) -> Result<(), Failed> {
+        let mut record = self.find(&args.key)?;
+        let key = KeyText::generate_for(record.id)
+            .map_err(|error| failed(format!("failed to make a key: {error}")))?;
+        if self.is_file() {
+            record.digest = key.digest();
+            terminal::message(
+                "replace the key's entry in KEY_FILE by this one; the earlier text ends with it:\n",
+            );
+            terminal::message(&KeyFile::entry(&record));
+            return self.print(&key, &record, args.json);
+        }
+        let earlier_until = Timestamp::now()
+            .checked_add(args.grace)
+            .map_err(|error| failed(format!("the grace period is too long: {error}")))?;
+        self.store.write(&Change::Rotate { id: record.id, digest: key.digest(), earlier_until })?;
+        terminal::message(&if args.grace.is_zero() {
+            "the earlier text does not work any more".to_owned()
+        } else {
+            format!("the earlier text works until {}", second(earlier_until))
+        });
+        let record = self.find(record.id.as_str())?;
+        self.print(&key, &record, args.json)
+    }
+
+    fn revoke(&mut self, args: &RevokeKeyArgs) -> Result<(), Failed> {
+        let record = self.find(&args.key)?;
+        self.store.write(&Change::Revoke { id: record.id, at: Timestamp::now() })?;
+        terminal::message(&format!("the key `{}` ({}) is revoked", record.name, record.id));
+        Ok(())
+    }
+
+    /// Prints the text of a key, the only time.
+    fn print(&self, key: &KeyText, record: &KeyRecord, as_json: bool) -> Result<(), Failed> {
+        let text = if as_json {
+            let mut shown = shown(record, Timestamp::now());
+            shown["key"] = Value::from(key.expose());
+            format!("{shown:#}\n")
+        } else {
+            format!("{}\n", key.expose())
+        };
+        let mut stdout = io::stdout().lock();
+        stdout
+            .write_all(text.as_bytes())
+            .and_then(|()| stdout.flush())
+            .map_err(|error| failed(format!("failed to print the key, so it was not kept: {error}")))
+    }
+}
+
+/// A record without its digests.
+fn shown(record: &KeyRecord, now: Timestamp) -> Value {
+    json!({
+        "id": record.id.as_str(),
+        "name": record.name.as_str(),
+        "state": state(record, now).split(' ').next(),
+        "scopes": record.scopes.iter().map(access::Scope::as_str).collect::<Vec<_>>(),
+        "executors": record.executors,
+        "created_at": second(record.created_at),
+        "expires_at": record.expires_at.map(second),
+        "revoked_at": record.revoked_at.map(second),
+        "earlier_until": match record.state(now) {
+            State::Rotating(until) => Value::from(second(until)),
+            _ => Value::Null,
+        },
+    })
+}
+
+fn state(record: &KeyRecord, now: Timestamp) -> String {
+    match record.state(now) {
+        State::Active => "active".to_owned(),
+        State::Rotating(until) => format!("rotating until {}", second(until)),
+        State::Expired => "expired".to_owned(),
+        State::Revoked => "revoked".to_owned(),
+    }
+}
+
+fn second(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+fn day(time: Option<Timestamp>) -> String {
+    time.map_or_else(|| "-".to_owned(), |time| time.strftime("%Y-%m-%d").to_string())
+}
+
+/// Rows with their columns aligned.
+fn columns<const N: usize>(rows: &[[String; N]]) -> String {
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..N).map(width).collect();
+    let line = |row: &[String; N]| {
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned() + "\n"
+    };
+    rows.iter().map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_has_no_digest_and_columns_that_align() {
+        let key = KeyText::generate().expect("random bytes");
+        let now = Timestamp::now();
+        let record = KeyRecord {
+            id: key.id(),
+            name: "ci".parse().expect("a name"),
+            digest: key.digest(),
+            earlier: Some((key.digest(), now + std::time::Duration::from_secs(60))),
+            scopes: "execute,jobs".parse().expect("scopes"),
+            executors: None,
+            limits: OwnLimits::default(),
+            created_at: now,
+            expires_at: None,
+            revoked_at: None,
+        };
+        let shown = shown(&record, now);
+        assert_eq!((&shown["state"], &shown["scopes"]), (&json!("rotating"), &json!(["execute", "jobs"])));
+        assert!(!shown.to_string().contains(&key.digest().to_hex()));
+        let rows = [["a", "bb"].map(str::to_owned), ["ccc", "d"].map(str::to_owned)];
+        assert_eq!(columns(&rows), "a    bb\nccc  d\n");
+    }
+}

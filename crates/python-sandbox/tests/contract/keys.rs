@@ -1,0 +1,337 @@
+//! API keys: the command line that makes them, and what a running service does with them.
+
+use crate::errors::check_error;
+use crate::support::{Answer, Launch, Server, WorkDir, wait_until};
+use serde_json::{Value, json};
+use std::fs;
+use std::process::Output;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// A service and its commands, with the same settings.
+struct World {
+    server: Server,
+    launch: Launch,
+}
+
+/// Runs a command and returns what it printed; it must succeed.
+fn printed(output: &Output) -> String {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
+
+fn keys_in(launch: &Launch, arguments: &[&str]) -> Output {
+    launch.run(&[&["keys"], arguments].concat(), "")
+}
+
+impl World {
+    fn start(settings: &[(&str, &str)]) -> Option<Self> {
+        let launch = Launch::new().sets(settings);
+        Some(Self { server: launch.clone().start()?, launch })
+    }
+
+    fn keys(&self, arguments: &[&str]) -> Output {
+        keys_in(&self.launch, arguments)
+    }
+
+    /// A new key; the service accepts it at the first try.
+    fn create(&self, name: &str, more: &[&str]) -> String {
+        printed(&self.keys(&[&["create", "--name", name], more].concat()))
+    }
+
+    fn run_with(&self, key: &str) -> Answer {
+        self.post(&[("authorization", &format!("Bearer {key}"))], &json!({"code": "print(1)"}))
+    }
+
+    fn post(&self, headers: &[(&str, &str)], body: &Value) -> Answer {
+        let headers = [&[("content-type", "application/json")], headers].concat();
+        self.server.post("/execute", body.to_string().as_bytes(), &headers)
+    }
+
+    /// Waits until requests without a key are refused: the service has seen the first key.
+    fn wait_until_required(&self) {
+        let required =
+            wait_until(Duration::from_secs(10), || self.server.get("/health").str("/keys/state") == "on");
+        assert!(required, "{}", self.server.stderr_log());
+    }
+}
+
+#[test]
+fn from_the_first_key_on_every_program_needs_one() {
+    let Some(world) = World::start(&[]) else { return };
+    assert_eq!(world.server.output_of("print(1)"), "1\n");
+    assert_eq!(world.server.get("/health").str("/keys/state"), "off");
+    // Presented keys are ignored.
+    assert_eq!(world.run_with("anything").status, 200);
+
+    let output = world.keys(&["create", "--name", "first"]);
+    let key = printed(&output);
+    assert!(String::from_utf8_lossy(&output.stderr).contains("from now on every request needs an API key"));
+    assert!(key.starts_with("psk_") && key.len() == 52, "{key}");
+    world.wait_until_required();
+    assert!(world.server.log_line(&["API keys are required from now on"]).is_some());
+
+    assert_eq!(world.run_with(&key).str("/stdout"), "1\n");
+    assert_eq!(world.post(&[("x-api-key", &key)], &json!({"code": "print(1)"})).status, 200);
+    let missing = world.server.execute(json!({"code": "print(1)"}));
+    check_error(&missing, 401, "unauthenticated");
+    assert_eq!(missing.header("www-authenticate"), "Bearer");
+    let mut mistyped = key.clone();
+    let last = if mistyped.pop() == Some('0') { '1' } else { '0' };
+    mistyped.push(last);
+    // A key of another service: it has the right form.
+    let foreign = printed(&Launch::new().run(&["keys", "create", "--name", "other"], ""));
+    for wrong in ["psk_x", &mistyped, &foreign] {
+        let answer = world.run_with(wrong);
+        check_error(&answer, 401, "unauthenticated");
+        assert_eq!(answer.header("www-authenticate"), "Bearer error=\"invalid_token\"");
+        assert!(!answer.text().contains(&foreign[..14]), "{}", answer.text());
+    }
+    check_error(
+        &world.post(&[("x-api-key", &key), ("authorization", "Bearer x")], &json!({"code": "print(1)"})),
+        400,
+        "bad_request",
+    );
+    for open in ["/", "/health", "/docs", "/redoc", "/openapi.json"] {
+        assert_eq!(world.server.get(open).status, 200, "{open}");
+    }
+
+    // With every thread's rights, which SQLite's work must fit into.
+    let kept = if crate::support::is_root() {
+        confine::ROOT_SERVICE_CAPABILITIES
+    } else {
+        confine::SERVICE_CAPABILITIES
+    };
+    crate::rights::check_every_thread(&world.server, kept.bits(), crate::rights::own_capabilities());
+    let log = world.server.stderr_log();
+    for secret in [&key[14..], &foreign[4..14]] {
+        assert!(!log.contains(secret), "{log}");
+    }
+    // The line of a request names its key.
+    assert!(world.server.log_line(&["/execute", "key=\"first\""]).is_some(), "{log}");
+    world.server.stop();
+}
+
+#[test]
+fn keys_stay_required_whatever_becomes_of_their_store() {
+    let Some(world) = World::start(&[]) else { return };
+    let key = world.create("only", &[]);
+    world.wait_until_required();
+    let access = world.launch.work_dir().data().join("access");
+    let away = access.with_file_name("away");
+    // The database is lost while the service runs.
+    fs::create_dir(&away).expect("made");
+    for name in ["access.db", "access.db-wal", "access.db-shm"] {
+        let _ = fs::rename(access.join(name), away.join(name));
+    }
+    let lost = || check_lost(&world.server, &key);
+    assert!(wait_until(Duration::from_secs(10), lost), "{}", world.server.get("/health").text());
+    let dir = world.server.stop();
+
+    // So it is after a restart, and with the record alone or the store alone.
+    let server = Launch::new().in_dir(&dir).start().expect("a runtime");
+    assert!(check_lost(&server, &key));
+    for name in ["access.db", "access.db-wal", "access.db-shm"] {
+        let _ = fs::rename(away.join(name), access.join(name));
+    }
+    let world = World { server, launch: world.launch };
+    assert!(wait_until(Duration::from_secs(10), || world.run_with(&key).status == 200), "restored");
+    let dir = world.server.stop();
+    fs::remove_file(access.join("enabled")).expect("it was recorded");
+    let world = World { server: Launch::new().in_dir(&dir).start().expect("a runtime"), ..world };
+    check_error(&world.server.execute(json!({"code": "print(1)"})), 401, "unauthenticated");
+    assert!(access.join("enabled").exists(), "recorded again");
+
+    // All keys revoked: still required.
+    printed(&world.keys(&["revoke", "only"]));
+    assert!(wait_until(Duration::from_secs(10), || world.run_with(&key).status == 401));
+    let dir = world.server.stop();
+
+    // Only the setting turns it off, with a warning.
+    let server = Launch::new().in_dir(&dir).set("REQUIRE_API_KEY", "false").start().expect("a runtime");
+    assert_eq!(server.output_of("print(1)"), "1\n");
+    assert_eq!(server.get("/health").str("/keys/state"), "forced_off");
+    assert!(server.log_line(&["REQUIRE_API_KEY=false"]).is_some());
+    server.stop();
+}
+
+/// Whether nobody gets in because the store is lost.
+fn check_lost(server: &Server, key: &str) -> bool {
+    let health = server.get("/health");
+    let headers = [("content-type", "application/json"), ("x-api-key", key)];
+    let answer = server.post("/execute", br#"{"code": "print(1)"}"#, &headers);
+    if (health.status, answer.status) != (503, 503) {
+        return false;
+    }
+    check_error(&answer, 503, "keys_unavailable");
+    assert!(!answer.header("retry-after").is_empty());
+    assert_eq!((health.str("/status"), &health.json["keys"]["healthy"]), ("unhealthy", &json!(false)));
+    assert!(health.str("/keys/reason").contains("empty"), "{}", health.text());
+    true
+}
+
+#[test]
+fn a_key_does_what_its_record_says_until_it_ends() {
+    let Some(world) = World::start(&[("EXECUTOR_FALLBACK_PROVIDERS", "docker")]) else { return };
+    let admin = world.create("admin", &["--scopes", "admin"]);
+    world.wait_until_required();
+    let metrics = world.create("metrics", &["--scopes", "metrics"]);
+    let docker = world.create("docker", &["--executors", "docker"]);
+    let native = world.create("native", &["--executors", "native", "--expires", "1h"]);
+    assert_eq!(world.run_with(&admin).status, 200);
+    let denied = world.run_with(&metrics);
+    check_error(&denied, 403, "forbidden");
+    assert!(denied.str("/error").contains("`execute`"), "{}", denied.text());
+    let program = |executor: Option<&str>| json!({"code": "print(1)", "executor": executor});
+    let with = |key: &str, executor| world.post(&[("x-api-key", key)], &program(executor));
+    let denied = with(&native, Some("docker"));
+    check_error(&denied, 403, "forbidden");
+    assert!(denied.str("/error").contains("allowed: native"), "{}", denied.text());
+    // A name that is no executor is a wrong request first.
+    check_error(&with(&native, Some("firecracker")), 422, "invalid_request");
+    assert_eq!(with(&native, None).str("/executor"), "native");
+    assert_ne!(with(&docker, None).str("/executor"), "native", "no other executor takes it");
+
+    // A new text, and both work for a time.
+    let rotated = printed(&world.keys(&["rotate", "native", "--grace", "1h"]));
+    assert_eq!(rotated[4..14], native[4..14], "the id stays");
+    assert_eq!((world.run_with(&rotated).status, world.run_with(&native).status), (200, 200));
+    let again = printed(&world.keys(&["rotate", "native", "--grace", "0"]));
+    assert_eq!(world.run_with(&again).status, 200);
+    assert!(wait_until(Duration::from_secs(10), || world.run_with(&rotated).status == 401));
+
+    // Revoked keys are refused within a second.
+    for _ in 0..5 {
+        let key = world.create("short", &[]);
+        assert_eq!(world.run_with(&key).status, 200, "at the first try");
+        printed(&world.keys(&["revoke", "short"]));
+        let revoked = Instant::now();
+        loop {
+            // When it was sent: the program may take its time.
+            let sent = revoked.elapsed();
+            if world.run_with(&key).status != 200 {
+                break;
+            }
+            assert!(sent < Duration::from_secs(1), "still accepted after {sent:?}");
+        }
+    }
+    let list = printed(&world.keys(&["list", "--all", "--json"]));
+    let list: Value = serde_json::from_str(&list).expect("JSON");
+    let states: Vec<_> = list
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|key| (key["name"].as_str().unwrap_or_default(), key["state"].as_str().unwrap_or_default()))
+        .collect();
+    assert_eq!(states.iter().filter(|state| **state == ("short", "revoked")).count(), 5, "{states:?}");
+    assert!(states.contains(&("native", "active")), "{states:?}");
+    let table = printed(&world.keys(&["list"]));
+    assert!(table.contains("admin") && !table.contains("revoked") && !table.contains("psk_"), "{table}");
+    world.server.stop();
+}
+
+#[test]
+fn commands_that_cannot_be_done_say_why() {
+    let launch = Launch::new();
+    let failed = |arguments: &[&str], code: i32| {
+        let output = keys_in(&launch, arguments);
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {output:?}");
+        assert!(output.stdout.is_empty(), "{output:?}");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    assert!(failed(&["revoke", "nobody"], 1).contains("there is no key `nobody`"));
+    printed(&keys_in(&launch, &["create", "--name", "a"]));
+    assert!(failed(&["create", "--name", "a"], 2).contains("already a key with the name `a`"));
+    printed(&keys_in(&launch, &["revoke", "a"]));
+    printed(&keys_in(&launch, &["revoke", "a"]));
+    assert!(failed(&["rotate", "a"], 2).contains("was revoked"));
+    assert!(
+        failed(&["create", "--name", "a", "--scopes", "all"], 2).contains("`all` is not a list of scopes")
+    );
+    let shown: Value =
+        serde_json::from_str(&printed(&keys_in(&launch, &["create", "--name", "a", "--json"])))
+            .expect("JSON");
+    assert_eq!((&shown["name"], &shown["scopes"]), (&json!("a"), &json!(["execute", "sessions", "jobs"])));
+    assert!(shown["key"].as_str().is_some_and(|key| key.starts_with("psk_")));
+}
+
+#[test]
+fn a_service_that_must_have_a_key_does_not_start_without() {
+    let launch = Launch::new().set("REQUIRE_API_KEY", "true");
+    if !crate::support::runtime_is_prepared() {
+        return;
+    }
+    let output = launch.run(&["serve"], "");
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{text}");
+    assert!(text.contains("no valid API key in the embedded store"), "{text}");
+    assert!(text.contains("python-sandbox keys create"), "{text}");
+    let key = printed(&keys_in(&launch, &["create", "--name", "a"]));
+    let server = launch.clone().start().expect("a runtime");
+    let world = World { server, launch };
+    assert_eq!(world.run_with(&key).status, 200);
+    check_error(&world.server.execute(json!({"code": "print(1)"})), 401, "unauthenticated");
+    world.server.stop();
+}
+
+#[test]
+fn keys_in_a_file_are_those_that_it_has_now() {
+    let launch = Launch::new();
+    let file = launch.work_dir().cwd().join("keys.toml");
+    let launch = launch.set("KEY_FILE", file.to_str().expect("a path"));
+    let entry = |name: &str| {
+        let output = keys_in(&launch, &["create", "--name", name]);
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        let entry = text.find("[[key]]").map(|at| text[at..].to_owned()).expect("an entry");
+        (printed(&output), entry)
+    };
+    let ((first, first_entry), (second, second_entry)) = (entry("first"), entry("second"));
+    fs::write(&file, &first_entry).expect("written");
+    let Some(server) = launch.clone().start() else { return };
+    let world = World { server, launch };
+    assert_eq!((world.run_with(&first).status, world.run_with(&second).status), (200, 401));
+    replace(world.launch.work_dir(), &second_entry);
+    assert!(wait_until(Duration::from_secs(10), || world.run_with(&second).status == 200));
+    assert!(wait_until(Duration::from_secs(10), || world.run_with(&first).status == 401));
+
+    // A broken file: the earlier keys for KEY_STALE_MAX, then nobody, and the reason.
+    replace(world.launch.work_dir(), "[[key]]\nid = 1\n");
+    assert!(wait_until(Duration::from_secs(10), || world.run_with(&second).status == 503));
+    let reason = world.server.get("/health").str("/keys/reason").to_owned();
+    assert!(reason.contains("line 2"), "{reason}");
+    replace(world.launch.work_dir(), "");
+    assert!(wait_until(Duration::from_secs(10), || world.run_with(&second).status == 401));
+    let revoked = world.keys(&["revoke", "second"]);
+    assert_eq!(revoked.status.code(), Some(1), "it is not in the file: {revoked:?}");
+    world.server.stop();
+}
+
+/// Replaces the file at once, as an operator should.
+fn replace(dir: &Arc<WorkDir>, text: &str) {
+    let new = dir.cwd().join("new.toml");
+    fs::write(&new, text).expect("written");
+    fs::rename(new, dir.cwd().join("keys.toml")).expect("replaced");
+}
+
+#[test]
+fn keys_have_a_part_each_and_a_refusal_is_not_a_flood() {
+    let settings = [("MAX_CONCURRENT", "1"), ("MAX_WAITING", "2"), ("FORBIDDEN_IMPORTS", "")];
+    let Some(world) = World::start(&settings) else { return };
+    let (flood, light) = (world.create("flood", &[]), world.create("light", &[]));
+    world.wait_until_required();
+    let sleep = json!({"code": "import time\ntime.sleep(1)\nprint('done')"});
+    let sent = |key: &str| world.post(&[("x-api-key", key)], &sleep);
+    std::thread::scope(|scope| {
+        let mut answers = vec![scope.spawn(|| sent(&flood))];
+        crate::errors::wait_for_load(&world.server, "running", 1);
+        answers.extend([0, 1].map(|_| scope.spawn(|| sent(&flood))));
+        crate::errors::wait_for_load(&world.server, "waiting", 2);
+        check_error(&sent(&flood), 503, "busy");
+        // The newcomer takes a position of the flood.
+        assert_eq!(sent(&light).str("/stdout"), "done\n");
+        let statuses: Vec<_> =
+            answers.into_iter().map(|answer| answer.join().expect("an answer").status).collect();
+        assert_eq!(statuses.iter().filter(|status| **status == 503).count(), 1, "{statuses:?}");
+    });
+    world.server.stop();
+}
