@@ -62,7 +62,7 @@ pub(crate) enum Command {
     Image(ImageCommand),
     /// Check that the service on this machine accepts work: exit code 0 yes, 1 no
     Health,
-    /// Print the metrics of the service on this machine
+    /// Print the metrics of the service on this machine; PYTHON_SANDBOX_API_KEY has the API key if it requires one
     Metrics,
     /// Manage API keys: from the first one on, every request needs one
     #[command(subcommand)]

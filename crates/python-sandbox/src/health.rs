@@ -9,7 +9,7 @@ use terminal::exit;
 /// Runs the command.
 pub(crate) fn run(settings: &Settings) -> ExitCode {
     let (host, port) = (reachable(&settings.host), settings.port);
-    match get(host, port, "/health") {
+    match get(host, port, "/health", None) {
         Ok((status, body)) => {
             terminal::result(&format!("{}\n", body.trim_end()));
             if status == 200 { exit::success() } else { exit::program_failed() }

@@ -149,7 +149,7 @@ impl Keys<'_> {
         let (mut records, is_enabled) = self.records()?;
         let now = Timestamp::now();
         records.retain(|record| args.all || record.is_usable(now));
-        records.sort_by(|a, b| (a.created_at, a.id).cmp(&(b.created_at, b.id)));
+        records.sort_by_key(|record| (record.created_at, record.id));
         if args.json {
             let list: Vec<_> = records.iter().map(|record| shown(record, now)).collect();
             terminal::result(&format!("{:#}\n", Value::from(list)));

@@ -18,14 +18,15 @@ pub(crate) fn reachable(host: &str) -> &str {
     }
 }
 
-/// Status and body of `GET` of `path`.
-pub(crate) fn get(host: &str, port: u16, path: &str) -> io::Result<(u16, String)> {
+/// Status and body of `GET` of `path`, with this API key if there is one.
+pub(crate) fn get(host: &str, port: u16, path: &str, key: Option<&str>) -> io::Result<(u16, String)> {
     let address = (host, port).to_socket_addrs()?.next().ok_or(io::ErrorKind::NotFound)?;
     let mut stream = TcpStream::connect_timeout(&address, WAIT_MAX)?;
     stream.set_read_timeout(Some(WAIT_MAX))?;
     stream.set_write_timeout(Some(WAIT_MAX))?;
     // One write: formatting straight into the socket would send many small packets.
-    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    let key = key.map_or_else(String::new, |key| format!("X-API-Key: {key}\r\n"));
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\n{key}Connection: close\r\n\r\n");
     stream.write_all(request.as_bytes())?;
     let mut answer = String::new();
     stream.take(ANSWER_BYTES_MAX).read_to_string(&mut answer)?;

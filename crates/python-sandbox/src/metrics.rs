@@ -6,6 +6,9 @@ use settings::{MetricsSettings, Settings};
 use std::process::ExitCode;
 use terminal::exit;
 
+/// The variable with the API key for a service that requires one.
+const KEY_VARIABLE: &str = "PYTHON_SANDBOX_API_KEY";
+
 /// Runs the command.
 pub(crate) fn run(settings: &Settings) -> ExitCode {
     let (host, port) = match &settings.metrics {
@@ -14,11 +17,18 @@ pub(crate) fn run(settings: &Settings) -> ExitCode {
         MetricsSettings::Alone { host, port } => (host.as_str(), *port),
     };
     let host = reachable(host);
-    match get(host, port, "/metrics") {
+    let key = std::env::var(KEY_VARIABLE).ok();
+    if key.as_ref().is_some_and(|key| !key.bytes().all(|byte| byte.is_ascii_graphic())) {
+        return failed(&format!("{KEY_VARIABLE} is not an API key"));
+    }
+    match get(host, port, "/metrics", key.as_deref()) {
         Ok((200, page)) => {
             terminal::result(&page);
             exit::success()
         }
+        Ok((401 | 403, _)) => failed(&format!(
+            "the service at {host} port {port} requires an API key with the scope `metrics` (hint: set {KEY_VARIABLE})"
+        )),
         Ok((status, _)) => failed(&format!(
             "the service at {host} port {port} answers /metrics with {status} (hint: METRICS_ENABLED and METRICS_PORT must \
              be those of the service)"

@@ -66,7 +66,7 @@ pub(crate) struct Admission {
 
 #[derive(Debug)]
 struct State {
-    fair: Fair<oneshot::Sender<Result<Slot, Refusal>>>,
+    fair: Fair<oneshot::Sender<Answer>>,
     closed: bool,
     refused: u64,
     /// Moving average of the time a slot was held; `None` before the first was returned.
@@ -89,16 +89,19 @@ struct Position<'a> {
     number: u64,
 }
 
+/// What a waiting request is told.
+type Answer = Result<Slot, Refusal>;
+
 /// What becomes of a new request.
 enum Arrival {
     Runs(Slot),
-    Waits(u64, oneshot::Receiver<Result<Slot, Refusal>>),
+    Waits(u64, oneshot::Receiver<Answer>),
 }
 
 /// Messages to waiting requests, sent when the state is unlocked: a slot that nobody takes locks it again.
 #[derive(Default)]
 #[must_use = "a slot that is not delivered is lost"]
-struct Messages(Vec<(oneshot::Sender<Result<Slot, Refusal>>, Result<Slot, Refusal>)>);
+struct Messages(Vec<(oneshot::Sender<Answer>, Answer)>);
 
 impl Messages {
     fn deliver(self) {

@@ -53,8 +53,8 @@ const PREFIXES: &[&str] = &[
     "PYTHON_SANDBOX_",
 ];
 
-/// Names of other programs that have one of our prefixes: Docker's own client and engine, Kata's runtime, the
-/// emulator switch of Google's storage libraries.
+/// Names with one of our prefixes that are no settings: those of Docker's own client and engine, Kata's runtime, the
+/// emulator switch of Google's storage libraries, and the API key that our commands send.
 const FOREIGN: &[&str] = &[
     "DOCKER_API_VERSION",
     "DOCKER_AUTH_CONFIG",
@@ -75,6 +75,7 @@ const FOREIGN: &[&str] = &[
     "DOCKER_TMPDIR",
     "KATA_CONF_FILE",
     "STORAGE_EMULATOR_HOST",
+    "PYTHON_SANDBOX_API_KEY",
 ];
 
 /// Prefixes of other programs' names, and of our own tests.

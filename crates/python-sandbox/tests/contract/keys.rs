@@ -231,6 +231,37 @@ fn a_key_does_what_its_record_says_until_it_ends() {
 }
 
 #[test]
+fn metrics_need_their_scope_unless_they_have_a_port_of_their_own() {
+    let Some(world) = World::start(&[]) else { return };
+    let (execute, metrics) =
+        (world.create("execute", &[]), world.create("metrics", &["--scopes", "metrics"]));
+    world.wait_until_required();
+    let page = |key: &str| world.server.send("GET", "/metrics", &[("x-api-key", key)]);
+    check_error(&world.server.get("/metrics"), 401, "unauthenticated");
+    check_error(&page(&execute), 403, "forbidden");
+    let answer = page(&metrics);
+    assert!(answer.text().contains("python_sandbox_ready 1"), "{}", answer.text());
+
+    let port = world.server.base.rsplit(':').next().unwrap_or_default();
+    let command = |key: Option<&str>| {
+        let launch = Launch::new().own_port().set("PORT", port);
+        let launch = key.map_or(launch.clone(), |key| launch.set("PYTHON_SANDBOX_API_KEY", key));
+        launch.run(&["metrics"], "")
+    };
+    for (key, hint) in [
+        (None, "requires an API key with the scope `metrics` (hint: set PYTHON_SANDBOX_API_KEY)"),
+        (Some(execute.as_str()), "requires an API key with the scope `metrics`"),
+        (Some("a\r\nb"), "PYTHON_SANDBOX_API_KEY is not an API key"),
+    ] {
+        let output = command(key);
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains(hint), "{output:?}");
+    }
+    assert!(printed(&command(Some(&metrics))).contains("python_sandbox_ready 1"));
+    world.server.stop();
+}
+
+#[test]
 fn commands_that_cannot_be_done_say_why() {
     let launch = Launch::new();
     let failed = |arguments: &[&str], code: i32| {
