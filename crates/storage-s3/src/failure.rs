@@ -215,7 +215,7 @@ fn kind(evidence: &Evidence<'_>, code: Option<&str>, names_region: bool) -> Fail
     match (evidence.status, code.unwrap_or_default()) {
         (_, "RequestTimeTooSkewed") => FailureKind::Clock,
         (_, "NoSuchBucket") => FailureKind::NoSuchBucket,
-        (_, "InvalidAccessKeyId") => FailureKind::UnknownKey,
+        (_, "InvalidAccessKeyId" | "NotSignedUp") => FailureKind::UnknownKey,
         (_, "ExpiredToken" | "InvalidToken" | "TokenRefreshRequired") => FailureKind::ExpiredToken,
         (_, "BadDigest" | "XAmzContentChecksumMismatch" | "XAmzContentSHA256Mismatch" | "InvalidDigest") => {
             FailureKind::Damaged
@@ -274,6 +274,7 @@ mod tests {
             (301, "PermanentRedirect", 0, Kind::WrongRegion),
             (307, "", 0, Kind::WrongRegion),
             (403, "InvalidAccessKeyId", 0, Kind::UnknownKey),
+            (403, "NotSignedUp", 0, Kind::UnknownKey),
             (403, "SignatureDoesNotMatch", 0, Kind::WrongSecret),
             (403, "SignatureDoesNotMatch", 1200, Kind::Clock),
             (403, "AccessDenied", 0, Kind::Forbidden),
