@@ -373,6 +373,7 @@ mod tests {
         let errors = [
             ExecuteError::Invalid(InvalidField::new("code", "is empty", "text")),
             ExecuteError::Rejected { violations: Vec::new(), rendered: String::new() },
+            ExecuteError::ExecutorForbidden { name: "docker".to_owned(), allowed: Vec::new() },
             ExecuteError::Busy { retry_after_s: 1 },
             ExecuteError::ShuttingDown { retry_after_s: 1 },
             ExecuteError::Unavailable { retry_after_s: 1, selected: None, reasons: Vec::new() },
