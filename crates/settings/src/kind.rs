@@ -53,7 +53,7 @@ pub(crate) enum Kind {
     },
     /// A whole number within bounds, 0, or empty for "not set".
     OptionalNumber {
-        /// The minimum, except for 0.
+        /// The minimum. If it is not 0, 0 is allowed too, and means none.
         min: u64,
         /// The maximum.
         max: u64,
@@ -179,6 +179,7 @@ impl Kind {
             Self::Size { min, max } => {
                 format!("bytes, {} to {}; suffixes k, m, g (1k = 1024)", size_display(min), size_display(max))
             }
+            Self::OptionalNumber { min: 0, max } => format!("a whole number{of_unit}, 0 to {max}, or empty"),
             Self::OptionalNumber { min, max } => {
                 format!("a whole number{of_unit}, {min} to {max}; 0 for none, or empty")
             }

@@ -169,7 +169,7 @@ pub(crate) const SETTINGS: &[Entry] = {
         computed(Logging, "LOG_LEVEL", Kind::Word(&["error", "warn", "info", "debug", "trace"]), "info, or debug when DEBUG is true", None, "Lowest level that is logged."),
 
         row(Observability, "METRICS_ENABLED", Kind::Flag, "true", None, "Serves metrics for Prometheus at /metrics."),
-        row(Observability, "METRICS_PORT", Kind::OptionalNumber { min: 1, max: 65_535 }, "", None, "TCP port that serves /metrics alone; 0 = any free port; empty = /metrics on PORT."),
+        row(Observability, "METRICS_PORT", Kind::OptionalNumber { min: 0, max: 65_535 }, "", None, "TCP port that serves /metrics alone; 0 = any free port; empty = /metrics on PORT."),
         row(Observability, "METRICS_HOST", Kind::Text, "127.0.0.1", None, "Address of METRICS_PORT. Any address except loopback shows the metrics to the network."),
 
         row(Executors, "EXECUTOR_PROVIDER", Kind::Provider, "native", None, "Executor that runs programs."),
