@@ -328,6 +328,7 @@ impl Shared {
 
     /// The thread: polls the store until nobody wakes it any more.
     fn follow(&self, mut store: Box<dyn KeyStore>, woken: &Receiver<()>, first: &SyncSender<()>) {
+        let mut was_asked = false;
         loop {
             let sent = self.epoch.elapsed();
             let before = self.snapshot();
@@ -335,6 +336,12 @@ impl Shared {
             let recorded = enabled::is_recorded(&self.config.directory);
             let now = before.next(self.config.requirement, recorded, polled, sent);
             self.report(&before, &now);
+            if !was_asked && now.failure.is_none() && now.mode != Mode::Off {
+                was_asked = true;
+                if let Some(caution) = store.caution() {
+                    tracing::warn!("{caution}");
+                }
+            }
             *self.snapshot.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(now);
             self.polled.send_replace(sent);
             let _ = first.try_send(());

@@ -3,7 +3,7 @@
 //! ```text
 //! request: text -> secret: id, digest -> keyring: snapshot in memory -> record: scopes, executors, expiry
 //!                                            ^ every POLL_INTERVAL, on a thread of its own
-//!                                        store: sqlite (DATA_DIR/access/access.db) or file (KEY_FILE)
+//!                                        store: sqlite (DATA_DIR/access/access.db), redis or file (KEY_FILE)
 //! ```
 //! A request costs no look-up in a store. A key's text exists only where it is made and where it is
 //! presented; stores keep its digest.
@@ -18,13 +18,16 @@ pub mod enabled;
 mod file;
 mod keyring;
 mod record;
+mod redis;
 mod secret;
 mod sqlite;
 mod store;
+mod stored;
 
 pub use file::KeyFile;
 pub use keyring::{Denied, Keyring, KeyringConfig, KeysHealth, KeysState, Requirement};
 pub use record::{Change, InvalidName, InvalidScopes, KeyName, KeyRecord, OwnLimits, Scope, Scopes, State};
+pub use redis::RedisStore;
 pub use secret::{Digest, InvalidId, KeyId, KeyText};
 pub use sqlite::SqliteStore;
 pub use store::{KeyStore, Poll, StoreError, StoreState, Version};

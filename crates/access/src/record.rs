@@ -207,6 +207,25 @@ impl KeyRecord {
         matches!(self.state(now), State::Active | State::Rotating(_))
     }
 
+    /// Gives it a new text; the one before is valid until then.
+    ///
+    /// # Errors
+    /// If it was revoked.
+    pub(crate) fn rotate(&mut self, digest: Digest, earlier_until: Timestamp) -> Result<(), Ended> {
+        if self.revoked_at.is_some() {
+            return Err(Ended(self.id));
+        }
+        self.earlier = Some((self.digest, earlier_until));
+        self.digest = digest;
+        Ok(())
+    }
+
+    /// Ends it; the first time counts.
+    pub(crate) fn revoke(&mut self, at: Timestamp) {
+        self.revoked_at = self.revoked_at.or(Some(at));
+        self.earlier = None;
+    }
+
     /// Whether this is the digest of its text, or of its earlier text in that one's time. Both are always
     /// compared.
     pub(crate) fn has_text(&self, digest: &Digest, now: Timestamp) -> bool {
@@ -217,6 +236,10 @@ impl KeyRecord {
         is_current || (is_earlier && until.is_some_and(|until| *until > now))
     }
 }
+
+/// The key was revoked, so it gets no new text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Ended(pub(crate) KeyId);
 
 /// A change of a store.
 #[derive(Debug, Clone)]

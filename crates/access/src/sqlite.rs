@@ -8,12 +8,12 @@
 //! - SQLite's WAL is in shared memory, so the directory must be on a file system of this host.
 
 use crate::enabled;
-use crate::record::{Change, KeyRecord, OwnLimits};
-use crate::secret::{Digest, KeyId};
+use crate::record::{Change, KeyRecord};
+use crate::secret::KeyId;
 use crate::store::{KEYS_MAX, KeyStore, Poll, StoreError, StoreState, Version};
+use crate::stored::{json, parse};
 use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior, params};
-use serde::{Deserialize, Serialize};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -49,77 +49,6 @@ struct Open {
     connection: Connection,
     /// Device and inode of the file.
     file: (u64, u64),
-}
-
-/// A record as JSON. Later versions may add fields, which this one ignores.
-#[derive(Debug, Serialize, Deserialize)]
-struct Stored {
-    id: String,
-    name: String,
-    digest: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    earlier: Option<(String, i64)>,
-    scopes: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    executors: Option<Vec<String>>,
-    #[serde(default)]
-    limits: OwnLimits,
-    created_at: i64,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    expires_at: Option<i64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    revoked_at: Option<i64>,
-}
-
-impl Stored {
-    fn of(record: &KeyRecord) -> Self {
-        Self {
-            id: record.id.to_string(),
-            name: record.name.to_string(),
-            digest: record.digest.to_hex(),
-            earlier: record.earlier.as_ref().map(|(digest, until)| (digest.to_hex(), until.as_second())),
-            scopes: record.scopes.to_string(),
-            executors: record.executors.clone(),
-            limits: record.limits,
-            created_at: record.created_at.as_second(),
-            expires_at: record.expires_at.map(Timestamp::as_second),
-            revoked_at: record.revoked_at.map(Timestamp::as_second),
-        }
-    }
-
-    fn into_record(self) -> Option<KeyRecord> {
-        let time = |second: i64| Timestamp::from_second(second).ok();
-        let optional = |second: Option<i64>| match second {
-            None => Some(None),
-            Some(second) => time(second).map(Some),
-        };
-        let earlier = match self.earlier {
-            None => None,
-            Some((digest, until)) => Some((Digest::from_hex(&digest)?, time(until)?)),
-        };
-        Some(KeyRecord {
-            id: self.id.parse().ok()?,
-            name: self.name.parse().ok()?,
-            digest: Digest::from_hex(&self.digest)?,
-            earlier,
-            scopes: self.scopes.parse().ok()?,
-            executors: self.executors,
-            limits: self.limits,
-            created_at: time(self.created_at)?,
-            expires_at: optional(self.expires_at)?,
-            revoked_at: optional(self.revoked_at)?,
-        })
-    }
-}
-
-fn parse(id: &str, json: &str) -> Result<KeyRecord, StoreError> {
-    let stored: Option<Stored> = serde_json::from_str(json).ok();
-    let record = stored.and_then(Stored::into_record).filter(|record| record.id.as_str() == id);
-    record.ok_or_else(|| StoreError::Content(format!("the record of key `{}`", support::one_line(id))))
-}
-
-fn json(record: &KeyRecord) -> Result<String, StoreError> {
-    serde_json::to_string(&Stored::of(record)).map_err(|error| StoreError::Content(error.to_string()))
 }
 
 fn sqlite(step: &'static str) -> impl Fn(rusqlite::Error) -> StoreError {
@@ -217,8 +146,8 @@ fn refuse_network(directory: &Path) -> Result<(), StoreError> {
     let magic = u64::from(found.f_type as u32);
     if NETWORKS.contains(&magic) {
         let text = format!(
-            "`{}` is on a network file system, where the embedded store would lose changes (hint: set KEY_FILE, or a \
-             DATA_DIR on a local disk)",
+            "`{}` is on a network file system, where the embedded store would lose changes (hint: set KEY_STORE=redis or \
+             KEY_FILE, or a DATA_DIR on a local disk)",
             directory.display()
         );
         return Err(StoreError::Content(text));
@@ -289,17 +218,12 @@ fn apply(transaction: &rusqlite::Transaction<'_>, change: &Change) -> Result<(),
         }
         Change::Rotate { id, digest, earlier_until } => {
             let mut record = find(transaction, *id)?;
-            if record.revoked_at.is_some() {
-                return Err(StoreError::Revoked(id.to_string()));
-            }
-            record.earlier = Some((record.digest, *earlier_until));
-            record.digest = *digest;
+            record.rotate(*digest, *earlier_until)?;
             replace(transaction, &record)
         }
         Change::Revoke { id, at } => {
             let mut record = find(transaction, *id)?;
-            record.revoked_at = record.revoked_at.or(Some(*at));
-            record.earlier = None;
+            record.revoke(*at);
             replace(transaction, &record)
         }
     }
@@ -365,6 +289,7 @@ fn read(connection: &mut Connection, seen: Option<&Version>) -> Result<Poll, Sto
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::OwnLimits;
     use crate::secret::KeyText;
     use std::fs;
     use std::os::unix::fs::PermissionsExt;

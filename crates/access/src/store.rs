@@ -1,6 +1,6 @@
 //! The interface to whatever keeps the keys.
 
-use crate::record::{Change, KeyRecord};
+use crate::record::{Change, Ended, KeyRecord};
 use std::fmt;
 
 /// Keys in one store; more are refused. All of them are in the memory of every service.
@@ -9,7 +9,7 @@ pub(crate) const KEYS_MAX: usize = 10_000;
 /// Keeps the records of keys. Its calls block, so they are made on a thread of their own, and each must end
 /// within a second.
 pub trait KeyStore: fmt::Debug + Send {
-    /// `embedded`, `file`.
+    /// `embedded`, `redis`, `file`.
     fn name(&self) -> &'static str;
 
     /// The records, if they are not those of `seen`.
@@ -23,6 +23,11 @@ pub trait KeyStore: fmt::Debug + Send {
     /// # Errors
     /// If it was not made.
     fn write(&mut self, change: &Change) -> Result<(), StoreError>;
+
+    /// What the operator should know of how the store keeps its records, if it can be asked.
+    fn caution(&mut self) -> Option<String> {
+        None
+    }
 }
 
 /// Identifies one state of one store.
@@ -80,6 +85,15 @@ pub enum StoreError {
         #[source]
         source: rusqlite::Error,
     },
+    /// Redis's error.
+    #[error(transparent)]
+    Redis(#[from] redis_link::Failed),
+    /// It cannot be asked at all.
+    #[error("failed to start a runtime for the connection to Redis")]
+    Runtime(#[source] std::io::Error),
+    /// Others changed it at the same time, again and again.
+    #[error("the keys were changed by others at the same time (hint: run the command again)")]
+    Contended,
     /// Its content is not what this version writes.
     #[error("the key store has invalid content: {0}")]
     Content(String),
@@ -100,6 +114,12 @@ pub enum StoreError {
     /// The store is changed by its owner alone.
     #[error("the keys are in KEY_FILE, which this program does not change: {0}")]
     ReadOnly(&'static str),
+}
+
+impl From<Ended> for StoreError {
+    fn from(Ended(id): Ended) -> Self {
+        Self::Revoked(id.to_string())
+    }
 }
 
 impl StoreError {

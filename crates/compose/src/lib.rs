@@ -10,7 +10,7 @@ mod native;
 mod unavailable;
 
 pub use containers::{BuildError, BuildStep, build_image, engine_address, write_image_tree};
-pub use keys::{access_dir, key_store, open_keyring};
+pub use keys::{OpenKeysError, access_dir, key_store, open_keyring};
 pub use native::{NATIVE, apparmor_fix, host_view, prepare_cgroups, uses_native};
 
 use containers::start_docker;

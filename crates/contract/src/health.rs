@@ -94,7 +94,7 @@ pub struct KeysBody {
     /// Whether callers need one: `off` (no key was ever created), `on`, or `forced_off` (`REQUIRE_API_KEY`).
     #[schema(value_type = String, example = "on")]
     pub state: KeysState,
-    /// Where they are kept: `embedded` or `file`; `none` if they are forced off.
+    /// Where they are kept: `embedded`, `redis` or `file`; `none` if they are forced off.
     #[schema(example = "embedded")]
     pub store: String,
     /// Whether they can be checked; if not, no work is accepted.

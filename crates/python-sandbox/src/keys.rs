@@ -9,7 +9,7 @@ use access::{
 };
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use settings::Settings;
+use settings::{KeyStoreSettings, Settings};
 use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
 use std::process::ExitCode;
@@ -38,7 +38,8 @@ fn failed(text: String) -> Failed {
 /// Runs the command. Exit code 1: there is no such key; 2: any other failure.
 pub(crate) fn run(command: KeysCommand, settings: &Settings) -> ExitCode {
     let done = as_owner(settings).and_then(|()| {
-        let mut keys = Keys { settings, store: compose::key_store(settings) };
+        let store = compose::key_store(settings).map_err(|error| failed(error.to_string()))?;
+        let mut keys = Keys { settings, store };
         match command {
             KeysCommand::Create(args) => keys.create(args),
             KeysCommand::List(args) => keys.list(&args),
@@ -98,7 +99,7 @@ impl Keys<'_> {
     }
 
     fn is_file(&self) -> bool {
-        self.settings.access.key_file.is_some()
+        matches!(self.settings.access.key_store, KeyStoreSettings::File(_))
     }
 
     fn create(&mut self, args: CreateKeyArgs) -> Result<(), Failed> {
@@ -136,6 +137,9 @@ impl Keys<'_> {
         }
         if self.settings.access.require_key == Some(false) {
             terminal::message("python-sandbox: warning: REQUIRE_API_KEY=false: nobody is asked for a key");
+        }
+        if let Some(caution) = self.store.caution() {
+            terminal::message(&format!("python-sandbox: warning: {caution}"));
         }
         let printed = self.print(&key, &record, args.json);
         if printed.is_err() {

@@ -115,8 +115,8 @@ async fn try_serve(settings: &Settings, log_counts: LogCounts) -> Result<(), Sta
 /// The API keys. A store that cannot be read does not stop the start: a restart must not make an outage of it
 /// worse. One that is known to have no key that could be used does, if keys are required.
 fn open_keyring(settings: &Settings) -> Result<Arc<Keyring>, StartError> {
-    let keyring = compose::open_keyring(settings)
-        .map_err(|error| StartError(format!("failed to start the thread of the API keys: {error}")))?;
+    let keyring =
+        compose::open_keyring(settings).map_err(|error| StartError(executor::error_chain(&error)))?;
     if settings.access.require_key == Some(true) && keyring.usable_keys() == Some(0) {
         return Err(StartError(format!(
             "REQUIRE_API_KEY=true, but there is no valid API key in the {} store (hint: create one with \

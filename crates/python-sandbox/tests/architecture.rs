@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The workspace crates that each crate depends on, except in its tests.
-const ARROWS: [(&str, &[&str]); 31] = [
+const ARROWS: [(&str, &[&str]); 32] = [
     ("protocol", &[]),
     ("contract", &[]),
     ("validator", &[]),
@@ -28,10 +28,11 @@ const ARROWS: [(&str, &[&str]); 31] = [
     ("terminal", &[]),
     ("host-traces", &["cgroup"]),
     ("testkit", &[]),
+    ("redis-link", &[]),
     ("agent-image", &[]),
     ("storage", &["ownership", "support"]),
     ("storage-s3", &["storage", "support"]),
-    ("access", &["ownership", "support"]),
+    ("access", &["ownership", "redis-link", "support"]),
     ("runtime", &["ownership", "support"]),
     ("agent", &["confine", "protocol", "seccomp"]),
     ("launcher", &["agent", "confine", "protocol", "seccomp"]),
@@ -52,6 +53,7 @@ const ARROWS: [(&str, &[&str]); 31] = [
             "executor",
             "executor-docker",
             "executor-native",
+            "redis-link",
             "runtime",
             "service",
             "settings",

@@ -2,7 +2,6 @@
 
 use crate::dotenv;
 use crate::error::Source;
-use crate::kind::Kind;
 use crate::resolve::check;
 use crate::sources::{Given, Givens, read_dotenv, read_flag, read_toml};
 use crate::table::SETTINGS;
@@ -29,7 +28,7 @@ pub fn sources(text: &str) {
     for entry in SETTINGS {
         let Some(given) = givens.remove(entry.name) else { continue };
         match check(entry, given) {
-            Ok((value, _)) if entry.kind != Kind::Secret => {
+            Ok((value, _)) if !entry.kind.is_secret() => {
                 let text = value.display();
                 let printed = Given { text: text.clone(), origin: Source::Default };
                 let again = check(entry, printed).expect("the printed value is valid").0;

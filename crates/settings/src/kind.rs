@@ -19,6 +19,9 @@ pub(crate) const STORES_PLANNED: &[&str] = &["s3", "r2"];
 /// Longest name of a template in bytes: log lines contain it.
 const TEMPLATE_NAME_BYTES_MAX: usize = 32;
 
+/// Longest prefix of names in Redis, in bytes: each of them contains it.
+const PREFIX_BYTES_MAX: usize = 32;
+
 /// Type and bounds of a setting's value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -75,6 +78,10 @@ pub(crate) enum Kind {
     Url,
     /// Text that is never printed; empty for "not set".
     Secret,
+    /// An address of Redis, never printed since it may contain a password; empty for "not set".
+    RedisUrl,
+    /// Lower-case letters, digits and `-`, at most [`PREFIX_BYTES_MAX`].
+    Prefix,
 }
 
 /// The kind of a list's entries.
@@ -157,9 +164,9 @@ impl Kind {
             Self::Path => Ok(Value::Path((!trimmed.is_empty()).then(|| PathBuf::from(trimmed)))),
             Self::Group => group(trimmed).map(Value::Text),
             Self::Url => url(trimmed).map(Value::Text),
-            Self::Secret => {
-                Ok(Value::Secret((!trimmed.is_empty()).then(|| SecretString::from(trimmed.to_owned()))))
-            }
+            Self::Secret => Ok(secret(trimmed)),
+            Self::RedisUrl => redis_url(trimmed).map(secret),
+            Self::Prefix => prefix(trimmed).map(Value::Text),
         }
     }
 
@@ -212,7 +219,16 @@ impl Kind {
             }
             Self::Url => "an address such as https://sandbox.example.org, or empty".to_owned(),
             Self::Secret => "text, or empty".to_owned(),
+            Self::RedisUrl => {
+                "redis://[user:password@]host[:port][/database], the same with rediss:// for TLS, unix:///path, or empty".to_owned()
+            }
+            Self::Prefix => format!("lower-case letters, digits and `-`, 1 to {PREFIX_BYTES_MAX}"),
         }
+    }
+
+    /// Whether its values are never printed.
+    pub(crate) fn is_secret(self) -> bool {
+        matches!(self, Self::Secret | Self::RedisUrl)
     }
 }
 
@@ -225,6 +241,26 @@ pub fn size_display(bytes: u64) -> String {
         }
     }
     bytes.to_string()
+}
+
+fn secret(text: &str) -> Value {
+    Value::Secret((!text.is_empty()).then(|| SecretString::from(text.to_owned())))
+}
+
+fn redis_url(text: &str) -> Result<&str, Refusal> {
+    let known = ["redis://", "rediss://", "unix:///"].into_iter().any(|scheme| {
+        text.strip_prefix(scheme).is_some_and(|rest| !rest.is_empty() && !rest.contains(char::is_whitespace))
+    });
+    if known || text.is_empty() { Ok(text) } else { Err("is not an address of Redis".to_owned()) }
+}
+
+fn prefix(text: &str) -> Result<String, Refusal> {
+    let good = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    if (1..=PREFIX_BYTES_MAX).contains(&text.len()) && text.bytes().all(good) {
+        Ok(text.to_owned())
+    } else {
+        Err("is not a prefix".to_owned())
+    }
 }
 
 fn flag(text: &str) -> Result<bool, Refusal> {
@@ -523,5 +559,22 @@ mod tests {
         let value = Kind::Secret.parse("hunter2").expect("any text is a secret");
         assert_eq!(value.display(), "***");
         assert!(!format!("{value:?}").contains("hunter2"));
+        let value = Kind::RedisUrl.parse("redis://:hunter2@redis.example").expect("an address");
+        assert_eq!(value.display(), "***");
+        assert!(!format!("{value:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn an_address_of_redis_has_a_known_scheme() {
+        for good in ["", "redis://h", "rediss://u:p@h:1/2", "unix:///run/redis.sock"] {
+            assert!(Kind::RedisUrl.parse(good).is_ok(), "{good}");
+        }
+        for bad in ["h:6379", "http://h", "redis://", "unix://relative", "redis://a b"] {
+            assert!(Kind::RedisUrl.parse(bad).is_err(), "{bad}");
+        }
+        assert!(Kind::Prefix.parse("a-1").is_ok());
+        for bad in ["", "A", "a:b", "a{b}", &"x".repeat(33)] {
+            assert!(Kind::Prefix.parse(bad).is_err(), "{bad}");
+        }
     }
 }

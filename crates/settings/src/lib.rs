@@ -25,6 +25,7 @@ pub use sources::{FileChoice, Inputs};
 use executor::{ExecLimits, PoolSize, SandboxLimits, TemplateSpec};
 use kind::Value;
 use runtime::PackageList;
+use secrecy::SecretString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -191,10 +192,34 @@ pub struct LoadSettings {
 pub struct AccessSettings {
     /// Whether callers need one; `None`: once the first was created.
     pub require_key: Option<bool>,
-    /// The file with the keys, if that is their store; `None`: they are in the data directory.
-    pub key_file: Option<PathBuf>,
+    /// Where the keys are.
+    pub key_store: KeyStoreSettings,
     /// How long known keys are accepted while their store cannot be read.
     pub stale_max: Duration,
+}
+
+/// Where API keys are kept.
+#[derive(Debug, Clone)]
+pub enum KeyStoreSettings {
+    /// In the data directory.
+    Embedded,
+    /// In this Redis.
+    Redis(RedisSettings),
+    /// In this file.
+    File(PathBuf),
+}
+
+/// A Redis that several services share.
+#[derive(Debug, Clone)]
+pub struct RedisSettings {
+    /// Its address, with the password.
+    pub url: SecretString,
+    /// Authorities of a `rediss://` server; `None`: the public ones.
+    pub ca_file: Option<PathBuf>,
+    /// What the names of all its keys begin with.
+    pub prefix: String,
+    /// Longest wait for it.
+    pub timeout: Duration,
 }
 
 /// Rules of the validator.
@@ -304,7 +329,7 @@ impl Settings {
             },
             access: AccessSettings {
                 require_key: view.optional_flag("REQUIRE_API_KEY"),
-                key_file: (view.text("KEY_STORE") == "file").then(|| view.path("KEY_FILE")).flatten(),
+                key_store: key_store(&view),
                 stale_max: view.seconds("KEY_STALE_MAX"),
             },
             validator: ValidatorSettings {
@@ -357,6 +382,24 @@ fn template(entry: &str) -> Option<TemplateSpec> {
     let (name, modules) = entry.split_once('=')?;
     let preload = modules.split('+').map(str::to_owned).collect();
     Some(TemplateSpec { name: name.to_owned(), preload })
+}
+
+fn redis(view: &View<'_>) -> Option<RedisSettings> {
+    Some(RedisSettings {
+        url: view.secret("REDIS_URL")?,
+        ca_file: view.path("REDIS_CA_FILE"),
+        prefix: view.text("REDIS_PREFIX"),
+        timeout: Duration::from_millis(view.number("REDIS_TIMEOUT")),
+    })
+}
+
+/// Where the keys are; that the setting it needs is not empty was checked.
+fn key_store(view: &View<'_>) -> KeyStoreSettings {
+    match (view.text("KEY_STORE").as_str(), redis(view), view.path("KEY_FILE")) {
+        ("redis", Some(redis), _) => KeyStoreSettings::Redis(redis),
+        ("file", _, Some(path)) => KeyStoreSettings::File(path),
+        _ => KeyStoreSettings::Embedded,
+    }
 }
 
 /// Typed access. A wrong kind is a bug that any test which makes settings finds.
@@ -430,6 +473,13 @@ impl View<'_> {
     fn list(&self, name: &str) -> Vec<String> {
         match &self.0.get(name).0 {
             Value::List(items) => items.clone(),
+            _ => Self::wrong(name),
+        }
+    }
+
+    fn secret(&self, name: &str) -> Option<SecretString> {
+        match &self.0.get(name).0 {
+            Value::Secret(secret) => secret.clone(),
             _ => Self::wrong(name),
         }
     }

@@ -1,7 +1,7 @@
 //! From texts to checked values: parses every setting, computes defaults, reports all problems at once.
 
 use super::error::{Problem, Problems, Source};
-use super::kind::{Kind, STORES, STORES_PLANNED, Value};
+use super::kind::{STORES, STORES_PLANNED, Value};
 use super::sources::{Given, Inputs, Notes, read};
 use super::table::{Entry, Preset, SETTINGS};
 use std::collections::BTreeMap;
@@ -113,7 +113,7 @@ pub(crate) fn check(entry: &Entry, given: Given) -> Result<(Value, Source), Prob
         Ok(value) => Ok((value, given.origin)),
         Err(refusal) => Err(Problem::Value {
             name: entry.name,
-            value: (entry.kind != Kind::Secret).then(|| shown(&given.text)),
+            value: (!entry.kind.is_secret()).then(|| shown(&given.text)),
             origin: given.origin,
             refusal,
             allowed: entry.kind.allowed(entry.unit),
@@ -153,7 +153,13 @@ fn computed(name: &str, resolved: &Resolved, host: &Host) -> Option<Value> {
         "MAX_CONCURRENT" => Some(Value::Number((2 * host.cores).max(2))),
         "KEY_STORE" => {
             let is_file = matches!(resolved.values.get("KEY_FILE"), Some((Value::Path(Some(_)), _)));
-            Some(Value::Text(if is_file { "file" } else { "embedded" }.to_owned()))
+            let is_redis = matches!(resolved.values.get("REDIS_URL"), Some((Value::Secret(Some(_)), _)));
+            let word = match (is_file, is_redis) {
+                (true, _) => "file",
+                (false, true) => "redis",
+                (false, false) => "embedded",
+            };
+            Some(Value::Text(word.to_owned()))
         }
         "DOCKER_POOL_SIZE" => Some(Value::Number((2 * host.cores).max(4))),
         "NATIVE_POOL_SIZE" => Some(Value::Number((4 * host.cores).max(8))),
@@ -187,6 +193,12 @@ fn together(resolved: &Resolved, problems: &mut Vec<Problem>) {
     if text("KEY_STORE") == "file" && matches!(resolved.get("KEY_FILE").0, Value::Path(None)) {
         problems.push(Problem::Together(
             "KEY_STORE is `file`, but KEY_FILE names no file with API keys; set it, or set KEY_STORE=embedded".to_owned(),
+        ));
+    }
+    if text("KEY_STORE") == "redis" && matches!(resolved.get("REDIS_URL").0, Value::Secret(None)) {
+        problems.push(Problem::Together(
+            "KEY_STORE is `redis`, but REDIS_URL names no Redis; set it, or set KEY_STORE=embedded"
+                .to_owned(),
         ));
     }
     let (memory, with_swap) = (resolved.number("DOCKER_MEMORY"), resolved.number("DOCKER_MEMORY_SWAP"));

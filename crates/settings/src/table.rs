@@ -200,9 +200,13 @@ pub(crate) const SETTINGS: &[Entry] = {
         computed(Load, "MAX_BODY_SIZE", size(1024, 4 * GIB), "enough for MAX_CODE_LENGTH, standard input, environment and MAX_TOTAL_SIZE of files in JSON", BYTES, "Largest request body; a larger one gets 413."),
 
         row(Access, "REQUIRE_API_KEY", Kind::OptionalFlag, "", None, "Whether callers need an API key; empty = once the first was created, and from then on; true = always, and the start fails without a key; false = never."),
-        computed(Access, "KEY_STORE", Kind::Word(&["embedded", "file"]), "file if KEY_FILE is set, else embedded", None, "Where API keys are kept: embedded = in DATA_DIR, managed by `python-sandbox keys`; file = in KEY_FILE."),
+        computed(Access, "KEY_STORE", Kind::Word(&["embedded", "redis", "file"]), "file if KEY_FILE is set, else redis if REDIS_URL is set, else embedded", None, "Where API keys are kept: embedded = in DATA_DIR, redis = in REDIS_URL, for several services; both managed by `python-sandbox keys`; file = in KEY_FILE. Set REQUIRE_API_KEY=true with redis: a new service cannot know that a Redis without keys has lost them."),
         row(Access, "KEY_FILE", Kind::Path, "", None, "TOML file with API keys, for deployments whose files do not change; `python-sandbox keys create` prints its entries."),
         row(Access, "KEY_STALE_MAX", number(1, 3600), "1", SECONDS, "How long known API keys are accepted while their store cannot be read; a revocation may take as long then."),
+        row(Access, "REDIS_URL", Kind::RedisUrl, "", None, "Redis or Valkey, version 6.2 or newer, that several services share; it may contain a password and is never printed. Special characters in the password are written as %XX."),
+        row(Access, "REDIS_CA_FILE", Kind::Path, "", None, "Certificates, in PEM, of the authorities that a rediss:// server may have its certificate from; empty = the public ones."),
+        row(Access, "REDIS_PREFIX", Kind::Prefix, "python-sandbox", None, "What the names of all keys in Redis begin with, in braces; services with another prefix share nothing with this one."),
+        row(Access, "REDIS_TIMEOUT", number(10, 5000), "250", Some("milliseconds"), "Longest wait for Redis in one request; API keys are asked for with at most 400 ms."),
 
         row(Validator, "MAX_CODE_LENGTH", number(1, 10_000_000), "50000", Some("characters"), "Maximum length of a program."),
         row(Validator, "MAX_COMPLEXITY", number(0, 1_000_000), "500", Some("decision points"), "Maximum number of decision points in a program; 0 = no limit."),

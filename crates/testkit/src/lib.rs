@@ -4,19 +4,24 @@
 //! - [`planted`]: a runtime with a module that a test adds.
 //! - [`Polled`]: a future that a test polls by hand.
 //! - [`S3Server`]: an object store; [`FaultProxy`]: faults between a client and a server.
+//! - [`RedisServer`]: a real Redis; [`TcpProxy`]: does harm to the connections to it.
 //! - [`skip()`], [`does_not_apply`]: report that a test cannot run here.
 
 pub mod corpus;
 mod fault_proxy;
 pub mod planted;
 mod polled;
+mod redis;
 mod s3_server;
 mod skip;
+mod tcp_proxy;
 
 pub use fault_proxy::{Fault, FaultProxy, Rule};
 pub use polled::{Polled, pick};
+pub use redis::{Keeps, RedisServer};
 pub use s3_server::S3Server;
 pub use skip::{does_not_apply, skip};
+pub use tcp_proxy::{TcpFault, TcpProxy};
 
 use std::path::PathBuf;
 

@@ -9,13 +9,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// A service and its commands, with the same settings.
-struct World {
-    server: Server,
+pub(crate) struct World {
+    pub(crate) server: Server,
     launch: Launch,
 }
 
 /// Runs a command and returns what it printed; it must succeed.
-fn printed(output: &Output) -> String {
+pub(crate) fn printed(output: &Output) -> String {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8_lossy(&output.stdout).trim().to_owned()
 }
@@ -25,21 +25,21 @@ fn keys_in(launch: &Launch, arguments: &[&str]) -> Output {
 }
 
 impl World {
-    fn start(settings: &[(&str, &str)]) -> Option<Self> {
+    pub(crate) fn start(settings: &[(&str, &str)]) -> Option<Self> {
         let launch = Launch::new().sets(settings);
         Some(Self { server: launch.clone().start()?, launch })
     }
 
-    fn keys(&self, arguments: &[&str]) -> Output {
+    pub(crate) fn keys(&self, arguments: &[&str]) -> Output {
         keys_in(&self.launch, arguments)
     }
 
     /// A new key; the service accepts it at the first try.
-    fn create(&self, name: &str, more: &[&str]) -> String {
+    pub(crate) fn create(&self, name: &str, more: &[&str]) -> String {
         printed(&self.keys(&[&["create", "--name", name], more].concat()))
     }
 
-    fn run_with(&self, key: &str) -> Answer {
+    pub(crate) fn run_with(&self, key: &str) -> Answer {
         self.post(&[("authorization", &format!("Bearer {key}"))], &json!({"code": "print(1)"}))
     }
 
@@ -49,7 +49,7 @@ impl World {
     }
 
     /// Waits until requests without a key are refused: the service has seen the first key.
-    fn wait_until_required(&self) {
+    pub(crate) fn wait_until_required(&self) {
         let required =
             wait_until(Duration::from_secs(10), || self.server.get("/health").str("/keys/state") == "on");
         assert!(required, "{}", self.server.stderr_log());

@@ -11,6 +11,7 @@ mod errors;
 mod files;
 mod hints;
 mod keys;
+mod keys_in_redis;
 mod metrics;
 mod orders;
 mod ordinary_user;

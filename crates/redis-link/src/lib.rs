@@ -1,0 +1,19 @@
+//! Connections to Redis or Valkey (6.2 or newer) that never make a caller wait for more than a bound.
+//!
+//! ```text
+//! REDIS_URL -> address -> connection: connect, TLS, password; scripts, each with a deadline
+//! ```
+//! Clients that connect again by themselves hold commands back until they succeed, so that an outage of Redis becomes
+//! one of everything that asks it. A [`Connection`] here works or has failed; who has it decides what to do.
+//!
+//! Everything is asked for by scripts: each is atomic, takes one round trip, and may be repeated by nobody but its
+//! caller.
+
+mod address;
+mod connection;
+mod script;
+mod tls;
+
+pub use address::{Address, InvalidAddress};
+pub use connection::{Connection, Failed, RedisConfig};
+pub use script::Script;
