@@ -1,9 +1,11 @@
 //! The end of each request: its line in the access log, and what the observer is told.
 
+use crate::client;
 use crate::observe::{Answered, HttpObserver};
 use axum::extract::{MatchedPath, Request};
 use http::Method;
 use service::{KeyRecord, Phase, Principal, Share, Summary, SummarySlot, TraceContext};
+use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -42,11 +44,12 @@ impl CallerSlot {
 }
 
 /// One request until its end. The line has the path's template, never the path: a file's path grants access to it.
-/// Nothing else in it is a text of the client or of a program: a method is a token (RFC 9110, 9.1), and the name of a
-/// key is its operator's.
+/// Nothing else in it is a text of the client or of a program: a method is a token (RFC 9110, 9.1), an address is printed by
+/// us, and the name of a key is its operator's.
 pub(crate) struct Access {
     method: Method,
     path: String,
+    client: IpAddr,
     since: Instant,
     observer: Arc<dyn HttpObserver>,
     trace: Option<TraceContext>,
@@ -67,8 +70,9 @@ impl Access {
         observer.began();
         let path =
             request.extensions().get::<MatchedPath>().map_or("unmatched", MatchedPath::as_str).to_owned();
+        let client = client::address(request);
         let (method, since) = (request.method().clone(), Instant::now());
-        Self { method, path, since, observer, trace, summary, caller, logged: false }
+        Self { method, path, client, since, observer, trace, summary, caller, logged: false }
     }
 
     /// The request has an answer. `outcome` is the handler's word for it, `code` that of an error.
@@ -91,6 +95,7 @@ impl Access {
             status,
             duration_ms,
             outcome,
+            client = %self.client,
             key = self.caller.key(),
             executor,
             validate_ms = ms(Phase::Validate),

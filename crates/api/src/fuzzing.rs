@@ -2,11 +2,12 @@
 //!
 //! Each function panics if a parser violates a guarantee.
 
+use crate::client::{ProxyHeader, TrustedProxies};
 use crate::gate::Gate;
 use crate::{base64_text, request};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use http::{HeaderMap, HeaderValue, Method, Uri, Version, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version, header};
 use std::net::{IpAddr, Ipv4Addr};
 use support::authority::{Authority, Host};
 
@@ -67,4 +68,30 @@ pub fn host_and_origin(host: &[u8], origin: &[u8]) {
         assert!(is_own(host), "{host}");
         assert!(origin.split_once("://").is_some_and(|(_, authority)| is_own(authority)), "{origin}");
     }
+}
+
+/// What a client and proxies before the last send in `X-Forwarded-For` or `Forwarded`. Whatever it is, the entry
+/// that the last proxy adds at its right decides; and without a trusted proxy nothing is read.
+pub fn forwarded(header: ProxyHeader, sent: &[u8]) {
+    const CLIENT: &str = "192.0.2.1";
+    let (name, added) = match header {
+        ProxyHeader::XForwardedFor => ("x-forwarded-for", CLIENT.to_owned()),
+        ProxyHeader::Forwarded => ("forwarded", format!("for={CLIENT};proto=https")),
+    };
+    let peer = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1));
+    let networks = ["10.0.0.0/8", "fd00::/8"].iter().filter_map(|network| network.parse().ok()).collect();
+    let trusting = TrustedProxies { networks, header };
+    let line = [sent, b", ", added.as_bytes()].concat();
+    let (Ok(sent), Ok(line)) = (HeaderValue::from_bytes(sent), HeaderValue::from_bytes(&line)) else {
+        return;
+    };
+    let headers = |lines: &[&HeaderValue]| {
+        HeaderMap::from_iter(lines.iter().map(|line| (HeaderName::from_static(name), (*line).clone())))
+    };
+    let own_line = HeaderValue::from_str(&added).unwrap_or_else(|_| HeaderValue::from_static(""));
+    for lines in [headers(&[&line]), headers(&[&sent, &own_line])] {
+        assert_eq!(trusting.client(peer, &lines).to_string(), CLIENT);
+    }
+    assert_eq!(TrustedProxies::default().client(peer, &headers(&[&sent])), peer);
+    let _ = trusting.client(peer, &headers(&[&sent]));
 }

@@ -1,7 +1,7 @@
 //! HTTP: routes, errors, documentation pages. Knows the service, not the executors.
 //!
 //! ```text
-//! connection (server, connections) -> trace: id, access log, delayed refusals (pace), error bodies -> gate: Host, Origin -> CORS -> panics caught -> API key (caller) -> route -> service
+//! connection (server, connections) -> client: address -> trace: id, access log, delayed refusals (pace), error bodies -> gate: Host, Origin -> CORS -> panics caught -> API key (caller) -> route -> service
 //! ```
 //!
 //! # For the composition root
@@ -27,6 +27,7 @@ mod base64_text;
 mod base_url;
 mod body;
 mod caller;
+mod client;
 mod connections;
 mod error;
 mod execute;
@@ -49,6 +50,7 @@ mod trace;
 mod watched;
 
 pub use body::BodyLimits;
+pub use client::{ProxyHeader, TrustedProxies};
 pub use metrics::metrics_router;
 pub use observe::{Answered, ConnectionCounts, HttpObserver, MetricsPage, NoHttpObserver};
 pub use router::{ROUTES, router};

@@ -1,12 +1,13 @@
 //! The routes, and the layers around them.
 
 use crate::body::BodyReader;
+use crate::client::Clients;
 use crate::error::ApiError;
 use crate::gate::Gate;
 use crate::openapi::Skeleton;
 use crate::pace::Pace;
 use crate::state::{ApiState, AppState};
-use crate::{caller, execute, files, gate, health, metrics, openapi, pages, trace};
+use crate::{caller, client, execute, files, gate, health, metrics, openapi, pages, trace};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::response::{IntoResponse, Response};
@@ -72,6 +73,7 @@ pub fn router(state: ApiState) -> Router {
     let rules =
         Gate::new(&state.allowed_hosts, state.public_url.as_deref(), &state.cors_origins, state.bound.ip());
     let outer = Arc::new(trace::Outer { observer: Arc::clone(&state.observer), pace: Pace::default() });
+    let clients = Clients::new(state.proxies.clone());
     let app = AppState {
         bodies: BodyReader::new(state.bodies.clone()),
         document: openapi::served(openapi::document(&generated), &state),
@@ -97,6 +99,7 @@ pub fn router(state: ApiState) -> Router {
     router
         .layer(axum::middleware::from_fn_with_state(Arc::new(rules), gate::check))
         .layer(axum::middleware::from_fn_with_state(outer, trace::trace))
+        .layer(axum::middleware::from_fn_with_state(Arc::new(clients), client::identify))
         .with_state(app)
 }
 

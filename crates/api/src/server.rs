@@ -136,9 +136,10 @@ pub async fn serve(
     }
 }
 
-/// The connection of a request, for [`crate::pace`] and for whoever asks who sent it.
+/// The connection of a request, for [`crate::pace`] and [`crate::client`].
 #[derive(Debug, Clone)]
 pub(crate) struct Connection {
+    /// Of the peer: that of the client, or of a proxy.
     pub(crate) address: IpAddr,
     pub(crate) slot: Arc<ConnectionSlot>,
 }

@@ -1,6 +1,7 @@
 //! The state of the routes.
 
 use crate::body::{BodyLimits, BodyReader};
+use crate::client::TrustedProxies;
 use crate::observe::{HttpObserver, MetricsPage, NoHttpObserver};
 use bytes::Bytes;
 use service::Service;
@@ -30,6 +31,8 @@ pub struct ApiState {
     /// Names of this service that a request may have in `Host` (`ALLOWED_HOSTS`), such as `sandbox.example`
     /// or `*.example`; `*` for any. Addresses, names of loopback and that of `public_url` are allowed anyway.
     pub allowed_hosts: Vec<String>,
+    /// The proxies that may say who the client is. None: it is the peer of the connection.
+    pub proxies: TrustedProxies,
     /// Is told of each request.
     pub observer: Arc<dyn HttpObserver>,
     /// What `/metrics` returns; `None` if it is not served here.
@@ -49,6 +52,7 @@ impl ApiState {
             bodies: BodyLimits::default(),
             cors_origins: Vec::new(),
             allowed_hosts: Vec::new(),
+            proxies: TrustedProxies::default(),
             observer: Arc::new(NoHttpObserver),
             metrics: None,
         }

@@ -1,7 +1,8 @@
-//! The outermost layer: request ids, the trace of a request, the caller's address, delayed refusals, error
-//! bodies, headers of every answer.
+//! The layer around all routes: request ids, the trace of a request, delayed refusals, error bodies, headers of
+//! every answer.
 
 use crate::access::{Access, CallerSlot};
+use crate::client;
 use crate::error;
 use crate::observe::HttpObserver;
 use crate::pace::{self, Pace};
@@ -56,10 +57,7 @@ pub(crate) async fn trace(State(outer): State<Arc<Outer>>, mut request: Request,
     let observer = Arc::clone(&outer.observer);
     let access = Access::of(&request, observer, context.clone(), summary.clone(), caller.clone());
     let connection = request.extensions().get::<Connection>().cloned();
-    // Without a connection the request was made in this process.
-    let client =
-        connection.as_ref().map_or(Subscriber::Loopback, |connection| Subscriber::of(connection.address));
-    let principal = Principal::Anonymous(client);
+    let principal = Principal::Anonymous(Subscriber::of(client::address(&request)));
     let anonymous = principal.share();
     let extensions = request.extensions_mut();
     extensions.insert(RequestId(id.clone()));

@@ -29,6 +29,7 @@ async fn a_line_has_executor_phases_and_trace_where_they_are_known() {
         line.contains("executor=\"memory\"") && line.contains(&format!("trace_id=\"{trace}\"")),
         "{line}"
     );
+    assert!(line.contains(" client=127.0.0.1 "), "{line}");
     assert!(phases(&line) == PHASES.len() && line.contains(" upload_ms="), "{line}");
 
     let mut request = post(&json!({"code": "import os"}));

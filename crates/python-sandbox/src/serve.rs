@@ -8,11 +8,13 @@
 
 use crate::log_counts::LogCounts;
 use crate::observe::{self, Requests, ServedPage};
-use api::{ApiState, AppInfo, BodyLimits, ConnectionCounts, MetricsPage, ServerLimits};
+use api::{
+    ApiState, AppInfo, BodyLimits, ConnectionCounts, MetricsPage, ProxyHeader, ServerLimits, TrustedProxies,
+};
 use executor::Chain;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use service::{Keyring, KeysState, Service, ServiceConfig};
-use settings::{MetricsSettings, PROVIDERS_BUILT, Settings};
+use settings::{MetricsSettings, PROVIDERS_BUILT, ProxySettings, Settings};
 use std::io;
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -180,6 +182,19 @@ async fn warn_of_dangers(settings: &Settings, chain: &Chain, keyring: &Keyring, 
              authenticates callers, or set HOST=127.0.0.1"
         );
     }
+    if let Some(network) = settings.proxies.trusted.iter().find(|network| network.is_everything()) {
+        tracing::warn!(
+            %network,
+            "TRUSTED_PROXIES contains every address, so any client can claim to be any other; list only the addresses \
+             of your proxies"
+        );
+    }
+    if !settings.proxies.trusted.is_empty() && settings.public_url.is_none() {
+        tracing::warn!(
+            "there are TRUSTED_PROXIES, but PUBLIC_URL is not set: links to files have the scheme and the name by which \
+             the proxies call this service (hint: set PUBLIC_URL to the address that clients use)"
+        );
+    }
     for provider in chain.status().await.providers {
         let reason = provider.health.reason.as_deref().unwrap_or("unknown");
         if !provider.health.healthy && provider.name != settings.provider {
@@ -217,10 +232,16 @@ fn state(settings: &Settings, service: Arc<Service>, bound: SocketAddr) -> ApiSt
             ..BodyLimits::default()
         },
         cors_origins: settings.cors_origins.clone(),
+        proxies: proxies(&settings.proxies),
         // If the service listens on a name, clients call it by that name.
         allowed_hosts: settings.allowed_hosts.iter().cloned().chain([settings.host.clone()]).collect(),
         ..ApiState::new(service, info, bound)
     }
+}
+
+fn proxies(settings: &ProxySettings) -> TrustedProxies {
+    let header = if settings.write_forwarded { ProxyHeader::Forwarded } else { ProxyHeader::XForwardedFor };
+    TrustedProxies { networks: settings.trusted.clone(), header }
 }
 
 /// Bounds on connections: half of the process's descriptors are reserved for its own work.

@@ -2,6 +2,7 @@
 
 use secrecy::SecretString;
 use std::path::PathBuf;
+use support::Network;
 use support::authority::Authority;
 
 /// Executors that the settings know by name, in the order in which they are listed.
@@ -97,6 +98,8 @@ pub(crate) enum Item {
     Origin,
     /// A host name such as `example.org`, `*.example.org` for all names below it, an address, or `*`.
     Host,
+    /// An address, or a network such as `10.0.0.0/8`.
+    Network,
 }
 
 /// A checked value.
@@ -212,6 +215,9 @@ impl Kind {
             Self::List(Item::Host) => {
                 "host names such as example.org or *.example.org, without a port, separated by commas, or *; empty for none"
                     .to_owned()
+            }
+            Self::List(Item::Network) => {
+                "addresses or networks such as 10.0.0.0/8 or fd00::/8, separated by commas; empty for none".to_owned()
             }
             Self::Path => "an absolute or relative path, or empty".to_owned(),
             Self::Group => {
@@ -352,6 +358,7 @@ fn list(text: &str, item: Item) -> Result<Vec<String>, Refusal> {
             Item::Template => template(part)?,
             Item::Origin => origin(part)?,
             Item::Host => host(part)?,
+            Item::Network => network(part)?,
         };
         if !items.contains(&checked) {
             items.push(checked);
@@ -410,6 +417,11 @@ fn host(text: &str) -> Result<String, Refusal> {
     } else {
         Err(format!("has the entry `{text}`, which is not a host name (without scheme, port or path)"))
     }
+}
+
+fn network(text: &str) -> Result<String, Refusal> {
+    let network: Result<Network, _> = text.parse();
+    network.map(|network| network.to_string()).map_err(|error| format!("has the entry `{text}`, {error}"))
 }
 
 /// Without its leading slash: the path is relative to the mount points of the hierarchies either way.
@@ -541,6 +553,22 @@ mod tests {
         }
         for bad in ["https://a.example", "a.example:80", "a/b", "*a", "a.*", "a..b", ".a", "*."] {
             assert!(Kind::List(Item::Host).parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn networks_are_printed_in_one_form() {
+        let kind = Kind::List(Item::Network);
+        let list = |text| match kind.parse(text) {
+            Ok(Value::List(items)) => items,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(list("10.0.0.0/8, FD00::/8,192.0.2.1/32"), ["10.0.0.0/8", "fd00::/8", "192.0.2.1"]);
+        assert!(list("").is_empty());
+        for (bad, why) in
+            [("proxy", "not an address"), ("10.0.0.1/8", "behind the prefix"), ("10.0.0.0/33", "0 to 32")]
+        {
+            assert!(kind.parse(bad).is_err_and(|refusal| refusal.contains(why)), "{bad}");
         }
     }
 

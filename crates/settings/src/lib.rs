@@ -28,6 +28,7 @@ use runtime::PackageList;
 use secrecy::SecretString;
 use std::path::PathBuf;
 use std::time::Duration;
+use support::Network;
 
 /// The period of `NATIVE_CPU_QUOTA` in microseconds; the kernel's own default (cgroups(7)).
 const NATIVE_CPU_PERIOD_US: u64 = 100_000;
@@ -48,6 +49,8 @@ pub struct Settings {
     pub cors_origins: Vec<String>,
     /// Names that are allowed in `Host`.
     pub allowed_hosts: Vec<String>,
+    /// Proxies that may name the client.
+    pub proxies: ProxySettings,
     /// Directory of the runtime, the stored files and the link key.
     pub data_dir: PathBuf,
     /// Grace period for running programs at shutdown.
@@ -93,6 +96,15 @@ pub struct Settings {
     pub exec_limits_max: ExecLimits,
     /// Storage of output files.
     pub storage: StorageSettings,
+}
+
+/// Proxies that may name the client.
+#[derive(Debug, Clone)]
+pub struct ProxySettings {
+    /// Their addresses.
+    pub trusted: Vec<Network>,
+    /// They write `Forwarded`, instead of `X-Forwarded-For`.
+    pub write_forwarded: bool,
 }
 
 /// Format and level of log lines.
@@ -260,6 +272,10 @@ impl Settings {
             public_url: view.optional_text("PUBLIC_URL"),
             cors_origins: view.list("CORS_ORIGINS"),
             allowed_hosts: view.list("ALLOWED_HOSTS"),
+            proxies: ProxySettings {
+                trusted: view.list("TRUSTED_PROXIES").iter().filter_map(|text| text.parse().ok()).collect(),
+                write_forwarded: view.text("TRUSTED_PROXY_HEADER") == "forwarded",
+            },
             data_dir: view.path("DATA_DIR").unwrap_or_default(),
             shutdown_timeout: view.seconds("SHUTDOWN_TIMEOUT"),
             log: LogSettings {

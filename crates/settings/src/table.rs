@@ -37,6 +37,8 @@ pub(crate) enum Preset {
 pub(crate) enum Group {
     /// The service itself.
     Application,
+    /// What is between the service and its clients.
+    Front,
     /// Log lines.
     Logging,
     /// Metrics.
@@ -65,8 +67,9 @@ pub(crate) enum Group {
 
 impl Group {
     /// All, in order.
-    pub(crate) const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 14] = [
         Self::Application,
+        Self::Front,
         Self::Logging,
         Self::Observability,
         Self::Executors,
@@ -85,6 +88,7 @@ impl Group {
     pub(crate) fn title(self) -> &'static str {
         match self {
             Self::Application => "Application",
+            Self::Front => "Proxies",
             Self::Logging => "Logging",
             Self::Observability => "Metrics",
             Self::Executors => "Executors",
@@ -151,7 +155,7 @@ const SECONDS: Option<&str> = Some("seconds");
 #[rustfmt::skip]
 pub(crate) const SETTINGS: &[Entry] = {
     use Group::{
-        Access, Application, Docker, Executors, Firecracker, Load, Logging, Native, Observability, Output, Runtimes, Storage,
+        Access, Application, Docker, Executors, Firecracker, Front, Load, Logging, Native, Observability, Output, Runtimes, Storage,
         Validator,
     };
     &[
@@ -164,6 +168,9 @@ pub(crate) const SETTINGS: &[Entry] = {
         row(Application, "ALLOWED_HOSTS", Kind::List(Item::Host), "", None, "Names of this service that are allowed in `Host`, against DNS rebinding; * = any. Always allowed: addresses, localhost, the names of PUBLIC_URL and HOST, and, where HOST is not loopback, names without a dot."),
         computed(Application, "DATA_DIR", Kind::Path, "/var/lib/python-sandbox for root, else $XDG_DATA_HOME/python-sandbox or ~/.local/share/python-sandbox", None, "Directory for the Python runtime, the stored files, the link key and the API keys."),
         row(Application, "SHUTDOWN_TIMEOUT", number(0, 3600), "30", SECONDS, "Grace period for running programs after SIGTERM or SIGINT."),
+
+        row(Front, "TRUSTED_PROXIES", Kind::List(Item::Network), "", None, "Proxies whose word on the address of a client is believed; list only addresses from which nobody but these proxies can connect. Empty = none: the address of the connection counts."),
+        row(Front, "TRUSTED_PROXY_HEADER", Kind::Word(&["x-forwarded-for", "forwarded"]), "x-forwarded-for", None, "The header in which these proxies name the client; the other one is ignored."),
 
         row(Logging, "LOG_FORMAT", Kind::Word(&["text", "json"]), "text", None, "Format of log lines on standard error."),
         computed(Logging, "LOG_LEVEL", Kind::Word(&["error", "warn", "info", "debug", "trace"]), "info, or debug when DEBUG is true", None, "Lowest level that is logged."),

@@ -82,6 +82,27 @@ fn metrics_are_beside_the_api_on_a_port_of_their_own_or_nowhere() {
 }
 
 #[test]
+fn proxies_are_networks_and_one_header() {
+    let (settings, _) = Case::new().good();
+    assert!(settings.proxies.trusted.is_empty() && !settings.proxies.write_forwarded);
+    let case = Case::new().set("TRUSTED_PROXIES=10.0.0.0/8,fd00::1").set("TRUSTED_PROXY_HEADER=Forwarded");
+    let (settings, _) = case.good();
+    let networks: Vec<_> = settings.proxies.trusted.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        (networks.join(","), settings.proxies.write_forwarded),
+        ("10.0.0.0/8,fd00::1".to_owned(), true)
+    );
+    Case::new().set("TRUSTED_PROXIES=10.0.0.1/8").fails_with(&[
+        "TRUSTED_PROXIES",
+        "10.0.0.1/8",
+        "behind the prefix",
+    ]);
+    Case::new()
+        .set("TRUSTED_PROXY_HEADER=x-real-ip")
+        .fails_with(&["TRUSTED_PROXY_HEADER", "x-forwarded-for"]);
+}
+
+#[test]
 fn computed_defaults_follow_the_settings_they_depend_on() {
     let (settings, _) = Case::new().set("MAX_CONCURRENT=3").set("DEBUG=yes").set("MAX_TOTAL_SIZE=0").good();
     assert_eq!(settings.load.waiting_max, 48);

@@ -19,6 +19,7 @@ mod outcomes;
 mod own_scope;
 mod pages;
 mod programs;
+mod proxies;
 mod requests;
 mod rights;
 mod settings;
