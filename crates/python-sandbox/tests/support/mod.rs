@@ -13,10 +13,12 @@
 mod http;
 mod launch;
 mod server;
+mod tool;
 
 pub use http::{Answer, connect, exchange, send, try_send};
 pub use launch::{Launch, WorkDir, command, run};
 pub use server::{Server, Shared};
+pub use tool::{Tool, find};
 
 use base64::Engine;
 use std::path::PathBuf;
