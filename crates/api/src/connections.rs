@@ -66,6 +66,7 @@ pub(crate) struct ConnectionSlot {
     /// `now` when this connection was chosen to be closed.
     chosen: AtomicU64,
     closing: CancellationToken,
+    freed: Arc<Notify>,
 }
 
 impl ConnectionSlot {
@@ -80,7 +81,9 @@ impl ConnectionSlot {
         let now = self.now.load(Ordering::Acquire);
         if state_of(now) == State::Flushing as u64 {
             let idle = self.begins(State::Idle);
-            let _ = self.now.compare_exchange(now, idle, Ordering::AcqRel, Ordering::Acquire);
+            if self.now.compare_exchange(now, idle, Ordering::AcqRel, Ordering::Acquire).is_ok() {
+                self.freed.notify_one();
+            }
         }
     }
 
@@ -127,8 +130,8 @@ pub(crate) struct Connections {
     reserve: usize,
     epoch: Instant,
     table: Mutex<Table>,
-    /// Notified for each connection that ends.
-    freed: Notify,
+    /// Notified for each connection that ends or becomes idle.
+    freed: Arc<Notify>,
 }
 
 #[derive(Debug, Default)]
@@ -160,7 +163,7 @@ impl Connections {
             reserve,
             epoch: Instant::now(),
             table: Mutex::default(),
-            freed: Notify::new(),
+            freed: Arc::default(),
         })
     }
 
@@ -184,6 +187,7 @@ impl Connections {
             now: AtomicU64::new(0),
             chosen: AtomicU64::new(0),
             closing: CancellationToken::new(),
+            freed: Arc::clone(&self.freed),
         });
         slot.set(State::Idle);
         table.open.insert(number, Arc::clone(&slot));
@@ -192,7 +196,8 @@ impl Connections {
         Some(Taken { slot, number, connections: Arc::clone(self) })
     }
 
-    /// Ready when a connection has ended; each wakes the one that has waited longest.
+    /// Ready when a connection has ended, or waits for its next request: its slot can be had. Each wakes the one that has
+    /// waited longest.
     pub(crate) async fn freed(&self) {
         self.freed.notified().await;
     }

@@ -36,6 +36,7 @@ mod files;
 pub mod fuzzing;
 mod gate;
 mod health;
+mod held;
 mod metrics;
 mod observe;
 mod openapi;

@@ -5,11 +5,12 @@
 //! accept -> a slot (connections.rs: which connection is closed when all are taken) -> head within head_time_max -> routes -> answer
 //!    |         |                                                                                                     |
 //!    |         +-- idle longer than head_time_max: closed      a client that reads nothing for stall_time_max: closed
-//!    +-- none is free: held until one is, at most HELD_TIME_MAX -> 503
+//!    +-- none is free: held until one is (held.rs), at most HELD_TIME_MAX -> 503
 //! shutdown -> no new connection, open ones end after their answer, the rest are cut after drain_time_max
 //! ```
 
 use crate::connections::{ConnectionSlot, Connections, Taken};
+use crate::held::{Held, HeldLine};
 use crate::observe::ConnectionCounts;
 use crate::stall::StallGuard;
 use crate::watched::{Flushed, Incoming, Outgoing};
@@ -25,7 +26,6 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -34,9 +34,14 @@ use tokio_util::task::TaskTracker;
 /// for the connection that was told to close.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 
-/// Longest time for which a connection without a slot is held. It delays the refusal: a client that connects
-/// again at once costs a connection a second, not as many as it can make.
-const HELD_TIME_MAX: Duration = Duration::from_secs(1);
+/// Longest time for which a connection without a slot is held. Longer than refusals are delayed
+/// ([`crate::pace`]): where a flood of these has every slot, each is free again by then.
+const HELD_TIME_MAX: Duration = Duration::from_secs(4);
+
+/// Pause after a connection that is refused because the line of those that are held is full. A client that
+/// connects again at once is refused a thousand times a second, not as often as it can connect. All others wait
+/// as long to be accepted, so it is short.
+const REFUSAL_PAUSE: Duration = Duration::from_millis(1);
 
 /// The answer to a client that is refused because every connection is working on a request.
 const TOO_MANY_CONNECTIONS: &[u8] =
@@ -50,8 +55,7 @@ pub struct ServerLimits {
     pub connections_max: usize,
     /// Additional connections, reserved for clients on loopback.
     pub loopback_connections_max: usize,
-    /// Connections without a slot that are held for up to a second until one is free. When there are more, no
-    /// further connection is accepted until one of them ends.
+    /// Connections without a slot that are held for up to 4 seconds until one is free; further ones are refused.
     pub held_connections_max: usize,
     /// Timeout for a request's head to be complete, counted from the connection's start or the last answer:
     /// it ends slow senders and idle connections alike.
@@ -71,7 +75,7 @@ impl Default for ServerLimits {
         Self {
             connections_max: 1024,
             loopback_connections_max: 32,
-            held_connections_max: 1024,
+            held_connections_max: 4096,
             head_time_max: Duration::from_secs(30),
             head_bytes_max: 16 * 1024,
             header_fields_max: 64,
@@ -94,8 +98,8 @@ pub async fn serve(
     shutdown: impl Future<Output = ()> + Send,
 ) {
     let connections = Connections::new(limits.connections_max, limits.loopback_connections_max);
-    let held = Arc::new(Semaphore::new(limits.held_connections_max.clamp(1, Semaphore::MAX_PERMITS)));
-    let server = Server { connections, router, limits, counts, stop: CancellationToken::new() };
+    let held = HeldLine::new(limits.held_connections_max);
+    let server = Server { connections, held, router, limits, counts, stop: CancellationToken::new() };
     let tasks = TaskTracker::new();
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
@@ -108,17 +112,15 @@ pub async fn serve(
                 let address = address.ip();
                 // Answers are written whole; waiting to fill a packet would only add delay.
                 let _ = stream.set_nodelay(true);
-                if let Some(taken) = server.connections.take(address) {
+                // One that waits is not overtaken by another of its peer.
+                let taken = if server.held.has(address) { None } else { server.connections.take(address) };
+                if let Some(taken) = taken {
                     tasks.spawn(server.clone().connect(stream, address, taken));
-                    continue;
-                }
-                let permit = tokio::select! {
-                    permit = Arc::clone(&held).acquire_owned() => permit,
-                    () = &mut shutdown => break,
-                };
-                // The semaphore is never closed.
-                if let Ok(permit) = permit {
-                    tasks.spawn(server.clone().hold(stream, address, permit));
+                } else if let Some(held) = server.held.join(address) {
+                    tasks.spawn(server.clone().hold(stream, address, held));
+                } else {
+                    server.refuse(stream, address);
+                    tokio::time::sleep(REFUSAL_PAUSE).await;
                 }
             }
             Err(error) => {
@@ -148,6 +150,7 @@ pub(crate) struct Connection {
 #[derive(Clone)]
 struct Server {
     connections: Arc<Connections>,
+    held: Arc<HeldLine>,
     router: Router,
     limits: ServerLimits,
     counts: ConnectionCounts,
@@ -156,21 +159,24 @@ struct Server {
 
 impl Server {
     /// Waits until a slot is free for this connection, and refuses it if none is in time.
-    async fn hold(self, stream: TcpStream, address: IpAddr, permit: OwnedSemaphorePermit) {
+    async fn hold(self, stream: TcpStream, address: IpAddr, held: Held) {
         let end = Instant::now() + HELD_TIME_MAX;
-        let mut is_over = false;
-        while !is_over {
+        loop {
             tokio::select! {
                 () = self.connections.freed() => {}
-                // The last attempt: connections that have become idle do not report it.
-                () = tokio::time::sleep_until(end) => is_over = true,
+                () = tokio::time::sleep_until(end) => break,
+                () = held.displaced() => break,
                 () = self.stop.cancelled() => break,
             }
             if let Some(taken) = self.connections.take(address) {
-                drop(permit);
+                drop(held);
                 return self.connect(stream, address, taken).await;
             }
         }
+        self.refuse(stream, address);
+    }
+
+    fn refuse(&self, stream: TcpStream, address: IpAddr) {
         self.counts.refuse();
         tracing::debug!(peer = %address, "all connections are busy; refused a new one");
         // The buffer of a new socket is empty, so this does not block; whether it arrives depends on the
