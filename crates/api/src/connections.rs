@@ -66,7 +66,6 @@ pub(crate) struct ConnectionSlot {
     /// `now` when this connection was chosen to be closed.
     chosen: AtomicU64,
     closing: CancellationToken,
-    freed: Arc<Notify>,
 }
 
 impl ConnectionSlot {
@@ -81,9 +80,7 @@ impl ConnectionSlot {
         let now = self.now.load(Ordering::Acquire);
         if state_of(now) == State::Flushing as u64 {
             let idle = self.begins(State::Idle);
-            if self.now.compare_exchange(now, idle, Ordering::AcqRel, Ordering::Acquire).is_ok() {
-                self.freed.notify_one();
-            }
+            let _ = self.now.compare_exchange(now, idle, Ordering::AcqRel, Ordering::Acquire);
         }
     }
 
@@ -130,8 +127,8 @@ pub(crate) struct Connections {
     reserve: usize,
     epoch: Instant,
     table: Mutex<Table>,
-    /// Notified for each connection that ends or becomes idle.
-    freed: Arc<Notify>,
+    /// Notified for each connection that ends.
+    freed: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -163,7 +160,7 @@ impl Connections {
             reserve,
             epoch: Instant::now(),
             table: Mutex::default(),
-            freed: Arc::default(),
+            freed: Notify::new(),
         })
     }
 
@@ -187,7 +184,6 @@ impl Connections {
             now: AtomicU64::new(0),
             chosen: AtomicU64::new(0),
             closing: CancellationToken::new(),
-            freed: Arc::clone(&self.freed),
         });
         slot.set(State::Idle);
         table.open.insert(number, Arc::clone(&slot));
@@ -196,10 +192,15 @@ impl Connections {
         Some(Taken { slot, number, connections: Arc::clone(self) })
     }
 
-    /// Ready when a connection has ended, or waits for its next request: its slot can be had. Each wakes the one that has
-    /// waited longest.
+    /// Ready when a connection has ended; each wakes the one that has waited longest. So does
+    /// [`Connections::retry`].
     pub(crate) async fn freed(&self) {
         self.freed.notified().await;
+    }
+
+    /// Lets the one that has waited longest try again: connections that have become idle do not report it.
+    pub(crate) fn retry(&self) {
+        self.freed.notify_one();
     }
 
     /// Closes the idle connection that has waited longest of the peer that holds the most: there are no

@@ -58,6 +58,11 @@ impl HeldLine {
         Arc::new(Self { most: most.max(1), table: Mutex::default() })
     }
 
+    /// Whether no connection waits.
+    pub(crate) fn is_empty(&self) -> bool {
+        support::lock(&self.table).waiting.is_empty()
+    }
+
     /// Whether a connection of this address's peer waits: further ones must not overtake it.
     pub(crate) fn has(&self, address: IpAddr) -> bool {
         support::lock(&self.table).counts.contains_key(&Subscriber::of(address))

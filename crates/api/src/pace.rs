@@ -3,12 +3,14 @@
 //! A client that ignores `Retry-After`, or that tries keys, asks again as soon as it is refused. Thousands of refusals a second
 //! then take the CPU time of the programs that were admitted. So the first refusals of a caller are answered
 //! at once, and those beyond a rate later: such a client waits, at the cost of a connection and a timer.
-//! Nothing but the head of its answer is in memory meanwhile, and work that was admitted is never delayed.
+//! Nothing but the head of its answer is in memory meanwhile, and work that was admitted is never delayed. While other
+//! connections wait for a slot, a refusal closes its own.
 
 use crate::connections::State;
 use crate::error;
 use crate::server::Connection;
 use axum::response::Response;
+use http::{HeaderValue, header};
 use service::Share;
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -70,7 +72,7 @@ impl Pace {
 }
 
 /// Holds a refusal for this long; its connection may be closed for another peer meanwhile.
-pub(crate) async fn hold(delay: Duration, connection: Option<&Connection>) {
+pub(crate) async fn hold(response: &mut Response, delay: Duration, connection: Option<&Connection>) {
     if delay.is_zero() {
         return;
     }
@@ -78,6 +80,9 @@ pub(crate) async fn hold(delay: Duration, connection: Option<&Connection>) {
         connection.slot.set(State::Refused);
     }
     tokio::time::sleep(delay).await;
+    if connection.is_some_and(|connection| !connection.held.is_empty()) {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
 }
 
 /// A rate with a burst of one second (GCRA).

@@ -26,7 +26,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::time::Instant;
+use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -37,6 +37,9 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 /// Longest time for which a connection without a slot is held. Longer than refusals are delayed
 /// ([`crate::pace`]): where a flood of these has every slot, each is free again by then.
 const HELD_TIME_MAX: Duration = Duration::from_secs(4);
+
+/// Time between two attempts of the first connection in the line to replace one that has become idle.
+const RETRY_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Pause after a connection that is refused because the line of those that are held is full. A client that
 /// connects again at once is refused a thousand times a second, not as often as it can connect. All others wait
@@ -102,9 +105,15 @@ pub async fn serve(
     let server = Server { connections, held, router, limits, counts, stop: CancellationToken::new() };
     let tasks = TaskTracker::new();
     let mut shutdown = std::pin::pin!(shutdown);
+    let mut retry = tokio::time::interval(RETRY_INTERVAL);
+    retry.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
+            _ = retry.tick(), if !server.held.is_empty() => {
+                server.connections.retry();
+                continue;
+            }
             () = &mut shutdown => break,
         };
         match accepted {
@@ -144,6 +153,7 @@ pub(crate) struct Connection {
     /// Of the peer: that of the client, or of a proxy.
     pub(crate) address: IpAddr,
     pub(crate) slot: Arc<ConnectionSlot>,
+    pub(crate) held: Arc<HeldLine>,
 }
 
 /// What every connection needs.
@@ -185,14 +195,18 @@ impl Server {
     }
 
     async fn connect(self, stream: TcpStream, address: IpAddr, taken: Taken) {
-        let Self { router, limits, counts, stop, .. } = self;
+        let Self { held, router, limits, counts, stop, .. } = self;
         let _open = counts.opened();
         let slot = Arc::clone(&taken.slot);
         let stream = StallGuard::new(stream, limits.stall_time_max);
         let io = TokioIo::new(Flushed::new(stream, Arc::clone(&slot)));
         let routes = TowerToHyperService::new(router);
         let service = service_fn(move |mut request: Request<hyper::body::Incoming>| {
-            request.extensions_mut().insert(Connection { address, slot: Arc::clone(&slot) });
+            request.extensions_mut().insert(Connection {
+                address,
+                slot: Arc::clone(&slot),
+                held: Arc::clone(&held),
+            });
             let answer = routes.call(request.map(|body| Incoming::new(body, &slot)));
             let slot = Arc::clone(&slot);
             async move {

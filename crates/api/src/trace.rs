@@ -67,10 +67,10 @@ pub(crate) async fn trace(State(outer): State<Arc<Outer>>, mut request: Request,
     extensions.insert(caller.clone());
     let span = tracing::info_span!("request", request_id = %id);
     async move {
-        let response = next.run(request).await;
+        let mut response = next.run(request).await;
         let share = caller.share().unwrap_or(anonymous);
         let delay = outer.pace.delay_of(&response, share);
-        pace::hold(delay, connection.as_ref()).await;
+        pace::hold(&mut response, delay, connection.as_ref()).await;
         let (mut response, code) = error::complete(response, &id);
         set_headers(response.headers_mut(), &id);
         let word = response.extensions().get::<OutcomeName>().map(|word| word.0);

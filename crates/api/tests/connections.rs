@@ -7,6 +7,8 @@ use api::{ConnectionCounts, ServerLimits, serve};
 use common::{World, settle};
 use executor::scripted::Script;
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -185,6 +187,55 @@ async fn a_program_that_runs_is_not_ended_for_new_connections() {
     assert!(read_all(send(server.address, GET).await).await.starts_with("HTTP/1.1 200"));
     let answer = read_all(running).await;
     assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("\"kind\":\"timeout\""), "{answer}");
+}
+
+#[tokio::test]
+async fn a_refused_connection_makes_room_for_one_that_waits() {
+    let world = World::with(Script::Sleep, |config| config.waiting_max = 0, |_| {});
+    let limits = ServerLimits { connections_max: 2, loopback_connections_max: 0, ..few() };
+    let server = start(&world, limits).await;
+    let _running = send(server.address, &format!("{EXECUTE}}}")).await;
+    settle(|| world.executor.created() == 1).await;
+    // Asks again as soon as it is refused, on its connection, until that is closed.
+    let mut flood = send(server.address, "").await;
+    let refused = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&refused);
+    let flood = tokio::spawn(async move {
+        let mut answers = String::new();
+        loop {
+            let asked = flood.write_all(format!("{EXECUTE}}}").as_bytes()).await;
+            let mut bytes = [0; 4096];
+            match flood.read(&mut bytes).await {
+                Ok(read) if read > 0 && asked.is_ok() => {
+                    answers = String::from_utf8_lossy(&bytes[..read]).into_owned();
+                    count.fetch_add(1, Ordering::Relaxed);
+                }
+                _ => return answers,
+            }
+        }
+    });
+    settle(|| refused.load(Ordering::Relaxed) > 20).await;
+    assert!(read_all(send(server.address, GET).await).await.starts_with("HTTP/1.1 200"));
+    let last = flood.await.unwrap();
+    assert!(last.starts_with("HTTP/1.1 503") && last.contains("connection: close"), "{last}");
+    assert_eq!(server.counts.refused(), 0);
+}
+
+#[tokio::test]
+async fn an_idle_connection_makes_room_for_one_that_waits() {
+    let world = World::new(Script::Sleep);
+    let limits = ServerLimits { connections_max: 1, loopback_connections_max: 0, ..few() };
+    let server = start(&world, limits).await;
+    let body = "{\"code\": \"x = 1\", \"timeout\": 1}";
+    let head = "POST /execute HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n";
+    let mut keeps =
+        send(server.address, &format!("{head}Content-Length: {}\r\n\r\n{body}", body.len())).await;
+    settle(|| world.executor.created() == 1).await;
+    // It comes while the only connection works, which stays open after its answer.
+    assert!(read_all(send(server.address, GET).await).await.starts_with("HTTP/1.1 200"));
+    let mut answer = String::new();
+    keeps.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
 }
 
 #[tokio::test]
