@@ -6,6 +6,8 @@
 //! | empty | no record of a key ([`crate::enabled`]), and the store says that it never had one | off |
 //! | empty | a record of a key, or the store has had one | on; never off again |
 //! | empty | no record of a key, and the store was never read | unusable: an outage at the start opens nothing |
+//! | empty | off, and no answer, or a lock of another process | off for `KEY_STALE_MAX`, then unusable: a key may have been created meanwhile |
+//! | empty | off, and any other failure, or the record cannot be looked for | unusable |
 //! | `true` | anything | on |
 //! | | on, and the store has no key at all | unusable: it lost them |
 //!
@@ -114,8 +116,28 @@ pub struct KeysHealth {
     pub state: KeysState,
     /// Where they are.
     pub store: &'static str,
-    /// Why keys cannot be checked; `None` if they can.
-    pub problem: Option<String>,
+    /// Why keys cannot be checked; `None` if they can. Fixed words: the log has the details.
+    pub problem: Option<&'static str>,
+}
+
+/// Why keys cannot be checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Problem {
+    /// For everyone.
+    reason: &'static str,
+    /// For the operator.
+    detail: String,
+}
+
+impl Problem {
+    fn new(reason: &'static str, detail: impl Into<String>) -> Self {
+        Self { reason, detail: detail.into() }
+    }
+
+    /// The store has no key.
+    fn lost() -> Self {
+        Self::new("the key store is empty although API keys were created", LOST)
+    }
 }
 
 /// The keys.
@@ -146,7 +168,7 @@ struct Snapshot {
     /// When the last poll was sent that succeeded; `None` before the first.
     asked_at: Option<Duration>,
     /// Why the last poll failed.
-    failure: Option<String>,
+    failure: Option<Problem>,
     /// Keys were required once.
     was_on: bool,
 }
@@ -157,7 +179,7 @@ enum Mode {
     Off,
     On,
     /// On, but no key can be checked.
-    Unusable(String),
+    Unusable(Problem),
 }
 
 /// A presented key.
@@ -271,7 +293,7 @@ impl Keyring {
         match (&snapshot.mode, shared.config.requirement) {
             (_, Requirement::Never) => health(KeysState::ForcedOff, None),
             (Mode::Off, _) => health(KeysState::Off, None),
-            (Mode::Unusable(problem), _) => health(KeysState::On, Some(problem.clone())),
+            (Mode::Unusable(problem), _) => health(KeysState::On, Some(problem.reason)),
             (Mode::On, _) => {
                 health(KeysState::On, snapshot.problem(shared.epoch.elapsed(), shared.config.stale_max))
             }
@@ -310,7 +332,10 @@ impl Shared {
     fn new(config: KeyringConfig, store: &'static str) -> Self {
         let mode = match config.requirement {
             Requirement::Never => Mode::Off,
-            _ => Mode::Unusable("the key store was not read yet".to_owned()),
+            _ => {
+                let reason = "the key store was not read yet";
+                Mode::Unusable(Problem::new(reason, reason))
+            }
         };
         Self {
             config,
@@ -334,7 +359,7 @@ impl Shared {
             let before = self.snapshot();
             let polled = store.poll(before.version.as_ref());
             let recorded = enabled::is_recorded(&self.config.directory);
-            let now = before.next(self.config.requirement, recorded, polled, sent);
+            let now = before.next(&self.config, recorded, polled, sent);
             self.report(&before, &now);
             if !was_asked && now.failure.is_none() && now.mode != Mode::Off {
                 was_asked = true;
@@ -367,7 +392,7 @@ impl Shared {
         };
         match (problem(before), problem(now)) {
             (was, Some(problem)) if was.as_ref() != Some(&problem) => {
-                tracing::error!(store = self.store, problem, "API keys cannot be checked");
+                tracing::error!(store = self.store, problem = problem.detail, "API keys cannot be checked");
             }
             (Some(_), None) if before.asked_at.is_some() => {
                 tracing::info!(store = self.store, "API keys can be checked again");
@@ -405,30 +430,37 @@ impl Snapshot {
     /// The state after a poll that was sent at `sent`.
     fn next(
         &self,
-        requirement: Requirement,
+        config: &KeyringConfig,
         recorded: std::io::Result<bool>,
         polled: Result<Poll, StoreError>,
         sent: Duration,
     ) -> Self {
-        let was_on = self.was_on || requirement == Requirement::Always || matches!(recorded, Ok(true));
-        let failed = |failure: String| {
-            let mode = match (&self.mode, was_on) {
-                // It was never read, or it is known that there were keys.
-                (Mode::Unusable(_), _) | (Mode::Off, true) => Mode::Unusable(failure.clone()),
-                (mode, _) => mode.clone(),
+        let was_on =
+            self.was_on || config.requirement == Requirement::Always || matches!(recorded, Ok(true));
+        let failed = |problem: Problem, is_temporary: bool| {
+            let age = self.asked_at.map_or(Duration::MAX, |asked| sent.saturating_sub(asked));
+            let mode = match self.mode {
+                Mode::On => Mode::On,
+                Mode::Off if !was_on && is_temporary && age <= config.stale_max => Mode::Off,
+                Mode::Off | Mode::Unusable(_) => Mode::Unusable(problem.clone()),
             };
-            Self { mode, failure: Some(failure), was_on, ..self.clone() }
+            Self { mode, failure: Some(problem), was_on, ..self.clone() }
         };
         let poll = match (polled, recorded) {
             (Ok(poll), Ok(_)) => poll,
-            (Err(error), _) => return failed(error.chain()),
-            (_, Err(error)) => {
-                return failed(format!("failed to look for `access/enabled` in DATA_DIR: {error}"));
+            (Err(error), recorded) => {
+                let is_temporary = error.is_temporary() && recorded.is_ok();
+                return failed(Problem::new(error.public_reason(), error.chain()), is_temporary);
+            }
+            (Ok(_), Err(error)) => {
+                let reason = "it cannot be read whether API keys were created";
+                let detail = format!("failed to look for `access/enabled` in DATA_DIR: {error}");
+                return failed(Problem::new(reason, detail), false);
             }
         };
         let (version, may_be_empty) = match poll.state {
             StoreState::Never => {
-                let mode = if was_on { Mode::Unusable(LOST.to_owned()) } else { Mode::Off };
+                let mode = if was_on { Mode::Unusable(Problem::lost()) } else { Mode::Off };
                 return Self { mode, asked_at: Some(sent), was_on, ..Self::default() };
             }
             StoreState::Enabled(version) => (version, false),
@@ -440,7 +472,7 @@ impl Snapshot {
                 Arc::new(records.into_iter().map(|record| (record.id, Arc::new(record))).collect())
             }
         };
-        let mode = if keys.is_empty() && !may_be_empty { Mode::Unusable(LOST.to_owned()) } else { Mode::On };
+        let mode = if keys.is_empty() && !may_be_empty { Mode::Unusable(Problem::lost()) } else { Mode::On };
         Self { keys, mode, version: Some(version), asked_at: Some(sent), failure: None, was_on: true }
     }
 
@@ -485,9 +517,9 @@ impl Snapshot {
     }
 
     /// Why no key is accepted; `None` if known ones are.
-    fn problem(&self, elapsed: Duration, stale_max: Duration) -> Option<String> {
+    fn problem(&self, elapsed: Duration, stale_max: Duration) -> Option<&'static str> {
         let age = self.asked_at.map_or(Duration::MAX, |sent| elapsed.saturating_sub(sent));
-        self.failure.clone().filter(|_| age > stale_max)
+        self.failure.as_ref().filter(|_| age > stale_max).map(|problem| problem.reason)
     }
 }
 
@@ -538,12 +570,20 @@ mod tests {
         Err(StoreError::Content("broken".to_owned()))
     }
 
+    fn away() -> Result<Poll, StoreError> {
+        Err(StoreError::Redis(redis_link::Failed::Away(std::io::Error::other("203.0.113.7"))))
+    }
+
+    fn config(requirement: Requirement) -> KeyringConfig {
+        KeyringConfig { requirement, stale_max: STALE_MAX, directory: PathBuf::new() }
+    }
+
     /// The state after these polls, a second apart.
     fn after(requirement: Requirement, recorded: bool, polls: Vec<Result<Poll, StoreError>>) -> Snapshot {
-        let config = KeyringConfig { requirement, stale_max: STALE_MAX, directory: PathBuf::new() };
-        let start = Snapshot::clone(&Shared::new(config, "test").snapshot());
+        let config = config(requirement);
+        let start = Snapshot::clone(&Shared::new(config.clone(), "test").snapshot());
         polls.into_iter().zip(0..).fold(start, |snapshot, (poll, second)| {
-            snapshot.next(requirement, Ok(recorded), poll, Duration::from_secs(second))
+            snapshot.next(&config, Ok(recorded), poll, Duration::from_secs(second))
         })
     }
 
@@ -562,7 +602,11 @@ mod tests {
         let named = || Ok(Poll { state: StoreState::Named(version(1)), records: Some(Vec::new()) });
         for (requirement, recorded, polls, expected) in [
             (OnceCreated, false, vec![never()], "off"),
-            (OnceCreated, false, vec![never(), broken()], "off"),
+            (OnceCreated, false, vec![never(), broken()], "unusable"),
+            (OnceCreated, false, vec![never(), broken(), never()], "off"),
+            (OnceCreated, false, vec![never(), away(), away(), away()], "off"),
+            (OnceCreated, false, vec![never(), away(), away(), away(), away()], "unusable"),
+            (OnceCreated, false, vec![away()], "unusable"),
             (OnceCreated, false, vec![broken()], "unusable"),
             (OnceCreated, false, vec![broken(), never()], "off"),
             (OnceCreated, true, vec![never()], "unusable"),
@@ -582,9 +626,11 @@ mod tests {
             let text = format!("{requirement:?} {recorded} {polls:?}");
             assert_eq!(word(&after(requirement, recorded, polls)), expected, "{text}");
         }
-        let recorded_later =
-            after(OnceCreated, false, vec![never()]).next(OnceCreated, Ok(true), broken(), Duration::ZERO);
-        assert_eq!(word(&recorded_later), "unusable");
+        let unknown = || Err(std::io::Error::from(std::io::ErrorKind::PermissionDenied));
+        for (recorded, poll) in [(Ok(true), away()), (unknown(), away()), (unknown(), never())] {
+            let off = after(OnceCreated, false, vec![never()]);
+            assert_eq!(word(&off.next(&config(OnceCreated), recorded, poll, Duration::ZERO)), "unusable");
+        }
     }
 
     /// The verdict in one word.
@@ -653,7 +699,7 @@ mod tests {
                 }
                 let now = if sent >= revoked_ms { &revoked } else { &record };
                 let poll = if succeeds { enabled(vec![now.clone()]) } else { broken() };
-                snapshot = snapshot.next(Requirement::OnceCreated, Ok(false), poll, Duration::from_millis(sent));
+                snapshot = snapshot.next(&config(Requirement::OnceCreated), Ok(false), poll, Duration::from_millis(sent));
             }
             let elapsed = asked_ms as f64 / 1000.0;
             let is_failing = snapshot.failure.is_some();

@@ -1,6 +1,7 @@
 //! The interface to whatever keeps the keys.
 
 use crate::record::{Change, Ended, KeyRecord};
+use redis_link::Failed;
 use std::fmt;
 
 /// Keys in one store; more are refused. All of them are in the memory of every service.
@@ -87,7 +88,7 @@ pub enum StoreError {
     },
     /// Redis's error.
     #[error(transparent)]
-    Redis(#[from] redis_link::Failed),
+    Redis(#[from] Failed),
     /// It cannot be asked at all.
     #[error("failed to start a runtime for the connection to Redis")]
     Runtime(#[source] std::io::Error),
@@ -123,6 +124,38 @@ impl From<Ended> for StoreError {
 }
 
 impl StoreError {
+    /// What failed, in fixed words: `/health` is open to everyone, and the full text has paths, user names, and names
+    /// of keys.
+    pub(crate) fn public_reason(&self) -> &'static str {
+        match self {
+            Self::Untrusted(_) => "another user could change the key store",
+            Self::Content(_) => "the key store has invalid content",
+            Self::Redis(Failed::Away(_)) => "Redis does not answer (REDIS_URL)",
+            Self::Redis(Failed::Login) => "Redis refuses the login (REDIS_URL)",
+            Self::Redis(Failed::Refused(_)) => "Redis answers with an error",
+            Self::Io { .. } | Self::Sqlite { .. } | Self::Runtime(_) => "the key store cannot be read",
+            // Of changes alone.
+            Self::Contended
+            | Self::NameTaken(_)
+            | Self::Unknown(_)
+            | Self::Revoked(_)
+            | Self::Full
+            | Self::ReadOnly(_) => "the key store cannot be changed",
+        }
+    }
+
+    /// Whether the next call may succeed although nobody repairs anything: no answer, or another process has the lock.
+    pub(crate) fn is_temporary(&self) -> bool {
+        use rusqlite::ErrorCode::{DatabaseBusy, DatabaseLocked};
+        match self {
+            Self::Redis(Failed::Away(_)) | Self::Runtime(_) => true,
+            Self::Sqlite { source, .. } => {
+                matches!(source.sqlite_error_code(), Some(DatabaseBusy | DatabaseLocked))
+            }
+            _ => false,
+        }
+    }
+
     /// The error with all its causes in one line.
     #[must_use]
     pub fn chain(&self) -> String {

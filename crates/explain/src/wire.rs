@@ -302,7 +302,7 @@ fn keys(keys: &KeysHealth) -> KeysBody {
         state: KeysState::from(keys.state.as_str()),
         store: keys.store.to_owned(),
         healthy: keys.problem.is_none(),
-        reason: keys.problem.clone(),
+        reason: keys.problem.map(str::to_owned),
     }
 }
 

@@ -133,7 +133,7 @@ mod tests {
     }
 
     fn status_with(
-        problem: Option<&str>,
+        problem: Option<&'static str>,
         first: bool,
         second: bool,
         store: Option<bool>,
@@ -146,7 +146,6 @@ mod tests {
             health: if healthy { StoreHealth::healthy() } else { StoreHealth::unhealthy("full") },
         });
         let probed = Arc::new(Probed { in_use, providers, storage });
-        let problem = problem.map(str::to_owned);
         let keys = KeysHealth { state: access::KeysState::On, store: "embedded", problem };
         HealthReport::new(probed, keys, Load::default(), shutting_down).status
     }

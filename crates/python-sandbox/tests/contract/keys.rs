@@ -286,6 +286,28 @@ fn commands_that_cannot_be_done_say_why() {
     assert!(shown["key"].as_str().is_some_and(|key| key.starts_with("psk_")));
 }
 
+/// Root's directory is closed to a service that runs as another user, and root's command creates the first key in it.
+#[test]
+fn a_service_that_may_not_read_its_keys_lets_nobody_in() {
+    use std::os::unix::fs::PermissionsExt;
+    let Some(world) = World::start(&[]) else { return };
+    assert_eq!(world.server.output_of("print(1)"), "1\n");
+    let access = world.launch.work_dir().data().join("access");
+    // A link in a loop: root, too, cannot look behind it.
+    std::os::unix::fs::symlink("access", &access).expect("made");
+    let refused = || world.server.execute(json!({"code": "print(1)"})).status == 503;
+    assert!(wait_until(Duration::from_secs(10), refused), "{}", world.server.get("/health").text());
+    let health = world.server.get("/health");
+    assert_eq!((health.status, health.str("/keys/reason")), (503, "the key store cannot be read"));
+    fs::remove_file(&access).expect("removed");
+    let open = || world.server.execute(json!({"code": "print(1)"})).status == 200;
+    assert!(wait_until(Duration::from_secs(10), open), "there never was a key");
+    fs::create_dir(&access).expect("made");
+    fs::set_permissions(&access, fs::Permissions::from_mode(0o700)).expect("own");
+    assert!(open(), "an empty directory has no key");
+    world.server.stop();
+}
+
 #[test]
 fn a_service_that_must_have_a_key_does_not_start_without() {
     let launch = Launch::new().set("REQUIRE_API_KEY", "true");
@@ -328,8 +350,9 @@ fn keys_in_a_file_are_those_that_it_has_now() {
     // A broken file: the earlier keys for KEY_STALE_MAX, then nobody, and the reason.
     replace(world.launch.work_dir(), "[[key]]\nid = 1\n");
     assert!(wait_until(Duration::from_secs(10), || world.run_with(&second).status == 503));
-    let reason = world.server.get("/health").str("/keys/reason").to_owned();
-    assert!(reason.contains("line 2"), "{reason}");
+    // Everyone reads /health: the log alone has the details.
+    assert_eq!(world.server.get("/health").str("/keys/reason"), "the key store has invalid content");
+    assert!(world.server.log_line(&["API keys cannot be checked", "line 2"]).is_some());
     replace(world.launch.work_dir(), "");
     assert!(wait_until(Duration::from_secs(10), || world.run_with(&second).status == 401));
     let revoked = world.keys(&["revoke", "second"]);
