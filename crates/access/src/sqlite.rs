@@ -19,7 +19,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-const NAME: &str = "access.db";
+const FILE_NAME: &str = "access.db";
 
 /// `PRAGMA user_version`: the tables' form. A higher one is of a later version of this program.
 const FORM: i64 = 1;
@@ -41,6 +41,8 @@ pub struct SqliteStore {
     directory: PathBuf,
     /// How long a call waits for another process's lock.
     wait_max: Duration,
+    /// Returns the kind of file system that a directory is on.
+    file_system: fn(&Path) -> io::Result<u32>,
     open: Option<Open>,
 }
 
@@ -56,14 +58,22 @@ fn sqlite(step: &'static str) -> impl Fn(rusqlite::Error) -> StoreError {
 }
 
 impl SqliteStore {
+    /// The store's name in `KEY_STORE`.
+    pub(crate) const NAME: &str = "embedded";
+
+    /// Its file in this directory.
+    pub(crate) fn path_in(directory: &Path) -> PathBuf {
+        directory.join(FILE_NAME)
+    }
+
     /// The store in `directory`, which need not exist. A call waits at most `wait_max` for another process.
     #[must_use]
     pub fn new(directory: &Path, wait_max: Duration) -> Self {
-        Self { directory: directory.to_owned(), wait_max, open: None }
+        Self { directory: directory.to_owned(), wait_max, file_system, open: None }
     }
 
     fn path(&self) -> PathBuf {
-        self.directory.join(NAME)
+        Self::path_in(&self.directory)
     }
 
     fn io(&self, step: &'static str) -> impl Fn(io::Error) -> StoreError {
@@ -71,11 +81,16 @@ impl SqliteStore {
         move |source| StoreError::Io { step, path: path.clone(), source }
     }
 
-    /// Device and inode; `None` if there is no file.
+    /// Device and inode of the file, behind links; `None` if there is none. A link to nowhere is an error: somebody
+    /// meant a store to be there.
     fn file(&self) -> Result<Option<(u64, u64)>, StoreError> {
-        match self.path().symlink_metadata() {
+        let path = self.path();
+        let is_missing = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
+        match path.metadata() {
             Ok(metadata) => Ok(Some((metadata.dev(), metadata.ino()))),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) if is_missing(&error) && path.symlink_metadata().is_err_and(|e| is_missing(&e)) => {
+                Ok(None)
+            }
             Err(error) => Err(self.io("look for")(error)),
         }
     }
@@ -96,6 +111,7 @@ impl SqliteStore {
     fn connect(&self) -> Result<Connection, StoreError> {
         ownership::check(&self.directory)?;
         ownership::check(&self.path())?;
+        self.refuse_shared()?;
         // Not created here: then nobody would have checked its owner and mode.
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(self.path(), flags).map_err(sqlite("open"))?;
@@ -112,10 +128,24 @@ impl SqliteStore {
         Ok(connection)
     }
 
+    /// Refuses file systems on which processes of several hosts do not share memory: WAL would lose changes, and a
+    /// revocation on one host would not be seen on another.
+    fn refuse_shared(&self) -> Result<(), StoreError> {
+        let found = (self.file_system)(&self.directory).map_err(self.io("find the file system of"))?;
+        if SHARED_FILE_SYSTEMS.contains(&found) {
+            return Err(StoreError::Content(format!(
+                "`{}` is on a file system that several hosts may share ({found:#x}), where the embedded store would lose \
+                 changes (hint: set KEY_STORE=redis or KEY_FILE, or a DATA_DIR on a local disk)",
+                self.directory.display()
+            )));
+        }
+        Ok(())
+    }
+
     /// The open database, created if there is none.
     fn create(&mut self) -> Result<&mut Connection, StoreError> {
         if self.file()?.is_none() {
-            refuse_network(&self.directory)?;
+            self.refuse_shared()?;
             enabled::make_directory(&self.directory).map_err(self.io("make the directory of"))?;
             match enabled::create(&self.path()) {
                 // Another process was first.
@@ -130,41 +160,56 @@ impl SqliteStore {
     }
 }
 
-/// Refuses file systems on which processes of several hosts do not share memory: WAL would lose changes.
-fn refuse_network(directory: &Path) -> Result<(), StoreError> {
-    /// Magic numbers of statfs(2): NFS, SMB, CIFS, 9p.
-    const NETWORKS: [u64; 5] = [0x6969, 0x517B, 0xFE53_4D42, 0xFF53_4D42, 0x0102_1997];
+/// Magic numbers of statfs(2), of Linux 6.18's `magic.h` and of the file systems' own sources, for file systems that
+/// several hosts may have mounted: NFS, SMB, SMB 2, CIFS, 9p, AFS, kAFS, Coda, Ceph, FUSE (also virtiofs, SSHFS and
+/// GlusterFS), GFS2, OCFS2, Lustre, GPFS, BeeGFS, folders of VirtualBox.
+const SHARED_FILE_SYSTEMS: [u32; 16] = [
+    0x0000_6969,
+    0x0000_517B,
+    0xFE53_4D42,
+    0xFF53_4D42,
+    0x0102_1997,
+    0x5346_414F,
+    0x6B41_4653,
+    0x7375_7245,
+    0x00C3_6400,
+    0x6573_5546,
+    0x0116_1970,
+    0x7461_636F,
+    0x0BD0_0BD0,
+    0x4750_4653,
+    0x1983_0326,
+    0x786F_4256,
+];
+
+/// The magic number of the file system that this directory, or the first one above that exists, is on.
+#[allow(
+    clippy::cast_sign_loss,
+    clippy::unnecessary_cast,
+    clippy::cast_possible_truncation,
+    reason = "a magic number has 32 bits; the type of the field depends on the architecture"
+)]
+fn file_system(directory: &Path) -> io::Result<u32> {
     let at = directory.ancestors().find(|ancestor| ancestor.exists()).unwrap_or(directory);
-    let Ok(found) = rustix::fs::statfs(at) else { return Ok(()) };
-    // A magic number has 32 bits; the type of the field depends on the architecture.
-    #[allow(
-        clippy::cast_sign_loss,
-        clippy::unnecessary_cast,
-        clippy::cast_possible_truncation,
-        reason = "only the lower 32 bits are compared"
-    )]
-    let magic = u64::from(found.f_type as u32);
-    if NETWORKS.contains(&magic) {
-        let text = format!(
-            "`{}` is on a network file system, where the embedded store would lose changes (hint: set KEY_STORE=redis or \
-             KEY_FILE, or a DATA_DIR on a local disk)",
-            directory.display()
-        );
-        return Err(StoreError::Content(text));
-    }
-    Ok(())
+    Ok(rustix::fs::statfs(at)?.f_type as u32)
 }
 
 impl KeyStore for SqliteStore {
     fn name(&self) -> &'static str {
-        "embedded"
+        Self::NAME
     }
 
     fn poll(&mut self, seen: Option<&Version>) -> Result<Poll, StoreError> {
-        let Some(connection) = self.opened()? else {
+        let before = self.open.as_ref().map(|open| open.file);
+        if self.opened()?.is_none() {
+            return Ok(Poll { state: StoreState::Never, records: None });
+        }
+        let Some(open) = &mut self.open else {
             return Ok(Poll { state: StoreState::Never, records: None });
         };
-        let polled = read(connection, seen);
+        // Another file may have the same version: a copy of the store that was changed otherwise.
+        let seen = seen.filter(|_| before == Some(open.file));
+        let polled = read(&mut open.connection, seen);
         if polled.is_err() {
             // A damaged file may be replaced by a good one with the same inode.
             self.open = None;
@@ -180,7 +225,7 @@ impl KeyStore for SqliteStore {
         let failed = sqlite("change");
         let store_id: [u8; 16] = support::random_bytes().map_err(|source| StoreError::Io {
             step: "make an id for",
-            path: NAME.to_owned(),
+            path: FILE_NAME.to_owned(),
             source,
         })?;
         transaction
@@ -386,7 +431,7 @@ mod tests {
         let directory = root.path().join("access");
         let mut store = SqliteStore::new(&directory, WAIT);
         store.write(&Change::Create(Box::new(record("a")))).unwrap();
-        let path = directory.join(NAME);
+        let path = directory.join(FILE_NAME);
         let others = fs::Permissions::from_mode(0o666);
         fs::set_permissions(&path, others).unwrap();
         let untrusted = SqliteStore::new(&directory, WAIT).poll(None);
@@ -411,11 +456,72 @@ mod tests {
     }
 
     #[test]
+    fn another_file_is_read_also_if_its_version_is_that_of_the_last() {
+        let root = tempfile::tempdir().unwrap();
+        let (directory, copy) = (root.path().join("access"), root.path().join("copy"));
+        let mut store = SqliteStore::new(&directory, WAIT);
+        store.write(&Change::Create(Box::new(record("a")))).unwrap();
+        drop(store);
+        fs::create_dir(&copy).unwrap();
+        fs::set_permissions(&copy, fs::Permissions::from_mode(0o700)).unwrap();
+        fs::copy(directory.join(FILE_NAME), copy.join(FILE_NAME)).unwrap();
+        let (mut ours, mut other) = (SqliteStore::new(&directory, WAIT), SqliteStore::new(&copy, WAIT));
+        ours.write(&Change::Create(Box::new(record("b")))).unwrap();
+        other.write(&Change::Create(Box::new(record("c")))).unwrap();
+        drop(other);
+        let StoreState::Enabled(version) = ours.poll(None).unwrap().state else { panic!("enabled") };
+        let names = |poll: Poll| {
+            let records = poll.records.expect("read again");
+            let mut names: Vec<_> = records.iter().map(|record| record.name.to_string()).collect();
+            names.sort();
+            names
+        };
+        fs::rename(&directory, root.path().join("away")).unwrap();
+        fs::rename(&copy, &directory).unwrap();
+        let poll = ours.poll(Some(&version)).unwrap();
+        assert_eq!(poll.state, StoreState::Enabled(version.clone()), "the same version");
+        assert_eq!(names(poll), ["a", "c"]);
+
+        // The same behind a link; one to nowhere is no store that never had a key.
+        let target = |name: &str| root.path().join(name).join(FILE_NAME);
+        let link = root.path().join("linked");
+        fs::create_dir(&link).unwrap();
+        std::os::unix::fs::symlink(target("access"), link.join(FILE_NAME)).unwrap();
+        let mut linked = SqliteStore::new(&link, WAIT);
+        assert_eq!(names(linked.poll(None).unwrap()), ["a", "c"]);
+        fs::remove_file(link.join(FILE_NAME)).unwrap();
+        std::os::unix::fs::symlink(target("away"), link.join(FILE_NAME)).unwrap();
+        assert_eq!(names(linked.poll(Some(&version)).unwrap()), ["a", "b"]);
+        fs::rename(root.path().join("away"), root.path().join("gone")).unwrap();
+        assert!(matches!(linked.poll(Some(&version)), Err(StoreError::Io { .. })));
+    }
+
+    #[test]
+    fn a_file_system_that_several_hosts_share_is_refused_also_if_the_store_exists() {
+        let root = tempfile::tempdir().unwrap();
+        let directory = root.path().join("access");
+        let on = |found: u32| match found {
+            0 => SqliteStore::new(&directory, WAIT),
+            0x6969 => SqliteStore { file_system: |_| Ok(0x6969), ..SqliteStore::new(&directory, WAIT) },
+            _ => SqliteStore { file_system: |_| Ok(0x6573_5546), ..SqliteStore::new(&directory, WAIT) },
+        };
+        let refused = on(0x6969).write(&Change::Create(Box::new(record("a"))));
+        assert!(matches!(refused, Err(StoreError::Content(_))), "{refused:?}");
+        assert!(!directory.exists());
+        on(0).write(&Change::Create(Box::new(record("a")))).unwrap();
+        for found in [0x6969, 0x6573_5546] {
+            let refused = on(found).poll(None);
+            assert!(matches!(refused, Err(StoreError::Content(_))), "{found:#x}: {refused:?}");
+        }
+    }
+
+    #[test]
     fn a_later_form_and_a_broken_record_are_refused() {
         let root = tempfile::tempdir().unwrap();
         let directory = root.path().join("access");
         SqliteStore::new(&directory, WAIT).write(&Change::Create(Box::new(record("a")))).unwrap();
-        let sql = |text: &str| Connection::open(directory.join(NAME)).unwrap().execute_batch(text).unwrap();
+        let sql =
+            |text: &str| Connection::open(directory.join(FILE_NAME)).unwrap().execute_batch(text).unwrap();
         sql("UPDATE keys SET record = '{}'");
         let broken = SqliteStore::new(&directory, WAIT).poll(None);
         assert!(matches!(broken, Err(StoreError::Content(_))), "{broken:?}");
