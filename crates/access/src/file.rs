@@ -32,8 +32,9 @@ pub struct KeyFile {
     read: Option<(Stamp, u64)>,
 }
 
-/// Identifies one state of the file.
-type Stamp = (u64, u64, u64, i64, i64);
+/// Identifies one state of the file: device, inode, size, and when content and inode were changed. A writer can set the
+/// former time, as copying programs do, but not the latter.
+type Stamp = (u64, u64, u64, [i64; 4]);
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -137,7 +138,8 @@ impl KeyFile {
 
     fn stamp(&self) -> Result<Stamp, StoreError> {
         let metadata = self.path.metadata().map_err(self.io("look for"))?;
-        Ok((metadata.dev(), metadata.ino(), metadata.size(), metadata.mtime(), metadata.mtime_nsec()))
+        let times = [metadata.mtime(), metadata.mtime_nsec(), metadata.ctime(), metadata.ctime_nsec()];
+        Ok((metadata.dev(), metadata.ino(), metadata.size(), times))
     }
 
     fn io(&self, step: &'static str) -> impl Fn(std::io::Error) -> StoreError {
@@ -278,6 +280,17 @@ mod tests {
         assert_eq!(count(file.poll(Some(&version)).unwrap()), None);
         symlink("two", root.path().join("new")).unwrap();
         fs::rename(root.path().join("new"), &link).unwrap();
+        assert_eq!(count(file.poll(Some(&version)).unwrap()), Some(2));
+
+        // As long as before, in the same file, and with its earlier time.
+        let path = root.path().join("two");
+        let modified = path.metadata().unwrap().modified().unwrap();
+        let StoreState::Named(version) = file.poll(None).unwrap().state else { panic!("named") };
+        let text = fs::read_to_string(&path).unwrap().replace("metrics", "execute");
+        // The clock of the file system is coarse.
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        fs::write(&path, text).unwrap();
+        File::options().write(true).open(&path).unwrap().set_modified(modified).unwrap();
         assert_eq!(count(file.poll(Some(&version)).unwrap()), Some(2));
 
         write("two", "[[key");
