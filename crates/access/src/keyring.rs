@@ -25,10 +25,11 @@
 use crate::enabled;
 use crate::record::KeyRecord;
 use crate::secret::{Digest, KeyId, KeyText};
+use crate::sqlite::SqliteStore;
 use crate::store::{KeyStore, Poll, StoreError, StoreState, Version};
 use jiff::Timestamp;
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -44,7 +45,8 @@ const POLL_PAUSE: Duration = Duration::from_millis(10);
 /// Longest wait of a request for a poll.
 const POLL_WAIT_MAX: Duration = Duration::from_millis(250);
 
-/// Requests that wait for a poll at the same time; further ones are refused at once.
+/// Requests that wait for a poll at the same time; further ones are refused at once, as if the store had not answered:
+/// one of them may have a key that is valid.
 const WAITING_MAX: usize = 256;
 
 /// Age up to which keys are accepted while the store answers: within it a revocation must work.
@@ -263,7 +265,7 @@ impl Keyring {
     async fn wait_for_poll(&self, arrived: Duration) -> Result<(), Denied> {
         let waiting = Waiting::new(&self.shared.waiting);
         if waiting.others >= WAITING_MAX {
-            return Err(Denied::Invalid);
+            return Err(Denied::Unavailable);
         }
         let mut polled = self.shared.polled.subscribe();
         if let Some(wake) = &self.wake
@@ -393,6 +395,11 @@ impl Shared {
         match (problem(before), problem(now)) {
             (was, Some(problem)) if was.as_ref() != Some(&problem) => {
                 tracing::error!(store = self.store, problem = problem.detail, "API keys cannot be checked");
+                if problem == Problem::lost()
+                    && let Some(hint) = other_store(self.store, &self.config.directory)
+                {
+                    tracing::error!(store = self.store, "{hint}");
+                }
             }
             (Some(_), None) if before.asked_at.is_some() => {
                 tracing::info!(store = self.store, "API keys can be checked again");
@@ -409,6 +416,10 @@ impl Shared {
             && was.store != is.store
         {
             tracing::warn!(store = self.store, "the key store was replaced by another");
+        }
+        // Unknown keys cause a hundred polls a second, and there may be 10,000 keys.
+        if before.has_keys_of(now) {
+            return;
         }
         for (id, record) in now.keys.iter() {
             let name = record.name.as_str();
@@ -427,6 +438,11 @@ impl Shared {
 }
 
 impl Snapshot {
+    /// Whether the keys were not read again since.
+    fn has_keys_of(&self, later: &Self) -> bool {
+        Arc::ptr_eq(&self.keys, &later.keys)
+    }
+
     /// The state after a poll that was sent at `sent`.
     fn next(
         &self,
@@ -435,8 +451,7 @@ impl Snapshot {
         polled: Result<Poll, StoreError>,
         sent: Duration,
     ) -> Self {
-        let was_on =
-            self.was_on || config.requirement == Requirement::Always || matches!(recorded, Ok(true));
+        let was_on = self.was_on || config.requirement == Requirement::Always || matches!(recorded, Ok(true));
         let failed = |problem: Problem, is_temporary: bool| {
             let age = self.asked_at.map_or(Duration::MAX, |asked| sent.saturating_sub(asked));
             let mode = match self.mode {
@@ -524,8 +539,20 @@ impl Snapshot {
 }
 
 /// The operator's text for a store without keys.
-const LOST: &str = "the key store is empty although API keys were created (hint: restore it, or run `python-sandbox keys \
-                    create`, or set REQUIRE_API_KEY=false)";
+const LOST: &str = "the key store is empty although API keys were created (hint: check DATA_DIR, KEY_STORE and REDIS_URL, or \
+                    restore the store, or run `python-sandbox keys create`, or set REQUIRE_API_KEY=false)";
+
+/// The likely reason why the store of this name is empty: the keys are in the embedded one.
+pub(crate) fn other_store(store: &str, directory: &Path) -> Option<String> {
+    let path = SqliteStore::path_in(directory);
+    (store != SqliteStore::NAME && path.exists()).then(|| {
+        format!(
+            "there are API keys in `{}`, but the {store} store is used, because of KEY_STORE, KEY_FILE or REDIS_URL (hint: \
+             create the keys again there, or set KEY_STORE=embedded)",
+            path.display()
+        )
+    })
+}
 
 #[cfg(test)]
 mod tests {
@@ -666,7 +693,8 @@ mod tests {
         assert_eq!(judged(&stale, &known, 3.1, false), "unavailable");
         assert_eq!(judged(&stale, &unknown, 0.1, false), "unavailable");
         assert_eq!(stale.problem(Duration::from_secs(2), STALE_MAX), None);
-        assert!(stale.problem(Duration::from_secs(4), STALE_MAX).is_some());
+        let problem = stale.problem(Duration::from_secs(4), STALE_MAX).unwrap();
+        assert!(!problem.contains("broken"), "details are for the log: {problem}");
         for ended in [
             KeyRecord { revoked_at: Some(Timestamp::now()), ..record.clone() },
             KeyRecord { expires_at: Some(Timestamp::now()), ..record.clone() },
@@ -758,6 +786,41 @@ mod tests {
         support::lock(&store.0).push(record);
         assert!(keyring.authenticate(Some(second.expose().as_bytes())).await.unwrap().is_some());
         assert_eq!(keyring.usable_keys(), Some(2));
+    }
+
+    #[test]
+    fn keys_that_are_in_the_embedded_store_are_found() {
+        let root = tempfile::tempdir().unwrap();
+        assert_eq!(other_store("redis", root.path()), None);
+        std::fs::write(root.path().join("access.db"), "").unwrap();
+        assert!(other_store("redis", root.path()).unwrap().contains("KEY_STORE=embedded"));
+        assert_eq!(other_store("embedded", root.path()), None);
+    }
+
+    #[test]
+    fn a_poll_without_a_change_leaves_nothing_to_compare() {
+        let read = after(Requirement::OnceCreated, false, vec![enabled(vec![key_and_record().1])]);
+        let config = config(Requirement::OnceCreated);
+        let same = Ok(Poll { state: StoreState::Enabled(version(1)), records: None });
+        for poll in [same, away(), broken()] {
+            assert!(read.has_keys_of(&read.next(&config, Ok(true), poll, Duration::ZERO)));
+        }
+        let changed = read.next(&config, Ok(true), enabled(vec![key_and_record().1]), Duration::ZERO);
+        assert!(!read.has_keys_of(&changed));
+    }
+
+    /// A flood of unknown keys: a key that is valid is not called invalid.
+    #[tokio::test]
+    async fn when_too_many_wait_nobody_is_called_invalid() {
+        let (_known, record) = key_and_record();
+        let (unknown, _) = key_and_record();
+        let snapshot = after(Requirement::OnceCreated, false, vec![enabled(vec![record])]);
+        let shared = Shared::new(config(Requirement::OnceCreated), "test");
+        *shared.snapshot.write().unwrap() = Arc::new(snapshot);
+        shared.waiting.store(WAITING_MAX, Ordering::Relaxed);
+        let keyring = Keyring { shared: Arc::new(shared), wake: None };
+        let denied = keyring.authenticate(Some(unknown.expose().as_bytes())).await;
+        assert_eq!(denied.unwrap_err(), Denied::Unavailable);
     }
 
     #[tokio::test]

@@ -162,7 +162,14 @@ pub(crate) struct Complete;
 pub(crate) fn is_paced(response: &Response) -> bool {
     let error = response.extensions().get::<ApiError>();
     let is_paced = |code: &ErrorCode| {
-        matches!(code, ErrorCode::Busy | ErrorCode::Unauthenticated | ErrorCode::Forbidden)
+        matches!(
+            code,
+            ErrorCode::Busy
+                | ErrorCode::Unauthenticated
+                | ErrorCode::Forbidden
+                // A flood of unknown keys gets it, too.
+                | ErrorCode::KeysUnavailable
+        )
     };
     error.is_some_and(|error| is_paced(error.0.refusal.code()))
 }
@@ -187,4 +194,15 @@ pub(crate) fn complete(response: Response, request_id: &str) -> (Response, Optio
     parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     parts.headers.remove(header::CONTENT_LENGTH);
     (Response::from_parts(parts, Body::from(body)), Some(code))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refusals_that_a_flood_can_cause_are_paced() {
+        assert!(is_paced(&ApiError::keys_unavailable(5).into_response()));
+        assert!(!is_paced(&ApiError::internal().into_response()));
+    }
 }
