@@ -51,7 +51,16 @@ const PREFIXES: &[&str] = &[
     "MAX_",
     "FORBIDDEN_",
     "PYTHON_SANDBOX_",
+    "REQUIRE_API",
+    "TRUSTED_PROX",
 ];
+
+/// Shortest name of a setting whose misspellings are looked for without one of our prefixes. Shorter ones, such as `HOST`,
+/// are a letter or two from names of other programs.
+const MISSPELT_NAME_MIN: usize = 8;
+
+/// Most letters by which such a misspelling differs.
+const MISSPELT_DISTANCE_MAX: usize = 2;
 
 /// Names with one of our prefixes that are no settings: those of Docker's own client and engine, Kata's runtime, the
 /// emulator switch of Google's storage libraries, and the API key that our commands send.
@@ -131,8 +140,8 @@ pub(crate) fn read(inputs: &Inputs, notes: &mut Notes) -> Givens {
     if let Some((shown, text)) = read_file(&inputs.directory, &inputs.env_file, &ENV_FILE, notes) {
         read_dotenv(&text, &shown, &mut givens, &mut notes.problems);
     }
+    read_environment(&inputs.environment, &mut givens, notes);
     let problems = &mut notes.problems;
-    read_environment(&inputs.environment, &mut givens, problems);
     for (flag, text) in &inputs.command_line {
         read_flag(flag, text, &mut givens, problems);
     }
@@ -167,7 +176,32 @@ fn shown_name(name: &str) -> String {
     name.chars().filter(|char| !char.is_control()).take(SHOWN_CHARS_MAX).collect()
 }
 
-fn read_environment(environment: &[(OsString, OsString)], givens: &mut Givens, problems: &mut Vec<Problem>) {
+/// The setting that an unknown name without our prefix probably means.
+fn misspelt(name: &str) -> Option<&'static table::Entry> {
+    let entry = table::find(table::similar(name)?)?;
+    let is_close = strsim::damerau_levenshtein(name, entry.name) <= MISSPELT_DISTANCE_MAX;
+    (entry.name.len() >= MISSPELT_NAME_MIN && is_close).then_some(entry)
+}
+
+/// Whether the service would be open, or believe anybody, without this setting; then a misspelt name stops startup. Not
+/// for `REDIS_`: `REDIS_URI` and the like are names that many programs read, so they are worth a warning only.
+fn protects(entry: &table::Entry) -> bool {
+    matches!(entry.group, table::Group::Access | table::Group::Front) && !entry.name.starts_with("REDIS_")
+}
+
+/// Notes an unknown name without our prefix that probably means a setting.
+fn note_misspelt(name: &str, notes: &mut Notes) {
+    let Some(entry) = misspelt(name) else { return };
+    let similar = Some(entry.name);
+    let unknown = Problem::Unknown { name: shown_name(name), origin: Source::Environment, similar };
+    if protects(entry) {
+        notes.problems.push(unknown);
+    } else {
+        notes.warnings.push(format!("{unknown} It is ignored."));
+    }
+}
+
+fn read_environment(environment: &[(OsString, OsString)], givens: &mut Givens, notes: &mut Notes) {
     for (name, value) in environment {
         let Some(name) = name.to_str() else { continue };
         let known = table::find(name).is_some();
@@ -175,11 +209,14 @@ fn read_environment(environment: &[(OsString, OsString)], givens: &mut Givens, p
         let foreign =
             FOREIGN.contains(&name) || FOREIGN_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
         if !known && (foreign || !meant_for_us) {
+            if !foreign {
+                note_misspelt(name, notes);
+            }
             continue;
         }
         match value.to_str() {
-            Some(text) => give(givens, problems, name, text.to_owned(), Source::Environment),
-            None => problems.push(Problem::Syntax {
+            Some(text) => give(givens, &mut notes.problems, name, text.to_owned(), Source::Environment),
+            None => notes.problems.push(Problem::Syntax {
                 origin: Source::Environment,
                 detail: format!("has {} with a value that is not UTF-8", shown_name(name)),
             }),

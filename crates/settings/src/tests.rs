@@ -54,6 +54,35 @@ impl Case {
 }
 
 #[test]
+fn a_misspelt_setting_in_the_environment_is_not_ignored_in_silence() {
+    for (name, meant) in [
+        ("REQUIRE_API_KEYS", "REQUIRE_API_KEY"),
+        ("REQUIRED_API_KEY", "REQUIRE_API_KEY"),
+        ("REQUIRE_APIKEY", "REQUIRE_API_KEY"),
+        ("KEYS_FILE", "KEY_FILE"),
+        ("KEY_STOR", "KEY_STORE"),
+        ("TRUSTED_PROXY", "TRUSTED_PROXIES"),
+        ("TRUSTED_PROXYS", "TRUSTED_PROXIES"),
+        ("TRUSTEDPROXIES", "TRUSTED_PROXIES"),
+    ] {
+        let expected = format!("{name} (environment) is not a setting");
+        Case::new().env(name, SECRET).fails_with(&[&expected, &format!("did you mean {meant}?")]);
+    }
+    // Names that other programs may have.
+    for name in ["REDIS_URI", "LOGLEVEL", "METRIC_HOST"] {
+        let (_, resolved) = Case::new().env(name, SECRET).good();
+        let warnings = resolved.warnings.join(" ");
+        assert!(warnings.contains(name) && !warnings.contains(SECRET), "{name}: {warnings}");
+    }
+    for name in
+        ["HOSTS", "PORTS", "REQUIRE_ALL", "REDIS_HOST", "KEY", "KEYRING", "HOME", "PATH", "TERM", "DEBUGGER"]
+    {
+        let (_, resolved) = Case::new().env(name, "x").good();
+        assert!(resolved.warnings.is_empty(), "{name}: {:?}", resolved.warnings);
+    }
+}
+
+#[test]
 fn defaults_are_the_contracts() {
     let (settings, _) = Case::new().good();
     assert_eq!((settings.host.as_str(), settings.port), ("127.0.0.1", 8000));
