@@ -11,8 +11,9 @@
 //! # Whether a key is needed
 //! Until the first key is created nobody is asked for one. From then on everybody is, also if all keys are
 //! revoked or expired, and if the store is lost or cannot be read (then nobody gets in). That a key was ever
-//! created is recorded in the store and in a file beside it ([`enabled`]), so that losing one of them opens
-//! nothing. Only [`Requirement::Never`] turns it off. [`keyring`] has the table.
+//! created is recorded in the store and in a file in `DATA_DIR` ([`enabled`]), so that losing one of them opens
+//! nothing. Both of the embedded store are in `DATA_DIR`: a service that starts with an empty one is open, unless it has
+//! [`Requirement::Always`]. Only [`Requirement::Never`] turns it off. [`keyring`] has the table.
 
 pub mod enabled;
 mod file;
