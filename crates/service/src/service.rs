@@ -242,11 +242,11 @@ impl Service {
         let storage = probed.as_ref().and_then(|probed| probed.storage.as_ref());
         let storage =
             storage.map(|store| StorageSnapshot { provider: store.provider, is_up: store.health.healthy });
-        let ready = probed.is_some_and(|probed| {
-            HealthReport::new(probed, self.keyring.health(), load, shutting_down).ready()
-        });
+        let keys = self.keyring.health();
+        let ready =
+            probed.is_some_and(|probed| HealthReport::new(probed, keys.clone(), load, shutting_down).ready());
         let observer_panics = self.observer_panics.load(Ordering::Relaxed);
-        ServiceSnapshot { load, ready, shutting_down, executors, storage, observer_panics }
+        ServiceSnapshot { load, ready, shutting_down, executors, storage, keys, observer_panics }
     }
 
     /// The current load.

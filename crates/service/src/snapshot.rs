@@ -2,6 +2,7 @@
 
 use crate::admission::Load;
 use crate::health::Probed;
+use access::KeysHealth;
 use executor::LinkStats;
 
 /// The state of the service at one moment.
@@ -17,6 +18,8 @@ pub struct ServiceSnapshot {
     pub executors: Vec<ExecutorSnapshot>,
     /// The store; `None` without one, and until the first probes have ended.
     pub storage: Option<StorageSnapshot>,
+    /// The API keys.
+    pub keys: KeysHealth,
     /// How often the observer panicked.
     pub observer_panics: u64,
 }

@@ -157,6 +157,12 @@ catalog! {
     STORAGE_UP = Gauge, "python_sandbox_storage_up", ["provider"],
         "1 if the last check of the store was good, else 0.";
 
+    // API keys.
+    KEYS_REQUIRED = Gauge, "python_sandbox_api_keys_required", [],
+        "1 while callers need an API key, else 0: anyone who reaches the service may call it.";
+    KEYS_UP = Gauge, "python_sandbox_api_keys_up", ["store"],
+        "1 while API keys can be checked or none is required, else 0: then every request that needs one is refused.";
+
     // The process, under the names that every Prometheus client uses.
     PROCESS_CPU = Seconds, "process_cpu_seconds_total", [],
         "User and system CPU time of the service, without sandboxes.";

@@ -5,7 +5,7 @@ use crate::catalog;
 use crate::process::Process;
 use crate::registry::Registry;
 use prometheus::{Counter, CounterVec, Error, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
-use service::{ExecutorSnapshot, ServiceSnapshot};
+use service::{ExecutorSnapshot, KeysState, ServiceSnapshot};
 use std::time::Duration;
 
 /// Figures of parts that the service does not know.
@@ -52,6 +52,8 @@ pub(crate) struct Pulled {
     interpreters: IntCounterVec,
     replaced: IntCounterVec,
     storage_up: IntGaugeVec,
+    keys_required: IntGauge,
+    keys_up: IntGaugeVec,
     process_cpu: Counter,
     process_memory: IntGauge,
     process_fds: IntGaugeVec,
@@ -97,6 +99,8 @@ impl Pulled {
             interpreters: registry.counters(&catalog::INTERPRETERS)?,
             replaced: registry.counters(&catalog::TEMPLATES_REPLACED)?,
             storage_up: registry.gauges(&catalog::STORAGE_UP)?,
+            keys_required: gauge(&catalog::KEYS_REQUIRED)?,
+            keys_up: registry.gauges(&catalog::KEYS_UP)?,
             process_cpu: registry.seconds(&catalog::PROCESS_CPU)?.get_metric_with_label_values::<&str>(&[])?,
             process_memory: gauge(&catalog::PROCESS_MEMORY)?,
             process_fds: registry.gauges(&catalog::PROCESS_FDS)?,
@@ -120,6 +124,9 @@ impl Pulled {
         for (index, executor) in snapshot.executors.iter().enumerate() {
             self.executor(executor, if index == 0 { "first" } else { "fallback" });
         }
+        let keys = &snapshot.keys;
+        set(&self.keys_required, u64::from(keys.state == KeysState::On));
+        set(&self.keys_up.with_label_values(&[keys.store]), u64::from(keys.problem.is_none()));
         if let Some(storage) = snapshot.storage {
             set(&self.storage_up.with_label_values(&[storage.provider]), u64::from(storage.is_up));
         }
