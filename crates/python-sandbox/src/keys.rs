@@ -119,7 +119,7 @@ impl Keys<'_> {
         if self.is_file() {
             terminal::message("put this entry into KEY_FILE; running services read it again:\n");
             terminal::message(&KeyFile::entry(&record));
-            return self.print(&key, &record, args.json);
+            return print(&key, &record, args.json).map_err(|error| unprinted(&error));
         }
         std::fs::create_dir_all(&self.settings.data_dir).map_err(|error| {
             failed(format!("failed to make `{}`: {error}", self.settings.data_dir.display()))
@@ -134,6 +134,14 @@ impl Keys<'_> {
         }
         if !was_enabled && self.settings.access.require_key != Some(false) {
             terminal::message("from now on every request needs an API key");
+            if self.settings.access.require_key.is_none() {
+                terminal::message(
+                    "set REQUIRE_API_KEY=true for the service, so that it stays closed also if it loses its data directory",
+                );
+            }
+        }
+        if !was_enabled && let Some(notice) = self.owner_notice() {
+            terminal::message(&notice);
         }
         if self.settings.access.require_key == Some(false) {
             terminal::message("python-sandbox: warning: REQUIRE_API_KEY=false: nobody is asked for a key");
@@ -141,12 +149,26 @@ impl Keys<'_> {
         if let Some(caution) = self.store.caution() {
             terminal::message(&format!("python-sandbox: warning: {caution}"));
         }
-        let printed = self.print(&key, &record, args.json);
+        let printed = print(&key, &record, args.json);
         if printed.is_err() {
             // Nobody knows it.
             self.store.write(&Change::Revoke { id: record.id, at: Timestamp::now() })?;
         }
-        printed
+        printed.map_err(|error| failed(format!("failed to print the key, so it was not kept: {error}")))
+    }
+
+    /// Warns if only a service that runs as root can read the keys.
+    fn owner_notice(&self) -> Option<String> {
+        let directory = compose::access_dir(self.settings);
+        let owner = directory.metadata().ok()?.uid();
+        (owner == 0).then(|| {
+            format!(
+                "`{}` belongs to root: a service that runs as another user cannot read it, and refuses every request \
+                 (hint: then run `chown -R USER {}`, and make that user the owner of DATA_DIR)",
+                directory.display(),
+                directory.display()
+            )
+        })
     }
 
     fn list(&mut self, args: &ListKeysArgs) -> Result<(), Failed> {
@@ -189,7 +211,7 @@ impl Keys<'_> {
                 "replace the key's entry in KEY_FILE by this one; the earlier text ends with it:\n",
             );
             terminal::message(&KeyFile::entry(&record));
-            return self.print(&key, &record, args.json);
+            return print(&key, &record, args.json).map_err(|error| unprinted(&error));
         }
         let earlier_until = Timestamp::now()
             .checked_add(args.grace)
@@ -201,7 +223,14 @@ impl Keys<'_> {
             format!("the earlier text works until {}", second(earlier_until))
         });
         let record = self.find(record.id.as_str())?;
-        self.print(&key, &record, args.json)
+        // The store keeps digests alone: the earlier text cannot become the current one again.
+        print(&key, &record, args.json).map_err(|error| {
+            failed(format!(
+                "failed to print the new text of the key, which is valid already: {error} (hint: run `python-sandbox keys \
+                 rotate {}` again; the earlier text ends then)",
+                record.id
+            ))
+        })
     }
 
     fn revoke(&mut self, args: &RevokeKeyArgs) -> Result<(), Failed> {
@@ -210,22 +239,24 @@ impl Keys<'_> {
         terminal::message(&format!("the key `{}` ({}) is revoked", record.name, record.id));
         Ok(())
     }
+}
 
-    /// Prints the text of a key, the only time.
-    fn print(&self, key: &KeyText, record: &KeyRecord, as_json: bool) -> Result<(), Failed> {
-        let text = if as_json {
-            let mut shown = shown(record, Timestamp::now());
-            shown["key"] = Value::from(key.expose());
-            format!("{shown:#}\n")
-        } else {
-            format!("{}\n", key.expose())
-        };
-        let mut stdout = io::stdout().lock();
-        stdout
-            .write_all(text.as_bytes())
-            .and_then(|()| stdout.flush())
-            .map_err(|error| failed(format!("failed to print the key, so it was not kept: {error}")))
-    }
+/// Prints the text of a key, the only time.
+fn print(key: &KeyText, record: &KeyRecord, as_json: bool) -> io::Result<()> {
+    let text = if as_json {
+        let mut shown = shown(record, Timestamp::now());
+        shown["key"] = Value::from(key.expose());
+        format!("{shown:#}\n")
+    } else {
+        format!("{}\n", key.expose())
+    };
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush())
+}
+
+/// The error for a key whose entry was printed but whose text was not.
+fn unprinted(error: &io::Error) -> Failed {
+    failed(format!("failed to print the key: {error} (hint: leave the entry out, and run the command again)"))
 }
 
 /// A record without its digests.

@@ -66,7 +66,10 @@ fn from_the_first_key_on_every_program_needs_one() {
 
     let output = world.keys(&["create", "--name", "first"]);
     let key = printed(&output);
-    assert!(String::from_utf8_lossy(&output.stderr).contains("from now on every request needs an API key"));
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert!(message.contains("from now on every request needs an API key"), "{message}");
+    assert!(message.contains("set REQUIRE_API_KEY=true"), "{message}");
+    assert_eq!(message.contains("belongs to root"), crate::support::is_root(), "{message}");
     assert!(key.starts_with("psk_") && key.len() == 52, "{key}");
     world.wait_until_required();
     assert!(world.server.log_line(&["API keys are required from now on"]).is_some());
@@ -284,6 +287,27 @@ fn commands_that_cannot_be_done_say_why() {
             .expect("JSON");
     assert_eq!((&shown["name"], &shown["scopes"]), (&json!("a"), &json!(["execute", "sessions", "jobs"])));
     assert!(shown["key"].as_str().is_some_and(|key| key.starts_with("psk_")));
+}
+
+#[test]
+fn a_key_that_could_not_be_printed_is_not_lost_in_silence() {
+    let launch = Launch::new();
+    let key = printed(&keys_in(&launch, &["create", "--name", "a"]));
+    // full(4): every write fails, as to a full disk.
+    let unprinted = |command: &str, arguments: &[&str]| {
+        let script = "exec \"$@\" >/dev/full";
+        let launch = launch.clone().wrapper(&["sh", "-c", script, "sh"]);
+        let output = keys_in(&launch, &[&[command], arguments].concat());
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    let message = unprinted("create", &["--name", "b"]);
+    assert!(message.contains("so it was not kept"), "{message}");
+    let message = unprinted("rotate", &["a"]);
+    let hint = format!("keys rotate {}` again", &key[4..14]);
+    assert!(message.contains("valid already") && message.contains(&hint), "{message}");
+    let list = printed(&keys_in(&launch, &["list", "--all"]));
+    assert!(list.contains("rotating") && list.contains("revoked"), "{list}");
 }
 
 /// Root's directory is closed to a service that runs as another user, and root's command creates the first key in it.
