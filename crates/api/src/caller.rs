@@ -1,6 +1,6 @@
 //! Who sends a request: the API key in its headers, and whether that may be used for the route.
 //!
-//! Routes are grouped by scope in [`crate::router`]; this layer is around each group. A route outside such a
+//! Routes are grouped by scope in [`mod@crate::router`]; this layer is around each group. A route outside such a
 //! group is open.
 
 use crate::access::CallerSlot;
