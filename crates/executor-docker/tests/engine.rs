@@ -15,9 +15,11 @@ use executor::{Chain, ChainError, Control, ExecRequest, ExecResult, Executor, Fr
 use executor_docker::{DockerConfig, DockerExecutor, Flavour};
 use futures_util::StreamExt;
 use std::collections::HashMap;
+use std::net::Shutdown;
+use std::os::unix::net::UnixStream as StdUnixStream;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
@@ -126,23 +128,28 @@ async fn a_paused_container_is_removed_with_its_sandbox_and_by_the_next_start() 
 struct Door {
     path: PathBuf,
     guard: Option<JoinHandle<()>>,
+    /// The connections that went through.
+    through: Arc<Mutex<Vec<StdUnixStream>>>,
     /// The engine's answers are lost, and the connection with them.
     deaf: Arc<AtomicBool>,
 }
 
 impl Door {
     fn new(path: PathBuf) -> Self {
-        Self { path, guard: None, deaf: Arc::default() }
+        Self { path, guard: None, through: Arc::default(), deaf: Arc::default() }
     }
 
     fn open(&mut self) {
         let _ = std::fs::remove_file(&self.path);
         let listener = UnixListener::bind(&self.path).unwrap();
         let engine = support::host().unwrap().trim_start_matches("unix://").to_owned();
-        let deaf = Arc::clone(&self.deaf);
+        let (deaf, through) = (Arc::clone(&self.deaf), Arc::clone(&self.through));
         self.guard = Some(tokio::spawn(async move {
             let mut connections = tokio::task::JoinSet::new();
             while let Ok((client, _)) = listener.accept().await {
+                let client = client.into_std().unwrap();
+                through.lock().unwrap().push(client.try_clone().unwrap());
+                let client = UnixStream::from_std(client).unwrap();
                 let (engine, deaf) = (engine.clone(), Arc::clone(&deaf));
                 connections.spawn(async move {
                     let server = UnixStream::connect(engine).await.unwrap();
@@ -166,9 +173,13 @@ impl Door {
         }));
     }
 
-    /// Cuts every connection and accepts no new one.
+    /// Cuts every connection at once, in both directions, and accepts no new one.
     fn close(&mut self) {
         self.guard.take().unwrap().abort();
+        for connection in self.through.lock().unwrap().drain(..) {
+            // Most have ended before.
+            let _ = connection.shutdown(Shutdown::Both);
+        }
     }
 }
 
