@@ -357,7 +357,7 @@ mod tests {
         }
     }
 
-    /// The records, read anew.
+    /// The records, as another process would read them.
     fn records(directory: &Path) -> Vec<KeyRecord> {
         SqliteStore::new(directory, WAIT).poll(None).unwrap().records.unwrap()
     }

@@ -20,7 +20,7 @@ use url::Url;
 
 const LIFETIME: Duration = Duration::from_secs(5 * 3600);
 
-/// This host's clock, set wrong by so many seconds.
+/// This host's clock, wrong by this number of seconds.
 #[derive(Debug)]
 struct WrongClock(i64);
 
