@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs::File;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -123,7 +123,8 @@ impl RedisServer {
             Keeps::Nothing => "no",
             Keeps::Everything => "yes",
         };
-        let log = File::create(self.directory.path().join("log")).expect("the directory is ours");
+        let log_path = self.directory.path().join("log");
+        let log = File::create(&log_path).expect("the directory is ours");
         let mut command = Command::new("redis-server");
         command
             .args(["--port", &self.address.port().to_string(), "--bind", "127.0.0.1"])
@@ -138,12 +139,14 @@ impl RedisServer {
         }
         self.running = Some(command.spawn().expect("the program starts"));
         for _ in 0..START_STEPS_MAX {
-            if TcpStream::connect(self.address).is_ok() {
+            // It listens before it has read its content, and refuses commands until then.
+            let log = std::fs::read(&log_path).expect("the log is ours");
+            if String::from_utf8_lossy(&log).contains("Ready to accept connections") {
                 return;
             }
             std::thread::sleep(Duration::from_millis(10));
         }
-        panic!("redis-server does not listen at {}", self.address);
+        panic!("redis-server is not ready at {}", self.address);
     }
 
     /// Stops it without closing its connections, as a host that hangs would.
