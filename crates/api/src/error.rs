@@ -154,6 +154,13 @@ impl IntoResponse for ApiError {
     }
 }
 
+/// The error of a layer of one's own ([`crate::router_with`]): the status of `code`, and the body that every error has, with
+/// `message`, one sentence, as its explanation. Errors of the codes that refuse load or callers are delayed in a flood, like
+/// those of the routes. [`ErrorCode::Other`] has the status 500.
+pub fn refusal(code: ErrorCode, message: &str) -> Response {
+    ApiError::new(code, message).into_response()
+}
+
 /// Marks a response with an error status whose body already follows the contract: that of `/health`.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Complete;

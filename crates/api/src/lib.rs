@@ -1,7 +1,7 @@
 //! HTTP: routes, errors, documentation pages. Knows the service, not the executors.
 //!
 //! ```text
-//! connection (server, connections) -> client: address -> trace: id, access log, delayed refusals (pace), error bodies -> gate: Host, Origin -> CORS -> panics caught -> API key (caller) -> route -> service
+//! connection (server, connections) -> client: address -> trace: id, access log, delayed refusals (pace), error bodies -> gate: Host, Origin -> CORS -> panics caught -> layers of one's own (router_with) -> API key (caller) -> route -> service
 //! ```
 //!
 //! # For the composition root
@@ -52,8 +52,9 @@ mod watched;
 
 pub use body::BodyLimits;
 pub use client::{ProxyHeader, TrustedProxies};
+pub use error::refusal;
 pub use metrics::metrics_router;
 pub use observe::{Answered, ConnectionCounts, HttpObserver, MetricsPage, NoHttpObserver};
-pub use router::{ROUTES, router};
+pub use router::{ROUTES, router, router_with};
 pub use server::{ServerLimits, serve};
 pub use state::{ApiState, AppInfo};

@@ -63,6 +63,15 @@ fn open() -> OpenApiRouter<AppState> {
 
 /// The service over HTTP. Serve it with [`crate::serve`], which limits what a connection may do.
 pub fn router(state: ApiState) -> Router {
+    router_with(state, |routes| routes)
+}
+
+/// The same with layers of one's own, which `add` puts around the routes: `|routes| routes.layer(…)`.
+///
+/// They see each request after the checks of `Host` and `Origin` and before that of its API key, and each answer before its
+/// headers and the body of an error are written. What they answer is in the access log and the metrics like any other answer,
+/// and a panic in them is a 500. [`crate::refusal`] makes their errors.
+pub fn router_with(state: ApiState, add: impl FnOnce(Router) -> Router) -> Router {
     let described = Scope::ALL.into_iter().fold(open(), |all, scope| {
         let guard = caller::Guard::new(Arc::clone(&state.service), scope);
         let guarded = scoped(scope).layer(axum::middleware::from_fn_with_state(guard, caller::check));
@@ -89,6 +98,8 @@ pub fn router(state: ApiState) -> Router {
         .method_not_allowed_fallback(async || {
             ApiError::new(ErrorCode::MethodNotAllowed, "this path does not support this method; see `Allow`")
         })
+        .with_state(app);
+    let router = add(router)
         // Bodies are read in one place only, with its own limit.
         .layer(DefaultBodyLimit::disable())
         .layer(CatchPanicLayer::custom(panicked));
@@ -100,7 +111,6 @@ pub fn router(state: ApiState) -> Router {
         .layer(axum::middleware::from_fn_with_state(Arc::new(rules), gate::check))
         .layer(axum::middleware::from_fn_with_state(outer, trace::trace))
         .layer(axum::middleware::from_fn_with_state(Arc::new(clients), client::identify))
-        .with_state(app)
 }
 
 /// A panic of ours is an internal error for the client, and a line in the log.

@@ -1,7 +1,7 @@
 //! A service over an in-memory executor, and requests to it without a connection.
 #![allow(dead_code, reason = "every test binary uses its own part of this")]
 
-use api::{ApiState, AppInfo, router};
+use api::{ApiState, AppInfo, router_with};
 use axum::Router;
 use axum::body::Body;
 use executor::Executor;
@@ -54,6 +54,12 @@ impl World {
         Self::with(script, |_| {}, |_| {})
     }
 
+    /// With layers of one's own.
+    pub(crate) fn layered(set: impl FnOnce(&mut ApiState), add: impl FnOnce(Router) -> Router) -> Self {
+        let executor = ScriptedExecutor::named("memory", Script::Echo);
+        Self::with_parts(executor, |_| {}, set, add)
+    }
+
     /// With an executor of this name, which decides the settings that an answer names.
     pub(crate) fn named(executor: &'static str, script: Script) -> Self {
         Self::with_executor(ScriptedExecutor::named(executor, script), |_| {}, |_| {})
@@ -71,6 +77,15 @@ impl World {
         executor: ScriptedExecutor,
         configure: impl FnOnce(&mut ServiceConfig),
         set: impl FnOnce(&mut ApiState),
+    ) -> Self {
+        Self::with_parts(executor, configure, set, |routes| routes)
+    }
+
+    fn with_parts(
+        executor: ScriptedExecutor,
+        configure: impl FnOnce(&mut ServiceConfig),
+        set: impl FnOnce(&mut ApiState),
+        add: impl FnOnce(Router) -> Router,
     ) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let store = Arc::new(LocalStore::open(LocalConfig::new(directory.path())).unwrap());
@@ -91,7 +106,7 @@ impl World {
         state.links = Some(store.clone());
         state.allowed_hosts = vec!["sandbox.test".into()];
         set(&mut state);
-        Self { router: router(state), service, executor, store, _directory: directory }
+        Self { router: router_with(state, add), service, executor, store, _directory: directory }
     }
 
     pub(crate) async fn send(&self, mut request: Request<Body>) -> Answer {
