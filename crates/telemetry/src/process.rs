@@ -1,9 +1,14 @@
-//! The service's own process, from `/proc/self` (proc_pid_stat(5), proc_pid_limits(5)): three small files, so no crate
-//! for them.
+//! The service's own process, from `/proc/self` (proc_pid_stat(5), proc_pid_status(5), proc_pid_limits(5)): a few small files,
+//! so no crate for them.
 
 use rustix::time::{ClockId, clock_gettime};
 use std::fs;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// Ticks of the times in `/proc`: USER_HZ, the same on x86_64 and aarch64 (the kernel's include/uapi/asm-generic/param.h). It, and
+/// the size of a page, could be read from the auxiliary vector; but before Linux 6.4 that is a file, which an undumpable process of an
+/// ordinary user may not open (proc_pid_auxv(5)).
+const TICKS_PER_S: u64 = 100;
 
 /// The process now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,9 +27,9 @@ pub(crate) struct Process {
 /// Reads the process; `None` where `/proc` is not readable.
 pub(crate) fn read() -> Option<Process> {
     let stat = fs::read_to_string("/proc/self/stat").ok()?;
-    let Stat { cpu_ticks, threads, start_ticks, resident_pages } = parse_stat(&stat)?;
-    let ticks_per_s = rustix::param::clock_ticks_per_second().max(1);
-    let ticks = |ticks: u64| Duration::from_millis(ticks.saturating_mul(1000) / ticks_per_s);
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let Stat { cpu_ticks, threads, start_ticks } = parse_stat(&stat)?;
+    let ticks = |ticks: u64| Duration::from_millis(ticks.saturating_mul(1000) / TICKS_PER_S);
     let boot = clock_gettime(ClockId::Boottime);
     let since_boot = Duration::from_secs(u64::try_from(boot.tv_sec).unwrap_or(0));
     let age = since_boot.saturating_sub(ticks(start_ticks));
@@ -33,7 +38,7 @@ pub(crate) fn read() -> Option<Process> {
     let fds = fs::read_dir("/proc/self/fd").ok().map(|entries| (entries.count() as u64).saturating_sub(1));
     Some(Process {
         cpu_time: ticks(cpu_ticks),
-        resident_bytes: resident_pages.saturating_mul(rustix::param::page_size() as u64),
+        resident_bytes: resident_bytes(&status)?,
         threads,
         started_s: now.saturating_sub(age).as_secs(),
         fds,
@@ -47,7 +52,6 @@ struct Stat {
     cpu_ticks: u64,
     threads: u64,
     start_ticks: u64,
-    resident_pages: u64,
 }
 
 /// The process's name, field 2, may contain anything, so fields are counted from its last parenthesis.
@@ -56,12 +60,13 @@ fn parse_stat(text: &str) -> Option<Stat> {
     let fields: Vec<_> = after_name.split_ascii_whitespace().collect();
     // Field 3 is the first of them.
     let field = |number: usize| fields.get(number - 3)?.parse::<u64>().ok();
-    Some(Stat {
-        cpu_ticks: field(14)? + field(15)?,
-        threads: field(20)?,
-        start_ticks: field(22)?,
-        resident_pages: field(24)?,
-    })
+    Some(Stat { cpu_ticks: field(14)? + field(15)?, threads: field(20)?, start_ticks: field(22)? })
+}
+
+/// Resident memory, which `/proc/self/status` has in KiB, whatever it calls them.
+fn resident_bytes(status: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    line.split_ascii_whitespace().next()?.parse::<u64>().ok()?.checked_mul(1024)
 }
 
 /// The soft limit on open files.
@@ -78,11 +83,16 @@ mod tests {
     fn fields_are_found_whatever_the_name_of_the_process() {
         let rest = "S 1 7 7 0 -1 4194560 1 0 0 0 150 25 0 0 20 0 12 0 9000 1000 77 18446744073709551615";
         for name in ["python-sandbox", "a) R 9 9 9", ""] {
-            let expected = Stat { cpu_ticks: 175, threads: 12, start_ticks: 9000, resident_pages: 77 };
+            let expected = Stat { cpu_ticks: 175, threads: 12, start_ticks: 9000 };
             assert_eq!(parse_stat(&format!("7 ({name}) {rest}")), Some(expected), "{name}");
         }
         assert_eq!(parse_stat("7 (x) S 1"), None);
         assert_eq!(parse_stat(""), None);
+        assert_eq!(
+            resident_bytes("Name:\tVmRSS: 1 kB\nVmHWM:\t    9 kB\nVmRSS:\t   77 kB\n"),
+            Some(77 * 1024)
+        );
+        assert_eq!(resident_bytes("Name:\ta\n"), None);
         let limits = "Limit Soft Hard Units\nMax open files            1024                 4096     files\n";
         assert_eq!(fds_max(limits), Some(1024));
         assert_eq!(
