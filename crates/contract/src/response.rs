@@ -163,8 +163,8 @@ pub struct ArtifactBody {
     /// When the link expires, RFC 3339 in UTC.
     #[schema(format = "date-time", example = "2026-01-01T05:00:00Z")]
     pub expires_at: String,
-    /// Where the file is: `local`, on the service's disk; `spool`, there until the object store takes it;
-    /// `directory`, where `run --out` saved it.
+    /// Where the file is: `local`, on the service's disk; `object_store`; `spool`, on the service's disk until the
+    /// object store takes it; `directory`, where `run --out` saved it.
     #[schema(value_type = String, example = "local")]
     pub stored_in: StoredIn,
 }
@@ -194,6 +194,8 @@ text_enum! {
         Directory = "directory",
         /// On the service's disk, until the object store takes it.
         Spool = "spool",
+        /// In the object store.
+        ObjectStore = "object_store",
     }
 }
 

@@ -355,7 +355,7 @@ mod tests {
             assert!(!matches!(SkipReason::from(reason.as_str()), SkipReason::Other(_)), "{reason:?}");
         }
         use service::StoredIn as In;
-        for stored_in in [In::Local, In::Directory, In::Spool] {
+        for stored_in in [In::Local, In::Directory, In::Spool, In::ObjectStore] {
             assert!(!matches!(StoredIn::from(stored_in.as_str()), StoredIn::Other(_)), "{stored_in:?}");
         }
         for state in [service::KeysState::Off, service::KeysState::On, service::KeysState::ForcedOff] {

@@ -74,6 +74,13 @@ impl Bucket {
         &self.requests
     }
 
+    /// The public link to a stored file below `base`.
+    #[must_use]
+    pub fn public_link(&self, base: &Url, name: &ObjectName) -> Link {
+        let base = base.as_str().trim_end_matches('/');
+        Link::Absolute(format!("{base}/{}", self.key(name).as_str()))
+    }
+
     /// A presigned link to a stored file, for one method, valid from `now` for `lifetime`, at most seven days.
     /// The store refuses it with 403 once it has expired, and when anything of it was changed.
     #[must_use]
@@ -118,6 +125,9 @@ mod tests {
                 "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY".to_owned().into(),
                 None,
             ),
+            links: crate::config::GivenLinks::Presigned,
+            link_lifetime: Duration::from_secs(18_000),
+            retention: Duration::from_secs(604_800),
             ca_file: None,
         }
     }

@@ -9,13 +9,20 @@ use tokio::time::Instant;
 use crate::body::Content;
 use crate::bucket::Key;
 use crate::failure::{Failure, FailureKind};
-use crate::request::{NewObject, Requests};
+use crate::request::{INSTANCE_BYTES, NewObject, Requests};
 
 /// The content of the object.
 const CONTENT: &[u8] = b"This object shows that the object store works. It can be removed.\n";
 
-/// What the name of the object begins with; 16 random hexadecimal digits follow.
+/// What the name of the object begins with. The digits of [`Requests::instance`] follow: the next check replaces the
+/// object if this one may not remove it.
 const NAME_PREFIX: &str = "health-";
+
+/// Whether an object of this name was left by a check.
+pub(crate) fn is_left_by_check(name: &str) -> bool {
+    name.strip_prefix(NAME_PREFIX)
+        .is_some_and(|digits| digits.len() == 2 * INSTANCE_BYTES && support::is_hex(digits))
+}
 
 /// What is checked, in this sequence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,15 +46,9 @@ pub struct Checked {
     pub failure: Option<Failure>,
 }
 
-/// Tries each step once, until `by`.
+/// Tries each step once, until `by`. Two checks with the same requests must not run at once.
 pub async fn check(requests: &Requests, by: Instant) -> Vec<Checked> {
-    let name = support::random_bytes::<8>().map(|random| format!("{NAME_PREFIX}{}", support::hex(&random)));
-    let Ok(name) = name else {
-        return vec![Checked {
-            step: CheckStep::Put,
-            failure: Some(Failure::without_answer(FailureKind::Unexpected)),
-        }];
-    };
+    let name = format!("{NAME_PREFIX}{}", support::hex(requests.instance()));
     let key = requests.bucket().key_of(&name);
     let object = NewObject {
         content: Content::Bytes(Bytes::from_static(CONTENT)),

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use url::Url;
 
@@ -35,6 +36,17 @@ impl Provider {
     }
 }
 
+/// What links are given out to files in an object store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum GivenLinks {
+    /// Presigned ones. With temporary credentials they would end too early, so then [`GivenLinks::Own`].
+    Presigned,
+    /// The service's own, which redirect to a link that is presigned when they are followed.
+    Own,
+    /// Public ones below this address. They need no signature, and work until the file is removed.
+    Public(Url),
+}
+
 /// Settings of an object store.
 #[derive(Debug, Clone)]
 pub struct S3Config {
@@ -54,6 +66,12 @@ pub struct S3Config {
     pub prefix: String,
     /// The keys that sign requests and links.
     pub credentials: S3Credentials,
+    /// What links are given out.
+    pub links: GivenLinks,
+    /// Lifetime of a link, that of the local store: one second to seven days, which is the most that a store accepts.
+    pub link_lifetime: Duration,
+    /// Age at which stored files are removed, by the store's clock; at least `link_lifetime`.
+    pub retention: Duration,
     /// PEM file with the only authorities that may sign the store's certificate; `None`: the public ones.
     pub ca_file: Option<PathBuf>,
 }
@@ -80,6 +98,13 @@ pub enum OpenError {
     Authorities {
         /// The file.
         path: PathBuf,
+        /// The cause.
+        #[source]
+        source: io::Error,
+    },
+    /// The operating system has no random bytes.
+    #[error("failed to get random bytes")]
+    Random {
         /// The cause.
         #[source]
         source: io::Error,

@@ -1,6 +1,6 @@
 //! The requests to the object store: signed, sent once, their answers read.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, UNIX_EPOCH};
 
 use base64::Engine as _;
@@ -35,12 +35,16 @@ const CACHE_CONTROL: &str = "private, max-age=3600, immutable";
 /// Header of the digest by which the store refuses content that was damaged on its way.
 const CHECKSUM: &str = "x-amz-checksum-sha256";
 
+/// Length of [`Requests::instance`].
+pub(crate) const INSTANCE_BYTES: usize = 8;
+
 /// Sends requests to one bucket. Clones share its connections.
 #[derive(Debug, Clone)]
 pub struct Requests {
     bucket: Bucket,
     client: Client,
-    credentials: S3Credentials,
+    instance: [u8; INSTANCE_BYTES],
+    credentials: Arc<Mutex<S3Credentials>>,
     clock: Arc<dyn Clock>,
 }
 
@@ -77,7 +81,8 @@ impl Requests {
         Ok(Self {
             bucket: Bucket::new(config)?,
             client: Client::new(config.ca_file.as_deref())?,
-            credentials: config.credentials.clone(),
+            instance: support::random_bytes().map_err(|source| OpenError::Random { source })?,
+            credentials: Arc::new(Mutex::new(config.credentials.clone())),
             clock,
         })
     }
@@ -86,6 +91,22 @@ impl Requests {
     #[must_use]
     pub fn bucket(&self) -> &Bucket {
         &self.bucket
+    }
+
+    /// Random bytes that tell these requests from those of other services with the same bucket.
+    pub(crate) fn instance(&self) -> &[u8] {
+        &self.instance
+    }
+
+    /// The credentials that sign now.
+    #[must_use]
+    pub fn credentials(&self) -> S3Credentials {
+        support::lock(&self.credentials).clone()
+    }
+
+    /// Signs with these from now on.
+    pub fn set_credentials(&self, credentials: S3Credentials) {
+        *support::lock(&self.credentials) = credentials;
     }
 
     /// Stores a file. It may be stored even after a failure: an answer can be lost.
@@ -104,7 +125,7 @@ impl Requests {
             ("content-type", one_space(&media_type)),
             (CHECKSUM, STANDARD.encode(digest)),
         ];
-        let credentials = self.credentials.expose();
+        let credentials = self.credentials().expose();
         let mut action = self.bucket.requests().put_object(Some(&credentials), key.as_str());
         for (name, value) in &headers {
             action.headers_mut().insert(*name, value.as_str());
@@ -116,7 +137,7 @@ impl Requests {
 
     /// The content of an object of our own, at most 64 KiB.
     pub(crate) async fn get_at(&self, key: &Key, by: Instant) -> Result<Bytes, Failure> {
-        let credentials = self.credentials.expose();
+        let credentials = self.credentials().expose();
         let signed = self.sign(&self.bucket.requests().get_object(Some(&credentials), key.as_str()));
         Ok(self.send(Method::GET, &signed, [], Content::default(), by, ERROR_BYTES_MAX).await?.body)
     }
@@ -127,7 +148,7 @@ impl Requests {
     /// # Errors
     /// [`Failure`]
     pub async fn has(&self, name: &ObjectName, by: Instant) -> Result<bool, Failure> {
-        let (key, credentials) = (self.bucket.key(name), self.credentials.expose());
+        let (key, credentials) = (self.bucket.key(name), self.credentials().expose());
         let signed = self.sign(&self.bucket.requests().head_object(Some(&credentials), key.as_str()));
         match self.send(Method::HEAD, &signed, [], Content::default(), by, ERROR_BYTES_MAX).await {
             Ok(_) => Ok(true),
@@ -145,7 +166,7 @@ impl Requests {
     }
 
     pub(crate) async fn delete_at(&self, key: &Key, by: Instant) -> Result<(), Failure> {
-        let credentials = self.credentials.expose();
+        let credentials = self.credentials().expose();
         let signed = self.sign(&self.bucket.requests().delete_object(Some(&credentials), key.as_str()));
         match self.send(Method::DELETE, &signed, [], Content::default(), by, ERROR_BYTES_MAX).await {
             Ok(_) | Err(Failure { kind: FailureKind::NotFound, .. }) => Ok(()),
@@ -158,7 +179,7 @@ impl Requests {
     /// # Errors
     /// [`Failure`]
     pub async fn list(&self, page: Option<&str>, count_max: usize, by: Instant) -> Result<Listed, Failure> {
-        let credentials = self.credentials.expose();
+        let credentials = self.credentials().expose();
         let mut action = self.bucket.requests().list_objects_v2(Some(&credentials));
         action.with_prefix(self.bucket.prefix());
         action.with_max_keys(count_max);

@@ -13,6 +13,11 @@ const WAIT_FIRST_MAX: Duration = Duration::from_millis(100);
 /// The longest wait of our own choice.
 const WAIT_MAX: Duration = Duration::from_secs(2);
 
+/// Any number, to spread what would happen at once. Without random bytes everything waits as long.
+pub(crate) fn random() -> u32 {
+    support::random_bytes().map_or(u32::MAX, u32::from_ne_bytes)
+}
+
 /// The attempts of one request.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Retries {

@@ -1,24 +1,21 @@
 //! Requests, links and checks against a real S3 server that checks signatures, with faults in between.
 #![allow(clippy::unwrap_used, reason = "clippy takes only #[test] functions for tests, not their helpers")]
 
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+mod common;
+
+use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use common::{LIFETIME, config, credentials, fetch};
 use jiff::Timestamp;
-use secrecy::SecretString;
 use sha2::{Digest, Sha256};
 use storage::{Clock, LinkUse, ObjectName, SystemClock, content_disposition};
-use storage_s3::{
-    CheckStep, Content, FailureKind, NewObject, Provider, Requests, S3Config, S3Credentials, check,
-};
+use storage_s3::{CheckStep, Content, FailureKind, NewObject, Requests, S3Config, check};
 use testkit::{Fault, FaultProxy, Rule, S3Server};
 use tokio::time::Instant;
 use url::Url;
-
-const LIFETIME: Duration = Duration::from_secs(5 * 3600);
 
 /// This host's clock, wrong by this number of seconds.
 #[derive(Debug)]
@@ -27,26 +24,6 @@ struct WrongClock(i64);
 impl Clock for WrongClock {
     fn now(&self) -> Timestamp {
         Timestamp::from_second(Timestamp::now().as_second() + self.0).unwrap()
-    }
-}
-
-fn credentials(key: &str, secret: &str) -> S3Credentials {
-    let text = |text: &str| SecretString::from(text.to_owned());
-    S3Credentials::new(text(key), text(secret), None)
-}
-
-fn config(address: SocketAddr) -> S3Config {
-    let endpoint = Url::parse(&format!("http://{address}")).unwrap();
-    S3Config {
-        provider: Provider::S3,
-        bucket: S3Server::BUCKET.into(),
-        region: "us-east-1".into(),
-        link_endpoint: endpoint.clone(),
-        endpoint,
-        path_style: true,
-        prefix: "sandbox/".into(),
-        credentials: credentials(S3Server::ACCESS_KEY, S3Server::SECRET_KEY),
-        ca_file: None,
     }
 }
 
@@ -65,21 +42,6 @@ fn object(file_name: &str, content: &'static [u8]) -> NewObject {
         file_name: file_name.into(),
         media_type: "text/csv".into(),
     }
-}
-
-/// What a client without credentials gets: the status, the head and the body.
-fn fetch(method: &str, url: &str) -> (u16, String, Vec<u8>) {
-    let url = Url::parse(url).unwrap();
-    let host = format!("{}:{}", url.host_str().unwrap(), url.port().unwrap());
-    let mut connection = TcpStream::connect(&host).unwrap();
-    let target = &url[url::Position::BeforePath..];
-    write!(connection, "{method} {target} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n").unwrap();
-    let mut answer = Vec::new();
-    connection.read_to_end(&mut answer).unwrap();
-    let end = answer.windows(4).position(|window| window == b"\r\n\r\n").unwrap();
-    let head = String::from_utf8(answer[..end].to_vec()).unwrap();
-    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    (status, head, answer[end + 4..].to_vec())
 }
 
 fn link(

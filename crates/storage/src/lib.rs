@@ -30,8 +30,8 @@ pub mod fuzzing;
 pub use clock::{Clock, SystemClock};
 pub use links::{Download, LinkError, LinkUse, Links, Opened};
 pub use local::{
-    Claimed, FILES_ROUTE, LIFETIME_MAX, LIFETIME_MIN, LocalConfig, LocalStore, OpenError, Rotated,
-    SpoolStatus,
+    Absent, Claimed, FILES_ROUTE, Found, LIFETIME_MAX, LIFETIME_MIN, LocalConfig, LocalStore, OpenError,
+    Rotated, SpoolStatus,
 };
 pub use names::{
     FILE_NAME_BYTES_MAX, MEDIA_TYPE_UNKNOWN, content_disposition, download_name, media_type_for,

@@ -30,6 +30,12 @@ impl ObjectName {
         Self(hex(bytes))
     }
 
+    /// The name that this text is; `None` if it is no name of a stored file.
+    #[must_use]
+    pub fn from_text(text: &str) -> Option<Self> {
+        Self::parse("", text.to_owned())
+    }
+
     /// The name, if a file called `name` in the directory `shard` can be an object.
     pub(crate) fn parse(shard: &str, name: String) -> Option<Self> {
         let is_ours = name.len() == NAME_BYTES * 2 && is_hex(&name) && name.starts_with(shard);

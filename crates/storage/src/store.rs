@@ -93,6 +93,8 @@ pub enum StoredIn {
     Directory,
     /// On this host, until an object store takes it or its link expires.
     Spool,
+    /// In an object store.
+    ObjectStore,
 }
 
 impl StoredIn {
@@ -103,6 +105,7 @@ impl StoredIn {
             Self::Local => "local",
             Self::Directory => "directory",
             Self::Spool => "spool",
+            Self::ObjectStore => "object_store",
         }
     }
 }

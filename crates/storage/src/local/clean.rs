@@ -1,10 +1,8 @@
 //! Removal of content whose link has expired, and of the leftovers of crashes.
 
 use std::os::fd::AsFd;
-use std::time::{Duration, SystemTime};
 
-use jiff::Timestamp;
-
+use super::bounds::Bounds;
 use super::layout::{self, Layout};
 use super::next_expiry::NextExpiry;
 use super::objects::{self, Looked};
@@ -14,10 +12,6 @@ use super::waiting;
 use crate::object_name::ObjectName;
 use crate::store::{CleanError, Cleaned};
 
-/// Objects are kept this much longer than their link: some file systems store times in steps of two seconds,
-/// and an object must not be removed before its link expires.
-pub(super) const TIME_GRAIN: Duration = Duration::from_secs(2);
-
 /// The result of a clean, and the objects that may be removed next.
 #[derive(Debug)]
 pub(super) struct Outcome {
@@ -25,24 +19,10 @@ pub(super) struct Outcome {
     pub(super) next_expiry: NextExpiry,
 }
 
-/// The range of link expiry within which an object is kept.
-pub(super) fn bounds(now: Timestamp, retention: Duration) -> (SystemTime, SystemTime) {
-    let now = SystemTime::from(now);
-    let ended = now.checked_sub(TIME_GRAIN).unwrap_or(SystemTime::UNIX_EPOCH);
-    let latest = now.checked_add(retention + TIME_GRAIN).unwrap_or(now);
-    (ended, latest)
-}
-
-/// Removes objects whose link expired before `now`, or would be valid for longer than `retention` from now.
+/// Removes objects whose link expiry is out of `bounds`.
 /// Touches only names that the store itself gives. Counts every directory again afterwards.
-pub(super) fn clean(
-    layout: &Layout,
-    usage: &UsageFile,
-    now: Timestamp,
-    retention: Duration,
-) -> Result<Outcome, CleanError> {
+pub(super) fn clean(layout: &Layout, usage: &UsageFile, bounds: Bounds) -> Result<Outcome, CleanError> {
     let failed = |step| move |source| CleanError::Io { step, source };
-    let bounds = bounds(now, retention);
     let leftovers_removed = temp::sweep(layout).map_err(failed("list unfinished files"))?;
     layout::names(layout.objects()).map_err(failed("list the object directories"))?;
     let cleaned = Cleaned { leftovers_removed, ..Cleaned::default() };
@@ -54,13 +34,7 @@ pub(super) fn clean(
 }
 
 /// Cleans one directory of objects. An object that cannot be removed is counted and logged: the rest goes on.
-fn clean_shard(
-    layout: &Layout,
-    usage: &UsageFile,
-    number: usize,
-    bounds: (SystemTime, SystemTime),
-    outcome: &mut Outcome,
-) {
+fn clean_shard(layout: &Layout, usage: &UsageFile, number: usize, bounds: Bounds, outcome: &mut Outcome) {
     let shard = format!("{number:02x}");
     let opened = layout::open_directory(layout.objects(), &shard);
     match opened.and_then(|dir| layout::names(dir.as_fd()).map(|names| (dir, names))) {

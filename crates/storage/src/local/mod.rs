@@ -25,9 +25,11 @@
 //!   every step down goes from an open directory with `O_NOFOLLOW`. (`planted_symlinks_*`)
 //! - Neither SIGKILL nor a power failure loses a file that waits for an object store, or a link to it.
 //!   (`a_process_that_is_killed_at_any_step_loses_no_link`)
+//! - A clock that jumps removes no file that waits. (`a_clock_that_jumps_removes_no_file_that_waits`)
 //! - A crash leaves at most unlocked files in `tmp/`; the next start removes them.
 //!   (`leftovers_of_a_crash_go_and_files_in_use_stay`)
 
+mod bounds;
 mod clean;
 mod config;
 mod health;
@@ -50,5 +52,5 @@ pub(crate) use token::fuzz as fuzz_link_token;
 pub use config::{LIFETIME_MAX, LIFETIME_MIN, LocalConfig, OpenError};
 pub use keys::Rotated;
 pub use spool::Claimed;
-pub use store::{FILES_ROUTE, LocalStore};
+pub use store::{Absent, FILES_ROUTE, Found, LocalStore};
 pub use waiting::SpoolStatus;

@@ -5,6 +5,7 @@ use std::collections::BinaryHeap;
 use std::os::fd::AsFd as _;
 use std::time::SystemTime;
 
+use super::bounds::Bounds;
 use super::layout::{self, Layout};
 use super::objects::{self, Looked};
 use super::usage::UsageFile;
@@ -40,18 +41,13 @@ impl NextExpiry {
 
     /// Removes the listed objects that have expired according to `bounds`, and returns how many. An object
     /// that cannot be removed is logged and left to the next clean.
-    pub(super) fn remove_over(
-        &mut self,
-        layout: &Layout,
-        usage: &UsageFile,
-        bounds: (SystemTime, SystemTime),
-    ) -> u64 {
+    pub(super) fn remove_over(&mut self, layout: &Layout, usage: &UsageFile, bounds: Bounds) -> u64 {
         let mut removed = 0;
-        if self.listed.iter().all(|(until, _)| *until >= bounds.0) {
+        if self.listed.iter().all(|(until, _)| *until >= bounds.ended) {
             return removed;
         }
         let (over, kept) =
-            std::mem::take(&mut self.listed).into_iter().partition(|(until, _)| *until < bounds.0);
+            std::mem::take(&mut self.listed).into_iter().partition(|(until, _)| *until < bounds.ended);
         self.listed = kept;
         for (_, name) in Vec::from(over) {
             let looked = layout::open_directory(layout.objects(), name.shard())

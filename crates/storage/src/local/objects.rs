@@ -11,6 +11,7 @@ use std::io::{self, Write as _};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::SystemTime;
 
+use super::bounds::Bounds;
 use super::layout::{self, Layout, StoreLock};
 use super::space::Space;
 use super::steps::{Step, Steps};
@@ -134,19 +135,19 @@ pub(super) enum Looked {
     Nothing,
 }
 
-/// Removes an object whose link expired before `now`, or would expire after `latest`.
+/// Removes an object whose link expiry is out of `bounds`.
 pub(super) fn remove_if_over(
     layout: &Layout,
     usage: &UsageFile,
     shard: BorrowedFd<'_>,
     name: &ObjectName,
-    (now, latest): (SystemTime, SystemTime),
+    bounds: Bounds,
 ) -> io::Result<Looked> {
     let Some(metadata) = layout::inspect(shard, name.as_str())?.filter(Metadata::is_file) else {
         return Ok(Looked::Nothing);
     };
     let expires_at = metadata.modified()?;
-    if (now..=latest).contains(&expires_at) {
+    if bounds.keep(expires_at) || bounds.keep_waiting(expires_at) && is_waiting(layout, name)? {
         return Ok(Looked::Kept(expires_at));
     }
     // A name always means the same file, so what was seen without the lock still holds; the lock is for the
@@ -158,6 +159,14 @@ pub(super) fn remove_if_over(
     usage.subtract(&lock, name, metadata.len())?;
     remove_record(layout, usage, &lock, name)?;
     Ok(Looked::Removed(metadata.len()))
+}
+
+/// Whether an object has a record, damaged or not.
+fn is_waiting(layout: &Layout, name: &ObjectName) -> io::Result<bool> {
+    let Some(dir) = layout.waiting(name.shard())? else { return Ok(false) };
+    let damaged = format!("{}{}", name.as_str(), layout::DAMAGED);
+    Ok(layout::inspect(dir.as_fd(), name.as_str())?.is_some()
+        || layout::inspect(dir.as_fd(), &damaged)?.is_some())
 }
 
 /// Removes the record of an object that is gone.

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
 
+use super::bounds::Bounds;
 use super::config::{LocalConfig, OpenError};
 use super::keys::{Keys, Rotated};
 use super::layout::Layout;
@@ -20,7 +21,7 @@ use super::space::Space;
 use super::steps::{Step, Steps};
 use super::token::{Claims, DIGEST_BYTES};
 use super::usage::UsageFile;
-use super::{clean, health, keys, temp, waiting};
+use super::{bounds, clean, health, keys, temp, waiting};
 use crate::clock::{Clock, SystemClock};
 use crate::links::{Download, LinkError, LinkUse, Links, Opened};
 use crate::object_name::ObjectName;
@@ -43,6 +44,8 @@ pub struct LocalStore {
 pub(super) struct Inner {
     config: LocalConfig,
     clock: Arc<dyn Clock>,
+    /// When the store was opened, by both clocks.
+    opened: (std::time::Instant, Timestamp),
     pub(super) layout: Layout,
     keys: Keys,
     pub(super) usage: UsageFile,
@@ -57,6 +60,29 @@ pub(super) struct Inner {
 /// Maximum age of a look at all files before a shortage looks again: other processes that share the store may
 /// have stored files that expire sooner.
 const LOOK_AGAIN_S: i64 = 60;
+
+/// By how much the clock may be set forward until a file that waits for an object store is kept longer for it.
+const CLOCK_SET_MAX: Duration = Duration::from_secs(15 * 60);
+
+/// What a link of this store leads to.
+#[derive(Debug)]
+pub enum Found {
+    /// The file is here.
+    Here(Download),
+    /// The link is valid, the file is not here.
+    Absent(Absent),
+}
+
+/// A file that was here, or that was never here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Absent {
+    /// Its name in every store.
+    pub name: ObjectName,
+    /// SHA-256 of the content, 64 lowercase hexadecimal digits.
+    pub sha256: String,
+    /// When the link expires.
+    pub expires_at: Timestamp,
+}
 
 impl LocalStore {
     /// Opens the store in `config.root`. On first use this creates the directories and the link key; each
@@ -90,7 +116,9 @@ impl LocalStore {
         // Nothing is known yet: the first shortage looks.
         let due_s = AtomicI64::new(i64::MIN);
         let next_expiry = Mutex::default();
-        Ok(Self { inner: Arc::new(Inner { config, clock, layout, keys, usage, steps, next_expiry, due_s }) })
+        let opened = (std::time::Instant::now(), clock.now());
+        let inner = Inner { config, clock, opened, layout, keys, usage, steps, next_expiry, due_s };
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     /// Makes a new link key for the store in `root`. Services that have it open sign their next files with
@@ -113,6 +141,30 @@ impl LocalStore {
     /// # Errors
     /// See [`LinkError`], which has the status for each.
     pub async fn open_link(&self, token: &str) -> Result<Download, LinkError> {
+        match self.find(token).await? {
+            Found::Here(download) => Ok(download),
+            Found::Absent(_) => Err(LinkError::Gone),
+        }
+    }
+
+    /// Makes a link of this store to a file that is, or will be, in an object store under `name`. Nothing is
+    /// stored here.
+    #[must_use]
+    pub fn sign_link(
+        &self,
+        name: &ObjectName,
+        file: &NewFile,
+        digest: [u8; DIGEST_BYTES],
+    ) -> (Link, Timestamp) {
+        let claims = self.inner.claims(name, file, digest);
+        (self.inner.link(&claims), claims.expires_at)
+    }
+
+    /// Checks `token` and opens its file if it is here.
+    ///
+    /// # Errors
+    /// As [`LocalStore::open_link`], without [`LinkError::Gone`].
+    pub async fn find(&self, token: &str) -> Result<Found, LinkError> {
         let inner = &self.inner;
         let now = inner.clock.now();
         let claims = inner.keys.ring(&inner.layout).verify(token, now).ok_or(LinkError::Invalid)?;
@@ -120,21 +172,24 @@ impl LocalStore {
             return Err(LinkError::Expired { expired_at: claims.expires_at });
         }
         let name = ObjectName::new(&claims.object);
+        let wanted = name.clone();
         let sha256 = support::hex(&claims.digest);
-        let (file, metadata) = self
-            .blocking(move |inner| objects::open(&inner.layout, &name))
+        let opened = self
+            .blocking(move |inner| objects::open(&inner.layout, &wanted))
             .await
             .flatten()
-            .map_err(|source| LinkError::Io { source })?
-            .ok_or(LinkError::Gone)?;
-        Ok(Download {
+            .map_err(|source| LinkError::Io { source })?;
+        let Some((file, metadata)) = opened else {
+            return Ok(Found::Absent(Absent { name, sha256, expires_at: claims.expires_at }));
+        };
+        Ok(Found::Here(Download {
             file: file.into(),
             size_bytes: metadata.len(),
             file_name: claims.file_name,
             media_type: claims.media_type,
             expires_at: claims.expires_at,
             sha256,
-        })
+        }))
     }
 
     /// Runs a put on a thread that may block.
@@ -210,13 +265,12 @@ impl Inner {
         stored_in: StoredIn,
     ) -> Result<StoredFile, PutError> {
         let digest: [u8; DIGEST_BYTES] = Sha256::digest(&file.content).into();
-        let claims = || {
-            let expires_at = later(self.clock.now(), self.config.link_lifetime);
-            Claims::new(name.to_bytes(), digest, expires_at, &file.path, &file.media_type)
-        };
+        let claims = || self.claims(name, file, digest);
         let keep = || match stored_in {
             StoredIn::Spool => waiting::keep(self.keeper(), name, &file.content, claims),
-            StoredIn::Local | StoredIn::Directory => self.keeper().keep(name, &file.content, claims),
+            StoredIn::Local | StoredIn::Directory | StoredIn::ObjectStore => {
+                self.keeper().keep(name, &file.content, claims)
+            }
         };
         let claims = match keep() {
             Err(error) if error.is_full() && self.make_room() => keep()?,
@@ -224,11 +278,19 @@ impl Inner {
         };
         let expires_at = claims.expires_at;
         self.due_s.fetch_min(due_s(expires_at.into()), Ordering::Relaxed);
-        let token = self.keys.ring(&self.layout).sign(&claims);
         let (sha256, size_bytes) = (support::hex(&digest), file.content.len() as u64);
         tracing::debug!(request_id = file.request_id, sha256, size_bytes, "stored a file");
-        let url = Link::Relative(format!("{FILES_ROUTE}{token}"));
-        Ok(StoredFile { sha256, size_bytes, url, expires_at, stored_in })
+        Ok(StoredFile { sha256, size_bytes, url: self.link(&claims), expires_at, stored_in })
+    }
+
+    /// What a link to this file grants, from now on.
+    fn claims(&self, name: &ObjectName, file: &NewFile, digest: [u8; DIGEST_BYTES]) -> Claims {
+        let expires_at = later(self.clock.now(), self.config.link_lifetime);
+        Claims::new(name.to_bytes(), digest, expires_at, &file.path, &file.media_type)
+    }
+
+    fn link(&self, claims: &Claims) -> Link {
+        Link::Relative(format!("{FILES_ROUTE}{}", self.keys.ring(&self.layout).sign(claims)))
     }
 
     fn health(&self) -> StoreHealth {
@@ -244,14 +306,20 @@ impl Inner {
         }
     }
 
+    fn bounds(&self, now: Timestamp) -> Bounds {
+        let (since, opened) = self.opened;
+        let steady = later(opened, since.elapsed().saturating_add(CLOCK_SET_MAX));
+        Bounds::new(now, steady, self.config.retention)
+    }
+
     /// Removes expired objects, and returns whether there were any. Looks at all files only if an object that
     /// is not listed may have expired: in a full store a put does not pay for that, whether it is refused or
     /// replaces an expired object.
     fn make_room(&self) -> bool {
-        let Self { layout, usage, clock, config, due_s, .. } = self;
+        let Self { layout, usage, clock, due_s, .. } = self;
         let mut next_expiry = support::lock(&self.next_expiry);
         let now = clock.now();
-        let removed = next_expiry.remove_over(layout, usage, clean::bounds(now, config.retention));
+        let removed = next_expiry.remove_over(layout, usage, self.bounds(now));
         if now.as_second() < due_s.load(Ordering::Relaxed) {
             return removed > 0;
         }
@@ -265,11 +333,11 @@ impl Inner {
     }
 
     fn clean(&self, next_expiry: &mut NextExpiry) -> Result<Cleaned, CleanError> {
-        let Self { layout, usage, clock, config, due_s: due, .. } = self;
+        let Self { layout, usage, clock, due_s: due, .. } = self;
         let now = clock.now();
         // Before the look: files stored meanwhile lower it.
         due.store(now.as_second().saturating_add(LOOK_AGAIN_S), Ordering::Relaxed);
-        match clean::clean(layout, usage, now, config.retention) {
+        match clean::clean(layout, usage, self.bounds(now)) {
             Ok(outcome) => {
                 if let Some(until) = outcome.next_expiry.unlisted() {
                     due.fetch_min(due_s(until), Ordering::Relaxed);
@@ -287,8 +355,9 @@ impl Inner {
 
 /// When an object may be removed whose link expires at `until`, in unix seconds, rounded down.
 fn due_s(until: SystemTime) -> i64 {
-    let since =
-        until.duration_since(UNIX_EPOCH).map_or(0, |since| since.saturating_add(clean::TIME_GRAIN).as_secs());
+    let since = until
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.saturating_add(bounds::TIME_GRAIN).as_secs());
     i64::try_from(since).unwrap_or(i64::MAX)
 }
 

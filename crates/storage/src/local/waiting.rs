@@ -71,6 +71,8 @@ pub(super) fn keep(
     keeper.write(&mut object, content)?;
     let claims = claims();
     keeper.stamp(&mut object, &claims)?;
+    // Again, for the time: without it a power failure leaves a file that seems to have expired.
+    steps.run(Step::Sync, || object.file().sync_all())?;
     keeper.write(&mut record, &claims.to_bytes())?;
 
     {

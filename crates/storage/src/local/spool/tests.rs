@@ -349,3 +349,44 @@ async fn planted_symlinks_are_not_followed_for_records() {
     let error = LocalStore::open(LocalConfig::new(&root)).unwrap_err();
     assert!(matches!(error, OpenError::Directory { path, .. } if path == root.join("waiting")));
 }
+
+/// Shows what it is set to; the time since the start goes on as it does.
+#[derive(Debug)]
+struct SetClock(std::sync::Mutex<jiff::Timestamp>);
+
+impl crate::Clock for SetClock {
+    fn now(&self) -> jiff::Timestamp {
+        *self.0.lock().unwrap()
+    }
+}
+
+#[tokio::test]
+async fn a_clock_that_jumps_removes_no_file_that_waits() {
+    let place = tempfile::tempdir().unwrap();
+    let start = jiff::Timestamp::now();
+    let clock = std::sync::Arc::new(SetClock(std::sync::Mutex::new(start)));
+    let store = LocalStore::open_with_clock(LocalConfig::new(place.path()), clock.clone()).unwrap();
+    let (_, stored) = put(&store).await;
+    store.put(new_file(), tokio::time::Instant::now()).await.unwrap();
+    for days in [-4000, 30, 4000] {
+        *clock.0.lock().unwrap() = start + jiff::SignedDuration::from_hours(24 * days);
+        store.clean().await.unwrap();
+    }
+    *clock.0.lock().unwrap() = start;
+    assert_eq!(content(&store, token(&stored)).await.unwrap(), CONTENT);
+    // The other file is gone: nothing but the record keeps the first.
+    assert_eq!(store.clean().await.unwrap().kept, 1);
+}
+
+#[tokio::test]
+async fn a_link_can_be_made_for_a_file_that_is_elsewhere() {
+    let place = tempfile::tempdir().unwrap();
+    let store = open(place.path());
+    let name = ObjectName::random().unwrap();
+    let (link, expires_at) = store.sign_link(&name, &new_file(), [7; 32]);
+    let token = link.as_str().strip_prefix(FILES_ROUTE).unwrap();
+    let crate::Found::Absent(absent) = store.find(token).await.unwrap() else { panic!("nothing was stored") };
+    assert_eq!(absent, crate::Absent { name, sha256: "07".repeat(32), expires_at });
+    assert!(matches!(store.open_link(token).await, Err(LinkError::Gone)));
+    assert!(files(place.path()).is_empty());
+}

@@ -1,0 +1,202 @@
+//! Moves files that wait to the object store, and checks a store that is not used.
+//!
+//! A file is removed here only once the store has confirmed it, or its link has expired. A process that is killed in
+//! between leaves it waiting, and it is sent again under the same name. A file that the store does not take is tried
+//! again later, ever more rarely, and holds up no other.
+
+use std::collections::{HashMap, HashSet};
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use futures_util::{StreamExt as _, stream};
+use storage::{Claimed, ObjectName};
+use tokio::time::Instant;
+
+use crate::body::Content;
+use crate::failure::Failure;
+use crate::request::NewObject;
+use crate::state::{Core, count};
+
+/// How many files are moved at once. Each is read from the disk in pieces.
+const MOVES_AT_ONCE: usize = 2;
+
+/// Longest time for moving one file; without progress it is given up much earlier.
+const MOVE_TIME_MAX: Duration = Duration::from_secs(600);
+
+/// How many names are listed at once.
+const LISTED_MAX: usize = 256;
+
+/// How often the spool is looked at: another process may have put a file there.
+const LOOK_EVERY: Duration = Duration::from_secs(30);
+
+/// Time until a file that was not taken is tried again; it doubles with each failure.
+const AGAIN_FIRST: Duration = Duration::from_secs(5);
+
+/// Longest time until then.
+const AGAIN_MAX: Duration = Duration::from_secs(600);
+
+/// Files that are tried again later.
+type Later = HashMap<ObjectName, Again>;
+
+#[derive(Debug, Clone, Copy)]
+struct Again {
+    at: Instant,
+    failed: u32,
+}
+
+/// What became of one file.
+enum Outcome {
+    /// It does not wait any more.
+    Done,
+    /// Another process has it.
+    Taken,
+    /// It failed here.
+    Failed,
+    /// The object store did not take it.
+    Refused(Failure),
+    /// Another one was refused before.
+    NotTried,
+}
+
+/// Works until it is dropped.
+pub(crate) async fn run(core: Arc<Core>) {
+    let mut later = Later::new();
+    // Unless health was asked first.
+    core.check(LOOK_EVERY).await;
+    loop {
+        let next = round(&core, &mut later).await;
+        tokio::select! {
+            () = tokio::time::sleep_until(next) => {}
+            () = core.waits.notified() => {}
+        }
+    }
+}
+
+/// Does what there is to do now, and returns when there is more.
+async fn round(core: &Core, later: &mut Later) -> Instant {
+    if let Some(away) = core.availability.away() {
+        if away.check_at > Instant::now() {
+            return away.check_at;
+        }
+        core.check(Duration::ZERO).await;
+    }
+    let moved = move_waiting(core, later).await;
+    if let Some(away) = core.availability.away() {
+        return away.check_at;
+    }
+    let look_at = Instant::now() + LOOK_EVERY;
+    match moved {
+        Ok(()) => later.values().map(|again| again.at).min().map_or(look_at, |at| at.min(look_at)),
+        Err(error) => {
+            tracing::warn!(%error, "failed to list the files that wait for the object store");
+            look_at
+        }
+    }
+}
+
+/// Moves every file that is due, as long as the store is used.
+async fn move_waiting(core: &Core, later: &mut Later) -> io::Result<()> {
+    while !core.availability.is_away() {
+        let count_max = LISTED_MAX + later.len();
+        let mut names = core.local.waiting_longest(count_max).await?;
+        if names.len() < count_max {
+            let waiting: HashSet<&ObjectName> = names.iter().collect();
+            later.retain(|name, _| waiting.contains(name));
+        }
+        let now = Instant::now();
+        names.retain(|name| later.get(name).is_none_or(|again| again.at <= now));
+        if names.is_empty() {
+            return Ok(());
+        }
+        let mut refused = Vec::new();
+        let stop = AtomicBool::new(false);
+        let moves = names.into_iter().map(async |name| {
+            let is_stopped = stop.load(Ordering::Relaxed);
+            let outcome = if is_stopped { Outcome::NotTried } else { move_one(core, &name).await };
+            (name, outcome)
+        });
+        let mut outcomes = stream::iter(moves).buffer_unordered(MOVES_AT_ONCE);
+        while let Some((name, outcome)) = outcomes.next().await {
+            match outcome {
+                Outcome::Done => {
+                    later.remove(&name);
+                }
+                Outcome::Taken | Outcome::Failed => put_off(later, name),
+                Outcome::Refused(failure) => {
+                    put_off(later, name.clone());
+                    if failure.kind.is_of_the_store() {
+                        refused.push(name);
+                        // Perhaps none can be moved now.
+                        stop.store(true, Ordering::Relaxed);
+                    }
+                }
+                Outcome::NotTried => {}
+            }
+        }
+        if !refused.is_empty() {
+            // Is it the store, or these files?
+            core.check(Duration::ZERO).await;
+            if core.availability.is_away() {
+                for name in &refused {
+                    later.remove(name);
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn put_off(later: &mut Later, name: ObjectName) {
+    let again = later.entry(name).or_insert(Again { at: Instant::now(), failed: 0 });
+    let pause = AGAIN_FIRST.saturating_mul(1 << again.failed.min(8)).min(AGAIN_MAX);
+    *again = Again { at: Instant::now() + pause, failed: again.failed.saturating_add(1) };
+}
+
+async fn move_one(core: &Core, name: &ObjectName) -> Outcome {
+    let moved = async {
+        let Some(claimed) = core.local.claim(name).await? else { return Ok(Outcome::Taken) };
+        // The store has accepted this host's signatures, so the clock is right.
+        if claimed.expires_at() <= core.now() {
+            claimed.finish().await?;
+            count(&core.counters.expired);
+            tracing::warn!(
+                object = name.as_str(),
+                "a file was removed because its link expired before the object store took it"
+            );
+            return Ok(Outcome::Done);
+        }
+        let object = object(&claimed)?;
+        match core.upload(name, object, Instant::now() + MOVE_TIME_MAX).await {
+            Ok(()) => {
+                claimed.finish().await?;
+                count(&core.counters.moved);
+                tracing::debug!(object = name.as_str(), "moved a file to the object store");
+                Ok(Outcome::Done)
+            }
+            Err(failure) => {
+                count(&core.counters.failed);
+                let reason = core.explain(&failure);
+                tracing::warn!(object = name.as_str(), %failure, reason, "the object store did not take a file; it waits");
+                Ok(Outcome::Refused(failure))
+            }
+        }
+    };
+    moved.await.unwrap_or_else(|error: io::Error| {
+        count(&core.counters.failed);
+        tracing::warn!(%error, object = name.as_str(), "failed to move a file to the object store; it waits");
+        Outcome::Failed
+    })
+}
+
+fn object(claimed: &Claimed) -> io::Result<NewObject> {
+    // The offset is shared, and not used.
+    let file = claimed.file().try_clone()?;
+    Ok(NewObject {
+        content: Content::File(Arc::new(file), claimed.size_bytes()),
+        digest: *claimed.digest(),
+        file_name: claimed.file_name().to_owned(),
+        media_type: claimed.media_type().to_owned(),
+    })
+}

@@ -1,0 +1,191 @@
+//! What the store, its mover and its cleaning share: the requests, the spool, whether the store is used, and counts.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use storage::{Clock, LocalStore, ObjectName};
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use crate::availability::Availability;
+use crate::check::{CheckStep, Checked, check};
+use crate::config::S3Config;
+use crate::failure::Failure;
+use crate::request::{NewObject, Requests};
+use crate::retry::{Retries, random};
+
+/// Timeout of a check.
+const CHECK_TIME_MAX: Duration = Duration::from_secs(10);
+
+/// One object store with its spool.
+#[derive(Debug)]
+pub(crate) struct Core {
+    pub(crate) config: S3Config,
+    pub(crate) requests: Requests,
+    pub(crate) local: LocalStore,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) availability: Availability,
+    pub(crate) counters: Counters,
+    /// A file waits.
+    pub(crate) waits: Notify,
+    /// When the last check ended, and whether the store can be cleaned. Held while a check runs.
+    checked: tokio::sync::Mutex<Option<(Instant, Option<Failure>)>>,
+}
+
+/// What has happened since the start.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) uploaded: AtomicU64,
+    pub(crate) kept_locally: AtomicU64,
+    pub(crate) moved: AtomicU64,
+    pub(crate) expired: AtomicU64,
+    pub(crate) failed: AtomicU64,
+}
+
+/// Files since the start.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct StoreCounts {
+    /// Files that the object store has taken with the answer.
+    pub uploaded: u64,
+    /// Files that were kept on this host instead.
+    pub kept_locally: u64,
+    /// Files that were moved to the object store later.
+    pub moved: u64,
+    /// Files that were removed because their link expired before the object store took them.
+    pub expired: u64,
+    /// Attempts to move a file that failed.
+    pub failed: u64,
+}
+
+/// Counts one.
+pub(crate) fn count(counter: &AtomicU64) {
+    counter.fetch_add(1, Ordering::Relaxed);
+}
+
+impl Counters {
+    pub(crate) fn read(&self) -> StoreCounts {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        StoreCounts {
+            uploaded: read(&self.uploaded),
+            kept_locally: read(&self.kept_locally),
+            moved: read(&self.moved),
+            expired: read(&self.expired),
+            failed: read(&self.failed),
+        }
+    }
+}
+
+impl Core {
+    pub(crate) fn new(
+        config: S3Config,
+        requests: Requests,
+        local: LocalStore,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self {
+            config,
+            requests,
+            local,
+            clock,
+            availability: Availability::default(),
+            counters: Counters::default(),
+            waits: Notify::new(),
+            checked: tokio::sync::Mutex::default(),
+        }
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// What is wrong, for the operator.
+    pub(crate) fn explain(&self, failure: &Failure) -> String {
+        failure.explain(self.config.provider)
+    }
+
+    /// Sends one file until the store has it, `by` is over, or the store is no longer used.
+    pub(crate) async fn upload(
+        &self,
+        name: &ObjectName,
+        object: NewObject,
+        by: Instant,
+    ) -> Result<(), Failure> {
+        let mut retries = Retries::default();
+        loop {
+            let failure = match self.requests.put(name, object.clone(), by).await {
+                Ok(()) => return Ok(()),
+                Err(failure) => failure,
+            };
+            let left = by.saturating_duration_since(Instant::now());
+            let Some(wait) = retries.next(&failure, left, random()) else { return Err(failure) };
+            if self.availability.is_away() {
+                return Err(failure);
+            }
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    /// A request has failed in a way that others would too.
+    pub(crate) fn note_failed(&self, failure: &Failure) {
+        if self.availability.failed(failure) {
+            tracing::warn!(
+                %failure,
+                reason = self.explain(failure),
+                "the object store is not used until it works; files are kept on this host and moved then"
+            );
+        }
+    }
+
+    /// Checks the store, unless that was done within `age_max`, and uses it or not accordingly.
+    pub(crate) async fn check(&self, age_max: Duration) {
+        let mut last = self.checked.lock().await;
+        if last.as_ref().is_some_and(|(at, _)| at.elapsed() < age_max) {
+            return;
+        }
+        let checked = check(&self.requests, Instant::now() + CHECK_TIME_MAX).await;
+        match needed(&checked) {
+            None => {
+                if self.availability.works() {
+                    tracing::info!("the object store works again");
+                }
+            }
+            Some(failure) => {
+                if self.availability.check_failed(failure) {
+                    tracing::warn!(%failure, reason = self.explain(failure), "the object store cannot be used");
+                }
+            }
+        }
+        let cleaning = checked.into_iter().filter(|one| !is_needed(one.step)).find_map(|one| one.failure);
+        let before = last.take().and_then(|(_, failure)| failure);
+        if let Some(failure) = &cleaning
+            && before.as_ref().map(|before| before.kind) != Some(failure.kind)
+        {
+            tracing::warn!(
+                %failure,
+                "the object store cannot be listed or its files cannot be removed, so old files stay (hint: grant \
+                 ListBucket and DeleteObject, or let a lifecycle rule of the bucket remove them)"
+            );
+        }
+        *last = Some((Instant::now(), cleaning));
+    }
+
+    /// Whether the last check could list the store and remove files.
+    pub(crate) async fn can_clean(&self) -> bool {
+        self.checked.lock().await.as_ref().is_some_and(|(_, failure)| failure.is_none())
+    }
+}
+
+/// The first failure of what storing files needs.
+fn needed(checked: &[Checked]) -> Option<&Failure> {
+    checked.iter().filter(|one| is_needed(one.step)).find_map(|one| one.failure.as_ref())
+}
+
+/// Whether storing files needs it; only cleaning needs the others.
+fn is_needed(step: CheckStep) -> bool {
+    match step {
+        CheckStep::Put | CheckStep::Link => true,
+        CheckStep::List | CheckStep::Delete => false,
+    }
+}
