@@ -7,11 +7,13 @@ mod containers;
 mod directory_store;
 mod keys;
 mod native;
+mod object_store;
 mod unavailable;
 
 pub use containers::{BuildError, BuildStep, build_image, engine_address, write_image_tree};
 pub use keys::{OpenKeysError, access_dir, key_store, open_keyring};
 pub use native::{NATIVE, apparmor_fix, host_view, prepare_cgroups, uses_native};
+pub use object_store::{ObjectStoreError, StoreCheck, check_object_store};
 
 use containers::start_docker;
 use directory_store::DirectoryStore;
@@ -100,11 +102,23 @@ pub struct OpenStore {
     pub links: Arc<dyn Links>,
 }
 
-/// Opens the store of output files; `None` if storage is off.
+/// Why the store of output files cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenStoreError {
+    /// The directory cannot be used.
+    #[error(transparent)]
+    Local(#[from] OpenError),
+    /// The settings are those of no object store.
+    #[error("the object store cannot be used (STORAGE_PROVIDER)")]
+    Object(#[from] ObjectStoreError),
+}
+
+/// Opens the store of output files; `None` if storage is off. An object store has the local one as its spool. Does not
+/// wait for the object store, and checks it and moves files in the background.
 ///
 /// # Errors
-/// If the directory cannot be used.
-pub async fn open_store(settings: &Settings) -> Result<Option<OpenStore>, OpenError> {
+/// If the directory cannot be used, or if the settings are those of no object store.
+pub async fn open_store(settings: &Settings) -> Result<Option<OpenStore>, OpenStoreError> {
     if !settings.storage.enabled {
         return Ok(None);
     }
@@ -116,8 +130,13 @@ pub async fn open_store(settings: &Settings) -> Result<Option<OpenStore>, OpenEr
         free_min_bytes: settings.exec_limits_max.files_total_bytes_max,
         ..LocalConfig::new(files_dir(settings))
     };
-    let store = Arc::new(LocalStore::open(config)?);
-    warn_of_spool(&store).await;
+    let local = LocalStore::open(config)?;
+    if let Some(object_store) = &settings.storage.object_store {
+        let store = Arc::new(object_store::open(object_store, settings, local)?);
+        return Ok(Some(OpenStore { store: store.clone(), links: store }));
+    }
+    warn_of_spool(&local).await;
+    let store = Arc::new(local);
     Ok(Some(OpenStore { store: store.clone(), links: store }))
 }
 

@@ -30,6 +30,36 @@ pub(super) fn facts(settings: &Settings, runtime: &Result<Option<Runtime>, LoadE
     facts.into_iter().flatten().collect()
 }
 
+/// What the service does with the object store, tried once; `None` without one.
+pub(super) async fn object_store(settings: &Settings) -> Option<Finding> {
+    const NAME: &str = "object store";
+    let checks = match compose::check_object_store(settings).await {
+        Ok(checks) => checks,
+        Err(error) => {
+            let detail = executor::error_chain(&error);
+            return Some(Finding::host_missing(
+                NAME,
+                detail,
+                "correct the settings STORAGE_S3_ or STORAGE_R2_",
+            ));
+        }
+    };
+    let problem = |is_needed: bool| {
+        checks.iter().filter(|check| check.is_needed == is_needed).find_map(|check| {
+            check.problem.as_ref().map(|problem| format!("{} failed: {problem}", check.what))
+        })
+    };
+    match (problem(true), problem(false)) {
+        _ if checks.is_empty() => None,
+        (Some(problem), _) => Some(Finding::host_missing(NAME, problem, "see docs/storage.md")),
+        (None, Some(problem)) => {
+            let detail = format!("files are stored and downloaded, but old ones are not removed: {problem}");
+            Some(Finding::host(NAME, detail))
+        }
+        (None, None) => Some(Finding::host(NAME, "a file was stored, downloaded, listed and removed")),
+    }
+}
+
 fn kernel() -> Finding {
     let uname = rustix::system::uname();
     let release = uname.release().to_string_lossy().into_owned();

@@ -86,6 +86,7 @@ pub async fn run(json: bool, settings: &Settings) -> ExitCode {
 async fn examine(settings: &Settings, quiet: bool) -> std::io::Result<Vec<Finding>> {
     let loaded = compose::load_runtime_if_needed(settings);
     let mut findings = host::facts(settings, &loaded);
+    findings.extend(host::object_store(settings).await);
     let protections = protections::protections();
     let Ok(runtime) = loaded else {
         findings.extend(all_missing(&protections, "there is no Python runtime", "python-sandbox setup"));

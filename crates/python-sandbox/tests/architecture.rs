@@ -58,6 +58,7 @@ const ARROWS: [(&str, &[&str]); 32] = [
             "service",
             "settings",
             "storage",
+            "storage-s3",
             "support",
             "validator",
         ],

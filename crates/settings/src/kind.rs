@@ -12,10 +12,13 @@ pub(crate) const PROVIDERS: &[&str] = &["native", "docker", "gvisor", "kata", "f
 pub const PROVIDERS_BUILT: &[&str] = &["native", "docker", "gvisor", "kata"];
 
 /// Stores of files, and `disabled`.
-pub(crate) const STORES: &[&str] = &["local", "disabled"];
+pub(crate) const STORES: &[&str] = &["local", "s3", "r2", "disabled"];
 
-/// Stores of a later version.
-pub(crate) const STORES_PLANNED: &[&str] = &["s3", "r2"];
+/// Longest name of a bucket or account.
+const NAME_BYTES_MAX: usize = 63;
+
+/// Longest prefix of keys in a bucket, in bytes: a key has at most 1024, and 64 are those of the file.
+const KEY_PREFIX_BYTES_MAX: usize = 512;
 
 /// Longest name of a template in bytes: log lines contain it.
 const TEMPLATE_NAME_BYTES_MAX: usize = 32;
@@ -38,9 +41,6 @@ pub(crate) enum Kind {
     Word(&'static [&'static str]),
     /// An executor that this version can start.
     Provider,
-    /// A store of files that this version has. The names of planned stores are accepted, for configurations
-    /// that switch storage off.
-    Store,
     /// A whole number within bounds, both included.
     Number {
         /// The minimum.
@@ -83,6 +83,10 @@ pub(crate) enum Kind {
     RedisUrl,
     /// Lower-case letters, digits and `-`, at most [`PREFIX_BYTES_MAX`].
     Prefix,
+    /// Letters, digits, `.`, `_` and `-`, at most [`NAME_BYTES_MAX`], or empty for "not set".
+    Name,
+    /// A prefix of keys in a bucket: parts of the same characters, each followed by `/`; empty for none.
+    KeyPrefix,
 }
 
 /// The kind of a list's entries.
@@ -155,7 +159,6 @@ impl Kind {
             Self::OptionalFlag => flag(trimmed).map(Value::Flag),
             Self::Word(words) => word(trimmed, words).map(Value::Text),
             Self::Provider => provider(trimmed).map(Value::Text),
-            Self::Store => word(trimmed, &[STORES, STORES_PLANNED].concat()).map(Value::Text),
             Self::Number { min, max } => bounded(number(trimmed)?, min, max).map(Value::Number),
             Self::Size { min, max } => bounded(size(trimmed)?, min, max).map(Value::Number),
             Self::OptionalNumber { .. } | Self::OptionalSize { .. } if trimmed.is_empty() => {
@@ -170,6 +173,8 @@ impl Kind {
             Self::Secret => Ok(secret(trimmed)),
             Self::RedisUrl => redis_url(trimmed).map(secret),
             Self::Prefix => prefix(trimmed).map(Value::Text),
+            Self::Name => name(trimmed).map(Value::Text),
+            Self::KeyPrefix => key_prefix(trimmed).map(Value::Text),
         }
     }
 
@@ -183,7 +188,6 @@ impl Kind {
             Self::OptionalFlag => "true or false, or empty".to_owned(),
             Self::Word(words) => words.join(", "),
             Self::Provider => PROVIDERS_BUILT.join(", "),
-            Self::Store => STORES.join(", "),
             Self::Number { min, max: u64::MAX } => format!("a whole number{of_unit}, at least {min}"),
             Self::Number { min, max } => format!("a whole number{of_unit}, {min} to {max}"),
             Self::Size { min, max } => {
@@ -229,6 +233,8 @@ impl Kind {
                 "redis://[user:password@]host[:port][/database], the same with rediss:// for TLS, unix:///path, or empty".to_owned()
             }
             Self::Prefix => format!("lower-case letters, digits and `-`, 1 to {PREFIX_BYTES_MAX}"),
+            Self::Name => format!("letters, digits, `.`, `_` and `-`, at most {NAME_BYTES_MAX}, or empty"),
+            Self::KeyPrefix => "parts of letters, digits, `.`, `_` and `-`, separated by `/`, or empty".to_owned(),
         }
     }
 
@@ -266,6 +272,29 @@ fn prefix(text: &str) -> Result<String, Refusal> {
         Ok(text.to_owned())
     } else {
         Err("is not a prefix".to_owned())
+    }
+}
+
+fn is_name(text: &str) -> bool {
+    !matches!(text, "." | "..")
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'))
+}
+
+fn name(text: &str) -> Result<String, Refusal> {
+    if text.len() <= NAME_BYTES_MAX && is_name(text) {
+        Ok(text.to_owned())
+    } else {
+        Err("is not a name".to_owned())
+    }
+}
+
+/// With a slash at its end and none at its beginning.
+fn key_prefix(text: &str) -> Result<String, Refusal> {
+    let inner = text.trim_matches('/');
+    match inner.split('/').all(|part| !part.is_empty() && is_name(part)) {
+        _ if text.is_empty() => Ok(String::new()),
+        true if inner.len() < KEY_PREFIX_BYTES_MAX => Ok(format!("{inner}/")),
+        _ => Err("is not a prefix of keys".to_owned()),
     }
 }
 
@@ -601,6 +630,17 @@ mod tests {
             assert!(Kind::RedisUrl.parse(bad).is_err(), "{bad}");
         }
         assert!(Kind::Prefix.parse("a-1").is_ok());
+        for (text, expected) in [("", ""), ("a", "a/"), ("a/b.c/", "a/b.c/"), ("/a", "a/")] {
+            let parsed = Kind::KeyPrefix.parse(text);
+            assert!(matches!(parsed, Ok(Value::Text(prefix)) if prefix == expected), "{text}");
+        }
+        for bad in ["/", "a//b", "..", "a/../b", "a b", "ä", "a?", &"x".repeat(513)] {
+            assert!(Kind::KeyPrefix.parse(bad).is_err(), "{bad}");
+        }
+        assert!(Kind::Name.parse("my-bucket.example").is_ok());
+        for bad in ["a/b", "a b", "..", "a:b", &"x".repeat(64)] {
+            assert!(Kind::Name.parse(bad).is_err(), "{bad}");
+        }
         for bad in ["", "A", "a:b", "a{b}", &"x".repeat(33)] {
             assert!(Kind::Prefix.parse(bad).is_err(), "{bad}");
         }

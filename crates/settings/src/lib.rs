@@ -250,6 +250,8 @@ pub struct ValidatorSettings {
 pub struct StorageSettings {
     /// Store files and return links.
     pub enabled: bool,
+    /// The object store; `None` to keep files on this host.
+    pub object_store: Option<ObjectStoreSettings>,
     /// Lifetime of a link.
     pub link_lifetime: Duration,
     /// Maximum age of a file.
@@ -258,6 +260,37 @@ pub struct StorageSettings {
     pub bytes_max: u64,
     /// Share of the disk to leave free, in percent.
     pub min_free_percent: u8,
+}
+
+/// An object store.
+#[derive(Debug, Clone)]
+pub struct ObjectStoreSettings {
+    /// Cloudflare R2, instead of S3.
+    pub is_r2: bool,
+    /// Name of the bucket.
+    pub bucket: String,
+    /// Region of the bucket.
+    pub region: String,
+    /// Address of the service, without the bucket.
+    pub endpoint: String,
+    /// The same as clients reach it.
+    pub link_endpoint: String,
+    /// The bucket is in the path of addresses.
+    pub path_style: bool,
+    /// Empty, or ends in `/`.
+    pub prefix: String,
+    /// Access key.
+    pub access_key: SecretString,
+    /// Secret key.
+    pub secret_key: SecretString,
+    /// Session token of temporary keys.
+    pub session_token: Option<SecretString>,
+    /// The bucket's public address.
+    pub public_url: Option<String>,
+    /// Links are below the public address.
+    pub public_links: bool,
+    /// The only authorities that may sign the service's certificate; `None` for the public ones.
+    pub ca_file: Option<PathBuf>,
 }
 
 impl Settings {
@@ -363,6 +396,7 @@ impl Settings {
             },
             storage: StorageSettings {
                 enabled: view.flag("STORAGE_ENABLED") && view.text("STORAGE_PROVIDER") != "disabled",
+                object_store: object_store(&view),
                 link_lifetime: view.seconds("STORAGE_LINK_LIFETIME"),
                 file_lifetime: Duration::from_secs(view.number("STORAGE_CLEANUP_DAYS") * 24 * 3600),
                 bytes_max: view.number("STORAGE_MAX_SIZE"),
@@ -406,6 +440,43 @@ fn redis(view: &View<'_>) -> Option<RedisSettings> {
         ca_file: view.path("REDIS_CA_FILE"),
         prefix: view.text("REDIS_PREFIX"),
         timeout: Duration::from_millis(view.number("REDIS_TIMEOUT")),
+    })
+}
+
+/// The object store; that it has what it needs was checked if storage is on.
+fn object_store(view: &View<'_>) -> Option<ObjectStoreSettings> {
+    let provider = view.text("STORAGE_PROVIDER");
+    let is_r2 = provider == "r2";
+    if !is_r2 && provider != "s3" {
+        return None;
+    }
+    let name = |name: &str| format!("STORAGE_{}_{name}", if is_r2 { "R2" } else { "S3" });
+    let region = if is_r2 { "auto".to_owned() } else { view.text("STORAGE_S3_REGION") };
+    let usual = || match is_r2 {
+        true => format!("https://{}.r2.cloudflarestorage.com", view.text("STORAGE_R2_ACCOUNT_ID")),
+        false => {
+            // The regions in China have a domain of their own.
+            let domain = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
+            format!("https://s3.{region}.{domain}")
+        }
+    };
+    let endpoint = view.optional_text(&name("ENDPOINT")).unwrap_or_else(usual);
+    let public = if is_r2 { None } else { view.optional_text("STORAGE_S3_PUBLIC_ENDPOINT") };
+    Some(ObjectStoreSettings {
+        is_r2,
+        bucket: view.optional_text(&name("BUCKET"))?,
+        link_endpoint: public.unwrap_or_else(|| endpoint.clone()),
+        endpoint,
+        region,
+        // R2 knows both; a bucket with a dot has no valid certificate as a host name.
+        path_style: is_r2 || view.flag("STORAGE_S3_PATH_STYLE"),
+        prefix: view.text(&name("PREFIX")),
+        access_key: view.secret(&name("ACCESS_KEY"))?,
+        secret_key: view.secret(&name("SECRET_KEY"))?,
+        session_token: view.secret(&name("SESSION_TOKEN")),
+        public_url: if is_r2 { view.optional_text("STORAGE_R2_PUBLIC_URL") } else { None },
+        public_links: is_r2 && view.flag("STORAGE_R2_PUBLIC_LINKS"),
+        ca_file: if is_r2 { None } else { view.path("STORAGE_S3_CA_FILE") },
     })
 }
 

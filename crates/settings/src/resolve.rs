@@ -1,7 +1,7 @@
 //! From texts to checked values: parses every setting, computes defaults, reports all problems at once.
 
 use super::error::{Problem, Problems, Source};
-use super::kind::{STORES, STORES_PLANNED, Value};
+use super::kind::Value;
 use super::sources::{Given, Inputs, Notes, read};
 use super::table::{Entry, Preset, SETTINGS};
 use std::collections::BTreeMap;
@@ -215,11 +215,38 @@ fn together(resolved: &Resolved, problems: &mut Vec<Problem>) {
         )));
     }
     let provider = text("STORAGE_PROVIDER");
-    if resolved.flag("STORAGE_ENABLED") && STORES_PLANNED.contains(&provider.as_str()) {
-        problems.push(Problem::Together(format!(
-            "STORAGE_PROVIDER = `{provider}` ({}) names a store that this version does not support yet; allowed: {}",
-            resolved.get("STORAGE_PROVIDER").1,
-            STORES.join(", ")
-        )));
+    if resolved.flag("STORAGE_ENABLED") && matches!(provider.as_str(), "s3" | "r2") {
+        check_object_store(resolved, &provider, problems);
+    }
+}
+
+/// What an object store cannot do without.
+fn check_object_store(resolved: &Resolved, provider: &str, problems: &mut Vec<Problem>) {
+    let prefix = format!("STORAGE_{}_", provider.to_uppercase());
+    let is_empty = |name: &str| match &resolved.get(&format!("{prefix}{name}")).0 {
+        Value::Text(text) => text.is_empty(),
+        Value::Secret(secret) => secret.is_none(),
+        _ => false,
+    };
+    let mut needs = |name: &str, what: &str| {
+        problems
+            .push(Problem::Together(format!("STORAGE_PROVIDER is `{provider}`, but {prefix}{name} {what}")));
+    };
+    for (name, what) in [
+        ("BUCKET", "names no bucket"),
+        ("ACCESS_KEY", "is empty; set the access key of the bucket"),
+        ("SECRET_KEY", "is empty; set the secret key that belongs to the access key"),
+    ] {
+        if is_empty(name) {
+            needs(name, what);
+        }
+    }
+    if provider == "r2" {
+        if is_empty("ACCOUNT_ID") && is_empty("ENDPOINT") {
+            needs("ACCOUNT_ID", "is empty; set the id of the account, 32 hexadecimal digits");
+        }
+        if resolved.flag("STORAGE_R2_PUBLIC_LINKS") && is_empty("PUBLIC_URL") {
+            needs("PUBLIC_URL", "is empty, and STORAGE_R2_PUBLIC_LINKS needs it");
+        }
     }
 }

@@ -4,7 +4,7 @@
 //! so they cannot disagree. Names and defaults of the original service are part of the contract
 //! (`docs/api.md`).
 
-use super::kind::{Item, Kind};
+use super::kind::{Item, Kind, STORES};
 
 /// One setting.
 #[derive(Debug, Clone, Copy)]
@@ -226,17 +226,30 @@ pub(crate) const SETTINGS: &[Entry] = {
         row(Output, "MAX_FILE_COUNT", number(0, 10_000), "10", Some("files"), "Maximum number of one program's output files, and of its input files."),
 
         row(Storage, "STORAGE_ENABLED", Kind::Flag, "true", None, "Stores output files and returns links; false = lists them as skipped."),
-        row(Storage, "STORAGE_PROVIDER", Kind::Store, "local", None, "Where output files are stored."),
-        row(Storage, "STORAGE_LINK_LIFETIME", number(1, 604_800), "18000", SECONDS, "Lifetime of a download link; its file is removed afterwards."),
-        row(Storage, "STORAGE_CLEANUP_DAYS", number(1, 3650), "7", Some("days"), "Maximum age of a stored file, whatever the lifetime of its link."),
-        row(Storage, "STORAGE_MAX_SIZE", size(MIB, 1024 * 1024 * GIB), "10g", BYTES, "Maximum total size of all stored files, each counted in blocks of 4096 bytes. A file that does not fit is listed in skipped_files (storage_full)."),
+        row(Storage, "STORAGE_PROVIDER", Kind::Word(STORES), "local", None, "Where output files are stored: on this host's disk, in Amazon S3 or a service with its API, in Cloudflare R2, or nowhere. Files that the object store does not take now are kept in DATA_DIR and moved later."),
+        row(Storage, "STORAGE_LINK_LIFETIME", number(1, 604_800), "18000", SECONDS, "Lifetime of a download link. A file on this host's disk is removed afterwards."),
+        row(Storage, "STORAGE_CLEANUP_DAYS", number(1, 3650), "7", Some("days"), "Maximum age of a stored file, whatever the lifetime of its link; in an object store, the age at which it is removed."),
+        row(Storage, "STORAGE_MAX_SIZE", size(MIB, 1024 * 1024 * GIB), "10g", BYTES, "Maximum total size of all files stored on this host's disk, each counted in blocks of 4096 bytes. A file that does not fit is listed in skipped_files (storage_full)."),
         row(Storage, "STORAGE_MIN_FREE", number(0, 90), "5", Some("percent of the disk"), "Share of the disk, in bytes and inodes, that stored files leave free, at most 4g and 65536 inodes; 0 = none."),
-        row(Storage, "STORAGE_R2_BUCKET", Kind::OptionalText, "", None, "R2 bucket. This version does not support R2 yet."),
-        row(Storage, "STORAGE_R2_ACCOUNT_ID", Kind::OptionalText, "", None, "Account of the bucket."),
-        row(Storage, "STORAGE_R2_ACCESS_KEY", Kind::Secret, "", None, "Access key of the bucket."),
-        row(Storage, "STORAGE_R2_SECRET_KEY", Kind::Secret, "", None, "Secret key of the bucket."),
-        row(Storage, "STORAGE_R2_PREFIX", Kind::OptionalText, "", None, "Prefix of the keys in the bucket."),
-        row(Storage, "STORAGE_R2_PUBLIC_URL", Kind::Url, "", None, "Public address of the bucket, if it has one."),
+        row(Storage, "STORAGE_S3_BUCKET", Kind::Name, "", None, "S3 bucket; it must exist."),
+        row(Storage, "STORAGE_S3_REGION", Kind::Name, "us-east-1", None, "Region of the S3 bucket."),
+        row(Storage, "STORAGE_S3_ENDPOINT", Kind::Url, "", None, "Address of a service with the API of S3, without the bucket; empty = Amazon's in the region."),
+        row(Storage, "STORAGE_S3_PUBLIC_ENDPOINT", Kind::Url, "", None, "The same as clients reach it, for links; empty = STORAGE_S3_ENDPOINT."),
+        row(Storage, "STORAGE_S3_PATH_STYLE", Kind::Flag, "false", None, "Writes the bucket into the path of addresses instead of the host name, as many services other than Amazon's need."),
+        row(Storage, "STORAGE_S3_ACCESS_KEY", Kind::Secret, "", None, "Access key of the S3 bucket."),
+        row(Storage, "STORAGE_S3_SECRET_KEY", Kind::Secret, "", None, "Secret key of the S3 bucket."),
+        row(Storage, "STORAGE_S3_SESSION_TOKEN", Kind::Secret, "", None, "Session token, if the keys are temporary: links are then the service's own and redirect to the bucket."),
+        row(Storage, "STORAGE_S3_PREFIX", Kind::KeyPrefix, "", None, "Prefix of the keys in the S3 bucket; nothing else in it is touched."),
+        row(Storage, "STORAGE_S3_CA_FILE", Kind::Path, "", None, "Certificates, in PEM, of the authorities that the S3 service may have its certificate from; empty = the public ones."),
+        row(Storage, "STORAGE_R2_BUCKET", Kind::Name, "", None, "R2 bucket; it must exist."),
+        row(Storage, "STORAGE_R2_ACCOUNT_ID", Kind::Name, "", None, "Account of the R2 bucket, followed by `.eu` or `.fedramp` for a bucket in that jurisdiction."),
+        row(Storage, "STORAGE_R2_ENDPOINT", Kind::Url, "", None, "Address of R2, without the bucket; empty = that of the account."),
+        row(Storage, "STORAGE_R2_ACCESS_KEY", Kind::Secret, "", None, "Access key of the R2 bucket."),
+        row(Storage, "STORAGE_R2_SECRET_KEY", Kind::Secret, "", None, "Secret key of the R2 bucket."),
+        row(Storage, "STORAGE_R2_SESSION_TOKEN", Kind::Secret, "", None, "Session token, if the keys are temporary: links are then the service's own and redirect to the bucket."),
+        row(Storage, "STORAGE_R2_PREFIX", Kind::KeyPrefix, "", None, "Prefix of the keys in the R2 bucket; nothing else in it is touched."),
+        row(Storage, "STORAGE_R2_PUBLIC_URL", Kind::Url, "", None, "Public address of the R2 bucket, if it has one. Links below it never expire, so they are given out only with STORAGE_R2_PUBLIC_LINKS; without, links are the service's own."),
+        row(Storage, "STORAGE_R2_PUBLIC_LINKS", Kind::Flag, "false", None, "Gives out links below STORAGE_R2_PUBLIC_URL: anyone who has one can download the file until it is removed."),
 
         row(Docker, "DOCKER_HOST", Kind::OptionalText, "", None, "Address of the engine, such as unix:///var/run/docker.sock or tcp://host:2376; empty = the system's socket, or the user's own if only that exists."),
         row(Docker, "DOCKER_TLS_VERIFY", Kind::Flag, "false", None, "Uses TLS with an engine at tcp://, and accepts only a certificate signed by the CA in DOCKER_CERT_PATH."),

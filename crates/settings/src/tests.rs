@@ -357,10 +357,17 @@ fn settings_that_disagree_are_named() {
     let tls = Case::new().env("DOCKER_TLS_VERIFY", "1").env("DOCKER_CERT_PATH", "/certificates").good();
     assert_eq!(tls.0.docker.engine.certificates, Some("/certificates".into()));
     assert_eq!(Case::new().env("DOCKER_CERT_PATH", "/c").good().0.docker.engine.certificates, None);
+    Case::new().env("STORAGE_PROVIDER", "r2").fails_with(&[
+        "in 4 places",
+        "STORAGE_R2_BUCKET names no bucket",
+        "STORAGE_R2_ACCOUNT_ID is empty",
+        "STORAGE_R2_ACCESS_KEY is empty",
+        "STORAGE_R2_SECRET_KEY is empty",
+    ]);
+    Case::new().env("STORAGE_PROVIDER", "s3").fails_with(&["in 3 places", "STORAGE_S3_BUCKET"]);
     Case::new()
-        .env("STORAGE_PROVIDER", "r2")
-        .fails_with(&["STORAGE_PROVIDER = `r2`", "allowed: local, disabled"]);
-    Case::new().env("STORAGE_PROVIDER", "disk").fails_with(&["STORAGE_PROVIDER = `disk`", "local, disabled"]);
+        .env("STORAGE_PROVIDER", "disk")
+        .fails_with(&["STORAGE_PROVIDER = `disk`", "local, s3, r2, disabled"]);
     Case::new().env("STORAGE_PROVIDER", "r2").env("STORAGE_ENABLED", "false").good();
     Case::new()
         .set("STORAGE_LINK_LIFETIME=86401")
@@ -376,4 +383,50 @@ fn settings_that_disagree_are_named() {
         .fails_with(&["NATIVE_CGROUP_PARENT = `/a/../b`", "such as"]);
     let parent = Case::new().env("NATIVE_CGROUP_PARENT", "/a/b").good().0.native_cgroup_parent;
     assert_eq!(parent.as_deref(), Some("a/b"));
+}
+
+/// An object store with everything that it needs.
+fn object_store(provider: &str) -> Case {
+    let name = |name: &str| format!("STORAGE_{}_{name}", provider.to_uppercase());
+    Case::new()
+        .env("STORAGE_PROVIDER", provider)
+        .env(&name("BUCKET"), "files")
+        .env(&name("ACCESS_KEY"), SECRET)
+        .env(&name("SECRET_KEY"), SECRET)
+}
+
+#[test]
+fn an_object_store_has_its_address_from_its_settings() {
+    let open = |case: Case| case.good().0.storage.object_store.expect("an object store");
+    let s3 = open(object_store("s3").env("STORAGE_S3_PREFIX", "/sandbox"));
+    assert_eq!(
+        (s3.endpoint.as_str(), s3.region.as_str()),
+        ("https://s3.us-east-1.amazonaws.com", "us-east-1")
+    );
+    assert_eq!((s3.link_endpoint, s3.path_style, s3.prefix.as_str()), (s3.endpoint, false, "sandbox/"));
+    assert!(s3.session_token.is_none() && s3.public_url.is_none() && !s3.is_r2);
+    let china = open(object_store("s3").env("STORAGE_S3_REGION", "cn-north-1"));
+    assert_eq!(china.endpoint, "https://s3.cn-north-1.amazonaws.com.cn");
+    let other = open(
+        object_store("s3")
+            .env("STORAGE_S3_ENDPOINT", "http://127.0.0.1:9000/")
+            .env("STORAGE_S3_PUBLIC_ENDPOINT", "https://files.example.org")
+            .env("STORAGE_S3_SESSION_TOKEN", SECRET),
+    );
+    assert_eq!(
+        (other.endpoint.as_str(), other.link_endpoint.as_str()),
+        ("http://127.0.0.1:9000", "https://files.example.org")
+    );
+    assert!(other.session_token.is_some());
+    let r2 = open(object_store("r2").env("STORAGE_R2_ACCOUNT_ID", "0123.eu"));
+    assert_eq!(
+        (r2.endpoint.as_str(), r2.region.as_str()),
+        ("https://0123.eu.r2.cloudflarestorage.com", "auto")
+    );
+    assert!(r2.is_r2 && r2.path_style);
+    object_store("r2")
+        .env("STORAGE_R2_ACCOUNT_ID", "0123")
+        .env("STORAGE_R2_PUBLIC_LINKS", "true")
+        .fails_with(&["STORAGE_R2_PUBLIC_URL is empty"]);
+    assert!(Case::new().good().0.storage.object_store.is_none());
 }

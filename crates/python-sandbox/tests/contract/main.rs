@@ -13,6 +13,7 @@ mod hints;
 mod keys;
 mod keys_in_redis;
 mod metrics;
+mod object_store;
 mod orders;
 mod ordinary_user;
 mod outcomes;

@@ -1,0 +1,123 @@
+//! The object store of the settings, with the local store as its spool.
+
+use settings::{ObjectStoreSettings, Settings};
+use std::sync::Arc;
+use std::time::Duration;
+use storage::{LocalStore, SystemClock};
+use storage_s3::{
+    CheckStep, GivenLinks, OpenError, Provider, Requests, S3Config, S3Credentials, S3Store, check,
+};
+use tokio::time::Instant;
+use url::{Host, Url};
+
+/// Why an object store cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum ObjectStoreError {
+    /// A setting is no address.
+    #[error("`{text}` is no address of an object store or its bucket")]
+    Address {
+        /// Its value.
+        text: String,
+        /// What is wrong with it.
+        #[source]
+        source: url::ParseError,
+    },
+    /// The settings are those of no object store.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+}
+
+/// Opens the store. Does not wait for it.
+pub(crate) fn open(
+    object_store: &ObjectStoreSettings,
+    settings: &Settings,
+    local: LocalStore,
+) -> Result<S3Store, ObjectStoreError> {
+    let config = config(object_store, settings)?;
+    if config.endpoint.scheme() == "http" && !is_loopback(&config.endpoint) {
+        tracing::warn!(
+            host = config.endpoint.host_str().unwrap_or_default(),
+            "files travel to the object store unencrypted, and so do links to them: use an https address"
+        );
+    }
+    Ok(S3Store::open(config, local, Arc::new(SystemClock))?)
+}
+
+/// Timeout of [`check_object_store`].
+const CHECK_TIME_MAX: Duration = Duration::from_secs(20);
+
+/// One thing that the service does with the object store.
+#[derive(Debug, Clone)]
+pub struct StoreCheck {
+    /// What was tried.
+    pub what: &'static str,
+    /// Storing files needs it; otherwise only the removal of old ones does.
+    pub is_needed: bool,
+    /// What is wrong and how to fix it; `None` if it works.
+    pub problem: Option<String>,
+}
+
+/// Does once what the service does with the object store of the settings, if there is one: stores a small object,
+/// downloads, lists and removes it. What cannot be tried without an earlier step is left out.
+///
+/// # Errors
+/// If the settings are those of no object store.
+pub async fn check_object_store(settings: &Settings) -> Result<Vec<StoreCheck>, ObjectStoreError> {
+    let Some(object_store) = settings.storage.object_store.as_ref().filter(|_| settings.storage.enabled)
+    else {
+        return Ok(Vec::new());
+    };
+    let config = config(object_store, settings)?;
+    let requests = Requests::open(&config, Arc::new(SystemClock))?;
+    let checked = check(&requests, Instant::now() + CHECK_TIME_MAX).await;
+    let checks = checked.into_iter().map(|one| {
+        let (what, is_needed) = match one.step {
+            CheckStep::Put => ("put", true),
+            CheckStep::Link => ("get", true),
+            CheckStep::List => ("list", false),
+            CheckStep::Delete => ("delete", false),
+        };
+        let problem = one.failure.map(|failure| failure.explain(config.provider));
+        StoreCheck { what, is_needed, problem }
+    });
+    Ok(checks.collect())
+}
+
+fn config(object_store: &ObjectStoreSettings, settings: &Settings) -> Result<S3Config, ObjectStoreError> {
+    let store = object_store;
+    let links = match &store.public_url {
+        Some(public_url) if store.public_links => GivenLinks::Public(address(public_url)?),
+        // The bucket is public, and a link that contains the key of a file would never end.
+        Some(_) => GivenLinks::Own,
+        None => GivenLinks::Presigned,
+    };
+    let credentials =
+        S3Credentials::new(store.access_key.clone(), store.secret_key.clone(), store.session_token.clone());
+    Ok(S3Config {
+        provider: if store.is_r2 { Provider::R2 } else { Provider::S3 },
+        bucket: store.bucket.clone(),
+        region: store.region.clone(),
+        endpoint: address(&store.endpoint)?,
+        link_endpoint: address(&store.link_endpoint)?,
+        path_style: store.path_style,
+        prefix: store.prefix.clone(),
+        credentials,
+        links,
+        link_lifetime: settings.storage.link_lifetime,
+        retention: settings.storage.file_lifetime,
+        ca_file: store.ca_file.clone(),
+    })
+}
+
+fn address(text: &str) -> Result<Url, ObjectStoreError> {
+    Url::parse(text).map_err(|source| ObjectStoreError::Address { text: text.to_owned(), source })
+}
+
+fn is_loopback(address: &Url) -> bool {
+    match address.host() {
+        Some(Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(Host::Ipv6(ip)) => ip.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
+    }
+}
