@@ -1,11 +1,12 @@
 //! The object store of the settings, with the local store as its spool.
 
-use settings::{ObjectStoreSettings, Settings};
+use settings::{ObjectStoreSettings, Settings, StoreCredentials};
 use std::sync::Arc;
 use std::time::Duration;
 use storage::{LocalStore, SystemClock};
 use storage_s3::{
-    CheckStep, GivenLinks, OpenError, Provider, Requests, S3Config, S3Credentials, S3Store, check,
+    CheckStep, CredentialsFileError, GivenLinks, OpenError, Provider, Requests, S3Config, S3Credentials,
+    S3Store, check, read_credentials,
 };
 use tokio::time::Instant;
 use url::{Host, Url};
@@ -22,6 +23,9 @@ pub enum ObjectStoreError {
         #[source]
         source: url::ParseError,
     },
+    /// The file with the credentials cannot be used.
+    #[error(transparent)]
+    Credentials(#[from] CredentialsFileError),
     /// The settings are those of no object store.
     #[error(transparent)]
     Open(#[from] OpenError),
@@ -91,8 +95,12 @@ fn config(object_store: &ObjectStoreSettings, settings: &Settings) -> Result<S3C
         Some(_) => GivenLinks::Own,
         None => GivenLinks::Presigned,
     };
-    let credentials =
-        S3Credentials::new(store.access_key.clone(), store.secret_key.clone(), store.session_token.clone());
+    let (credentials, credentials_file) = match &store.credentials {
+        StoreCredentials::Keys { access_key, secret_key, session_token } => {
+            (S3Credentials::new(access_key.clone(), secret_key.clone(), session_token.clone()), None)
+        }
+        StoreCredentials::File(path) => (read_credentials(path)?, Some(path.clone())),
+    };
     Ok(S3Config {
         provider: if store.is_r2 { Provider::R2 } else { Provider::S3 },
         bucket: store.bucket.clone(),
@@ -102,6 +110,7 @@ fn config(object_store: &ObjectStoreSettings, settings: &Settings) -> Result<S3C
         path_style: store.path_style,
         prefix: store.prefix.clone(),
         credentials,
+        credentials_file,
         links,
         link_lifetime: settings.storage.link_lifetime,
         retention: settings.storage.file_lifetime,

@@ -31,7 +31,7 @@ const ARROWS: [(&str, &[&str]); 32] = [
     ("redis-link", &[]),
     ("agent-image", &[]),
     ("storage", &["ownership", "support"]),
-    ("storage-s3", &["storage", "support"]),
+    ("storage-s3", &["ownership", "storage", "support"]),
     ("access", &["ownership", "redis-link", "support"]),
     ("runtime", &["ownership", "support"]),
     ("agent", &["confine", "protocol", "seccomp"]),

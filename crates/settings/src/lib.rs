@@ -262,6 +262,22 @@ pub struct StorageSettings {
     pub min_free_percent: u8,
 }
 
+/// The keys of an object store.
+#[derive(Debug, Clone)]
+pub enum StoreCredentials {
+    /// These.
+    Keys {
+        /// Access key.
+        access_key: SecretString,
+        /// Secret key.
+        secret_key: SecretString,
+        /// Session token of temporary keys.
+        session_token: Option<SecretString>,
+    },
+    /// Those in this file, which somebody else may renew.
+    File(PathBuf),
+}
+
 /// An object store.
 #[derive(Debug, Clone)]
 pub struct ObjectStoreSettings {
@@ -279,12 +295,8 @@ pub struct ObjectStoreSettings {
     pub path_style: bool,
     /// Empty, or ends in `/`.
     pub prefix: String,
-    /// Access key.
-    pub access_key: SecretString,
-    /// Secret key.
-    pub secret_key: SecretString,
-    /// Session token of temporary keys.
-    pub session_token: Option<SecretString>,
+    /// The keys.
+    pub credentials: StoreCredentials,
     /// The bucket's public address.
     pub public_url: Option<String>,
     /// Links are below the public address.
@@ -471,9 +483,14 @@ fn object_store(view: &View<'_>) -> Option<ObjectStoreSettings> {
         // R2 knows both; a bucket with a dot has no valid certificate as a host name.
         path_style: is_r2 || view.flag("STORAGE_S3_PATH_STYLE"),
         prefix: view.text(&name("PREFIX")),
-        access_key: view.secret(&name("ACCESS_KEY"))?,
-        secret_key: view.secret(&name("SECRET_KEY"))?,
-        session_token: view.secret(&name("SESSION_TOKEN")),
+        credentials: match view.path(&name("CREDENTIALS_FILE")) {
+            Some(path) => StoreCredentials::File(path),
+            None => StoreCredentials::Keys {
+                access_key: view.secret(&name("ACCESS_KEY"))?,
+                secret_key: view.secret(&name("SECRET_KEY"))?,
+                session_token: view.secret(&name("SESSION_TOKEN")),
+            },
+        },
         public_url: if is_r2 { view.optional_text("STORAGE_R2_PUBLIC_URL") } else { None },
         public_links: is_r2 && view.flag("STORAGE_R2_PUBLIC_LINKS"),
         ca_file: if is_r2 { None } else { view.path("STORAGE_S3_CA_FILE") },

@@ -226,19 +226,27 @@ fn check_object_store(resolved: &Resolved, provider: &str, problems: &mut Vec<Pr
     let is_empty = |name: &str| match &resolved.get(&format!("{prefix}{name}")).0 {
         Value::Text(text) => text.is_empty(),
         Value::Secret(secret) => secret.is_none(),
+        Value::Path(path) => path.is_none(),
         _ => false,
     };
     let mut needs = |name: &str, what: &str| {
         problems
             .push(Problem::Together(format!("STORAGE_PROVIDER is `{provider}`, but {prefix}{name} {what}")));
     };
+    if is_empty("BUCKET") {
+        needs("BUCKET", "names no bucket");
+    }
+    let has_file = !is_empty("CREDENTIALS_FILE");
     for (name, what) in [
-        ("BUCKET", "names no bucket"),
         ("ACCESS_KEY", "is empty; set the access key of the bucket"),
         ("SECRET_KEY", "is empty; set the secret key that belongs to the access key"),
     ] {
-        if is_empty(name) {
-            needs(name, what);
+        match (has_file, is_empty(name)) {
+            (false, true) => needs(name, what),
+            (true, false) => {
+                needs(name, "is set beside the file with the credentials; leave one of them out")
+            }
+            _ => {}
         }
     }
     if provider == "r2" {

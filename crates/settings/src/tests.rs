@@ -404,7 +404,8 @@ fn an_object_store_has_its_address_from_its_settings() {
         ("https://s3.us-east-1.amazonaws.com", "us-east-1")
     );
     assert_eq!((s3.link_endpoint, s3.path_style, s3.prefix.as_str()), (s3.endpoint, false, "sandbox/"));
-    assert!(s3.session_token.is_none() && s3.public_url.is_none() && !s3.is_r2);
+    assert!(s3.public_url.is_none() && !s3.is_r2);
+    assert!(matches!(s3.credentials, crate::StoreCredentials::Keys { session_token: None, .. }));
     let china = open(object_store("s3").env("STORAGE_S3_REGION", "cn-north-1"));
     assert_eq!(china.endpoint, "https://s3.cn-north-1.amazonaws.com.cn");
     let other = open(
@@ -417,7 +418,7 @@ fn an_object_store_has_its_address_from_its_settings() {
         (other.endpoint.as_str(), other.link_endpoint.as_str()),
         ("http://127.0.0.1:9000", "https://files.example.org")
     );
-    assert!(other.session_token.is_some());
+    assert!(matches!(other.credentials, crate::StoreCredentials::Keys { session_token: Some(_), .. }));
     let r2 = open(object_store("r2").env("STORAGE_R2_ACCOUNT_ID", "0123.eu"));
     assert_eq!(
         (r2.endpoint.as_str(), r2.region.as_str()),
@@ -428,5 +429,13 @@ fn an_object_store_has_its_address_from_its_settings() {
         .env("STORAGE_R2_ACCOUNT_ID", "0123")
         .env("STORAGE_R2_PUBLIC_LINKS", "true")
         .fails_with(&["STORAGE_R2_PUBLIC_URL is empty"]);
+    object_store("s3")
+        .env("STORAGE_S3_CREDENTIALS_FILE", "/keys")
+        .fails_with(&["in 2 places", "leave one of them out"]);
+    let file = Case::new()
+        .env("STORAGE_PROVIDER", "s3")
+        .env("STORAGE_S3_BUCKET", "files")
+        .env("STORAGE_S3_CREDENTIALS_FILE", "/keys");
+    assert!(matches!(open(file).credentials, crate::StoreCredentials::File(path) if path == *"/keys"));
     assert!(Case::new().good().0.storage.object_store.is_none());
 }

@@ -65,6 +65,13 @@ impl Availability {
         is_news
     }
 
+    /// A check may succeed now, because something has changed here.
+    pub(crate) fn check_soon(&self) {
+        if let Some(away) = &mut *support::lock(&self.away) {
+            away.check_at = Instant::now();
+        }
+    }
+
     /// A check has succeeded. Returns whether the store was not used until now.
     pub(crate) fn works(&self) -> bool {
         support::lock(&self.away).take().is_some()

@@ -125,6 +125,7 @@ mod tests {
                 "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY".to_owned().into(),
                 None,
             ),
+            credentials_file: None,
             links: crate::config::GivenLinks::Presigned,
             link_lifetime: Duration::from_secs(18_000),
             retention: Duration::from_secs(604_800),

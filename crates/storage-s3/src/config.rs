@@ -66,6 +66,8 @@ pub struct S3Config {
     pub prefix: String,
     /// The keys that sign requests and links.
     pub credentials: S3Credentials,
+    /// The file that `credentials` are from, if it is to be read again: somebody else renews them there.
+    pub credentials_file: Option<PathBuf>,
     /// What links are given out.
     pub links: GivenLinks,
     /// Lifetime of a link, that of the local store: one second to seven days, which is the most that a store accepts.

@@ -23,6 +23,14 @@ impl S3Credentials {
         self.token.is_some()
     }
 
+    /// Whether these are the same.
+    pub(crate) fn equals(&self, other: &Self) -> bool {
+        let token = |one: &Self| one.token.as_ref().map(|token| token.expose_secret().to_owned());
+        self.key.expose_secret() == other.key.expose_secret()
+            && self.secret.expose_secret() == other.secret.expose_secret()
+            && token(self) == token(other)
+    }
+
     /// As the signer needs them, for one signature: its secret is overwritten when it is dropped.
     pub(crate) fn expose(&self) -> rusty_s3::Credentials {
         let (key, secret) = (self.key.expose_secret(), self.secret.expose_secret());

@@ -31,6 +31,9 @@ const LISTED_MAX: usize = 256;
 /// How often the spool is looked at: another process may have put a file there.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
 
+/// How often at most the file with the credentials is read again.
+const RENEW_EVERY: Duration = Duration::from_secs(2);
+
 /// Time until a file that was not taken is tried again; it doubles with each failure.
 const AGAIN_FIRST: Duration = Duration::from_secs(5);
 
@@ -65,7 +68,12 @@ pub(crate) async fn run(core: Arc<Core>) {
     let mut later = Later::new();
     // Unless health was asked first.
     core.check(LOOK_EVERY).await;
+    let mut renewed = Instant::now();
     loop {
+        if renewed.elapsed() >= RENEW_EVERY {
+            core.renew_credentials().await;
+            renewed = Instant::now();
+        }
         let next = round(&core, &mut later).await;
         tokio::select! {
             () = tokio::time::sleep_until(next) => {}

@@ -1,7 +1,7 @@
 //! What the store, its mover and its cleaning share: the requests, the spool, whether the store is used, and counts.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use crate::availability::Availability;
 use crate::check::{CheckStep, Checked, check};
 use crate::config::S3Config;
+use crate::credentials_file::read_credentials;
 use crate::failure::Failure;
 use crate::request::{NewObject, Requests};
 use crate::retry::{Retries, random};
@@ -30,6 +31,8 @@ pub(crate) struct Core {
     pub(crate) counters: Counters,
     /// A file waits.
     pub(crate) waits: Notify,
+    /// The file with the credentials could not be read the last time.
+    is_unreadable: AtomicBool,
     /// When the last check ended, and whether the store can be cleaned. Held while a check runs.
     checked: tokio::sync::Mutex<Option<(Instant, Option<Failure>)>>,
 }
@@ -92,6 +95,7 @@ impl Core {
             availability: Availability::default(),
             counters: Counters::default(),
             waits: Notify::new(),
+            is_unreadable: AtomicBool::new(false),
             checked: tokio::sync::Mutex::default(),
         }
     }
@@ -169,6 +173,30 @@ impl Core {
             );
         }
         *last = Some((Instant::now(), cleaning));
+    }
+
+    /// Reads the file with the credentials again, if there is one. While it cannot be read, the earlier ones are used.
+    pub(crate) async fn renew_credentials(&self) {
+        let Some(path) = self.config.credentials_file.clone() else { return };
+        // An error means that the runtime is shutting down.
+        let Ok(read) = tokio::task::spawn_blocking(move || read_credentials(&path)).await else { return };
+        match read {
+            Ok(credentials) => {
+                self.is_unreadable.store(false, Ordering::Relaxed);
+                if !credentials.equals(&self.requests.credentials()) {
+                    self.requests.set_credentials(credentials);
+                    self.availability.check_soon();
+                    tracing::info!("the credentials of the object store have changed");
+                }
+            }
+            Err(error) => {
+                if !self.is_unreadable.swap(true, Ordering::Relaxed) {
+                    let cause =
+                        std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+                    tracing::warn!(%error, cause, "the earlier credentials of the object store are used");
+                }
+            }
+        }
     }
 
     /// Whether the last check could list the store and remove files.

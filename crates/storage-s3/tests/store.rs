@@ -356,3 +356,32 @@ async fn links_are_our_own_where_a_presigned_one_would_not_do() {
     let key = url.trim_start_matches("https://files.example.org/").to_owned();
     assert!(server.keys().contains(&key));
 }
+
+#[tokio::test]
+async fn credentials_are_used_that_were_renewed_in_their_file() {
+    let Some(server) = S3Server::start() else { return };
+    let place = tempfile::tempdir().unwrap();
+    let local = spool(&place.path().join("files"));
+    let path = place.path().join("credentials");
+    let write = |secret: &str| {
+        let text = format!(
+            "[default]\naws_access_key_id = {}\naws_secret_access_key = {secret}\n",
+            S3Server::ACCESS_KEY
+        );
+        std::fs::write(&path, text).unwrap();
+    };
+    write("expired");
+    let credentials = storage_s3::read_credentials(&path).unwrap();
+    let config = S3Config { credentials, credentials_file: Some(path.clone()), ..config(server.address()) };
+    let store = open(config, &local);
+    let reason = store.health().await.reason.unwrap();
+    assert!(reason.contains("STORAGE_S3_SECRET_KEY"), "{reason}");
+    let kept = store.put(file("a.csv", b"a"), soon()).await.unwrap();
+    assert_eq!(kept.stored_in, StoredIn::Spool);
+    // It is not there for a moment, as when it is replaced.
+    std::fs::remove_file(&path).unwrap();
+    write(S3Server::SECRET_KEY);
+    until("not renewed", async || store.health().await.healthy).await;
+    until_none_waits(&local).await;
+    assert_eq!(download(&store, &kept).await, ("elsewhere", b"a".to_vec()));
+}

@@ -28,6 +28,7 @@ pub fn config(address: SocketAddr) -> S3Config {
         path_style: true,
         prefix: "sandbox/".into(),
         credentials: credentials(S3Server::ACCESS_KEY, S3Server::SECRET_KEY),
+        credentials_file: None,
         links: GivenLinks::Presigned,
         link_lifetime: LIFETIME,
         retention: Duration::from_secs(7 * 24 * 3600),
