@@ -1,4 +1,4 @@
-//! API keys: who may call the service.
+//! API keys: who may call the service, and how much ([`Limits`]).
 //!
 //! ```text
 //! request: text -> secret: id, digest -> keyring: snapshot in memory -> record: scopes, executors, expiry
@@ -18,6 +18,7 @@
 pub mod enabled;
 mod file;
 mod keyring;
+mod limits;
 mod record;
 mod redis;
 mod secret;
@@ -27,6 +28,10 @@ mod stored;
 
 pub use file::KeyFile;
 pub use keyring::{Denied, Keyring, KeyringConfig, KeysHealth, KeysState, Requirement};
+pub use limits::{
+    Allowance, Caller, Entered, Limit, Limited, Limits, LimitsConfig, LimitsSnapshot, Over, RATE_MAX,
+    Standing, WithoutRedis,
+};
 pub use record::{Change, InvalidName, InvalidScopes, KeyName, KeyRecord, OwnLimits, Scope, Scopes, State};
 pub use redis::RedisStore;
 pub use secret::{Digest, InvalidId, KeyId, KeyText};

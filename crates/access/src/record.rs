@@ -126,8 +126,7 @@ impl FromStr for KeyName {
     }
 }
 
-/// Limits of one key. `None`: the service's default; `Some(0)`: no limit. Kept and shown; this version does not
-/// enforce them yet.
+/// Limits of one key. `None`: the service's default; `Some(0)`: no limit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct OwnLimits {
     /// Requests per minute.

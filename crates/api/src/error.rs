@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use contract::ErrorCode;
 use explain::Refusal;
 use http::{HeaderName, HeaderValue, StatusCode, header};
-use service::{ExecuteError, InvalidField};
+use service::{ExecuteError, InvalidField, Limited};
 
 fn status(code: &ErrorCode) -> StatusCode {
     match code {
@@ -25,12 +25,16 @@ fn status(code: &ErrorCode) -> StatusCode {
         ErrorCode::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         ErrorCode::HostNotAllowed => StatusCode::MISDIRECTED_REQUEST,
         ErrorCode::InvalidRequest => StatusCode::UNPROCESSABLE_ENTITY,
+        ErrorCode::RateLimited | ErrorCode::ConcurrencyLimited | ErrorCode::QuotaExceeded => {
+            StatusCode::TOO_MANY_REQUESTS
+        }
         // This service makes no code that it does not know.
         ErrorCode::Internal | ErrorCode::Other(_) => StatusCode::INTERNAL_SERVER_ERROR,
         ErrorCode::Busy
         | ErrorCode::ExecutorUnavailable
         | ErrorCode::StorageUnavailable
         | ErrorCode::KeysUnavailable
+        | ErrorCode::LimitsUnavailable
         | ErrorCode::ShuttingDown => StatusCode::SERVICE_UNAVAILABLE,
     }
 }
@@ -43,6 +47,7 @@ fn code_of(status: StatusCode) -> ErrorCode {
         StatusCode::PAYLOAD_TOO_LARGE => ErrorCode::BodyTooLarge,
         StatusCode::UNSUPPORTED_MEDIA_TYPE => ErrorCode::UnsupportedMediaType,
         StatusCode::UNPROCESSABLE_ENTITY => ErrorCode::InvalidRequest,
+        StatusCode::TOO_MANY_REQUESTS => ErrorCode::RateLimited,
         StatusCode::SERVICE_UNAVAILABLE => ErrorCode::Busy,
         status if status.is_client_error() => ErrorCode::BadRequest,
         _ => ErrorCode::Internal,
@@ -111,6 +116,12 @@ impl ApiError {
     }
 }
 
+impl From<Limited> for ApiError {
+    fn from(limited: Limited) -> Self {
+        Refusal::from(limited).into()
+    }
+}
+
 impl From<ExecuteError> for ApiError {
     fn from(error: ExecuteError) -> Self {
         log(&error);
@@ -176,6 +187,10 @@ pub(crate) fn is_paced(response: &Response) -> bool {
                 | ErrorCode::Forbidden
                 // A flood of unknown keys gets it, too.
                 | ErrorCode::KeysUnavailable
+                | ErrorCode::RateLimited
+                | ErrorCode::ConcurrencyLimited
+                | ErrorCode::QuotaExceeded
+                | ErrorCode::LimitsUnavailable
         )
     };
     error.is_some_and(|error| is_paced(error.0.refusal.code()))
@@ -210,6 +225,10 @@ mod tests {
     #[test]
     fn refusals_that_a_flood_can_cause_are_paced() {
         assert!(is_paced(&ApiError::keys_unavailable(5).into_response()));
+        assert!(is_paced(&ApiError::from(Limited::Unavailable { retry_after_s: 2 }).into_response()));
+        for code in [ErrorCode::RateLimited, ErrorCode::ConcurrencyLimited, ErrorCode::QuotaExceeded] {
+            assert!(is_paced(&ApiError::new(code, "").into_response()));
+        }
         assert!(!is_paced(&ApiError::internal().into_response()));
     }
 }

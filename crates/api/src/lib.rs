@@ -42,6 +42,7 @@ mod observe;
 mod openapi;
 mod pace;
 mod pages;
+mod rate_limit;
 mod request;
 mod router;
 mod server;

@@ -7,7 +7,7 @@ use crate::gate::Gate;
 use crate::openapi::Skeleton;
 use crate::pace::Pace;
 use crate::state::{ApiState, AppState};
-use crate::{caller, client, execute, files, gate, health, metrics, openapi, pages, trace};
+use crate::{caller, client, execute, files, gate, health, metrics, openapi, pages, rate_limit, trace};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::response::{IntoResponse, Response};
@@ -138,7 +138,14 @@ fn cors(origins: &[String]) -> Option<CorsLayer> {
         .allow_origin(allowed)
         .allow_methods([Method::GET, Method::HEAD, Method::POST])
         .allow_headers([header::CONTENT_TYPE, header::AUTHORIZATION, caller::API_KEY, trace::REQUEST_ID])
-        .expose_headers([trace::REQUEST_ID, header::RETRY_AFTER, header::CONTENT_DISPOSITION, header::ETAG])
+        .expose_headers([
+            trace::REQUEST_ID,
+            header::RETRY_AFTER,
+            rate_limit::POLICY,
+            rate_limit::LEFT,
+            header::CONTENT_DISPOSITION,
+            header::ETAG,
+        ])
         .max_age(CORS_AGE_MAX);
     Some(cors)
 }

@@ -36,7 +36,7 @@ pub fn access_dir(settings: &Settings) -> PathBuf {
 }
 
 /// How Redis is reached, with at most this long for each call.
-fn redis_config(redis: &RedisSettings, time_max: Duration) -> Result<RedisConfig, InvalidAddress> {
+pub(crate) fn redis_config(redis: &RedisSettings, time_max: Duration) -> Result<RedisConfig, InvalidAddress> {
     let address = redis.url.expose_secret().parse()?;
     Ok(RedisConfig { address, ca_file: redis.ca_file.clone(), time_max })
 }

@@ -6,12 +6,14 @@
 mod containers;
 mod directory_store;
 mod keys;
+mod limits;
 mod native;
 mod object_store;
 mod unavailable;
 
 pub use containers::{BuildError, BuildStep, build_image, engine_address, write_image_tree};
 pub use keys::{OpenKeysError, access_dir, key_store, open_keyring};
+pub use limits::open_limits;
 pub use native::{NATIVE, apparmor_fix, host_view, prepare_cgroups, uses_native};
 pub use object_store::{ObjectStoreError, StoreCheck, check_object_store};
 

@@ -108,6 +108,12 @@ text_enum! {
         HostNotAllowed = "host_not_allowed",
         /// 422: not JSON, or a field is missing, unknown or out of bounds.
         InvalidRequest = "invalid_request",
+        /// 429: the caller sends more requests than its rate allows.
+        RateLimited = "rate_limited",
+        /// 429: as many requests of the caller run or wait as it may have at once.
+        ConcurrencyLimited = "concurrency_limited",
+        /// 429: the caller has used its CPU time or its stored bytes of the period.
+        QuotaExceeded = "quota_exceeded",
         /// 500: an internal error; the log has the details under the same request id.
         Internal = "internal",
         /// 503: the concurrency limit is reached and the queue is full.
@@ -118,6 +124,8 @@ text_enum! {
         StorageUnavailable = "storage_unavailable",
         /// 503: API keys cannot be checked.
         KeysUnavailable = "keys_unavailable",
+        /// 503: the caller's limits cannot be counted.
+        LimitsUnavailable = "limits_unavailable",
         /// 503: the service is stopping.
         ShuttingDown = "shutting_down",
     }

@@ -7,7 +7,7 @@ use contract::{
 };
 use service::{
     Artifact, Captured, ExecuteError, Execution, Finding, Health, HealthReport, InvalidField, KeysHealth,
-    Load, Skipped, StorageStatus, Usage,
+    Limit, Limited, Load, Skipped, StorageStatus, Usage,
 };
 use std::time::Duration;
 use support::{one_line, plain_lines};
@@ -190,6 +190,41 @@ impl Refusal {
     #[must_use]
     pub fn into_body(self, request_id: &str) -> ErrorBody {
         ErrorBody { request_id: request_id.to_owned(), ..self.body }
+    }
+}
+
+impl From<Limited> for Refusal {
+    fn from(limited: Limited) -> Self {
+        let over = match limited {
+            Limited::Over(over) => over,
+            Limited::Unavailable { retry_after_s } => {
+                let message = "the limits of this caller cannot be counted now";
+                return Self::unavailable(ErrorCode::LimitsUnavailable, message, retry_after_s);
+            }
+        };
+        let caller = if over.is_key { "this API key" } else { "this address" };
+        let (code, message) = match over.limit {
+            Limit::Rate { per_minute, burst } => (
+                ErrorCode::RateLimited,
+                format!("{caller} may send {per_minute} requests a minute, {burst} at once"),
+            ),
+            Limit::Concurrent { max } => (
+                ErrorCode::ConcurrencyLimited,
+                format!("{caller} may have {max} requests at the same time, running or waiting"),
+            ),
+            Limit::Cpu { seconds, period } => (
+                ErrorCode::QuotaExceeded,
+                format!("{caller} has used its {seconds} CPU seconds in {} seconds", period.as_secs()),
+            ),
+            Limit::Stored { bytes, period } => (
+                ErrorCode::QuotaExceeded,
+                format!(
+                    "{caller} has stored its {bytes} bytes of output files in {} seconds",
+                    period.as_secs()
+                ),
+            ),
+        };
+        Self::unavailable(code, &message, over.retry_after_s)
     }
 }
 
@@ -387,6 +422,49 @@ mod tests {
             assert_eq!(Refusal::from(error).code().as_str(), code);
         }
         assert_eq!(codes, ExecuteError::CODES.into());
+    }
+
+    #[test]
+    fn a_caller_learns_which_limit_it_reached_and_when_it_is_free_again() {
+        let period = std::time::Duration::from_secs(3600);
+        let over = |limit, is_key| {
+            let over = service::Over { limit, is_key, retry_after_s: 7, standing: None };
+            Refusal::from(Limited::Over(over)).into_body("id")
+        };
+        for (limit, is_key, code, text) in [
+            (
+                service::Limit::Rate { per_minute: 100, burst: 20 },
+                true,
+                "rate_limited",
+                "this API key may send 100 requests a minute, 20 at once; try again in 7 seconds",
+            ),
+            (
+                service::Limit::Concurrent { max: 2 },
+                false,
+                "concurrency_limited",
+                "this address may have 2 requests at the same time, running or waiting; try again in 7 seconds",
+            ),
+            (
+                service::Limit::Cpu { seconds: 60, period },
+                true,
+                "quota_exceeded",
+                "this API key has used its 60 CPU seconds in 3600 seconds; try again in 7 seconds",
+            ),
+            (
+                service::Limit::Stored { bytes: 1024, period },
+                true,
+                "quota_exceeded",
+                "this API key has stored its 1024 bytes of output files in 3600 seconds; try again in 7 seconds",
+            ),
+        ] {
+            let body = over(limit, is_key);
+            assert_eq!((body.code.as_str(), body.error.as_str()), (code, text));
+        }
+        let unavailable = Refusal::from(Limited::Unavailable { retry_after_s: 2 });
+        assert_eq!(
+            (unavailable.code().as_str(), unavailable.retry_after_s()),
+            ("limits_unavailable", Some(2))
+        );
     }
 
     fn finding_at(line: u32, message: &str) -> Finding {

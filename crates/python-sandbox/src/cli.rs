@@ -293,9 +293,36 @@ pub(crate) struct CreateKeyArgs {
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = clap::builder::PossibleValuesParser::new(settings::PROVIDERS_BUILT))]
     pub(crate) executors: Option<Vec<String>>,
 
+    #[command(flatten)]
+    pub(crate) limits: KeyLimitArgs,
+
     /// Print the key and its record as JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// Limits of one key in `keys create`: 0 for none; without the option the service's setting applies.
+#[derive(Debug, Args)]
+pub(crate) struct KeyLimitArgs {
+    /// Requests per minute (default: RATE_LIMIT; 0 = no limit)
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(0..=i64::from(access::RATE_MAX)))]
+    pub(crate) rate: Option<u32>,
+
+    /// Requests at once (default: as many as in a minute if --rate is given, else RATE_BURST)
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
+    pub(crate) burst: Option<u32>,
+
+    /// Requests that run or wait at the same time (default: MAX_CONCURRENT_PER_CALLER; 0 = no limit)
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) concurrent: Option<u32>,
+
+    /// CPU seconds of its programs per QUOTA_PERIOD (default: QUOTA_CPU_SECONDS; 0 = no limit)
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) cpu_seconds: Option<u64>,
+
+    /// Bytes of output files per QUOTA_PERIOD, with an optional suffix k, m or g (default: QUOTA_STORED_BYTES; 0 = no limit)
+    #[arg(long, value_name = "SIZE", value_parser = parse_stored)]
+    pub(crate) stored_bytes: Option<u64>,
 }
 
 /// Arguments of `keys list`.
@@ -349,6 +376,11 @@ fn parse_span(text: &str) -> Result<std::time::Duration, String> {
     hours
         .map(|hours| std::time::Duration::from_secs(hours * 3600))
         .ok_or_else(|| "expected a number of days or hours, such as 90d or 12h, at most 3660d".to_owned())
+}
+
+/// Bytes of output files.
+fn parse_stored(text: &str) -> Result<u64, String> {
+    settings::parse_size(text, 0, 1 << 50)
 }
 
 /// A time in the future: a span from now, a date (its first moment in UTC), or a timestamp.

@@ -69,7 +69,8 @@ async fn try_serve(settings: &Settings, log_counts: LogCounts) -> Result<(), Sta
         .map_err(|error| StartError(executor::error_chain(&error)))?;
     let (store, links) = opened.map(|opened| (opened.store, opened.links)).unzip();
     let config = compose::service_config(settings, runtime.as_ref());
-    let config = ServiceConfig { keyring, observer: metrics.executions, ..config };
+    let limits = compose::open_limits(settings).await.map_err(|error| StartError(error.to_string()))?;
+    let config = ServiceConfig { keyring, limits, observer: metrics.executions, ..config };
     let service = Service::start(config, chain.clone(), store);
     metrics.page.watch(Arc::downgrade(&service));
     let page: Arc<dyn MetricsPage> = Arc::new(ServedPage(metrics.page));

@@ -2,7 +2,7 @@
 
 use crate::summary::SummarySlot;
 use crate::trace_context::TraceContext;
-use access::{KeyId, KeyRecord};
+use access::{Caller, KeyId, KeyRecord, OwnLimits};
 use std::sync::Arc;
 use support::Subscriber;
 use tokio::time::Instant;
@@ -54,6 +54,15 @@ impl Principal {
             Self::Anonymous(subscriber) => Share::Subscriber(*subscriber),
             Self::Key(record) => Share::Key(record.id),
             Self::Operator => Share::Operator,
+        }
+    }
+
+    /// Whose limits apply, and those of its key; `None` for a caller without limits.
+    pub(crate) fn limited(&self) -> Option<(Caller, Option<OwnLimits>)> {
+        match self {
+            Self::Anonymous(subscriber) => Some((Caller::Subscriber(*subscriber), None)),
+            Self::Key(record) => Some((Caller::Key(record.id), Some(record.limits))),
+            Self::Operator => None,
         }
     }
 

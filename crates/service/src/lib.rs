@@ -1,6 +1,8 @@
 //! The use cases: admit, validate, execute, store, report health. No HTTP.
 //!
 //! ```text
+//! enter:   the caller's limits
+//!          429, 503
 //! execute: bounds -> full? -> validator -> slot -> executor chain -> store -> answer
 //!          422       503      400          503     503 / 500        (a file that is not kept is skipped)
 //! ```
@@ -40,10 +42,14 @@ mod snapshot;
 mod summary;
 #[cfg(test)]
 mod tests;
+mod ticket;
 mod trace_context;
 mod validation;
 
-pub use access::{Denied, KeyRecord, Keyring, KeysHealth, KeysState, Scope};
+pub use access::{
+    Denied, KeyRecord, Keyring, KeysHealth, KeysState, Limit, Limited, Limits, LimitsSnapshot, Over, Scope,
+    Standing,
+};
 pub use admission::Load;
 pub use command::{Bounds, ExecuteCommand, InvalidField};
 pub use context::{Principal, RequestContext, Share};
@@ -59,6 +65,7 @@ pub use snapshot::{ExecutorSnapshot, ServiceSnapshot, StorageSnapshot};
 pub use storage::{Store, StoredIn};
 pub use summary::{Summary, SummarySlot};
 pub use support::Subscriber;
+pub use ticket::Ticket;
 pub use trace_context::TraceContext;
 
 /// `Retry-After` while the service stops, in seconds: about what a new instance needs to start.

@@ -9,9 +9,10 @@ use crate::observe::{CommandFacts, NoObserver, Observer};
 use crate::phase::Phase;
 use crate::recorder::{Recorder, Timed};
 use crate::snapshot::{ExecutorSnapshot, ServiceSnapshot, StorageSnapshot};
+use crate::ticket::Ticket;
 use crate::validation::{Passed, ValidationPool};
 use crate::{artifacts, client_reason, paths};
-use access::{Denied, KeyRecord, Keyring};
+use access::{Denied, KeyRecord, Keyring, Limited, Limits, LimitsConfig};
 use executor::{Chain, ChainError, Control, ExecRequest, ExecResult, ExecutorError, Hints};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -41,6 +42,8 @@ pub struct ServiceConfig {
     pub reserve_percent: u8,
     /// The API keys.
     pub keyring: Arc<Keyring>,
+    /// The limits of callers.
+    pub limits: Arc<Limits>,
     /// Interval between probes of executors and store.
     pub health_interval: Duration,
     /// Interval between cleanings of the store.
@@ -50,7 +53,8 @@ pub struct ServiceConfig {
 }
 
 impl ServiceConfig {
-    /// The contract's defaults with this policy: two running programs, 32 queued requests, no keys, no observer.
+    /// The contract's defaults with this policy: two running programs, 32 queued requests, no keys, no limits
+    /// of callers, no observer.
     #[must_use]
     pub fn new(policy: Policy) -> Self {
         Self {
@@ -61,6 +65,7 @@ impl ServiceConfig {
             queue_time_max: Duration::from_secs(30),
             reserve_percent: 50,
             keyring: Keyring::off(),
+            limits: Limits::local(LimitsConfig::default()),
             health_interval: Duration::from_secs(5),
             clean_interval: Duration::from_secs(300),
             observer: Arc::new(NoObserver),
@@ -75,6 +80,7 @@ pub struct Service {
     validate: ValidationPool,
     admission: Arc<Admission>,
     keyring: Arc<Keyring>,
+    limits: Arc<Limits>,
     chain: Chain,
     store: Option<Arc<dyn Store>>,
     probed: watch::Receiver<Option<Arc<Probed>>>,
@@ -112,6 +118,7 @@ impl Service {
                 config.reserve_percent,
             ),
             keyring: config.keyring,
+            limits: config.limits,
             chain,
             store,
             probed,
@@ -134,6 +141,17 @@ impl Service {
     /// [`Denied`].
     pub async fn authenticate(&self, presented: Option<&[u8]>) -> Result<Option<Arc<KeyRecord>>, Denied> {
         self.keyring.authenticate(presented).await
+    }
+
+    /// Lets a request of this caller in if its limits allow it; counts it once. Call it before the body is read, and
+    /// [`Service::execute`] with the same context while the ticket is there.
+    ///
+    /// # Errors
+    /// [`Limited`].
+    pub async fn enter(&self, context: &RequestContext) -> Result<Ticket, Limited> {
+        let Some((caller, own)) = context.principal.limited() else { return Ok(Ticket::unlimited()) };
+        let entered = self.limits.enter(caller, own).await?;
+        Ok(Ticket::new(entered, context.summary.clone()))
     }
 
     /// Asks whether a request of this caller would be refused now, before its body is read. Reserves nothing: a
@@ -246,7 +264,8 @@ impl Service {
         let ready =
             probed.is_some_and(|probed| HealthReport::new(probed, keys.clone(), load, shutting_down).ready());
         let observer_panics = self.observer_panics.load(Ordering::Relaxed);
-        ServiceSnapshot { load, ready, shutting_down, executors, storage, keys, observer_panics }
+        let limits = self.limits.snapshot();
+        ServiceSnapshot { load, ready, shutting_down, executors, storage, keys, limits, observer_panics }
     }
 
     /// The current load.

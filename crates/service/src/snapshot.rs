@@ -2,7 +2,7 @@
 
 use crate::admission::Load;
 use crate::health::Probed;
-use access::KeysHealth;
+use access::{KeysHealth, LimitsSnapshot};
 use executor::LinkStats;
 
 /// The state of the service at one moment.
@@ -20,6 +20,8 @@ pub struct ServiceSnapshot {
     pub storage: Option<StorageSnapshot>,
     /// The API keys.
     pub keys: KeysHealth,
+    /// The limits of callers.
+    pub limits: LimitsSnapshot,
     /// How often the observer panicked.
     pub observer_panics: u64,
 }

@@ -90,6 +90,8 @@ pub struct Settings {
     pub load: LoadSettings,
     /// API keys.
     pub access: AccessSettings,
+    /// Limits of one caller.
+    pub limits: LimitSettings,
     /// Rules of the validator.
     pub validator: ValidatorSettings,
     /// Limits of one execution; `wall_time` is the longest that a request may set.
@@ -208,6 +210,27 @@ pub struct AccessSettings {
     pub key_store: KeyStoreSettings,
     /// How long known keys are accepted while their store cannot be read.
     pub stale_max: Duration,
+}
+
+/// Limits of one caller; 0: no limit.
+#[derive(Debug, Clone)]
+pub struct LimitSettings {
+    /// Requests per minute.
+    pub rate_per_minute: u32,
+    /// Requests at once; 0: as many as in a minute.
+    pub burst: u32,
+    /// Requests that run or wait at the same time.
+    pub concurrent: u32,
+    /// CPU seconds per period.
+    pub cpu_seconds: u64,
+    /// Bytes of output files per period.
+    pub stored_bytes: u64,
+    /// The period.
+    pub period: Duration,
+    /// Where they are counted; `None`: in each service alone.
+    pub redis: Option<RedisSettings>,
+    /// Refuse while Redis does not answer.
+    pub refuse_without_redis: bool,
 }
 
 /// Where API keys are kept.
@@ -392,6 +415,16 @@ impl Settings {
                 require_key: view.optional_flag("REQUIRE_API_KEY"),
                 key_store: key_store(&view),
                 stale_max: view.seconds("KEY_STALE_MAX"),
+            },
+            limits: LimitSettings {
+                rate_per_minute: view.count("RATE_LIMIT"),
+                burst: view.optional_count("RATE_BURST").unwrap_or(0),
+                concurrent: view.count("MAX_CONCURRENT_PER_CALLER"),
+                cpu_seconds: view.number("QUOTA_CPU_SECONDS"),
+                stored_bytes: view.number("QUOTA_STORED_BYTES"),
+                period: view.seconds("QUOTA_PERIOD"),
+                redis: redis(&view),
+                refuse_without_redis: view.text("LIMITS_WITHOUT_REDIS") == "refuse",
             },
             validator: ValidatorSettings {
                 code_chars_max: view.count("MAX_CODE_LENGTH"),

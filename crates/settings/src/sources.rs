@@ -186,7 +186,8 @@ fn misspelt(name: &str) -> Option<&'static table::Entry> {
 /// Whether the service would be open, or believe anybody, without this setting; then a misspelt name stops startup. Not
 /// for `REDIS_`: `REDIS_URI` and the like are names that many programs read, so they are worth a warning only.
 fn protects(entry: &table::Entry) -> bool {
-    matches!(entry.group, table::Group::Access | table::Group::Front) && !entry.name.starts_with("REDIS_")
+    matches!(entry.group, table::Group::Access | table::Group::Front | table::Group::Limits)
+        && !entry.name.starts_with("REDIS_")
 }
 
 /// Notes an unknown name without our prefix that probably means a setting.

@@ -51,6 +51,8 @@ pub(crate) enum Group {
     Load,
     /// API keys.
     Access,
+    /// Limits of one caller.
+    Limits,
     /// Rules of the validator.
     Validator,
     /// Limits on a program's output and files.
@@ -67,7 +69,7 @@ pub(crate) enum Group {
 
 impl Group {
     /// All, in order.
-    pub(crate) const ALL: [Self; 14] = [
+    pub(crate) const ALL: [Self; 15] = [
         Self::Application,
         Self::Front,
         Self::Logging,
@@ -76,6 +78,7 @@ impl Group {
         Self::Native,
         Self::Load,
         Self::Access,
+        Self::Limits,
         Self::Validator,
         Self::Output,
         Self::Storage,
@@ -95,6 +98,7 @@ impl Group {
             Self::Native => "Native executor",
             Self::Load => "Load: concurrency, queue, request size",
             Self::Access => "API keys",
+            Self::Limits => "Limits of one caller: an API key, or without keys an address",
             Self::Validator => "Validator: a policy and early feedback; no guarantee depends on it",
             Self::Output => "Output of a program",
             Self::Storage => "Storage of output files",
@@ -155,7 +159,7 @@ const SECONDS: Option<&str> = Some("seconds");
 #[rustfmt::skip]
 pub(crate) const SETTINGS: &[Entry] = {
     use Group::{
-        Access, Application, Docker, Executors, Firecracker, Front, Load, Logging, Native, Observability, Output, Runtimes, Storage,
+        Access, Application, Docker, Executors, Firecracker, Front, Limits, Load, Logging, Native, Observability, Output, Runtimes, Storage,
         Validator,
     };
     &[
@@ -214,6 +218,14 @@ pub(crate) const SETTINGS: &[Entry] = {
         row(Access, "REDIS_CA_FILE", Kind::Path, "", None, "Certificates, in PEM, of the authorities that a rediss:// server may have its certificate from; empty = the public ones."),
         row(Access, "REDIS_PREFIX", Kind::Prefix, "python-sandbox", None, "What the names of all keys in Redis begin with, in braces; services with another prefix share nothing with this one."),
         row(Access, "REDIS_TIMEOUT", number(10, 5000), "250", Some("milliseconds"), "Longest wait for Redis in one request; API keys are asked for with at most 400 ms."),
+
+        row(Limits, "RATE_LIMIT", number(0, 600_000), "0", Some("requests per minute"), "Requests of one caller to run programs; more get 429 with Retry-After. 0 = no limit. A key may have limits of its own (`python-sandbox keys create --rate`), which take precedence."),
+        row(Limits, "RATE_BURST", Kind::OptionalNumber { min: 1, max: 1_000_000 }, "", Some("requests"), "Requests that a caller may send at once, before RATE_LIMIT holds it back; empty or 0 = RATE_LIMIT."),
+        row(Limits, "MAX_CONCURRENT_PER_CALLER", number(0, 10_000), "0", Some("requests"), "Requests of one caller that run or wait at the same time in one service; more get 429. 0 = no limit."),
+        row(Limits, "QUOTA_CPU_SECONDS", number(0, 1_000_000_000), "0", Some("seconds of CPU time per QUOTA_PERIOD"), "CPU time of one caller's programs. Charged when a program has ended, so the last one may exceed it; that is a debt. 0 = no limit."),
+        row(Limits, "QUOTA_STORED_BYTES", size(0, 1024 * 1024 * GIB), "0", Some("bytes per QUOTA_PERIOD"), "Output files of one caller's programs, charged like CPU time; removing them gives nothing back. 0 = no limit."),
+        row(Limits, "QUOTA_PERIOD", number(1, 31 * 24 * 3600), "86400", SECONDS, "Time after which a quota that was used is free again; it comes back evenly, not at the end of the period."),
+        row(Limits, "LIMITS_WITHOUT_REDIS", Kind::Word(&["local", "refuse"]), "local", None, "What happens to rates and quotas while REDIS_URL is set and Redis does not answer: local = each service counts alone; refuse = requests that have one get 503."),
 
         row(Validator, "MAX_CODE_LENGTH", number(1, 10_000_000), "50000", Some("characters"), "Maximum length of a program."),
         row(Validator, "MAX_COMPLEXITY", number(0, 1_000_000), "500", Some("decision points"), "Maximum number of decision points in a program; 0 = no limit."),

@@ -163,6 +163,14 @@ catalog! {
     KEYS_UP = Gauge, "python_sandbox_api_keys_up", ["store"],
         "1 while API keys can be checked or none is required, else 0: then every request that needs one is refused.";
 
+    // Limits of callers.
+    LIMITS_REFUSED = Counter, "python_sandbox_limits_refused_total", ["limit"],
+        "Requests that were refused because their caller had reached this limit; `unavailable` if limits could not be counted.";
+    LIMITS_UP = Gauge, "python_sandbox_limits_up", ["store"],
+        "1 while rates and quotas are counted in their store (memory, or redis with REDIS_URL), 0 while Redis does not answer.";
+    LIMITS_CALLERS = Gauge, "python_sandbox_limits_callers", [],
+        "Callers whose rate or quotas are in memory.";
+
     // The process, under the names that every Prometheus client uses.
     PROCESS_CPU = Seconds, "process_cpu_seconds_total", [],
         "User and system CPU time of the service, without sandboxes.";

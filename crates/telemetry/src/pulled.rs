@@ -5,7 +5,7 @@ use crate::catalog;
 use crate::process::Process;
 use crate::registry::Registry;
 use prometheus::{Counter, CounterVec, Error, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
-use service::{ExecutorSnapshot, KeysState, ServiceSnapshot};
+use service::{ExecutorSnapshot, KeysState, Limit, LimitsSnapshot, ServiceSnapshot};
 use std::time::Duration;
 
 /// Figures of parts that the service does not know.
@@ -54,6 +54,10 @@ pub(crate) struct Pulled {
     storage_up: IntGaugeVec,
     keys_required: IntGauge,
     keys_up: IntGaugeVec,
+    /// By [`Limit::NAMES`], and those for no limit last.
+    limits_refused: Vec<IntCounter>,
+    limits_up: IntGaugeVec,
+    limits_callers: IntGauge,
     process_cpu: Counter,
     process_memory: IntGauge,
     process_fds: IntGaugeVec,
@@ -66,6 +70,7 @@ impl Pulled {
     pub(crate) fn new(registry: &Registry, version: &str, target: &str) -> Result<Self, Error> {
         let gauge = |metric| registry.gauges(metric)?.get_metric_with_label_values::<&str>(&[]);
         let log_events = registry.counters(&catalog::LOG_EVENTS)?;
+        let refused = registry.counters(&catalog::LIMITS_REFUSED)?;
         let build = registry.gauges(&catalog::BUILD)?;
         build.get_metric_with_label_values(&[version, target])?.set(1);
         Ok(Self {
@@ -101,6 +106,13 @@ impl Pulled {
             storage_up: registry.gauges(&catalog::STORAGE_UP)?,
             keys_required: gauge(&catalog::KEYS_REQUIRED)?,
             keys_up: registry.gauges(&catalog::KEYS_UP)?,
+            limits_refused: Limit::NAMES
+                .iter()
+                .chain(&["unavailable"])
+                .map(|limit| refused.get_metric_with_label_values(&[limit]))
+                .collect::<Result<_, Error>>()?,
+            limits_up: registry.gauges(&catalog::LIMITS_UP)?,
+            limits_callers: gauge(&catalog::LIMITS_CALLERS)?,
             process_cpu: registry.seconds(&catalog::PROCESS_CPU)?.get_metric_with_label_values::<&str>(&[])?,
             process_memory: gauge(&catalog::PROCESS_MEMORY)?,
             process_fds: registry.gauges(&catalog::PROCESS_FDS)?,
@@ -127,9 +139,21 @@ impl Pulled {
         let keys = &snapshot.keys;
         set(&self.keys_required, u64::from(keys.state == KeysState::On));
         set(&self.keys_up.with_label_values(&[keys.store]), u64::from(keys.problem.is_none()));
+        self.limits(&snapshot.limits);
         if let Some(storage) = snapshot.storage {
             set(&self.storage_up.with_label_values(&[storage.provider]), u64::from(storage.is_up));
         }
+    }
+
+    fn limits(&self, limits: &LimitsSnapshot) {
+        for (counter, count) in
+            self.limits_refused.iter().zip(limits.refused.iter().chain([&limits.unavailable]))
+        {
+            advance(counter, *count);
+        }
+        let (store, is_up) = limits.shared_up.map_or(("memory", true), |is_up| ("redis", is_up));
+        set(&self.limits_up.with_label_values(&[store]), u64::from(is_up));
+        set(&self.limits_callers, limits.callers);
     }
 
     fn executor(&self, executor: &ExecutorSnapshot, role: &str) {

@@ -178,12 +178,19 @@ impl KeyStore for RedisStore {
 
     fn caution(&mut self) -> Option<String> {
         let Self { runtime: Some(runtime), connection: Some(connection), .. } = self else { return None };
-        let (append, policy) = runtime.block_on(async {
-            let append = connection.server_setting("appendonly").await.ok().flatten();
-            (append, connection.server_setting("maxmemory-policy").await.ok().flatten())
+        let setting = async |name: &str| connection.server_setting(name).await.ok().flatten();
+        let (append, sync, policy) = runtime.block_on(async {
+            (setting("appendonly").await, setting("appendfsync").await, setting("maxmemory-policy").await)
         });
         if append.is_some_and(|value| value == "no") {
             return Some("Redis loses API keys when it ends: appendonly is off (hint: appendonly yes, appendfsync always)".to_owned());
+        }
+        if let Some(sync) = sync.filter(|sync| sync != "always") {
+            return Some(format!(
+                "Redis may lose what it acknowledged, also the revocation of an API key, if its host fails: appendfsync is \
+                 {} (hint: appendfsync always)",
+                support::one_line(&sync)
+            ));
         }
         let may_evict = policy.filter(|policy| policy != "noeviction")?;
         Some(format!(

@@ -12,6 +12,7 @@ mod files;
 mod hints;
 mod keys;
 mod keys_in_redis;
+mod limits;
 mod metrics;
 mod object_store;
 mod orders;
