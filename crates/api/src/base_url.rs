@@ -5,12 +5,18 @@ use http::header;
 use std::net::SocketAddr;
 use support::authority::Authority;
 
-/// The base of absolute links: the setting, else the client's `Host`, else the address of the listener.
+/// The base of absolute links: the setting, else the client's `Host`, else the address of the listener. `scheme` is that
+/// of the listener.
 ///
 /// The client's `Host` is trusted only for its own answer, and only if it is a host and a port
 /// ([`crate::gate`] lets no other name in): the answer goes to the client that sent it, and no cache keeps
 /// it. `X-Forwarded-*` are never trusted; behind a proxy set `PUBLIC_URL`.
-pub(crate) fn base_url(public_url: Option<&str>, headers: &HeaderMap, bound: SocketAddr) -> String {
+pub(crate) fn base_url(
+    public_url: Option<&str>,
+    scheme: &str,
+    headers: &HeaderMap,
+    bound: SocketAddr,
+) -> String {
     if let Some(url) = public_url {
         return url.trim_end_matches('/').to_owned();
     }
@@ -18,7 +24,7 @@ pub(crate) fn base_url(public_url: Option<&str>, headers: &HeaderMap, bound: Soc
         .get(header::HOST)
         .and_then(|value| value.to_str().ok())
         .filter(|host| Authority::parse(host).is_some());
-    host.map_or_else(|| format!("http://{bound}"), |host| format!("http://{host}"))
+    host.map_or_else(|| format!("{scheme}://{bound}"), |host| format!("{scheme}://{host}"))
 }
 
 #[cfg(test)]
@@ -31,9 +37,10 @@ mod tests {
         let bound: SocketAddr = "127.0.0.1:8000".parse().unwrap();
         let host =
             |value: &'static str| HeaderMap::from_iter([(header::HOST, HeaderValue::from_static(value))]);
-        assert_eq!(base_url(Some("https://x.example/"), &host("evil"), bound), "https://x.example");
-        assert_eq!(base_url(None, &host("sandbox:9000"), bound), "http://sandbox:9000");
-        assert_eq!(base_url(None, &host("evil/..@x"), bound), "http://127.0.0.1:8000");
-        assert_eq!(base_url(None, &HeaderMap::new(), bound), "http://127.0.0.1:8000");
+        assert_eq!(base_url(Some("https://x.example/"), "http", &host("evil"), bound), "https://x.example");
+        assert_eq!(base_url(None, "http", &host("sandbox:9000"), bound), "http://sandbox:9000");
+        assert_eq!(base_url(None, "http", &host("evil/..@x"), bound), "http://127.0.0.1:8000");
+        assert_eq!(base_url(None, "https", &host("sandbox"), bound), "https://sandbox");
+        assert_eq!(base_url(None, "http", &HeaderMap::new(), bound), "http://127.0.0.1:8000");
     }
 }

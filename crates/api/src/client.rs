@@ -14,7 +14,7 @@
 //! Only one of the two headers is read (`TRUSTED_PROXY_HEADER`): a proxy that writes one passes the other on
 //! as the client sent it. Scheme and host are never taken from headers of proxies; `PUBLIC_URL` has them.
 
-use crate::server::Connection;
+use crate::connection::Connection;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;

@@ -1,6 +1,5 @@
 //! The `POST /execute` handler: reads the body, calls the service, writes the response.
 
-use crate::base_url::base_url;
 use crate::body::GrantedBody;
 use crate::error::ApiError;
 use crate::rate_limit;
@@ -99,7 +98,7 @@ async fn run(
     let execution = state.api.service.execute(context, command).await?;
     ticket.ended(&execution);
     let word = OutcomeName(execution.verdict.kind().as_str());
-    let base = base_url(state.api.public_url.as_deref(), headers, state.api.bound);
+    let base = state.api.base_url(headers);
     Ok((Extension(word), Json(explain::answer(execution, &base))).into_response())
 }
 

@@ -1,7 +1,7 @@
 //! HTTP: routes, errors, documentation pages. Knows the service, not the executors.
 //!
 //! ```text
-//! connection (server, connections) -> client: address -> trace: id, access log, delayed refusals (pace), error bodies -> gate: Host, Origin -> CORS -> panics caught -> layers of one's own (router_with) -> API key (caller) -> route -> service
+//! connection (server, connections, handshake) -> client: address -> trace: id, access log, delayed refusals (pace), error bodies -> gate: Host, Origin -> CORS -> panics caught -> layers of one's own (router_with) -> API key (caller) -> route -> service
 //! ```
 //!
 //! # For the composition root
@@ -13,7 +13,7 @@
 //! state.links = Some(store);
 //! let stopped = CancellationToken::new();
 //! let (limits, counts) = (ServerLimits::default(), ConnectionCounts::default());
-//! let server = tokio::spawn(serve(listener, router(state), limits, counts, stopped.clone().cancelled_owned()));
+//! let server = tokio::spawn(serve(listener, router(state), None, limits, counts, stopped.clone().cancelled_owned()));
 //! // on SIGTERM:
 //! service.shut_down(grace).await;      // new requests get 503, running programs end
 //! stopped.cancel();                    // then the listener closes and open connections end
@@ -28,6 +28,7 @@ mod base_url;
 mod body;
 mod caller;
 mod client;
+mod connection;
 mod connections;
 mod error;
 mod execute;
@@ -35,6 +36,7 @@ mod files;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod gate;
+mod handshake;
 mod health;
 mod held;
 mod metrics;
@@ -46,6 +48,7 @@ mod rate_limit;
 mod request;
 mod router;
 mod server;
+mod server_limits;
 mod stall;
 mod state;
 mod trace;
@@ -57,5 +60,6 @@ pub use error::refusal;
 pub use metrics::metrics_router;
 pub use observe::{Answered, ConnectionCounts, HttpObserver, MetricsPage, NoHttpObserver};
 pub use router::{ROUTES, router, router_with};
-pub use server::{ServerLimits, serve};
+pub use server::serve;
+pub use server_limits::ServerLimits;
 pub use state::{ApiState, AppInfo};

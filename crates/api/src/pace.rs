@@ -6,9 +6,9 @@
 //! Nothing but the head of its answer is in memory meanwhile, and work that was admitted is never delayed. While other
 //! connections wait for a slot, a refusal closes its own.
 
+use crate::connection::Connection;
 use crate::connections::State;
 use crate::error;
-use crate::server::Connection;
 use axum::response::Response;
 use http::{HeaderValue, header};
 use service::Share;

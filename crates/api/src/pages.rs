@@ -1,6 +1,5 @@
 //! `/`, and the documentation pages. They load nothing from other hosts: they work without internet access.
 
-use crate::base_url::base_url;
 use crate::error::ApiError;
 use crate::state::AppState;
 use axum::Json;
@@ -57,7 +56,7 @@ const ENDPOINTS: [(&str, &str); 7] = [
 )]
 pub(crate) async fn root(State(state): State<AppState>, headers: HeaderMap) -> Response {
     let info = &state.api.info;
-    let base = base_url(state.api.public_url.as_deref(), &headers, state.api.bound);
+    let base = state.api.base_url(&headers);
     let mut response = if prefers_html(&headers) {
         page(CSP_PAGE, Html(root_page(&info.name, &info.version, &base)))
     } else {

@@ -2,29 +2,28 @@
 //! see it.
 //!
 //! ```text
-//! accept -> a slot (connections.rs: which connection is closed when all are taken) -> head within head_time_max -> routes -> answer
-//!    |         |                                                                                                     |
-//!    |         +-- idle longer than head_time_max: closed      a client that reads nothing for stall_time_max: closed
+//! accept -> a slot (connections.rs: which connection is closed when all are taken) -> handshake within handshake_time_max, with TLS
+//!    |        -> head within head_time_max -> routes -> answer
+//!    |                      |                             |
+//!    |                      |                             +-- a client that reads nothing for stall_time_max: closed
+//!    |                      +-- idle longer than head_time_max: closed
 //!    +-- none is free: held until one is (held.rs), at most HELD_TIME_MAX -> 503
 //! shutdown -> no new connection, open ones end after their answer, the rest are cut after drain_time_max
 //! ```
 
-use crate::connections::{ConnectionSlot, Connections, Taken};
+use crate::connection::Connection;
+use crate::connections::{Connections, Taken};
+use crate::handshake;
 use crate::held::{Held, HeldLine};
 use crate::observe::ConnectionCounts;
+use crate::server_limits::ServerLimits;
 use crate::stall::StallGuard;
-use crate::watched::{Flushed, Incoming, Outgoing};
 use axum::Router;
-use http::Request;
-use hyper::server::conn::http1;
-use hyper::service::{Service as _, service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
-use std::convert::Infallible;
 use std::io::Write as _;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use tls::Tls;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
@@ -50,59 +49,22 @@ const REFUSAL_PAUSE: Duration = Duration::from_millis(1);
 const TOO_MANY_CONNECTIONS: &[u8] =
     b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 2\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
 
-/// Limits on connections.
-#[derive(Debug, Clone)]
-pub struct ServerLimits {
-    /// Open connections. When all are taken, a new one replaces the one that has been idle longest, of the
-    /// peer that holds the most.
-    pub connections_max: usize,
-    /// Additional connections, reserved for clients on loopback.
-    pub loopback_connections_max: usize,
-    /// Connections without a slot that are held for up to 4 seconds until one is free; further ones are refused.
-    pub held_connections_max: usize,
-    /// Timeout for a request's head to be complete, counted from the connection's start or the last answer:
-    /// it ends slow senders and idle connections alike.
-    pub head_time_max: Duration,
-    /// Bytes of a request's head, at least 8 KiB; 431 over it.
-    pub head_bytes_max: usize,
-    /// Header fields of a request; 431 over it.
-    pub header_fields_max: usize,
-    /// Maximum time in which a client reads nothing of its answer.
-    pub stall_time_max: Duration,
-    /// After a shutdown: maximum time for open requests to end.
-    pub drain_time_max: Duration,
-}
-
-impl Default for ServerLimits {
-    fn default() -> Self {
-        Self {
-            connections_max: 1024,
-            loopback_connections_max: 32,
-            held_connections_max: 4096,
-            head_time_max: Duration::from_secs(30),
-            head_bytes_max: 16 * 1024,
-            header_fields_max: 64,
-            stall_time_max: Duration::from_secs(30),
-            drain_time_max: Duration::from_secs(10),
-        }
-    }
-}
-
-/// Serves `router` on `listener` until `shutdown` is done and the open requests have ended. Connections are counted in
-/// `counts`.
+/// Serves `router` on `listener` until `shutdown` is done and the open requests have ended, with TLS if there is any.
+/// Connections are counted in `counts`.
 ///
 /// To stop without losing an answer, first [`service::Service::shut_down`], which lets programs end while new
 /// requests still get their 503, then make `shutdown` ready.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
+    tls: Option<Arc<Tls>>,
     limits: ServerLimits,
     counts: ConnectionCounts,
     shutdown: impl Future<Output = ()> + Send,
 ) {
     let connections = Connections::new(limits.connections_max, limits.loopback_connections_max);
     let held = HeldLine::new(limits.held_connections_max);
-    let server = Server { connections, held, router, limits, counts, stop: CancellationToken::new() };
+    let server = Server { connections, held, router, tls, limits, counts, stop: CancellationToken::new() };
     let tasks = TaskTracker::new();
     let mut shutdown = std::pin::pin!(shutdown);
     let mut retry = tokio::time::interval(RETRY_INTERVAL);
@@ -147,21 +109,13 @@ pub async fn serve(
     }
 }
 
-/// The connection of a request, for [`crate::pace`] and [`crate::client`].
-#[derive(Debug, Clone)]
-pub(crate) struct Connection {
-    /// Of the peer: that of the client, or of a proxy.
-    pub(crate) address: IpAddr,
-    pub(crate) slot: Arc<ConnectionSlot>,
-    pub(crate) held: Arc<HeldLine>,
-}
-
 /// What every connection needs.
 #[derive(Clone)]
 struct Server {
     connections: Arc<Connections>,
     held: Arc<HeldLine>,
     router: Router,
+    tls: Option<Arc<Tls>>,
     limits: ServerLimits,
     counts: ConnectionCounts,
     stop: CancellationToken,
@@ -189,61 +143,30 @@ impl Server {
     fn refuse(&self, stream: TcpStream, address: IpAddr) {
         self.counts.refuse();
         tracing::debug!(peer = %address, "all connections are busy; refused a new one");
+        if self.tls.is_some() {
+            // A handshake would cost more than the connection that there is no room for.
+            return;
+        }
         // The buffer of a new socket is empty, so this does not block; whether it arrives depends on the
         // client.
         let _ = stream.into_std().and_then(|mut stream| stream.write_all(TOO_MANY_CONNECTIONS));
     }
 
     async fn connect(self, stream: TcpStream, address: IpAddr, taken: Taken) {
-        let Self { held, router, limits, counts, stop, .. } = self;
+        let Self { held, router, limits, counts, stop, tls, .. } = self;
         let _open = counts.opened();
-        let slot = Arc::clone(&taken.slot);
-        let stream = StallGuard::new(stream, limits.stall_time_max);
-        let io = TokioIo::new(Flushed::new(stream, Arc::clone(&slot)));
-        let routes = TowerToHyperService::new(router);
-        let service = service_fn(move |mut request: Request<hyper::body::Incoming>| {
-            request.extensions_mut().insert(Connection {
-                address,
-                slot: Arc::clone(&slot),
-                held: Arc::clone(&held),
-            });
-            let answer = routes.call(request.map(|body| Incoming::new(body, &slot)));
-            let slot = Arc::clone(&slot);
-            async move {
-                let answer = answer.await?;
-                Ok::<_, Infallible>(answer.map(|body| Outgoing::new(body, slot)))
-            }
-        });
-        let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(limits.head_time_max)
-            .max_buf_size(limits.head_bytes_max.max(8 * 1024))
-            .max_headers(limits.header_fields_max)
-            .serve_connection(io, service);
-        let mut connection = std::pin::pin!(connection);
-        let (mut stopping, mut chosen) = (false, false);
-        let ended = loop {
-            tokio::select! {
-                // First what the client has sent: a request that has already arrived is answered.
-                biased;
-                ended = &mut connection => break ended,
-                () = stop.cancelled(), if !stopping => {
-                    stopping = true;
-                    connection.as_mut().graceful_shutdown();
-                }
-                () = taken.slot.chosen(), if !chosen => {
-                    chosen = true;
-                    if taken.slot.is_waiting() {
-                        tracing::debug!("closed a waiting connection to make room");
-                        return;
-                    }
-                    connection.as_mut().graceful_shutdown();
-                }
-            }
+        let connection = Connection { address, slot: Arc::clone(&taken.slot), held };
+        let Some(tls) = tls else {
+            let stream = StallGuard::new(stream, limits.stall_time_max);
+            return connection.serve(stream, router, &limits, &stop).await;
         };
-        if let Err(error) = ended {
-            // A client that disconnects or does not use HTTP is normal.
-            tracing::debug!(%error, "a connection ended with an error");
+        let encrypted = tokio::select! {
+            encrypted = handshake::accept(stream, &tls, &limits) => encrypted,
+            () = stop.cancelled() => None,
+            () = taken.slot.chosen() => None,
+        };
+        if let Some(stream) = encrypted {
+            connection.serve(stream, router, &limits, &stop).await;
         }
     }
 }

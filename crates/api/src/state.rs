@@ -1,9 +1,11 @@
 //! The state of the routes.
 
+use crate::base_url::base_url;
 use crate::body::{BodyLimits, BodyReader};
 use crate::client::TrustedProxies;
 use crate::observe::{HttpObserver, MetricsPage, NoHttpObserver};
 use bytes::Bytes;
+use http::HeaderMap;
 use service::Service;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -21,6 +23,8 @@ pub struct ApiState {
     /// Base of absolute links (`PUBLIC_URL`), such as `https://sandbox.example`; without it the `Host`
     /// header.
     pub public_url: Option<String>,
+    /// The listener uses TLS.
+    pub secure: bool,
     /// The address of the listener: the base of links if a request has no valid `Host`.
     pub bound: SocketAddr,
     /// Limits on bodies.
@@ -48,6 +52,7 @@ impl ApiState {
             info,
             links: None,
             public_url: None,
+            secure: false,
             bound,
             bodies: BodyLimits::default(),
             cors_origins: Vec::new(),
@@ -56,6 +61,14 @@ impl ApiState {
             observer: Arc::new(NoHttpObserver),
             metrics: None,
         }
+    }
+}
+
+impl ApiState {
+    /// The base of absolute links in the answer to a request with these headers.
+    pub(crate) fn base_url(&self, headers: &HeaderMap) -> String {
+        let scheme = if self.secure { "https" } else { "http" };
+        base_url(self.public_url.as_deref(), scheme, headers, self.bound)
     }
 }
 

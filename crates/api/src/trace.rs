@@ -3,10 +3,10 @@
 
 use crate::access::{Access, CallerSlot};
 use crate::client;
+use crate::connection::Connection;
 use crate::error;
 use crate::observe::HttpObserver;
 use crate::pace::{self, Pace};
-use crate::server::Connection;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;

@@ -30,7 +30,8 @@ async fn start_router(router: axum::Router, limits: ServerLimits) -> Server {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, counts) = (CancellationToken::new(), ConnectionCounts::default());
-    let task = tokio::spawn(serve(listener, router, limits, counts.clone(), stop.clone().cancelled_owned()));
+    let stopped = stop.clone().cancelled_owned();
+    let task = tokio::spawn(serve(listener, router, None, limits, counts.clone(), stopped));
     Server { address, stop, task, counts }
 }
 

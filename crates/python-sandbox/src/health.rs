@@ -9,15 +9,15 @@ use terminal::exit;
 /// Runs the command.
 pub(crate) fn run(settings: &Settings) -> ExitCode {
     let (host, port) = (reachable(&settings.host), settings.port);
-    match get(host, port, "/health", None) {
+    match get((host, port), settings.tls.as_ref(), "/health", None) {
         Ok((status, body)) => {
             terminal::result(&format!("{}\n", body.trim_end()));
             if status == 200 { exit::success() } else { exit::program_failed() }
         }
         Err(error) => {
             terminal::message(&format!(
-                "the service at {host} port {port} does not answer: {error} (hint: HOST and PORT must be those of the \
-                 service)"
+                "the service at {host} port {port} does not answer: {error} (hint: HOST, PORT and TLS_CERT_FILE must be \
+                 those of the service)"
             ));
             exit::program_failed()
         }

@@ -1,8 +1,10 @@
 //! A request to the service on this machine, for commands in images that contain only this program.
 
+use settings::TlsSettings;
 use std::io::{self, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::time::Duration;
+use tls::{TlsFiles, Trust};
 
 /// Longest wait for the connection, and for each part of the answer.
 const WAIT_MAX: Duration = Duration::from_secs(5);
@@ -18,19 +20,38 @@ pub(crate) fn reachable(host: &str) -> &str {
     }
 }
 
-/// Status and body of `GET` of `path`, with this API key if there is one.
-pub(crate) fn get(host: &str, port: u16, path: &str, key: Option<&str>) -> io::Result<(u16, String)> {
+/// Status and body of `GET` of `path`, with this API key if there is one. With TLS, the key is sent only to a service
+/// that has the certificate in the file.
+pub(crate) fn get(
+    (host, port): (&str, u16),
+    tls: Option<&TlsSettings>,
+    path: &str,
+    key: Option<&str>,
+) -> io::Result<(u16, String)> {
     let address = (host, port).to_socket_addrs()?.next().ok_or(io::ErrorKind::NotFound)?;
-    let mut stream = TcpStream::connect_timeout(&address, WAIT_MAX)?;
+    let stream = TcpStream::connect_timeout(&address, WAIT_MAX)?;
     stream.set_read_timeout(Some(WAIT_MAX))?;
     stream.set_write_timeout(Some(WAIT_MAX))?;
     // One write: formatting straight into the socket would send many small packets.
     let key = key.map_or_else(String::new, |key| format!("X-API-Key: {key}\r\n"));
     let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\n{key}Connection: close\r\n\r\n");
+    let answer = match tls {
+        None => exchange(stream, &request)?,
+        Some(TlsSettings { certificate, key: key_file }) => {
+            let files = TlsFiles { certificate: certificate.clone(), key: key_file.clone() };
+            let trust = if key.is_empty() { Trust::Any } else { Trust::InFile(&files) };
+            exchange(tls::connect(stream, trust)?, &request)?
+        }
+    };
+    parse(&answer).ok_or_else(|| io::Error::other("the answer does not come from this service"))
+}
+
+fn exchange(mut stream: impl Read + Write, request: &str) -> io::Result<String> {
     stream.write_all(request.as_bytes())?;
+    stream.flush()?;
     let mut answer = String::new();
     stream.take(ANSWER_BYTES_MAX).read_to_string(&mut answer)?;
-    parse(&answer).ok_or_else(|| io::Error::other("the answer does not come from this service"))
+    Ok(answer)
 }
 
 fn parse(answer: &str) -> Option<(u16, String)> {

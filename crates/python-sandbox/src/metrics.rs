@@ -11,17 +11,17 @@ const KEY_VARIABLE: &str = "PYTHON_SANDBOX_API_KEY";
 
 /// Runs the command.
 pub(crate) fn run(settings: &Settings) -> ExitCode {
-    let (host, port) = match &settings.metrics {
+    let (host, port, tls) = match &settings.metrics {
         MetricsSettings::Off => return failed("metrics are switched off (hint: METRICS_ENABLED=true)"),
-        MetricsSettings::WithApi => (settings.host.as_str(), settings.port),
-        MetricsSettings::Alone { host, port } => (host.as_str(), *port),
+        MetricsSettings::WithApi => (settings.host.as_str(), settings.port, settings.tls.as_ref()),
+        MetricsSettings::Alone { host, port } => (host.as_str(), *port, None),
     };
     let host = reachable(host);
     let key = std::env::var(KEY_VARIABLE).ok();
     if key.as_ref().is_some_and(|key| !key.bytes().all(|byte| byte.is_ascii_graphic())) {
         return failed(&format!("{KEY_VARIABLE} is not an API key"));
     }
-    match get(host, port, "/metrics", key.as_deref()) {
+    match get((host, port), tls, "/metrics", key.as_deref()) {
         Ok((200, page)) => {
             terminal::result(&page);
             exit::success()
@@ -34,8 +34,8 @@ pub(crate) fn run(settings: &Settings) -> ExitCode {
              be those of the service)"
         )),
         Err(error) => failed(&format!(
-            "the service at {host} port {port} does not answer: {error} (hint: HOST, PORT, METRICS_HOST and METRICS_PORT must \
-             be those of the service)"
+            "the service at {host} port {port} does not answer: {error} (hint: HOST, PORT, TLS_CERT_FILE, METRICS_HOST \
+             and METRICS_PORT must be those of the service)"
         )),
     }
 }

@@ -5,7 +5,8 @@ use api::{Answered, ConnectionCounts, HttpObserver, MetricsPage};
 use bytes::Bytes;
 use contract::{ErrorCode, SkipReason};
 use std::sync::Arc;
-use telemetry::{Config, HttpMetrics, Page, StartError, Surroundings, Telemetry};
+use telemetry::{Certificate, Config, HttpMetrics, Page, StartError, Surroundings, Telemetry};
+use tls::{Status, Tls};
 
 /// Makes the metrics of a service with these executors.
 ///
@@ -15,11 +16,13 @@ pub(crate) fn start(
     executors: &[&'static str],
     connections: ConnectionCounts,
     log: LogCounts,
+    tls: Option<Arc<Tls>>,
 ) -> Result<Telemetry, StartError> {
     let surroundings = move || Surroundings {
         connections: connections.open(),
         connections_refused: connections.refused(),
         log_events: log.get(),
+        certificate: tls.as_ref().map(|tls| certificate(tls.status())),
     };
     Telemetry::start(Config {
         version: env!("CARGO_PKG_VERSION"),
@@ -30,6 +33,10 @@ pub(crate) fn start(
         skip_reasons: SkipReason::VALUES,
         surroundings: Box::new(surroundings),
     })
+}
+
+fn certificate(status: Status) -> Certificate {
+    Certificate { expires: status.expires.as_second(), reload_failed: status.reload_failed }
 }
 
 /// Metrics as the observer of the API.

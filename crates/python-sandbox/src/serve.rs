@@ -14,12 +14,13 @@ use api::{
 use executor::Chain;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use service::{Keyring, KeysState, Service, ServiceConfig};
-use settings::{MetricsSettings, PROVIDERS_BUILT, ProxySettings, Settings};
+use settings::{MetricsSettings, PROVIDERS_BUILT, ProxySettings, Settings, TlsSettings};
 use std::io;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 use terminal::exit;
+use tls::{Tls, TlsFiles};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
@@ -55,6 +56,7 @@ async fn try_serve(settings: &Settings, log_counts: LogCounts) -> Result<(), Sta
     let opened = compose::open_store(settings).await.map_err(|error| {
         StartError(format!("failed to open the file store: {}", executor::error_chain(&error)))
     })?;
+    let tls = load_tls(settings)?;
     let (listener, bound) = listen(&settings.host, settings.port, "PORT").await?;
     let metrics_port = match &settings.metrics {
         MetricsSettings::Alone { host, port } => Some((host, listen(host, *port, "METRICS_PORT").await?)),
@@ -65,7 +67,7 @@ async fn try_serve(settings: &Settings, log_counts: LogCounts) -> Result<(), Sta
     let keyring = open_keyring(settings)?;
     warn_of_dangers(settings, &chain, &keyring, bound).await;
     let connections = ConnectionCounts::default();
-    let metrics = observe::start(&chain.names(), connections.clone(), log_counts)
+    let metrics = observe::start(&chain.names(), connections.clone(), log_counts, tls.clone())
         .map_err(|error| StartError(executor::error_chain(&error)))?;
     let (store, links) = opened.map(|opened| (opened.store, opened.links)).unzip();
     let config = compose::service_config(settings, runtime.as_ref());
@@ -76,15 +78,21 @@ async fn try_serve(settings: &Settings, log_counts: LogCounts) -> Result<(), Sta
     let page: Arc<dyn MetricsPage> = Arc::new(ServedPage(metrics.page));
     let state = ApiState {
         links,
+        secure: tls.is_some(),
         observer: Arc::new(Requests(metrics.http)),
         metrics: (settings.metrics == MetricsSettings::WithApi).then(|| Arc::clone(&page)),
         ..state(settings, service.clone(), bound)
     };
 
     let closed = CancellationToken::new();
+    if let Some(tls) = &tls {
+        tokio::spawn(watch_certificate(Arc::clone(tls), closed.clone()));
+    }
+    let secure = tls.is_some();
     let server = tokio::spawn(api::serve(
         listener,
         api::router(state),
+        tls,
         server_limits(),
         connections,
         closed.clone().cancelled_owned(),
@@ -93,7 +101,7 @@ async fn try_serve(settings: &Settings, log_counts: LogCounts) -> Result<(), Sta
         let allowed_hosts: Vec<_> = settings.allowed_hosts.iter().chain([host]).cloned().collect();
         serve_metrics(listening, &allowed_hosts, page, closed.clone())
     });
-    announce(settings, bound);
+    announce(settings, secure, bound);
 
     signals.next().await;
     tracing::info!(grace_s = settings.shutdown_timeout.as_secs(), "stopping; a second signal stops at once");
@@ -128,6 +136,27 @@ fn open_keyring(settings: &Settings) -> Result<Arc<Keyring>, StartError> {
         )));
     }
     Ok(keyring)
+}
+
+/// The certificate and its key, if there is to be TLS.
+fn load_tls(settings: &Settings) -> Result<Option<Arc<Tls>>, StartError> {
+    let Some(TlsSettings { certificate, key }) = settings.tls.clone() else { return Ok(None) };
+    let tls = Tls::load(TlsFiles { certificate, key });
+    tls.map(Some).map_err(|error| StartError(executor::error_chain(&error)))
+}
+
+/// Takes over new files. Reading them may block.
+async fn watch_certificate(tls: Arc<Tls>, closed: CancellationToken) {
+    let polls = async {
+        loop {
+            tokio::time::sleep(tls::POLL_INTERVAL).await;
+            let tls = Arc::clone(&tls);
+            if let Err(error) = tokio::task::spawn_blocking(move || tls.poll()).await {
+                tracing::error!(%error, "failed to look at the TLS certificate");
+            }
+        }
+    };
+    closed.run_until_cancelled(polls).await;
 }
 
 /// Listens on the port that the setting `name` has.
@@ -170,7 +199,8 @@ fn serve_metrics(
         ..ServerLimits::default()
     };
     let router = api::metrics_router(page, allowed_hosts, bound);
-    tokio::spawn(api::serve(listener, router, limits, ConnectionCounts::default(), closed.cancelled_owned()))
+    let counts = ConnectionCounts::default();
+    tokio::spawn(api::serve(listener, router, None, limits, counts, closed.cancelled_owned()))
 }
 
 /// Warns the operator if the service is open to the network or cannot run programs.
@@ -265,8 +295,8 @@ fn server_limits() -> ServerLimits {
     ServerLimits { connections_max, held_connections_max, ..limits }
 }
 
-fn announce(settings: &Settings, bound: SocketAddr) {
-    let url = format!("http://{bound}");
+fn announce(settings: &Settings, secure: bool, bound: SocketAddr) {
+    let url = format!("{}://{bound}", if secure { "https" } else { "http" });
     if settings.log.json {
         tracing::info!(%url, "ready");
     } else {

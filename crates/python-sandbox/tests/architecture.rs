@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The workspace crates that each crate depends on, except in its tests.
-const ARROWS: [(&str, &[&str]); 32] = [
+const ARROWS: [(&str, &[&str]); 33] = [
     ("protocol", &[]),
     ("contract", &[]),
     ("validator", &[]),
@@ -29,6 +29,7 @@ const ARROWS: [(&str, &[&str]); 32] = [
     ("host-traces", &["cgroup"]),
     ("testkit", &[]),
     ("redis-link", &[]),
+    ("tls", &["ownership", "support"]),
     ("agent-image", &[]),
     ("storage", &["ownership", "support"]),
     ("storage-s3", &["ownership", "storage", "support"]),
@@ -43,7 +44,7 @@ const ARROWS: [(&str, &[&str]); 32] = [
     ("service", &["access", "executor", "storage", "support", "validator"]),
     ("explain", &["contract", "executor", "service", "support"]),
     ("telemetry", &["executor", "service", "support"]),
-    ("api", &["contract", "explain", "service", "storage", "support"]),
+    ("api", &["contract", "explain", "service", "storage", "support", "tls"]),
     ("settings", &["executor", "ownership", "runtime", "support"]),
     (
         "compose",
@@ -92,6 +93,7 @@ const ARROWS: [(&str, &[&str]); 32] = [
             "support",
             "telemetry",
             "terminal",
+            "tls",
         ],
     ),
 ];

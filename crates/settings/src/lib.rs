@@ -49,6 +49,8 @@ pub struct Settings {
     pub cors_origins: Vec<String>,
     /// Names that are allowed in `Host`.
     pub allowed_hosts: Vec<String>,
+    /// TLS; `None`: plain HTTP.
+    pub tls: Option<TlsSettings>,
     /// Proxies that may name the client.
     pub proxies: ProxySettings,
     /// Directory of the runtime, the stored files and the link key.
@@ -98,6 +100,15 @@ pub struct Settings {
     pub exec_limits_max: ExecLimits,
     /// Storage of output files.
     pub storage: StorageSettings,
+}
+
+/// TLS of the service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsSettings {
+    /// The file with the certificate, then those of the authorities.
+    pub certificate: PathBuf,
+    /// The file with its key.
+    pub key: PathBuf,
 }
 
 /// Proxies that may name the client.
@@ -340,6 +351,10 @@ impl Settings {
             public_url: view.optional_text("PUBLIC_URL"),
             cors_origins: view.list("CORS_ORIGINS"),
             allowed_hosts: view.list("ALLOWED_HOSTS"),
+            tls: match (view.path("TLS_CERT_FILE"), view.path("TLS_KEY_FILE")) {
+                (Some(certificate), Some(key)) => Some(TlsSettings { certificate, key }),
+                _ => None,
+            },
             proxies: ProxySettings {
                 trusted: view.list("TRUSTED_PROXIES").iter().filter_map(|text| text.parse().ok()).collect(),
                 write_forwarded: view.text("TRUSTED_PROXY_HEADER") == "forwarded",

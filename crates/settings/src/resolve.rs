@@ -179,6 +179,7 @@ fn together(resolved: &Resolved, problems: &mut Vec<Problem>) {
         Value::Text(text) => text.clone(),
         _ => String::new(),
     };
+    let is_path = |name| matches!(resolved.get(name).0, Value::Path(Some(_)));
     if matches!(resolved.get("DATA_DIR").0, Value::Path(None)) {
         problems.push(Problem::Together(
             "DATA_DIR is empty; set a directory, or leave the setting out".to_owned(),
@@ -189,6 +190,13 @@ fn together(resolved: &Resolved, problems: &mut Vec<Problem>) {
             "DOCKER_TLS_VERIFY is true, but DOCKER_CERT_PATH names no directory with ca.pem, cert.pem and key.pem"
                 .to_owned(),
         ));
+    }
+    for (given, missing) in [("TLS_CERT_FILE", "TLS_KEY_FILE"), ("TLS_KEY_FILE", "TLS_CERT_FILE")] {
+        if is_path(given) && !is_path(missing) {
+            problems.push(Problem::Together(format!(
+                "{given} is set, but {missing} is not; set both for TLS, or none"
+            )));
+        }
     }
     if text("KEY_STORE") == "file" && matches!(resolved.get("KEY_FILE").0, Value::Path(None)) {
         problems.push(Problem::Together(

@@ -87,9 +87,9 @@ const FOREIGN: &[&str] = &[
     "PYTHON_SANDBOX_API_KEY",
 ];
 
-/// Prefixes of other programs' names, and of our own tests.
+/// Prefixes of other programs' names, such as `SSL_CERT_FILE` of TLS libraries, and of our own tests.
 const FOREIGN_PREFIXES: &[&str] =
-    &["PYTHON_SANDBOX_TEST_", "DOCKER_CLI_", "DOCKER_SCAN_", "DOCKER_BUILD_", "DOCKER_MACHINE_"];
+    &["PYTHON_SANDBOX_TEST_", "SSL_", "DOCKER_CLI_", "DOCKER_SCAN_", "DOCKER_BUILD_", "DOCKER_MACHINE_"];
 
 /// The sources. A value, so that tests need not change the process's environment.
 #[derive(Default)]

@@ -91,7 +91,7 @@ impl Group {
     pub(crate) fn title(self) -> &'static str {
         match self {
             Self::Application => "Application",
-            Self::Front => "Proxies",
+            Self::Front => "TLS and proxies",
             Self::Logging => "Logging",
             Self::Observability => "Metrics",
             Self::Executors => "Executors",
@@ -173,6 +173,8 @@ pub(crate) const SETTINGS: &[Entry] = {
         computed(Application, "DATA_DIR", Kind::Path, "/var/lib/python-sandbox for root, else $XDG_DATA_HOME/python-sandbox or ~/.local/share/python-sandbox", None, "Directory for the Python runtime, the stored files, the link key and the API keys."),
         row(Application, "SHUTDOWN_TIMEOUT", number(0, 3600), "30", SECONDS, "Grace period for running programs after SIGTERM or SIGINT."),
 
+        row(Front, "TLS_CERT_FILE", Kind::Path, "", None, "Certificate of the service, in PEM, followed by those of the authorities between it and a root; PORT then takes HTTPS only. Read again within 10 seconds of a change, with TLS_KEY_FILE. Empty = no TLS. METRICS_PORT never uses TLS."),
+        row(Front, "TLS_KEY_FILE", Kind::Path, "", None, "Key of the first certificate in TLS_CERT_FILE, in PEM, without a passphrase; not readable by every user."),
         row(Front, "TRUSTED_PROXIES", Kind::List(Item::Network), "", None, "Proxies whose word on the address of a client is believed; list only addresses from which nobody but these proxies can connect. Empty = none: the address of the connection counts."),
         row(Front, "TRUSTED_PROXY_HEADER", Kind::Word(&["x-forwarded-for", "forwarded"]), "x-forwarded-for", None, "The header in which these proxies name the client; the other one is ignored."),
 

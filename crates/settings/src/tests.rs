@@ -61,6 +61,8 @@ fn a_misspelt_setting_in_the_environment_is_not_ignored_in_silence() {
         ("REQUIRE_APIKEY", "REQUIRE_API_KEY"),
         ("KEYS_FILE", "KEY_FILE"),
         ("KEY_STOR", "KEY_STORE"),
+        ("TLS_CERTFILE", "TLS_CERT_FILE"),
+        ("TLS_KEYS_FILE", "TLS_KEY_FILE"),
         ("TRUSTED_PROXY", "TRUSTED_PROXIES"),
         ("TRUSTED_PROXYS", "TRUSTED_PROXIES"),
         ("TRUSTEDPROXIES", "TRUSTED_PROXIES"),
@@ -293,6 +295,18 @@ fn broken_toml_names_the_line_and_quotes_nothing() {
 }
 
 #[test]
+fn tls_needs_both_files() {
+    let (settings, _) = Case::new().good();
+    assert_eq!(settings.tls, None);
+    let case = Case::new().set("TLS_CERT_FILE=/c.pem").set("TLS_KEY_FILE=/k.pem");
+    let (settings, _) = case.good();
+    let tls = settings.tls.expect("TLS");
+    assert_eq!((tls.certificate, tls.key), ("/c.pem".into(), "/k.pem".into()));
+    Case::new().set("TLS_CERT_FILE=/c.pem").fails_with(&["TLS_CERT_FILE is set, but TLS_KEY_FILE is not"]);
+    Case::new().set("TLS_KEY_FILE=/k.pem").fails_with(&["TLS_KEY_FILE is set, but TLS_CERT_FILE is not"]);
+}
+
+#[test]
 fn misspelt_names_get_a_suggestion_and_foreign_ones_are_left_alone() {
     Case::new()
         .env("MAX_FILE_SIZ", "1")
@@ -309,6 +323,9 @@ fn misspelt_names_get_a_suggestion_and_foreign_ones_are_left_alone() {
         .env("DOCKER_CLI_HINTS", "false")
         .env("DOCKER_BUILDKIT", "1")
         .env("PYTHON_SANDBOX_TEST_DATA", "/x")
+        .env("SSL_CERT_FILE", "/etc/ssl/cert.pem")
+        .env("SSL_KEY_FILE", "/x")
+        .env("SSL_CERT_DIR", "/etc/ssl/certs")
         .env("PATH", "/bin")
         .env("DOCKER_DEFAULT_PLATFORM", "x")
         .good();

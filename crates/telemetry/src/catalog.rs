@@ -67,6 +67,11 @@ catalog! {
     CONNECTIONS_REFUSED = Counter, "python_sandbox_http_connections_refused_total", [],
         "Connections that were refused because every one was working on a request.";
 
+    TLS_EXPIRY = Gauge, "python_sandbox_tls_certificate_expiry_timestamp_seconds", [],
+        "When the TLS certificate in use expires, in seconds since 1970-01-01; 0 without TLS.";
+    TLS_RELOAD_FAILED = Gauge, "python_sandbox_tls_reload_failed", [],
+        "1 while the files with the TLS certificate and its key were changed and cannot be used, else 0.";
+
     // Executions.
     EXECUTIONS = Counter, "python_sandbox_executions_total", ["executor", "outcome", "success"],
         "Programs that have an answer, by how they ended.";

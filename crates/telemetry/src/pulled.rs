@@ -17,6 +17,17 @@ pub struct Surroundings {
     pub connections_refused: u64,
     /// Lines of the log since the start, by [`LEVELS`].
     pub log_events: [u64; LEVELS.len()],
+    /// The TLS certificate; `None` without TLS.
+    pub certificate: Option<Certificate>,
+}
+
+/// A TLS certificate in use.
+#[derive(Debug, Clone, Copy)]
+pub struct Certificate {
+    /// When it expires, in seconds since 1970-01-01.
+    pub expires: i64,
+    /// Its files were changed, and cannot be used.
+    pub reload_failed: bool,
 }
 
 /// The levels of [`Surroundings::log_events`], in its sequence.
@@ -28,6 +39,8 @@ pub(crate) struct Pulled {
     connections: IntGauge,
     connections_refused: IntCounter,
     log_events: Vec<IntCounter>,
+    tls_expiry: IntGauge,
+    tls_reload_failed: IntGauge,
     running: IntGauge,
     running_max: IntGauge,
     queued: IntGauge,
@@ -80,6 +93,8 @@ impl Pulled {
                 .iter()
                 .map(|level| log_events.get_metric_with_label_values(&[level]))
                 .collect::<Result<_, Error>>()?,
+            tls_expiry: gauge(&catalog::TLS_EXPIRY)?,
+            tls_reload_failed: gauge(&catalog::TLS_RELOAD_FAILED)?,
             running: gauge(&catalog::RUNNING)?,
             running_max: gauge(&catalog::RUNNING_MAX)?,
             queued: gauge(&catalog::QUEUED)?,
@@ -212,6 +227,9 @@ impl Pulled {
         for (counter, count) in self.log_events.iter().zip(surroundings.log_events) {
             advance(counter, count);
         }
+        let certificate = surroundings.certificate.as_ref();
+        self.tls_expiry.set(certificate.map_or(0, |certificate| certificate.expires));
+        self.tls_reload_failed.set(certificate.is_some_and(|certificate| certificate.reload_failed).into());
     }
 
     pub(crate) fn process(&self, process: &Process) {

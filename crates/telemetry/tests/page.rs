@@ -12,13 +12,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-use telemetry::{Config, METRICS, Surroundings, Telemetry};
+use telemetry::{Certificate, Config, METRICS, Surroundings, Telemetry};
 use validator::Policy;
 
 const ROUTES: [&str; 11] = ["/", "/a", "/b", "/c", "/d", "/e", "/f", "/g", "/h", "/i", "/j"];
 
 fn telemetry(executors: &[&'static str]) -> Telemetry {
-    let read = || Surroundings { connections: 3, connections_refused: 2, log_events: [1, 2, 3, 4, 5] };
+    let read = || Surroundings {
+        connections: 3,
+        connections_refused: 2,
+        log_events: [1, 2, 3, 4, 5],
+        certificate: Some(Certificate { expires: 1_900_000_000, reload_failed: true }),
+    };
     let config = Config {
         version: "1.2.3",
         target: "x86_64-linux",

@@ -1,5 +1,6 @@
 //! Code that the tests of several crates share. Never part of the service.
 //!
+//! - [`Certificate`]: a certificate and its key.
 //! - [`corpus`]: reads the programs of `corpus/` with their headers and checks their results.
 //! - [`planted`]: a runtime with a module that a test adds.
 //! - [`Polled`]: a future that a test polls by hand.
@@ -7,6 +8,7 @@
 //! - [`RedisServer`]: a real Redis; [`TcpProxy`]: does harm to the connections to it.
 //! - [`skip()`], [`does_not_apply`]: report that a test cannot run here.
 
+mod certificate;
 pub mod corpus;
 mod fault_proxy;
 pub mod planted;
@@ -16,6 +18,7 @@ mod s3_server;
 mod skip;
 mod tcp_proxy;
 
+pub use certificate::Certificate;
 pub use fault_proxy::{Fault, FaultProxy, Rule};
 pub use polled::{Polled, pick};
 pub use redis::{Keeps, RedisServer};

@@ -68,7 +68,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         // Programs end, and new requests are refused, while the server still answers.
         service.shut_down(settings.shutdown_timeout).await;
     };
-    api::serve(listener, router, ServerLimits::default(), ConnectionCounts::default(), stopped).await;
+    api::serve(listener, router, None, ServerLimits::default(), ConnectionCounts::default(), stopped).await;
     compose::stop_executors(&chain).await;
     Ok(())
 }

@@ -26,6 +26,7 @@ mod requests;
 mod rights;
 mod settings;
 mod sources;
+mod tls;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use support::{Server, Shared};

@@ -95,7 +95,7 @@ pub fn try_send(
 
 /// A bare connection, for requests that no valid client sends.
 pub fn connect(base: &str) -> TcpStream {
-    let address = base.trim_start_matches("http://");
+    let address = base.split_once("://").map_or(base, |(_, address)| address);
     let stream = TcpStream::connect(address).expect("the service listens");
     stream.set_read_timeout(Some(ANSWER_TIME_MAX)).expect("a timeout");
     stream

@@ -19,7 +19,7 @@ const STOP_TIME_MAX: Duration = Duration::from_secs(45);
 /// A running service. Dropping it kills it.
 #[derive(Debug)]
 pub struct Server {
-    /// `http://127.0.0.1:PORT`.
+    /// `http://127.0.0.1:PORT`, or `https:` with TLS.
     pub base: String,
     /// The process.
     pub child: Child,
@@ -101,7 +101,7 @@ impl Server {
 
     /// The absolute address of a path; an absolute address is returned unchanged.
     pub fn url(&self, path: &str) -> String {
-        if path.starts_with("http://") { path.to_owned() } else { format!("{}{path}", self.base) }
+        if path.starts_with("http") { path.to_owned() } else { format!("{}{path}", self.base) }
     }
 
     /// Everything the service wrote to standard error.
@@ -164,10 +164,11 @@ impl Drop for Server {
 
 /// The address in the line that reports readiness.
 fn base_in(log: &str) -> Option<String> {
-    let line = log.lines().find(|line| line.contains("ready") && line.contains("http://"))?;
-    let rest = &line[line.find("http://")? + "http://".len()..];
+    let line = log.lines().find(|line| line.contains("ready") && line.contains("://"))?;
+    let (before, rest) = line.split_once("://")?;
+    let scheme = if before.ends_with("https") { "https" } else { "http" };
     let address: String = rest.chars().take_while(|c| !c.is_whitespace() && *c != '"').collect();
-    Some(format!("http://{address}"))
+    Some(format!("{scheme}://{address}"))
 }
 
 /// One service for all tests of a module: a start costs as much as many requests.
