@@ -15,6 +15,8 @@
 //! An answer is over when its last byte is in the socket (`flushing` before that), so a client that reads it
 //! slowly gets it whole; one that reads nothing for a time is cut by [`crate::stall`].
 //!
+//! With HTTP/2 a connection has several requests; its state is that of the busiest ([`crate::progress`]).
+//!
 //! There are no fixed shares: one peer, such as a reverse proxy, may hold every connection while no other
 //! peer wants one. When all are taken, the peer that holds the most loses one, the one that has waited
 //! longest, as long as it holds at least as many as the newcomer; so each ends with an equal share. A peer is a
@@ -27,7 +29,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use support::Subscriber;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -74,6 +76,20 @@ impl ConnectionSlot {
         self.now.store(self.begins(state), Ordering::Release);
     }
 
+    /// The same, unless it waits for that already.
+    pub(crate) fn change(&self, state: State) {
+        if !self.is(&[state]) {
+            self.set(state);
+        }
+    }
+
+    /// How long the connection has been idle; `None` if it is not.
+    pub(crate) fn idle_for(&self) -> Option<Duration> {
+        let now = self.now.load(Ordering::Acquire);
+        let since = Duration::from_millis(now >> STATE_BITS);
+        (state_of(now) == State::Idle as u64).then(|| self.epoch.elapsed().saturating_sub(since))
+    }
+
     /// Records that all bytes handed over so far are in the socket. That ends an answer, unless its body
     /// still produces more, or the next request was sent without waiting for it.
     pub(crate) fn flushed(&self) {
@@ -100,7 +116,7 @@ impl ConnectionSlot {
         self.now.load(Ordering::Acquire) == self.chosen.load(Ordering::Acquire)
     }
 
-    fn is(&self, states: &[State]) -> bool {
+    pub(crate) fn is(&self, states: &[State]) -> bool {
         let state = state_of(self.now.load(Ordering::Acquire));
         states.iter().any(|one| *one as u64 == state)
     }

@@ -1,6 +1,7 @@
 //! The TLS handshake of a connection. Until it is complete the connection counts as idle ([`crate::connections`]), so
 //! one that never completes it holds no slot against others.
 
+use crate::connection::Protocol;
 use crate::server_limits::ServerLimits;
 use crate::stall::StallGuard;
 use std::time::Duration;
@@ -27,7 +28,7 @@ pub(crate) async fn accept(
     stream: TcpStream,
     tls: &Tls,
     limits: &ServerLimits,
-) -> Option<TlsStream<StallGuard<TcpStream>>> {
+) -> Option<(TlsStream<StallGuard<TcpStream>>, Protocol)> {
     let handshake = async {
         let mut first = [0];
         if stream.peek(&mut first).await? > 0 && first != [HANDSHAKE] {
@@ -35,7 +36,9 @@ pub(crate) async fn accept(
             return Ok::<_, std::io::Error>(None);
         }
         let stream = StallGuard::new(stream, limits.stall_time_max);
-        TlsAcceptor::from(tls.config()).accept(stream).await.map(Some)
+        let stream = TlsAcceptor::from(tls.config()).accept(stream).await?;
+        let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+        Ok(Some((stream, if is_http2 { Protocol::Http2 } else { Protocol::Http1 })))
     };
     match tokio::time::timeout(limits.handshake_time_max, handshake).await {
         Ok(Ok(stream)) => stream,

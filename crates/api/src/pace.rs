@@ -77,11 +77,15 @@ pub(crate) async fn hold(response: &mut Response, delay: Duration, connection: O
         return;
     }
     if let Some(connection) = connection {
-        connection.slot.set(State::Refused);
+        connection.progress.set(State::Refused);
     }
     tokio::time::sleep(delay).await;
-    if connection.is_some_and(|connection| !connection.held.is_empty()) {
+    if let Some(connection) = connection
+        && !connection.held.is_empty()
+    {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        // HTTP/2 has no such header.
+        connection.ending.cancel();
     }
 }
 

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! accept -> a slot (connections.rs: which connection is closed when all are taken) -> handshake within handshake_time_max, with TLS
-//!    |        -> head within head_time_max -> routes -> answer
+//!    |        -> HTTP/1, or HTTP/2 (http2.rs) -> head within head_time_max -> routes -> answer
 //!    |                      |                             |
 //!    |                      |                             +-- a client that reads nothing for stall_time_max: closed
 //!    |                      +-- idle longer than head_time_max: closed
@@ -11,10 +11,11 @@
 //! shutdown -> no new connection, open ones end after their answer, the rest are cut after drain_time_max
 //! ```
 
-use crate::connection::Connection;
+use crate::connection::{Accepted, Protocol};
 use crate::connections::{Connections, Taken};
 use crate::handshake;
 use crate::held::{Held, HeldLine};
+use crate::http2;
 use crate::observe::ConnectionCounts;
 use crate::server_limits::ServerLimits;
 use crate::stall::StallGuard;
@@ -155,18 +156,34 @@ impl Server {
     async fn connect(self, stream: TcpStream, address: IpAddr, taken: Taken) {
         let Self { held, router, limits, counts, stop, tls, .. } = self;
         let _open = counts.opened();
-        let connection = Connection { address, slot: Arc::clone(&taken.slot), held };
-        let Some(tls) = tls else {
+        let slot = Arc::clone(&taken.slot);
+        let accepted = Accepted { address, slot, held, routes: router, limits, stop };
+        let limits = &accepted.limits;
+        if let Some(tls) = tls {
+            let encrypted = tokio::select! {
+                encrypted = handshake::accept(stream, &tls, limits) => encrypted,
+                () = accepted.unwanted() => None,
+            };
+            if let Some((stream, protocol)) = encrypted {
+                accepted.serve(stream, protocol).await;
+            }
+            return;
+        }
+        let protocol = tokio::select! {
+            // First what the client has sent: a request that has already arrived is answered.
+            biased;
+            protocol = spoken(&stream, limits) => protocol,
+            () = accepted.unwanted() => None,
+        };
+        if let Some(protocol) = protocol {
             let stream = StallGuard::new(stream, limits.stall_time_max);
-            return connection.serve(stream, router, &limits, &stop).await;
-        };
-        let encrypted = tokio::select! {
-            encrypted = handshake::accept(stream, &tls, &limits) => encrypted,
-            () = stop.cancelled() => None,
-            () = taken.slot.chosen() => None,
-        };
-        if let Some(stream) = encrypted {
-            connection.serve(stream, router, &limits, &stop).await;
+            accepted.serve(stream, protocol).await;
         }
     }
+}
+
+/// What a client without TLS speaks; `None` if it says nothing in time.
+async fn spoken(stream: &TcpStream, limits: &ServerLimits) -> Option<Protocol> {
+    let is_http2 = tokio::time::timeout(limits.head_time_max, http2::has_preface(stream)).await.ok()?.ok()?;
+    Some(if is_http2 { Protocol::Http2 } else { Protocol::Http1 })
 }

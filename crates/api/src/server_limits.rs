@@ -12,8 +12,8 @@ pub struct ServerLimits {
     pub loopback_connections_max: usize,
     /// Connections without a slot that are held for up to 4 seconds until one is free; further ones are refused.
     pub held_connections_max: usize,
-    /// Timeout for a request's head to be complete, counted from the connection's start or the last answer:
-    /// it ends slow senders and idle connections alike.
+    /// Timeout for a request's head to be complete, counted from the connection's first byte or the last answer: it ends
+    /// slow senders and idle connections alike. The first byte has the same time.
     pub head_time_max: Duration,
     /// Maximum time of a TLS handshake, counted from the connection's start.
     pub handshake_time_max: Duration,

@@ -2,6 +2,8 @@
 //! connection waits for.
 
 use crate::connections::{ConnectionSlot, State};
+use crate::progress::Progress;
+use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 use std::io;
 use std::pin::Pin;
@@ -13,13 +15,13 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 #[derive(Debug)]
 pub(crate) struct Incoming<B> {
     body: B,
-    slot: Arc<ConnectionSlot>,
+    progress: Arc<Progress>,
 }
 
 impl<B: Body> Incoming<B> {
-    pub(crate) fn new(body: B, slot: &Arc<ConnectionSlot>) -> Self {
-        slot.set(if body.is_end_stream() { State::Working } else { State::Receiving });
-        Self { body, slot: Arc::clone(slot) }
+    pub(crate) fn new(body: B, progress: &Arc<Progress>) -> Self {
+        progress.set(if body.is_end_stream() { State::Working } else { State::Receiving });
+        Self { body, progress: Arc::clone(progress) }
     }
 }
 
@@ -33,7 +35,7 @@ impl<B: Body + Unpin> Body for Incoming<B> {
     ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
         let polled = Pin::new(&mut self.body).poll_frame(cx);
         if matches!(polled, Poll::Ready(None)) || (polled.is_ready() && self.body.is_end_stream()) {
-            self.slot.set(State::Working);
+            self.progress.set(State::Working);
         }
         polled
     }
@@ -47,43 +49,64 @@ impl<B: Body + Unpin> Body for Incoming<B> {
     }
 }
 
-/// An answer's body: once it is handed over or dropped, only the flush is left.
+/// An answer's body, in parts: once it is handed over or dropped, only the flush is left.
 #[derive(Debug)]
 pub(crate) struct Outgoing<B> {
     body: B,
-    slot: Arc<ConnectionSlot>,
+    /// What is left of a part that was too large.
+    rest: Bytes,
+    part_bytes: usize,
+    progress: Arc<Progress>,
 }
 
 impl<B> Outgoing<B> {
-    pub(crate) fn new(body: B, slot: Arc<ConnectionSlot>) -> Self {
-        slot.set(State::Sending);
-        Self { body, slot }
+    /// No part has more than `part_bytes`.
+    pub(crate) fn new(body: B, progress: Arc<Progress>, part_bytes: usize) -> Self {
+        progress.set(State::Sending);
+        Self { body, rest: Bytes::new(), part_bytes, progress }
     }
 }
 
-impl<B: Body + Unpin> Body for Outgoing<B> {
-    type Data = B::Data;
+impl<B: Body<Data = Bytes> + Unpin> Body for Outgoing<B> {
+    type Data = Bytes;
     type Error = B::Error;
 
     fn poll_frame(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
+        let this = self.get_mut();
+        this.progress.taken();
+        if this.rest.is_empty() {
+            match ready!(Pin::new(&mut this.body).poll_frame(cx)).map(|frame| frame.map(Frame::into_data)) {
+                Some(Ok(Ok(data))) => this.rest = data,
+                Some(Ok(Err(trailers))) => return Poll::Ready(Some(Ok(trailers))),
+                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                None => return Poll::Ready(None),
+            }
+        }
+        let part = this.rest.split_to(this.rest.len().min(this.part_bytes));
+        this.progress.made();
+        Poll::Ready(Some(Ok(Frame::data(part))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.rest.is_empty() && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        let (mut hint, rest) = (self.body.size_hint(), self.rest.len() as u64);
+        if let Some(upper) = hint.upper() {
+            hint.set_upper(upper.saturating_add(rest));
+        }
+        hint.set_lower(hint.lower().saturating_add(rest));
+        hint
     }
 }
 
 impl<B> Drop for Outgoing<B> {
     fn drop(&mut self) {
-        self.slot.set(State::Flushing);
+        self.progress.end();
     }
 }
 
@@ -136,5 +159,34 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Flushed<S> {
 
     fn is_write_vectored(&self) -> bool {
         self.stream.is_write_vectored()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::connections::Connections;
+    use crate::progress::Requests;
+    use http_body_util::{BodyExt, Full};
+
+    #[tokio::test]
+    async fn a_large_body_is_handed_over_in_parts_and_whole() {
+        let taken = Connections::new(1, 0).take("192.0.2.1".parse().unwrap()).unwrap();
+        let requests = Requests::new(Arc::clone(&taken.slot));
+        for (length, parts) in [(0, 0), (9, 1), (10, 1), (11, 2), (35, 4)] {
+            let sent: Bytes = (0..length).collect::<Vec<u8>>().into();
+            let mut body = Outgoing::new(Full::new(sent.clone()), requests.begin(), 10);
+            let (mut got, mut count) = (Vec::new(), 0);
+            while let Some(frame) = body.frame().await {
+                let left = u64::from(length) - got.len() as u64;
+                let data = frame.unwrap().into_data().unwrap();
+                assert!(data.len() <= 10 && !data.is_empty());
+                got.extend_from_slice(&data);
+                assert_eq!(body.size_hint().exact(), Some(left - data.len() as u64));
+                assert_eq!(body.is_end_stream(), got.len() == usize::from(length));
+                count += 1;
+            }
+            assert_eq!((got, count), (sent.to_vec(), parts));
+        }
     }
 }

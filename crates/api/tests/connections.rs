@@ -222,6 +222,65 @@ async fn a_refused_connection_makes_room_for_one_that_waits() {
     assert_eq!(server.counts.refused(), 0);
 }
 
+const HEADERS: u8 = 1;
+const GOAWAY: u8 = 7;
+
+/// A frame of HTTP/2 (RFC 9113, 4.1).
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+    [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
+}
+
+/// Kind and stream of the next frame; `None` once the connection is closed.
+async fn read_frame(stream: &mut TcpStream) -> Option<(u8, u32)> {
+    let mut head = [0; 9];
+    stream.read_exact(&mut head).await.ok()?;
+    let mut payload = vec![0; u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize];
+    stream.read_exact(&mut payload).await.ok()?;
+    Some((head[3], u32::from_be_bytes([head[5], head[6], head[7], head[8]])))
+}
+
+/// The same with HTTP/2, which has no `Connection: close`.
+#[tokio::test]
+async fn a_refused_connection_with_http2_makes_room_for_one_that_waits() {
+    let world = World::with(Script::Sleep, |config| config.waiting_max = 0, |_| {});
+    let limits = ServerLimits { connections_max: 2, loopback_connections_max: 0, ..few() };
+    let server = start(&world, limits).await;
+    let _running = send(server.address, &format!("{EXECUTE}}}")).await;
+    settle(|| world.executor.created() == 1).await;
+    let mut flood = send(server.address, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await;
+    flood.write_all(&frame(4, 0, 0, &[])).await.unwrap();
+    let refused = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&refused);
+    let flood = tokio::spawn(async move {
+        let text = |text: &str| [&[u8::try_from(text.len()).unwrap()], text.as_bytes()].concat();
+        let fields =
+            [(":method", "POST"), (":path", "/execute"), (":scheme", "http"), (":authority", "localhost")];
+        let fields = fields.into_iter().chain([("content-type", "application/json")]);
+        let head: Vec<u8> =
+            fields.flat_map(|(name, value)| [&[0][..], &text(name), &text(value)].concat()).collect();
+        let mut said = false;
+        for stream in (1..).step_by(2) {
+            let request =
+                [frame(HEADERS, 4, stream, &head), frame(0, 1, stream, b"{\"code\": \"x = 1\"}")].concat();
+            let _ = flood.write_all(&request).await;
+            loop {
+                match read_frame(&mut flood).await {
+                    Some((HEADERS, answered)) if answered == stream => break,
+                    Some((kind, _)) => said |= kind == GOAWAY,
+                    None => return said,
+                }
+            }
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+        said
+    });
+    settle(|| refused.load(Ordering::Relaxed) > 20).await;
+    assert!(read_all(send(server.address, GET).await).await.starts_with("HTTP/1.1 200"));
+    assert!(flood.await.unwrap(), "it was not told to go away");
+    assert_eq!(server.counts.refused(), 0);
+}
+
 #[tokio::test]
 async fn an_idle_connection_makes_room_for_one_that_waits() {
     let world = World::new(Script::Sleep);

@@ -17,7 +17,7 @@ use std::time::Duration;
 pub const POLL_INTERVAL: Duration = Duration::from_secs(5);
 
 /// The protocols that are offered in the handshake (ALPN), the preferred one first.
-const PROTOCOLS: [&[u8]; 1] = [b"http/1.1"];
+const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
 
 /// TLS of the service.
 pub struct Tls {

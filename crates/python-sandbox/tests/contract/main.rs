@@ -10,6 +10,7 @@ mod deploy;
 mod errors;
 mod files;
 mod hints;
+mod http2;
 mod keys;
 mod keys_in_redis;
 mod limits;

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use testkit::Certificate;
 
 /// A service with this certificate.
-fn start(pair: &Certificate, settings: &[(&str, &str)]) -> Option<Server> {
+pub(crate) fn start(pair: &Certificate, settings: &[(&str, &str)]) -> Option<Server> {
     launch(pair).sets(settings).without_waiting().start()
 }
 

@@ -1,0 +1,160 @@
+//! What each request of a connection waits for, and so what its connection waits for: with HTTP/2 several requests share
+//! one, and the busiest counts.
+
+use crate::connections::{ConnectionSlot, State};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// The states of requests, the busiest first: one program that runs keeps its connection open.
+const BUSIEST: [State; 4] = [State::Working, State::Refused, State::Receiving, State::Sending];
+
+/// The requests of one connection.
+#[derive(Debug)]
+pub(crate) struct Requests {
+    slot: Arc<ConnectionSlot>,
+    /// How many requests are in each state of [`BUSIEST`].
+    counts: Mutex<[usize; BUSIEST.len()]>,
+}
+
+impl Requests {
+    pub(crate) fn new(slot: Arc<ConnectionSlot>) -> Arc<Self> {
+        Arc::new(Self { slot, counts: Mutex::default() })
+    }
+
+    /// A request has arrived. It is over when its answer is, or when the last owner of this is gone.
+    pub(crate) fn begin(self: &Arc<Self>) -> Arc<Progress> {
+        let now = Now { state: None, taken_since: None };
+        Arc::new(Progress { requests: Arc::clone(self), now: Mutex::new(now) })
+    }
+
+    /// Moves a request from one state to another. Without any the connection is in state `rest`.
+    fn change(&self, from: Option<State>, to: Option<State>, rest: State) {
+        let index = |state| BUSIEST.iter().position(|known| *known == state);
+        let mut counts = support::lock(&self.counts);
+        if let Some(from) = from.and_then(index) {
+            counts[from] = counts[from].saturating_sub(1);
+        }
+        if let Some(to) = to.and_then(index) {
+            counts[to] += 1;
+        }
+        let busiest = counts.iter().position(|count| *count > 0).map_or(rest, |index| BUSIEST[index]);
+        // Under the lock: another request must not report an older state after this.
+        self.slot.change(busiest);
+    }
+}
+
+/// One request.
+#[derive(Debug)]
+pub(crate) struct Progress {
+    requests: Arc<Requests>,
+    now: Mutex<Now>,
+}
+
+#[derive(Debug)]
+struct Now {
+    state: Option<State>,
+    /// When the part of the answer was made that the client has not begun to take.
+    taken_since: Option<Instant>,
+}
+
+impl Progress {
+    /// Records what the request waits for from now on: one of [`BUSIEST`].
+    pub(crate) fn set(&self, state: State) {
+        let mut now = support::lock(&self.now);
+        if now.state != Some(state) {
+            let before = now.state.replace(state);
+            self.requests.change(before, Some(state), State::Idle);
+        }
+    }
+
+    /// The answer is complete, but not all of it is in the socket.
+    pub(crate) fn end(&self) {
+        let mut now = support::lock(&self.now);
+        now.taken_since = None;
+        if let Some(before) = now.state.take() {
+            self.requests.change(Some(before), None, State::Flushing);
+        }
+    }
+
+    /// A part of the answer was made and has not been taken.
+    pub(crate) fn made(&self) {
+        support::lock(&self.now).taken_since = Some(Instant::now());
+    }
+
+    /// The next part is asked for.
+    pub(crate) fn taken(&self) {
+        support::lock(&self.now).taken_since = None;
+    }
+
+    /// Ready when the client has not taken a part of the answer for this long.
+    pub(crate) async fn stalled(&self, time_max: Duration) {
+        loop {
+            let since = support::lock(&self.now).taken_since;
+            let end = since.unwrap_or_else(Instant::now) + time_max;
+            if end <= Instant::now() {
+                return;
+            }
+            tokio::time::sleep_until(end).await;
+        }
+    }
+}
+
+impl Drop for Progress {
+    /// The request ended without a complete answer.
+    fn drop(&mut self) {
+        let now = self.now.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(before) = now.state.take() {
+            self.requests.change(Some(before), None, State::Idle);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::connections::Connections;
+
+    #[test]
+    fn a_connection_is_as_busy_as_its_busiest_request() {
+        let taken = Connections::new(1, 0).take("192.0.2.1".parse().unwrap()).unwrap();
+        let is = |state| taken.slot.is(&[state]);
+        let requests = Requests::new(Arc::clone(&taken.slot));
+        let (first, second) = (requests.begin(), requests.begin());
+        assert!(is(State::Idle));
+        first.set(State::Receiving);
+        second.set(State::Working);
+        assert!(is(State::Working));
+        first.set(State::Sending);
+        assert!(is(State::Working));
+        second.set(State::Refused);
+        assert!(is(State::Refused));
+        drop(second);
+        assert!(is(State::Sending));
+        first.end();
+        assert!(is(State::Flushing));
+        first.set(State::Working);
+        first.end();
+        drop(first);
+        assert!(is(State::Flushing));
+        taken.slot.flushed();
+        assert!(is(State::Idle));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_a_part_that_nobody_takes_is_a_stall() {
+        let taken = Connections::new(1, 0).take("192.0.2.1".parse().unwrap()).unwrap();
+        let progress = Requests::new(Arc::clone(&taken.slot)).begin();
+        let max = Duration::from_secs(30);
+        let stalled = |time| tokio::time::timeout(time, progress.stalled(max));
+        progress.set(State::Working);
+        assert!(stalled(max * 10).await.is_err(), "the service works");
+        progress.set(State::Sending);
+        progress.made();
+        assert!(stalled(max / 2).await.is_err());
+        progress.taken();
+        progress.made();
+        assert!(stalled(max - Duration::from_secs(1)).await.is_err());
+        assert!(stalled(Duration::from_secs(2)).await.is_ok());
+    }
+}
