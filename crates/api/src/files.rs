@@ -3,6 +3,7 @@
 
 use crate::error::ApiError;
 use crate::state::AppState;
+use crate::trace::RESOURCE_POLICY;
 use axum::body::Body;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
@@ -104,7 +105,8 @@ fn redirect(to: &Link, sha256: &str, headers: &HeaderMap) -> Response {
         tracing::error!("an object store's link is not valid in a header");
         return ApiError::internal().into_response();
     };
-    (StatusCode::FOUND, [(header::LOCATION, location)]).into_response()
+    let shared = HeaderValue::from_static("cross-origin");
+    (StatusCode::FOUND, [(header::LOCATION, location), (RESOURCE_POLICY, shared)]).into_response()
 }
 
 fn respond(download: Download, method: &Method, headers: &HeaderMap) -> Response {
@@ -122,6 +124,8 @@ fn respond(download: Download, method: &Method, headers: &HeaderMap) -> Response
     let out = response.headers_mut();
     out.insert(header::CONTENT_SECURITY_POLICY, CSP_FILE);
     out.insert(header::CACHE_CONTROL, CACHE_FILE);
+    // The page of a client may show a picture; whoever has its link may have it.
+    out.insert(RESOURCE_POLICY, HeaderValue::from_static("cross-origin"));
     insert(out, header::ETAG, &etag);
     if !known {
         out.insert(header::CONTENT_LENGTH, HeaderValue::from(download.size_bytes));

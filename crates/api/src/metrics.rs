@@ -45,7 +45,7 @@ pub(crate) async fn metrics(State(state): State<AppState>) -> Result<Response, A
 /// in [`crate::ApiState`].
 pub fn metrics_router(page: Arc<dyn MetricsPage>, allowed_hosts: &[String], bound: SocketAddr) -> Router {
     let rules = Gate::new(allowed_hosts, None, &[], bound.ip());
-    let outer = trace::Outer { observer: Arc::new(NoHttpObserver), pace: Pace::default() };
+    let outer = trace::Outer { observer: Arc::new(NoHttpObserver), pace: Pace::default(), strict: None };
     Router::new()
         .route("/metrics", get(async |State(page): State<Arc<dyn MetricsPage>>| respond(page).await))
         .fallback(async || ApiError::new(ErrorCode::NotFound, "this port has /metrics alone"))

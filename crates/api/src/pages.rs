@@ -15,9 +15,9 @@ use std::sync::{Arc, LazyLock};
 const CSP_PAGE: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; \
      frame-ancestors 'none'";
 
-/// For Swagger UI and ReDoc: their scripts come from files of ours, they create styles at run time, ReDoc
-/// searches in a worker made from a blob. No inline script, nothing from elsewhere.
-const CSP_DOCS: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
+/// For Swagger UI and ReDoc: exactly the scripts of the page run, which have the nonce; not others of this host, such as
+/// a stored file. They create styles at run time, ReDoc searches in a worker made from a blob. Nothing from elsewhere.
+const CSP_DOCS: &str = "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'self' 'unsafe-inline'; \
      img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; worker-src blob:; base-uri 'none'; \
      form-action 'none'; frame-ancestors 'none'";
 
@@ -150,7 +150,7 @@ pub(crate) async fn docs() -> Result<Response, ApiError> {
     let html = String::from_utf8_lossy(&index.bytes)
         .replace("\"./", "\"docs/")
         .replace("\"index.css", "\"docs/index.css");
-    Ok(page(CSP_DOCS, Html(html)))
+    documentation(&html)
 }
 
 /// The page's own address has no trailing slash: its relative links would break otherwise.
@@ -182,12 +182,12 @@ fn swagger_file(name: &str) -> Result<utoipa_swagger_ui::SwaggerFile<'static>, A
 }
 
 /// ReDoc: the script finds this element by itself.
-pub(crate) async fn redoc() -> Response {
+pub(crate) async fn redoc() -> Result<Response, ApiError> {
     const PAGE: &str = "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>API reference</title>\n\
          <style>body{margin:0}</style>\n</head>\n<body>\n<redoc spec-url=\"openapi.json\"></redoc>\n\
          <script src=\"redoc/redoc.standalone.js\"></script>\n</body>\n</html>\n";
-    page(CSP_DOCS, Html(PAGE))
+    documentation(PAGE)
 }
 
 /// ReDoc's script, without its logo.
@@ -199,7 +199,18 @@ pub(crate) async fn redoc_script() -> Response {
     (headers, Body::from(SCRIPT.clone())).into_response()
 }
 
-fn page(csp: &'static str, body: impl IntoResponse) -> Response {
+/// A page whose scripts, and no others, may run.
+fn documentation(html: &str) -> Result<Response, ApiError> {
+    let bytes = support::random_bytes::<16>().map_err(|error| {
+        tracing::error!(%error, "failed to make a nonce");
+        ApiError::internal()
+    })?;
+    let nonce = support::hex(&bytes);
+    let html = html.replace("<script", &format!("<script nonce=\"{nonce}\""));
+    Ok(page(&CSP_DOCS.replace("{nonce}", &nonce), Html(html)))
+}
+
+fn page(csp: &str, body: impl IntoResponse) -> Response {
     let headers: [(HeaderName, &str); 2] =
         [(header::CONTENT_SECURITY_POLICY, csp), (header::CACHE_CONTROL, "no-cache")];
     (headers, body).into_response()

@@ -81,7 +81,11 @@ pub fn router_with(state: ApiState, add: impl FnOnce(Router) -> Router) -> Route
     let cors = cors(&state.cors_origins);
     let rules =
         Gate::new(&state.allowed_hosts, state.public_url.as_deref(), &state.cors_origins, state.bound.ip());
-    let outer = Arc::new(trace::Outer { observer: Arc::clone(&state.observer), pace: Pace::default() });
+    let outer = Arc::new(trace::Outer {
+        observer: Arc::clone(&state.observer),
+        pace: Pace::default(),
+        strict: trace::strict(state.strict_max_age_s),
+    });
     let clients = Clients::new(state.proxies.clone());
     let app = AppState {
         bodies: BodyReader::new(state.bodies.clone()),

@@ -25,6 +25,8 @@ pub struct ApiState {
     pub public_url: Option<String>,
     /// The listener uses TLS.
     pub secure: bool,
+    /// Seconds for which browsers are told to use HTTPS only (`Strict-Transport-Security`); 0: they are not told.
+    pub strict_max_age_s: u64,
     /// The address of the listener: the base of links if a request has no valid `Host`.
     pub bound: SocketAddr,
     /// Limits on bodies.
@@ -53,6 +55,7 @@ impl ApiState {
             links: None,
             public_url: None,
             secure: false,
+            strict_max_age_s: 0,
             bound,
             bodies: BodyLimits::default(),
             cors_origins: Vec::new(),

@@ -27,6 +27,9 @@ const TRACE_STATE: HeaderName = HeaderName::from_static("tracestate");
 /// Maximum length of an id from a client.
 const REQUEST_ID_CHARS_MAX: usize = 64;
 
+/// No other site may embed answers; files override this.
+pub(crate) const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
+
 /// For answers that are not pages: nothing in them may load or run, and they may not be framed.
 const CSP_NOTHING: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
 
@@ -47,6 +50,13 @@ pub(crate) struct OutcomeName(pub(crate) &'static str);
 pub(crate) struct Outer {
     pub(crate) observer: Arc<dyn HttpObserver>,
     pub(crate) pace: Pace,
+    /// `Strict-Transport-Security`, where there is TLS.
+    pub(crate) strict: Option<HeaderValue>,
+}
+
+/// `Strict-Transport-Security` for this many seconds; none for 0. Without subdomains: they may not be ours.
+pub(crate) fn strict(max_age_s: u64) -> Option<HeaderValue> {
+    (max_age_s > 0).then(|| HeaderValue::from_str(&format!("max-age={max_age_s}")).ok()).flatten()
 }
 
 /// The layer. It wraps everything, even the layer that catches panics.
@@ -72,7 +82,7 @@ pub(crate) async fn trace(State(outer): State<Arc<Outer>>, mut request: Request,
         let delay = outer.pace.delay_of(&response, share);
         pace::hold(&mut response, delay, connection.as_ref()).await;
         let (mut response, code) = error::complete(response, &id);
-        set_headers(response.headers_mut(), &id);
+        set_headers(response.headers_mut(), &id, outer.strict.as_ref());
         let word = response.extensions().get::<OutcomeName>().map(|word| word.0);
         access.log(response.status().as_u16(), word, code.as_ref().map(ErrorCode::as_str));
         response
@@ -98,13 +108,19 @@ fn trace_context(headers: &HeaderMap) -> Option<TraceContext> {
     TraceContext::parse(all(TRACE_PARENT), all(TRACE_STATE))
 }
 
-fn set_headers(headers: &mut HeaderMap, id: &str) {
+fn set_headers(headers: &mut HeaderMap, id: &str, strict: Option<&HeaderValue>) {
     // An id is letters, digits, `-` and `_`: a header can hold it.
     if let Ok(value) = HeaderValue::from_str(id) {
         headers.insert(REQUEST_ID, value);
     }
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    // The same as `frame-ancestors`, for browsers that do not know that.
+    headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+    headers.entry(RESOURCE_POLICY).or_insert(HeaderValue::from_static("same-origin"));
+    if let Some(strict) = strict {
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, strict.clone());
+    }
     headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(CSP_NOTHING);
     // Answers and links are for one client; pages and their assets override this.
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));

@@ -37,7 +37,7 @@ pub(crate) fn get(
     let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\n{key}Connection: close\r\n\r\n");
     let answer = match tls {
         None => exchange(stream, &request)?,
-        Some(TlsSettings { certificate, key: key_file }) => {
+        Some(TlsSettings { certificate, key: key_file, .. }) => {
             let files = TlsFiles { certificate: certificate.clone(), key: key_file.clone() };
             let trust = if key.is_empty() { Trust::Any } else { Trust::InFile(&files) };
             exchange(tls::connect(stream, trust)?, &request)?

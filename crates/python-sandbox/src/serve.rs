@@ -79,6 +79,7 @@ async fn try_serve(settings: &Settings, log_counts: LogCounts) -> Result<(), Sta
     let state = ApiState {
         links,
         secure: tls.is_some(),
+        strict_max_age_s: settings.tls.as_ref().map_or(0, |tls| tls.strict_max_age.as_secs()),
         observer: Arc::new(Requests(metrics.http)),
         metrics: (settings.metrics == MetricsSettings::WithApi).then(|| Arc::clone(&page)),
         ..state(settings, service.clone(), bound)
@@ -140,7 +141,7 @@ fn open_keyring(settings: &Settings) -> Result<Arc<Keyring>, StartError> {
 
 /// The certificate and its key, if there is to be TLS.
 fn load_tls(settings: &Settings) -> Result<Option<Arc<Tls>>, StartError> {
-    let Some(TlsSettings { certificate, key }) = settings.tls.clone() else { return Ok(None) };
+    let Some(TlsSettings { certificate, key, .. }) = settings.tls.clone() else { return Ok(None) };
     let tls = Tls::load(TlsFiles { certificate, key });
     tls.map(Some).map_err(|error| StartError(executor::error_chain(&error)))
 }

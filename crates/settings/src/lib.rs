@@ -109,6 +109,8 @@ pub struct TlsSettings {
     pub certificate: PathBuf,
     /// The file with its key.
     pub key: PathBuf,
+    /// How long browsers use HTTPS only.
+    pub strict_max_age: Duration,
 }
 
 /// Proxies that may name the client.
@@ -352,7 +354,9 @@ impl Settings {
             cors_origins: view.list("CORS_ORIGINS"),
             allowed_hosts: view.list("ALLOWED_HOSTS"),
             tls: match (view.path("TLS_CERT_FILE"), view.path("TLS_KEY_FILE")) {
-                (Some(certificate), Some(key)) => Some(TlsSettings { certificate, key }),
+                (Some(certificate), Some(key)) => {
+                    Some(TlsSettings { certificate, key, strict_max_age: view.seconds("TLS_HSTS_MAX_AGE") })
+                }
                 _ => None,
             },
             proxies: ProxySettings {

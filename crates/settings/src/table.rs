@@ -175,6 +175,7 @@ pub(crate) const SETTINGS: &[Entry] = {
 
         row(Front, "TLS_CERT_FILE", Kind::Path, "", None, "Certificate of the service, in PEM, followed by those of the authorities between it and a root; PORT then takes HTTPS only. Read again within 10 seconds of a change, with TLS_KEY_FILE. Empty = no TLS. METRICS_PORT never uses TLS."),
         row(Front, "TLS_KEY_FILE", Kind::Path, "", None, "Key of the first certificate in TLS_CERT_FILE, in PEM, without a passphrase; not readable by every user."),
+        row(Front, "TLS_HSTS_MAX_AGE", number(0, 63_072_000), "86400", SECONDS, "With TLS: how long browsers use HTTPS only after a visit, for every port of this host name (Strict-Transport-Security). Raise it to 31536000 once that is sure to stay; 0 = browsers are not told."),
         row(Front, "TRUSTED_PROXIES", Kind::List(Item::Network), "", None, "Proxies whose word on the address of a client is believed; list only addresses from which nobody but these proxies can connect. Empty = none: the address of the connection counts."),
         row(Front, "TRUSTED_PROXY_HEADER", Kind::Word(&["x-forwarded-for", "forwarded"]), "x-forwarded-for", None, "The header in which these proxies name the client; the other one is ignored."),
 

@@ -302,6 +302,7 @@ fn tls_needs_both_files() {
     let (settings, _) = case.good();
     let tls = settings.tls.expect("TLS");
     assert_eq!((tls.certificate, tls.key), ("/c.pem".into(), "/k.pem".into()));
+    assert_eq!(tls.strict_max_age.as_secs(), 86_400);
     Case::new().set("TLS_CERT_FILE=/c.pem").fails_with(&["TLS_CERT_FILE is set, but TLS_KEY_FILE is not"]);
     Case::new().set("TLS_KEY_FILE=/k.pem").fails_with(&["TLS_KEY_FILE is set, but TLS_CERT_FILE is not"]);
 }

@@ -52,7 +52,19 @@ fn the_documentation_needs_no_internet() {
         assert_eq!(answer.status, 200);
         assert!(answer.header("content-type").starts_with("text/html"));
         let csp = answer.header("content-security-policy");
-        assert!(csp.contains("default-src 'none'") && csp.contains("script-src 'self';"), "{csp}");
+        let (_, rest) = csp.split_once("script-src 'nonce-").expect("a nonce");
+        let (nonce, rest) = rest.split_once("';").expect("nothing but the nonce");
+        assert!(
+            csp.contains("default-src 'none'") && nonce.len() == 32 && !rest.contains("script-src"),
+            "{csp}"
+        );
+        let html = answer.text();
+        let scripts = html.matches("<script").count();
+        assert!(
+            scripts > 0 && html.matches(&format!("<script nonce=\"{nonce}\"")).count() == scripts,
+            "{html}"
+        );
+        assert!(!server.get(page).text().contains(nonce), "a nonce is used once");
         let found = references(&answer.text());
         assert!(!found.is_empty(), "{}", answer.text());
         for reference in found.iter().filter(|one| !one.starts_with("data:") && !one.starts_with('#')) {
@@ -162,11 +174,20 @@ fn every_answer_has_the_headers_that_keep_browsers_safe() {
         assert_eq!(answer.header("x-content-type-options"), "nosniff", "{path}");
         assert!(answer.header("content-security-policy").contains("frame-ancestors 'none'"), "{path}");
         assert_eq!(answer.header("referrer-policy"), "no-referrer", "{path}");
+        assert_eq!(answer.header("x-frame-options"), "DENY", "{path}");
+        assert_eq!(answer.header("cross-origin-resource-policy"), "same-origin", "{path}");
+        assert_eq!(answer.header("strict-transport-security"), "", "without TLS browsers ignore it");
         assert!(!answer.header("cache-control").is_empty(), "{path}");
         assert_eq!(answer.header("access-control-allow-origin"), "", "CORS is off");
         assert!(!answer.header("x-request-id").is_empty());
         assert_eq!(answer.header("server"), "");
     }
+    let answer = server.program("open('picture.png', 'w').write('x')");
+    assert_eq!(answer.header("cache-control"), "no-store");
+    let file = server.get(answer.str("/files/0"));
+    assert_eq!(file.header("cross-origin-resource-policy"), "cross-origin");
+    assert!(file.header("content-security-policy").contains("default-src 'none'"), "{:?}", file.headers);
+    assert_eq!(file.header("x-content-type-options"), "nosniff");
 }
 
 #[test]

@@ -54,6 +54,9 @@ fn a_service_with_a_certificate_takes_https_alone() {
     assert!(link.starts_with(&url("/files/")), "{link}");
     assert_eq!(curl(&pair.certificate, &[], link).as_deref(), Ok("of the file"));
 
+    let head = ask(&["--head"], "/health").expect("an answer").to_lowercase();
+    assert!(head.contains("strict-transport-security: max-age=86400\r\n"), "{head}");
+
     // A client with the wrong scheme is told so; other noise gets nothing.
     let mut plain = connect(&server.base);
     plain.write_all(b"GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n").expect("sent");
