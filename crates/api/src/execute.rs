@@ -5,7 +5,7 @@ use crate::error::ApiError;
 use crate::rate_limit;
 use crate::request;
 use crate::state::AppState;
-use crate::trace::{OutcomeName, RequestId, Trace};
+use crate::trace::{Client, OutcomeName, RequestId, Trace};
 use axum::body::{Body, HttpBody as _};
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -63,11 +63,13 @@ pub(crate) async fn execute(
     Extension(Trace(trace)): Extension<Trace>,
     Extension(summary): Extension<SummarySlot>,
     Extension(principal): Extension<Principal>,
+    Extension(Client(client)): Extension<Client>,
     headers: HeaderMap,
     body: Body,
 ) -> Response {
     // A client that goes away drops this future, and with it the program.
-    let context = RequestContext { trace, summary, ..RequestContext::new(id, principal) };
+    let client = Some(client);
+    let context = RequestContext { client, trace, summary, ..RequestContext::new(id, principal) };
     let (standing, answer) = match state.api.service.enter(&context).await {
         Ok(ticket) => (ticket.standing(), run(&state, &context, ticket, &headers, body).await),
         Err(limited) => {

@@ -13,6 +13,7 @@ use axum::response::Response;
 use contract::ErrorCode;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use service::{Principal, Subscriber, SummarySlot, TraceContext};
+use std::net::IpAddr;
 use std::sync::Arc;
 use tracing::Instrument;
 use ulid::Ulid;
@@ -41,6 +42,10 @@ pub(crate) struct RequestId(pub(crate) String);
 #[derive(Debug, Clone)]
 pub(crate) struct Trace(pub(crate) Option<TraceContext>);
 
+/// The address of the client of the current request.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Client(pub(crate) IpAddr);
+
 /// How an execution ended, for the access log: put into a response's extensions.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct OutcomeName(pub(crate) &'static str);
@@ -67,11 +72,13 @@ pub(crate) async fn trace(State(outer): State<Arc<Outer>>, mut request: Request,
     let observer = Arc::clone(&outer.observer);
     let access = Access::of(&request, observer, context.clone(), summary.clone(), caller.clone());
     let connection = request.extensions().get::<Connection>().cloned();
-    let principal = Principal::Anonymous(Subscriber::of(client::address(&request)));
+    let client = client::address(&request);
+    let principal = Principal::Anonymous(Subscriber::of(client));
     let anonymous = principal.share();
     let extensions = request.extensions_mut();
     extensions.insert(RequestId(id.clone()));
     extensions.insert(Trace(context));
+    extensions.insert(Client(client));
     extensions.insert(summary);
     extensions.insert(principal);
     extensions.insert(caller.clone());

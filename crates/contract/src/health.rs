@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 /// Readiness of the service.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct HealthResponse {
-    /// `healthy`; `degraded`: work is accepted, but the first executor or the store does not work;
+    /// `healthy`; `degraded`: work is accepted, but the first executor, the store or the audit log does not work;
     /// `unhealthy`: no work is accepted.
     #[schema(value_type = String, example = "healthy")]
     pub status: HealthStatus,
@@ -22,6 +22,10 @@ pub struct HealthResponse {
     #[serde(default)]
     #[schema(required = true)]
     pub keys: KeysBody,
+    /// Whether executions are observed as the settings say.
+    #[serde(default)]
+    #[schema(required = true)]
+    pub observation: ObservationBody,
     /// Current load.
     pub load: LoadBody,
     /// True once the service accepts no new work.
@@ -104,6 +108,23 @@ pub struct KeysBody {
     pub reason: Option<String>,
 }
 
+/// What the service tells its operators of executions.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ObservationBody {
+    /// Whether the audit log is written; true where it is off.
+    pub healthy: bool,
+    /// Why not.
+    #[schema(required = true)]
+    pub reason: Option<String>,
+}
+
+impl Default for ObservationBody {
+    /// That of a service without an audit log: earlier versions had none.
+    fn default() -> Self {
+        Self { healthy: true, reason: None }
+    }
+}
+
 /// Current load.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct LoadBody {
@@ -141,7 +162,7 @@ text_enum! {
     pub enum HealthStatus {
         /// Everything that is configured works.
         Healthy = "healthy",
-        /// Work is accepted, but the first executor or the store does not work.
+        /// Work is accepted, but the first executor, the store or the audit log does not work.
         Degraded = "degraded",
         /// No work is accepted.
         Unhealthy = "unhealthy",

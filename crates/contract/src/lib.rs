@@ -29,8 +29,8 @@ mod text_enum;
 pub use error::{Details, ErrorBody, ErrorCode};
 pub use finding::FindingBody;
 pub use health::{
-    ExecutorBody, HealthResponse, HealthStatus, KeysBody, KeysState, LoadBody, ProtectionBody, ProviderBody,
-    StorageBody,
+    ExecutorBody, HealthResponse, HealthStatus, KeysBody, KeysState, LoadBody, ObservationBody,
+    ProtectionBody, ProviderBody, StorageBody,
 };
 pub use request::{Entries, ExecuteRequest};
 pub use response::{

@@ -198,14 +198,17 @@ fn health() -> impl Strategy<Value = HealthResponse> {
     let state = word::<KeysState>(KeysState::VALUES);
     let keys = (state, ".*", any::<bool>(), option::of(".*"));
     let keys = keys.prop_map(|(state, store, healthy, reason)| KeysBody { state, store, healthy, reason });
+    let observation = (any::<bool>(), option::of(".*"));
+    let observation = observation.prop_map(|(healthy, reason)| ObservationBody { healthy, reason });
     let status = word::<HealthStatus>(HealthStatus::VALUES);
-    (status, ".*", executor, storage, keys, load, any::<bool>()).prop_map(
-        |(status, version, executor, storage, keys, load, shutting_down)| HealthResponse {
+    (status, ".*", executor, storage, keys, observation, load, any::<bool>()).prop_map(
+        |(status, version, executor, storage, keys, observation, load, shutting_down)| HealthResponse {
             status,
             version,
             executor,
             storage,
             keys,
+            observation,
             load,
             shutting_down,
         },

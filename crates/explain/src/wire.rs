@@ -2,8 +2,8 @@
 
 use contract::{
     ArtifactBody, Details, ErrorBody, ErrorCode, ExecuteResponse, ExecutorBody, FindingBody, HealthResponse,
-    HealthStatus, KeysBody, KeysState, LoadBody, OutputBody, ProtectionBody, ProviderBody, SkipReason,
-    SkippedBody, StorageBody, StoredIn, UsageBody,
+    HealthStatus, KeysBody, KeysState, LoadBody, ObservationBody, OutputBody, ProtectionBody, ProviderBody,
+    SkipReason, SkippedBody, StorageBody, StoredIn, UsageBody,
 };
 use service::{
     Artifact, Captured, ExecuteError, Execution, Finding, Health, HealthReport, InvalidField, KeysHealth,
@@ -302,6 +302,10 @@ pub fn health(report: &HealthReport, configured: Configured<'_>) -> HealthRespon
         },
         storage: storage(probed.storage.as_ref()),
         keys: keys(&report.keys),
+        observation: ObservationBody {
+            healthy: report.problem.is_none(),
+            reason: report.problem.map(str::to_owned),
+        },
         load: load(report.load),
         shutting_down: report.shutting_down,
     }

@@ -7,9 +7,10 @@ use crate::cli::{CreateKeyArgs, KeysCommand, ListKeysArgs, RevokeKeyArgs, Rotate
 use access::{
     Change, KeyFile, KeyRecord, KeyStore, KeyText, OwnLimits, State, StoreError, StoreState, enabled,
 };
+use audit::KeyEvent;
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use settings::{KeyStoreSettings, Settings};
+use settings::{AuditTarget, KeyStoreSettings, Settings};
 use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
 use std::process::ExitCode;
@@ -132,6 +133,7 @@ impl Keys<'_> {
         })?;
         let (_, was_enabled) = self.records()?;
         self.store.write(&Change::Create(Box::new(record.clone())))?;
+        self.audit("created", &record);
         // The store knows it, too; a service records it when it reads the store.
         if let Err(error) = enabled::record(&compose::access_dir(self.settings)) {
             terminal::message(&format!(
@@ -159,8 +161,25 @@ impl Keys<'_> {
         if printed.is_err() {
             // Nobody knows it.
             self.store.write(&Change::Revoke { id: record.id, at: Timestamp::now() })?;
+            self.audit("revoked", &record);
         }
         printed.map_err(|error| failed(format!("failed to print the key, so it was not kept: {error}")))
+    }
+
+    /// Notes a change in the audit log, if that is a file. The change is made: a log that cannot be written is only
+    /// worth a warning.
+    fn audit(&self, change: &'static str, record: &KeyRecord) {
+        let AuditTarget::File(path) = &self.settings.audit.target else { return };
+        let owner = self.settings.data_dir.metadata().map_or(0, |found| found.uid());
+        let event = KeyEvent {
+            change,
+            key_id: record.id.to_string(),
+            key: record.name.to_string(),
+            uid: rustix::process::getuid().as_raw(),
+        };
+        if let Err(error) = audit::append(path, owner, event) {
+            terminal::message(&format!("python-sandbox: warning: {error}; the key is {change} nevertheless"));
+        }
     }
 
     /// Warns if only a service that runs as root can read the keys.
@@ -223,6 +242,7 @@ impl Keys<'_> {
             .checked_add(args.grace)
             .map_err(|error| failed(format!("the grace period is too long: {error}")))?;
         self.store.write(&Change::Rotate { id: record.id, digest: key.digest(), earlier_until })?;
+        self.audit("rotated", &record);
         terminal::message(&if args.grace.is_zero() {
             "the earlier text does not work any more".to_owned()
         } else {
@@ -242,6 +262,7 @@ impl Keys<'_> {
     fn revoke(&mut self, args: &RevokeKeyArgs) -> Result<(), Failed> {
         let record = self.find(&args.key)?;
         self.store.write(&Change::Revoke { id: record.id, at: Timestamp::now() })?;
+        self.audit("revoked", &record);
         terminal::message(&format!("the key `{}` ({}) is revoked", record.name, record.id));
         Ok(())
     }

@@ -11,14 +11,16 @@ use crate::observe::{self, Requests, ServedPage};
 use api::{
     ApiState, AppInfo, BodyLimits, ConnectionCounts, MetricsPage, ProxyHeader, ServerLimits, TrustedProxies,
 };
+use audit::AuditLog;
 use executor::Chain;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use service::{Keyring, KeysState, Service, ServiceConfig};
+use service::{Keyring, KeysState, Observer, Observers, Service, ServiceConfig};
 use settings::{MetricsSettings, PROVIDERS_BUILT, ProxySettings, Settings, TlsSettings};
 use std::io;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 use terminal::exit;
 use tls::{Tls, TlsFiles};
 use tokio::net::TcpListener;
@@ -29,6 +31,9 @@ use tokio_util::sync::CancellationToken;
 /// Bodies of the largest size that fit in memory at once; further ones get 503. Four, because each may be 80
 /// MB.
 const LARGEST_BODIES_MAX: usize = 4;
+
+/// How long a stop waits for the lines of the audit log: a disk that works needs milliseconds.
+const AUDIT_FINISH_TIME_MAX: Duration = Duration::from_secs(5);
 
 /// Connections of METRICS_PORT, and a quarter more for loopback: a few scrapers, and an operator who looks.
 const METRICS_CONNECTIONS_MAX: usize = 16;
@@ -53,6 +58,10 @@ async fn try_serve(settings: &Settings, log_counts: LogCounts) -> Result<(), Sta
     // Before anything that must be cleaned up: from here on a signal shuts down in order.
     let mut signals =
         Signals::new().map_err(|error| StartError(format!("failed to watch for signals: {error}")))?;
+    let audit = observe::start_audit(&settings.audit).map_err(|error| {
+        let hint = "AUDIT_LOG must be a file that this user can write, in a directory that exists";
+        StartError(format!("{error} (hint: {hint})"))
+    })?;
     let opened = compose::open_store(settings).await.map_err(|error| {
         StartError(format!("failed to open the file store: {}", executor::error_chain(&error)))
     })?;
@@ -67,12 +76,16 @@ async fn try_serve(settings: &Settings, log_counts: LogCounts) -> Result<(), Sta
     let keyring = open_keyring(settings)?;
     warn_of_dangers(settings, &chain, &keyring, bound).await;
     let connections = ConnectionCounts::default();
-    let metrics = observe::start(&chain.names(), connections.clone(), log_counts, tls.clone())
+    let metrics = observe::start(&chain.names(), connections.clone(), log_counts, tls.clone(), audit.clone())
         .map_err(|error| StartError(executor::error_chain(&error)))?;
     let (store, links) = opened.map(|opened| (opened.store, opened.links)).unzip();
     let config = compose::service_config(settings, runtime.as_ref());
     let limits = compose::open_limits(settings).await.map_err(|error| StartError(error.to_string()))?;
-    let config = ServiceConfig { keyring, limits, observer: metrics.executions, ..config };
+    // Metrics first: they neither fail nor grow.
+    let mut observers: Vec<Arc<dyn Observer>> = vec![metrics.executions];
+    observers.extend(audit.clone().map(|audit| audit as Arc<dyn Observer>));
+    let observer = Arc::new(Observers(observers));
+    let config = ServiceConfig { keyring, limits, observer, ..config };
     let service = Service::start(config, chain.clone(), store);
     metrics.page.watch(Arc::downgrade(&service));
     let page: Arc<dyn MetricsPage> = Arc::new(ServedPage(metrics.page));
@@ -120,6 +133,7 @@ async fn try_serve(settings: &Settings, log_counts: LogCounts) -> Result<(), Sta
     // Stop the probes first: they would find executors that are shut down.
     drop(service);
     compose::stop_executors(&chain).await;
+    finish_audit(audit).await;
     tracing::info!("stopped");
     Ok(())
 }
@@ -158,6 +172,15 @@ async fn watch_certificate(tls: Arc<Tls>, closed: CancellationToken) {
         }
     };
     closed.run_until_cancelled(polls).await;
+}
+
+/// Waits until every line of the audit log is written.
+async fn finish_audit(audit: Option<Arc<AuditLog>>) {
+    let Some(audit) = audit else { return };
+    let finished = tokio::task::spawn_blocking(move || audit.finish(AUDIT_FINISH_TIME_MAX)).await;
+    if !matches!(finished, Ok(true)) {
+        tracing::error!("the last lines of the audit log were not written in time");
+    }
 }
 
 /// Listens on the port that the setting `name` has.

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The workspace crates that each crate depends on, except in its tests.
-const ARROWS: [(&str, &[&str]); 33] = [
+const ARROWS: [(&str, &[&str]); 34] = [
     ("protocol", &[]),
     ("contract", &[]),
     ("validator", &[]),
@@ -44,6 +44,7 @@ const ARROWS: [(&str, &[&str]); 33] = [
     ("service", &["access", "executor", "storage", "support", "validator"]),
     ("explain", &["contract", "executor", "service", "support"]),
     ("telemetry", &["executor", "service", "support"]),
+    ("audit", &["service", "support"]),
     ("api", &["contract", "explain", "service", "storage", "support", "tls"]),
     ("settings", &["executor", "ownership", "runtime", "support"]),
     (
@@ -77,6 +78,7 @@ const ARROWS: [(&str, &[&str]); 33] = [
         &[
             "access",
             "api",
+            "audit",
             "bench",
             "cgroup",
             "compose",

@@ -3,6 +3,7 @@
 use crate::summary::SummarySlot;
 use crate::trace_context::TraceContext;
 use access::{Caller, KeyId, KeyRecord, OwnLimits};
+use std::net::IpAddr;
 use std::sync::Arc;
 use support::Subscriber;
 use tokio::time::Instant;
@@ -15,6 +16,8 @@ pub struct RequestContext {
     pub request_id: String,
     /// The caller.
     pub principal: Principal,
+    /// The address of the client, if it came over the network.
+    pub client: Option<IpAddr>,
     /// When the caller stops waiting: a request that has no slot by then is refused as busy.
     pub deadline: Option<Instant>,
     /// Ends the program; the outcome is `cancelled`.
@@ -26,11 +29,11 @@ pub struct RequestContext {
 }
 
 impl RequestContext {
-    /// A context without a deadline, that belongs to no trace.
+    /// A context without an address or a deadline, that belongs to no trace.
     pub fn new(request_id: impl Into<String>, principal: Principal) -> Self {
         let (request_id, cancel) = (request_id.into(), CancellationToken::new());
         let summary = SummarySlot::default();
-        Self { request_id, principal, deadline: None, cancel, trace: None, summary }
+        Self { request_id, principal, client: None, deadline: None, cancel, trace: None, summary }
     }
 }
 

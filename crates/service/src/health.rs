@@ -18,7 +18,8 @@ const PROBE_TIME_MAX: Duration = Duration::from_secs(20);
 pub enum Status {
     /// Everything that is configured works.
     Healthy,
-    /// Work is accepted, but something configured does not work: the first executor, or the store.
+    /// Work is accepted, but something configured does not work: the first executor, the store, or what
+    /// observes executions.
     Degraded,
     /// No work can be accepted.
     Unhealthy,
@@ -65,6 +66,8 @@ pub struct HealthReport {
     pub probed: Arc<Probed>,
     /// The API keys.
     pub keys: KeysHealth,
+    /// What the observer cannot do.
+    pub problem: Option<&'static str>,
     /// The current load.
     pub load: Load,
     /// True once the service accepts no new work.
@@ -72,7 +75,13 @@ pub struct HealthReport {
 }
 
 impl HealthReport {
-    pub(crate) fn new(probed: Arc<Probed>, keys: KeysHealth, load: Load, shutting_down: bool) -> Self {
+    pub(crate) fn new(
+        probed: Arc<Probed>,
+        keys: KeysHealth,
+        problem: Option<&'static str>,
+        load: Load,
+        shutting_down: bool,
+    ) -> Self {
         // Without them nobody gets in.
         let can_check_keys = keys.problem.is_none();
         let first_works =
@@ -80,10 +89,10 @@ impl HealthReport {
         let store_works = probed.storage.as_ref().is_none_or(|storage| storage.health.healthy);
         let status = match (probed.in_use, shutting_down || !can_check_keys) {
             (None, _) | (_, true) => Status::Unhealthy,
-            (Some(_), false) if first_works && store_works => Status::Healthy,
+            (Some(_), false) if first_works && store_works && problem.is_none() => Status::Healthy,
             (Some(_), false) => Status::Degraded,
         };
-        Self { status, probed, keys, load, shutting_down }
+        Self { status, probed, keys, problem, load, shutting_down }
     }
 
     /// Whether work can be accepted.
@@ -147,7 +156,7 @@ mod tests {
         });
         let probed = Arc::new(Probed { in_use, providers, storage });
         let keys = KeysHealth { state: access::KeysState::On, store: "embedded", problem };
-        HealthReport::new(probed, keys, Load::default(), shutting_down).status
+        HealthReport::new(probed, keys, None, Load::default(), shutting_down).status
     }
 
     #[test]
@@ -159,5 +168,11 @@ mod tests {
         assert_eq!(status(false, false, Some(true), false), Status::Unhealthy);
         assert_eq!(status(true, true, Some(true), true), Status::Unhealthy);
         assert_eq!(status_with(Some("lost"), true, true, Some(true), false), Status::Unhealthy);
+        let ProviderStatus { name, health } = provider("native", true);
+        let probed =
+            Probed { in_use: Some(name), providers: vec![ProviderStatus { name, health }], storage: None };
+        let keys = KeysHealth { state: access::KeysState::Off, store: "embedded", problem: None };
+        let report = HealthReport::new(Arc::new(probed), keys, Some("no audit"), Load::default(), false);
+        assert_eq!((report.status, report.problem), (Status::Degraded, Some("no audit")));
     }
 }

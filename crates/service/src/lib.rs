@@ -58,7 +58,7 @@ pub use executor::{
     Captured, Chain, Health, InputFile, OutcomeKind, Protection, ProviderStatus, Usage, Verdict,
 };
 pub use health::{HealthReport, Probed, Status, StorageStatus};
-pub use observe::{CommandFacts, ExecutionRecord, NoObserver, Observer, RecordEnd};
+pub use observe::{CommandFacts, ExecutionRecord, NoObserver, Observer, Observers, RecordEnd};
 pub use phase::{Phase, PhaseTime};
 pub use service::{Service, ServiceConfig};
 pub use snapshot::{ExecutorSnapshot, ServiceSnapshot, StorageSnapshot};

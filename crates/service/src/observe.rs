@@ -7,6 +7,7 @@ use crate::execution::{ExecuteError, Execution};
 use crate::phase::PhaseTime;
 use executor::SandboxOrigin;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 
 /// Is called exactly once for every call of [`crate::Service::execute`], however that ends, also when its future is
@@ -14,6 +15,33 @@ use std::sync::Arc;
 pub trait Observer: fmt::Debug + Send + Sync {
     /// An execution has ended.
     fn execution(&self, record: &ExecutionRecord<'_>);
+
+    /// What it cannot do now, for `/health`, which then says `degraded`. Everybody may read it: no path, no address.
+    fn problem(&self) -> Option<&'static str> {
+        None
+    }
+}
+
+/// Several observers. Each is told, also if one before it panics.
+#[derive(Debug)]
+pub struct Observers(pub Vec<Arc<dyn Observer>>);
+
+impl Observer for Observers {
+    fn execution(&self, record: &ExecutionRecord<'_>) {
+        let mut panicked = None;
+        for observer in &self.0 {
+            // Whatever state it is left in: it only observes.
+            let told = catch_unwind(AssertUnwindSafe(|| observer.execution(record)));
+            panicked = panicked.or(told.err());
+        }
+        if let Some(panic) = panicked {
+            resume_unwind(panic);
+        }
+    }
+
+    fn problem(&self) -> Option<&'static str> {
+        self.0.iter().find_map(|observer| observer.problem())
+    }
 }
 
 /// Observes nothing.

@@ -247,7 +247,8 @@ impl Service {
             _ => Arc::new(Probed { in_use: None, providers: Vec::new(), storage: None }),
         };
         let keys = self.keyring.health();
-        HealthReport::new(probed, keys, self.admission.load(), self.admission.is_closed())
+        let problem = self.observer.problem();
+        HealthReport::new(probed, keys, problem, self.admission.load(), self.admission.is_closed())
     }
 
     /// The state now, without waiting: for a page of metrics.
@@ -261,8 +262,9 @@ impl Service {
         let storage =
             storage.map(|store| StorageSnapshot { provider: store.provider, is_up: store.health.healthy });
         let keys = self.keyring.health();
-        let ready =
-            probed.is_some_and(|probed| HealthReport::new(probed, keys.clone(), load, shutting_down).ready());
+        // A problem of the observer leaves it ready.
+        let is_ready = |probed| HealthReport::new(probed, keys.clone(), None, load, shutting_down).ready();
+        let ready = probed.is_some_and(is_ready);
         let observer_panics = self.observer_panics.load(Ordering::Relaxed);
         let limits = self.limits.snapshot();
         ServiceSnapshot { load, ready, shutting_down, executors, storage, keys, limits, observer_panics }

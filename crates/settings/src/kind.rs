@@ -73,6 +73,8 @@ pub(crate) enum Kind {
     List(Item),
     /// A path, or empty for "not set".
     Path,
+    /// `off`, `stderr`, or an absolute path.
+    AuditLog,
     /// A cgroup, as a path from the root of each hierarchy, or empty for "not set".
     Group,
     /// An `http://` or `https://` address without query, or empty for "not set".
@@ -168,6 +170,7 @@ impl Kind {
             Self::OptionalSize { min, max } => bounded_or_0(size(trimmed)?, min, max).map(Value::Number),
             Self::List(item) => list(trimmed, item).map(Value::List),
             Self::Path => Ok(Value::Path((!trimmed.is_empty()).then(|| PathBuf::from(trimmed)))),
+            Self::AuditLog => audit_log(trimmed).map(Value::Text),
             Self::Group => group(trimmed).map(Value::Text),
             Self::Url => url(trimmed).map(Value::Text),
             Self::Secret => Ok(secret(trimmed)),
@@ -224,6 +227,7 @@ impl Kind {
                 "addresses or networks such as 10.0.0.0/8 or fd00::/8, separated by commas; empty for none".to_owned()
             }
             Self::Path => "an absolute or relative path, or empty".to_owned(),
+            Self::AuditLog => "off, stderr, or an absolute path".to_owned(),
             Self::Group => {
                 "a path such as /python-sandbox, without `.`, `..` and empty parts; or empty".to_owned()
             }
@@ -453,6 +457,16 @@ fn network(text: &str) -> Result<String, Refusal> {
     network.map(|network| network.to_string()).map_err(|error| format!("has the entry `{text}`, {error}"))
 }
 
+/// A service's working directory is not what its operator has in mind, so a path is absolute.
+fn audit_log(text: &str) -> Result<String, Refusal> {
+    let lower = text.to_ascii_lowercase();
+    match lower.as_str() {
+        "off" | "stderr" => Ok(lower),
+        _ if text.starts_with('/') && !text.ends_with('/') => Ok(text.to_owned()),
+        _ => Err("is neither off, nor stderr, nor an absolute path".to_owned()),
+    }
+}
+
 /// Without its leading slash: the path is relative to the mount points of the hierarchies either way.
 fn group(text: &str) -> Result<String, Refusal> {
     let path = text.strip_prefix('/').unwrap_or(text);
@@ -598,6 +612,19 @@ mod tests {
             [("proxy", "not an address"), ("10.0.0.1/8", "behind the prefix"), ("10.0.0.0/33", "0 to 32")]
         {
             assert!(kind.parse(bad).is_err_and(|refusal| refusal.contains(why)), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_audit_log_is_off_standard_error_or_an_absolute_path() {
+        for (text, expected) in [("off", "off"), ("STDERR", "stderr"), ("/var/log/a.log", "/var/log/a.log")] {
+            assert!(
+                matches!(Kind::AuditLog.parse(text), Ok(Value::Text(word)) if word == expected),
+                "{text}"
+            );
+        }
+        for bad in ["", "audit.log", "true", "stdout", "/var/log/", "./a"] {
+            assert!(Kind::AuditLog.parse(bad).is_err(), "{bad}");
         }
     }
 

@@ -59,6 +59,8 @@ pub struct Settings {
     pub shutdown_timeout: Duration,
     /// Log lines.
     pub log: LogSettings,
+    /// The audit log.
+    pub audit: AuditSettings,
     /// Metrics for Prometheus.
     pub metrics: MetricsSettings,
     /// The first executor.
@@ -129,6 +131,26 @@ pub struct LogSettings {
     pub json: bool,
     /// Lowest level that is logged.
     pub level: tracing::Level,
+}
+
+/// The audit log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditSettings {
+    /// Where it goes.
+    pub target: AuditTarget,
+    /// It has programs and their output.
+    pub programs: bool,
+}
+
+/// Where the audit log goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AuditTarget {
+    /// Nowhere.
+    Off,
+    /// To standard error.
+    Stderr,
+    /// Into this file.
+    File(PathBuf),
 }
 
 /// Where metrics are served.
@@ -368,6 +390,14 @@ impl Settings {
             log: LogSettings {
                 json: view.text("LOG_FORMAT") == "json",
                 level: view.text("LOG_LEVEL").parse().unwrap_or(tracing::Level::INFO),
+            },
+            audit: AuditSettings {
+                target: match view.text("AUDIT_LOG").as_str() {
+                    "off" => AuditTarget::Off,
+                    "stderr" => AuditTarget::Stderr,
+                    path => AuditTarget::File(path.into()),
+                },
+                programs: view.flag("LOG_PROGRAMS"),
             },
             metrics: match (view.flag("METRICS_ENABLED"), view.optional_count("METRICS_PORT")) {
                 (false, _) => MetricsSettings::Off,

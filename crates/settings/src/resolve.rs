@@ -209,6 +209,13 @@ fn together(resolved: &Resolved, problems: &mut Vec<Problem>) {
                 .to_owned(),
         ));
     }
+    if resolved.flag("LOG_PROGRAMS") && text("AUDIT_LOG") == "off" {
+        problems.push(Problem::Together(
+            "LOG_PROGRAMS is true, but AUDIT_LOG is off, and programs are written to that log alone; set AUDIT_LOG, or \
+             LOG_PROGRAMS=false"
+                .to_owned(),
+        ));
+    }
     let (memory, with_swap) = (resolved.number("DOCKER_MEMORY"), resolved.number("DOCKER_MEMORY_SWAP"));
     if with_swap < memory {
         problems.push(Problem::Together(format!(

@@ -181,6 +181,8 @@ pub(crate) const SETTINGS: &[Entry] = {
 
         row(Logging, "LOG_FORMAT", Kind::Word(&["text", "json"]), "text", None, "Format of log lines on standard error."),
         computed(Logging, "LOG_LEVEL", Kind::Word(&["error", "warn", "info", "debug", "trace"]), "info, or debug when DEBUG is true", None, "Lowest level that is logged."),
+        row(Logging, "AUDIT_LOG", Kind::AuditLog, "off", None, "Where the audit log goes: one JSON line per execution with caller, digest of the program and outcome, and one per change of an API key. A file is made with mode 0600 and followed by its name, so logrotate may move it. While it cannot be written, executions go on, and /health says degraded."),
+        row(Logging, "LOG_PROGRAMS", Kind::Flag, "false", None, "Adds each program's text and output, at most 16 KiB of each, to the audit log. Sensitive: they are your clients' data."),
 
         row(Observability, "METRICS_ENABLED", Kind::Flag, "true", None, "Serves metrics for Prometheus at /metrics."),
         row(Observability, "METRICS_PORT", Kind::OptionalNumber { min: 0, max: 65_535 }, "", None, "TCP port that serves /metrics alone; 0 = any free port; empty = /metrics on PORT."),

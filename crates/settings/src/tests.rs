@@ -457,3 +457,14 @@ fn an_object_store_has_its_address_from_its_settings() {
     assert!(matches!(open(file).credentials, crate::StoreCredentials::File(path) if path == *"/keys"));
     assert!(Case::new().good().0.storage.object_store.is_none());
 }
+
+#[test]
+fn programs_are_logged_only_into_an_audit_log() {
+    Case::new().env("LOG_PROGRAMS", "true").fails_with(&["LOG_PROGRAMS", "AUDIT_LOG is off"]);
+    let (settings, _) = Case::new().env("LOG_PROGRAMS", "true").env("AUDIT_LOG", "stderr").good();
+    assert_eq!(settings.audit, AuditSettings { target: AuditTarget::Stderr, programs: true });
+    let (settings, _) = Case::new().env("AUDIT_LOG", "/var/log/a.log").good();
+    let target = AuditTarget::File("/var/log/a.log".into());
+    assert_eq!(settings.audit, AuditSettings { target, programs: false });
+    Case::new().env("AUDIT_LOG", "a.log").fails_with(&["AUDIT_LOG", "`a.log`", "absolute path"]);
+}

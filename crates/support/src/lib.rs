@@ -19,4 +19,4 @@ pub use mutex::lock;
 pub use network::{Network, NetworkError};
 pub use random::random_bytes;
 pub use subscriber::Subscriber;
-pub use text::{is_visible, one_line, plain_lines};
+pub use text::{is_visible, one_line, plain_lines, visible_json};

@@ -47,6 +47,21 @@ pub fn plain_lines(text: &str) -> String {
     cleaned(text, true)
 }
 
+/// `text`, a JSON document in one line, with each invisible character as JSON escapes it, `\u` and four digits. Only its
+/// strings can have any, so it stays the same document.
+#[must_use]
+pub fn visible_json(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_visible(c) {
+            out.push(c);
+        } else {
+            out.extend(c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")));
+        }
+    }
+    out
+}
+
 fn cleaned(text: &str, lines: bool) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
@@ -119,6 +134,12 @@ mod tests {
         assert_eq!(one_line("\u{202e}gpj\u{e0041}"), "\\u202egpj\\U000e0041");
         assert_eq!(plain_lines("a\nb\u{200b}\tc"), "a\nb\\u200b c");
         assert_eq!(one_line("naïve שלום 文"), "naïve שלום 文");
+    }
+
+    #[test]
+    fn a_document_is_the_same_with_its_characters_visible() {
+        let json = "{\"a\": \"naïve\u{202e}\u{e0041}文\"}";
+        assert_eq!(visible_json(json), "{\"a\": \"naïve\\u202e\\udb40\\udc41文\"}");
     }
 
     proptest! {

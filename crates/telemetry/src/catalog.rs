@@ -121,6 +121,10 @@ catalog! {
         "Executions that metrics lack because of a bug.";
     LOG_EVENTS = Counter, "python_sandbox_log_events_total", ["level"],
         "Lines of the log.";
+    AUDIT_LINES = Counter, "python_sandbox_audit_lines_total", ["result"],
+        "Lines of the audit log: `written`, or `lost` because the log could not be written.";
+    AUDIT_UP = Gauge, "python_sandbox_audit_up", [],
+        "1 while the audit log is written, else 0: lines are being lost.";
     BUILD = Gauge, "python_sandbox_build_info", ["version", "target"],
         "Always 1; the labels are the version and the platform.";
 

@@ -19,6 +19,8 @@ pub struct Surroundings {
     pub log_events: [u64; LEVELS.len()],
     /// The TLS certificate; `None` without TLS.
     pub certificate: Option<Certificate>,
+    /// The audit log; `None` without one.
+    pub audit: Option<AuditLines>,
 }
 
 /// A TLS certificate in use.
@@ -28,6 +30,17 @@ pub struct Certificate {
     pub expires: i64,
     /// Its files were changed, and cannot be used.
     pub reload_failed: bool,
+}
+
+/// Lines of the audit log since the start.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct AuditLines {
+    /// Written.
+    pub written: u64,
+    /// Lost.
+    pub lost: u64,
+    /// Whether lines are being lost.
+    pub is_failing: bool,
 }
 
 /// The levels of [`Surroundings::log_events`], in its sequence.
@@ -41,6 +54,8 @@ pub(crate) struct Pulled {
     log_events: Vec<IntCounter>,
     tls_expiry: IntGauge,
     tls_reload_failed: IntGauge,
+    audit_lines: IntCounterVec,
+    audit_up: IntGaugeVec,
     running: IntGauge,
     running_max: IntGauge,
     queued: IntGauge,
@@ -95,6 +110,8 @@ impl Pulled {
                 .collect::<Result<_, Error>>()?,
             tls_expiry: gauge(&catalog::TLS_EXPIRY)?,
             tls_reload_failed: gauge(&catalog::TLS_RELOAD_FAILED)?,
+            audit_lines: registry.counters(&catalog::AUDIT_LINES)?,
+            audit_up: registry.gauges(&catalog::AUDIT_UP)?,
             running: gauge(&catalog::RUNNING)?,
             running_max: gauge(&catalog::RUNNING_MAX)?,
             queued: gauge(&catalog::QUEUED)?,
@@ -230,6 +247,12 @@ impl Pulled {
         let certificate = surroundings.certificate.as_ref();
         self.tls_expiry.set(certificate.map_or(0, |certificate| certificate.expires));
         self.tls_reload_failed.set(certificate.is_some_and(|certificate| certificate.reload_failed).into());
+        if let Some(AuditLines { written, lost, is_failing }) = surroundings.audit {
+            for (result, count) in [("written", written), ("lost", lost)] {
+                advance(&self.audit_lines.with_label_values(&[result]), count);
+            }
+            set(&self.audit_up.with_label_values::<&str>(&[]), u64::from(!is_failing));
+        }
     }
 
     pub(crate) fn process(&self, process: &Process) {

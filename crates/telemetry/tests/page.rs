@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-use telemetry::{Certificate, Config, METRICS, Surroundings, Telemetry};
+use telemetry::{AuditLines, Certificate, Config, METRICS, Surroundings, Telemetry};
 use validator::Policy;
 
 const ROUTES: [&str; 11] = ["/", "/a", "/b", "/c", "/d", "/e", "/f", "/g", "/h", "/i", "/j"];
@@ -23,6 +23,7 @@ fn telemetry(executors: &[&'static str]) -> Telemetry {
         connections_refused: 2,
         log_events: [1, 2, 3, 4, 5],
         certificate: Some(Certificate { expires: 1_900_000_000, reload_failed: true }),
+        audit: Some(AuditLines { written: 6, lost: 7, is_failing: true }),
     };
     let config = Config {
         version: "1.2.3",

@@ -4,6 +4,7 @@
 mod support;
 
 mod answers;
+mod audit;
 mod command_line;
 mod connections;
 mod deploy;
