@@ -15,6 +15,7 @@ mod http2;
 mod keys;
 mod keys_in_redis;
 mod limits;
+mod logs;
 mod metrics;
 mod object_store;
 mod orders;
