@@ -50,8 +50,12 @@ pub(crate) struct Access {
     method: Method,
     path: String,
     client: IpAddr,
+    request_id: String,
     since: Instant,
     observer: Arc<dyn HttpObserver>,
+    /// The client's place in a trace.
+    parent: Option<TraceContext>,
+    /// Its own place, if traces are recorded.
     trace: Option<TraceContext>,
     /// What the service tells of an execution.
     summary: SummarySlot,
@@ -62,17 +66,30 @@ pub(crate) struct Access {
 impl Access {
     pub(crate) fn of(
         request: &Request,
+        request_id: &str,
         observer: Arc<dyn HttpObserver>,
-        trace: Option<TraceContext>,
+        parent: Option<TraceContext>,
         summary: SummarySlot,
         caller: CallerSlot,
     ) -> Self {
-        observer.began();
+        let trace = observer.began(parent.as_ref());
         let path =
             request.extensions().get::<MatchedPath>().map_or("unmatched", MatchedPath::as_str).to_owned();
         let client = client::address(request);
         let (method, since) = (request.method().clone(), Instant::now());
-        Self { method, path, client, since, observer, trace, summary, caller, logged: false }
+        let request_id = request_id.to_owned();
+        let logged = false;
+        Self { method, path, client, request_id, since, observer, parent, trace, summary, caller, logged }
+    }
+
+    /// The place of the request in a trace: its own, or without one that of its client.
+    pub(crate) fn place(&self) -> Option<&TraceContext> {
+        self.trace.as_ref().or(self.parent.as_ref())
+    }
+
+    /// Its own place in a trace, if traces are recorded.
+    pub(crate) fn own_place(&self) -> Option<&TraceContext> {
+        self.trace.as_ref()
     }
 
     /// The request has an answer. `outcome` is the handler's word for it, `code` that of an error.
@@ -85,7 +102,19 @@ impl Access {
         let duration = self.since.elapsed();
         let duration_ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
         let Self { method, path, .. } = self;
-        self.observer.answered(&Answered { method: method.as_str(), route: path, status, duration, code });
+        self.observer.answered(&Answered {
+            method: method.as_str(),
+            route: path,
+            status,
+            duration,
+            code,
+            outcome,
+            request_id: &self.request_id,
+            client: self.client,
+            key: self.caller.key(),
+            parent: self.parent.as_ref(),
+            trace: self.trace.as_ref(),
+        });
         let Summary { executor, times } = self.summary.get().unwrap_or_default();
         let ms = |phase: Phase| times[phase.index()].map(milliseconds);
         tracing::info!(
@@ -104,7 +133,7 @@ impl Access {
             run_ms = ms(Phase::Run),
             collect_ms = ms(Phase::Collect),
             upload_ms = ms(Phase::Upload),
-            trace_id = self.trace.as_ref().map(TraceContext::trace_id_text),
+            trace_id = self.place().map(TraceContext::trace_id_text),
             "request"
         );
     }

@@ -1,15 +1,18 @@
 //! What this crate tells of requests and connections, and what it asks for: metrics are made elsewhere.
 
 use bytes::Bytes;
+use service::TraceContext;
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// Is told of each request. Both methods run on the request's task: they must not wait.
 pub trait HttpObserver: fmt::Debug + Send + Sync {
-    /// A request has arrived.
-    fn began(&self);
+    /// A request has arrived; `parent` is its client's place in a trace. Returns the request's own place if its trace may
+    /// be recorded.
+    fn began(&self, parent: Option<&TraceContext>) -> Option<TraceContext>;
 
     /// A request that began has its answer, or its client went away. Called once for each.
     fn answered(&self, answered: &Answered<'_>);
@@ -28,6 +31,18 @@ pub struct Answered<'a> {
     pub duration: Duration,
     /// The code of the error.
     pub code: Option<&'a str>,
+    /// Its result in one word.
+    pub outcome: &'a str,
+    /// Its id.
+    pub request_id: &'a str,
+    /// Its client's address.
+    pub client: IpAddr,
+    /// The name of its API key.
+    pub key: Option<&'a str>,
+    /// What [`HttpObserver::began`] was told.
+    pub parent: Option<&'a TraceContext>,
+    /// What [`HttpObserver::began`] returned.
+    pub trace: Option<&'a TraceContext>,
 }
 
 /// Observes nothing.
@@ -35,7 +50,9 @@ pub struct Answered<'a> {
 pub struct NoHttpObserver;
 
 impl HttpObserver for NoHttpObserver {
-    fn began(&self) {}
+    fn began(&self, _: Option<&TraceContext>) -> Option<TraceContext> {
+        None
+    }
 
     fn answered(&self, _: &Answered<'_>) {}
 }

@@ -25,6 +25,9 @@ pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id"
 const TRACE_PARENT: HeaderName = HeaderName::from_static("traceparent");
 const TRACE_STATE: HeaderName = HeaderName::from_static("tracestate");
 
+/// The request's own place in a trace, for its client (W3C Trace Context, level 2, draft).
+const TRACE_RESPONSE: HeaderName = HeaderName::from_static("traceresponse");
+
 /// Maximum length of an id from a client.
 const REQUEST_ID_CHARS_MAX: usize = 64;
 
@@ -38,7 +41,7 @@ const CSP_NOTHING: HeaderValue = HeaderValue::from_static("default-src 'none'; f
 #[derive(Debug, Clone)]
 pub(crate) struct RequestId(pub(crate) String);
 
-/// The trace of the current request, if its client names one.
+/// The place of the current request in a trace, if it has one.
 #[derive(Debug, Clone)]
 pub(crate) struct Trace(pub(crate) Option<TraceContext>);
 
@@ -70,14 +73,14 @@ pub(crate) async fn trace(State(outer): State<Arc<Outer>>, mut request: Request,
     let (context, summary) = (trace_context(request.headers()), SummarySlot::default());
     let caller = CallerSlot::default();
     let observer = Arc::clone(&outer.observer);
-    let access = Access::of(&request, observer, context.clone(), summary.clone(), caller.clone());
+    let access = Access::of(&request, &id, observer, context, summary.clone(), caller.clone());
     let connection = request.extensions().get::<Connection>().cloned();
     let client = client::address(&request);
     let principal = Principal::Anonymous(Subscriber::of(client));
     let anonymous = principal.share();
     let extensions = request.extensions_mut();
     extensions.insert(RequestId(id.clone()));
-    extensions.insert(Trace(context));
+    extensions.insert(Trace(access.place().cloned()));
     extensions.insert(Client(client));
     extensions.insert(summary);
     extensions.insert(principal);
@@ -90,6 +93,11 @@ pub(crate) async fn trace(State(outer): State<Arc<Outer>>, mut request: Request,
         pace::hold(&mut response, delay, connection.as_ref()).await;
         let (mut response, code) = error::complete(response, &id);
         set_headers(response.headers_mut(), &id, outer.strict.as_ref());
+        if let Some(place) = access.own_place()
+            && let Ok(value) = HeaderValue::from_str(&place.to_string())
+        {
+            response.headers_mut().insert(TRACE_RESPONSE, value);
+        }
         let word = response.extensions().get::<OutcomeName>().map(|word| word.0);
         access.log(response.status().as_u16(), word, code.as_ref().map(ErrorCode::as_str));
         response

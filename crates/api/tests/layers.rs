@@ -13,13 +13,16 @@ use common::{World, error_body, post};
 use contract::ErrorCode;
 use http::StatusCode;
 use serde_json::json;
+use service::TraceContext;
 use std::sync::{Arc, Mutex};
 
 #[derive(Debug, Default)]
 struct Codes(Mutex<Vec<(String, u16, Option<String>)>>);
 
 impl HttpObserver for Codes {
-    fn began(&self) {}
+    fn began(&self, _: Option<&TraceContext>) -> Option<TraceContext> {
+        None
+    }
 
     fn answered(&self, answered: &Answered<'_>) {
         let code = answered.code.map(str::to_owned);

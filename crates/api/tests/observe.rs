@@ -11,6 +11,7 @@ use executor::scripted::Script;
 use http::Request;
 use http_body_util::BodyExt;
 use serde_json::json;
+use service::TraceContext;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use tower::ServiceExt;
@@ -25,8 +26,9 @@ struct Notes {
 }
 
 impl HttpObserver for Notes {
-    fn began(&self) {
+    fn began(&self, _: Option<&TraceContext>) -> Option<TraceContext> {
         self.began.fetch_add(1, Ordering::SeqCst);
+        None
     }
 
     fn answered(&self, answered: &Answered<'_>) {

@@ -35,6 +35,9 @@ const LARGEST_BODIES_MAX: usize = 4;
 /// How long a stop waits for the lines of the audit log: a disk that works needs milliseconds.
 const AUDIT_FINISH_TIME_MAX: Duration = Duration::from_secs(5);
 
+/// How long a stop waits for the last spans to be exported.
+const TRACES_FINISH_TIME_MAX: Duration = Duration::from_secs(3);
+
 /// Connections of METRICS_PORT, and a quarter more for loopback: a few scrapers, and an operator who looks.
 const METRICS_CONNECTIONS_MAX: usize = 16;
 
@@ -62,6 +65,7 @@ async fn try_serve(settings: &Settings, log_counts: LogCounts) -> Result<(), Sta
         let hint = "AUDIT_LOG must be a file that this user can write, in a directory that exists";
         StartError(format!("{error} (hint: {hint})"))
     })?;
+    let tracer = observe::start_traces(settings.traces.as_ref()).map_err(StartError)?;
     let opened = compose::open_store(settings).await.map_err(|error| {
         StartError(format!("failed to open the file store: {}", executor::error_chain(&error)))
     })?;
@@ -76,14 +80,22 @@ async fn try_serve(settings: &Settings, log_counts: LogCounts) -> Result<(), Sta
     let keyring = open_keyring(settings)?;
     warn_of_dangers(settings, &chain, &keyring, bound).await;
     let connections = ConnectionCounts::default();
-    let metrics = observe::start(&chain.names(), connections.clone(), log_counts, tls.clone(), audit.clone())
-        .map_err(|error| StartError(executor::error_chain(&error)))?;
+    let metrics = observe::start(
+        &chain.names(),
+        connections.clone(),
+        log_counts,
+        tls.clone(),
+        audit.clone(),
+        tracer.clone(),
+    )
+    .map_err(|error| StartError(executor::error_chain(&error)))?;
     let (store, links) = opened.map(|opened| (opened.store, opened.links)).unzip();
     let config = compose::service_config(settings, runtime.as_ref());
     let limits = compose::open_limits(settings).await.map_err(|error| StartError(error.to_string()))?;
     // Metrics first: they neither fail nor grow.
     let mut observers: Vec<Arc<dyn Observer>> = vec![metrics.executions];
     observers.extend(audit.clone().map(|audit| audit as Arc<dyn Observer>));
+    observers.extend(tracer.clone().map(|tracer| tracer as Arc<dyn Observer>));
     let observer = Arc::new(Observers(observers));
     let config = ServiceConfig { keyring, limits, observer, ..config };
     let service = Service::start(config, chain.clone(), store);
@@ -93,7 +105,7 @@ async fn try_serve(settings: &Settings, log_counts: LogCounts) -> Result<(), Sta
         links,
         secure: tls.is_some(),
         strict_max_age_s: settings.tls.as_ref().map_or(0, |tls| tls.strict_max_age.as_secs()),
-        observer: Arc::new(Requests(metrics.http)),
+        observer: Arc::new(Requests { metrics: metrics.http, tracer: tracer.clone() }),
         metrics: (settings.metrics == MetricsSettings::WithApi).then(|| Arc::clone(&page)),
         ..state(settings, service.clone(), bound)
     };
@@ -134,6 +146,9 @@ async fn try_serve(settings: &Settings, log_counts: LogCounts) -> Result<(), Sta
     drop(service);
     compose::stop_executors(&chain).await;
     finish_audit(audit).await;
+    if let Some(tracer) = tracer {
+        tracer.finish(TRACES_FINISH_TIME_MAX).await;
+    }
     tracing::info!("stopped");
     Ok(())
 }

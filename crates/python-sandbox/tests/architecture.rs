@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The workspace crates that each crate depends on, except in its tests.
-const ARROWS: [(&str, &[&str]); 34] = [
+const ARROWS: [(&str, &[&str]); 36] = [
     ("protocol", &[]),
     ("contract", &[]),
     ("validator", &[]),
@@ -32,7 +32,8 @@ const ARROWS: [(&str, &[&str]); 34] = [
     ("tls", &["ownership", "support"]),
     ("agent-image", &[]),
     ("storage", &["ownership", "support"]),
-    ("storage-s3", &["ownership", "storage", "support"]),
+    ("resolver", &["support"]),
+    ("storage-s3", &["ownership", "resolver", "storage", "support"]),
     ("access", &["ownership", "redis-link", "support"]),
     ("runtime", &["ownership", "support"]),
     ("agent", &["confine", "protocol", "seccomp"]),
@@ -45,6 +46,7 @@ const ARROWS: [(&str, &[&str]); 34] = [
     ("explain", &["contract", "executor", "service", "support"]),
     ("telemetry", &["executor", "service", "support"]),
     ("audit", &["service", "support"]),
+    ("traces", &["resolver", "service", "support"]),
     ("api", &["contract", "explain", "service", "storage", "support", "tls"]),
     ("settings", &["executor", "ownership", "runtime", "support"]),
     (
@@ -96,6 +98,7 @@ const ARROWS: [(&str, &[&str]); 34] = [
             "telemetry",
             "terminal",
             "tls",
+            "traces",
         ],
     ),
 ];

@@ -73,6 +73,12 @@ pub(crate) enum Kind {
     List(Item),
     /// A path, or empty for "not set".
     Path,
+    /// `NAME=VALUE` pairs with the values in percent-encoding, never printed; empty for "not set".
+    SecretPairs,
+    /// The same, printed.
+    Pairs,
+    /// A decimal fraction, 0 to 1.
+    Fraction,
     /// `off`, `stderr`, or an absolute path.
     AuditLog,
     /// A cgroup, as a path from the root of each hierarchy, or empty for "not set".
@@ -170,6 +176,9 @@ impl Kind {
             Self::OptionalSize { min, max } => bounded_or_0(size(trimmed)?, min, max).map(Value::Number),
             Self::List(item) => list(trimmed, item).map(Value::List),
             Self::Path => Ok(Value::Path((!trimmed.is_empty()).then(|| PathBuf::from(trimmed)))),
+            Self::SecretPairs => pairs(trimmed).map(|_| secret(trimmed)),
+            Self::Pairs => pairs(trimmed).map(|_| Value::Text(trimmed.to_owned())),
+            Self::Fraction => fraction(trimmed).map(|_| Value::Text(trimmed.to_owned())),
             Self::AuditLog => audit_log(trimmed).map(Value::Text),
             Self::Group => group(trimmed).map(Value::Text),
             Self::Url => url(trimmed).map(Value::Text),
@@ -227,6 +236,10 @@ impl Kind {
                 "addresses or networks such as 10.0.0.0/8 or fd00::/8, separated by commas; empty for none".to_owned()
             }
             Self::Path => "an absolute or relative path, or empty".to_owned(),
+            Self::SecretPairs | Self::Pairs => {
+                "name=value pairs separated by commas, with the values in percent-encoding; or empty".to_owned()
+            }
+            Self::Fraction => "a decimal number, 0 to 1".to_owned(),
             Self::AuditLog => "off, stderr, or an absolute path".to_owned(),
             Self::Group => {
                 "a path such as /python-sandbox, without `.`, `..` and empty parts; or empty".to_owned()
@@ -244,7 +257,7 @@ impl Kind {
 
     /// Whether its values are never printed.
     pub(crate) fn is_secret(self) -> bool {
-        matches!(self, Self::Secret | Self::RedisUrl)
+        matches!(self, Self::Secret | Self::RedisUrl | Self::SecretPairs)
     }
 }
 
@@ -457,6 +470,44 @@ fn network(text: &str) -> Result<String, Refusal> {
     network.map(|network| network.to_string()).map_err(|error| format!("has the entry `{text}`, {error}"))
 }
 
+/// As OpenTelemetry's settings have them (W3C Baggage, without properties): names as of headers, values that a header
+/// can hold.
+pub(crate) fn pairs(text: &str) -> Result<Vec<(String, String)>, Refusal> {
+    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    let pair = |pair: &str| {
+        let (name, value) = pair.split_once('=')?;
+        let (name, value) = (name.trim(), unescaped(value.trim())?);
+        let is_good = !name.is_empty() && name.bytes().all(is_name) && !value.chars().any(char::is_control);
+        is_good.then(|| (name.to_owned(), value))
+    };
+    let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+    parts.map(pair).collect::<Option<_>>().ok_or_else(|| "has an entry that is not name=value".to_owned())
+}
+
+/// The text that percent-encoding stands for.
+fn unescaped(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, tail @ ..] = rest {
+        rest = tail;
+        if *first != b'%' {
+            bytes.push(*first);
+            continue;
+        }
+        let [high, low, tail @ ..] = rest else { return None };
+        let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+        bytes.push(digit(*high)? << 4 | digit(*low)?);
+        rest = tail;
+    }
+    String::from_utf8(bytes).ok()
+}
+
+fn fraction(text: &str) -> Result<f64, Refusal> {
+    let is_plain = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    let number: f64 = text.parse().ok().filter(|_| is_plain).ok_or("is not a decimal number")?;
+    if number > 1.0 { Err("is too large".to_owned()) } else { Ok(number) }
+}
+
 /// A service's working directory is not what its operator has in mind, so a path is absolute.
 fn audit_log(text: &str) -> Result<String, Refusal> {
     let lower = text.to_ascii_lowercase();
@@ -612,6 +663,30 @@ mod tests {
             [("proxy", "not an address"), ("10.0.0.1/8", "behind the prefix"), ("10.0.0.0/33", "0 to 32")]
         {
             assert!(kind.parse(bad).is_err_and(|refusal| refusal.contains(why)), "{bad}");
+        }
+    }
+
+    #[test]
+    fn pairs_are_names_and_values_in_percent_encoding() {
+        let owned = |pairs: &[(&str, &str)]| -> Vec<(String, String)> {
+            pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+        };
+        assert_eq!(pairs(""), Ok(vec![]));
+        assert_eq!(pairs("a=1, x-b = Bearer%20t%3D,"), Ok(owned(&[("a", "1"), ("x-b", "Bearer t=")])));
+        assert_eq!(pairs("a=b=c"), Ok(owned(&[("a", "b=c")])));
+        for bad in ["a", "=b", "a b=c", "a=%", "a=%1", "a=%zz", "a=%ff", "a=%0a", "a=1,b"] {
+            assert!(pairs(bad).is_err(), "{bad}");
+        }
+        assert!(Kind::SecretPairs.parse("a=hunter2").is_ok_and(|value| value.display() == "***"));
+    }
+
+    #[test]
+    fn a_fraction_is_between_0_and_1() {
+        for good in ["0", "1", "1.0", "0.25", ".5"] {
+            assert!(fraction(good).is_ok(), "{good}");
+        }
+        for bad in ["", "-0.5", "1.1", "1e-3", "nan", "0,5", "."] {
+            assert!(fraction(bad).is_err(), "{bad}");
         }
     }
 

@@ -25,7 +25,7 @@ pub use sources::{FileChoice, Inputs};
 use executor::{ExecLimits, PoolSize, SandboxLimits, TemplateSpec};
 use kind::Value;
 use runtime::PackageList;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use std::path::PathBuf;
 use std::time::Duration;
 use support::Network;
@@ -63,6 +63,8 @@ pub struct Settings {
     pub audit: AuditSettings,
     /// Metrics for Prometheus.
     pub metrics: MetricsSettings,
+    /// Traces; `None`: there are none.
+    pub traces: Option<TracesSettings>,
     /// The first executor.
     pub provider: String,
     /// The executors to fail over to, in order, including planned ones.
@@ -167,6 +169,27 @@ pub enum MetricsSettings {
         /// Port to listen on; 0 = any.
         port: u16,
     },
+}
+
+/// Traces for a collector of OpenTelemetry.
+#[derive(Debug, Clone)]
+pub struct TracesSettings {
+    /// The address that spans are sent to.
+    pub endpoint: String,
+    /// Headers for it: names, and values that may be secrets.
+    pub headers: Vec<(String, SecretString)>,
+    /// How long a batch may take.
+    pub timeout: Duration,
+    /// Authorities of an `https://` collector; `None`: the public ones.
+    pub ca_file: Option<PathBuf>,
+    /// The service's name.
+    pub service_name: String,
+    /// Its further attributes.
+    pub resource: Vec<(String, String)>,
+    /// The decision of a caller that names a trace is kept.
+    pub is_parent_based: bool,
+    /// The fraction of the other traces that is recorded.
+    pub ratio: f64,
 }
 
 /// Limits on all native sandboxes together.
@@ -404,6 +427,7 @@ impl Settings {
                 (true, None) => MetricsSettings::WithApi,
                 (true, Some(port)) => MetricsSettings::Alone { host: view.text("METRICS_HOST"), port },
             },
+            traces: traces(&view),
             provider: view.text("EXECUTOR_PROVIDER"),
             fallback_providers: view.list("EXECUTOR_FALLBACK_PROVIDERS"),
             runtime_rootfs: view.path("RUNTIME_ROOTFS"),
@@ -576,6 +600,34 @@ fn object_store(view: &View<'_>) -> Option<ObjectStoreSettings> {
         public_url: if is_r2 { view.optional_text("STORAGE_R2_PUBLIC_URL") } else { None },
         public_links: is_r2 && view.flag("STORAGE_R2_PUBLIC_LINKS"),
         ca_file: if is_r2 { None } else { view.path("STORAGE_S3_CA_FILE") },
+    })
+}
+
+fn traces(view: &View<'_>) -> Option<TracesSettings> {
+    if view.flag("OTEL_SDK_DISABLED") || view.text("OTEL_TRACES_EXPORTER") == "none" {
+        return None;
+    }
+    let base = || Some(format!("{}/v1/traces", view.optional_text("OTEL_EXPORTER_OTLP_ENDPOINT")?));
+    let endpoint = view.optional_text("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT").or_else(base)?;
+    let headers = view.secret("OTEL_EXPORTER_OTLP_HEADERS");
+    let headers = headers.map(|text| kind::pairs(text.expose_secret()).unwrap_or_default());
+    let headers = headers.unwrap_or_default().into_iter();
+    let sampler = view.text("OTEL_TRACES_SAMPLER");
+    let root = sampler.strip_prefix("parentbased_");
+    let ratio = match root.unwrap_or(&sampler) {
+        "always_on" => 1.0,
+        "always_off" => 0.0,
+        _ => view.text("OTEL_TRACES_SAMPLER_ARG").parse().unwrap_or(1.0),
+    };
+    Some(TracesSettings {
+        endpoint,
+        headers: headers.map(|(name, value)| (name, SecretString::from(value))).collect(),
+        timeout: Duration::from_millis(view.number("OTEL_EXPORTER_OTLP_TIMEOUT")),
+        ca_file: view.path("OTEL_EXPORTER_OTLP_CERTIFICATE"),
+        service_name: view.text("OTEL_SERVICE_NAME"),
+        resource: kind::pairs(&view.text("OTEL_RESOURCE_ATTRIBUTES")).unwrap_or_default(),
+        is_parent_based: root.is_some(),
+        ratio,
     })
 }
 

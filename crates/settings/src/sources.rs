@@ -53,6 +53,8 @@ const PREFIXES: &[&str] = &[
     "PYTHON_SANDBOX_",
     "REQUIRE_API",
     "TRUSTED_PROX",
+    "OTEL_EXPORTER_OTLP_TRACES_",
+    "OTEL_TRACES_",
 ];
 
 /// Shortest name of a setting whose misspellings are looked for without one of our prefixes. Shorter ones, such as `HOST`,

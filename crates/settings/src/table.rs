@@ -43,6 +43,8 @@ pub(crate) enum Group {
     Logging,
     /// Metrics.
     Observability,
+    /// Traces.
+    Traces,
     /// Choice of executors and runtime.
     Executors,
     /// The native executor.
@@ -74,6 +76,7 @@ impl Group {
         Self::Front,
         Self::Logging,
         Self::Observability,
+        Self::Traces,
         Self::Executors,
         Self::Native,
         Self::Load,
@@ -94,6 +97,7 @@ impl Group {
             Self::Front => "TLS and proxies",
             Self::Logging => "Logging",
             Self::Observability => "Metrics",
+            Self::Traces => "Traces (OpenTelemetry, under its own names)",
             Self::Executors => "Executors",
             Self::Native => "Native executor",
             Self::Load => "Load: concurrency, queue, request size",
@@ -160,7 +164,7 @@ const SECONDS: Option<&str> = Some("seconds");
 pub(crate) const SETTINGS: &[Entry] = {
     use Group::{
         Access, Application, Docker, Executors, Firecracker, Front, Limits, Load, Logging, Native, Observability, Output, Runtimes, Storage,
-        Validator,
+        Traces, Validator,
     };
     &[
         row(Application, "APP_NAME", Kind::Text, "Python Sandbox", None, "Name shown by GET / and in the documentation pages."),
@@ -187,6 +191,19 @@ pub(crate) const SETTINGS: &[Entry] = {
         row(Observability, "METRICS_ENABLED", Kind::Flag, "true", None, "Serves metrics for Prometheus at /metrics."),
         row(Observability, "METRICS_PORT", Kind::OptionalNumber { min: 0, max: 65_535 }, "", None, "TCP port that serves /metrics alone; 0 = any free port; empty = /metrics on PORT."),
         row(Observability, "METRICS_HOST", Kind::Text, "127.0.0.1", None, "Address of METRICS_PORT. Any address except loopback shows the metrics to the network."),
+
+        row(Traces, "OTEL_EXPORTER_OTLP_ENDPOINT", Kind::Url, "", None, "Address of the collector of traces, to which /v1/traces is added, such as http://127.0.0.1:4318; empty = no traces, unless OTEL_EXPORTER_OTLP_TRACES_ENDPOINT is set."),
+        row(Traces, "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", Kind::Url, "", None, "The collector's whole address, to which nothing is added; it takes precedence."),
+        row(Traces, "OTEL_EXPORTER_OTLP_PROTOCOL", Kind::Word(&["http/protobuf"]), "http/protobuf", None, "Protocol to the collector. It usually listens for it on port 4318; 4317 is for gRPC, which is not supported."),
+        row(Traces, "OTEL_EXPORTER_OTLP_HEADERS", Kind::SecretPairs, "", None, "Headers for the collector, such as authorization=Bearer%20TOKEN; never printed."),
+        row(Traces, "OTEL_EXPORTER_OTLP_TIMEOUT", number(100, 60_000), "10000", Some("milliseconds"), "Longest time for one batch of spans, with all attempts; then its spans are given up, and counted."),
+        row(Traces, "OTEL_EXPORTER_OTLP_CERTIFICATE", Kind::Path, "", None, "Certificates, in PEM, of the authorities that an https:// collector may have its certificate from; empty = the public ones."),
+        row(Traces, "OTEL_SERVICE_NAME", Kind::Text, "python-sandbox", None, "Name of this service in traces."),
+        row(Traces, "OTEL_RESOURCE_ATTRIBUTES", Kind::Pairs, "", None, "Further attributes of this service in traces, such as deployment.environment.name=production."),
+        row(Traces, "OTEL_TRACES_EXPORTER", Kind::Word(&["otlp", "none"]), "otlp", None, "none = no traces, whatever else is set."),
+        row(Traces, "OTEL_TRACES_SAMPLER", Kind::Word(&["always_on", "always_off", "traceidratio", "parentbased_always_on", "parentbased_always_off", "parentbased_traceidratio"]), "parentbased_always_on", None, "Which requests are recorded; with parentbased, a caller that sends traceparent decides for its own."),
+        row(Traces, "OTEL_TRACES_SAMPLER_ARG", Kind::Fraction, "1", None, "Fraction of the traces that traceidratio records."),
+        row(Traces, "OTEL_SDK_DISABLED", Kind::Flag, "false", None, "true = no traces, whatever else is set."),
 
         row(Executors, "EXECUTOR_PROVIDER", Kind::Provider, "native", None, "Executor that runs programs."),
         row(Executors, "EXECUTOR_FALLBACK_PROVIDERS", Kind::List(Item::Provider), "docker", None, "Executors to fail over to, in this order. Executors that this version does not support yet stay inactive."),

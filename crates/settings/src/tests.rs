@@ -468,3 +468,36 @@ fn programs_are_logged_only_into_an_audit_log() {
     assert_eq!(settings.audit, AuditSettings { target, programs: false });
     Case::new().env("AUDIT_LOG", "a.log").fails_with(&["AUDIT_LOG", "`a.log`", "absolute path"]);
 }
+
+#[test]
+fn traces_are_off_until_a_collector_is_named() {
+    assert!(Case::new().good().0.traces.is_none());
+    assert!(Case::new().env("OTEL_SERVICE_NAME", "x").good().0.traces.is_none());
+    let case = || Case::new().env("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318/");
+    let of = |case: Case| case.good().0.traces.expect("traces");
+    let traces = of(case());
+    assert_eq!((traces.endpoint.as_str(), traces.is_parent_based), ("http://127.0.0.1:4318/v1/traces", true));
+    assert_eq!((traces.ratio, traces.service_name.as_str()), (1.0, "python-sandbox"));
+    let own = case().env("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "https://c.example/x");
+    assert_eq!(of(own).endpoint, "https://c.example/x");
+    for (sampler, is_parent_based, ratio) in [
+        ("always_off", false, 0.0),
+        ("traceidratio", false, 0.25),
+        ("parentbased_traceidratio", true, 0.25),
+        ("parentbased_always_off", true, 0.0),
+    ] {
+        let traces = of(case().env("OTEL_TRACES_SAMPLER", sampler).env("OTEL_TRACES_SAMPLER_ARG", "0.25"));
+        assert_eq!((traces.is_parent_based, traces.ratio), (is_parent_based, ratio), "{sampler}");
+    }
+    assert!(case().env("OTEL_SDK_DISABLED", "true").good().0.traces.is_none());
+    assert!(case().env("OTEL_TRACES_EXPORTER", "none").good().0.traces.is_none());
+    let (settings, resolved) =
+        case().env("OTEL_EXPORTER_OTLP_HEADERS", &format!("authorization={SECRET}")).good();
+    assert!(!format!("{settings:?}{}", report(&resolved)).contains(SECRET));
+    case()
+        .env("OTEL_EXPORTER_OTLP_HEADERS", SECRET)
+        .fails_with(&["OTEL_EXPORTER_OTLP_HEADERS", "name=value"]);
+    // Of other signals and SDKs: none of ours.
+    let foreign = case().env("OTEL_METRICS_EXPORTER", "none").env("OTEL_BSP_SCHEDULE_DELAY", "1").good();
+    assert!(foreign.1.warnings.is_empty(), "{:?}", foreign.1.warnings);
+}

@@ -15,6 +15,7 @@ use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::{self, Client as HyperClient};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use resolver::{Resolver, UnknownHost};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
@@ -23,7 +24,6 @@ use tokio::time::Instant;
 use crate::body::{Progress, UploadBody};
 use crate::config::OpenError;
 use crate::failure::{Failure, FailureKind};
-use crate::resolver::{Resolver, UnknownHost};
 
 /// Timeout of a connection, of all addresses of a name together.
 const CONNECT_TIME_MAX: Duration = Duration::from_secs(3);

@@ -39,7 +39,6 @@ mod credentials_file;
 mod failure;
 mod mover;
 mod request;
-mod resolver;
 mod retry;
 mod state;
 mod store;

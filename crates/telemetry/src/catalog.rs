@@ -125,6 +125,8 @@ catalog! {
         "Lines of the audit log: `written`, or `lost` because the log could not be written.";
     AUDIT_UP = Gauge, "python_sandbox_audit_up", [],
         "1 while the audit log is written, else 0: lines are being lost.";
+    TRACE_SPANS = Counter, "python_sandbox_trace_spans_total", ["result"],
+        "Spans of traces: `exported` to the collector, `dropped` because the queue was full, or `failed` because the collector did not take them.";
     BUILD = Gauge, "python_sandbox_build_info", ["version", "target"],
         "Always 1; the labels are the version and the platform.";
 

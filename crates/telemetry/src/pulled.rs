@@ -21,6 +21,19 @@ pub struct Surroundings {
     pub certificate: Option<Certificate>,
     /// The audit log; `None` without one.
     pub audit: Option<AuditLines>,
+    /// Traces; `None` without them.
+    pub traces: Option<TraceSpans>,
+}
+
+/// Spans since the start.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct TraceSpans {
+    /// Taken by the collector.
+    pub exported: u64,
+    /// Dropped as the queue was full.
+    pub dropped: u64,
+    /// Not taken by the collector.
+    pub failed: u64,
 }
 
 /// A TLS certificate in use.
@@ -56,6 +69,7 @@ pub(crate) struct Pulled {
     tls_reload_failed: IntGauge,
     audit_lines: IntCounterVec,
     audit_up: IntGaugeVec,
+    trace_spans: IntCounterVec,
     running: IntGauge,
     running_max: IntGauge,
     queued: IntGauge,
@@ -111,6 +125,7 @@ impl Pulled {
             tls_expiry: gauge(&catalog::TLS_EXPIRY)?,
             tls_reload_failed: gauge(&catalog::TLS_RELOAD_FAILED)?,
             audit_lines: registry.counters(&catalog::AUDIT_LINES)?,
+            trace_spans: registry.counters(&catalog::TRACE_SPANS)?,
             audit_up: registry.gauges(&catalog::AUDIT_UP)?,
             running: gauge(&catalog::RUNNING)?,
             running_max: gauge(&catalog::RUNNING_MAX)?,
@@ -252,6 +267,11 @@ impl Pulled {
                 advance(&self.audit_lines.with_label_values(&[result]), count);
             }
             set(&self.audit_up.with_label_values::<&str>(&[]), u64::from(!is_failing));
+        }
+        if let Some(TraceSpans { exported, dropped, failed }) = surroundings.traces {
+            for (result, count) in [("exported", exported), ("dropped", dropped), ("failed", failed)] {
+                advance(&self.trace_spans.with_label_values(&[result]), count);
+            }
         }
     }
 

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-use telemetry::{AuditLines, Certificate, Config, METRICS, Surroundings, Telemetry};
+use telemetry::{AuditLines, Certificate, Config, METRICS, Surroundings, Telemetry, TraceSpans};
 use validator::Policy;
 
 const ROUTES: [&str; 11] = ["/", "/a", "/b", "/c", "/d", "/e", "/f", "/g", "/h", "/i", "/j"];
@@ -24,6 +24,7 @@ fn telemetry(executors: &[&'static str]) -> Telemetry {
         log_events: [1, 2, 3, 4, 5],
         certificate: Some(Certificate { expires: 1_900_000_000, reload_failed: true }),
         audit: Some(AuditLines { written: 6, lost: 7, is_failing: true }),
+        traces: Some(TraceSpans { exported: 8, dropped: 9, failed: 10 }),
     };
     let config = Config {
         version: "1.2.3",

@@ -1,6 +1,7 @@
 //! Code that the tests of several crates share. Never part of the service.
 //!
 //! - [`Certificate`]: a certificate and its key.
+//! - [`Collector`]: a collector of traces that can be told to fail.
 //! - [`corpus`]: reads the programs of `corpus/` with their headers and checks their results.
 //! - [`planted`]: a runtime with a module that a test adds.
 //! - [`Polled`]: a future that a test polls by hand.
@@ -9,6 +10,7 @@
 //! - [`skip()`], [`does_not_apply`]: report that a test cannot run here.
 
 mod certificate;
+mod collector;
 pub mod corpus;
 mod fault_proxy;
 pub mod planted;
@@ -19,6 +21,7 @@ mod skip;
 mod tcp_proxy;
 
 pub use certificate::Certificate;
+pub use collector::{Answers, Collector, SeenSpan};
 pub use fault_proxy::{Fault, FaultProxy, Rule};
 pub use polled::{Polled, pick};
 pub use redis::{Keeps, RedisServer};

@@ -30,6 +30,7 @@ mod rights;
 mod settings;
 mod sources;
 mod tls;
+mod traces;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use support::{Server, Shared};

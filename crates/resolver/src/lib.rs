@@ -21,7 +21,7 @@ const QUERIES_MAX: usize = 2;
 
 /// Resolves names for the HTTP client. Clones share one cache.
 #[derive(Clone, Default)]
-pub(crate) struct Resolver {
+pub struct Resolver {
     current: Arc<Mutex<Option<TokioResolver>>>,
 }
 
@@ -34,7 +34,7 @@ impl std::fmt::Debug for Resolver {
 /// A name that cannot be resolved.
 #[derive(Debug, thiserror::Error)]
 #[error("the name cannot be resolved")]
-pub(crate) struct UnknownHost {
+pub struct UnknownHost {
     #[source]
     source: hickory_resolver::net::NetError,
 }

@@ -1,0 +1,201 @@
+//! The queue of spans, and the task that sends them to the collector in batches.
+
+use crate::client::{Client, Refusal};
+use crate::span;
+use bytes::Bytes;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::common::v1::KeyValue;
+use opentelemetry_proto::tonic::trace::v1::Span;
+use prost::Message as _;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::sync::mpsc::{Receiver, Sender, channel};
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// Spans in the queue, of about a kilobyte each.
+const QUEUE_SPANS_MAX: usize = 8192;
+
+/// Spans of one batch: what SDKs send by default.
+const BATCH_SPANS_MAX: usize = 512;
+
+/// How long spans wait for others of their batch.
+const BATCH_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Pause before the second attempt; each further one doubles it.
+const RETRY_INTERVAL: Duration = Duration::from_millis(500);
+
+/// Spans so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Taken by the collector.
+    pub exported: u64,
+    /// Dropped, as the queue was full or the service had stopped.
+    pub dropped: u64,
+    /// Not taken by the collector.
+    pub failed: u64,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    exported: AtomicU64,
+    dropped: AtomicU64,
+    failed: AtomicU64,
+    is_failing: AtomicBool,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Exporter {
+    sender: Sender<Span>,
+    shared: Arc<Shared>,
+    stop: CancellationToken,
+    task: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Exporter {
+    pub(crate) fn start(
+        client: Client,
+        timeout: Duration,
+        resource: Vec<KeyValue>,
+        version: &'static str,
+    ) -> Self {
+        let (sender, receiver) = channel(QUEUE_SPANS_MAX);
+        let (shared, stop) = (Arc::new(Shared::default()), CancellationToken::new());
+        let task = Task {
+            client,
+            timeout,
+            resource,
+            version,
+            receiver,
+            shared: Arc::clone(&shared),
+            stop: stop.clone(),
+        };
+        let task = Mutex::new(Some(tokio::spawn(task.run())));
+        Self { sender, shared, stop, task }
+    }
+
+    /// Adds spans to the queue, as far as there is space. Never waits.
+    pub(crate) fn put(&self, spans: impl IntoIterator<Item = Span>) {
+        for span in spans {
+            if self.sender.try_send(span).is_err() {
+                self.shared.dropped.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+
+    pub(crate) fn counts(&self) -> Counts {
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let Shared { exported, dropped, failed, .. } = &*self.shared;
+        Counts { exported: count(exported), dropped: count(dropped), failed: count(failed) }
+    }
+
+    pub(crate) async fn finish(&self, time_max: Duration) {
+        self.stop.cancel();
+        let Some(mut task) = support::lock(&self.task).take() else { return };
+        if tokio::time::timeout(time_max, &mut task).await.is_err() {
+            task.abort();
+            tracing::warn!("the last spans were not exported in time");
+        }
+    }
+}
+
+/// The task's own.
+struct Task {
+    client: Client,
+    timeout: Duration,
+    resource: Vec<KeyValue>,
+    version: &'static str,
+    receiver: Receiver<Span>,
+    shared: Arc<Shared>,
+    stop: CancellationToken,
+}
+
+impl Task {
+    async fn run(mut self) {
+        loop {
+            let spans = self.next_batch().await;
+            if spans.is_empty() {
+                return;
+            }
+            self.export(spans).await;
+        }
+    }
+
+    /// The next spans: as many as are there after a while, or a full batch. None once the service has stopped.
+    async fn next_batch(&mut self) -> Vec<Span> {
+        let mut spans = Vec::new();
+        let first = tokio::select! {
+            biased;
+            count = self.receiver.recv_many(&mut spans, BATCH_SPANS_MAX) => count,
+            () = self.stop.cancelled() => 0,
+        };
+        if first == 0 {
+            return spans;
+        }
+        let until = Instant::now() + BATCH_INTERVAL;
+        while spans.len() < BATCH_SPANS_MAX {
+            let left = BATCH_SPANS_MAX - spans.len();
+            let more = tokio::select! {
+                biased;
+                count = self.receiver.recv_many(&mut spans, left) => count,
+                () = tokio::time::sleep_until(until) => 0,
+                () = self.stop.cancelled() => 0,
+            };
+            if more == 0 {
+                break;
+            }
+        }
+        spans
+    }
+
+    async fn export(&self, spans: Vec<Span>) {
+        let count = spans.len() as u64;
+        let spans = span::resource_spans(self.resource.clone(), self.version, spans);
+        let batch = Bytes::from(ExportTraceServiceRequest { resource_spans: vec![spans] }.encode_to_vec());
+        match self.send(batch).await {
+            Ok(rejected) => {
+                let rejected = rejected.min(count);
+                self.shared.exported.fetch_add(count - rejected, Ordering::Relaxed);
+                self.shared.failed.fetch_add(rejected, Ordering::Relaxed);
+                if self.shared.is_failing.swap(false, Ordering::Relaxed) {
+                    tracing::info!("traces are exported again");
+                }
+            }
+            Err(reason) => {
+                self.shared.failed.fetch_add(count, Ordering::Relaxed);
+                // One line when that begins; the rest is counted.
+                if !self.shared.is_failing.swap(true, Ordering::Relaxed) {
+                    tracing::warn!(reason, "traces are not exported: the collector does not take them");
+                }
+            }
+        }
+    }
+
+    /// Sends a batch, several times if need be, within the time limit.
+    async fn send(&self, batch: Bytes) -> Result<u64, String> {
+        let deadline = Instant::now() + self.timeout;
+        let mut pause = RETRY_INTERVAL;
+        loop {
+            let (reason, after) =
+                match tokio::time::timeout_at(deadline, self.client.send(batch.clone())).await {
+                    Ok(Ok(rejected)) => return Ok(rejected),
+                    Ok(Err(Refusal::Final(reason))) => return Err(reason),
+                    Ok(Err(Refusal::Temporary(reason, after))) => (reason, after),
+                    Err(_elapsed) => return Err("does not answer in time".to_owned()),
+                };
+            let next = Instant::now() + after.unwrap_or(pause);
+            // While the service stops, nobody waits for a collector that is away.
+            if next >= deadline || self.stop.is_cancelled() {
+                return Err(reason.to_owned());
+            }
+            tokio::select! {
+                () = tokio::time::sleep_until(next) => {}
+                () = self.stop.cancelled() => {}
+            }
+            pause *= 2;
+        }
+    }
+}
