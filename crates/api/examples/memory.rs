@@ -41,6 +41,6 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         let _ = tokio::signal::ctrl_c().await;
     };
     let (limits, counts) = (ServerLimits::default(), ConnectionCounts::default());
-    serve(listener, router(state), limits, counts, interrupted).await;
+    serve(listener, router(state), None, limits, counts, interrupted).await;
     Ok(())
 }

@@ -1,18 +1,19 @@
 //! The `POST /execute` handler: reads the body, calls the service, writes the response.
 
 use crate::body::GrantedBody;
+use crate::context::Context;
 use crate::error::ApiError;
 use crate::rate_limit;
 use crate::request;
 use crate::state::AppState;
-use crate::trace::{Client, OutcomeName, RequestId, Trace};
+use crate::trace::OutcomeName;
 use axum::body::{Body, HttpBody as _};
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use contract::{ErrorBody, ExecuteRequest, ExecuteResponse};
 use http::HeaderMap;
-use service::{ExecuteCommand, Limited, Over, Principal, RequestContext, SummarySlot, Ticket};
+use service::{ExecuteCommand, Limited, Over, RequestContext, Ticket};
 
 /// Bodies up to this many bytes are parsed in place: handing them to another thread costs more.
 const PARSE_INLINE_BYTES_MAX: usize = 128 * 1024;
@@ -59,17 +60,11 @@ const READ_ANYWAY_BYTES_MAX: u64 = 64 * 1024;
 )]
 pub(crate) async fn execute(
     State(state): State<AppState>,
-    Extension(RequestId(id)): Extension<RequestId>,
-    Extension(Trace(trace)): Extension<Trace>,
-    Extension(summary): Extension<SummarySlot>,
-    Extension(principal): Extension<Principal>,
-    Extension(Client(client)): Extension<Client>,
+    Context(context): Context,
     headers: HeaderMap,
     body: Body,
 ) -> Response {
     // A client that goes away drops this future, and with it the program.
-    let client = Some(client);
-    let context = RequestContext { client, trace, summary, ..RequestContext::new(id, principal) };
     let (standing, answer) = match state.api.service.enter(&context).await {
         Ok(ticket) => (ticket.standing(), run(&state, &context, ticket, &headers, body).await),
         Err(limited) => {

@@ -30,6 +30,7 @@ mod caller;
 mod client;
 mod connection;
 mod connections;
+mod context;
 mod error;
 mod execute;
 mod files;

@@ -264,6 +264,9 @@ fn check_object_store(resolved: &Resolved, provider: &str, problems: &mut Vec<Pr
             _ => {}
         }
     }
+    if has_file && !is_empty("SESSION_TOKEN") {
+        needs("SESSION_TOKEN", "is set beside the file with the credentials; leave one of them out");
+    }
     if provider == "r2" {
         if is_empty("ACCOUNT_ID") && is_empty("ENDPOINT") {
             needs("ACCOUNT_ID", "is empty; set the id of the account, 32 hexadecimal digits");

@@ -449,7 +449,8 @@ fn an_object_store_has_its_address_from_its_settings() {
         .fails_with(&["STORAGE_R2_PUBLIC_URL is empty"]);
     object_store("s3")
         .env("STORAGE_S3_CREDENTIALS_FILE", "/keys")
-        .fails_with(&["in 2 places", "leave one of them out"]);
+        .env("STORAGE_S3_SESSION_TOKEN", SECRET)
+        .fails_with(&["in 3 places", "leave one of them out"]);
     let file = Case::new()
         .env("STORAGE_PROVIDER", "s3")
         .env("STORAGE_S3_BUCKET", "files")

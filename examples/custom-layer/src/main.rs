@@ -1,8 +1,8 @@
 //! A worked example of a layer around the HTTP API: programs of named tenants. See docs/extending.md.
 //!
-//! It is `python-sandbox serve` in one page, with the layer. What it leaves out is in `crates/python-sandbox/src`: metrics and
-//! the settings of proxies, CORS and bodies (`serve`), checks of who may change its files (`trusted_files`), fewer rights for the
-//! process (`protect`), and cgroups for an ordinary user (`own_scope`), so it needs root.
+//! It is `python-sandbox serve` in one page, with the layer. What it leaves out is in `crates/python-sandbox/src`: metrics, logs,
+//! traces, TLS, limits of callers, the settings of proxies, CORS and bodies (`serve`), checks of who may change its files
+//! (`trusted_files`), fewer rights for the process (`protect`), and cgroups for an ordinary user (`own_scope`), so it needs root.
 //!
 //! ```bash
 //! cargo run --package custom-layer          # after `python-sandbox setup`, as root
