@@ -67,7 +67,7 @@ pub(super) fn settings_page() -> String {
          the user's own if it has no other member). Otherwise startup stops and reports who can. `--env-file FILE` and \
          `--config FILE` read a file anyway, with a warning; `--no-env-file` and `--no-config` read none.\n\n\
          Startup stops on a value that is not allowed, on an unknown name in `.env` or in the TOML file, and on an unknown \
-         name with one of our prefixes in the environment, or one that is a misspelt name of a setting for keys or proxies. All problems are reported at once, with file and line. \
+         name with one of our prefixes in the environment, or one that is a misspelt name of a setting for API keys, TLS, proxies or limits of callers (except `REDIS_…`, which is a warning). All problems are reported at once, with file and line. \
          `python-sandbox check-config` prints every value with its source; values of secrets are never printed.\n",
     );
     for group in Group::ALL {
