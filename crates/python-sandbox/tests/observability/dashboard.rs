@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::fs;
 use std::time::Duration;
+use testkit::{Answers, Collector};
 
 /// Longest time until every query has data: some scrapes, and a program of each kind between two.
 const DATA_TIME_MAX: Duration = Duration::from_secs(90);
@@ -64,7 +65,14 @@ fn every_query_has_data_of_a_real_service() {
     if !is_installed() {
         return;
     }
-    let settings = [("MAX_CONCURRENT", "1"), ("MAX_WAITING", "2")];
+    let collector = Collector::start(Answers::Taken);
+    let endpoint = collector.base();
+    let settings = [
+        ("MAX_CONCURRENT", "1"),
+        ("MAX_WAITING", "2"),
+        ("AUDIT_LOG", "stderr"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", &*endpoint),
+    ];
     let Some(mut server) = Server::start(&settings) else { return };
     let rules = fs::read_to_string(shipped("deploy/prometheus/alerts.yaml")).expect("it is shipped");
     // Only the times are others.
