@@ -338,7 +338,10 @@ async fn the_document_has_the_services_own_bounds_and_every_status() {
     }
     let responses = document["paths"]["/execute"]["post"]["responses"].as_object().unwrap();
     let statuses: Vec<_> = responses.keys().map(String::as_str).collect();
-    assert_eq!(statuses, ["200", "400", "401", "403", "408", "413", "415", "421", "422", "500", "503"]);
+    assert_eq!(
+        statuses,
+        ["200", "400", "401", "403", "408", "413", "415", "421", "422", "429", "500", "503"]
+    );
     assert!(responses.values().all(|response| response["content"]["application/json"]["schema"].is_object()));
     let answer = &document["components"]["schemas"]["ExecuteResponse"];
     assert_eq!(answer["required"].as_array().unwrap().len(), 15);
