@@ -111,7 +111,7 @@ impl Client {
 }
 
 /// By the rules of OTLP ("OTLP/HTTP Response", "Retryable Response Codes").
-fn refusal(status: StatusCode, headers: &HeaderMap) -> Refusal {
+pub(crate) fn refusal(status: StatusCode, headers: &HeaderMap) -> Refusal {
     match status.as_u16() {
         429 | 502..=504 => {
             let after = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());

@@ -186,16 +186,47 @@ impl Task {
                     Ok(Err(Refusal::Temporary(reason, after))) => (reason, after),
                     Err(_elapsed) => return Err("does not answer in time".to_owned()),
                 };
-            let next = Instant::now() + after.unwrap_or(pause);
+            let next = next_attempt(Instant::now(), after.unwrap_or(pause), deadline);
             // While the service stops, nobody waits for a collector that is away.
-            if next >= deadline || self.stop.is_cancelled() {
+            let Some(next) = next.filter(|_| !self.stop.is_cancelled()) else {
                 return Err(reason.to_owned());
-            }
+            };
             tokio::select! {
                 () = tokio::time::sleep_until(next) => {}
                 () = self.stop.cancelled() => {}
             }
             pause *= 2;
+        }
+    }
+}
+
+/// When the next attempt may begin. None: only after the deadline. The collector chooses the pause, which may be more than
+/// an instant can hold.
+fn next_attempt(now: Instant, pause: Duration, deadline: Instant) -> Option<Instant> {
+    now.checked_add(pause).filter(|next| *next < deadline)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::refusal;
+    use http::header::RETRY_AFTER;
+    use http::{HeaderMap, HeaderValue, StatusCode};
+
+    #[test]
+    fn a_pause_of_any_length_ends_no_task() {
+        let now = Instant::now();
+        let deadline = now + Duration::from_secs(10);
+        for (text, seconds) in [("0", Some(0)), ("9", Some(9)), ("10", None), ("18446744073709551615", None)]
+        {
+            let value = HeaderValue::from_static(text);
+            let headers = HeaderMap::from_iter([(RETRY_AFTER, value)]);
+            let Refusal::Temporary(_, Some(pause)) = refusal(StatusCode::SERVICE_UNAVAILABLE, &headers)
+            else {
+                panic!("{text} is no pause");
+            };
+            let expected = seconds.map(|seconds| now + Duration::from_secs(seconds));
+            assert_eq!(next_attempt(now, pause, deadline), expected, "{text}");
         }
     }
 }
