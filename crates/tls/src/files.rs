@@ -1,6 +1,7 @@
 //! The two files: whether they may be used, what they contain, and whether they have changed.
 
 use crate::error::LoadError;
+use rustix::fs::{Mode, OFlags};
 use std::fs::{File, Metadata};
 use std::io::{self, Read};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -59,7 +60,9 @@ fn read(setting: &'static str, path: &Path) -> Result<(Vec<u8>, Metadata), LoadE
 }
 
 fn read_bounded(path: &Path) -> io::Result<(Vec<u8>, Metadata)> {
-    let file = File::open(path)?;
+    // Not blocking: a FIFO of this name would be waited for without end. It is refused below.
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
     let meta = file.metadata()?;
     if !meta.is_file() {
         return Err(io::Error::other("it is not a regular file"));

@@ -10,6 +10,7 @@ use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use std::error::Error;
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -25,7 +26,10 @@ pub struct Tls {
     provider: Arc<CryptoProvider>,
     config: Arc<ServerConfig>,
     current: Arc<Current>,
+    /// Held by [`Tls::poll`] alone, while it reads files.
     watch: Mutex<Watch>,
+    /// Whether `watch` has a failure: for [`Tls::status`], which does not wait for files.
+    reload_failed: AtomicBool,
 }
 
 /// What the files were.
@@ -87,7 +91,8 @@ impl Tls {
             .with_cert_resolver(Arc::clone(&current) as Arc<dyn ResolvesServerCert>);
         config.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).to_vec();
         let watch = Mutex::new(Watch { loaded: stamp, seen: stamp, failed: None });
-        Ok(Arc::new(Self { files, provider, config: Arc::new(config), current, watch }))
+        let reload_failed = AtomicBool::new(false);
+        Ok(Arc::new(Self { files, provider, config: Arc::new(config), current, watch, reload_failed }))
     }
 
     /// The configuration of a handshake.
@@ -96,19 +101,24 @@ impl Tls {
         Arc::clone(&self.config)
     }
 
-    /// What is in use.
+    /// What is in use. Never waits for a file.
     #[must_use]
     pub fn status(&self) -> Status {
         let expires = support::lock(&self.current.0).expires;
-        Status { expires, reload_failed: support::lock(&self.watch).failed.is_some() }
+        Status { expires, reload_failed: self.reload_failed.load(Ordering::Relaxed) }
     }
 
     /// Takes over what the files have become, if they can be used; if not, the pair in use stays, and the log says why,
     /// once for each reason. A pair is read only if neither file has changed since the last call, so that one that is
     /// being replaced is not taken for a broken one. Blocks for as long as reading takes.
     pub fn poll(&self) {
-        let now = self.files.stamp();
         let mut watch = support::lock(&self.watch);
+        self.look(&mut watch);
+        self.reload_failed.store(watch.failed.is_some(), Ordering::Relaxed);
+    }
+
+    fn look(&self, watch: &mut Watch) {
+        let now = self.files.stamp();
         let settled = now == watch.seen;
         watch.seen = now;
         if now == watch.loaded {
@@ -143,4 +153,25 @@ impl Tls {
 fn with_sources(error: &dyn Error) -> String {
     let sources = std::iter::successors(error.source(), |error| (*error).source());
     sources.fold(error.to_string(), |text, source| format!("{text}: {source}"))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that fails may panic where it stands")]
+mod tests {
+    use super::*;
+    use std::sync::mpsc::channel;
+    use testkit::Certificate;
+
+    #[test]
+    fn the_status_does_not_wait_for_a_poll() {
+        let dir = tempfile::tempdir().unwrap();
+        let own = Certificate::make(dir.path(), "own");
+        let tls = Tls::load(TlsFiles { certificate: own.certificate, key: own.key }).unwrap();
+        // As a poll that waits for a disk.
+        let _poll = tls.watch.lock().unwrap();
+        let (echo, status) = channel();
+        let asked = Arc::clone(&tls);
+        std::thread::spawn(move || echo.send(asked.status()));
+        assert!(!status.recv_timeout(Duration::from_secs(30)).unwrap().reload_failed);
+    }
 }

@@ -198,3 +198,25 @@ fn no_debug_text_has_anything_of_the_key() {
     }
     assert!(texts[0].contains("own.key") && !texts[0].contains("secret"), "{}", texts[0]);
 }
+
+/// A name that became a FIFO, which nobody writes to.
+#[test]
+fn a_file_that_became_a_fifo_is_refused_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let live = Certificate::make(dir.path(), "live");
+    let tls = Tls::load(files(&live)).unwrap();
+    fs::remove_file(&live.certificate).unwrap();
+    let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+    rustix::fs::mknodat(rustix::fs::CWD, &live.certificate, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+    let (echo, done) = std::sync::mpsc::channel();
+    let polled = Arc::clone(&tls);
+    thread::spawn(move || {
+        for _ in 0..3 {
+            polled.poll();
+        }
+        echo.send(())
+    });
+    done.recv_timeout(std::time::Duration::from_secs(30)).unwrap();
+    assert!(tls.status().reload_failed);
+    assert!(refusal(&files(&live)).contains("not a regular file"));
+}
