@@ -1,10 +1,14 @@
 //! The file: opened so that nothing but a plain file of ours is written, appended to, and followed by its name, so that
 //! logrotate(8) can move it away.
 
+use crate::directory;
 use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+use std::ffi::OsStr;
 use std::fs::{File, Metadata};
 use std::io::{self, Write};
-use std::os::unix::fs::MetadataExt;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 /// The file cannot be used.
@@ -37,12 +41,12 @@ pub(crate) struct LogFile {
     owner: u32,
     /// With the number of device and file.
     open: Option<(File, (u64, u64))>,
-    /// The last write stopped within a line.
+    /// The file ends within a line.
     is_torn: bool,
 }
 
 impl LogFile {
-    /// Opens the file, or makes it with mode 0600.
+    /// Opens the file, or makes it with mode 0600. If root makes it, it gets its owner.
     pub(crate) fn open(path: &Path, owner: u32) -> Result<Self, OpenError> {
         let mut file = Self { path: path.to_owned(), owner, open: None, is_torn: false };
         file.reopen()?;
@@ -52,20 +56,17 @@ impl LogFile {
     fn reopen(&mut self) -> Result<(), OpenError> {
         self.open = None;
         let failed = |source: io::Error| OpenError::Io { path: self.path.clone(), source };
-        // Not blocking: nobody may read a FIFO of this name, and then opening it would never end. It is refused below.
-        let flags = OFlags::WRONLY
-            | OFlags::APPEND
-            | OFlags::CREATE
-            | OFlags::NOFOLLOW
-            | OFlags::NONBLOCK
-            | OFlags::NOCTTY
-            | OFlags::CLOEXEC;
-        let opened = rustix::fs::open(&self.path, flags, Mode::RUSR | Mode::WUSR);
-        let file = File::from(opened.map_err(|errno| failed(errno.into()))?);
+        let opened = directory::open_above(&self.path).and_then(|(above, name)| open_or_make(&above, &name));
+        let (file, made) = opened.map_err(failed)?;
         let found = file.metadata().map_err(failed)?;
         if let Some(problem) = self.problem(&found) {
             return Err(OpenError::Unsuitable { path: self.path.clone(), problem });
         }
+        // Only a file of our own making: another one may be somebody's.
+        if made && rustix::process::geteuid().is_root() && found.uid() != self.owner {
+            std::os::unix::fs::fchown(&file, Some(self.owner), None).map_err(failed)?;
+        }
+        self.is_torn = ends_within_a_line(&file, found.len()).map_err(failed)?;
         self.open = Some((file, identity(&found)));
         Ok(())
     }
@@ -85,16 +86,6 @@ impl LogFile {
         }
     }
 
-    /// Gives the file to its owner, if this process is root and has just made it.
-    pub(crate) fn give_to_owner(&self) -> io::Result<()> {
-        let Some((file, _)) = &self.open else { return Ok(()) };
-        let found = file.metadata()?;
-        if rustix::process::geteuid().is_root() && found.len() == 0 && found.uid() != self.owner {
-            std::os::unix::fs::fchown(file, Some(self.owner), None)?;
-        }
-        Ok(())
-    }
-
     /// Writes one line. It goes to the file that has the name now: one that was moved away is closed.
     pub(crate) fn write(&mut self, line: &str) -> Result<(), OpenError> {
         let named = self.path.symlink_metadata().ok();
@@ -102,7 +93,6 @@ impl LogFile {
             self.open.as_ref().zip(named).is_some_and(|((_, open), named)| *open == identity(&named));
         if !is_current {
             self.reopen()?;
-            self.is_torn = false;
         }
         let Some((file, _)) = &mut self.open else { return Ok(()) };
         // A line must not continue one that the disk had no space for.
@@ -118,6 +108,31 @@ impl LogFile {
             }
         }
     }
+}
+
+/// Opens the file for appending. `true`: this call made it.
+fn open_or_make(above: &OwnedFd, name: &OsStr) -> io::Result<(File, bool)> {
+    // Not blocking: a FIFO of this name is refused later, not waited for. Reading is for the last byte.
+    let flags = OFlags::RDWR
+        | OFlags::APPEND
+        | OFlags::NOFOLLOW
+        | OFlags::NONBLOCK
+        | OFlags::NOCTTY
+        | OFlags::CLOEXEC;
+    let mode = Mode::RUSR | Mode::WUSR;
+    match rustix::fs::openat(above, name, flags | OFlags::CREATE | OFlags::EXCL, mode) {
+        Ok(file) => Ok((file.into(), true)),
+        Err(Errno::EXIST) => Ok((rustix::fs::openat(above, name, flags, mode)?.into(), false)),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+/// Whether the last line was not written whole, by any process. If one is being written just now, an empty line may
+/// follow it.
+fn ends_within_a_line(file: &File, len: u64) -> io::Result<bool> {
+    let Some(last) = len.checked_sub(1) else { return Ok(false) };
+    let mut byte = [0];
+    Ok(file.read_at(&mut byte, last)? == 1 && byte != *b"\n")
 }
 
 /// Device and number: a name with the same ones is the same file.
@@ -188,7 +203,7 @@ mod tests {
             ("link", "failed to open"),
             ("hard", "hard link"),
             ("open", "chmod 600"),
-            ("fifo", "failed to open"),
+            ("fifo", "not a regular file"),
             ("none/audit.log", "No such file"),
             (".", "failed to open"),
         ] {
@@ -218,7 +233,10 @@ mod tests {
         assert!(write_once(&mut Full(9), b"a line\n").is_ok());
         assert_eq!(write_once(&mut Full(3), b"a line\n").unwrap_err().0, 3);
         assert_eq!(write_once(&mut Full(0), b"a line\n").unwrap_err().0, 0);
-        // The next line begins on a line of its own.
+    }
+
+    #[test]
+    fn a_torn_line_is_not_continued_not_even_one_of_another_process() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("audit.log");
         let mut log = LogFile::open(&path, own()).unwrap();
@@ -227,5 +245,50 @@ mod tests {
         log.write("whole\n").unwrap();
         log.write("next\n").unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "torn\nwhole\nnext\n");
+        for (before, after) in [("torn", "torn\nwhole\n"), ("whole\n", "whole\nwhole\n"), ("", "whole\n")] {
+            fs::write(&path, before).unwrap();
+            LogFile::open(&path, own()).unwrap().write("whole\n").unwrap();
+            assert_eq!(fs::read_to_string(&path).unwrap(), after);
+        }
+        // A torn file that takes the name of the open one.
+        fs::write(dir.path().join("torn"), "torn").unwrap();
+        fs::set_permissions(dir.path().join("torn"), fs::Permissions::from_mode(0o600)).unwrap();
+        fs::rename(dir.path().join("torn"), &path).unwrap();
+        log.write("whole\n").unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "torn\nwhole\n");
+    }
+
+    #[test]
+    fn root_gives_away_only_what_it_made() {
+        if own() != 0 {
+            return;
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let uid = |name: &str| fs::metadata(dir.path().join(name)).unwrap().uid();
+        fs::write(dir.path().join("old"), "").unwrap();
+        for name in ["old", "new"] {
+            LogFile::open(&dir.path().join(name), 12345).unwrap();
+        }
+        assert_eq!((uid("old"), uid("new")), (0, 12345));
+    }
+
+    #[test]
+    fn a_link_that_another_user_could_make_is_not_followed() {
+        let dir = tempfile::tempdir().unwrap();
+        let (ours, theirs) = (dir.path().join("ours"), dir.path().join("theirs"));
+        for path in [&ours, &theirs] {
+            fs::create_dir(path).unwrap();
+            fs::create_dir(path.join("real")).unwrap();
+            symlink(path.join("real"), path.join("link")).unwrap();
+        }
+        // As a directory of the service's user, for root.
+        fs::set_permissions(&theirs, fs::Permissions::from_mode(0o777)).unwrap();
+        let open = |dir: &Path, name: &str| LogFile::open(&dir.join(name), own()).map(drop);
+        assert!(open(&theirs, "link/audit.log").is_err());
+        assert!(open(&theirs, "real/../audit.log").is_err());
+        assert_eq!(fs::read_dir(theirs.join("real")).unwrap().count(), 0);
+        open(&theirs, "real/audit.log").unwrap();
+        open(&ours, "link/audit.log").unwrap();
+        assert!(ours.join("real/audit.log").exists());
     }
 }

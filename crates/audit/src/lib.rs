@@ -10,6 +10,7 @@
 //! The queue decouples requests from the disk: a disk that is full, slow or gone costs lines, never an execution. Lines
 //! that were lost are counted, in metrics and in the log itself: a line `lost` stands in the gap.
 
+mod directory;
 mod entry;
 mod file;
 mod log;

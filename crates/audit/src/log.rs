@@ -239,7 +239,6 @@ impl Output {
 /// [`OpenError`]: the line was not written.
 pub fn append(path: &Path, owner: u32, event: KeyEvent) -> Result<(), OpenError> {
     let mut file = LogFile::open(path, owner)?;
-    file.give_to_owner().map_err(|source| OpenError::Io { path: path.to_owned(), source })?;
     file.write(&Entry::Key(event).into_line(Timestamp::now()))
 }
 

@@ -45,7 +45,7 @@ const ARROWS: [(&str, &[&str]); 36] = [
     ("service", &["access", "executor", "storage", "support", "validator"]),
     ("explain", &["contract", "executor", "service", "support"]),
     ("telemetry", &["executor", "service", "support"]),
-    ("audit", &["service", "support"]),
+    ("audit", &["ownership", "service", "support"]),
     ("traces", &["resolver", "service", "support"]),
     ("api", &["contract", "explain", "service", "storage", "support", "tls"]),
     ("settings", &["executor", "ownership", "runtime", "support"]),
