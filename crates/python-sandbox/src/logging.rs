@@ -6,7 +6,7 @@ use crate::log_counts::LogCounts;
 use settings::LogSettings;
 use std::io::{self, IsTerminal, Write};
 use tracing::Level;
-use tracing_subscriber::filter::Targets;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{fmt, registry};
@@ -36,12 +36,7 @@ fn log_panics() {
 }
 
 fn start_at(settings: &LogSettings, level: Level, counts: LogCounts) {
-    // Libraries below us are capped at INFO; their debug lines are about sockets, not about requests.
-    let filter = Targets::new().with_default(level).with_targets([
-        ("hyper", level.min(Level::INFO)),
-        ("hyper_util", level.min(Level::INFO)),
-        ("mio", level.min(Level::INFO)),
-    ]);
+    let filter = filter(level);
     let colours = !settings.json && io::stderr().is_terminal();
     let base = fmt::layer().with_writer(move || Plain { colours });
     let lines = if settings.json {
@@ -51,6 +46,21 @@ fn start_at(settings: &LogSettings, level: Level, counts: LogCounts) {
     };
     // A second call does nothing: the first subscriber stays.
     let _ = registry().with(lines.and_then(counts).with_filter(filter)).try_init();
+}
+
+/// The lines that are written. Libraries below us are capped: what they say is about sockets, not about requests. A target
+/// stands for all that begin with it.
+fn filter(level: Level) -> Targets {
+    let capped = |target, most: Level| (target, LevelFilter::from_level(level.min(most)));
+    Targets::new().with_default(level).with_targets([
+        // It warns of each frame that should not be there, so any client could write a line with each 17 bytes.
+        ("h2", LevelFilter::OFF),
+        capped("hickory", Level::WARN),
+        capped("hyper", Level::INFO),
+        capped("mio", Level::INFO),
+        capped("rustls", Level::WARN),
+        capped("tokio_rustls", Level::WARN),
+    ])
 }
 
 /// Standard error, for whole events: the formatter writes each in one call.
@@ -88,6 +98,43 @@ fn plain(event: &str, colours: bool) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::Read;
+    use tempfile::tempfile;
+
+    #[test]
+    fn no_client_writes_lines_through_a_library() {
+        for level in [Level::INFO, Level::TRACE] {
+            let filter = filter(level);
+            for target in ["h2", "h2::proto", "h2::proto::ping_pong"] {
+                assert!(!filter.would_enable(target, &Level::WARN), "{target} at {level}");
+                assert!(!filter.would_enable(target, &Level::ERROR), "{target} at {level}");
+            }
+            for target in ["rustls::conn", "tokio_rustls", "hickory_proto::udp", "hickory_resolver"] {
+                assert!(filter.would_enable(target, &Level::WARN), "{target} at {level}");
+                assert!(!filter.would_enable(target, &Level::INFO), "{target} at {level}");
+            }
+            for target in ["hyper::proto", "hyper_util::client", "mio::poll"] {
+                assert!(!filter.would_enable(target, &Level::DEBUG), "{target} at {level}");
+            }
+            assert!(filter.would_enable("python_sandbox", &level));
+        }
+        assert!(!filter(Level::ERROR).would_enable("hyper::proto", &Level::WARN));
+    }
+
+    #[test]
+    fn a_warning_of_h2_is_not_written() {
+        let mut written = tempfile().expect("a file");
+        let writer = std::sync::Mutex::new(written.try_clone().expect("a second handle"));
+        let lines = fmt::layer().with_writer(writer).with_filter(filter(Level::TRACE));
+        tracing::subscriber::with_default(registry().with(lines), || {
+            tracing::warn!(target: "h2::proto", "recv PING ack that we never sent");
+            tracing::warn!(target: "api", "ours");
+        });
+        let mut text = String::new();
+        io::Seek::rewind(&mut written).expect("a file");
+        written.read_to_string(&mut text).expect("text");
+        assert!(text.contains("ours") && !text.contains("PING"), "{text}");
+    }
 
     #[test]
     fn an_event_is_one_line_that_hides_nothing() {
