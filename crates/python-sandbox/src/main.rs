@@ -24,6 +24,7 @@ use clap::Parser;
 use cli::{CheckConfigArgs, Cli, Command};
 use settings::{Host, Problems, Resolved, Settings};
 use std::process::ExitCode;
+use std::time::Duration;
 use terminal::exit;
 
 fn main() -> ExitCode {
@@ -92,6 +93,9 @@ fn check_config(args: &CheckConfigArgs, resolved: &Resolved) -> ExitCode {
 /// programs of ordinary length without allocating another stack.
 const THREAD_STACK_BYTES: usize = 8 << 20;
 
+/// How long an ended command waits for blocked threads, such as one that reads a file of a hanging mount.
+const SHUTDOWN_TIME_MAX: Duration = Duration::from_secs(10);
+
 /// Runs a command on all cores.
 fn with_runtime(command: impl Future<Output = ExitCode>) -> ExitCode {
     match tokio::runtime::Builder::new_multi_thread()
@@ -99,7 +103,11 @@ fn with_runtime(command: impl Future<Output = ExitCode>) -> ExitCode {
         .thread_stack_size(THREAD_STACK_BYTES)
         .build()
     {
-        Ok(runtime) => runtime.block_on(command),
+        Ok(runtime) => {
+            let code = runtime.block_on(command);
+            runtime.shutdown_timeout(SHUTDOWN_TIME_MAX);
+            code
+        }
         Err(error) => {
             terminal::message(&format!("failed to start the threads: {error}"));
             exit::internal_error()
