@@ -15,6 +15,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use std::convert::Infallible;
 use std::net::IpAddr;
+use std::num::NonZeroUsize;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -75,7 +76,7 @@ impl Accepted {
         let ended = match protocol {
             Protocol::Http1 => {
                 let service =
-                    service_fn(|request| self.respond(request, requests.begin(), &ending, usize::MAX));
+                    service_fn(|request| self.respond(request, requests.begin(), &ending, None));
                 let connection = http1::Builder::new()
                     .timer(TokioTimer::new())
                     .header_read_timeout(self.limits.head_time_max)
@@ -110,7 +111,7 @@ impl Accepted {
         mut request: Request<hyper::body::Incoming>,
         progress: Arc<Progress>,
         ending: &CancellationToken,
-        part_bytes: usize,
+        part_bytes: Option<NonZeroUsize>,
     ) -> impl Future<Output = Result<Response<Outgoing<Body>>, Infallible>> + Send + use<> {
         request.extensions_mut().insert(Connection {
             address: self.address,

@@ -5,7 +5,7 @@
 //! opens many requests                            STREAMS_MAX
 //! opens and resets them at once                  RESETS_MAX
 //! sends bodies that nobody reads                 the windows: WINDOW for each, CONNECTION_WINDOW for all
-//! does not take an answer                        stall_time_max (each answer is sent in parts of PART_BYTES)
+//! does not take an answer                        stall_time_max (each answer is sent in parts of PART_BYTES, the last byte alone)
 //! sends heads slowly, or nothing                 head_time_max without a request; then GOAWAY, LINGER, the end
 //! is gone                                        PING_INTERVAL
 //! never stops                                    AGE_MAX; then GOAWAY
@@ -16,13 +16,14 @@ use crate::server_limits::ServerLimits;
 use hyper::rt::Executor;
 use hyper::server::conn::http2;
 use hyper_util::rt::TokioTimer;
+use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::net::TcpStream;
 
 /// Requests of one connection at the same time. The client waits with further ones; a proxy opens more connections.
-const STREAMS_MAX: u32 = 64;
+const STREAMS_MAX: u32 = 32;
 
 /// Bytes of a body that are received before somebody reads it. Bodies of all connections, read or not, stay below what they may
 /// be in memory together ([`crate::BodyLimits`]).
@@ -38,7 +39,7 @@ const FRAME_BYTES_MAX: u32 = 16 * 1024;
 const SEND_BYTES_MAX: usize = 64 * 1024;
 
 /// Largest part of an answer that is handed over at once.
-pub(crate) const PART_BYTES: usize = 16 * 1024;
+pub(crate) const PART_BYTES: Option<NonZeroUsize> = NonZeroUsize::new(16 * 1024);
 
 /// Requests that the client has reset before they began; more end the connection.
 const RESETS_MAX: usize = 20;
@@ -53,8 +54,9 @@ const PING_INTERVAL: Duration = Duration::from_secs(20);
 /// complete. A client that answers the ping after GOAWAY is faster (RFC 9113, 6.8).
 pub(crate) const LINGER: Duration = Duration::from_secs(1);
 
-/// Age at which a connection gets GOAWAY: answers of which the client has taken all but the last part have no other end.
-pub(crate) const AGE_MAX: Duration = Duration::from_secs(3600);
+/// Age at which a connection gets GOAWAY. A client that makes its windows smaller after an answer was handed over keeps up to
+/// [`SEND_BYTES_MAX`] of it in memory, which has no other end.
+pub(crate) const AGE_MAX: Duration = Duration::from_secs(600);
 
 /// How a connection is served.
 pub(crate) fn builder(limits: &ServerLimits, streams: Streams) -> http2::Builder<Streams> {

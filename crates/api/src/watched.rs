@@ -6,6 +6,7 @@ use crate::progress::Progress;
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 use std::io;
+use std::num::NonZeroUsize;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -55,15 +56,26 @@ pub(crate) struct Outgoing<B> {
     body: B,
     /// What is left of a part that was too large.
     rest: Bytes,
-    part_bytes: usize,
+    part_bytes: Option<NonZeroUsize>,
     progress: Arc<Progress>,
 }
 
 impl<B> Outgoing<B> {
-    /// No part has more than `part_bytes`.
-    pub(crate) fn new(body: B, progress: Arc<Progress>, part_bytes: usize) -> Self {
+    /// No part has more than `part_bytes`; `None` for the parts that the body has.
+    ///
+    /// A part of this size is a copy: what is kept of it until the client takes it must not keep the whole body in memory.
+    /// The last byte is a part of its own. HTTP/2 hands a part over once the client's window has room for one more byte
+    /// than was handed over before: with the last byte all of the answer fits, and until then the request is not over.
+    pub(crate) fn new(body: B, progress: Arc<Progress>, part_bytes: Option<NonZeroUsize>) -> Self {
         progress.set(State::Sending);
         Self { body, rest: Bytes::new(), part_bytes, progress }
+    }
+
+    fn next_part(&mut self) -> Bytes {
+        let Some(most) = self.part_bytes else { return std::mem::take(&mut self.rest) };
+        let but_last = self.rest.len().saturating_sub(1).max(1);
+        let part = self.rest.split_to(but_last.min(most.get()).min(self.rest.len()));
+        Bytes::copy_from_slice(&part)
     }
 }
 
@@ -85,7 +97,7 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Outgoing<B> {
                 None => return Poll::Ready(None),
             }
         }
-        let part = this.rest.split_to(this.rest.len().min(this.part_bytes));
+        let part = this.next_part();
         this.progress.made();
         Poll::Ready(Some(Ok(Frame::data(part))))
     }
@@ -173,20 +185,22 @@ mod tests {
     async fn a_large_body_is_handed_over_in_parts_and_whole() {
         let taken = Connections::new(1, 0).take("192.0.2.1".parse().unwrap()).unwrap();
         let requests = Requests::new(Arc::clone(&taken.slot));
-        for (length, parts) in [(0, 0), (9, 1), (10, 1), (11, 2), (35, 4)] {
+        for (length, parts) in [(0, 0), (1, 1), (9, 2), (10, 2), (11, 2), (12, 3), (35, 5)] {
             let sent: Bytes = (0..length).collect::<Vec<u8>>().into();
-            let mut body = Outgoing::new(Full::new(sent.clone()), requests.begin(), 10);
-            let (mut got, mut count) = (Vec::new(), 0);
+            let mut body = Outgoing::new(Full::new(sent.clone()), requests.begin(), NonZeroUsize::new(10));
+            let (mut got, mut count, mut last) = (Vec::new(), 0, 1);
             while let Some(frame) = body.frame().await {
                 let left = u64::from(length) - got.len() as u64;
                 let data = frame.unwrap().into_data().unwrap();
                 assert!(data.len() <= 10 && !data.is_empty());
+                assert!(!sent.as_ptr_range().contains(&data.as_ptr()), "a slice of the body");
                 got.extend_from_slice(&data);
+                last = data.len();
                 assert_eq!(body.size_hint().exact(), Some(left - data.len() as u64));
                 assert_eq!(body.is_end_stream(), got.len() == usize::from(length));
                 count += 1;
             }
-            assert_eq!((got, count), (sent.to_vec(), parts));
+            assert_eq!((got, count, last), (sent.to_vec(), parts, 1));
         }
     }
 }

@@ -330,3 +330,66 @@ async fn stopping_lets_open_requests_end_and_closes_the_listener() {
     assert_eq!((server.counts.open(), server.counts.refused()), (0, 0));
     assert!(TcpStream::connect(server.address).await.is_err());
 }
+
+/// A connection with HTTP/2 whose client takes `window` bytes of each answer, unless it says more.
+async fn begin_http2(server: &Server, window: u32) -> TcpStream {
+    let mut stream = send(server.address, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await;
+    let settings = [&4_u16.to_be_bytes()[..], &window.to_be_bytes()].concat();
+    stream.write_all(&frame(SETTINGS, 0, 0, &settings)).await.unwrap();
+    stream
+}
+
+/// A request for the page `/`.
+fn get_http2(stream: u32) -> Vec<u8> {
+    let text = |text: &str| [&[u8::try_from(text.len()).unwrap()], text.as_bytes()].concat();
+    let fields = [(":method", "GET"), (":path", "/"), (":scheme", "http"), (":authority", "localhost")];
+    let head = fields.into_iter().flat_map(|(name, value)| [&[0][..], &text(name), &text(value)].concat());
+    frame(HEADERS, 5, stream, &head.collect::<Vec<u8>>())
+}
+
+const SETTINGS: u8 = 4;
+const RST_STREAM: u8 = 3;
+const WINDOW_UPDATE: u8 = 8;
+
+/// A page of 1000 bytes.
+fn page() -> axum::Router {
+    axum::Router::new().route("/", axum::routing::get(|| async { "a".repeat(1000) }))
+}
+
+#[tokio::test]
+async fn an_answer_with_http2_of_which_one_byte_is_left_is_reset() {
+    let limits = ServerLimits { stall_time_max: Duration::from_secs(1), ..few() };
+    let server = start_router(page(), limits).await;
+    let mut client = begin_http2(&server, 999).await;
+    client.write_all(&get_http2(1)).await.unwrap();
+    let reset = async {
+        while let Some(read) = read_frame(&mut client).await {
+            if read == (RST_STREAM, 1) {
+                return true;
+            }
+        }
+        false
+    };
+    assert!(tokio::time::timeout(Duration::from_secs(20), reset).await.expect("an end"));
+}
+
+#[tokio::test]
+async fn an_answer_with_http2_that_is_taken_slowly_arrives_whole() {
+    let limits = ServerLimits { head_time_max: Duration::from_secs(1), ..few() };
+    let server = start_router(page(), limits).await;
+    let mut slow = begin_http2(&server, 100).await;
+    slow.write_all(&get_http2(1)).await.unwrap();
+    while read_frame(&mut slow).await.expect("an answer").0 != HEADERS {}
+    // A connection that is idle from now on, so longer than the other could be, is closed.
+    let mut idle = begin_http2(&server, 100).await;
+    while read_frame(&mut idle).await.is_some() {}
+    slow.write_all(&frame(WINDOW_UPDATE, 0, 1, &900_u32.to_be_bytes())).await.unwrap();
+    let mut got = 0;
+    while got < 1000 {
+        let mut head = [0; 9];
+        slow.read_exact(&mut head).await.expect("the answer is whole");
+        let mut payload = vec![0; u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize];
+        slow.read_exact(&mut payload).await.unwrap();
+        got += if head[3] == 0 { payload.len() } else { 0 };
+    }
+}
