@@ -71,12 +71,11 @@ impl Accepted {
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
         let io = TokioIo::new(Flushed::new(stream, Arc::clone(&self.slot)));
-        let requests = Requests::new(Arc::clone(&self.slot));
         let ending = CancellationToken::new();
+        let requests = Requests::new(Arc::clone(&self.slot), ending.clone());
         let ended = match protocol {
             Protocol::Http1 => {
-                let service =
-                    service_fn(|request| self.respond(request, requests.begin(), &ending, None));
+                let service = service_fn(|request| self.respond(request, requests.begin(), &ending, None));
                 let connection = http1::Builder::new()
                     .timer(TokioTimer::new())
                     .header_read_timeout(self.limits.head_time_max)

@@ -4,6 +4,7 @@
 //! a peer that                                    is bounded by
 //! opens many requests                            STREAMS_MAX
 //! opens and resets them at once                  RESETS_MAX
+//! resets them later, again and again            UNANSWERED_MAX (progress.rs)
 //! sends bodies that nobody reads                 the windows: WINDOW for each, CONNECTION_WINDOW for all
 //! does not take an answer                        stall_time_max (each answer is sent in parts of PART_BYTES, the last byte alone)
 //! sends heads slowly, or nothing                 head_time_max without a request; then GOAWAY, LINGER, the end
@@ -108,7 +109,8 @@ where
 {
     fn execute(&self, request: F) {
         let progress = support::lock(&self.called).take();
-        if self.closed.load(Ordering::Relaxed) {
+        if self.closed.load(Ordering::Relaxed) || progress.as_ref().is_some_and(|progress| progress.is_cut())
+        {
             return;
         }
         let stall_time_max = self.stall_time_max;

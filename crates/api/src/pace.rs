@@ -79,13 +79,24 @@ pub(crate) async fn hold(response: &mut Response, delay: Duration, connection: O
     if let Some(connection) = connection {
         connection.progress.set(State::Refused);
     }
+    let _refused = connection.map(Refused);
     tokio::time::sleep(delay).await;
     if let Some(connection) = connection
         && !connection.held.is_empty()
     {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-        // HTTP/2 has no such header.
-        connection.ending.cancel();
+    }
+}
+
+/// Ends the connection of a refusal while others wait, also if the client resets the request before its answer. HTTP/2 has no
+/// `Connection: close`.
+struct Refused<'a>(&'a Connection);
+
+impl Drop for Refused<'_> {
+    fn drop(&mut self) {
+        if !self.0.held.is_empty() {
+            self.0.ending.cancel();
+        }
     }
 }
 
@@ -117,7 +128,12 @@ impl Meter {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::connections::Connections;
+    use crate::held::HeldLine;
+    use crate::progress::Requests;
     use service::Subscriber;
+    use std::sync::Arc;
+    use tokio_util::sync::CancellationToken;
 
     fn share(number: u8) -> Share {
         Share::Subscriber(Subscriber::V4([192, 0, 2, number]))
@@ -159,6 +175,24 @@ mod tests {
             tokio::time::advance(Duration::from_millis(5)).await;
         }
         assert!((1100..=1300).contains(&refusals), "{refusals} in a minute");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_refusal_that_is_reset_gives_its_connection_up_if_others_wait() {
+        let address = "192.0.2.1".parse().unwrap();
+        let taken = Connections::new(1, 0).take(address).unwrap();
+        let ending = CancellationToken::new();
+        let progress = Requests::new(Arc::clone(&taken.slot), ending.clone()).begin();
+        let connection = Connection { address, progress, held: HeldLine::new(1), ending };
+        let reset = async || {
+            let (mut response, delay) = (Response::default(), Duration::from_secs(2));
+            let held = hold(&mut response, delay, Some(&connection));
+            assert!(tokio::time::timeout(delay / 2, held).await.is_err());
+            connection.ending.is_cancelled()
+        };
+        assert!(!reset().await);
+        let _waiting = connection.held.join(address).unwrap();
+        assert!(reset().await);
     }
 
     #[test]

@@ -5,9 +5,15 @@ use crate::connections::{ConnectionSlot, State};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 /// The states of requests, the busiest first: one program that runs keeps its connection open.
 const BUSIEST: [State; 4] = [State::Working, State::Refused, State::Receiving, State::Sending];
+
+/// Requests of one connection that end without an answer, at once; one more a second. Such a request waits for no refusal and
+/// counts for no limit on programs. A proxy whose clients go away more often opens connections more often.
+const UNANSWERED_MAX: u32 = 20;
+const UNANSWERED_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The requests of one connection.
 #[derive(Debug)]
@@ -15,11 +21,30 @@ pub(crate) struct Requests {
     slot: Arc<ConnectionSlot>,
     /// How many requests are in each state of [`BUSIEST`].
     counts: Mutex<[usize; BUSIEST.len()]>,
+    /// When all requests so far that had no answer would have ended at their rate (GCRA).
+    unanswered: Mutex<Option<Instant>>,
+    /// Cancelled when too many had none: no further request is served.
+    cut: CancellationToken,
+    /// Ends the connection when its answers are complete.
+    ending: CancellationToken,
 }
 
 impl Requests {
-    pub(crate) fn new(slot: Arc<ConnectionSlot>) -> Arc<Self> {
-        Arc::new(Self { slot, counts: Mutex::default() })
+    pub(crate) fn new(slot: Arc<ConnectionSlot>, ending: CancellationToken) -> Arc<Self> {
+        let (unanswered, cut) = (Mutex::default(), CancellationToken::new());
+        Arc::new(Self { slot, counts: Mutex::default(), unanswered, cut, ending })
+    }
+
+    /// Counts a request that ended without an answer.
+    fn count_unanswered(&self) {
+        let now = Instant::now();
+        let mut unanswered = support::lock(&self.unanswered);
+        let end = unanswered.map_or(now, |end| end.max(now)) + UNANSWERED_INTERVAL;
+        *unanswered = Some(end);
+        if end > now + UNANSWERED_INTERVAL * UNANSWERED_MAX {
+            self.cut.cancel();
+            self.ending.cancel();
+        }
     }
 
     /// A request has arrived. It is over when its answer is, or when the last owner of this is gone.
@@ -87,6 +112,11 @@ impl Progress {
         support::lock(&self.now).taken_since = None;
     }
 
+    /// Whether requests of this connection are not served any more.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.requests.cut.is_cancelled()
+    }
+
     /// Ready when the client has not taken a part of the answer for this long.
     pub(crate) async fn stalled(&self, time_max: Duration) {
         loop {
@@ -106,6 +136,7 @@ impl Drop for Progress {
         let now = self.now.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner);
         if let Some(before) = now.state.take() {
             self.requests.change(Some(before), None, State::Idle);
+            self.requests.count_unanswered();
         }
     }
 }
@@ -119,7 +150,7 @@ mod tests {
     fn a_connection_is_as_busy_as_its_busiest_request() {
         let taken = Connections::new(1, 0).take("192.0.2.1".parse().unwrap()).unwrap();
         let is = |state| taken.slot.is(&[state]);
-        let requests = Requests::new(Arc::clone(&taken.slot));
+        let requests = Requests::new(Arc::clone(&taken.slot), CancellationToken::new());
         let (first, second) = (requests.begin(), requests.begin());
         assert!(is(State::Idle));
         first.set(State::Receiving);
@@ -142,9 +173,30 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn requests_without_answer_beyond_a_rate_end_their_connection() {
+        let taken = Connections::new(1, 0).take("192.0.2.1".parse().unwrap()).unwrap();
+        let ending = CancellationToken::new();
+        let requests = Requests::new(Arc::clone(&taken.slot), ending.clone());
+        let reset = || requests.begin().set(State::Working);
+        for _ in 0..100 {
+            let answered = requests.begin();
+            answered.set(State::Sending);
+            answered.end();
+        }
+        (0..UNANSWERED_MAX).for_each(|_| reset());
+        for _ in 0..100 {
+            tokio::time::advance(UNANSWERED_INTERVAL).await;
+            reset();
+        }
+        assert!(!requests.begin().is_cut() && !ending.is_cancelled());
+        reset();
+        assert!(requests.begin().is_cut() && ending.is_cancelled());
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn only_a_part_that_nobody_takes_is_a_stall() {
         let taken = Connections::new(1, 0).take("192.0.2.1".parse().unwrap()).unwrap();
-        let progress = Requests::new(Arc::clone(&taken.slot)).begin();
+        let progress = Requests::new(Arc::clone(&taken.slot), CancellationToken::new()).begin();
         let max = Duration::from_secs(30);
         let stalled = |time| tokio::time::timeout(time, progress.stalled(max));
         progress.set(State::Working);

@@ -393,3 +393,31 @@ async fn an_answer_with_http2_that_is_taken_slowly_arrives_whole() {
         got += if head[3] == 0 { payload.len() } else { 0 };
     }
 }
+
+#[tokio::test]
+async fn requests_with_http2_that_are_reset_while_they_wait_end_their_connection() {
+    let entered = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&entered);
+    let endless = move || {
+        count.fetch_add(1, Ordering::Relaxed);
+        std::future::pending::<()>()
+    };
+    let router = axum::Router::new().route("/", axum::routing::get(endless));
+    let server = start_router(router, ServerLimits::default()).await;
+    let (mut reader, mut writer) = begin_http2(&server, 1000).await.into_split();
+    let said = tokio::spawn(async move {
+        let mut bytes = Vec::new();
+        let _ = reader.read_to_end(&mut bytes).await;
+    });
+    for number in 0..100_u32 {
+        let stream = 2 * number + 1;
+        let _ = writer.write_all(&get_http2(stream)).await;
+        settle(|| entered.load(Ordering::Relaxed) > number as usize || said.is_finished()).await;
+        if said.is_finished() {
+            break;
+        }
+        let _ = writer.write_all(&frame(RST_STREAM, 0, stream, &8_u32.to_be_bytes())).await;
+    }
+    assert!(said.is_finished(), "the connection goes on");
+    assert!((20..60).contains(&entered.load(Ordering::Relaxed)), "{entered:?}");
+}
