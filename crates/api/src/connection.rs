@@ -1,6 +1,6 @@
 //! One connection from its first request to its end.
 
-use crate::connections::ConnectionSlot;
+use crate::connections::{ConnectionSlot, State};
 use crate::held::HeldLine;
 use crate::http2::{self, Streams};
 use crate::progress::{Progress, Requests};
@@ -149,6 +149,7 @@ impl Accepted {
         let mut connection = std::pin::pin!(connection);
         let mut chosen = false;
         let (since, mut ended_at) = (Instant::now(), None::<Instant>);
+        let mut worked_at = since;
         let mut look = tokio::time::interval(LOOK_INTERVAL);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -168,10 +169,15 @@ impl Accepted {
                 // hyper has the times of HTTP/1.
                 _ = look.tick(), if streams.is_some() => {
                     let idle = self.slot.idle_for();
+                    if self.slot.is(&[State::Working]) {
+                        worked_at = Instant::now();
+                    }
                     if let Some(ended_at) = ended_at {
                         if ended_at.elapsed() >= http2::LINGER {
                             streams.inspect(|streams| streams.close());
-                            if idle.is_some() {
+                            // Its slot may be another's by now: answers that trickle must not keep it.
+                            let left = ended_at.max(worked_at).elapsed();
+                            if idle.is_some() || (chosen && left >= self.limits.stall_time_max) {
                                 return Ok(());
                             }
                         }
