@@ -194,7 +194,13 @@ pub fn service_config(settings: &Settings, runtime: Option<&Runtime>) -> Service
         max_complexity: validator.complexity_max,
         python: (major, minor),
     };
+    let executors = std::iter::once(&settings.provider).chain(&settings.fallback_providers);
+    let cpus = executors.map(|name| match name.as_str() {
+        "native" => settings.native_limits.cpu_count(),
+        _ => settings.docker.limits.cpu_count(),
+    });
     ServiceConfig {
+        sandbox_cpus: cpus.max().unwrap_or(1),
         bounds: Bounds {
             code_chars_max: validator.code_chars_max,
             timeout_s_default: TIMEOUT_S_DEFAULT.min(timeout_s_max),

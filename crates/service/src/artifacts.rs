@@ -1,6 +1,7 @@
 //! Puts output files into the store. A file that cannot be stored never costs the answer.
 
 use crate::execution::{Artifact, Skipped};
+use crate::summary::SummarySlot;
 use executor::OutputFile;
 use futures_util::{StreamExt as _, stream};
 use std::sync::Arc;
@@ -23,10 +24,11 @@ pub(crate) struct StoredOutputs {
 }
 
 /// Stores `files`, as many at once as the store allows; the results keep their sequence. Without a store
-/// each one is skipped as `storage_disabled`.
+/// each one is skipped as `storage_disabled`. `slot` learns what may be stored.
 pub(crate) async fn store_outputs(
     store: Option<&Arc<dyn Store>>,
     request_id: &str,
+    slot: &SummarySlot,
     files: Vec<OutputFile>,
 ) -> StoredOutputs {
     let mut kept = StoredOutputs::default();
@@ -36,7 +38,7 @@ pub(crate) async fn store_outputs(
         return kept;
     };
     let times = Times::new(store.put_time(), &files);
-    let puts = files.into_iter().map(|file| put(store.as_ref(), request_id, file, times));
+    let puts = files.into_iter().map(|file| put(store.as_ref(), request_id, slot, file, times));
     let mut outcomes = stream::iter(puts).buffered(store.puts_at_once().max(1));
     while let Some(outcome) = outcomes.next().await {
         match outcome {
@@ -65,11 +67,12 @@ impl Times {
 async fn put(
     store: &dyn Store,
     request_id: &str,
+    slot: &SummarySlot,
     file: OutputFile,
     times: Times,
 ) -> Result<Artifact, Skipped> {
     let OutputFile { path, content } = file;
-    let media_type = storage::media_type_for(&path);
+    let (media_type, size_bytes) = (storage::media_type_for(&path), content.len() as u64);
     let new_file = NewFile {
         request_id: request_id.to_owned(),
         path: path.clone(),
@@ -78,7 +81,15 @@ async fn put(
     };
     let putting = async {
         // A store that hung is not asked again for this answer: what it began may still be stored, unseen.
-        if Instant::now() >= times.end { None } else { Some(store.put(new_file, times.by).await) }
+        if Instant::now() >= times.end {
+            return None;
+        }
+        slot.storing(size_bytes);
+        let stored = store.put(new_file, times.by).await;
+        if stored.is_err() {
+            slot.not_stored(size_bytes);
+        }
+        Some(stored)
     };
     let reason = match tokio::time::timeout_at(times.end, putting).await {
         Ok(Some(Ok(stored))) => return Ok(Artifact { path, media_type, stored }),

@@ -38,6 +38,8 @@ pub struct ServiceConfig {
     pub waiting_max: usize,
     /// Maximum time in the queue (`QUEUE_TIMEOUT`).
     pub queue_time_max: Duration,
+    /// CPUs that a sandbox of any executor may use at once: a caller that goes away is charged all of them.
+    pub sandbox_cpus: u32,
     /// Percentage of `running_max` that one caller leaves free while others are active (`FAIR_RESERVE`).
     pub reserve_percent: u8,
     /// The API keys.
@@ -63,6 +65,7 @@ impl ServiceConfig {
             running_max: 2,
             waiting_max: 32,
             queue_time_max: Duration::from_secs(30),
+            sandbox_cpus: 1,
             reserve_percent: 50,
             keyring: Keyring::off(),
             limits: Limits::local(LimitsConfig::default()),
@@ -81,6 +84,7 @@ pub struct Service {
     admission: Arc<Admission>,
     keyring: Arc<Keyring>,
     limits: Arc<Limits>,
+    sandbox_cpus: u32,
     chain: Chain,
     store: Option<Arc<dyn Store>>,
     probed: watch::Receiver<Option<Arc<Probed>>>,
@@ -119,6 +123,7 @@ impl Service {
             ),
             keyring: config.keyring,
             limits: config.limits,
+            sandbox_cpus: config.sandbox_cpus,
             chain,
             store,
             probed,
@@ -151,7 +156,7 @@ impl Service {
     pub async fn enter(&self, context: &RequestContext) -> Result<Ticket, Limited> {
         let Some((caller, own)) = context.principal.limited() else { return Ok(Ticket::unlimited()) };
         let entered = self.limits.enter(caller, own).await?;
-        Ok(Ticket::new(entered, context.summary.clone()))
+        Ok(Ticket::new(entered, context.summary.clone(), self.sandbox_cpus))
     }
 
     /// Asks whether a request of this caller would be refused now, before its body is read. Reserves nothing: a
@@ -215,7 +220,8 @@ impl Service {
         if self.store.is_some() && !files.is_empty() {
             recorder.begin(Phase::Upload);
         }
-        let kept = artifacts::store_outputs(self.store.as_ref(), &context.request_id, files).await;
+        let kept =
+            artifacts::store_outputs(self.store.as_ref(), &context.request_id, &context.summary, files).await;
         recorder.end();
         let mut skipped = kept.skipped;
         let others = std::mem::take(&mut result.skipped).into_iter();

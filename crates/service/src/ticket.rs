@@ -8,23 +8,25 @@ use std::time::Duration;
 
 /// See the module. Keep it until the request has its answer: it holds the caller's place.
 ///
-/// A program whose answer was lost, or whose client went away, is charged the time for which it ran as CPU time: what it
-/// really used is not known, and going away must not be cheaper than waiting.
+/// A program whose answer was lost, or whose client went away, is charged the time for which it ran as CPU time, on every CPU that it had: what it
+/// really used is not known, and going away must not be cheaper than waiting. Each file that the store was asked to store
+/// is charged unless the store refused it: a put goes on when its client is gone.
 #[derive(Debug)]
 #[must_use = "the request ends when it is dropped"]
 pub struct Ticket {
     entered: Option<Entered>,
     summary: SummarySlot,
+    sandbox_cpus: u32,
 }
 
 impl Ticket {
-    pub(crate) fn new(entered: Entered, summary: SummarySlot) -> Self {
-        Self { entered: Some(entered), summary }
+    pub(crate) fn new(entered: Entered, summary: SummarySlot, sandbox_cpus: u32) -> Self {
+        Self { entered: Some(entered), summary, sandbox_cpus }
     }
 
     /// For a caller without limits.
     pub(crate) fn unlimited() -> Self {
-        Self { entered: None, summary: SummarySlot::default() }
+        Self { entered: None, summary: SummarySlot::default(), sandbox_cpus: 1 }
     }
 
     /// What is left of the caller's rate; `None` without a rate.
@@ -36,8 +38,7 @@ impl Ticket {
     /// The program has an answer: charges what it used and stored.
     pub fn ended(mut self, execution: &Execution) {
         if let Some(entered) = self.entered.take() {
-            let stored = execution.artifacts.iter().map(|artifact| artifact.stored.size_bytes).sum();
-            entered.charge(execution.usage.cpu_time, stored);
+            entered.charge(execution.usage.cpu_time, self.summary.stored_bytes());
         }
     }
 }
@@ -46,6 +47,7 @@ impl Drop for Ticket {
     fn drop(&mut self) {
         let Some(entered) = self.entered.take() else { return };
         let ran = self.summary.get().and_then(|summary| summary.times[Phase::Run.index()]);
-        entered.charge(ran.unwrap_or(Duration::ZERO), 0);
+        let cpu_time = ran.unwrap_or(Duration::ZERO).saturating_mul(self.sandbox_cpus.max(1));
+        entered.charge(cpu_time, self.summary.stored_bytes());
     }
 }

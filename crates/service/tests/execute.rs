@@ -1,6 +1,7 @@
 //! The use cases from outside: execute with its bounds and files, admission, stopping, health.
 #![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
 
+use access::{Allowance, Limits, LimitsConfig};
 use async_trait::async_trait;
 use bytes::Bytes;
 use executor::scripted::{Script, ScriptedExecutor, ScriptedReport};
@@ -104,6 +105,33 @@ async fn files_that_cannot_be_kept_are_skipped_and_the_answer_is_not_lost() {
 
     let off = Service::start(config(), chain(script).0, None);
     assert_eq!(reasons(run(&off, program("x = 1")).await.unwrap()), ["storage_disabled"; 3]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_caller_that_goes_away_is_charged_what_it_may_have_used_and_stored() {
+    let allowance = Allowance { cpu_seconds: 10, stored_bytes: 1000, ..Allowance::default() };
+    let hangs = OutputFile { path: "hangs".into(), content: Bytes::from_static(&[0; 2000]) };
+    let refused = OutputFile { path: "full".into(), content: Bytes::from_static(&[0; 2000]) };
+    let answer =
+        |file| Script::Answer(Box::new(ScriptedReport { files: vec![file], ..ScriptedReport::exited(0) }));
+    for (script, cpus, may_go_on) in [
+        (answer(hangs), 1, false),
+        (answer(refused), 1, true),
+        (Script::Sleep, 1, true),
+        (Script::Sleep, 4, false),
+    ] {
+        let limits = Limits::local(LimitsConfig { default: allowance, ..LimitsConfig::default() });
+        let config = ServiceConfig { limits, sandbox_cpus: cpus, ..config() };
+        let service = Service::start(config, chain(script.clone()).0, Some(Arc::new(MoodyStore)));
+        let context = RequestContext::new("id", Principal::Anonymous(Subscriber::Loopback));
+        let ticket = service.enter(&context).await.unwrap();
+        let running = service.execute(&context, program("x = 1"));
+        // It is dropped there.
+        let _ = tokio::time::timeout(Duration::from_secs(5), running).await;
+        drop(ticket);
+        let context = RequestContext::new("id", Principal::Anonymous(Subscriber::Loopback));
+        assert_eq!(service.enter(&context).await.is_ok(), may_go_on, "{script:?} {cpus}");
+    }
 }
 
 /// A store that needs a second for each file, two at once, and knows how many it is storing.
