@@ -274,7 +274,7 @@ pub(crate) const SETTINGS: &[Entry] = {
         row(Storage, "STORAGE_S3_SECRET_KEY", Kind::Secret, "", None, "Secret key of the S3 bucket."),
         row(Storage, "STORAGE_S3_SESSION_TOKEN", Kind::Secret, "", None, "Session token, if the keys are temporary: links are then the service's own and redirect to the bucket."),
         row(Storage, "STORAGE_S3_CREDENTIALS_FILE", Kind::Path, "", None, "File with the keys instead, in the format of the AWS command line, section [default]; it is read again when it changes, so temporary keys can be renewed there."),
-        row(Storage, "STORAGE_S3_PREFIX", Kind::KeyPrefix, "", None, "Prefix of the keys in the S3 bucket; nothing else in it is touched."),
+        row(Storage, "STORAGE_S3_PREFIX", Kind::KeyPrefix, "", None, "Prefix of the keys in the S3 bucket; nothing else in it is touched. Give the service one of its own in a bucket that others use: old objects below it whose names are 64 hexadecimal digits are removed. Services that share one need the same STORAGE_CLEANUP_DAYS."),
         row(Storage, "STORAGE_S3_CA_FILE", Kind::Path, "", None, "Certificates, in PEM, of the authorities that the S3 service may have its certificate from; empty = the public ones."),
         row(Storage, "STORAGE_R2_BUCKET", Kind::Name, "", None, "R2 bucket; it must exist."),
         row(Storage, "STORAGE_R2_ACCOUNT_ID", Kind::Name, "", None, "Account of the R2 bucket, followed by `.eu` or `.fedramp` for a bucket in that jurisdiction."),
@@ -283,7 +283,7 @@ pub(crate) const SETTINGS: &[Entry] = {
         row(Storage, "STORAGE_R2_SECRET_KEY", Kind::Secret, "", None, "Secret key of the R2 bucket."),
         row(Storage, "STORAGE_R2_SESSION_TOKEN", Kind::Secret, "", None, "Session token, if the keys are temporary: links are then the service's own and redirect to the bucket."),
         row(Storage, "STORAGE_R2_CREDENTIALS_FILE", Kind::Path, "", None, "File with the keys instead, in the format of the AWS command line, section [default]; it is read again when it changes, so temporary keys can be renewed there."),
-        row(Storage, "STORAGE_R2_PREFIX", Kind::KeyPrefix, "", None, "Prefix of the keys in the R2 bucket; nothing else in it is touched."),
+        row(Storage, "STORAGE_R2_PREFIX", Kind::KeyPrefix, "", None, "Prefix of the keys in the R2 bucket; nothing else in it is touched. Give the service one of its own in a bucket that others use: old objects below it whose names are 64 hexadecimal digits are removed. Services that share one need the same STORAGE_CLEANUP_DAYS."),
         row(Storage, "STORAGE_R2_PUBLIC_URL", Kind::Url, "", None, "Public address of the R2 bucket, if it has one. Links below it never expire, so they are given out only with STORAGE_R2_PUBLIC_LINKS; without, links are the service's own."),
         row(Storage, "STORAGE_R2_PUBLIC_LINKS", Kind::Flag, "false", None, "Gives out links below STORAGE_R2_PUBLIC_URL: anyone who has one can download the file until it is removed."),
 
