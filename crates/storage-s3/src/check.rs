@@ -10,6 +10,7 @@ use crate::body::Content;
 use crate::bucket::Key;
 use crate::failure::{Failure, FailureKind};
 use crate::request::{INSTANCE_BYTES, NewObject, Requests};
+use crate::retry::repeated;
 
 /// The content of the object.
 const CONTENT: &[u8] = b"This object shows that the object store works. It can be removed.\n";
@@ -46,7 +47,7 @@ pub struct Checked {
     pub failure: Option<Failure>,
 }
 
-/// Tries each step once, until `by`. Two checks with the same requests must not run at once.
+/// Tries each step until `by`, and repeats what may succeed then. Two checks with the same requests must not run at once.
 pub async fn check(requests: &Requests, by: Instant) -> Vec<Checked> {
     let name = format!("{NAME_PREFIX}{}", support::hex(requests.instance()));
     let key = requests.bucket().key_of(&name);
@@ -56,14 +57,14 @@ pub async fn check(requests: &Requests, by: Instant) -> Vec<Checked> {
         file_name: name,
         media_type: MEDIA_TYPE_UNKNOWN.to_owned(),
     };
-    let put = requests.put_at(&key, object, by).await;
+    let put = repeated(by, || requests.put_at(&key, object.clone(), by)).await;
     let mut checked = vec![Checked { step: CheckStep::Put, failure: put.err() }];
     if checked.iter().all(|put| put.failure.is_none()) {
-        let link = download(requests, &key, by).await;
+        let link = repeated(by, || download(requests, &key, by)).await;
         checked.push(Checked { step: CheckStep::Link, failure: link.err() });
-        let list = requests.list(None, 1, by).await;
+        let list = repeated(by, || requests.list(None, 1, by)).await;
         checked.push(Checked { step: CheckStep::List, failure: list.err() });
-        let delete = requests.delete_at(&key, by).await;
+        let delete = repeated(by, || requests.delete_at(&key, by)).await;
         checked.push(Checked { step: CheckStep::Delete, failure: delete.err() });
     }
     checked

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use crate::check::is_left_by_check;
 use crate::failure::Failure;
+use crate::retry::repeated;
 use crate::state::Core;
 
 /// Pages of 1000 objects that one cleaning reads; the next one goes on there.
@@ -23,6 +24,9 @@ const PASS_EVERY: Duration = Duration::from_secs(3600);
 
 /// How many objects are removed at once.
 const REMOVALS_AT_ONCE: usize = 4;
+
+/// Removals that may fail one after the other: then the store is no longer asked, until the next cleaning.
+const FAILED_MAX: usize = 20;
 
 /// Age at which an object that a check left is removed.
 const CHECK_AGE_MAX: Duration = Duration::from_secs(24 * 3600);
@@ -46,7 +50,17 @@ impl Pass {
         }
         let mut page = support::lock(&self.page).take();
         for _ in 0..PAGES_MAX {
-            let listed = core.requests.list(page.as_deref(), 1000, by).await?;
+            let listed = repeated(by, || core.requests.list(page.as_deref(), 1000, by)).await;
+            let listed = match listed {
+                Ok(listed) => listed,
+                Err(failure) => {
+                    // The next cleaning asks again, unless the store does not take the token any more.
+                    if failure.kind.is_repeated() {
+                        *support::lock(&self.page) = page;
+                    }
+                    return Err(failure);
+                }
+            };
             let now = listed.store_time.unwrap_or_else(|| core.now());
             let mut old = Vec::new();
             for (name, stored_at) in listed.objects {
@@ -56,13 +70,21 @@ impl Pass {
                     None => {}
                 }
             }
-            remove(core, old, by, &mut cleaned).await?;
+            let removed = remove(core, old, by, &mut cleaned).await;
+            if Instant::now() >= by {
+                // Perhaps not all of this page were removed.
+                break;
+            }
+            // After failures too: objects that cannot be removed must not keep those behind them.
             page = listed.next;
             if page.is_none() {
                 *support::lock(&self.begin_at) = Some(Instant::now() + PASS_EVERY);
-                break;
             }
-            if Instant::now() >= by {
+            if let Err(failure) = removed {
+                *support::lock(&self.page) = page;
+                return Err(failure);
+            }
+            if page.is_none() {
                 break;
             }
         }
@@ -71,20 +93,28 @@ impl Pass {
     }
 }
 
+/// Removes what can be removed. The error is the last of too many in a row.
 async fn remove(core: &Core, names: Vec<String>, by: Instant, cleaned: &mut Cleaned) -> Result<(), Failure> {
     let requests = &core.requests;
     let removals = names.into_iter().map(async |name| {
         let key = requests.bucket().key_of(&name);
-        requests.delete_at(&key, by).await
+        repeated(by, || requests.delete_at(&key, by)).await
     });
     let mut removals = stream::iter(removals).buffer_unordered(REMOVALS_AT_ONCE);
+    let mut failed_in_a_row = 0;
     while let Some(removed) = removals.next().await {
         match removed {
-            Ok(()) => cleaned.removed += 1,
-            Err(failure) if failure.kind.is_of_the_store() => return Err(failure),
+            Ok(()) => {
+                cleaned.removed += 1;
+                failed_in_a_row = 0;
+            }
             Err(failure) => {
                 tracing::warn!(%failure, "failed to remove an old file from the object store");
                 cleaned.failed += 1;
+                failed_in_a_row += 1;
+                if failed_in_a_row >= FAILED_MAX {
+                    return Err(failure);
+                }
             }
         }
     }

@@ -42,6 +42,7 @@ mod request;
 mod retry;
 mod state;
 mod store;
+mod watch;
 
 pub use body::Content;
 pub use bucket::Bucket;

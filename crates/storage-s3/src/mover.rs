@@ -1,4 +1,4 @@
-//! Moves files that wait to the object store, and checks a store that is not used.
+//! Moves files that wait to the object store while that is used.
 //!
 //! A file is removed here only once the store has confirmed it, or its link has expired. A process that is killed in
 //! between leaves it waiting, and it is sent again under the same name. A file that the store does not take is tried
@@ -31,9 +31,6 @@ const LISTED_MAX: usize = 256;
 /// How often the spool is looked at: another process may have put a file there.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
 
-/// How often at most the file with the credentials is read again.
-const RENEW_EVERY: Duration = Duration::from_secs(2);
-
 /// Time until a file that was not taken is tried again; it doubles with each failure.
 const AGAIN_FIRST: Duration = Duration::from_secs(5);
 
@@ -59,21 +56,16 @@ enum Outcome {
     Failed,
     /// The object store did not take it.
     Refused(Failure),
-    /// Another one was refused before.
+    /// Another one was refused before, or the store is not used any more.
     NotTried,
 }
 
 /// Works until it is dropped.
 pub(crate) async fn run(core: Arc<Core>) {
     let mut later = Later::new();
-    // Unless health was asked first.
+    // Unless it was checked just now.
     core.check(LOOK_EVERY).await;
-    let mut renewed = Instant::now();
     loop {
-        if renewed.elapsed() >= RENEW_EVERY {
-            core.renew_credentials().await;
-            renewed = Instant::now();
-        }
         let next = round(&core, &mut later).await;
         tokio::select! {
             () = tokio::time::sleep_until(next) => {}
@@ -82,18 +74,9 @@ pub(crate) async fn run(core: Arc<Core>) {
     }
 }
 
-/// Does what there is to do now, and returns when there is more.
+/// Does what there is to do now, and returns when there is more. A store that works again wakes the mover.
 async fn round(core: &Core, later: &mut Later) -> Instant {
-    if let Some(away) = core.availability.away() {
-        if away.check_at > Instant::now() {
-            return away.check_at;
-        }
-        core.check(Duration::ZERO).await;
-    }
     let moved = move_waiting(core, later).await;
-    if let Some(away) = core.availability.away() {
-        return away.check_at;
-    }
     let look_at = Instant::now() + LOOK_EVERY;
     match moved {
         Ok(()) => later.values().map(|again| again.at).min().map_or(look_at, |at| at.min(look_at)),
@@ -121,7 +104,7 @@ async fn move_waiting(core: &Core, later: &mut Later) -> io::Result<()> {
         let mut refused = Vec::new();
         let stop = AtomicBool::new(false);
         let moves = names.into_iter().map(async |name| {
-            let is_stopped = stop.load(Ordering::Relaxed);
+            let is_stopped = stop.load(Ordering::Relaxed) || core.availability.is_away();
             let outcome = if is_stopped { Outcome::NotTried } else { move_one(core, &name).await };
             (name, outcome)
         });
@@ -165,8 +148,7 @@ fn put_off(later: &mut Later, name: ObjectName) {
 async fn move_one(core: &Core, name: &ObjectName) -> Outcome {
     let moved = async {
         let Some(claimed) = core.local.claim(name).await? else { return Ok(Outcome::Taken) };
-        // The store has accepted this host's signatures, so the clock is right.
-        if claimed.expires_at() <= core.now() {
+        if claimed.is_over() {
             claimed.finish().await?;
             count(&core.counters.expired);
             tracing::warn!(

@@ -26,8 +26,8 @@ const SIGNED_FOR: Duration = Duration::from_secs(15 * 60);
 /// Bytes that are read of an answer which is only an error, if anything.
 const ERROR_BYTES_MAX: usize = 64 * 1024;
 
-/// Bytes that are read of a list of at most 1000 keys, whose names have at most 1 KiB.
-const LIST_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// Bytes that are read of a list of at most 1000 keys. A name has at most 1 KiB, three times that as it is encoded.
+const LIST_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// The browser that followed the link may keep the file, shared caches may not.
 const CACHE_CONTROL: &str = "private, max-age=3600, immutable";
@@ -132,7 +132,11 @@ impl Requests {
         }
         let signed = self.sign(&action);
         let headers = headers.iter().map(|(name, value)| (*name, value.as_str()));
-        self.send(Method::PUT, &signed, headers, content, by, ERROR_BYTES_MAX).await.map(drop)
+        let answer = self.send(Method::PUT, &signed, headers, content, by, ERROR_BYTES_MAX).await?;
+        if confirms(&answer, &STANDARD.encode(digest)) {
+            return Ok(());
+        }
+        Err(Failure { status: Some(answer.status), ..Failure::without_answer(FailureKind::Unexpected) })
     }
 
     /// The content of an object of our own, at most 64 KiB.
@@ -242,6 +246,13 @@ impl Requests {
     }
 }
 
+/// Whether an object store has stored what was sent. Something in front of it may answer 200 to anything.
+fn confirms(answer: &Answer, checksum: &str) -> bool {
+    answer.status == 200
+        && answer.headers.contains_key("etag")
+        && answer.headers.get(CHECKSUM).is_none_or(|theirs| theirs == checksum)
+}
+
 /// The store's clock when it answered, in whole seconds.
 fn store_time(answer: &Answer) -> Option<Timestamp> {
     let date = httpdate::parse_http_date(answer.header("date")?).ok()?;
@@ -258,6 +269,22 @@ fn one_space(value: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_an_object_store_confirms_that_it_has_a_file() {
+        let (ours, other) = (STANDARD.encode([7; 32]), STANDARD.encode([8; 32]));
+        let confirms = |status, headers: &[(&'static str, &str)]| {
+            let headers = headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
+            let answer = Answer { status, headers: headers.collect(), body: Bytes::new() };
+            confirms(&answer, &ours)
+        };
+        assert!(confirms(200, &[("etag", "\"x\"")]));
+        assert!(confirms(200, &[("etag", "\"x\""), (CHECKSUM, ours.as_str())]));
+        assert!(!confirms(200, &[("etag", "\"x\""), (CHECKSUM, other.as_str())]));
+        assert!(!confirms(200, &[(CHECKSUM, ours.as_str())]));
+        assert!(!confirms(200, &[("content-type", "text/html")]));
+        assert!(!confirms(202, &[("etag", "\"x\"")]) && !confirms(204, &[("etag", "\"x\"")]));
+    }
 
     #[test]
     fn a_header_has_no_run_of_spaces() {

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use crate::failure::Failure;
 
 /// Maximum number of attempts.
@@ -12,6 +14,9 @@ const WAIT_FIRST_MAX: Duration = Duration::from_millis(100);
 
 /// The longest wait of our own choice.
 const WAIT_MAX: Duration = Duration::from_secs(2);
+
+/// The longest wait that the store may ask for. Meanwhile the request holds up others.
+const ASKED_MAX: Duration = Duration::from_secs(30);
 
 /// Any number, to spread what would happen at once. Without random bytes everything waits as long.
 pub(crate) fn random() -> u32 {
@@ -36,7 +41,7 @@ impl Retries {
         let bound = WAIT_FIRST_MAX.saturating_mul(1 << (self.failed - 1).min(8)).min(WAIT_MAX);
         // Full jitter: anything from nothing to the bound.
         let chosen = bound.mul_f64(f64::from(random) / f64::from(u32::MAX));
-        let wait = failure.retry_after.map_or(chosen, |asked| chosen.max(asked));
+        let wait = failure.retry_after.map_or(chosen, |asked| chosen.max(asked.min(ASKED_MAX)));
         (wait < left).then_some(wait)
     }
 
@@ -44,6 +49,26 @@ impl Retries {
     #[must_use]
     pub fn failed(self) -> u32 {
         self.failed
+    }
+}
+
+/// Sends a request until it succeeds, there is no sense in another attempt, or `by` is over.
+pub(crate) async fn repeated<T, Answering>(
+    by: Instant,
+    mut send: impl FnMut() -> Answering,
+) -> Result<T, Failure>
+where
+    Answering: Future<Output = Result<T, Failure>>,
+{
+    let mut retries = Retries::default();
+    loop {
+        let failure = match send().await {
+            Ok(answer) => return Ok(answer),
+            Err(failure) => failure,
+        };
+        let left = by.saturating_duration_since(Instant::now());
+        let Some(wait) = retries.next(&failure, left, random()) else { return Err(failure) };
+        tokio::time::sleep(wait).await;
     }
 }
 
@@ -90,6 +115,9 @@ mod tests {
         let failure = Failure { retry_after: Some(asked), ..Failure::without_answer(FailureKind::Busy) };
         assert_eq!(Retries::default().next(&failure, LONG, 0), Some(asked));
         assert_eq!(Retries::default().next(&failure, asked, 0), None);
+        // But not for any.
+        let hours = Failure { retry_after: Some(Duration::from_secs(86_400)), ..failure };
+        assert_eq!(Retries::default().next(&hours, LONG, 0), Some(ASKED_MAX));
     }
 
     proptest! {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use storage::{Clock, LocalStore, ObjectName};
+use storage::{Clock, LocalStore, ObjectName, SpoolStatus};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -20,6 +20,9 @@ use crate::retry::{Retries, random};
 /// Timeout of a check.
 const CHECK_TIME_MAX: Duration = Duration::from_secs(10);
 
+/// How long the result of a look at the spool is shown.
+const SPOOL_AGE_MAX: Duration = Duration::from_secs(30);
+
 /// One object store with its spool.
 #[derive(Debug)]
 pub(crate) struct Core {
@@ -29,8 +32,12 @@ pub(crate) struct Core {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) availability: Availability,
     pub(crate) counters: Counters,
-    /// A file waits.
+    /// A file waits, or those that wait can be moved again.
     pub(crate) waits: Notify,
+    /// The store is not used any more, so its next check is due soon.
+    pub(crate) fails: Notify,
+    /// What waited when the spool was last looked at, and when that was. Held while it is.
+    spool: tokio::sync::Mutex<Option<(Instant, Result<SpoolStatus, String>)>>,
     /// The file with the credentials could not be read the last time.
     is_unreadable: AtomicBool,
     /// When the last check ended, and whether the store can be cleaned. Held while a check runs.
@@ -95,6 +102,8 @@ impl Core {
             availability: Availability::default(),
             counters: Counters::default(),
             waits: Notify::new(),
+            fails: Notify::new(),
+            spool: tokio::sync::Mutex::default(),
             is_unreadable: AtomicBool::new(false),
             checked: tokio::sync::Mutex::default(),
         }
@@ -128,6 +137,9 @@ impl Core {
                 return Err(failure);
             }
             tokio::time::sleep(wait).await;
+            if self.availability.is_away() {
+                return Err(failure);
+            }
         }
     }
 
@@ -139,6 +151,7 @@ impl Core {
                 reason = self.explain(failure),
                 "the object store is not used until it works; files are kept on this host and moved then"
             );
+            self.fails.notify_one();
         }
     }
 
@@ -153,11 +166,16 @@ impl Core {
             None => {
                 if self.availability.works() {
                     tracing::info!("the object store works again");
+                    self.waits.notify_one();
                 }
             }
             Some(failure) => {
+                let was_used = !self.availability.is_away();
                 if self.availability.check_failed(failure) {
                     tracing::warn!(%failure, reason = self.explain(failure), "the object store cannot be used");
+                }
+                if was_used {
+                    self.fails.notify_one();
                 }
             }
         }
@@ -197,6 +215,24 @@ impl Core {
                 }
             }
         }
+    }
+
+    /// What waits, or did lately, or why that is not known. One look at a time, also if its callers go away: it takes
+    /// long if much waits.
+    pub(crate) async fn spool_status(self: &Arc<Self>) -> Result<SpoolStatus, String> {
+        let core = Arc::clone(self);
+        let look = tokio::spawn(async move {
+            let mut last = core.spool.lock().await;
+            if let Some((at, status)) = &*last
+                && at.elapsed() < SPOOL_AGE_MAX
+            {
+                return status.clone();
+            }
+            let status = core.local.waiting().await.map_err(|error| error.to_string());
+            *last = Some((Instant::now(), status.clone()));
+            status
+        });
+        look.await.unwrap_or_else(|error| Err(error.to_string()))
     }
 
     /// Whether the last check could list the store and remove files.

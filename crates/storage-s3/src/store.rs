@@ -20,6 +20,7 @@ use crate::failure::{Failure, FailureKind};
 use crate::mover;
 use crate::request::{NewObject, Requests};
 use crate::state::{Core, StoreCounts, count};
+use crate::watch;
 
 /// How many files of one answer are sent at once.
 const PUTS_AT_ONCE: usize = 4;
@@ -47,6 +48,7 @@ pub struct S3Store {
     core: Arc<Core>,
     pass: Pass,
     mover: JoinHandle<()>,
+    watch: JoinHandle<()>,
 }
 
 impl S3Store {
@@ -59,7 +61,8 @@ impl S3Store {
         let requests = Requests::open(&config, Arc::clone(&clock))?;
         let core = Arc::new(Core::new(config, requests, local, clock));
         let mover = tokio::spawn(mover::run(Arc::clone(&core)));
-        Ok(Self { core, pass: Pass::default(), mover })
+        let watch = tokio::spawn(watch::run(Arc::clone(&core)));
+        Ok(Self { core, pass: Pass::default(), mover, watch })
     }
 
     /// Files since the start.
@@ -114,12 +117,12 @@ impl S3Store {
 
     /// What is wrong with the object store, for operators; `None` if it works.
     async fn problem(&self) -> Option<String> {
-        let core = &*self.core;
+        let core = &self.core;
         if !core.availability.is_away() {
             core.check(CHECK_AGE_MAX).await;
         }
         let reason = core.explain(&core.availability.away()?.failure);
-        let waiting = match core.local.waiting().await {
+        let waiting = match core.spool_status().await {
             Ok(waiting) if waiting.files > 0 => {
                 format!("; {} files ({} bytes) wait on this host", waiting.files, waiting.bytes)
             }
@@ -138,6 +141,7 @@ async fn digest(content: Bytes) -> Option<[u8; 32]> {
 impl Drop for S3Store {
     fn drop(&mut self) {
         self.mover.abort();
+        self.watch.abort();
     }
 }
 
@@ -189,7 +193,7 @@ impl Store for S3Store {
                 failed: local.failed + cleaned.failed,
                 ..local
             }),
-            // The next cleaning begins again.
+            // The next cleaning goes on.
             Err(failure) => {
                 let reason = self.core.explain(&failure);
                 tracing::warn!(%failure, reason, "failed to clean the object store");

@@ -18,6 +18,8 @@ pub enum Fault {
     FlipByte,
     /// The request does not reach the server; this status and error code are the answer.
     Answer(u16, &'static str),
+    /// The request does not reach the server, which is busy, and asks to be left alone for this number of seconds.
+    Later(u32),
     /// The server does what is asked; this status and error code are the answer.
     AnswerAfter(u16, &'static str),
     /// The server does what is asked; its answer is cut in the middle.
@@ -175,6 +177,13 @@ impl Shared {
             let mut body = read_body(&mut from_client, length)?;
             if let Some(Fault::Answer(status, code)) = fault {
                 to_client.write_all(&answer(status, code))?;
+                continue;
+            }
+            if let Some(Fault::Later(seconds)) = fault {
+                let head = format!(
+                    "HTTP/1.1 503 Service Unavailable\r\nretry-after: {seconds}\r\ncontent-length: 0\r\n\r\n"
+                );
+                to_client.write_all(head.as_bytes())?;
                 continue;
             }
             if fault == Some(Fault::FlipByte) && !body.is_empty() {

@@ -108,6 +108,13 @@ impl Claimed {
         self.claim.claims.expires_at
     }
 
+    /// Whether its link has expired by the clock and by the time since the store was opened: a clock that jumps must
+    /// not cost a file that exists nowhere else.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.store.waited_enough(self.expires_at())
+    }
+
     /// Removes the file from here. Call it only once the object store has confirmed the file, or its link has
     /// expired.
     ///

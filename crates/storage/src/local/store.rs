@@ -202,6 +202,12 @@ impl LocalStore {
             .unwrap_or_else(|source| Err(PutError::Io { step: "finish the file operation", source }))
     }
 
+    /// Whether a file that waits may be removed because its link expires then: as [`Store::clean`] decides it.
+    pub(super) fn waited_enough(&self, expires_at: Timestamp) -> bool {
+        let inner = &*self.inner;
+        !inner.bounds(inner.clock.now()).keep_waiting(expires_at.into())
+    }
+
     /// Runs `op` on a thread that may block. An error means that the runtime is shutting down or that
     /// `op` panicked.
     pub(super) async fn blocking<T: Send + 'static>(

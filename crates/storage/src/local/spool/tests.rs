@@ -366,11 +366,12 @@ async fn a_clock_that_jumps_removes_no_file_that_waits() {
     let start = jiff::Timestamp::now();
     let clock = std::sync::Arc::new(SetClock(std::sync::Mutex::new(start)));
     let store = LocalStore::open_with_clock(LocalConfig::new(place.path()), clock.clone()).unwrap();
-    let (_, stored) = put(&store).await;
+    let (name, stored) = put(&store).await;
     store.put(new_file(), tokio::time::Instant::now()).await.unwrap();
     for days in [-4000, 30, 4000] {
         *clock.0.lock().unwrap() = start + jiff::SignedDuration::from_hours(24 * days);
         store.clean().await.unwrap();
+        assert!(!store.claim(&name).await.unwrap().unwrap().is_over(), "{days}");
     }
     *clock.0.lock().unwrap() = start;
     assert_eq!(content(&store, token(&stored)).await.unwrap(), CONTENT);
