@@ -164,13 +164,17 @@ fn what_is_not_http_is_answered_or_closed_and_never_served() {
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
         b"POST /execute HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 5\r\n\
           content-length: 6\r\n\r\n{\"co\"}",
-        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        b"PRJ * HTTP/2.0\r\n\r\nSM\r\n\r\n",
     ] {
         let mut bytes = bytes.to_vec();
         bytes.extend_from_slice(b"\r\n\r\n");
         let answer = exchange(&server.base, &bytes);
         assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 400"), "{answer}");
     }
+    // HTTP/2 is served, so its preface gets settings (RFC 9113, 3.4: a frame of type 4), but what follows here is no frame.
+    let answer = exchange(&server.base, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\nGET / HTTP/1.1\r\n\r\n");
+    assert_eq!(answer.as_bytes().get(3), Some(&4), "{answer:?}");
+    assert!(!answer.contains("HTTP/1.1"), "{answer:?}");
     assert_eq!(server.output_of("print(1)"), "1\n");
 }
 
