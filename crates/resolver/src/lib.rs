@@ -1,7 +1,11 @@
 //! Names of hosts, resolved without the C library: its resolver loads modules of the host at run time
 //! (nsswitch.conf(5)), which a static binary cannot do reliably.
 //!
+//! [`connector`] makes the connections of a client with it.
+//!
 //! Reads /etc/resolv.conf and /etc/hosts. After a failure they are read again, so a change needs no restart.
+
+mod https;
 
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -12,6 +16,8 @@ use std::time::Duration;
 use hickory_resolver::TokioResolver;
 use hyper_util::client::legacy::connect::dns::Name;
 use tower_service::Service;
+
+pub use https::{Connector, ConnectorError, connector};
 
 /// Timeout of one query.
 const QUERY_TIME_MAX: Duration = Duration::from_secs(2);

@@ -5,28 +5,19 @@
 use std::error::Error;
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::{HeaderMap, Request, Response};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::{self, Client as HyperClient};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use resolver::{Resolver, UnknownHost};
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::{ClientConfig, RootCertStore};
+use resolver::{Connector, ConnectorError, UnknownHost};
 use tokio::time::Instant;
 
 use crate::body::{Progress, UploadBody};
 use crate::config::OpenError;
 use crate::failure::{Failure, FailureKind};
-
-/// Timeout of a connection, of all addresses of a name together.
-const CONNECT_TIME_MAX: Duration = Duration::from_secs(3);
 
 /// How long nothing may happen: no byte of the request is taken, and no answer comes.
 const STALL_TIME_MAX: Duration = Duration::from_secs(5);
@@ -41,7 +32,7 @@ const IDLE_MAX: usize = 16;
 /// A client for one object store. Clones share its connections.
 #[derive(Clone, Debug)]
 pub(crate) struct Client {
-    inner: HyperClient<HttpsConnector<HttpConnector<Resolver>>, UploadBody>,
+    inner: HyperClient<Connector, UploadBody>,
 }
 
 /// A complete answer.
@@ -62,16 +53,10 @@ impl Answer {
 impl Client {
     /// A client that trusts the authorities in `ca_file` alone, or the public ones. Does not connect.
     pub(crate) fn new(ca_file: Option<&Path>) -> Result<Self, OpenError> {
-        let mut http = HttpConnector::new_with_resolver(Resolver::default());
-        // https is decided by the layer above.
-        http.enforce_http(false);
-        http.set_nodelay(true);
-        http.set_connect_timeout(Some(CONNECT_TIME_MAX));
-        let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(tls(ca_file)?)
-            .https_or_http()
-            .enable_http1()
-            .wrap_connector(http);
+        let connector = resolver::connector(ca_file).map_err(|error| match error {
+            ConnectorError::Authorities { path, source } => OpenError::Authorities { path, source },
+            ConnectorError::Tls(source) => OpenError::Tls { source },
+        })?;
         let inner = HyperClient::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE_TIME_MAX)
@@ -123,28 +108,6 @@ async fn stalled(progress: &Progress) {
         before = Some(now);
         tokio::time::sleep(STALL_TIME_MAX).await;
     }
-}
-
-fn tls(ca_file: Option<&Path>) -> Result<ClientConfig, OpenError> {
-    let roots = match ca_file {
-        Some(path) => {
-            authorities(path).map_err(|source| OpenError::Authorities { path: path.to_owned(), source })?
-        }
-        None => RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() },
-    };
-    let builder = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(|source| OpenError::Tls { source })?;
-    Ok(builder.with_root_certificates(roots).with_no_client_auth())
-}
-
-fn authorities(path: &Path) -> io::Result<RootCertStore> {
-    let mut roots = RootCertStore::empty();
-    let certificates = CertificateDer::pem_file_iter(path).map_err(io::Error::other)?;
-    for certificate in certificates {
-        roots.add(certificate.map_err(io::Error::other)?).map_err(io::Error::other)?;
-    }
-    if roots.is_empty() { Err(io::Error::other("it holds no certificate")) } else { Ok(roots) }
 }
 
 /// The kind of an error of the client.

@@ -5,23 +5,12 @@ use bytes::Bytes;
 use http::header::{CONTENT_TYPE, RETRY_AFTER, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Full, Limited};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client as HyperClient;
-use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
 use prost::Message as _;
-use resolver::Resolver;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::{ClientConfig, RootCertStore};
-use std::io;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use resolver::{Connector, ConnectorError};
 use std::time::Duration;
-
-/// Timeout of a connection, of all addresses of a name together.
-const CONNECT_TIME_MAX: Duration = Duration::from_secs(3);
 
 /// How long a connection is kept unused.
 const IDLE_TIME_MAX: Duration = Duration::from_secs(30);
@@ -29,27 +18,10 @@ const IDLE_TIME_MAX: Duration = Duration::from_secs(30);
 /// Bytes of an answer that are read: it is a number and a sentence.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
 
-/// The client cannot be made.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// The file with the authorities.
-    #[error("failed to read certificates from `{}`: {source}", path.display())]
-    Authorities {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
-    /// TLS cannot be set up.
-    #[error("failed to set up TLS: {0}")]
-    Tls(#[from] rustls::Error),
-}
-
 /// See the module.
 #[derive(Debug, Clone)]
 pub(crate) struct Client {
-    inner: HyperClient<HttpsConnector<HttpConnector<Resolver>>, Full<Bytes>>,
+    inner: HyperClient<Connector, Full<Bytes>>,
     endpoint: Uri,
     headers: HeaderMap,
 }
@@ -64,22 +36,12 @@ pub(crate) enum Refusal {
 }
 
 impl Client {
-    pub(crate) fn new(config: &Config) -> Result<Self, OpenError> {
-        let mut http = HttpConnector::new_with_resolver(Resolver::default());
-        // https is decided by the layer above.
-        http.enforce_http(false);
-        http.set_nodelay(true);
-        http.set_connect_timeout(Some(CONNECT_TIME_MAX));
-        let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(tls(config.ca_file.as_deref())?)
-            .https_or_http()
-            .enable_http1()
-            .wrap_connector(http);
+    pub(crate) fn new(config: &Config) -> Result<Self, ConnectorError> {
         let inner = HyperClient::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE_TIME_MAX)
             .pool_max_idle_per_host(1)
-            .build(connector);
+            .build(resolver::connector(config.ca_file.as_deref())?);
         let mut headers = HeaderMap::from_iter(config.headers.iter().cloned());
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-protobuf"));
         headers.insert(USER_AGENT, HeaderValue::from_static("python-sandbox"));
@@ -119,24 +81,4 @@ pub(crate) fn refusal(status: StatusCode, headers: &HeaderMap) -> Refusal {
         }
         status => Refusal::Final(format!("answers with status {status}")),
     }
-}
-
-fn tls(ca_file: Option<&Path>) -> Result<ClientConfig, OpenError> {
-    let roots = match ca_file {
-        Some(path) => {
-            authorities(path).map_err(|source| OpenError::Authorities { path: path.to_owned(), source })?
-        }
-        None => RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() },
-    };
-    let builder = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()?;
-    Ok(builder.with_root_certificates(roots).with_no_client_auth())
-}
-
-fn authorities(path: &Path) -> io::Result<RootCertStore> {
-    let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_file_iter(path).map_err(io::Error::other)? {
-        roots.add(certificate.map_err(io::Error::other)?).map_err(io::Error::other)?;
-    }
-    if roots.is_empty() { Err(io::Error::other("it holds no certificate")) } else { Ok(roots) }
 }

@@ -21,8 +21,8 @@ mod sampler;
 mod span;
 mod tracer;
 
-pub use client::OpenError;
 pub use config::{Config, Header};
 pub use exporter::Counts;
+pub use resolver::ConnectorError;
 pub use sampler::Sampler;
 pub use tracer::{Request, Tracer};

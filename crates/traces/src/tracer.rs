@@ -1,12 +1,13 @@
 //! Makes spans of what has ended.
 
-use crate::client::{Client, OpenError};
+use crate::client::Client;
 use crate::config::Config;
 use crate::exporter::{Counts, Exporter};
 use crate::ids;
 use crate::span::{self, Clock, Parent, SpanKind};
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::trace::v1::Span;
+use resolver::ConnectorError;
 use service::{Execution, ExecutionRecord, Observer, Phase, RecordEnd, TraceContext};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -56,8 +57,8 @@ impl Tracer {
     /// Starts the task that exports, so it must be called within a tokio runtime. Does not connect.
     ///
     /// # Errors
-    /// [`OpenError`]: the authorities of the collector cannot be read.
-    pub fn start(config: Config) -> Result<Arc<Self>, OpenError> {
+    /// [`ConnectorError`]: the authorities of the collector cannot be read.
+    pub fn start(config: Config) -> Result<Arc<Self>, ConnectorError> {
         let client = Client::new(&config)?;
         let named = [
             span::text("service.name", config.service_name),
