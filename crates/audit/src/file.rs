@@ -213,7 +213,7 @@ mod tests {
         assert_eq!(fs::read(at("target")).unwrap(), b"");
     }
 
-    /// Takes so many bytes and then fails, as a full disk does.
+    /// Takes this number of bytes and then fails, as a full disk does.
     struct Full(usize);
 
     impl Write for Full {

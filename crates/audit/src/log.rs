@@ -143,7 +143,10 @@ impl Shared {
         let recently = support::lock(&self.lost_at).is_some_and(|at| at.elapsed() < RETRY_INTERVAL);
         if !recently && self.is_failing.swap(false, Ordering::Relaxed) {
             let lost = self.lost.load(Ordering::Relaxed);
-            tracing::warn!(lost, "the audit log is written again; so many lines were lost since the start");
+            tracing::warn!(
+                lost,
+                "the audit log is written again; `lost` is the number of lines lost since the start"
+            );
         }
     }
 }

@@ -18,7 +18,7 @@ pub enum Answers {
     Status(u16),
     /// Never answers.
     Nothing,
-    /// Keeps it, and says that it rejected so many of its spans.
+    /// Keeps it, and says that it rejected this number of its spans.
     Rejected(u8),
 }
 

@@ -45,7 +45,7 @@ fn request<'a>(place: &'a TraceContext, parent: Option<&'a TraceContext>) -> Req
     }
 }
 
-/// Makes so many spans.
+/// Makes `count` spans.
 fn answer(tracer: &Tracer, count: u64) {
     for _ in 0..count {
         let place = tracer.begin(None);

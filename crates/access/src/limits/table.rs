@@ -28,7 +28,7 @@ pub(crate) struct Table<K> {
 }
 
 impl<K: Hash + Eq + Copy> Table<K> {
-    /// A table of so many callers.
+    /// A table in which `own_max` callers have levels of their own.
     pub(crate) fn new(own_max: usize) -> Self {
         let slots = vec![Levels::default(); SLOTS].into_boxed_slice();
         Self { own: HashMap::new(), own_max, slots, hash: RandomState::new(), swept_at: 0 }

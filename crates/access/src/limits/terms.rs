@@ -114,7 +114,7 @@ impl Terms {
         self.share_of_period(used.as_micros(), u128::from(self.allowance.cpu_seconds) * 1_000_000)
     }
 
-    /// What so many stored bytes take of the quota.
+    /// What `bytes` stored bytes take of the quota, in microseconds of its period.
     pub(crate) fn stored_us(&self, bytes: u64) -> u64 {
         self.share_of_period(u128::from(bytes), u128::from(self.allowance.stored_bytes))
     }
@@ -179,7 +179,7 @@ impl Limit {
 pub struct Standing {
     /// Requests at once.
     pub quota: u32,
-    /// Seconds in which so many are free again, rounded up.
+    /// Seconds in which `quota` requests are free again, rounded up.
     pub window_s: u64,
     /// Requests that would be admitted now.
     pub remaining: u64,

@@ -23,7 +23,7 @@ fn head(body: &str) -> String {
     )
 }
 
-/// Sends so many requests at once, in turns to these services: how many were admitted, and when the last of them was
+/// Sends `count` requests at once, in turns to these services: how many were admitted, and when the last of them was
 /// answered.
 fn volley(servers: &[&Server], count: usize) -> (usize, Duration) {
     let (barrier, request) = (Barrier::new(count), head(INVALID));
