@@ -30,11 +30,12 @@ const NAME_CHARS_MAX: usize = 64;
 
 /// Not a valid name of a sandbox's group: those begin with `c-`.
 const HELPERS_NAME: &str = "h-launcher";
-/// The kernel's default weight of a group, and the ratio of the helpers' weight to a sandbox's: 10 to 1
-/// (cgroup-v2.rst, "cpu.weight"; sched-design-CFS.rst, "cpu.shares").
+/// The kernel's default weight of a group, and with it as 1: the weights of the helpers, 10, and of a sandbox that
+/// yields, 1/4 (cgroup-v2.rst, "cpu.weight"; sched-design-CFS.rst, "cpu.shares").
 const V1_SHARES: u64 = 1024;
 const V2_WEIGHT: u64 = 100;
-const HELPERS_WEIGHT: u64 = 10;
+const HELPERS_WEIGHT_PERCENT: u64 = 1000;
+const YIELDING_WEIGHT_PERCENT: u64 = 25;
 
 /// A group with limits. Dropping it kills its processes and removes it.
 #[derive(Debug)]
@@ -72,11 +73,24 @@ impl SandboxGroup {
     pub(crate) fn create_for_helpers(instance: &Arc<Instance>, pids_max: u64) -> Result<Self, CgroupError> {
         let group = Self::create_bare(instance, HELPERS_NAME.to_owned())?;
         group.of(Controller::Pids).1.write_exact("pids.max", &pids_max.to_string())?;
-        match group.of(Controller::Cpu) {
-            (Version::V1, cpu) => cpu.write_exact("cpu.shares", &(V1_SHARES * HELPERS_WEIGHT).to_string())?,
-            (Version::V2, cpu) => cpu.write_exact("cpu.weight", &(V2_WEIGHT * HELPERS_WEIGHT).to_string())?,
-        }
+        group.set_cpu_weight(HELPERS_WEIGHT_PERCENT)?;
         Ok(group)
+    }
+
+    /// Gives the group a quarter of the share of a busy CPU that other sandboxes have.
+    ///
+    /// # Errors
+    /// [`CgroupError::Step`].
+    pub fn yield_cpu(&self) -> Result<(), CgroupError> {
+        self.set_cpu_weight(YIELDING_WEIGHT_PERCENT)
+    }
+
+    fn set_cpu_weight(&self, percent: u64) -> Result<(), CgroupError> {
+        let part = |default: u64| (default * percent / 100).to_string();
+        match self.of(Controller::Cpu) {
+            (Version::V1, cpu) => cpu.write_exact("cpu.shares", &part(V1_SHARES)),
+            (Version::V2, cpu) => cpu.write_exact("cpu.weight", &part(V2_WEIGHT)),
+        }
     }
 
     /// Creates the groups without limits.

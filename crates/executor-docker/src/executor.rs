@@ -441,7 +441,7 @@ impl Executor for DockerExecutor {
         }
         self.shared.proved_facts().await?;
         let template = self.shared.templates.choose(hints);
-        let Taken { item, was_idle } = self.pool.take(template, freshness).await?;
+        let Taken { item, was_idle } = self.pool.take(template, freshness, hints.yields).await?;
         let template = self.shared.templates.shared_name(template);
         Ok(item.sandbox.with_origin(SandboxOrigin { template, was_idle }))
     }

@@ -148,8 +148,9 @@ impl Executor for NativeExecutor {
         }
         let templates = &self.pool.maker().factory.templates;
         let template = templates.choose(hints);
-        let Taken { item: sandbox, was_idle } = self.pool.take(template, freshness).await?;
-        Ok(sandbox.with_origin(SandboxOrigin { template: templates.shared_name(template), was_idle }))
+        let Taken { item: sandbox, was_idle } = self.pool.take(template, freshness, hints.yields).await?;
+        let origin = SandboxOrigin { template: templates.shared_name(template), was_idle };
+        Ok(sandbox.with_origin(origin).yielding_cpu(hints.yields))
     }
 
     fn stats(&self) -> ExecutorStats {

@@ -116,6 +116,12 @@ impl Backing for NativeBacking {
         self.change("thaw", SandboxGroup::thaw).await
     }
 
+    fn yield_cpu(&self) {
+        if let Some(Err(error)) = self.sandbox().map(|sandbox| sandbox.group.yield_cpu()) {
+            tracing::warn!(%error, "failed to lower a sandbox's share of the CPUs");
+        }
+    }
+
     fn is_lossless(&self) -> bool {
         true
     }

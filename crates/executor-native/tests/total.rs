@@ -43,3 +43,38 @@ async fn programs_within_their_limits_do_not_exceed_the_limit_on_all() {
     assert!(exec(&native, "print(1)").await.success());
     native.shut_down().await;
 }
+
+/// The weights of the sandboxes' groups, in the unit of the kernel's version.
+fn cpu_weights(native: &NativeExecutor) -> Vec<u64> {
+    let groups = native.cgroup_paths().into_iter().flat_map(|path| std::fs::read_dir(path).unwrap());
+    let sandboxes =
+        groups.map(Result::unwrap).filter(|entry| entry.file_name().as_encoded_bytes().starts_with(b"c-"));
+    let weight = |group: std::path::PathBuf| {
+        let text = ["cpu.shares", "cpu.weight"].map(|name| std::fs::read_to_string(group.join(name)).ok());
+        text.into_iter().flatten().next()?.trim().parse().ok()
+    };
+    let mut weights: Vec<u64> = sandboxes.filter_map(|entry| weight(entry.path())).collect();
+    weights.sort_unstable();
+    weights
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sandbox_that_yields_has_a_quarter_of_the_weight_of_others() {
+    let Some(config) = support::config() else { return };
+    let config = NativeConfig { templates: None, pool: PoolSize { min: 0, max: 0 }, ..config };
+    let native = NativeExecutor::start(config).await.unwrap();
+    // The executor's own test of itself is being removed.
+    for _ in 0..500 {
+        if cpu_weights(&native).is_empty() {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    let usual = native.create(&Hints::default(), Freshness::Any).await.unwrap();
+    let yields = Hints { yields: true, ..Hints::default() };
+    let yielding = native.create(&yields, Freshness::Any).await.unwrap();
+    let weights = cpu_weights(&native);
+    assert!(weights == [25, 100] || weights == [256, 1024], "{weights:?}");
+    drop((usual, yielding));
+    native.shut_down().await;
+}

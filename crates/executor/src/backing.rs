@@ -29,6 +29,9 @@ pub trait Backing: fmt::Debug + Send + Sync {
         false
     }
 
+    /// Gives the environment less of a busy CPU than others have, for good. Does nothing where that is not possible.
+    fn yield_cpu(&self) {}
+
     /// Whether everything the agent wrote arrives even if it is killed right after: true for a kernel socket,
     /// false for a stream that another process relays.
     fn is_lossless(&self) -> bool;

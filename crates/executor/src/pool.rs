@@ -5,7 +5,7 @@
 //! └─ none ──> one made now: slower, never an error of its own
 //! filler: the queue that lacks most of its target gets one more, in the background
 //! ```
-//! Each template has a queue of idle sandboxes. Its target follows the demand: a queue that was found empty
+//! Each template has a queue of idle sandboxes. Its target follows the demand: a queue that had none to give
 //! doubles its target, one that had sandboxes to spare for a while lets half of them go.
 
 use crate::stats::PoolStats;
@@ -107,8 +107,9 @@ impl<T> fmt::Debug for Queue<T> {
 }
 
 impl<T> Queue<T> {
-    fn take(&mut self, max: usize) -> Option<T> {
-        let item = self.idle.pop_front();
+    fn take(&mut self, max: usize, yields: bool) -> Option<T> {
+        let kept = if yields { self.target.div_ceil(2) } else { 0 };
+        let item = if self.idle.len() > kept { self.idle.pop_front() } else { None };
         if item.is_none() {
             self.target = (self.target * 2).clamp(1, max.max(1));
         }
@@ -164,7 +165,8 @@ impl<M: Maker> Pool<M> {
         &self.inner.maker
     }
 
-    /// An idle sandbox if that will do, else a new one.
+    /// An idle sandbox if that will do, else a new one. One for a program that yields ([`crate::Hints::yields`])
+    /// leaves half of the target idle.
     ///
     /// # Errors
     /// As [`Maker::make`].
@@ -172,10 +174,11 @@ impl<M: Maker> Pool<M> {
         &self,
         template: TemplateId,
         freshness: Freshness,
+        yields: bool,
     ) -> Result<Taken<M::Item>, ExecutorError> {
         let count = |pick: fn(&Counts) -> &AtomicU64| self.inner.count(template, pick, 1);
         while freshness == Freshness::Any
-            && let Some(item) = self.take_idle(template)
+            && let Some(item) = self.take_idle(template, yields)
         {
             if self.inner.maker.is_usable(&item) {
                 count(|counts| &counts.taken_idle);
@@ -190,12 +193,12 @@ impl<M: Maker> Pool<M> {
         Ok(Taken { item, was_idle: false })
     }
 
-    fn take_idle(&self, template: TemplateId) -> Option<M::Item> {
+    fn take_idle(&self, template: TemplateId, yields: bool) -> Option<M::Item> {
         let max = self.inner.size.max;
         if max == 0 {
             return None;
         }
-        let idle = self.inner.queues().get_mut(template.index()).and_then(|queue| queue.take(max));
+        let idle = self.inner.queues().get_mut(template.index()).and_then(|queue| queue.take(max, yields));
         self.inner.changed.notify_one();
         idle
     }
@@ -406,9 +409,9 @@ mod tests {
     async fn what_waits_is_fit_used_once_and_replaced() {
         let pool = Pool::new(Counting::default(), 2, SIZE);
         filled(&pool, 4).await;
-        let Taken { item: first, was_idle } = pool.take(LEAN, Freshness::Any).await.unwrap();
+        let Taken { item: first, was_idle } = pool.take(LEAN, Freshness::Any, false).await.unwrap();
         assert!(was_idle && first.usable && first.template == LEAN, "the unusable one was skipped");
-        assert_eq!(pool.take(DATA, Freshness::Any).await.unwrap().item.template, DATA);
+        assert_eq!(pool.take(DATA, Freshness::Any, false).await.unwrap().item.template, DATA);
         filled(&pool, 4).await;
     }
 
@@ -417,7 +420,7 @@ mod tests {
         let pool = Pool::new(Counting::default(), 1, SIZE);
         let mut held = Vec::new();
         for _ in 0..6 {
-            held.push(pool.take(LEAN, Freshness::Any).await.unwrap());
+            held.push(pool.take(LEAN, Freshness::Any, false).await.unwrap());
         }
         filled(&pool, 8).await;
         assert_eq!(pool.idle(), 8, "never more than the maximum");
@@ -428,7 +431,7 @@ mod tests {
     async fn one_that_must_be_new_is_made_and_those_that_wait_stay() {
         let pool = Pool::new(Counting::default(), 1, SIZE);
         filled(&pool, 2).await;
-        let taken = pool.take(LEAN, Freshness::MadeNow).await.unwrap();
+        let taken = pool.take(LEAN, Freshness::MadeNow, false).await.unwrap();
         assert!(!taken.was_idle);
         assert_eq!(
             (taken.item.template, pool.idle(), pool.maker().made.load(Ordering::SeqCst)),
@@ -450,7 +453,7 @@ mod tests {
     async fn what_is_never_needed_goes() {
         let pool = Pool::new(Counting::default(), 1, SIZE);
         for _ in 0..6 {
-            drop(pool.take(LEAN, Freshness::Any).await.unwrap());
+            drop(pool.take(LEAN, Freshness::Any, false).await.unwrap());
         }
         filled(&pool, 8).await;
         for _ in 0..8 {
@@ -464,17 +467,29 @@ mod tests {
         let pool = Pool::new(Counting::default(), 1, PoolSize { min: 0, max: 0 });
         tokio::time::sleep(Duration::from_secs(60)).await;
         assert_eq!(pool.maker().made.load(Ordering::SeqCst), 0);
-        assert_eq!(pool.take(LEAN, Freshness::Any).await.unwrap().item.template, LEAN);
+        assert_eq!(pool.take(LEAN, Freshness::Any, false).await.unwrap().item.template, LEAN);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_maker_that_fails_is_asked_again_and_its_error_reaches_who_asks() {
         let pool = Pool::new(Counting::default(), 1, SIZE);
         pool.maker().broken.store(true, Ordering::SeqCst);
-        assert!(pool.take(LEAN, Freshness::Any).await.is_err());
+        assert!(pool.take(LEAN, Freshness::Any, false).await.is_err());
         pool.maker().broken.store(false, Ordering::SeqCst);
         tokio::time::sleep(PAUSE_AFTER_FAILURE * 3).await;
         assert!(pool.idle() >= 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_program_that_yields_leaves_half_of_the_idle_sandboxes_to_others() {
+        let pool = Pool::new(Counting::default(), 1, PoolSize { min: 4, max: 4 });
+        filled(&pool, 4).await;
+        // Nothing refills the queue below: the filler does not run between two takes that need not wait.
+        let mut taken = Vec::new();
+        for yields in [true, true, false, false] {
+            taken.push(pool.take(LEAN, Freshness::Any, yields).await.unwrap());
+        }
+        assert_eq!(taken.iter().map(|taken| taken.was_idle).collect::<Vec<_>>(), [true, false, true, true]);
     }
 
     #[tokio::test(start_paused = true)]
@@ -484,7 +499,7 @@ mod tests {
         for (template, freshness) in
             [(LEAN, Freshness::Any), (LEAN, Freshness::MadeNow), (DATA, Freshness::Any)]
         {
-            drop(pool.take(template, freshness).await.unwrap());
+            drop(pool.take(template, freshness, false).await.unwrap());
         }
         let stats = pool.stats();
         let PoolStats { taken_idle, taken_made, failed, target, .. } = stats[0];
@@ -497,7 +512,7 @@ mod tests {
         }
         assert_eq!((stats[1].taken_idle, stats[1].taken_made), (1, 0), "each template has its own");
         pool.maker().broken.store(true, Ordering::SeqCst);
-        assert!(pool.take(DATA, Freshness::MadeNow).await.is_err());
+        assert!(pool.take(DATA, Freshness::MadeNow, false).await.is_err());
         let PoolStats { taken_made, failed, .. } = pool.stats()[1];
         assert_eq!((taken_made, failed), (0, 1));
     }

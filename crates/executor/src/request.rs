@@ -27,13 +27,16 @@ pub struct Hints {
     pub imports: BTreeSet<String>,
     /// It sets environment variables, which packages may read when they are imported.
     pub sets_environment: bool,
+    /// Its caller has other programs running while another caller is active: it leaves half of the idle sandboxes
+    /// to others, and gets less of a busy CPU than their programs.
+    pub yields: bool,
 }
 
 impl Hints {
     /// The hints of a program that imports these modules.
     #[must_use]
     pub fn of(request: &ExecRequest, imports: BTreeSet<String>) -> Self {
-        Self { imports, sets_environment: !request.env.is_empty() }
+        Self { imports, sets_environment: !request.env.is_empty(), yields: false }
     }
 }
 

@@ -90,6 +90,15 @@ impl Sandbox {
         self
     }
 
+    /// If `yields`, gives it less of a busy CPU than others have, for good, where the executor can do that.
+    #[must_use]
+    pub fn yielding_cpu(self, yields: bool) -> Self {
+        if yields {
+            self.backing.yield_cpu();
+        }
+        self
+    }
+
     /// Whether it can serve an execution, as far as can be told without blocking.
     #[must_use]
     pub fn is_alive(&self) -> bool {

@@ -99,6 +99,7 @@ struct Created {
     created: AtomicUsize,
     destroyed: AtomicUsize,
     frozen: AtomicUsize,
+    yielding: AtomicUsize,
 }
 
 /// The limits that the double reports.
@@ -135,6 +136,12 @@ impl ScriptedExecutor {
         self.counters.frozen.load(Ordering::SeqCst)
     }
 
+    /// Sandboxes so far whose program yields the CPU to others.
+    #[must_use]
+    pub fn yielding(&self) -> usize {
+        self.counters.yielding.load(Ordering::SeqCst)
+    }
+
     /// Sandboxes destroyed so far.
     #[must_use]
     pub fn destroyed(&self) -> usize {
@@ -160,7 +167,7 @@ impl Executor for ScriptedExecutor {
         Health { healthy: true, reason: None, protections, warm: 0 }
     }
 
-    async fn create(&self, _: &Hints, _: Freshness) -> Result<Sandbox, ExecutorError> {
+    async fn create(&self, hints: &Hints, _: Freshness) -> Result<Sandbox, ExecutorError> {
         if matches!(self.script, Script::FailToCreate | Script::FailBeforeStart(RunErrorKind::Provider)) {
             return Err(ExecutorError::before_start(self.name, "create a sandbox", "scripted to fail"));
         }
@@ -174,7 +181,7 @@ impl Executor for ScriptedExecutor {
         let backing = MemoryBacking { counters: Arc::clone(&self.counters), freezer };
         let opened = Sandbox::open(self.name, LIMITS, host, backing, READY_TIME_MAX).await;
         let origin = SandboxOrigin { template: "scripted".into(), was_idle: false };
-        opened.map(|(sandbox, _)| sandbox.with_origin(origin))
+        opened.map(|(sandbox, _)| sandbox.with_origin(origin).yielding_cpu(hints.yields))
     }
 
     async fn shut_down(&self) {}
@@ -205,6 +212,10 @@ impl Backing for MemoryBacking {
 
     fn counts(&self, reported: Option<&Counters>) -> KernelCounts {
         KernelCounts::reported(reported)
+    }
+
+    fn yield_cpu(&self) {
+        self.counters.yielding.fetch_add(1, Ordering::SeqCst);
     }
 
     fn is_lossless(&self) -> bool {

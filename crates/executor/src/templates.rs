@@ -214,7 +214,7 @@ mod tests {
     #[test]
     fn a_program_with_an_environment_starts_lean() {
         let imports = ["pandas".to_owned()].into();
-        let hints = Hints { imports, sets_environment: true };
+        let hints = Hints { imports, sets_environment: true, ..Hints::default() };
         assert_eq!(templates().choose(&hints), TemplateId(0));
     }
 

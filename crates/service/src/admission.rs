@@ -80,6 +80,7 @@ pub(crate) struct Slot {
     share: Share,
     since: Instant,
     charge: Duration,
+    crowds: bool,
 }
 
 /// A position in the queue. Dropping it, also because the client went away, leaves the queue.
@@ -203,7 +204,7 @@ impl Admission {
         self.give_slots(state, messages);
         let charge = state.held.unwrap_or_default();
         if state.fair.start(share, now, charge) {
-            return Ok(Arrival::Runs(self.slot(share, charge)));
+            return Ok(Arrival::Runs(self.slot(share, charge, state.fair.crowds(share, now))));
         }
         let (waiter, turn) = oneshot::channel();
         let Ok((number, displaced)) = state.fair.wait(share, waiter) else {
@@ -225,12 +226,12 @@ impl Admission {
     fn give_slots(self: &Arc<Self>, state: &mut State, messages: &mut Messages) {
         let (now, charge) = (self.now(), state.held.unwrap_or_default());
         while let Some((share, waiter)) = state.fair.next(now, charge) {
-            messages.0.push((waiter, Ok(self.slot(share, charge))));
+            messages.0.push((waiter, Ok(self.slot(share, charge, state.fair.crowds(share, now)))));
         }
     }
 
-    fn slot(self: &Arc<Self>, share: Share, charge: Duration) -> Slot {
-        Slot { admission: Arc::clone(self), share, since: Instant::now(), charge }
+    fn slot(self: &Arc<Self>, share: Share, charge: Duration, crowds: bool) -> Slot {
+        Slot { admission: Arc::clone(self), share, since: Instant::now(), charge, crowds }
     }
 
     /// Refuses new requests from now on. Queued ones stay in the queue.
@@ -319,6 +320,13 @@ impl Drop for Position<'_> {
         if state.fair.leave(self.share, self.number) {
             self.admission.note_empty(&state);
         }
+    }
+}
+
+impl Slot {
+    /// Whether its share held another slot, and another share was active, when it was given.
+    pub(crate) fn crowds(&self) -> bool {
+        self.crowds
     }
 }
 

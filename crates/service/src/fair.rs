@@ -129,6 +129,12 @@ impl<W> Fair<W> {
         self.running < self.running_max && running < cap
     }
 
+    /// Whether this share runs more than one program while another is active: its newest yields.
+    pub(crate) fn crowds(&self, share: Share, now: Duration) -> bool {
+        self.lines.get(&share).is_some_and(|line| line.running > 1)
+            && self.reserved_until(share, now).is_some()
+    }
+
     /// Whether a new request of this share would run or wait, and not be refused.
     pub(crate) fn has_room(&self, share: Share, now: Duration) -> bool {
         let (running, waiting) =
@@ -370,6 +376,20 @@ mod tests {
         assert_eq!(fair.wait(share(2), 12), Err(12), "both have two");
         assert!(!fair.has_room(share(2), Duration::ZERO) && fair.has_room(share(3), Duration::ZERO));
         assert_eq!(fair.waiting(), 4);
+    }
+
+    #[test]
+    fn a_share_crowds_with_a_second_program_while_another_is_active() {
+        let mut fair: Fair<u32> = Fair::new(4, 8, 0);
+        let start = |fair: &mut Fair<u32>, number, now| {
+            fair.note(share(number), now);
+            assert!(fair.start(share(number), now, SECOND));
+            fair.crowds(share(number), now)
+        };
+        assert!(!start(&mut fair, 1, Duration::ZERO) && !start(&mut fair, 1, Duration::ZERO), "alone");
+        assert!(!start(&mut fair, 2, SECOND), "its only one");
+        assert!(start(&mut fair, 1, SECOND));
+        assert!(!fair.crowds(share(1), SECOND + RESERVE_TIME), "the other one has gone");
     }
 
     #[test]

@@ -208,10 +208,11 @@ impl Service {
         recorder.begin(Phase::Validate);
         let Passed { warnings, imports, last_expression } = self.validate.validate(&request.code).await?;
         recorder.begin(Phase::Queue);
-        let hints = Hints::of(&request, imports);
+        let mut hints = Hints::of(&request, imports);
 
         // Held until the files are stored: it bounds the memory that results take while the store is slow.
-        let _slot = self.admission.admit(share, context.deadline).await?;
+        let slot = self.admission.admit(share, context.deadline).await?;
+        hints.yields = slot.crowds();
         recorder.begin(Phase::Setup);
         let (executor, mut result) =
             self.run(context, checked.executor.as_deref(), &request, &hints, recorder).await?;

@@ -395,3 +395,28 @@ async fn settle(condition: impl Fn() -> bool) {
     };
     tokio::time::timeout(Duration::from_secs(10), waited).await.expect("it settles");
 }
+
+#[tokio::test]
+async fn further_programs_of_one_caller_yield_while_another_is_active() {
+    let (chain, executor) = chain(Script::Sleep);
+    let service = Service::start(ServiceConfig { running_max: 8, ..config() }, chain, None);
+    // Two of a caller that is alone, the only one of another, and a third of the first.
+    let mut running = Vec::new();
+    for number in [1, 1, 2, 1] {
+        let before = executor.created();
+        let caller = Principal::Anonymous(Subscriber::V4([192, 0, 2, number]));
+        let (service, context) = (Arc::clone(&service), RequestContext::new("id-1", caller));
+        running.push(tokio::spawn(async move { service.execute(&context, program("1")).await }));
+        while executor.created() == before {
+            tokio::task::yield_now().await;
+        }
+    }
+    while executor.yielding() == 0 {
+        tokio::task::yield_now().await;
+    }
+    running.iter().for_each(tokio::task::JoinHandle::abort);
+    for ended in running {
+        ended.await.unwrap_err();
+    }
+    assert_eq!(executor.yielding(), 1);
+}

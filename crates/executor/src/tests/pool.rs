@@ -25,8 +25,8 @@ const ROUNDS_MAX: usize = 1000;
 /// What happens next. A number selects one of those that it can happen to.
 #[derive(Debug, Clone, Copy)]
 enum Step {
-    /// A caller wants a sandbox of this template, an idle one or one made now.
-    Take(usize, Freshness),
+    /// A caller wants a sandbox of this template, an idle one or one made now, for a program that may yield.
+    Take(usize, Freshness, bool),
     /// One who was woken runs.
     Run(usize),
     /// One who waits gives up.
@@ -49,7 +49,8 @@ fn step() -> impl Strategy<Value = Step> {
     let any = any::<usize>;
     let freshness = prop_oneof![4 => Just(Freshness::Any), 1 => Just(Freshness::MadeNow)];
     prop_oneof![
-        6 => (0..TEMPLATES, freshness).prop_map(|(template, freshness)| Step::Take(template, freshness)),
+        6 => (0..TEMPLATES, freshness, prop::bool::ANY)
+            .prop_map(|(template, freshness, yields)| Step::Take(template, freshness, yields)),
         4 => any().prop_map(Step::Run),
         2 => any().prop_map(Step::GiveUp),
         8 => (any(), prop::bool::weighted(0.8)).prop_map(|(choice, is_good)| Step::Made(choice, is_good)),
@@ -150,7 +151,7 @@ impl Simulation {
 
     async fn step(&mut self, step: Step) {
         match step {
-            Step::Take(template, freshness) => self.take(template, freshness),
+            Step::Take(template, freshness, yields) => self.take(template, freshness, yields),
             Step::Run(choice) => {
                 let woken = self.woken();
                 if let Some(index) = pick(woken.len(), choice) {
@@ -184,10 +185,11 @@ impl Simulation {
         self.check();
     }
 
-    fn take(&mut self, template: usize, freshness: Freshness) {
+    fn take(&mut self, template: usize, freshness: Freshness, yields: bool) {
         let (pool, made_before) = (Arc::clone(&self.pool), lock(&self.world).made);
         let id = TemplateId::first(TEMPLATES).nth(template).unwrap();
-        let future = Polled::new(async move { pool.take(id, freshness).await.map(|taken| taken.item) });
+        let future =
+            Polled::new(async move { pool.take(id, freshness, yields).await.map(|taken| taken.item) });
         self.takers.push(Taker { template, freshness, made_before, future });
         self.run(self.takers.len() - 1);
     }
