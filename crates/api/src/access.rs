@@ -7,7 +7,7 @@ use http::Method;
 use service::{KeyRecord, Phase, Principal, Share, Summary, SummarySlot, TraceContext};
 use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// Status in the line of a request whose client went away: nginx's code for it. It is never sent.
 const CLIENT_GONE: u16 = 499;
@@ -116,7 +116,7 @@ impl Access {
             trace: self.trace.as_ref(),
         });
         let Summary { executor, times } = self.summary.get().unwrap_or_default();
-        let ms = |phase: Phase| times[phase.index()].map(milliseconds);
+        let ms = |phase: Phase| times[phase.index()].map(support::milliseconds);
         tracing::info!(
             target: "access",
             %method,
@@ -139,28 +139,11 @@ impl Access {
     }
 }
 
-/// With one decimal.
-fn milliseconds(time: Duration) -> f64 {
-    (time.as_secs_f64() * 10_000.0).round() / 10.0
-}
-
 impl Drop for Access {
     /// The client went away. The handler's future is dropped before this, so the summary is there.
     fn drop(&mut self) {
         if !self.logged {
             self.write(CLIENT_GONE, "client_gone", None);
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_time_has_one_decimal() {
-        for (us, shown) in [(0, "0"), (49, "0"), (50, "0.1"), (1_249, "1.2"), (12_345_678, "12345.7")] {
-            assert_eq!(milliseconds(Duration::from_micros(us)).to_string(), shown);
         }
     }
 }

@@ -4,7 +4,6 @@ use jiff::Timestamp;
 use serde::Serialize;
 use service::{ExecutionRecord, Phase, Principal, RecordEnd, TraceContext};
 use std::sync::Arc;
-use std::time::Duration;
 
 /// Bytes of a program, and of each of its streams, that a line has at most: enough to recognize it, and a line stays
 /// short enough for every collector of logs.
@@ -170,7 +169,7 @@ impl Execution {
         self.limit = limit.map(|hit| Limit { name: hit.limit.as_str(), value: hit.value, used: hit.used });
         let artifacts = &execution.artifacts;
         self.ended = Some(Ended {
-            cpu_ms: milliseconds(execution.usage.cpu_time),
+            cpu_ms: support::milliseconds(execution.usage.cpu_time),
             memory_peak_bytes: execution.usage.memory_bytes_peak,
             stdout_bytes: execution.stdout.bytes,
             stderr_bytes: execution.stderr.bytes,
@@ -197,7 +196,7 @@ impl Times {
     fn of(record: &ExecutionRecord<'_>) -> Self {
         let of = |phase: Phase| {
             let time = record.phases.iter().find(|time| time.phase == phase);
-            time.map(|time| milliseconds(time.duration()))
+            time.map(|time| support::milliseconds(time.duration()))
         };
         Self {
             validate_ms: of(Phase::Validate),
@@ -208,11 +207,6 @@ impl Times {
             upload_ms: of(Phase::Upload),
         }
     }
-}
-
-/// With one decimal.
-fn milliseconds(time: Duration) -> f64 {
-    (time.as_secs_f64() * 10_000.0).round() / 10.0
 }
 
 fn bounded(text: &str) -> String {

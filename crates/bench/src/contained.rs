@@ -76,7 +76,7 @@ impl Containers {
     /// # Errors
     /// The reason why not.
     pub(super) async fn check(&self, address: &Address) -> Result<(), String> {
-        let health = health(address).await.map_err(|error| executor::error_chain(&error))?;
+        let health = health(address).await.map_err(|error| support::error_chain(&error))?;
         self.check_health(&health)
     }
 

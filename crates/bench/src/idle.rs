@@ -39,7 +39,7 @@ pub(super) struct IdleMemory {
 pub(super) async fn measure(executor: &dyn Executor) -> Vec<Result<IdleMemory, String>> {
     let mut measured = Vec::new();
     for (name, program) in [("lean", &PRINT), ("data", &PANDAS)] {
-        measured.push(of(executor, name, program).await.map_err(|error| executor::error_chain(&error)));
+        measured.push(of(executor, name, program).await.map_err(|error| support::error_chain(&error)));
     }
     measured
 }

@@ -94,7 +94,7 @@ pub async fn run(args: &Options, flags: &[OsString], settings: &Settings) -> Exi
     match try_run(args, flags, settings).await {
         Ok(report) => show(&report, args),
         Err(error) => {
-            terminal::message(&format!("python-sandbox: {}", executor::error_chain(&error)));
+            terminal::message(&format!("python-sandbox: {}", support::error_chain(&error)));
             exit::internal_error()
         }
     }
@@ -233,7 +233,7 @@ impl Bench<'_> {
 
     fn start_service(&self, more: &[(&str, String)]) -> Result<(ServiceProcess, Address), String> {
         let started = ServiceProcess::start(self.flags, self.settings, self.runtime, more);
-        let process = started.map_err(|error| executor::error_chain(&error))?;
+        let process = started.map_err(|error| support::error_chain(&error))?;
         let address = Address::parse(&process.base).map_err(|error| error.to_string())?;
         Ok((process, address))
     }
@@ -252,7 +252,7 @@ impl Bench<'_> {
                 (address, Some(process))
             }
         };
-        let version = version(&address).await.map_err(|error| executor::error_chain(&error))?;
+        let version = version(&address).await.map_err(|error| support::error_chain(&error))?;
         Ok(Service { address, version, _process: process })
     }
 
@@ -363,7 +363,7 @@ impl Bench<'_> {
         drop(process);
         // Keys are required as soon as there is one, so this is another service.
         let (process, address) = self.start_service(&[])?;
-        let key = |name| process.create_key(name).map_err(|error| executor::error_chain(&error));
+        let key = |name| process.create_key(name).map_err(|error| support::error_chain(&error));
         let keys = [key("flood")?, key("light")?];
         found.callers = Some(self.unless_stopped(move || overload::run_callers(&address, &keys)).await?);
         Ok(found)
@@ -384,7 +384,7 @@ impl Bench<'_> {
         tokio::select! {
             found = done => found
                 .map_err(|_gone| "the clients failed".to_owned())?
-                .map_err(|error| executor::error_chain(&error)),
+                .map_err(|error| support::error_chain(&error)),
             () = self.stop.cancelled() => Err("stopped by a signal".to_owned()),
         }
     }

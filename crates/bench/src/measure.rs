@@ -125,7 +125,7 @@ impl Running {
             Ok(turn) if keep => self.turns.add(turn),
             Ok(_) => {}
             Err(error) => {
-                let text = executor::error_chain(&error);
+                let text = support::error_chain(&error);
                 terminal::message(&format!("{} failed: {text}", self.entry.name));
                 self.failed = Some(text);
             }

@@ -214,11 +214,11 @@ impl Tally {
         match answer.status {
             200 => match load::checked(answer, &PRINT) {
                 Ok(_) => self.times.push(time),
-                Err(error) if self.wrong.is_empty() => self.wrong.push(executor::error_chain(&error)),
+                Err(error) if self.wrong.is_empty() => self.wrong.push(support::error_chain(&error)),
                 Err(_) => {}
             },
             429 | 503 => self.refused += 1,
-            _ if self.wrong.is_empty() => self.wrong.push(executor::error_chain(&answer.unexpected())),
+            _ if self.wrong.is_empty() => self.wrong.push(support::error_chain(&answer.unexpected())),
             _ => {}
         }
     }

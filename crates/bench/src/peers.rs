@@ -26,7 +26,7 @@ pub(super) struct Peer {
 /// All peers, the cheapest first. The image of `docker` must have a `python3`.
 pub(super) fn find(runtime: &Runtime, docker: &DockerSettings) -> Vec<Peer> {
     let peer = |name, what: &str, found: Result<Found, CaseError>| {
-        let found = found.and_then(prove).map_err(|error| executor::error_chain(&error));
+        let found = found.and_then(prove).map_err(|error| support::error_chain(&error));
         Peer { name, what: what.to_owned(), found }
     };
     let run = DockerRun::new(docker);

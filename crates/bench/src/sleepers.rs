@@ -101,11 +101,11 @@ pub(super) async fn run(address: &Address, pid: u32, count: usize) -> Sleepers {
 
 /// The run time of a program that timed out; or how else it ended.
 fn ended(answer: Result<Answer, ClientError>) -> Result<f64, String> {
-    let answer = answer.map_err(|error| executor::error_chain(&error))?;
+    let answer = answer.map_err(|error| support::error_chain(&error))?;
     let body: Value = answer
         .good()
         .and_then(|body| serde_json::from_slice(body).map_err(|_| answer.unexpected()))
-        .map_err(|error| executor::error_chain(&error))?;
+        .map_err(|error| support::error_chain(&error))?;
     match (body["outcome"]["kind"].as_str(), body["execution_time"].as_f64()) {
         (Some("timeout"), Some(lived_s)) => Ok(lived_s),
         (kind, _) => Err(format!("{}: {}", kind.unwrap_or("no outcome"), body["outcome"]["message"])),

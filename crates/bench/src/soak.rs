@@ -168,8 +168,8 @@ async fn part(
                 let which = which(number);
                 ended.push(match client.send(&requests[which]).await {
                     Ok(answer) if answer.status == 200 => PROGRAMS[which].check(&answer.body),
-                    Ok(answer) => Err(Wrong::Lost(executor::error_chain(&answer.unexpected()))),
-                    Err(error) => Err(Wrong::Lost(executor::error_chain(&error))),
+                    Ok(answer) => Err(Wrong::Lost(support::error_chain(&answer.unexpected()))),
+                    Err(error) => Err(Wrong::Lost(support::error_chain(&error))),
                 });
             }
             ended

@@ -114,13 +114,7 @@ fn host_has_swap() -> bool {
 }
 
 fn missing(kind: LimitKind, error: &CgroupError) -> LimitState {
-    let mut why = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        why = format!("{why}: {error}");
-        cause = error.source();
-    }
-    LimitState::Missing { why, fix: fix(kind).to_owned() }
+    LimitState::Missing { why: support::error_chain(error), fix: fix(kind).to_owned() }
 }
 
 fn fix(kind: LimitKind) -> &'static str {

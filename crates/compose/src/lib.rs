@@ -219,7 +219,7 @@ pub fn service_config(settings: &Settings, runtime: Option<&Runtime>) -> Service
 /// The message for a missing runtime.
 #[must_use]
 pub fn no_runtime(error: &LoadError) -> String {
-    format!("there is no Python runtime to run programs in: {}", executor::error_chain(error))
+    format!("there is no Python runtime to run programs in: {}", support::error_chain(error))
 }
 
 /// Longest time for the executors to remove their sandboxes.

@@ -36,7 +36,7 @@ pub fn prepare_cgroups(settings: &Settings) -> Result<(), String> {
     if !settings.native_cgroup_remount {
         return Ok(());
     }
-    cgroup::make_writable().map(drop).map_err(|error| executor::error_chain(&error))
+    cgroup::make_writable().map(drop).map_err(|error| support::error_chain(&error))
 }
 
 /// Starts the native executor, or returns an unusable one with the reason.
@@ -68,7 +68,7 @@ pub(crate) async fn start_native(
     };
     match NativeExecutor::start(config).await {
         Ok(executor) => Arc::new(executor),
-        Err(error) => Arc::new(UnavailableExecutor::new(NATIVE, executor::error_chain(&error))),
+        Err(error) => Arc::new(UnavailableExecutor::new(NATIVE, support::error_chain(&error))),
     }
 }
 

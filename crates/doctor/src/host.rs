@@ -36,7 +36,7 @@ pub(super) async fn object_store(settings: &Settings) -> Option<Finding> {
     let checks = match compose::check_object_store(settings).await {
         Ok(checks) => checks,
         Err(error) => {
-            let detail = executor::error_chain(&error);
+            let detail = support::error_chain(&error);
             return Some(Finding::host_missing(
                 NAME,
                 detail,

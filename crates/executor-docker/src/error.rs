@@ -1,8 +1,8 @@
 //! Errors of the engine.
 
-use executor::error_chain;
 use std::io;
 use std::path::PathBuf;
+use support::error_chain;
 
 /// Maximum length in bytes of an engine's message: Podman repeats a whole seccomp profile.
 const OUTPUT_BYTES_MAX: usize = 600;

@@ -14,7 +14,7 @@ use bollard::Docker;
 use bollard::models::{ImageConfig, SystemInfo};
 use executor::{
     Control, ExecRequest, Executor, ExecutorError, ExecutorStats, Freshness, Health, Hints, LiveCount, Maker,
-    Pool, Protection, Sandbox, SandboxOrigin, Taken, TemplateId, TemplateStats, Templates, error_chain,
+    Pool, Protection, Sandbox, SandboxOrigin, Taken, TemplateId, TemplateStats, Templates,
 };
 use std::collections::BTreeMap;
 use std::io;
@@ -179,7 +179,7 @@ impl Shared {
 
     /// Checks engine and image, and proves them if they are not the ones that were proved.
     async fn check(&self) -> Result<(), String> {
-        let say = |error: EngineError| error_chain(&error);
+        let say = |error: EngineError| support::error_chain(&error);
         // Not only a ping: an engine that comes back has to describe itself first, and may need longer for
         // that.
         self.engine.client().await.map_err(say)?;
@@ -191,7 +191,7 @@ impl Shared {
         }
         // Leftovers that cannot be removed are no reason to run nothing; their removal is tried again.
         if let Err(error) = self.sweep().await {
-            tracing::warn!(executor = self.name(), error = %error_chain(&error), "failed to remove leftovers");
+            tracing::warn!(executor = self.name(), error = %support::error_chain(&error), "failed to remove leftovers");
         }
         if facts.podman {
             spec::write_profile(&self.config, &self.owner.name)
@@ -293,8 +293,10 @@ impl Shared {
     /// Runs a program, and checks which kernel answers and what its cgroup allows.
     async fn prove(&self, facts: &Facts) -> Result<(), String> {
         let chain = |error: ExecutorError| error.chain();
-        let made =
-            self.make(facts, TemplateId::default()).await.map_err(|error| error_chain(&*error.source))?;
+        let made = self
+            .make(facts, TemplateId::default())
+            .await
+            .map_err(|error| support::error_chain(&*error.source))?;
         let code =
             format!("import os\nu = os.uname()\nprint(u.release)\nprint(u.version)\n{}", limits::PROOF);
         let request = ExecRequest { code: code.into(), ..ExecRequest::default() };

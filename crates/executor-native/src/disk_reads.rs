@@ -7,10 +7,10 @@
 //! and no other guarantee depends on it.
 
 use cgroup::{Disk, Reads};
-use executor::error_chain;
 use std::fmt;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
+use support::error_chain;
 
 /// The setting.
 pub(crate) const DISK_READ_MAX: &str = "NATIVE_DISK_READ_MAX";

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use executor::GuestError;
 use executor::{
     Control, ExecRequest, Executor, ExecutorError, ExecutorStats, Freshness, Health, Hints, Maker, Pool,
-    Protection, Sandbox, SandboxOrigin, Taken, TemplateId, TemplateStats, error_chain,
+    Protection, Sandbox, SandboxOrigin, Taken, TemplateId, TemplateStats,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -132,7 +132,7 @@ impl Executor for NativeExecutor {
                 protections.extend(start::root_protections(&root));
                 None
             }
-            Ok(Err(error)) => Some(error_chain(&error)),
+            Ok(Err(error)) => Some(support::error_chain(&error)),
             Err(error) => Some(error.to_string()),
         };
         Health { healthy: reason.is_none(), reason, protections, warm: self.pool.idle() }

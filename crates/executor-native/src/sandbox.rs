@@ -66,7 +66,7 @@ impl NativeBacking {
         .map_err(|error| FreezeError::failed(step, error))?;
         self.owned = Some(owned);
         result.ok_or_else(gone)?.map_err(|error| {
-            let message = executor::error_chain(&error);
+            let message = support::error_chain(&error);
             if error.is_unsupported() {
                 FreezeError::unsupported(message)
             } else {

@@ -8,7 +8,7 @@ use crate::hint::{self, Situation};
 use crate::launcher_client::{LauncherClient, LauncherError, RootFacts};
 use crate::runtime_location::RuntimeLocation;
 use cgroup::{HostView, Layout, LimitState, Manager, ManagerConfig, TotalLimits, Totals};
-use executor::{PoolSize, Protection, SandboxLimits, TemplateSpec, Templates, error_chain};
+use executor::{PoolSize, Protection, SandboxLimits, TemplateSpec, Templates};
 use launcher::{LauncherConfig, ProgramConfig, TemplateConfig, UserIds};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -213,7 +213,7 @@ fn check_kernel(protections: &mut BTreeMap<&'static str, Protection>) -> Result<
 }
 
 fn cgroup_error(error: &dyn std::error::Error) -> StartError {
-    StartError::Cgroup(error_chain(error))
+    StartError::Cgroup(support::error_chain(error))
 }
 
 /// Limits what all sandboxes use together, with the launcher and its templates.

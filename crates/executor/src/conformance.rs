@@ -8,7 +8,7 @@ use crate::guest::Execution;
 use crate::note::{Record, Role};
 use crate::{
     Collected, Control, Event, EventSink, ExecRequest, ExecResult, Executor, FreezeError, Freshness, Hints,
-    InputFile, Limit, OutcomeKind, PeakScope, RunErrorKind, Sandbox, error_chain,
+    InputFile, Limit, OutcomeKind, PeakScope, RunErrorKind, Sandbox,
 };
 use bytes::Bytes;
 use std::collections::BTreeSet;
@@ -652,7 +652,7 @@ print(names, sorted(os.listdir('.')), open('kept').read())";
 
 /// Files and counts are as without the freeze. The last sandbox is dropped while it is frozen.
 async fn a_frozen_sandbox_goes_on_where_it_was(executor: &dyn Executor) -> Result<(), String> {
-    let failed = |error: FreezeError| error_chain(&error);
+    let failed = |error: FreezeError| support::error_chain(&error);
     let control = Control::default();
     let mut sandbox = create(executor, &request("")).await?;
     match sandbox.freeze().await {
@@ -693,7 +693,7 @@ async fn a_frozen_agent_answers_after_the_thaw(executor: &dyn Executor) -> Resul
     let mut sandbox = create(executor, &request).await?;
     match sandbox.freeze().await {
         Err(FreezeError::Unsupported { .. }) => return Ok(()),
-        frozen => frozen.map_err(|error| error_chain(&error))?,
+        frozen => frozen.map_err(|error| support::error_chain(&error))?,
     }
     let mut events = Collected::default();
     let (guest, backing) = sandbox.parts();
@@ -711,7 +711,7 @@ async fn a_frozen_agent_answers_after_the_thaw(executor: &dyn Executor) -> Resul
         }
         others = others => others?,
     }
-    backing.thaw().await.map_err(|error| error_chain(&error))?;
+    backing.thaw().await.map_err(|error| support::error_chain(&error))?;
     match execution.await {
         (progress, Ok(())) if progress.report.is_some() => Ok(()),
         other => Err(format!("after the thaw: {other:?}")),

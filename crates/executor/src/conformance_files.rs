@@ -74,7 +74,7 @@ async fn program(sandbox: &mut Sandbox, code: &str) -> Result<ExecResult, String
 }
 
 fn text(error: FileError) -> String {
-    crate::error_chain(&error)
+    support::error_chain(&error)
 }
 
 async fn put(sandbox: &mut Sandbox, path: &str, content: &[u8]) -> Result<(), FileError> {

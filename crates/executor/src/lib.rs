@@ -146,13 +146,6 @@ impl ExecutorError {
     /// The error and all its causes in one line, for the log.
     #[must_use]
     pub fn chain(&self) -> String {
-        error_chain(self)
+        support::error_chain(self)
     }
-}
-
-/// An error and all its causes in one line.
-#[must_use]
-pub fn error_chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

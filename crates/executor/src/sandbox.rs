@@ -342,7 +342,11 @@ impl Sandbox {
 
 /// The error, with the stderr of the other end.
 fn with_stderr(error: GuestError, stderr: &str) -> Box<dyn std::error::Error + Send + Sync> {
-    if stderr.is_empty() { error.into() } else { format!("{}: {stderr}", crate::error_chain(&error)).into() }
+    if stderr.is_empty() {
+        error.into()
+    } else {
+        format!("{}: {stderr}", support::error_chain(&error)).into()
+    }
 }
 
 /// `elapsed` and what was counted stand in where the agent was lost before its report.

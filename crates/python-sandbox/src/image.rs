@@ -50,7 +50,7 @@ async fn build(settings: &Settings) -> ExitCode {
             exit::success()
         }
         Err(error) => {
-            terminal::message(&format!("failed to build the image: {}", executor::error_chain(&error)));
+            terminal::message(&format!("failed to build the image: {}", support::error_chain(&error)));
             exit::internal_error()
         }
     }

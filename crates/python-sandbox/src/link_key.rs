@@ -21,7 +21,7 @@ pub(crate) fn rotate(args: &RotateLinkKeyArgs, settings: &Settings) -> ExitCode 
             exit::success()
         }
         Err(error) => {
-            terminal::message(&format!("failed to rotate the link key: {}", executor::error_chain(&error)));
+            terminal::message(&format!("failed to rotate the link key: {}", support::error_chain(&error)));
             exit::internal_error()
         }
     }

@@ -32,7 +32,7 @@ pub(crate) fn this_process(settings: &Settings) {
     for refused in confine::keep_service_capabilities(makes_sandboxes).into_iter().chain(filter_calls().err())
     {
         tracing::warn!(
-            error = executor::error_chain(&refused),
+            error = support::error_chain(&refused),
             "failed to drop privileges that the service does not need (hint: the seccomp filter of its unit or container may forbid seccomp(2) or prctl(2))"
         );
     }

@@ -21,7 +21,7 @@ pub(crate) async fn run(args: RunArgs, settings: Settings) -> ExitCode {
         Ok(execution) => show(execution, args.json),
         Err(RunError::Refused(error)) => refused(error, args.json),
         Err(error) => {
-            terminal::message(&format!("python-sandbox: {}", executor::error_chain(&error)));
+            terminal::message(&format!("python-sandbox: {}", support::error_chain(&error)));
             exit::internal_error()
         }
     }
@@ -214,6 +214,6 @@ fn unavailable(error: &ExecuteError) -> String {
             let reasons: Vec<_> = reasons.iter().map(executor::ExecutorError::chain).collect();
             format!("{} (`python-sandbox doctor` shows what is missing)", reasons.join("; "))
         }
-        error => executor::error_chain(error),
+        error => support::error_chain(error),
     }
 }

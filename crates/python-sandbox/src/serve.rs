@@ -67,7 +67,7 @@ async fn try_serve(settings: &Settings, log_counts: LogCounts) -> Result<(), Sta
     })?;
     let tracer = observe::start_traces(settings.traces.as_ref()).map_err(StartError)?;
     let opened = compose::open_store(settings).await.map_err(|error| {
-        StartError(format!("failed to open the file store: {}", executor::error_chain(&error)))
+        StartError(format!("failed to open the file store: {}", support::error_chain(&error)))
     })?;
     let tls = load_tls(settings)?;
     let (listener, bound) = listen(&settings.host, settings.port, "PORT").await?;
@@ -88,7 +88,7 @@ async fn try_serve(settings: &Settings, log_counts: LogCounts) -> Result<(), Sta
         audit.clone(),
         tracer.clone(),
     )
-    .map_err(|error| StartError(executor::error_chain(&error)))?;
+    .map_err(|error| StartError(support::error_chain(&error)))?;
     let (store, links) = opened.map(|opened| (opened.store, opened.links)).unzip();
     let config = compose::service_config(settings, runtime.as_ref());
     let limits = compose::open_limits(settings).await.map_err(|error| StartError(error.to_string()))?;
@@ -157,7 +157,7 @@ async fn try_serve(settings: &Settings, log_counts: LogCounts) -> Result<(), Sta
 /// worse. One that is known to have no key that could be used does, if keys are required.
 fn open_keyring(settings: &Settings) -> Result<Arc<Keyring>, StartError> {
     let keyring =
-        compose::open_keyring(settings).map_err(|error| StartError(executor::error_chain(&error)))?;
+        compose::open_keyring(settings).map_err(|error| StartError(support::error_chain(&error)))?;
     if settings.access.require_key == Some(true) && keyring.usable_keys() == Some(0) {
         return Err(StartError(format!(
             "REQUIRE_API_KEY=true, but there is no valid API key in the {} store (hint: create one with \
@@ -172,7 +172,7 @@ fn open_keyring(settings: &Settings) -> Result<Arc<Keyring>, StartError> {
 fn load_tls(settings: &Settings) -> Result<Option<Arc<Tls>>, StartError> {
     let Some(TlsSettings { certificate, key, .. }) = settings.tls.clone() else { return Ok(None) };
     let tls = Tls::load(TlsFiles { certificate, key });
-    tls.map(Some).map_err(|error| StartError(executor::error_chain(&error)))
+    tls.map(Some).map_err(|error| StartError(support::error_chain(&error)))
 }
 
 /// Takes over new files. Reading them may block.

@@ -45,7 +45,7 @@ fn prepare(args: &SetupArgs, settings: &Settings) -> ExitCode {
             exit::success()
         }
         Err(error) => {
-            terminal::message(&format!("failed to prepare the runtime: {}", executor::error_chain(&error)));
+            terminal::message(&format!("failed to prepare the runtime: {}", support::error_chain(&error)));
             exit::internal_error()
         }
     }
@@ -82,7 +82,7 @@ fn delegate_cgroups(user: &str, args: &SetupArgs) -> ExitCode {
             exit::success()
         }
         Err(error) => {
-            terminal::message(&format!("failed to {}", executor::error_chain(&error)));
+            terminal::message(&format!("failed to {}", support::error_chain(&error)));
             exit::internal_error()
         }
     }

@@ -13,7 +13,7 @@ const CERTIFICATES: [&str; 3] = ["ca.pem", "cert.pem", "key.pem"];
 
 /// A path that must not be used: one sentence for the user.
 #[derive(Debug, thiserror::Error)]
-#[error("{setting} cannot be trusted: {} (hint: {hint})", executor::error_chain(source))]
+#[error("{setting} cannot be trusted: {} (hint: {hint})", support::error_chain(source))]
 pub(crate) struct Refused {
     setting: &'static str,
     source: ownership::Refusal,

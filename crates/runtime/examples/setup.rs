@@ -28,15 +28,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         force: !force.is_empty(),
     };
     let start = Instant::now();
-    let runtime = setup(&options, &mut Clock(start)).map_err(|error| {
-        let mut text = error.to_string();
-        let mut cause = std::error::Error::source(&error);
-        while let Some(inner) = cause {
-            text += &format!(": {inner}");
-            cause = inner.source();
-        }
-        text
-    })?;
+    let runtime = setup(&options, &mut Clock(start)).map_err(|error| support::error_chain(&error))?;
     println!("{:7.2} s  ready: {}", start.elapsed().as_secs_f64(), runtime.rootfs.display());
     Ok(())
 }

@@ -202,7 +202,7 @@ impl ExecuteError {
     /// The error with all its causes in one line, for the log only.
     #[must_use]
     pub fn chain(&self) -> String {
-        let mut text = executor::error_chain(self);
+        let mut text = support::error_chain(self);
         if let Self::Unavailable { reasons, .. } = self {
             for reason in reasons {
                 text.push_str("; ");

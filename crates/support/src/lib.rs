@@ -6,17 +6,21 @@
 
 pub mod authority;
 mod digest;
+mod error;
 mod lease;
 mod mutex;
 mod network;
 mod random;
 mod subscriber;
 mod text;
+mod time;
 
 pub use digest::{hex, is_hex, sha256_hex};
+pub use error::error_chain;
 pub use lease::try_take;
 pub use mutex::lock;
 pub use network::{Network, NetworkError};
 pub use random::random_bytes;
 pub use subscriber::Subscriber;
 pub use text::{is_visible, one_line, plain_lines, visible_json};
+pub use time::milliseconds;

@@ -8,7 +8,6 @@ use rustls::ServerConfig;
 use rustls::crypto::CryptoProvider;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
-use std::error::Error;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -137,7 +136,7 @@ impl Tls {
                 watch.failed = None;
             }
             Err(error) => {
-                let reason = with_sources(&error);
+                let reason = support::error_chain(&error);
                 if watch.failed.as_ref() != Some(&reason) {
                     tracing::error!(
                         reason,
@@ -148,11 +147,6 @@ impl Tls {
             }
         }
     }
-}
-
-fn with_sources(error: &dyn Error) -> String {
-    let sources = std::iter::successors(error.source(), |error| (*error).source());
-    sources.fold(error.to_string(), |text, source| format!("{text}: {source}"))
 }
 
 #[cfg(test)]

@@ -16,13 +16,8 @@ fn files(pair: &Certificate) -> TlsFiles {
     TlsFiles { certificate: pair.certificate.clone(), key: pair.key.clone() }
 }
 
-fn with_sources(error: &dyn std::error::Error) -> String {
-    let sources = std::iter::successors(error.source(), |error| (*error).source());
-    sources.fold(error.to_string(), |text, source| format!("{text}: {source}"))
-}
-
 fn refusal(files: &TlsFiles) -> String {
-    with_sources(&Tls::load(files.clone()).unwrap_err())
+    support::error_chain(&Tls::load(files.clone()).unwrap_err())
 }
 
 /// The lines of a file in base64, which no text of ours may contain.
@@ -189,10 +184,10 @@ fn no_debug_text_has_anything_of_the_key() {
     let mut texts = vec![format!("{tls:?} {:#?}", tls)];
     fs::write(&pair.certificate, "").unwrap();
     let error = Tls::load(files(&pair)).unwrap_err();
-    texts.push(format!("{error:?} {}", with_sources(&error)));
+    texts.push(format!("{error:?} {}", support::error_chain(&error)));
     fs::copy(&pair.key, &pair.certificate).unwrap();
     let error = Tls::load(files(&pair)).unwrap_err();
-    texts.push(format!("{error:?} {}", with_sources(&error)));
+    texts.push(format!("{error:?} {}", support::error_chain(&error)));
     for line in secret_lines(&pair.key) {
         assert!(texts.iter().all(|text| !text.contains(&line)));
     }

@@ -60,7 +60,7 @@ pub(crate) async fn build_image() -> Result<(), String> {
         runtime_id: runtime.id,
     };
     let built = executor_docker::build_image(&address(), IMAGE, &source, |_| ()).await;
-    built.map(drop).map_err(|error| executor::error_chain(&error))
+    built.map(drop).map_err(|error| support::error_chain(&error))
 }
 
 /// A healthy executor, or a loud skip.
