@@ -264,6 +264,14 @@ impl Entry {
 }
 
 #[cfg(test)]
+impl Entry {
+    /// An execution of this program.
+    pub(crate) fn program_of(code: impl Into<Arc<str>>) -> Self {
+        Self::Execution(Box::new(Execution { code: Some(code.into()), ..Execution::default() }))
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
@@ -279,6 +287,22 @@ mod tests {
             (json["key"].as_str(), json["time"].as_str()),
             (Some(forged), Some("1970-01-01T00:00:00.000Z"))
         );
+    }
+
+    /// Of the text as it was sent, with everything that a reader would not see.
+    #[test]
+    fn the_digest_is_that_of_the_whole_program() {
+        for code in [
+            "print(1)",
+            "print(1)\n",
+            "\u{feff}# \u{202e}\r\n\tprint('é')  \n",
+            &"#\n".repeat(TEXT_BYTES_MAX),
+        ] {
+            let line = Entry::program_of(code).into_line(Timestamp::UNIX_EPOCH);
+            let json: serde_json::Value = serde_json::from_str(&line).expect("JSON");
+            assert_eq!(json["code_sha256"], support::sha256_hex(code.as_bytes()), "{code:?}");
+            assert!(json.get("code").is_none() && json.get("program").is_none(), "{line}");
+        }
     }
 
     #[test]

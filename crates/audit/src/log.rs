@@ -310,6 +310,21 @@ mod tests {
         assert_eq!(log.counts().lost, 3);
     }
 
+    /// As while the disk hangs.
+    #[test]
+    fn lines_that_find_the_queue_full_are_counted_and_nobody_waits_for_ever() {
+        let (queue, _lines) = queue::queue();
+        let log = AuditLog { queue, programs: false, shared: Arc::default() };
+        for _ in 0..10_000 {
+            log.put(Entry::Stopped);
+        }
+        let counts = log.counts();
+        assert!(counts.lost > 1000 && counts.is_failing && counts.written == 0, "{counts:?}");
+        assert_eq!(log.problem(), Some(PROBLEM));
+        assert!(!log.finish(Duration::from_millis(50)));
+        assert_eq!(log.counts().lost, counts.lost + 1, "the line of the stop");
+    }
+
     #[test]
     fn a_file_that_cannot_be_used_stops_the_start() {
         let target = Target::File("/nonexistent/audit.log".into());

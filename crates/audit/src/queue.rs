@@ -96,6 +96,17 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_bytes_of_programs_in_a_queue_are_bounded() {
+        let (queue, lines) = queue();
+        let of = |bytes: usize| Entry::program_of("x".repeat(bytes));
+        assert!(queue.put(of(2 * BYTES_MAX)), "one fits, whatever its size");
+        assert!(!queue.put(of(1)) && !queue.put(Entry::Stopped));
+        assert!(matches!(lines.next(None), Next::Message(_)));
+        let taken = (0..64).filter(|_| queue.put(of(1 << 20))).count();
+        assert_eq!(taken, 15, "with what their other fields weigh");
+    }
+
+    #[test]
     fn a_queue_that_nobody_empties_takes_a_bounded_number() {
         let (queue, lines) = queue();
         let taken = (0..2 * LINES_MAX).filter(|_| queue.put(Entry::Stopped)).count();

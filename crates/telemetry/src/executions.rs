@@ -214,3 +214,50 @@ fn count(counters: &[(&'static str, IntCounter)], word: &str, by: u64) {
         counter.inc_by(by);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use executor::SandboxOrigin;
+    use service::{CommandFacts, PhaseTime, Principal, RequestContext};
+    use std::time::Duration;
+    use tokio::time::Instant;
+
+    /// The times of phases that took 0.25 s, 0.5 s, 0.75 s and so on.
+    fn phases() -> [PhaseTime; Phase::COUNT] {
+        let began = Instant::now();
+        let length = |phase: Phase| Duration::from_millis(250 * (phase.index() as u64 + 1));
+        Phase::ALL.map(|phase| PhaseTime { phase, began, ended: began + length(phase) })
+    }
+
+    #[test]
+    fn each_phase_is_counted_in_seconds_under_its_own_name() {
+        let registry = Registry::default();
+        let metrics = ExecutionMetrics::new(&registry, &["native"], &[]).unwrap();
+        let context = RequestContext::new("id", Principal::Operator);
+        let origin = |was_idle| SandboxOrigin { template: "t".into(), was_idle };
+        for was_idle in [true, false] {
+            metrics.execution(&ExecutionRecord {
+                context: &context,
+                command: &CommandFacts::default(),
+                end: RecordEnd::Abandoned,
+                executor: Some("native"),
+                sandbox: Some(&origin(was_idle)),
+                attempts: 1,
+                phases: &phases(),
+            });
+        }
+        let page = registry.render().unwrap();
+        for (series, seconds) in [
+            ("validate_duration_seconds_sum", 2.0 * 0.25),
+            ("queue_duration_seconds_sum", 2.0 * 0.5),
+            (r#"setup_duration_seconds_sum{executor="native",sandbox="idle"}"#, 0.75),
+            (r#"setup_duration_seconds_sum{executor="native",sandbox="made"}"#, 0.75),
+            (r#"run_duration_seconds_sum{executor="native"}"#, 2.0),
+            (r#"collect_duration_seconds_sum{executor="native"}"#, 2.0 * 1.25),
+            ("upload_duration_seconds_sum", 2.0 * 1.5),
+        ] {
+            assert!(page.contains(&format!("\npython_sandbox_{series} {seconds}\n")), "{series}: {page}");
+        }
+    }
+}

@@ -127,6 +127,16 @@ mod tests {
     }
 
     #[test]
+    fn a_duration_is_counted_in_seconds() {
+        let registry = Registry::default();
+        let metrics = HttpMetrics::new(&registry, &["/a"], &[]).unwrap();
+        metrics.began();
+        metrics.answered("GET", "/a", 200, Duration::from_millis(1500), None);
+        let sum = lines(&registry, "python_sandbox_http_request_duration_seconds_sum{route=\"/a\"}");
+        assert_eq!(sum, ["python_sandbox_http_request_duration_seconds_sum{route=\"/a\"} 1.5"]);
+    }
+
+    #[test]
     fn each_kind_of_request_has_its_own_series() {
         let registry = Registry::default();
         let routes = ["/a", "/b"];

@@ -118,6 +118,15 @@ async fn run(service: &Service, code: &str) -> bool {
     service.execute(&RequestContext::new("id", Principal::Operator), command).await.is_ok()
 }
 
+const PEAK_BYTES: u32 = 48 << 20;
+
+/// The same after 1.5 s of CPU time and with a peak of memory.
+fn used(mut report: ScriptedReport) -> ScriptedReport {
+    report.report.cpu_time_us = 1_500_000;
+    report.report.resident_bytes_peak = u64::from(PEAK_BYTES);
+    report
+}
+
 #[tokio::test]
 async fn counts_start_at_0_and_are_those_of_what_was_run() {
     let telemetry = telemetry(&["memory", "other"]);
@@ -125,7 +134,7 @@ async fn counts_start_at_0_and_are_those_of_what_was_run() {
         stdout: b"12345".to_vec(),
         skipped: vec![("link".to_owned(), protocol::SkipReason::Symlink)],
         skipped_more: 4,
-        ..ScriptedReport::exited(3)
+        ..used(ScriptedReport::exited(3))
     };
     let failing = ScriptedExecutor::named("memory", Script::Answer(Box::new(report)));
     let service = start(&telemetry, vec![Arc::new(failing)]);
@@ -164,11 +173,26 @@ async fn counts_start_at_0_and_are_those_of_what_was_run() {
         (r#"python_sandbox_executor_up{executor="memory",role="first"}"#, 1.0),
         (r#"python_sandbox_log_events_total{level="debug"}"#, 4.0),
         ("python_sandbox_http_connections", 3.0),
+        ("python_sandbox_http_connections_refused_total", 2.0),
+        ("python_sandbox_tls_certificate_expiry_timestamp_seconds", 1_900_000_000.0),
+        ("python_sandbox_tls_reload_failed", 1.0),
+        (r#"python_sandbox_audit_lines_total{result="written"}"#, 6.0),
+        (r#"python_sandbox_audit_lines_total{result="lost"}"#, 7.0),
+        ("python_sandbox_audit_up", 0.0),
+        (r#"python_sandbox_trace_spans_total{result="exported"}"#, 8.0),
+        (r#"python_sandbox_trace_spans_total{result="dropped"}"#, 9.0),
+        (r#"python_sandbox_trace_spans_total{result="failed"}"#, 10.0),
+        (r#"python_sandbox_execution_cpu_seconds_total{executor="memory"}"#, 4.5),
+        (r#"python_sandbox_execution_memory_peak_bytes_sum{executor="memory"}"#, 3.0 * f64::from(PEAK_BYTES)),
         (r#"python_sandbox_build_info{target="x86_64-linux",version="1.2.3"}"#, 1.0),
     ] {
         assert_eq!(after.get(series), Some(&value), "{series}");
     }
     assert_eq!(sum(&after, "python_sandbox_executions_total"), 3.0);
+    // Whatever the name of the store: none is away, and no key is required.
+    for (name, value) in [("api_keys_up", 1.0), ("api_keys_required", 0.0), ("limits_up", 1.0)] {
+        assert_eq!(sum(&after, &format!("python_sandbox_{name}")), value, "{name}");
+    }
     assert!(after["process_open_fds"] > 2.0 && after.contains_key("process_cpu_seconds_total"));
     service.shut_down(Duration::ZERO).await;
     let stopping = fresh(&telemetry).await;

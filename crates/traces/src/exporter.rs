@@ -34,12 +34,14 @@ pub struct Counts {
     pub exported: u64,
     /// Dropped, as the queue was full or the service had stopped.
     pub dropped: u64,
-    /// Not taken by the collector.
+    /// Not taken by the collector, or not sent before the end.
     pub failed: u64,
 }
 
 #[derive(Debug, Default)]
 struct Shared {
+    /// Put into the queue.
+    queued: AtomicU64,
     exported: AtomicU64,
     dropped: AtomicU64,
     failed: AtomicU64,
@@ -80,9 +82,9 @@ impl Exporter {
     /// Adds spans to the queue, as far as there is space. Never waits.
     pub(crate) fn put(&self, spans: impl IntoIterator<Item = Span>) {
         for span in spans {
-            if self.sender.try_send(span).is_err() {
-                self.shared.dropped.fetch_add(1, Ordering::Relaxed);
-            }
+            let taken = self.sender.try_send(span).is_ok();
+            let counter = if taken { &self.shared.queued } else { &self.shared.dropped };
+            counter.fetch_add(1, Ordering::Relaxed);
         }
     }
 
@@ -97,7 +99,13 @@ impl Exporter {
         let Some(mut task) = support::lock(&self.task).take() else { return };
         if tokio::time::timeout(time_max, &mut task).await.is_err() {
             task.abort();
-            tracing::warn!("the last spans were not exported in time");
+            // However it ends: what it has not counted by then is lost.
+            let _ = task.await;
+            let Counts { exported, failed, .. } = self.counts();
+            let queued = self.shared.queued.load(Ordering::Relaxed);
+            let lost = queued.saturating_sub(exported + failed);
+            self.shared.failed.fetch_add(lost, Ordering::Relaxed);
+            tracing::warn!(lost, "the last spans were not exported in time");
         }
     }
 }

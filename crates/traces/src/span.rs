@@ -120,3 +120,45 @@ pub(crate) fn resource_spans(resource: Vec<KeyValue>, version: &str, spans: Vec<
         ..ResourceSpans::default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(sampled: bool, parent: Option<Parent>) -> Span {
+        let place = TraceContext { trace_id: [1; 16], span_id: [2; 8], sampled, state: None };
+        let clock = Clock::new();
+        let (began, ended) = (clock.now() - Duration::from_millis(1500), clock.now());
+        span(&place, parent, "a", SpanKind::Internal, &clock, (began, ended))
+    }
+
+    /// As opentelemetry/proto/trace/v1 has them: the flags of W3C Trace Context in the lowest byte.
+    #[test]
+    fn flags_say_whether_it_is_sampled_and_where_the_parent_is() {
+        let parent = |is_remote| Some(Parent { span_id: [3; 8], is_remote });
+        for (sampled, parent, flags) in [
+            (true, None, 0x101),
+            (false, None, 0x100),
+            (true, parent(false), 0x101),
+            (true, parent(true), 0x301),
+            (false, parent(true), 0x300),
+        ] {
+            let span = at(sampled, parent);
+            assert_eq!(span.flags, flags, "{sampled} {parent:?}");
+            assert_eq!(span.parent_span_id.is_empty(), parent.is_none());
+        }
+    }
+
+    #[test]
+    fn times_are_nanoseconds_of_the_day_and_never_run_backwards() {
+        let span = at(true, None);
+        assert_eq!(span.end_time_unix_nano - span.start_time_unix_nano, 1_500_000_000);
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
+        assert!(now - u128::from(span.end_time_unix_nano) < 60_000_000_000, "{span:?}");
+        let place = TraceContext { trace_id: [1; 16], span_id: [2; 8], sampled: true, state: None };
+        let clock = Clock::new();
+        let backwards = (clock.now(), clock.now() - Duration::from_secs(1));
+        let span = super::span(&place, None, "a", SpanKind::Internal, &clock, backwards);
+        assert_eq!(span.start_time_unix_nano, span.end_time_unix_nano);
+    }
+}

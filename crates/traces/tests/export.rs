@@ -106,6 +106,20 @@ async fn a_batch_is_tried_again_where_that_may_help() {
 }
 
 #[tokio::test]
+async fn a_batch_that_gets_no_answer_is_given_up_and_the_next_one_sent() {
+    let collector = Collector::start(Answers::Nothing);
+    let tracer = start(&collector, Duration::from_secs(1));
+    answer(&tracer, 3);
+    wait_for(&tracer, |counts| counts == Counts { exported: 0, dropped: 0, failed: 3 }).await;
+    collector.set(Answers::Taken);
+    let is_exported = |counts: Counts| {
+        answer(&tracer, 1);
+        counts.exported > 0
+    };
+    wait_for(&tracer, is_exported).await;
+}
+
+#[tokio::test]
 async fn the_end_exports_what_is_left_and_is_bounded() {
     let collector = Collector::start(Answers::Taken);
     let tracer = start(&collector, TIME_MAX);
@@ -117,9 +131,11 @@ async fn the_end_exports_what_is_left_and_is_bounded() {
 
     let collector = Collector::start(Answers::Nothing);
     let tracer = start(&collector, Duration::from_secs(3600));
-    answer(&tracer, 1);
+    // More than a batch: some are on their way, and some wait.
+    answer(&tracer, 1000);
     let finished = tokio::time::timeout(TIME_MAX, tracer.finish(Duration::from_millis(100))).await;
-    assert!(finished.is_ok() && tracer.counts().exported == 0);
+    assert!(finished.is_ok());
+    assert_eq!(tracer.counts(), Counts { exported: 0, dropped: 0, failed: 1000 }, "lost, and counted");
 }
 
 #[tokio::test]
