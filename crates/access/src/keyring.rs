@@ -120,6 +120,8 @@ pub struct KeysHealth {
     pub store: &'static str,
     /// Why keys cannot be checked; `None` if they can. Fixed words: the log has the details.
     pub problem: Option<&'static str>,
+    /// Whether the store could be read the last time. If not, known keys are still accepted for a time.
+    pub is_store_up: bool,
 }
 
 /// Why keys cannot be checked.
@@ -291,9 +293,12 @@ impl Keyring {
     pub fn health(&self) -> KeysHealth {
         let shared = &self.shared;
         let snapshot = shared.snapshot();
-        let health = |state, problem| KeysHealth { state, store: shared.store, problem };
+        let health = |state, problem| {
+            let is_store_up = snapshot.failure.is_none();
+            KeysHealth { state, store: shared.store, problem, is_store_up }
+        };
         match (&snapshot.mode, shared.config.requirement) {
-            (_, Requirement::Never) => health(KeysState::ForcedOff, None),
+            (_, Requirement::Never) => KeysHealth { is_store_up: true, ..health(KeysState::ForcedOff, None) },
             (Mode::Off, _) => health(KeysState::Off, None),
             (Mode::Unusable(problem), _) => health(KeysState::On, Some(problem.reason)),
             (Mode::On, _) => {
@@ -754,6 +759,18 @@ mod tests {
 
         fn write(&mut self, _: &crate::record::Change) -> Result<(), StoreError> {
             Ok(())
+        }
+    }
+
+    #[test]
+    fn a_store_that_is_away_is_noticed_before_no_key_is_accepted() {
+        let (_, record) = key_and_record();
+        let read = || enabled(vec![record.clone()]);
+        for (polls, is_store_up) in [(vec![read()], true), (vec![read(), away()], false)] {
+            let shared = Shared::new(config(Requirement::OnceCreated), "test");
+            *shared.snapshot.write().unwrap() = Arc::new(after(Requirement::OnceCreated, false, polls));
+            let health = Keyring { shared: Arc::new(shared), wake: None }.health();
+            assert_eq!((health.is_store_up, health.problem), (is_store_up, None));
         }
     }
 

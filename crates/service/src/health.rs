@@ -155,7 +155,8 @@ mod tests {
             health: if healthy { StoreHealth::healthy() } else { StoreHealth::unhealthy("full") },
         });
         let probed = Arc::new(Probed { in_use, providers, storage });
-        let keys = KeysHealth { state: access::KeysState::On, store: "embedded", problem };
+        let state = access::KeysState::On;
+        let keys = KeysHealth { state, store: "embedded", problem, is_store_up: true };
         HealthReport::new(probed, keys, None, Load::default(), shutting_down).status
     }
 
@@ -171,7 +172,8 @@ mod tests {
         let ProviderStatus { name, health } = provider("native", true);
         let probed =
             Probed { in_use: Some(name), providers: vec![ProviderStatus { name, health }], storage: None };
-        let keys = KeysHealth { state: access::KeysState::Off, store: "embedded", problem: None };
+        let keys =
+            KeysHealth { state: access::KeysState::Off, store: "embedded", problem: None, is_store_up: true };
         let report = HealthReport::new(Arc::new(probed), keys, Some("no audit"), Load::default(), false);
         assert_eq!((report.status, report.problem), (Status::Degraded, Some("no audit")));
     }

@@ -173,6 +173,8 @@ catalog! {
         "1 while callers need an API key, else 0: anyone who reaches the service may call it.";
     KEYS_UP = Gauge, "python_sandbox_api_keys_up", ["store"],
         "1 while API keys can be checked or none is required, else 0: then every request that needs one is refused.";
+    KEYS_STORE_UP = Gauge, "python_sandbox_api_keys_store_up", ["store"],
+        "1 if the store of API keys could be read the last time, else 0: known keys are accepted until KEY_STALE_MAX is over, unknown ones are not.";
 
     // Limits of callers.
     LIMITS_REFUSED = Counter, "python_sandbox_limits_refused_total", ["limit"],

@@ -96,6 +96,7 @@ pub(crate) struct Pulled {
     storage_up: IntGaugeVec,
     keys_required: IntGauge,
     keys_up: IntGaugeVec,
+    keys_store_up: IntGaugeVec,
     /// By [`Limit::NAMES`], and those for no limit last.
     limits_refused: Vec<IntCounter>,
     limits_up: IntGaugeVec,
@@ -153,6 +154,7 @@ impl Pulled {
             storage_up: registry.gauges(&catalog::STORAGE_UP)?,
             keys_required: gauge(&catalog::KEYS_REQUIRED)?,
             keys_up: registry.gauges(&catalog::KEYS_UP)?,
+            keys_store_up: registry.gauges(&catalog::KEYS_STORE_UP)?,
             limits_refused: Limit::NAMES
                 .iter()
                 .chain(&["unavailable"])
@@ -186,6 +188,7 @@ impl Pulled {
         let keys = &snapshot.keys;
         set(&self.keys_required, u64::from(keys.state == KeysState::On));
         set(&self.keys_up.with_label_values(&[keys.store]), u64::from(keys.problem.is_none()));
+        set(&self.keys_store_up.with_label_values(&[keys.store]), u64::from(keys.is_store_up));
         self.limits(&snapshot.limits);
         if let Some(storage) = snapshot.storage {
             set(&self.storage_up.with_label_values(&[storage.provider]), u64::from(storage.is_up));

@@ -190,7 +190,9 @@ async fn counts_start_at_0_and_are_those_of_what_was_run() {
     }
     assert_eq!(sum(&after, "python_sandbox_executions_total"), 3.0);
     // Whatever the name of the store: none is away, and no key is required.
-    for (name, value) in [("api_keys_up", 1.0), ("api_keys_required", 0.0), ("limits_up", 1.0)] {
+    for (name, value) in
+        [("api_keys_up", 1.0), ("api_keys_store_up", 1.0), ("api_keys_required", 0.0), ("limits_up", 1.0)]
+    {
         assert_eq!(sum(&after, &format!("python_sandbox_{name}")), value, "{name}");
     }
     assert!(after["process_open_fds"] > 2.0 && after.contains_key("process_cpu_seconds_total"));
