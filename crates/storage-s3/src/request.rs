@@ -283,7 +283,9 @@ mod tests {
         assert!(!confirms(200, &[("etag", "\"x\""), (CHECKSUM, other.as_str())]));
         assert!(!confirms(200, &[(CHECKSUM, ours.as_str())]));
         assert!(!confirms(200, &[("content-type", "text/html")]));
-        assert!(!confirms(202, &[("etag", "\"x\"")]) && !confirms(204, &[("etag", "\"x\"")]));
+        for other in [201, 202, 204, 206] {
+            assert!(!confirms(other, &[("etag", "\"x\""), (CHECKSUM, ours.as_str())]), "{other}");
+        }
     }
 
     #[test]

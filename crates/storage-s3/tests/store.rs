@@ -367,12 +367,18 @@ async fn only_old_files_of_ours_are_removed() {
     }
     let ours = server.keys();
     let (old, young) = (&ours[..2], &ours[2]);
-    let foreign = ["report.csv", "sandbox/report.csv", &format!("x{}", &ours[0]["sandbox/".len()..])];
-    for name in foreign {
-        std::fs::write(server.bucket().join(name), "x").unwrap();
+    // Also names as ours elsewhere: with and without a directory, and below the prefix.
+    let (name, old_name) = (&young["sandbox/".len()..], &ours[0]["sandbox/".len()..]);
+    let elsewhere = ["", "other/", "sandboxes/", "sandbox/deeper/"].map(|place| format!("{place}{name}"));
+    let foreign = ["report.csv".to_owned(), "sandbox/report.csv".to_owned(), format!("x{old_name}")];
+    let foreign: Vec<&str> = foreign.iter().chain(&elsewhere).map(String::as_str).collect();
+    for name in &foreign {
+        let path = server.bucket().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, "x").unwrap();
     }
     let long_ago = SystemTime::now() - Duration::from_secs(8 * 24 * 3600);
-    for name in old.iter().map(String::as_str).chain(foreign) {
+    for name in old.iter().map(String::as_str).chain(foreign.iter().copied()) {
         let file = std::fs::File::options().write(true).open(server.bucket().join(name)).unwrap();
         file.set_modified(long_ago).unwrap();
     }
