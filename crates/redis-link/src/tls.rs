@@ -37,11 +37,33 @@ pub(crate) async fn encrypt(
 
 fn authorities(path: &Path) -> io::Result<RootCertStore> {
     let failed =
-        |what: String| io::Error::other(format!("failed to read REDIS_CA_FILE `{}`: {what}", path.display()));
+        |what: String| io::Error::other(format!("REDIS_CA_FILE `{}` cannot be used: {what}", path.display()));
+    // Whoever can change it decides which servers are trusted with the keys and limits of callers.
+    ownership::check(path).map_err(|refusal| failed(refusal.to_string()))?;
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_file_iter(path).map_err(|error| failed(error.to_string()))? {
         let certificate = certificate.map_err(|error| failed(error.to_string()))?;
         roots.add(certificate).map_err(|error| failed(error.to_string()))?;
     }
     if roots.is_empty() { Err(failed("it has no certificate".to_owned())) } else { Ok(roots) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    #[test]
+    fn authorities_that_others_can_change_are_refused() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("ca.pem");
+        std::fs::write(&path, "no certificate").unwrap();
+        for (mode, words) in
+            [(0o644, "no certificate"), (0o666, "everybody may write to"), (0o622, "chmod go-w")]
+        {
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+            let text = authorities(&path).unwrap_err().to_string();
+            assert!(text.contains("REDIS_CA_FILE") && text.contains(words), "{mode:o}: {text}");
+        }
+    }
 }

@@ -22,6 +22,13 @@ pub type Connector = HttpsConnector<HttpConnector<Resolver>>;
 /// A connector cannot be made.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectorError {
+    /// Another user could change the file with the authorities, and so decide which servers are trusted.
+    #[error("the authorities cannot be trusted: {source}")]
+    Untrusted {
+        /// Who, and what.
+        #[source]
+        source: ownership::Refusal,
+    },
     /// The file with the authorities.
     #[error("failed to read certificates from `{}`: {source}", path.display())]
     Authorities {
@@ -37,7 +44,7 @@ pub enum ConnectorError {
 }
 
 /// A connector that trusts the authorities in the PEM file `ca_file` alone, or the public ones. Does not connect. Reads the
-/// file on the calling thread.
+/// file on the calling thread. The file must be one that only root or this user can change.
 ///
 /// # Errors
 /// [`ConnectorError`]
@@ -56,8 +63,11 @@ pub fn connector(ca_file: Option<&Path>) -> Result<Connector, ConnectorError> {
 
 fn tls(ca_file: Option<&Path>) -> Result<ClientConfig, ConnectorError> {
     let roots = match ca_file {
-        Some(path) => authorities(path)
-            .map_err(|source| ConnectorError::Authorities { path: path.to_owned(), source })?,
+        Some(path) => {
+            ownership::check(path).map_err(|source| ConnectorError::Untrusted { source })?;
+            authorities(path)
+                .map_err(|source| ConnectorError::Authorities { path: path.to_owned(), source })?
+        }
         None => RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() },
     };
     let builder = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
@@ -71,4 +81,34 @@ fn authorities(path: &Path) -> io::Result<RootCertStore> {
         roots.add(certificate.map_err(io::Error::other)?).map_err(io::Error::other)?;
     }
     if roots.is_empty() { Err(io::Error::other("it holds no certificate")) } else { Ok(roots) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    #[test]
+    fn authorities_that_others_can_change_are_refused() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("ca.pem");
+        std::fs::write(&path, "no certificate").unwrap();
+        for (mode, is_trusted) in [(0o644, true), (0o600, true), (0o666, false), (0o622, false)] {
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+            let error = connector(Some(&path)).unwrap_err();
+            // The trusted file is read, and then refused for what it holds.
+            assert_eq!(matches!(error, ConnectorError::Authorities { .. }), is_trusted, "{mode:o}: {error}");
+            let text = error.to_string();
+            assert!(text.contains(path.to_str().unwrap()), "{text}");
+            assert_eq!(text.contains("chmod go-w"), !is_trusted, "{text}");
+        }
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+        std::fs::set_permissions(place.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
+        let error = connector(Some(&path)).unwrap_err();
+        assert!(matches!(error, ConnectorError::Untrusted { .. }), "{error}");
+        assert!(matches!(
+            connector(Some(Path::new("/nonexistent/ca.pem"))),
+            Err(ConnectorError::Authorities { .. })
+        ));
+    }
 }

@@ -54,6 +54,7 @@ impl Client {
     /// A client that trusts the authorities in `ca_file` alone, or the public ones. Does not connect.
     pub(crate) fn new(ca_file: Option<&Path>) -> Result<Self, OpenError> {
         let connector = resolver::connector(ca_file).map_err(|error| match error {
+            ConnectorError::Untrusted { source } => OpenError::Untrusted { source },
             ConnectorError::Authorities { path, source } => OpenError::Authorities { path, source },
             ConnectorError::Tls(source) => OpenError::Tls { source },
         })?;

@@ -95,6 +95,15 @@ pub enum OpenError {
         /// What is wrong.
         problem: &'static str,
     },
+    /// Another user could change the file with the authorities.
+    #[error(
+        "the authorities that may sign the object store's certificate cannot be trusted (STORAGE_S3_CA_FILE)"
+    )]
+    Untrusted {
+        /// Who, and what.
+        #[source]
+        source: ownership::Refusal,
+    },
     /// The file with the authorities cannot be used.
     #[error("failed to read the authorities that may sign the object store's certificate from `{path}`")]
     Authorities {
