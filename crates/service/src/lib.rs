@@ -62,7 +62,7 @@ pub use observe::{CommandFacts, ExecutionRecord, NoObserver, Observer, Observers
 pub use phase::{Phase, PhaseTime};
 pub use service::{Service, ServiceConfig};
 pub use snapshot::{ExecutorSnapshot, ServiceSnapshot, StorageSnapshot};
-pub use storage::{Store, StoredIn};
+pub use storage::{ObjectStoreStats, Store, StoreOperation, StoreResult, StoredIn};
 pub use summary::{Summary, SummarySlot};
 pub use support::Subscriber;
 pub use ticket::Ticket;

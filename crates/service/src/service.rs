@@ -266,8 +266,11 @@ impl Service {
         let snapshot = |stats| ExecutorSnapshot::new(stats, probed.as_deref());
         let executors = self.chain.stats().into_iter().map(snapshot).collect();
         let storage = probed.as_ref().and_then(|probed| probed.storage.as_ref());
-        let storage =
-            storage.map(|store| StorageSnapshot { provider: store.provider, is_up: store.health.healthy });
+        let storage = storage.map(|store| StorageSnapshot {
+            provider: store.provider,
+            is_up: store.health.healthy,
+            object_store: self.store.as_ref().and_then(|store| store.object_store()),
+        });
         let keys = self.keyring.health();
         // A problem of the observer leaves it ready.
         let is_ready = |probed| HealthReport::new(probed, keys.clone(), None, load, shutting_down).ready();

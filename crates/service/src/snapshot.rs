@@ -4,6 +4,7 @@ use crate::admission::Load;
 use crate::health::Probed;
 use access::{KeysHealth, LimitsSnapshot};
 use executor::LinkStats;
+use storage::ObjectStoreStats;
 
 /// The state of the service at one moment.
 #[derive(Debug, Clone)]
@@ -42,6 +43,8 @@ pub struct StorageSnapshot {
     pub provider: &'static str,
     /// Its last probe was good.
     pub is_up: bool,
+    /// What it has done with its object store; `None` if it has none.
+    pub object_store: Option<ObjectStoreStats>,
 }
 
 impl ExecutorSnapshot {

@@ -57,14 +57,14 @@ pub async fn check(requests: &Requests, by: Instant) -> Vec<Checked> {
         file_name: name,
         media_type: MEDIA_TYPE_UNKNOWN.to_owned(),
     };
-    let put = repeated(by, || requests.put_at(&key, object.clone(), by)).await;
+    let put = repeated(requests, by, || requests.put_at(&key, object.clone(), by)).await;
     let mut checked = vec![Checked { step: CheckStep::Put, failure: put.err() }];
     if checked.iter().all(|put| put.failure.is_none()) {
-        let link = repeated(by, || download(requests, &key, by)).await;
+        let link = repeated(requests, by, || download(requests, &key, by)).await;
         checked.push(Checked { step: CheckStep::Link, failure: link.err() });
-        let list = repeated(by, || requests.list(None, 1, by)).await;
+        let list = repeated(requests, by, || requests.list(None, 1, by)).await;
         checked.push(Checked { step: CheckStep::List, failure: list.err() });
-        let delete = repeated(by, || requests.delete_at(&key, by)).await;
+        let delete = repeated(requests, by, || requests.delete_at(&key, by)).await;
         checked.push(Checked { step: CheckStep::Delete, failure: delete.err() });
     }
     checked

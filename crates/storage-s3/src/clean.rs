@@ -50,7 +50,7 @@ impl Pass {
         }
         let mut page = support::lock(&self.page).take();
         for _ in 0..PAGES_MAX {
-            let listed = repeated(by, || core.requests.list(page.as_deref(), 1000, by)).await;
+            let listed = repeated(&core.requests, by, || core.requests.list(page.as_deref(), 1000, by)).await;
             let listed = match listed {
                 Ok(listed) => listed,
                 Err(failure) => {
@@ -98,7 +98,7 @@ async fn remove(core: &Core, names: Vec<String>, by: Instant, cleaned: &mut Clea
     let requests = &core.requests;
     let removals = names.into_iter().map(async |name| {
         let key = requests.bucket().key_of(&name);
-        repeated(by, || requests.delete_at(&key, by)).await
+        repeated(requests, by, || requests.delete_at(&key, by)).await
     });
     let mut removals = stream::iter(removals).buffer_unordered(REMOVALS_AT_ONCE);
     let mut failed_in_a_row = 0;

@@ -35,6 +35,7 @@ mod clean;
 mod client;
 mod config;
 mod credentials;
+mod counts;
 mod credentials_file;
 mod failure;
 mod mover;

@@ -88,7 +88,8 @@ async fn round(core: &Core, later: &mut Later) -> Instant {
 }
 
 /// Moves every file that is due, as long as the store is used.
-async fn move_waiting(core: &Core, later: &mut Later) -> io::Result<()> {
+pub(crate) async fn move_waiting(core: &Core, later: &mut Later) -> io::Result<()> {
+    let mut moved = 0_usize;
     while !core.availability.is_away() {
         let count_max = LISTED_MAX + later.len();
         let mut names = core.local.waiting_longest(count_max).await?;
@@ -99,6 +100,9 @@ async fn move_waiting(core: &Core, later: &mut Later) -> io::Result<()> {
         let now = Instant::now();
         names.retain(|name| later.get(name).is_none_or(|again| again.at <= now));
         if names.is_empty() {
+            if moved > 0 && later.is_empty() {
+                core.note_none_waits().await;
+            }
             return Ok(());
         }
         let mut refused = Vec::new();
@@ -112,6 +116,7 @@ async fn move_waiting(core: &Core, later: &mut Later) -> io::Result<()> {
         while let Some((name, outcome)) = outcomes.next().await {
             match outcome {
                 Outcome::Done => {
+                    moved += 1;
                     later.remove(&name);
                 }
                 Outcome::Taken | Outcome::Failed => put_off(later, name),

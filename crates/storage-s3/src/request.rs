@@ -10,13 +10,14 @@ use hyper::{Method, Request};
 use jiff::Timestamp;
 use rusty_s3::S3Action;
 use rusty_s3::actions::ListObjectsV2;
-use storage::{Clock, ObjectName, content_disposition};
+use storage::{Clock, ObjectName, StoreOperation, content_disposition};
 use tokio::time::Instant;
 
 use crate::body::{Content, UploadBody};
 use crate::bucket::{Bucket, Key};
 use crate::client::{Answer, Client};
 use crate::config::{OpenError, S3Config};
+use crate::counts::RequestCounts;
 use crate::credentials::S3Credentials;
 use crate::failure::{Evidence, Failure, FailureKind};
 
@@ -46,6 +47,7 @@ pub struct Requests {
     instance: [u8; INSTANCE_BYTES],
     credentials: Arc<Mutex<S3Credentials>>,
     clock: Arc<dyn Clock>,
+    counts: Arc<RequestCounts>,
 }
 
 /// A file for the object store.
@@ -60,6 +62,9 @@ pub struct NewObject {
     /// The media type, valid in a header.
     pub media_type: String,
 }
+
+/// What keys end in, below the prefix, and when each object was stored by the store's clock.
+pub(crate) type Objects = Vec<(String, Option<Timestamp>)>;
 
 /// One page of a list of objects.
 #[derive(Debug, Clone)]
@@ -84,7 +89,13 @@ impl Requests {
             instance: support::random_bytes().map_err(|source| OpenError::Random { source })?,
             credentials: Arc::new(Mutex::new(config.credentials.clone())),
             clock,
+            counts: Arc::default(),
         })
+    }
+
+    /// Requests that have ended. Clones count together.
+    pub(crate) fn counts(&self) -> &RequestCounts {
+        &self.counts
     }
 
     /// The bucket, for links.
@@ -118,6 +129,10 @@ impl Requests {
     }
 
     pub(crate) async fn put_at(&self, key: &Key, object: NewObject, by: Instant) -> Result<(), Failure> {
+        self.counts.note(StoreOperation::Put, self.send_object(key, object, by).await)
+    }
+
+    async fn send_object(&self, key: &Key, object: NewObject, by: Instant) -> Result<(), Failure> {
         let NewObject { content, digest, file_name, media_type } = object;
         let headers = [
             ("cache-control", CACHE_CONTROL.to_owned()),
@@ -143,7 +158,8 @@ impl Requests {
     pub(crate) async fn get_at(&self, key: &Key, by: Instant) -> Result<Bytes, Failure> {
         let credentials = self.credentials().expose();
         let signed = self.sign(&self.bucket.requests().get_object(Some(&credentials), key.as_str()));
-        Ok(self.send(Method::GET, &signed, [], Content::default(), by, ERROR_BYTES_MAX).await?.body)
+        let sent = self.send(Method::GET, &signed, [], Content::default(), by, ERROR_BYTES_MAX).await;
+        Ok(self.counts.note(StoreOperation::Get, sent)?.body)
     }
 
     /// Whether the store has a file. A store whose key may not list the bucket answers 403 for one that is missing:
@@ -154,7 +170,8 @@ impl Requests {
     pub async fn has(&self, name: &ObjectName, by: Instant) -> Result<bool, Failure> {
         let (key, credentials) = (self.bucket.key(name), self.credentials().expose());
         let signed = self.sign(&self.bucket.requests().head_object(Some(&credentials), key.as_str()));
-        match self.send(Method::HEAD, &signed, [], Content::default(), by, ERROR_BYTES_MAX).await {
+        let sent = self.send(Method::HEAD, &signed, [], Content::default(), by, ERROR_BYTES_MAX).await;
+        match self.counts.note(StoreOperation::Head, sent) {
             Ok(_) => Ok(true),
             Err(Failure { kind: FailureKind::NotFound, .. }) => Ok(false),
             Err(failure) => Err(failure),
@@ -172,7 +189,8 @@ impl Requests {
     pub(crate) async fn delete_at(&self, key: &Key, by: Instant) -> Result<(), Failure> {
         let credentials = self.credentials().expose();
         let signed = self.sign(&self.bucket.requests().delete_object(Some(&credentials), key.as_str()));
-        match self.send(Method::DELETE, &signed, [], Content::default(), by, ERROR_BYTES_MAX).await {
+        let sent = self.send(Method::DELETE, &signed, [], Content::default(), by, ERROR_BYTES_MAX).await;
+        match self.counts.note(StoreOperation::Delete, sent) {
             Ok(_) | Err(Failure { kind: FailureKind::NotFound, .. }) => Ok(()),
             Err(failure) => Err(failure),
         }
@@ -183,6 +201,10 @@ impl Requests {
     /// # Errors
     /// [`Failure`]
     pub async fn list(&self, page: Option<&str>, count_max: usize, by: Instant) -> Result<Listed, Failure> {
+        self.counts.note(StoreOperation::List, self.send_list(page, count_max, by).await)
+    }
+
+    async fn send_list(&self, page: Option<&str>, count_max: usize, by: Instant) -> Result<Listed, Failure> {
         let credentials = self.credentials().expose();
         let mut action = self.bucket.requests().list_objects_v2(Some(&credentials));
         action.with_prefix(self.bucket.prefix());
@@ -192,19 +214,9 @@ impl Requests {
         }
         let signed = self.sign(&action);
         let answer = self.send(Method::GET, &signed, [], Content::default(), by, LIST_BYTES_MAX).await?;
-        let parsed =
-            std::str::from_utf8(&answer.body).ok().and_then(|text| ListObjectsV2::parse_response(text).ok());
-        let parsed = parsed.ok_or_else(|| Failure::without_answer(FailureKind::Unexpected))?;
-        let below = |key: &str| key.strip_prefix(self.bucket.prefix()).map(str::to_owned);
-        let object = |listed: rusty_s3::actions::list_objects_v2::ListObjectsContent| {
-            let stored_at = listed.last_modified.and_then(|text| text.parse().ok());
-            below(&listed.key).map(|name| (name, stored_at))
-        };
-        Ok(Listed {
-            objects: parsed.contents.into_iter().filter_map(object).collect(),
-            next: parsed.next_continuation_token,
-            store_time: store_time(&answer),
-        })
+        let parsed = parse_list(self.bucket.prefix(), &answer.body);
+        let (objects, next) = parsed.ok_or_else(|| Failure::without_answer(FailureKind::Unexpected))?;
+        Ok(Listed { objects, next, store_time: store_time(&answer) })
     }
 
     fn sign<'a>(&self, action: &impl S3Action<'a>) -> url::Url {
@@ -244,6 +256,18 @@ impl Requests {
             ahead_s: store_time(&answer).map(|theirs| now.as_second() - theirs.as_second()),
         }))
     }
+}
+
+/// The objects below the prefix, without it, and the token of the next page. `None` if the body is no list.
+pub(crate) fn parse_list(prefix: &str, body: &[u8]) -> Option<(Objects, Option<String>)> {
+    let text = std::str::from_utf8(body).ok()?;
+    let parsed = ListObjectsV2::parse_response(text).ok()?;
+    let object = |listed: rusty_s3::actions::list_objects_v2::ListObjectsContent| {
+        let stored_at = listed.last_modified.and_then(|text| text.parse().ok());
+        listed.key.strip_prefix(prefix).map(|name| (name.to_owned(), stored_at))
+    };
+    let objects = parsed.contents.into_iter().filter_map(object).collect();
+    Some((objects, parsed.next_continuation_token))
 }
 
 /// Whether an object store has stored what was sent. Something in front of it may answer 200 to anything.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::failure::Failure;
+use crate::request::Requests;
 
 /// Maximum number of attempts.
 const ATTEMPTS_MAX: u32 = 4;
@@ -52,8 +53,10 @@ impl Retries {
     }
 }
 
-/// Sends a request until it succeeds, there is no sense in another attempt, or `by` is over.
+/// Sends a request until it succeeds, there is no sense in another attempt, or `by` is over. Counts repetitions in
+/// `requests`.
 pub(crate) async fn repeated<T, Answering>(
+    requests: &Requests,
     by: Instant,
     mut send: impl FnMut() -> Answering,
 ) -> Result<T, Failure>
@@ -69,6 +72,7 @@ where
         let left = by.saturating_duration_since(Instant::now());
         let Some(wait) = retries.next(&failure, left, random()) else { return Err(failure) };
         tokio::time::sleep(wait).await;
+        requests.counts().note_retry();
     }
 }
 

@@ -1,11 +1,11 @@
 //! What the store, its mover and its cleaning share: the requests, the spool, whether the store is used, and counts.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use storage::{Clock, LocalStore, ObjectName, SpoolStatus};
+use storage::{Clock, LocalStore, ObjectName, ObjectStoreStats, SpoolStatus};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -38,6 +38,8 @@ pub(crate) struct Core {
     pub(crate) fails: Notify,
     /// What waited when the spool was last looked at, and when that was. Held while it is.
     spool: tokio::sync::Mutex<Option<(Instant, Result<SpoolStatus, String>)>>,
+    /// What waited then, for those who cannot wait for a look.
+    waited: Mutex<SpoolStatus>,
     /// The file with the credentials could not be read the last time.
     is_unreadable: AtomicBool,
     /// When the last check ended, and whether the store can be cleaned. Held while a check runs.
@@ -52,6 +54,7 @@ pub(crate) struct Counters {
     pub(crate) moved: AtomicU64,
     pub(crate) expired: AtomicU64,
     pub(crate) failed: AtomicU64,
+    pub(crate) uploaded_bytes: AtomicU64,
 }
 
 /// Files since the start.
@@ -104,6 +107,7 @@ impl Core {
             waits: Notify::new(),
             fails: Notify::new(),
             spool: tokio::sync::Mutex::default(),
+            waited: Mutex::default(),
             is_unreadable: AtomicBool::new(false),
             checked: tokio::sync::Mutex::default(),
         }
@@ -126,9 +130,13 @@ impl Core {
         by: Instant,
     ) -> Result<(), Failure> {
         let mut retries = Retries::default();
+        let size_bytes = object.content.size_bytes();
         loop {
             let failure = match self.requests.put(name, object.clone(), by).await {
-                Ok(()) => return Ok(()),
+                Ok(()) => {
+                    self.counters.uploaded_bytes.fetch_add(size_bytes, Ordering::Relaxed);
+                    return Ok(());
+                }
                 Err(failure) => failure,
             };
             let left = by.saturating_duration_since(Instant::now());
@@ -140,6 +148,7 @@ impl Core {
             if self.availability.is_away() {
                 return Err(failure);
             }
+            self.requests.counts().note_retry();
         }
     }
 
@@ -229,10 +238,51 @@ impl Core {
                 return status.clone();
             }
             let status = core.local.waiting().await.map_err(|error| error.to_string());
+            if let Ok(status) = &status {
+                *support::lock(&core.waited) = *status;
+            }
             *last = Some((Instant::now(), status.clone()));
             status
         });
         look.await.unwrap_or_else(|error| Err(error.to_string()))
+    }
+
+    /// A file waits now. If it is the first, the next who asks what waits looks at once.
+    pub(crate) fn note_one_waits(&self) {
+        if support::lock(&self.waited).files == 0
+            && let Ok(mut last) = self.spool.try_lock()
+        {
+            *last = None;
+        }
+        self.waits.notify_one();
+    }
+
+    /// Nothing waits any more, so that the next who asks what waits looks at once.
+    pub(crate) async fn note_none_waits(&self) {
+        *self.spool.lock().await = None;
+    }
+
+    /// What has happened since the start, and what waited when the spool was last looked at.
+    pub(crate) fn stats(&self) -> ObjectStoreStats {
+        let StoreCounts { uploaded, kept_locally, moved, expired, failed } = self.counters.read();
+        let waited = *support::lock(&self.waited);
+        // A clock that was set back makes no age.
+        let longest = waited.oldest_since.map(|since| self.now().duration_since(since));
+        let waiting_longest =
+            longest.and_then(|longest| Duration::try_from(longest).ok()).unwrap_or_default();
+        ObjectStoreStats {
+            requests: self.requests.counts().requests(),
+            retries: self.requests.counts().retries(),
+            uploaded_bytes: self.counters.uploaded_bytes.load(Ordering::Relaxed),
+            uploaded,
+            kept_locally,
+            moved,
+            expired,
+            move_failed: failed,
+            waiting: waited.files,
+            waiting_bytes: waited.bytes,
+            waiting_longest,
+        }
     }
 
     /// Whether the last check could list the store and remove files.

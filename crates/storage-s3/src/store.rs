@@ -8,7 +8,7 @@ use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 use storage::{
     CleanError, Cleaned, Clock, Found, Link, LinkError, LinkUse, Links, LocalStore, NewFile, ObjectName,
-    Opened, PutError, Store, StoreHealth, StoredFile, StoredIn, download_name,
+    ObjectStoreStats, Opened, PutError, Store, StoreHealth, StoredFile, StoredIn, download_name,
 };
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -121,8 +121,10 @@ impl S3Store {
         if !core.availability.is_away() {
             core.check(CHECK_AGE_MAX).await;
         }
+        // For metrics also while it works: files may wait that the store does not take.
+        let status = core.spool_status().await;
         let reason = core.explain(&core.availability.away()?.failure);
-        let waiting = match core.spool_status().await {
+        let waiting = match status {
             Ok(waiting) if waiting.files > 0 => {
                 format!("; {} files ({} bytes) wait on this host", waiting.files, waiting.bytes)
             }
@@ -167,7 +169,7 @@ impl Store for S3Store {
         // The same name: if the object store has the file after all, it is replaced by itself.
         let stored = self.core.local.put_waiting(name, file).await?;
         count(&self.core.counters.kept_locally);
-        self.core.waits.notify_one();
+        self.core.note_one_waits();
         Ok(stored)
     }
 
@@ -200,6 +202,10 @@ impl Store for S3Store {
                 Ok(local)
             }
         }
+    }
+
+    fn object_store(&self) -> Option<ObjectStoreStats> {
+        Some(self.core.stats())
     }
 }
 

@@ -11,8 +11,8 @@ use std::time::{Duration, SystemTime};
 
 use common::{LIFETIME, config, credentials, fetch};
 use storage::{
-    Link, LinkError, LinkUse, Links as _, LocalConfig, LocalStore, NewFile, ObjectName, Opened, Store as _,
-    StoredFile, StoredIn, SystemClock,
+    Link, LinkError, LinkUse, Links as _, LocalConfig, LocalStore, NewFile, ObjectName, ObjectStoreStats,
+    Opened, Store as _, StoreOperation, StoreResult, StoredFile, StoredIn, SystemClock,
 };
 use storage_s3::{GivenLinks, S3Config, S3Store, StoreCounts};
 use testkit::{Fault, FaultProxy, Rule, S3Server};
@@ -461,4 +461,55 @@ async fn credentials_are_used_that_were_renewed_in_their_file() {
     until("not renewed", async || store.health().await.healthy).await;
     until_none_waits(&local).await;
     assert_eq!(download(&store, &kept).await, ("elsewhere", b"a".to_vec()));
+}
+
+#[tokio::test]
+async fn a_store_counts_its_requests_and_what_waits() {
+    let Some(server) = S3Server::start() else { return };
+    let proxy = FaultProxy::start(server.address());
+    let place = tempfile::tempdir().unwrap();
+    let local = spool(place.path());
+    let store = open_and_wait(proxy.address(), &local).await;
+    // With those of the check.
+    let of =
+        |stats: &ObjectStoreStats, operation, result| stats.requests[operation as usize][result as usize];
+    let before = store.object_store().unwrap();
+    for operation in [StoreOperation::Put, StoreOperation::Get, StoreOperation::List, StoreOperation::Delete]
+    {
+        assert!(of(&before, operation, StoreResult::Ok) >= 1, "{operation:?}: {before:?}");
+    }
+    proxy.set(Rule { method: "PUT", times: 2, fault: Fault::Answer(500, "InternalError") });
+    store.put(file("a.csv", b"a,b\n"), soon()).await.unwrap();
+    let after = store.object_store().unwrap();
+    let more = |operation, result| of(&after, operation, result) - of(&before, operation, result);
+    assert_eq!(more(StoreOperation::Put, StoreResult::Failed), 2);
+    assert_eq!(more(StoreOperation::Put, StoreResult::Ok), 1);
+    assert_eq!((after.retries - before.retries, after.uploaded_bytes, after.uploaded), (2, 4, 1));
+
+    proxy.set(always("PUT", Fault::Answer(403, "AccessDenied")));
+    let sent = |proxy: &FaultProxy| proxy.seen().iter().filter(|line| line.starts_with("PUT")).count();
+    let puts = sent(&proxy);
+    let kept = store.put(file("a.csv", b"a,b\n"), soon()).await.unwrap();
+    assert_eq!(kept.stored_in, StoredIn::Spool);
+    until("not shown", async || {
+        store.health().await;
+        let stats = store.object_store().unwrap();
+        (stats.waiting, stats.waiting_bytes) == (1, 4)
+    })
+    .await;
+    let refused = store.object_store().unwrap();
+    assert!(of(&refused, StoreOperation::Put, StoreResult::Refused) >= 1, "{refused:?}");
+    assert_eq!(
+        (refused.retries, refused.kept_locally),
+        (after.retries, 1),
+        "what is refused is not sent again"
+    );
+    assert!(sent(&proxy) > puts);
+    proxy.set(Rule { method: "PUT", times: 0, fault: Fault::Close });
+    until("not moved", async || {
+        store.health().await;
+        let stats = store.object_store().unwrap();
+        (stats.moved, stats.waiting, stats.waiting_longest) == (1, 0, Duration::ZERO)
+    })
+    .await;
 }

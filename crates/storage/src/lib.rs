@@ -22,6 +22,7 @@ mod links;
 mod local;
 mod names;
 mod object_name;
+mod object_store;
 mod store;
 
 #[cfg(fuzzing)]
@@ -37,4 +38,5 @@ pub use names::{
     FILE_NAME_BYTES_MAX, MEDIA_TYPE_UNKNOWN, content_disposition, download_name, media_type_for,
 };
 pub use object_name::ObjectName;
+pub use object_store::{ObjectStoreStats, StoreOperation, StoreResult};
 pub use store::{CleanError, Cleaned, Link, NewFile, PutError, Store, StoreHealth, StoredFile, StoredIn};

@@ -8,6 +8,8 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
+use crate::object_store::ObjectStoreStats;
+
 /// A store for output files, with links to them.
 ///
 /// All methods may be called concurrently from any number of tasks. Dropping a future does not undo what
@@ -52,6 +54,12 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// [`CleanError`] if the content could not be listed. A single object that cannot be removed
     /// is not an error: it is counted in [`Cleaned::failed`] and logged.
     async fn clean(&self) -> Result<Cleaned, CleanError>;
+
+    /// What this store has done with its object store, and what waits for it, for metrics. Returns at once. Default:
+    /// `None`, for a store that has none.
+    fn object_store(&self) -> Option<ObjectStoreStats> {
+        None
+    }
 }
 
 /// A file to store.

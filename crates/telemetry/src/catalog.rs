@@ -167,6 +167,20 @@ catalog! {
     // The store.
     STORAGE_UP = Gauge, "python_sandbox_storage_up", ["provider"],
         "1 if the last check of the store was good, else 0.";
+    STORAGE_REQUESTS = Counter, "python_sandbox_storage_requests_total", ["operation", "result"],
+        "Requests to the object store, each attempt counted: `ok`, `refused` (wrong key, rights, bucket or request), `failed` (the store cannot now), or `unanswered`.";
+    STORAGE_RETRIES = Counter, "python_sandbox_storage_retries_total", [],
+        "Requests to the object store that were sent again after a failure.";
+    STORAGE_UPLOADED = Counter, "python_sandbox_storage_uploaded_bytes_total", [],
+        "Bytes of files that the object store has confirmed.";
+    STORAGE_FILES = Counter, "python_sandbox_storage_files_total", ["event"],
+        "Files for the object store: `uploaded` with the answer, `kept` on this host instead, `moved` later, `move_failed` for each failed attempt, `expired` for files that were removed before the store took them.";
+    STORAGE_WAITING = Gauge, "python_sandbox_storage_waiting_files", [],
+        "Files on this host that wait for the object store, counted at most every 30 seconds.";
+    STORAGE_WAITING_BYTES = Gauge, "python_sandbox_storage_waiting_bytes", [],
+        "Their length together.";
+    STORAGE_WAITING_AGE = Gauge, "python_sandbox_storage_waiting_oldest_age_seconds", [],
+        "Age of the oldest of them; 0 if none waits. Its link ends at STORAGE_LINK_LIFETIME, and the file with it.";
 
     // API keys.
     KEYS_REQUIRED = Gauge, "python_sandbox_api_keys_required", [],

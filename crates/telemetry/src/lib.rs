@@ -14,6 +14,7 @@
 mod catalog;
 mod executions;
 mod http;
+mod object_store;
 mod page;
 mod process;
 mod pulled;

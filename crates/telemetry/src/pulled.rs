@@ -2,8 +2,9 @@
 //! before.
 
 use crate::catalog;
+use crate::object_store::ObjectStoreMetrics;
 use crate::process::Process;
-use crate::registry::Registry;
+use crate::registry::{Registry, advance, set};
 use prometheus::{Counter, CounterVec, Error, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
 use service::{ExecutorSnapshot, KeysState, Limit, LimitsSnapshot, ServiceSnapshot};
 use std::time::Duration;
@@ -94,6 +95,7 @@ pub(crate) struct Pulled {
     interpreters: IntCounterVec,
     replaced: IntCounterVec,
     storage_up: IntGaugeVec,
+    object_store: ObjectStoreMetrics,
     keys_required: IntGauge,
     keys_up: IntGaugeVec,
     keys_store_up: IntGaugeVec,
@@ -152,6 +154,7 @@ impl Pulled {
             interpreters: registry.counters(&catalog::INTERPRETERS)?,
             replaced: registry.counters(&catalog::TEMPLATES_REPLACED)?,
             storage_up: registry.gauges(&catalog::STORAGE_UP)?,
+            object_store: ObjectStoreMetrics::new(registry)?,
             keys_required: gauge(&catalog::KEYS_REQUIRED)?,
             keys_up: registry.gauges(&catalog::KEYS_UP)?,
             keys_store_up: registry.gauges(&catalog::KEYS_STORE_UP)?,
@@ -192,6 +195,9 @@ impl Pulled {
         self.limits(&snapshot.limits);
         if let Some(storage) = snapshot.storage {
             set(&self.storage_up.with_label_values(&[storage.provider]), u64::from(storage.is_up));
+            if let Some(stats) = &storage.object_store {
+                self.object_store.show(stats);
+            }
         }
     }
 
@@ -289,15 +295,6 @@ impl Pulled {
             }
         }
     }
-}
-
-fn set(gauge: &IntGauge, value: u64) {
-    gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
-}
-
-/// The sources never fall, so the difference is what came since the last page.
-fn advance(counter: &IntCounter, count: u64) {
-    counter.inc_by(count.saturating_sub(counter.get()));
 }
 
 fn advance_time(counter: &Counter, time: Duration) {

@@ -3,8 +3,8 @@
 use crate::catalog::{Kind, Metric};
 use prometheus::core::Collector;
 use prometheus::{
-    CounterVec, Error, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGaugeVec, Opts,
-    TextEncoder,
+    CounterVec, Error, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
+    IntGaugeVec, Opts, TextEncoder,
 };
 
 /// All metrics of one service.
@@ -51,6 +51,16 @@ impl Registry {
     pub(crate) fn render(&self) -> Result<String, Error> {
         TextEncoder::new().encode_to_string(&self.0.gather())
     }
+}
+
+/// Shows a number that is now.
+pub(crate) fn set(gauge: &IntGauge, value: u64) {
+    gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
+}
+
+/// The sources never fall, so the difference is what came since the last page.
+pub(crate) fn advance(counter: &IntCounter, count: u64) {
+    counter.inc_by(count.saturating_sub(counter.get()));
 }
 
 fn opts(metric: &Metric) -> Opts {

@@ -7,11 +7,12 @@ use executor::{
     Executor, ExecutorError, ExecutorStats, Freshness, Health, Hints, InterpreterStats, PoolStats, Sandbox,
     TemplateStats,
 };
-use service::{Chain, ExecuteCommand, Principal, RequestContext, Service, ServiceConfig};
+use service::{Chain, ExecuteCommand, ObjectStoreStats, Principal, RequestContext, Service, ServiceConfig};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+use storage::{CleanError, Cleaned, NewFile, PutError, Store, StoreHealth, StoredFile};
 use telemetry::{AuditLines, Certificate, Config, METRICS, Surroundings, Telemetry, TraceSpans};
 use validator::Policy;
 
@@ -248,11 +249,84 @@ async fn the_number_of_series_is_bounded_and_each_metric_is_described() {
         .filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next().map(str::to_owned))
         .collect();
     // No store, and no limit on the memory.
-    let missing = ["python_sandbox_storage_up", "python_sandbox_sandboxes_memory_limit_bytes"];
-    for metric in METRICS.iter().filter(|metric| !missing.contains(&metric.name)) {
-        assert!(described.contains(metric.name), "{}", metric.name);
+    let is_missing = |name: &str| {
+        name.starts_with("python_sandbox_storage_") || name == "python_sandbox_sandboxes_memory_limit_bytes"
+    };
+    for metric in METRICS {
+        assert_eq!(described.contains(metric.name), !is_missing(metric.name), "{}", metric.name);
     }
-    assert_eq!(described.len(), METRICS.len() - missing.len());
+}
+
+/// A store that counts itself, and whose object store has files waiting.
+#[derive(Debug)]
+struct CountingStore;
+
+#[async_trait]
+impl Store for CountingStore {
+    fn provider(&self) -> &'static str {
+        "s3"
+    }
+
+    async fn put(&self, _file: NewFile, _by: tokio::time::Instant) -> Result<StoredFile, PutError> {
+        Err(PutError::NoRoom { reason: "a test".into() })
+    }
+
+    async fn health(&self) -> StoreHealth {
+        StoreHealth::unhealthy("a test")
+    }
+
+    async fn clean(&self) -> Result<Cleaned, CleanError> {
+        Ok(Cleaned::default())
+    }
+
+    fn object_store(&self) -> Option<ObjectStoreStats> {
+        Some(ObjectStoreStats {
+            requests: [[1, 2, 3, 4], [5; 4], [6; 4], [7; 4], [8, 8, 8, 9]],
+            retries: 10,
+            uploaded_bytes: 11,
+            uploaded: 12,
+            kept_locally: 13,
+            moved: 14,
+            expired: 15,
+            move_failed: 16,
+            waiting: 17,
+            waiting_bytes: 18,
+            waiting_longest: Duration::from_secs(3600),
+        })
+    }
+}
+
+#[tokio::test]
+async fn the_object_store_is_shown_as_it_counts_itself() {
+    let telemetry = telemetry(&["memory"]);
+    let observer = telemetry.executions.clone();
+    let config = ServiceConfig { observer, ..ServiceConfig::new(Policy::default()) };
+    let executor: Arc<dyn Executor> = Arc::new(ScriptedExecutor::named("memory", Script::Echo));
+    let service = Service::start(config, Chain::new(vec![executor]), Some(Arc::new(CountingStore)));
+    telemetry.page.watch(Arc::downgrade(&service));
+    service.health().await;
+    let page = samples(&telemetry.page.render().unwrap());
+    let of = |name: &str| page[&format!("python_sandbox_storage_{name}")];
+    assert_eq!(of(r#"up{provider="s3"}"#), 0.0);
+    for (operation, result, count) in
+        [("put", "ok", 1.0), ("put", "refused", 2.0), ("put", "failed", 3.0), ("put", "unanswered", 4.0)]
+            .into_iter()
+            .chain([
+                ("get", "ok", 5.0),
+                ("head", "ok", 6.0),
+                ("list", "failed", 7.0),
+                ("delete", "unanswered", 9.0),
+            ])
+    {
+        let series = format!(r#"requests_total{{operation="{operation}",result="{result}"}}"#);
+        assert_eq!(of(&series), count, "{series}");
+    }
+    assert_eq!((of("retries_total"), of("uploaded_bytes_total")), (10.0, 11.0));
+    let files = ["uploaded", "kept", "moved", "expired", "move_failed"]
+        .map(|event| of(&format!(r#"files_total{{event="{event}"}}"#)));
+    assert_eq!(files, [12.0, 13.0, 14.0, 15.0, 16.0]);
+    assert_eq!((of("waiting_files"), of("waiting_bytes")), (17.0, 18.0));
+    assert_eq!(of("waiting_oldest_age_seconds"), 3600.0);
 }
 
 #[tokio::test]

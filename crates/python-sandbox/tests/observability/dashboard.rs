@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::fs;
 use std::time::Duration;
-use testkit::{Answers, Collector};
+use testkit::{Answers, Collector, S3Server};
 
 /// Longest time until every query has data: some scrapes, and a program of each kind between two.
 const DATA_TIME_MAX: Duration = Duration::from_secs(90);
@@ -65,9 +65,17 @@ fn every_query_has_data_of_a_real_service() {
     if !is_installed() {
         return;
     }
+    let Some(store) = S3Server::start() else { return };
+    let store_endpoint = format!("http://{}", store.address());
     let collector = Collector::start(Answers::Taken);
     let endpoint = collector.base();
     let settings = [
+        ("STORAGE_PROVIDER", "s3"),
+        ("STORAGE_S3_BUCKET", S3Server::BUCKET),
+        ("STORAGE_S3_ENDPOINT", &*store_endpoint),
+        ("STORAGE_S3_PATH_STYLE", "true"),
+        ("STORAGE_S3_ACCESS_KEY", S3Server::ACCESS_KEY),
+        ("STORAGE_S3_SECRET_KEY", S3Server::SECRET_KEY),
         ("MAX_CONCURRENT", "1"),
         ("MAX_WAITING", "2"),
         ("AUDIT_LOG", "stderr"),
@@ -129,7 +137,9 @@ fn every_query_has_data_of_a_real_service() {
     assert_eq!(output, (true, String::new()));
 
     let firing = prometheus.firing();
-    for critical in ["SandboxDown", "SandboxNotReady", "SandboxStorageDown", "SandboxInternalErrors"] {
+    for critical in
+        ["SandboxDown", "SandboxNotReady", "SandboxStorageDown", "SandboxFilesLost", "SandboxInternalErrors"]
+    {
         assert!(!firing.iter().any(|name| name == critical), "{firing:?}");
     }
     server.child.kill().expect("it runs");
