@@ -9,6 +9,7 @@ mod keys;
 mod limits;
 mod native;
 mod object_store;
+mod spool;
 mod unavailable;
 
 pub use containers::{BuildError, BuildStep, build_image, engine_address, write_image_tree};
@@ -16,6 +17,9 @@ pub use keys::{OpenKeysError, access_dir, key_store, open_keyring};
 pub use limits::open_limits;
 pub use native::{NATIVE, apparmor_fix, host_view, prepare_cgroups, uses_native};
 pub use object_store::{ObjectStoreError, StoreCheck, check_object_store};
+pub use spool::{check_local_store, flush_spool, spool_status};
+pub use storage::SpoolStatus;
+pub use storage_s3::Flushed;
 
 use containers::start_docker;
 use directory_store::DirectoryStore;
@@ -29,7 +33,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use storage::{Links, LocalConfig, LocalStore, OpenError, Rotated, SpoolStatus};
+use storage::{Links, LocalConfig, LocalStore, OpenError, Rotated};
 use unavailable::UnavailableExecutor;
 use validator::Policy;
 
@@ -110,6 +114,9 @@ pub enum OpenStoreError {
     /// The directory cannot be used.
     #[error(transparent)]
     Local(#[from] OpenError),
+    /// The files that wait for an object store cannot be listed.
+    #[error("failed to list the files that wait for an object store")]
+    Spool(#[source] io::Error),
     /// The settings are those of no object store.
     #[error("the object store cannot be used (STORAGE_PROVIDER)")]
     Object(#[from] ObjectStoreError),
@@ -124,15 +131,7 @@ pub async fn open_store(settings: &Settings) -> Result<Option<OpenStore>, OpenSt
     if !settings.storage.enabled {
         return Ok(None);
     }
-    let config = LocalConfig {
-        link_lifetime: settings.storage.link_lifetime,
-        retention: settings.storage.file_lifetime,
-        bytes_max: settings.storage.bytes_max,
-        min_free_percent: settings.storage.min_free_percent,
-        free_min_bytes: settings.exec_limits_max.files_total_bytes_max,
-        ..LocalConfig::new(files_dir(settings))
-    };
-    let local = LocalStore::open(config)?;
+    let local = open_local(settings)?;
     if let Some(object_store) = &settings.storage.object_store {
         let store = Arc::new(object_store::open(object_store, settings, local)?);
         return Ok(Some(OpenStore { store: store.clone(), links: store }));
@@ -140,6 +139,18 @@ pub async fn open_store(settings: &Settings) -> Result<Option<OpenStore>, OpenSt
     warn_of_spool(&local).await;
     let store = Arc::new(local);
     Ok(Some(OpenStore { store: store.clone(), links: store }))
+}
+
+/// Opens the local store: the store itself, or the spool of an object store.
+fn open_local(settings: &Settings) -> Result<LocalStore, OpenError> {
+    LocalStore::open(LocalConfig {
+        link_lifetime: settings.storage.link_lifetime,
+        retention: settings.storage.file_lifetime,
+        bytes_max: settings.storage.bytes_max,
+        min_free_percent: settings.storage.min_free_percent,
+        free_min_bytes: settings.exec_limits_max.files_total_bytes_max,
+        ..LocalConfig::new(files_dir(settings))
+    })
 }
 
 /// Warns of files that wait for an object store that is no longer configured.

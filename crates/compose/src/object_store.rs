@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use storage::{LocalStore, SystemClock};
 use storage_s3::{
-    CheckStep, CredentialsFileError, GivenLinks, OpenError, Provider, Requests, S3Config, S3Credentials,
-    S3Store, check, read_credentials,
+    CheckStep, CredentialsFileError, FlushError, Flushed, GivenLinks, OpenError, Provider, Requests,
+    S3Config, S3Credentials, S3Store, check, flush, read_credentials,
 };
 use tokio::time::Instant;
 use url::{Host, Url};
@@ -29,6 +29,9 @@ pub enum ObjectStoreError {
     /// The settings are those of no object store.
     #[error(transparent)]
     Open(#[from] OpenError),
+    /// The files that wait for it cannot be moved.
+    #[error(transparent)]
+    Flush(#[from] FlushError),
 }
 
 /// Opens the store. Does not wait for it.
@@ -85,6 +88,15 @@ pub async fn check_object_store(settings: &Settings) -> Result<Vec<StoreCheck>, 
         StoreCheck { what, is_needed, problem }
     });
     Ok(checks.collect())
+}
+
+/// Moves what waits in `local` now.
+pub(crate) async fn flush_spool(
+    object_store: &ObjectStoreSettings,
+    settings: &Settings,
+    local: LocalStore,
+) -> Result<Flushed, ObjectStoreError> {
+    Ok(flush(config(object_store, settings)?, local, Arc::new(SystemClock)).await?)
 }
 
 fn config(object_store: &ObjectStoreSettings, settings: &Settings) -> Result<S3Config, ObjectStoreError> {

@@ -67,6 +67,9 @@ pub(crate) enum Command {
     /// Manage API keys: from the first one on, every request needs one
     #[command(subcommand)]
     Keys(KeysCommand),
+    /// Check the store of output files, and see and move the files that wait for an object store
+    #[command(subcommand)]
+    Storage(StorageCommand),
     /// Replace the key of download links; earlier links work until they expire, running services need no
     /// restart
     RotateLinkKey(RotateLinkKeyArgs),
@@ -259,6 +262,27 @@ pub(crate) enum ImageCommand {
     /// Write the image's content, the runtime and the guest agent, as a tar archive to standard output, for a
     /// Dockerfile
     Export,
+}
+
+/// The commands of `storage`.
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub(crate) enum StorageCommand {
+    /// Do once what the service does with its store, and say what is wrong and which setting fixes it: exit code 0 if
+    /// files can be stored, 1 if not
+    Check(StorageArgs),
+    /// Show what waits in this data directory for an object store
+    Status(StorageArgs),
+    /// Move what waits to the object store now, also while services run: exit code 0 if nothing waits any more, 1 if
+    /// something does
+    Flush(StorageArgs),
+}
+
+/// Arguments of the commands of `storage`.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct StorageArgs {
+    /// Print the result as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// The commands of `keys`.
@@ -508,6 +532,14 @@ mod tests {
         ] {
             assert!(parse(wrong).is_err(), "{wrong:?}");
         }
+    }
+
+    #[test]
+    fn storage_has_three_commands() {
+        for command in ["check", "status", "flush"] {
+            assert!(parse(&["storage", command]).is_ok() && parse(&["storage", command, "--json"]).is_ok());
+        }
+        assert!(parse(&["storage"]).is_err() && parse(&["storage", "clean"]).is_err());
     }
 
     #[test]

@@ -18,6 +18,7 @@ mod protect;
 mod run;
 mod serve;
 mod setup;
+mod storage;
 mod trusted_files;
 
 use clap::Parser;
@@ -74,6 +75,10 @@ fn main() -> ExitCode {
         Command::Health => health::run(&settings),
         Command::Metrics => metrics::run(&settings),
         Command::Keys(command) => keys::run(command, &settings),
+        Command::Storage(command) => {
+            logging::start_quiet(&settings.log);
+            with_runtime(storage::run(command, settings))
+        }
         Command::RotateLinkKey(args) => link_key::rotate(&args, &settings),
         Command::CheckConfig(args) => check_config(&args, &resolved),
     }

@@ -59,6 +59,7 @@ fn needs_sandboxes(command: &Command) -> bool {
         | Command::Metrics
         | Command::CheckConfig(_)
         | Command::Keys(_)
+        | Command::Storage(_)
         | Command::RotateLinkKey(_) => false,
     }
 }

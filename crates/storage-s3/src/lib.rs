@@ -8,6 +8,7 @@
 //!
 //! S3Store: put   -> the store, within the time of the answer; else the spool of the local store
 //!          mover -> what waits there, once the store works: claim, send, confirmed, remove
+//!          flush -> the same once, for an operator
 //!          follow(a link of our own) -> the file, if it is here; else a link that is presigned now
 //! ```
 //!
@@ -38,6 +39,7 @@ mod credentials;
 mod counts;
 mod credentials_file;
 mod failure;
+mod flush;
 mod mover;
 mod request;
 mod retry;
@@ -55,4 +57,5 @@ pub use failure::{Failure, FailureKind};
 pub use request::{Listed, NewObject, Requests};
 pub use retry::Retries;
 pub use state::StoreCounts;
+pub use flush::{FlushError, Flushed, flush};
 pub use store::S3Store;

@@ -38,10 +38,10 @@ const AGAIN_FIRST: Duration = Duration::from_secs(5);
 const AGAIN_MAX: Duration = Duration::from_secs(600);
 
 /// Files that are tried again later.
-type Later = HashMap<ObjectName, Again>;
+pub(crate) type Later = HashMap<ObjectName, Again>;
 
 #[derive(Debug, Clone, Copy)]
-struct Again {
+pub(crate) struct Again {
     at: Instant,
     failed: u32,
 }

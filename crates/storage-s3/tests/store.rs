@@ -14,7 +14,7 @@ use storage::{
     Link, LinkError, LinkUse, Links as _, LocalConfig, LocalStore, NewFile, ObjectName, ObjectStoreStats,
     Opened, Store as _, StoreOperation, StoreResult, StoredFile, StoredIn, SystemClock,
 };
-use storage_s3::{GivenLinks, S3Config, S3Store, StoreCounts};
+use storage_s3::{GivenLinks, S3Config, S3Store, StoreCounts, flush};
 use testkit::{Fault, FaultProxy, Rule, S3Server};
 use tokio::time::Instant;
 
@@ -461,6 +461,33 @@ async fn credentials_are_used_that_were_renewed_in_their_file() {
     until("not renewed", async || store.health().await.healthy).await;
     until_none_waits(&local).await;
     assert_eq!(download(&store, &kept).await, ("elsewhere", b"a".to_vec()));
+}
+
+#[tokio::test]
+async fn a_flush_moves_what_waits_and_leaves_what_another_process_has() {
+    let Some(mut server) = S3Server::start() else { return };
+    let place = tempfile::tempdir().unwrap();
+    let local = spool(place.path());
+    for _ in 0..3 {
+        local.put_waiting(ObjectName::random().unwrap(), file("a.csv", b"a,b\n")).await.unwrap();
+    }
+    // As another process would: the claim is held by an open file.
+    let claimed = local.claim(&local.waiting_longest(1).await.unwrap()[0]).await.unwrap().unwrap();
+    let flushed =
+        async || flush(config(server.address()), local.clone(), Arc::new(SystemClock)).await.unwrap();
+    let first = flushed().await;
+    assert_eq!((first.moved, first.failed, first.waiting.files, first.problem), (2, 0, 1, None));
+    assert_eq!(server.keys().len(), 2);
+    drop(claimed);
+    let second = flushed().await;
+    assert_eq!((second.moved, second.waiting.files), (1, 0));
+    assert_eq!(server.keys().len(), 3);
+    // A store that is away costs no file.
+    local.put_waiting(ObjectName::random().unwrap(), file("a.csv", b"a,b\n")).await.unwrap();
+    server.kill();
+    let away = flush(config(server.address()), local.clone(), Arc::new(SystemClock)).await.unwrap();
+    assert_eq!((away.moved, away.waiting.files), (0, 1));
+    assert!(away.problem.unwrap().contains("STORAGE_S3_ENDPOINT"));
 }
 
 #[tokio::test]

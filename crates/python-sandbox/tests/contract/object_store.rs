@@ -288,3 +288,78 @@ fn links_are_our_own_where_a_presigned_one_would_not_do() {
     assert!(store.keys().contains(&key.to_owned()), "{}", answer.text());
     server.stop();
 }
+
+/// The exit code and the JSON of `storage COMMAND --json` with these settings and files.
+fn storage(launch: &Launch, command: &str) -> (Option<i32>, Value, String) {
+    let output = launch.run(&["storage", command, "--json"], "");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    (output.status.code(), serde_json::from_slice(&output.stdout).unwrap_or_default(), said)
+}
+
+#[test]
+fn the_command_checks_the_store_and_names_the_setting_that_is_wrong() {
+    let Some(store) = S3Server::start() else { return };
+    let (code, seen, said) = storage(&launch(store.address()), "check");
+    assert_eq!((code, &seen["provider"], &seen["works"]), (Some(0), &json!("s3"), &json!(true)), "{said}");
+    let tried: Vec<_> =
+        seen["checks"].as_array().expect("a list").iter().map(|check| &check["what"]).collect();
+    assert_eq!(tried, ["put", "get", "list", "delete"]);
+    assert!(store.keys().is_empty(), "the object of the check is removed");
+    let proxy = FaultProxy::start(store.address());
+    let wrong = |name: &str, value: &str| launch(store.address()).set(name, value);
+    for (launch, fault, words) in [
+        (wrong("STORAGE_S3_ACCESS_KEY", "AKIDWRONGWRONGWRONG0"), None, "fix: STORAGE_S3_ACCESS_KEY"),
+        (wrong("STORAGE_S3_SECRET_KEY", "wrong-secret"), None, "fix: STORAGE_S3_SECRET_KEY"),
+        (launch(proxy.address()), Some(Fault::Answer(404, "NoSuchBucket")), "STORAGE_S3_BUCKET"),
+        (launch(proxy.address()), Some(Fault::Answer(403, "RequestTimeTooSkewed")), "clock"),
+        (wrong("STORAGE_S3_ENDPOINT", "http://127.0.0.1:1"), None, "fix: STORAGE_S3_ENDPOINT"),
+    ] {
+        if let Some(fault) = fault {
+            proxy.set(Rule { method: "PUT", times: u32::MAX, fault });
+        }
+        let (code, seen, said) = storage(&launch, "check");
+        assert_eq!((code, &seen["works"]), (Some(1), &json!(false)), "{words}: {said}");
+        let problem = text(&seen["checks"][0], "problem");
+        assert!(problem.contains(words), "{words}: {problem}");
+        for secret in ["AKID", "wrong-secret", S3Server::SECRET_KEY] {
+            assert!(!problem.contains(secret) && !said.contains(secret), "{problem} {said}");
+        }
+    }
+    let local = Launch::new();
+    assert_eq!(storage(&local, "check").0, Some(0));
+    assert_eq!(storage(&local, "flush").0, Some(2), "there is no object store");
+    assert_eq!(storage(&Launch::new().set("STORAGE_PROVIDER", "disabled"), "check").0, Some(2));
+}
+
+#[test]
+fn the_command_shows_what_waits_and_moves_it_beside_a_service() {
+    let Some(mut store) = S3Server::start() else { return };
+    let Some(server) = launch(store.address()).start() else { return };
+    let same = || launch(store.address()).in_dir(&server.dir);
+    let (code, none, said) = storage(&same(), "status");
+    assert_eq!((code, &none["files"], &none["oldest_age_s"]), (Some(0), &json!(0), &Value::Null), "{said}");
+    let beside = same();
+    store.kill();
+    let answer = server.execute(writing(5, 1000));
+    assert_eq!(artifacts(&answer).len(), 5, "{}", answer.text());
+    let (code, waiting, said) = storage(&beside, "status");
+    assert_eq!((code, &waiting["files"], &waiting["bytes"]), (Some(0), &json!(5), &json!(5000)), "{said}");
+    assert!(waiting["oldest_age_s"].is_u64(), "{waiting}");
+    let (code, away, said) = storage(&beside, "flush");
+    assert_eq!((code, &away["moved"], &away["waiting"]["files"]), (Some(1), &json!(0), &json!(5)), "{said}");
+    assert!(text(&away, "problem").contains("fix: STORAGE_S3_ENDPOINT"), "{away}");
+
+    // The service moves them, too: each file is moved once, and in the end none waits.
+    store.restart();
+    let moved = wait_until(PATIENCE, || {
+        let (code, seen, _) = storage(&beside, "flush");
+        (code, &seen["waiting"]["files"]) == (Some(0), &json!(0))
+    });
+    assert!(moved, "{}", server.stderr_log());
+    // Until the service's own check has found the store, links to moved files get 503.
+    wait_until_healthy(&server);
+    for artifact in artifacts(&answer) {
+        assert_eq!(fetched(&server, &artifact), Some(("redirected", text(&artifact, "sha256").to_owned())));
+    }
+    server.stop();
+}

@@ -1,0 +1,39 @@
+//! The local store and the spool in it, for commands beside a running service.
+
+use crate::object_store::{self, ObjectStoreError};
+use crate::{OpenStoreError, files_dir, open_local};
+use settings::Settings;
+use storage::{SpoolStatus, Store as _};
+use storage_s3::Flushed;
+
+/// What is wrong with the local store of the settings, and how to fix it; `None` if a file can be stored.
+///
+/// # Errors
+/// If the directory cannot be used.
+pub async fn check_local_store(settings: &Settings) -> Result<Option<String>, OpenStoreError> {
+    Ok(open_local(settings)?.health().await.reason)
+}
+
+/// What waits for an object store in the data directory; nothing if there is no store yet, and none is made.
+///
+/// # Errors
+/// If the directory cannot be used or listed.
+pub async fn spool_status(settings: &Settings) -> Result<SpoolStatus, OpenStoreError> {
+    if !files_dir(settings).is_dir() {
+        return Ok(SpoolStatus::default());
+    }
+    open_local(settings)?.waiting().await.map_err(OpenStoreError::Spool)
+}
+
+/// Moves what waits to the object store of the settings now, each file by one process alone: services may run.
+/// `None` if the settings have no object store.
+///
+/// # Errors
+/// If the directory or the settings cannot be used.
+pub async fn flush_spool(settings: &Settings) -> Result<Option<Flushed>, OpenStoreError> {
+    let Some(store) = settings.storage.object_store.as_ref().filter(|_| settings.storage.enabled) else {
+        return Ok(None);
+    };
+    let flushed = object_store::flush_spool(store, settings, open_local(settings)?).await;
+    flushed.map(Some).map_err(|error: ObjectStoreError| error.into())
+}

@@ -1,0 +1,180 @@
+//! `storage`: checks the store of output files, and shows and moves the files that wait for an object store. For
+//! operators, beside running services.
+//!
+//! The settings must be those of the service: they say which store it is, and where files wait.
+
+use crate::cli::StorageCommand;
+use compose::{Flushed, OpenStoreError, SpoolStatus, StoreCheck};
+use serde_json::{Value, json};
+use settings::Settings;
+use std::process::ExitCode;
+use terminal::exit;
+
+/// What a command shows, and whether all is well.
+struct Shown {
+    text: String,
+    json: Value,
+    is_good: bool,
+}
+
+/// Runs the command. Exit code 1: a file cannot be stored, or files still wait; 2: the store cannot be opened.
+pub(crate) async fn run(command: StorageCommand, settings: Settings) -> ExitCode {
+    let (args, shown) = match command {
+        StorageCommand::Check(args) => (args, check(&settings).await),
+        StorageCommand::Status(args) => {
+            (args, compose::spool_status(&settings).await.map_err(chain).map(status))
+        }
+        StorageCommand::Flush(args) => (args, flush(&settings).await),
+    };
+    match shown {
+        Ok(Shown { text, json, is_good }) => {
+            terminal::result(&if args.json { format!("{json:#}\n") } else { text });
+            if is_good { exit::success() } else { exit::program_failed() }
+        }
+        Err(text) => {
+            terminal::message(&format!("python-sandbox: {text}"));
+            exit::internal_error()
+        }
+    }
+}
+
+fn chain(error: OpenStoreError) -> String {
+    support::error_chain(&error)
+}
+
+async fn check(settings: &Settings) -> Result<Shown, String> {
+    let storage = &settings.storage;
+    if !storage.enabled {
+        return Err("output files are not stored (hint: STORAGE_PROVIDER)".to_owned());
+    }
+    let Some(object_store) = &storage.object_store else {
+        let problem = compose::check_local_store(settings).await.map_err(chain)?;
+        return Ok(checked("local", &[StoreCheck { what: "put", is_needed: true, problem }]));
+    };
+    let provider = if object_store.is_r2 { "r2" } else { "s3" };
+    let checks = compose::check_object_store(settings).await.map_err(|error| support::error_chain(&error))?;
+    Ok(checked(provider, &checks))
+}
+
+fn checked(provider: &str, checks: &[StoreCheck]) -> Shown {
+    let is_good = checks.iter().all(|check| check.problem.is_none() || !check.is_needed);
+    let line = |check: &StoreCheck| match &check.problem {
+        None => format!("{:7} works\n", check.what),
+        Some(problem) if check.is_needed => format!("{:7} FAILED: {problem}\n", check.what),
+        Some(problem) => format!("{:7} failed, so old files are not removed: {problem}\n", check.what),
+    };
+    let end = if is_good { "files can be stored" } else { "files cannot be stored" };
+    let list = checks.iter().map(|check| {
+        let StoreCheck { what, is_needed, problem } = check;
+        json!({"what": what, "needed": is_needed, "works": problem.is_none(), "problem": problem})
+    });
+    Shown {
+        text: format!("{}{end} ({provider})\n", checks.iter().map(line).collect::<String>()),
+        json: json!({"provider": provider, "works": is_good, "checks": list.collect::<Vec<_>>()}),
+        is_good,
+    }
+}
+
+fn status(waiting: SpoolStatus) -> Shown {
+    let SpoolStatus { files, bytes, .. } = waiting;
+    let text = match age_s(&waiting) {
+        Some(age_s) => format!("{files} files ({bytes} bytes) wait, the oldest for {age_s} s\n"),
+        None => "no file waits\n".to_owned(),
+    };
+    Shown { text, json: shown(&waiting), is_good: true }
+}
+
+/// Seconds since the oldest file was stored; `None` if none waits.
+fn age_s(waiting: &SpoolStatus) -> Option<i64> {
+    let since = waiting.oldest_since.filter(|_| waiting.files > 0)?;
+    Some(jiff::Timestamp::now().duration_since(since).as_secs().max(0))
+}
+
+fn shown(waiting: &SpoolStatus) -> Value {
+    let since = waiting.oldest_since.map(|since| since.strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
+    json!({
+        "files": waiting.files,
+        "bytes": waiting.bytes,
+        "oldest_since": since,
+        "oldest_age_s": age_s(waiting),
+    })
+}
+
+async fn flush(settings: &Settings) -> Result<Shown, String> {
+    let flushed = compose::flush_spool(settings).await.map_err(chain)?;
+    let flushed =
+        flushed.ok_or("there is no object store to move files to (hint: STORAGE_PROVIDER=s3 or r2)")?;
+    Ok(moved(&flushed))
+}
+
+fn moved(flushed: &Flushed) -> Shown {
+    let Flushed { moved, expired, failed, waiting, problem } = flushed;
+    let mut text = format!("{moved} files moved\n");
+    if *expired > 0 {
+        text.push_str(&format!("{expired} files removed, because their links had expired\n"));
+    }
+    if let Some(problem) = problem {
+        text.push_str(&format!("the object store does not work: {problem}\n"));
+    }
+    if waiting.files > 0 {
+        let (files, bytes) = (waiting.files, waiting.bytes);
+        let why = match (problem, failed) {
+            (Some(_), _) => "",
+            (None, 0) => ": another process moves them, or they came meanwhile",
+            (None, _) => ": the object store did not take some, see above",
+        };
+        text.push_str(&format!("{files} files ({bytes} bytes) still wait{why}\n"));
+    }
+    let json = json!({
+        "moved": moved,
+        "expired": expired,
+        "failed": failed,
+        "waiting": shown(waiting),
+        "problem": problem,
+    });
+    Shown { text, json, is_good: waiting.files == 0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_only_cleaning_needs_is_no_failure() {
+        let check = |what, is_needed, problem: Option<&str>| StoreCheck {
+            what,
+            is_needed,
+            problem: problem.map(str::to_owned),
+        };
+        let good = checked("s3", &[check("put", true, None), check("delete", false, Some("no right"))]);
+        assert!(
+            good.is_good && good.text.contains("delete  failed, so old files are not removed: no right\n")
+        );
+        assert_eq!((&good.json["works"], &good.json["checks"][1]["works"]), (&json!(true), &json!(false)));
+        let bad = checked("r2", &[check("put", true, Some("STORAGE_R2_BUCKET"))]);
+        assert!(!bad.is_good && bad.text.contains("FAILED: STORAGE_R2_BUCKET"));
+        assert!(bad.text.ends_with("files cannot be stored (r2)\n"), "{}", bad.text);
+    }
+
+    #[test]
+    fn a_flush_says_what_still_waits_and_why() {
+        let flushed = |waiting, failed, problem: Option<&str>| Flushed {
+            moved: 2,
+            expired: 0,
+            failed,
+            waiting: SpoolStatus { files: waiting, bytes: 7, oldest_since: None },
+            problem: problem.map(str::to_owned),
+        };
+        let all = moved(&flushed(0, 0, None));
+        assert_eq!((all.is_good, all.text.as_str()), (true, "2 files moved\n"));
+        let others = moved(&flushed(1, 0, None));
+        assert!(!others.is_good && others.text.contains("another process"), "{}", others.text);
+        let away = moved(&flushed(1, 0, Some("no connection")));
+        assert!(
+            !away.is_good && away.text.contains("does not work: no connection\n1 files"),
+            "{}",
+            away.text
+        );
+        assert_eq!(away.json["waiting"]["files"], 1);
+    }
+}
