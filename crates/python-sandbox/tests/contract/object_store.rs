@@ -15,14 +15,18 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A service with this object store.
 fn launch(address: SocketAddr) -> Launch {
+    without_keys(address)
+        .set("STORAGE_S3_ACCESS_KEY", S3Server::ACCESS_KEY)
+        .set("STORAGE_S3_SECRET_KEY", S3Server::SECRET_KEY)
+}
+
+fn without_keys(address: SocketAddr) -> Launch {
     Launch::new()
         .set("STORAGE_PROVIDER", "s3")
         .set("STORAGE_S3_BUCKET", S3Server::BUCKET)
         .set("STORAGE_S3_ENDPOINT", &format!("http://{address}"))
         .set("STORAGE_S3_PATH_STYLE", "true")
         .set("STORAGE_S3_PREFIX", "sandbox")
-        .set("STORAGE_S3_ACCESS_KEY", S3Server::ACCESS_KEY)
-        .set("STORAGE_S3_SECRET_KEY", S3Server::SECRET_KEY)
 }
 
 /// A program that writes this many files of this size, each with other bytes.
@@ -362,4 +366,66 @@ fn the_command_shows_what_waits_and_moves_it_beside_a_service() {
         assert_eq!(fetched(&server, &artifact), Some(("redirected", text(&artifact, "sha256").to_owned())));
     }
     server.stop();
+}
+
+#[test]
+fn credentials_that_change_in_their_file_are_used_while_the_service_runs() {
+    let Some(store) = S3Server::start() else { return };
+    let place = tempfile::tempdir().expect("a directory");
+    let path = place.path().join("credentials");
+    // As somebody who renews them: a complete file takes the place of the earlier one.
+    let write = |secret: &str| {
+        let key = S3Server::ACCESS_KEY;
+        let text = format!("[default]\naws_access_key_id = {key}\naws_secret_access_key = {secret}\n");
+        let new = place.path().join("new");
+        std::fs::write(&new, text).and_then(|()| std::fs::rename(&new, &path)).expect("written");
+    };
+    write("ended");
+    let launch = without_keys(store.address()).set("STORAGE_S3_CREDENTIALS_FILE", &path.to_string_lossy());
+    let Some(server) = launch.start() else { return };
+    wait_for_reason(&server, &["STORAGE_S3_SECRET_KEY"]);
+    let kept = server.program("open('f', 'w').write('x')");
+    assert_eq!(kept.str("/artifacts/0/stored_in"), "spool", "{}", kept.text());
+    write(S3Server::SECRET_KEY);
+    wait_until_healthy(&server);
+    let sha256 = kept.str("/artifacts/0/sha256").to_owned();
+    let moved = wait_until(PATIENCE, || {
+        fetched(&server, &artifacts(&kept)[0]) == Some(("redirected", sha256.clone()))
+    });
+    assert!(moved, "{}", server.stderr_log());
+    assert_eq!(server.program("open('f', 'w').write('x')").str("/artifacts/0/stored_in"), "object_store");
+    // A file that somebody else could have written is not used, and costs nothing.
+    let open = std::os::unix::fs::PermissionsExt::from_mode(0o666);
+    std::fs::set_permissions(&path, open).expect("changed");
+    // While the store works, the file is read every 30 seconds.
+    let noticed = "the earlier credentials of the object store are used";
+    assert!(wait_until(PATIENCE, || server.stderr_log().contains(noticed)), "{}", server.stderr_log());
+    assert_eq!(server.program("open('f', 'w').write('x')").str("/artifacts/0/stored_in"), "object_store");
+    server.stop();
+}
+
+#[test]
+fn doctor_reports_the_object_store_and_the_setting_that_is_wrong() {
+    let Some(store) = S3Server::start() else { return };
+    // Without a runtime nothing is attacked, which would take long.
+    for (launch, state, words) in [
+        (launch(store.address()), "proved", "a file was stored, downloaded, listed and removed"),
+        (
+            launch(store.address()).set("STORAGE_S3_ACCESS_KEY", "AKIDWRONGWRONGWRONG0"),
+            "missing",
+            "put failed: the object store does not know the access key (fix: STORAGE_S3_ACCESS_KEY)",
+        ),
+        (
+            without_keys(store.address()).set("STORAGE_S3_CREDENTIALS_FILE", "/nonexistent"),
+            "missing",
+            "/nonexistent",
+        ),
+    ] {
+        let (code, findings) = crate::command_line::doctor(&launch.set("DATA_DIR", "nowhere"));
+        let found = findings.iter().find(|finding| finding["name"] == "object store").expect("a finding");
+        assert_eq!((code, text(found, "state")), (Some(1), state), "{found}");
+        assert!(text(found, "detail").contains(words), "{found}");
+        assert_eq!(found["fix"].is_string(), state == "missing", "{found}");
+        assert!(!found.to_string().contains("AKID"), "{found}");
+    }
 }
