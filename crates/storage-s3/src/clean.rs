@@ -122,7 +122,12 @@ async fn remove(core: &Core, names: Vec<String>, by: Instant, cleaned: &mut Clea
 }
 
 /// Whether an object of ours is old by the store's clock; `None` if it is not ours. An object without a time is kept.
-fn is_old(name: &str, stored_at: Option<Timestamp>, now: Timestamp, retention: Duration) -> Option<bool> {
+pub(crate) fn is_old(
+    name: &str,
+    stored_at: Option<Timestamp>,
+    now: Timestamp,
+    retention: Duration,
+) -> Option<bool> {
     let age_max = match () {
         () if ObjectName::from_text(name).is_some() => retention,
         () if is_left_by_check(name) => CHECK_AGE_MAX,

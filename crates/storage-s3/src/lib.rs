@@ -35,8 +35,8 @@ mod check;
 mod clean;
 mod client;
 mod config;
-mod credentials;
 mod counts;
+mod credentials;
 mod credentials_file;
 mod failure;
 mod flush;
@@ -47,6 +47,9 @@ mod state;
 mod store;
 mod watch;
 
+#[cfg(fuzzing)]
+pub mod fuzzing;
+
 pub use body::Content;
 pub use bucket::Bucket;
 pub use check::{CheckStep, Checked, check};
@@ -54,8 +57,8 @@ pub use config::{GivenLinks, OpenError, Provider, S3Config};
 pub use credentials::S3Credentials;
 pub use credentials_file::{CredentialsFileError, read_credentials};
 pub use failure::{Failure, FailureKind};
+pub use flush::{FlushError, Flushed, flush};
 pub use request::{Listed, NewObject, Requests};
 pub use retry::Retries;
 pub use state::StoreCounts;
-pub use flush::{FlushError, Flushed, flush};
 pub use store::S3Store;

@@ -48,6 +48,8 @@ mod waiting;
 
 #[cfg(fuzzing)]
 pub(crate) use token::fuzz as fuzz_link_token;
+#[cfg(fuzzing)]
+pub(crate) use waiting::fuzz as fuzz_waiting_record;
 
 pub use config::{LIFETIME_MAX, LIFETIME_MIN, LocalConfig, OpenError};
 pub use keys::Rotated;

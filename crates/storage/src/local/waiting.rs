@@ -169,7 +169,7 @@ pub(super) fn claim(layout: &Layout, usage: &UsageFile, name: &ObjectName) -> io
     let mut bytes = Vec::new();
     // One byte more than a valid record has, so that a longer one is noticed.
     (&record).take(CLAIMS_BYTES_MAX as u64 + 1).read_to_end(&mut bytes)?;
-    let Some(claims) = Claims::from_bytes(&bytes).filter(|claims| claims.object == name.to_bytes()) else {
+    let Some(claims) = claims_of(&bytes, name) else {
         tracing::error!(
             object = name.as_str(),
             "the record of a file that waits for the object store is damaged; the file is served from here until its \
@@ -188,6 +188,28 @@ pub(super) fn claim(layout: &Layout, usage: &UsageFile, name: &ObjectName) -> io
             Ok(None)
         }
     }
+}
+
+/// What the record of this file says; `None` if it is damaged, or another file's.
+fn claims_of(bytes: &[u8], name: &ObjectName) -> Option<Claims> {
+    Claims::from_bytes(bytes).filter(|claims| claims.object == name.to_bytes())
+}
+
+/// See [`crate::fuzzing::waiting_record`].
+#[cfg(fuzzing)]
+pub(crate) fn fuzz(bytes: &[u8]) {
+    let Some((name, record)) = bytes.split_first_chunk() else { return };
+    let name = ObjectName::new(name);
+    let Some(claims) = claims_of(record, &name) else { return };
+    assert_eq!(claims.to_bytes(), record, "two records for one file");
+    assert!(record.len() <= CLAIMS_BYTES_MAX, "a record that is longer than what is read");
+    assert_eq!(claims.object, name.to_bytes(), "the record of another file");
+    // With these the file is sent.
+    let disposition = crate::names::content_disposition(&claims.file_name);
+    assert!(
+        disposition.bytes().all(|byte| (b' '..=b'~').contains(&byte)),
+        "no value of a header: {disposition}"
+    );
 }
 
 /// Calls `each` with the name of every file that waits, and when it was stored.
