@@ -540,3 +540,29 @@ async fn a_store_counts_its_requests_and_what_waits() {
     })
     .await;
 }
+
+/// By itself the mover looks every 30 seconds: it is woken by a file that waits, and by a store that works again.
+#[tokio::test]
+async fn the_mover_does_not_wait_for_its_next_look() {
+    const SOON: Duration = Duration::from_secs(20);
+    let Some(server) = S3Server::start() else { return };
+    let proxy = FaultProxy::start(server.address());
+    let place = tempfile::tempdir().unwrap();
+    let local = spool(place.path());
+    let store = open_and_wait(proxy.address(), &local).await;
+    let moved_soon = async || {
+        let begun = Instant::now();
+        until_none_waits(&local).await;
+        assert!(begun.elapsed() < SOON, "{:?}", begun.elapsed());
+    };
+    // There is no time left for the object store.
+    store.put(file("a.csv", b"a"), Instant::now()).await.unwrap();
+    moved_soon().await;
+    proxy.set(always("PUT", Fault::Answer(403, "AccessDenied")));
+    let kept = store.put(file("a.csv", b"a"), soon()).await.unwrap();
+    assert_eq!(kept.stored_in, StoredIn::Spool);
+    until("not noticed", async || !store.health().await.healthy).await;
+    proxy.set(Rule { method: "PUT", times: 0, fault: Fault::Close });
+    until("not back", async || store.health().await.healthy).await;
+    moved_soon().await;
+}
