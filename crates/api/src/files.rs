@@ -1,9 +1,11 @@
 //! `GET /files/{token}`: the service's own links. Downloads the file, or redirects to the object store that has
 //! it.
 
+use crate::downloads::Place;
 use crate::error::ApiError;
 use crate::state::AppState;
-use crate::trace::RESOURCE_POLICY;
+use crate::trace::{Client, RESOURCE_POLICY};
+use axum::Extension;
 use axum::body::Body;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
@@ -17,6 +19,9 @@ use tokio_util::io::ReaderStream;
 
 /// Size of a read from the disk: few system calls, little memory per download.
 const CHUNK_BYTES: usize = 64 * 1024;
+
+/// `Retry-After` if there is no place for a download, in seconds: most are over soon.
+const RETRY_AFTER_S: u64 = 2;
 
 /// A program's file must not run under this origin if a browser shows it after all.
 const CSP_FILE: HeaderValue = HeaderValue::from_static("default-src 'none'; sandbox; frame-ancestors 'none'");
@@ -45,12 +50,13 @@ const CACHE_FILE: HeaderValue = HeaderValue::from_static("private, max-age=3600,
         (status = 404, description = "This service stores no files itself.", body = ErrorBody),
         (status = 410, description = "The link expired, or the file was removed.", body = ErrorBody),
         (status = 500, description = "Internal error.", body = ErrorBody),
-        (status = 503, description = "The object store that has the file does not answer; `Retry-After` says when to try again.",
+        (status = 503, description = "Too many downloads at once, or the object store that has the file does not answer; `Retry-After` says when to try again.",
          body = ErrorBody),
     )
 )]
 pub(crate) async fn download(
     State(state): State<AppState>,
+    Extension(Client(client)): Extension<Client>,
     method: Method,
     headers: HeaderMap,
     token: Result<Path<String>, PathRejection>,
@@ -61,6 +67,10 @@ pub(crate) async fn download(
     let invalid =
         || ApiError::new(ErrorCode::LinkInvalid, "the link is not valid: use it exactly as it was given");
     let Path(token) = token.map_err(|_| invalid())?;
+    // Before the file is opened.
+    let Some(place) = state.api.downloads.take(client) else {
+        return Err(ApiError::busy("there are too many downloads at once", RETRY_AFTER_S));
+    };
     let link_use = if method == Method::HEAD { LinkUse::Head } else { LinkUse::Get };
     let opened = links.follow(&token, link_use).await.map_err(|error| match error {
         LinkError::Invalid => invalid(),
@@ -79,7 +89,7 @@ pub(crate) async fn download(
         }
     })?;
     Ok(match opened {
-        Opened::File(download) => respond(download, &method, &headers),
+        Opened::File(download) => respond(download, place, &method, &headers),
         Opened::Elsewhere { to, sha256 } => redirect(&to, &sha256, &headers),
     })
 }
@@ -109,7 +119,7 @@ fn redirect(to: &Link, sha256: &str, headers: &HeaderMap) -> Response {
     (StatusCode::FOUND, [(header::LOCATION, location), (RESOURCE_POLICY, shared)]).into_response()
 }
 
-fn respond(download: Download, method: &Method, headers: &HeaderMap) -> Response {
+fn respond(download: Download, place: Place, method: &Method, headers: &HeaderMap) -> Response {
     let etag = format!("\"{}\"", download.sha256);
     let known = is_known(headers, &etag);
     let mut response = if known {
@@ -119,7 +129,8 @@ fn respond(download: Download, method: &Method, headers: &HeaderMap) -> Response
     } else {
         // Never more than was announced, even if the file has changed.
         let content = download.file.take(download.size_bytes);
-        Response::new(Body::from_stream(ReaderStream::with_capacity(content, CHUNK_BYTES)))
+        let body = Body::from_stream(ReaderStream::with_capacity(content, CHUNK_BYTES));
+        Response::new(place.hold(body))
     };
     let out = response.headers_mut();
     out.insert(header::CONTENT_SECURITY_POLICY, CSP_FILE);

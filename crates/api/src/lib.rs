@@ -31,6 +31,7 @@ mod client;
 mod connection;
 mod connections;
 mod context;
+mod downloads;
 mod error;
 mod execute;
 mod files;
@@ -59,6 +60,7 @@ mod watched;
 
 pub use body::BodyLimits;
 pub use client::{ProxyHeader, TrustedProxies};
+pub use downloads::Downloads;
 pub use error::refusal;
 pub use metrics::metrics_router;
 pub use observe::{Answered, ConnectionCounts, HttpObserver, MetricsPage, NoHttpObserver};

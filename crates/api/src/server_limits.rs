@@ -27,6 +27,14 @@ pub struct ServerLimits {
     pub drain_time_max: Duration,
 }
 
+impl ServerLimits {
+    /// Downloads at the same time: half of the connections, so that slow ones leave room for programs.
+    #[must_use]
+    pub fn downloads_max(&self) -> usize {
+        self.connections_max / 2
+    }
+}
+
 impl Default for ServerLimits {
     fn default() -> Self {
         Self {

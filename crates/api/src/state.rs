@@ -3,6 +3,7 @@
 use crate::base_url::base_url;
 use crate::body::{BodyLimits, BodyReader};
 use crate::client::TrustedProxies;
+use crate::downloads::Downloads;
 use crate::observe::{HttpObserver, MetricsPage, NoHttpObserver};
 use bytes::Bytes;
 use http::HeaderMap;
@@ -20,6 +21,8 @@ pub struct ApiState {
     pub info: AppInfo,
     /// Opens the links below `/files/`; `None` if no files are stored.
     pub links: Option<Arc<dyn Links>>,
+    /// The places of downloads.
+    pub downloads: Downloads,
     /// Base of absolute links (`PUBLIC_URL`), such as `https://sandbox.example`; without it the `Host`
     /// header.
     pub public_url: Option<String>,
@@ -53,6 +56,7 @@ impl ApiState {
             service,
             info,
             links: None,
+            downloads: Downloads::default(),
             public_url: None,
             secure: false,
             strict_max_age_s: 0,

@@ -3,13 +3,14 @@
 
 mod common;
 
-use api::{ConnectionCounts, ServerLimits, serve};
+use api::{ConnectionCounts, Downloads, ServerLimits, serve};
 use common::{World, settle};
 use executor::scripted::Script;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
+use storage::{NewFile, Store as _};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
@@ -339,10 +340,18 @@ async fn begin_http2(server: &Server, window: u32) -> TcpStream {
     stream
 }
 
-/// A request for the page `/`.
-fn get_http2(stream: u32) -> Vec<u8> {
-    let text = |text: &str| [&[u8::try_from(text.len()).unwrap()], text.as_bytes()].concat();
-    let fields = [(":method", "GET"), (":path", "/"), (":scheme", "http"), (":authority", "localhost")];
+/// A request for this path.
+fn get_http2(stream: u32, path: &str) -> Vec<u8> {
+    // A length has 7 bits in its first byte; the rest of a longer one follows in groups of 7, the lowest first (RFC 7541, 5.1).
+    let text = |text: &str| {
+        let byte = |number: usize| u8::try_from(number).unwrap();
+        let length = match text.len() {
+            short @ ..127 => vec![byte(short)],
+            long => vec![127, byte((long - 127) % 128 + 128), byte((long - 127) / 128)],
+        };
+        [&length[..], text.as_bytes()].concat()
+    };
+    let fields = [(":method", "GET"), (":path", path), (":scheme", "http"), (":authority", "localhost")];
     let head = fields.into_iter().flat_map(|(name, value)| [&[0][..], &text(name), &text(value)].concat());
     frame(HEADERS, 5, stream, &head.collect::<Vec<u8>>())
 }
@@ -361,7 +370,7 @@ async fn an_answer_with_http2_of_which_one_byte_is_left_is_reset() {
     let limits = ServerLimits { stall_time_max: Duration::from_secs(1), ..few() };
     let server = start_router(page(), limits).await;
     let mut client = begin_http2(&server, 999).await;
-    client.write_all(&get_http2(1)).await.unwrap();
+    client.write_all(&get_http2(1, "/")).await.unwrap();
     let reset = async {
         while let Some(read) = read_frame(&mut client).await {
             if read == (RST_STREAM, 1) {
@@ -378,7 +387,7 @@ async fn an_answer_with_http2_that_is_taken_slowly_arrives_whole() {
     let limits = ServerLimits { head_time_max: Duration::from_secs(1), ..few() };
     let server = start_router(page(), limits).await;
     let mut slow = begin_http2(&server, 100).await;
-    slow.write_all(&get_http2(1)).await.unwrap();
+    slow.write_all(&get_http2(1, "/")).await.unwrap();
     while read_frame(&mut slow).await.expect("an answer").0 != HEADERS {}
     // A connection that is idle from now on, so longer than the other could be, is closed.
     let mut idle = begin_http2(&server, 100).await;
@@ -411,7 +420,7 @@ async fn requests_with_http2_that_are_reset_while_they_wait_end_their_connection
     });
     for number in 0..100_u32 {
         let stream = 2 * number + 1;
-        let _ = writer.write_all(&get_http2(stream)).await;
+        let _ = writer.write_all(&get_http2(stream, "/")).await;
         settle(|| entered.load(Ordering::Relaxed) > number as usize || said.is_finished()).await;
         if said.is_finished() {
             break;
@@ -420,4 +429,55 @@ async fn requests_with_http2_that_are_reset_while_they_wait_end_their_connection
     }
     assert!(said.is_finished(), "the connection goes on");
     assert!((20..60).contains(&entered.load(Ordering::Relaxed)), "{entered:?}");
+}
+
+/// A service with `most` places for downloads, and the path of a file in it that no socket holds.
+async fn with_file(most: usize) -> (World, Downloads, String) {
+    let downloads = Downloads::new(most);
+    let world = World::with(Script::Echo, |_| {}, |state| state.downloads = downloads.clone());
+    let content = vec![b'a'; 32 << 20].into();
+    let (path, media_type) = ("a.bin".into(), "application/octet-stream".into());
+    let file = NewFile { request_id: "1".into(), path, media_type, content };
+    let stored = world.store.put(file, tokio::time::Instant::now()).await.unwrap();
+    (world, downloads, stored.url.as_str().to_owned())
+}
+
+#[tokio::test]
+async fn downloads_have_places_that_come_back_when_clients_go_away() {
+    // One client alone has half of them.
+    let (world, downloads, path) = with_file(4).await;
+    let server = start(&world, ServerLimits::default()).await;
+    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    let slow = [send(server.address, &request).await, send(server.address, &request).await];
+    settle(|| downloads.running() == 2).await;
+    let refused = read_all(send(server.address, &request).await).await;
+    assert!(refused.starts_with("HTTP/1.1 503") && refused.contains("\"code\":\"busy\""), "{refused}");
+    assert!(refused.contains("retry-after: 2"), "{refused}");
+    assert_eq!((downloads.running(), downloads.refused()), (2, 1));
+    drop(slow);
+    settle(|| downloads.running() == 0).await;
+    let whole = read_all(send(server.address, &request).await).await;
+    assert!(whole.starts_with("HTTP/1.1 200") && whole.len() > 32 << 20);
+    settle(|| downloads.running() == 0).await;
+    // What has no body needs none afterwards.
+    let head = request.replace("GET", "HEAD");
+    assert!(read_all(send(server.address, &head).await).await.starts_with("HTTP/1.1 200"));
+    settle(|| downloads.running() == 0).await;
+}
+
+#[tokio::test]
+async fn the_place_of_a_download_with_http2_comes_back_when_it_is_reset() {
+    let (world, downloads, path) = with_file(2).await;
+    let server = start(&world, ServerLimits::default()).await;
+    let mut client = begin_http2(&server, 100).await;
+    client.write_all(&get_http2(1, &path)).await.unwrap();
+    settle(|| downloads.running() == 1).await;
+    while read_frame(&mut client).await.expect("an answer").0 != HEADERS {}
+    client.write_all(&frame(RST_STREAM, 0, 1, &8_u32.to_be_bytes())).await.unwrap();
+    settle(|| downloads.running() == 0).await;
+    // One that is not reset ends with its connection.
+    client.write_all(&get_http2(3, &path)).await.unwrap();
+    settle(|| downloads.running() == 1).await;
+    drop(client);
+    settle(|| downloads.running() == 0).await;
 }

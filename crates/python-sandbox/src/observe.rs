@@ -1,7 +1,7 @@
 //! Connects the API and the logs with the metrics, which know neither.
 
 use crate::log_counts::LogCounts;
-use api::{Answered, ConnectionCounts, HttpObserver, MetricsPage};
+use api::{Answered, ConnectionCounts, Downloads, HttpObserver, MetricsPage};
 use audit::{AuditLog, Counts, OpenError, Target};
 use bytes::Bytes;
 use contract::{ErrorCode, SkipReason};
@@ -23,6 +23,7 @@ use traces::{Sampler, Tracer};
 pub(crate) fn start(
     executors: &[&'static str],
     connections: ConnectionCounts,
+    downloads: Downloads,
     log: LogCounts,
     tls: Option<Arc<Tls>>,
     audit: Option<Arc<AuditLog>>,
@@ -31,6 +32,11 @@ pub(crate) fn start(
     let surroundings = move || Surroundings {
         connections: connections.open(),
         connections_refused: connections.refused(),
+        downloads: telemetry::Downloads {
+            running: downloads.running(),
+            most: downloads.most(),
+            refused: downloads.refused(),
+        },
         log_events: log.get(),
         certificate: tls.as_ref().map(|tls| certificate(tls.status())),
         audit: audit.as_ref().map(|audit| {

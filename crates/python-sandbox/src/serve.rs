@@ -9,7 +9,8 @@
 use crate::log_counts::LogCounts;
 use crate::observe::{self, Requests, ServedPage};
 use api::{
-    ApiState, AppInfo, BodyLimits, ConnectionCounts, MetricsPage, ProxyHeader, ServerLimits, TrustedProxies,
+    ApiState, AppInfo, BodyLimits, ConnectionCounts, Downloads, MetricsPage, ProxyHeader, ServerLimits,
+    TrustedProxies,
 };
 use audit::AuditLog;
 use executor::Chain;
@@ -80,9 +81,12 @@ async fn try_serve(settings: &Settings, log_counts: LogCounts) -> Result<(), Sta
     let keyring = open_keyring(settings)?;
     warn_of_dangers(settings, &chain, &keyring, bound).await;
     let connections = ConnectionCounts::default();
+    let server_limits = server_limits();
+    let downloads = Downloads::new(server_limits.downloads_max());
     let metrics = observe::start(
         &chain.names(),
         connections.clone(),
+        downloads.clone(),
         log_counts,
         tls.clone(),
         audit.clone(),
@@ -103,6 +107,7 @@ async fn try_serve(settings: &Settings, log_counts: LogCounts) -> Result<(), Sta
     let page: Arc<dyn MetricsPage> = Arc::new(ServedPage(metrics.page));
     let state = ApiState {
         links,
+        downloads,
         secure: tls.is_some(),
         strict_max_age_s: settings.tls.as_ref().map_or(0, |tls| tls.strict_max_age.as_secs()),
         observer: Arc::new(Requests { metrics: metrics.http, tracer: tracer.clone() }),
@@ -119,7 +124,7 @@ async fn try_serve(settings: &Settings, log_counts: LogCounts) -> Result<(), Sta
         listener,
         api::router(state),
         tls,
-        server_limits(),
+        server_limits,
         connections,
         closed.clone().cancelled_owned(),
     ));
@@ -314,7 +319,7 @@ fn proxies(settings: &ProxySettings) -> TrustedProxies {
     TrustedProxies { networks: settings.trusted.clone(), header }
 }
 
-/// Bounds on connections: half of the process's descriptors are reserved for its own work.
+/// Bounds on connections: half of the process's descriptors are reserved for its own work, and for the files of downloads.
 fn server_limits() -> ServerLimits {
     let most = getrlimit(Resource::Nofile).maximum;
     if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: most, maximum: most }) {

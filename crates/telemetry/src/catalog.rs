@@ -66,6 +66,12 @@ catalog! {
         "Open connections.";
     CONNECTIONS_REFUSED = Counter, "python_sandbox_http_connections_refused_total", [],
         "Connections that were refused because every one was working on a request.";
+    DOWNLOADS = Gauge, "python_sandbox_http_downloads", [],
+        "Output files that are being downloaded from this service.";
+    DOWNLOADS_MAX = Gauge, "python_sandbox_http_downloads_limit", [],
+        "Maximum number of downloads at the same time.";
+    DOWNLOADS_REFUSED = Counter, "python_sandbox_http_downloads_refused_total", [],
+        "Downloads that were refused because there were too many, of all clients or of one.";
 
     TLS_EXPIRY = Gauge, "python_sandbox_tls_certificate_expiry_timestamp_seconds", [],
         "When the TLS certificate in use expires, in seconds since 1970-01-01; 0 without TLS.";

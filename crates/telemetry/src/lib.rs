@@ -24,7 +24,7 @@ pub use catalog::{Kind, METRICS, Metric};
 pub use executions::ExecutionMetrics;
 pub use http::HttpMetrics;
 pub use page::{Page, ReadSurroundings, RenderError};
-pub use pulled::{AuditLines, Certificate, LEVELS, Surroundings, TraceSpans};
+pub use pulled::{AuditLines, Certificate, Downloads, LEVELS, Surroundings, TraceSpans};
 
 use pulled::Pulled;
 use registry::Registry;

@@ -16,6 +16,8 @@ pub struct Surroundings {
     pub connections: u64,
     /// Connections that were refused since the start.
     pub connections_refused: u64,
+    /// Downloads of output files.
+    pub downloads: Downloads,
     /// Lines of the log since the start, by [`LEVELS`].
     pub log_events: [u64; LEVELS.len()],
     /// The TLS certificate; `None` without TLS.
@@ -24,6 +26,17 @@ pub struct Surroundings {
     pub audit: Option<AuditLines>,
     /// Traces; `None` without them.
     pub traces: Option<TraceSpans>,
+}
+
+/// Downloads of output files.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Downloads {
+    /// In progress.
+    pub running: u64,
+    /// Maximum number of these.
+    pub most: u64,
+    /// Refused since the start.
+    pub refused: u64,
 }
 
 /// Spans since the start.
@@ -65,6 +78,9 @@ pub const LEVELS: [&str; 5] = ["error", "warn", "info", "debug", "trace"];
 pub(crate) struct Pulled {
     connections: IntGauge,
     connections_refused: IntCounter,
+    downloads: IntGauge,
+    downloads_max: IntGauge,
+    downloads_refused: IntCounter,
     log_events: Vec<IntCounter>,
     tls_expiry: IntGauge,
     tls_reload_failed: IntGauge,
@@ -121,6 +137,9 @@ impl Pulled {
         Ok(Self {
             connections: gauge(&catalog::CONNECTIONS)?,
             connections_refused: registry.counter(&catalog::CONNECTIONS_REFUSED)?,
+            downloads: gauge(&catalog::DOWNLOADS)?,
+            downloads_max: gauge(&catalog::DOWNLOADS_MAX)?,
+            downloads_refused: registry.counter(&catalog::DOWNLOADS_REFUSED)?,
             log_events: LEVELS
                 .iter()
                 .map(|level| log_events.get_metric_with_label_values(&[level]))
@@ -265,6 +284,10 @@ impl Pulled {
     pub(crate) fn surroundings(&self, surroundings: &Surroundings) {
         set(&self.connections, surroundings.connections);
         advance(&self.connections_refused, surroundings.connections_refused);
+        let Downloads { running, most, refused } = surroundings.downloads;
+        set(&self.downloads, running);
+        set(&self.downloads_max, most);
+        advance(&self.downloads_refused, refused);
         for (counter, count) in self.log_events.iter().zip(surroundings.log_events) {
             advance(counter, count);
         }

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use storage::{CleanError, Cleaned, NewFile, PutError, Store, StoreHealth, StoredFile};
-use telemetry::{AuditLines, Certificate, Config, METRICS, Surroundings, Telemetry, TraceSpans};
+use telemetry::{AuditLines, Certificate, Config, Downloads, METRICS, Surroundings, Telemetry, TraceSpans};
 use validator::Policy;
 
 const ROUTES: [&str; 11] = ["/", "/a", "/b", "/c", "/d", "/e", "/f", "/g", "/h", "/i", "/j"];
@@ -22,6 +22,7 @@ fn telemetry(executors: &[&'static str]) -> Telemetry {
     let read = || Surroundings {
         connections: 3,
         connections_refused: 2,
+        downloads: Downloads { running: 11, most: 12, refused: 13 },
         log_events: [1, 2, 3, 4, 5],
         certificate: Some(Certificate { expires: 1_900_000_000, reload_failed: true }),
         audit: Some(AuditLines { written: 6, lost: 7, is_failing: true }),
@@ -185,6 +186,9 @@ async fn counts_start_at_0_and_are_those_of_what_was_run() {
         (r#"python_sandbox_trace_spans_total{result="failed"}"#, 10.0),
         (r#"python_sandbox_execution_cpu_seconds_total{executor="memory"}"#, 4.5),
         (r#"python_sandbox_execution_memory_peak_bytes_sum{executor="memory"}"#, 3.0 * f64::from(PEAK_BYTES)),
+        ("python_sandbox_http_downloads", 11.0),
+        ("python_sandbox_http_downloads_limit", 12.0),
+        ("python_sandbox_http_downloads_refused_total", 13.0),
         (r#"python_sandbox_build_info{target="x86_64-linux",version="1.2.3"}"#, 1.0),
     ] {
         assert_eq!(after.get(series), Some(&value), "{series}");
