@@ -150,6 +150,7 @@ impl Accepted {
         let mut chosen = false;
         let (since, mut ended_at) = (Instant::now(), None::<Instant>);
         let mut worked_at = since;
+        let stuck = streams.map(|streams| streams.stuck().clone()).unwrap_or_default();
         let mut look = tokio::time::interval(LOOK_INTERVAL);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -157,6 +158,10 @@ impl Accepted {
                 // First what the client has sent: a request that has already arrived is answered.
                 biased;
                 ended = &mut connection => return ended,
+                () = stuck.cancelled() => {
+                    tracing::debug!("a client does not take an answer that is complete; closed its connection");
+                    return Ok(());
+                }
                 () = self.stop.cancelled(), if ended_at.is_none() => {}
                 () = ending.cancelled(), if ended_at.is_none() => {}
                 () = self.slot.chosen(), if !chosen => {

@@ -7,6 +7,7 @@
 //! resets them later, again and again            UNANSWERED_MAX (progress.rs)
 //! sends bodies that nobody reads                 the windows: WINDOW for each, CONNECTION_WINDOW for all
 //! does not take an answer                        stall_time_max (each answer is sent in parts of PART_BYTES, the last byte alone)
+//! makes its windows smaller after an answer      stall_time_max; then the end, as the answer is complete and cannot be reset
 //! sends heads slowly, or nothing                 head_time_max without a request; then GOAWAY, LINGER, the end
 //! is gone                                        PING_INTERVAL
 //! never stops                                    AGE_MAX; then GOAWAY
@@ -22,6 +23,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::net::TcpStream;
+use tokio_util::sync::CancellationToken;
 
 /// Requests of one connection at the same time. The client waits with further ones; a proxy opens more connections.
 const STREAMS_MAX: u32 = 32;
@@ -55,8 +57,7 @@ const PING_INTERVAL: Duration = Duration::from_secs(20);
 /// complete. A client that answers the ping after GOAWAY is faster (RFC 9113, 6.8).
 pub(crate) const LINGER: Duration = Duration::from_secs(1);
 
-/// Age at which a connection gets GOAWAY. A client that makes its windows smaller after an answer was handed over keeps up to
-/// [`SEND_BYTES_MAX`] of it in memory, which has no other end.
+/// Age at which a connection gets GOAWAY, so that whatever it has collected has an end.
 pub(crate) const AGE_MAX: Duration = Duration::from_secs(600);
 
 /// How a connection is served.
@@ -85,11 +86,19 @@ pub(crate) struct Streams {
     /// The request that the service was called with and that has no task yet: hyper makes both in one step.
     called: Arc<Mutex<Option<Arc<Progress>>>>,
     closed: Arc<AtomicBool>,
+    stuck: CancellationToken,
 }
 
 impl Streams {
     pub(crate) fn new(stall_time_max: Duration) -> Self {
-        Self { stall_time_max, called: Arc::default(), closed: Arc::default() }
+        let stuck = CancellationToken::new();
+        Self { stall_time_max, called: Arc::default(), closed: Arc::default(), stuck }
+    }
+
+    /// Cancelled when an answer was handed over completely and the client does not take it: only the end of the connection
+    /// removes it from memory.
+    pub(crate) fn stuck(&self) -> &CancellationToken {
+        &self.stuck
     }
 
     /// Resets all further requests.
@@ -113,11 +122,15 @@ where
         {
             return;
         }
-        let stall_time_max = self.stall_time_max;
+        let (stall_time_max, stuck) = (self.stall_time_max, self.stuck.clone());
         tokio::spawn(async move {
             let Some(progress) = progress else { return request.await };
             tokio::select! {
-                () = request => {}
+                () = request => {
+                    if !progress.is_delivered(stall_time_max).await {
+                        stuck.cancel();
+                    }
+                }
                 // Dropping the request resets it.
                 () = progress.stalled(stall_time_max) => tracing::debug!("a client does not take its answer; reset it"),
             }
@@ -143,5 +156,72 @@ pub(crate) async fn has_preface(stream: &TcpStream) -> std::io::Result<bool> {
         }
         tokio::time::sleep(pause).await;
         pause = (2 * pause).min(LOOK_PAUSE_MAX);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::connection::{Accepted, Protocol};
+    use crate::connections::{Connections, State};
+    use crate::held::HeldLine;
+    use axum::Router;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::time::Instant;
+
+    /// A frame (RFC 9113, 4.1).
+    fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+        let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+        [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
+    }
+
+    const DATA: u8 = 0;
+    const HEADERS: u8 = 1;
+    const SETTINGS: u8 = 4;
+    const PING: u8 = 6;
+    const ACK: u8 = 1;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_makes_its_windows_smaller_after_the_end_keeps_nothing() {
+        let address = "192.0.2.1".parse().unwrap();
+        let taken = Connections::new(1, 0).take(address).unwrap();
+        let page = axum::routing::get(async || "a".repeat(40_000));
+        let accepted = Accepted {
+            address,
+            slot: Arc::clone(&taken.slot),
+            held: HeldLine::new(1),
+            routes: Router::new().route("/", page),
+            limits: ServerLimits::default(),
+            stop: CancellationToken::new(),
+        };
+        // So small that the parts after the first wait for the client.
+        let (stream, mut client) = tokio::io::duplex(1024);
+        tokio::spawn(accepted.serve(stream, Protocol::Http2));
+        // `GET /` in indices of the static table, and the authority (RFC 7541, appendix A).
+        let head = [&[0x82, 0x84, 0x86, 0x41, 9][..], b"localhost"].concat();
+        let begin = [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".as_slice(), &frame(SETTINGS, 0, 0, &[])].concat();
+        client.write_all(&[begin, frame(HEADERS, 5, 1, &head)].concat()).await.unwrap();
+        for _ in 0..10_000 {
+            tokio::task::yield_now().await;
+        }
+        assert!(taken.slot.is(&[State::Flushing]), "the whole answer was handed over: {:?}", taken.slot);
+        // SETTINGS_INITIAL_WINDOW_SIZE: 0 (RFC 9113, 6.9.2).
+        client.write_all(&frame(SETTINGS, 0, 0, &[0, 4, 0, 0, 0, 0])).await.unwrap();
+        let (begun, mut got) = (Instant::now(), 0);
+        loop {
+            let mut head = [0; 9];
+            if client.read_exact(&mut head).await.is_err() {
+                break;
+            }
+            let mut payload = vec![0; u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize];
+            client.read_exact(&mut payload).await.unwrap();
+            if head[3] == PING && head[4] & ACK == 0 {
+                client.write_all(&frame(PING, ACK, 0, &payload)).await.unwrap();
+            }
+            got += if head[3] == DATA { payload.len() } else { 0 };
+        }
+        assert!((1..40_000).contains(&got), "{got} bytes");
+        let stall_time_max = ServerLimits::default().stall_time_max;
+        assert!((stall_time_max..2 * stall_time_max).contains(&begun.elapsed()), "{:?}", begun.elapsed());
     }
 }

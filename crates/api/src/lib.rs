@@ -31,6 +31,7 @@ mod client;
 mod connection;
 mod connections;
 mod context;
+mod delivery;
 mod downloads;
 mod error;
 mod execute;

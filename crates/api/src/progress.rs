@@ -2,6 +2,8 @@
 //! one, and the busiest counts.
 
 use crate::connections::{ConnectionSlot, State};
+use crate::delivery::Delivery;
+use bytes::Bytes;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -50,7 +52,7 @@ impl Requests {
     /// A request has arrived. It is over when its answer is, or when the last owner of this is gone.
     pub(crate) fn begin(self: &Arc<Self>) -> Arc<Progress> {
         let now = Now { state: None, taken_since: None };
-        Arc::new(Progress { requests: Arc::clone(self), now: Mutex::new(now) })
+        Arc::new(Progress { requests: Arc::clone(self), now: Mutex::new(now), delivery: Delivery::new() })
     }
 
     /// Moves a request from one state to another. Without any the connection is in state `rest`.
@@ -74,6 +76,7 @@ impl Requests {
 pub(crate) struct Progress {
     requests: Arc<Requests>,
     now: Mutex<Now>,
+    delivery: Arc<Delivery>,
 }
 
 #[derive(Debug)]
@@ -110,6 +113,16 @@ impl Progress {
     /// The next part is asked for.
     pub(crate) fn taken(&self) {
         support::lock(&self.now).taken_since = None;
+    }
+
+    /// A copy of a part of the answer, counted until it is in the socket.
+    pub(crate) fn part(&self, bytes: &[u8]) -> Bytes {
+        self.delivery.part(bytes)
+    }
+
+    /// Waits until every such part is in the socket. False if none has got there for this long.
+    pub(crate) async fn is_delivered(&self, time_max: Duration) -> bool {
+        self.delivery.is_complete(time_max).await
     }
 
     /// Whether requests of this connection are not served any more.

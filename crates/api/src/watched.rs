@@ -63,7 +63,8 @@ pub(crate) struct Outgoing<B> {
 impl<B> Outgoing<B> {
     /// No part has more than `part_bytes`; `None` for the parts that the body has.
     ///
-    /// A part of this size is a copy: what is kept of it until the client takes it must not keep the whole body in memory.
+    /// A part of this size is a copy: what is kept of it until the client takes it must not keep the whole body in memory. It
+    /// is counted until then ([`crate::delivery`]).
     /// The last byte is a part of its own. HTTP/2 hands a part over once the client's window has room for one more byte
     /// than was handed over before: with the last byte all of the answer fits, and until then the request is not over.
     pub(crate) fn new(body: B, progress: Arc<Progress>, part_bytes: Option<NonZeroUsize>) -> Self {
@@ -75,7 +76,7 @@ impl<B> Outgoing<B> {
         let Some(most) = self.part_bytes else { return std::mem::take(&mut self.rest) };
         let but_last = self.rest.len().saturating_sub(1).max(1);
         let part = self.rest.split_to(but_last.min(most.get()).min(self.rest.len()));
-        Bytes::copy_from_slice(&part)
+        self.progress.part(&part)
     }
 }
 

@@ -1,0 +1,102 @@
+//! The parts of an answer that were handed over and are not in the socket yet: they are in memory although the answer is
+//! complete.
+
+use bytes::Bytes;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+/// The parts of one answer.
+#[derive(Debug)]
+pub(crate) struct Delivery {
+    now: Mutex<Now>,
+    /// Notified when no part is left.
+    emptied: Notify,
+}
+
+#[derive(Debug)]
+struct Now {
+    parts: usize,
+    /// When the last part was made or left.
+    moved_at: Instant,
+}
+
+impl Delivery {
+    pub(crate) fn new() -> Arc<Self> {
+        let now = Mutex::new(Now { parts: 0, moved_at: Instant::now() });
+        Arc::new(Self { now, emptied: Notify::new() })
+    }
+
+    /// A copy of these bytes, counted until it is dropped: when it is in the socket, or its request was reset.
+    pub(crate) fn part(self: &Arc<Self>, bytes: &[u8]) -> Bytes {
+        let mut now = support::lock(&self.now);
+        (now.parts, now.moved_at) = (now.parts + 1, Instant::now());
+        drop(now);
+        Bytes::from_owner(Part { bytes: bytes.into(), delivery: Arc::clone(self) })
+    }
+
+    /// Waits until no part is left. False if none has left for `time_max`.
+    pub(crate) async fn is_complete(&self, time_max: Duration) -> bool {
+        loop {
+            let Now { parts, moved_at } = *support::lock(&self.now);
+            let end = moved_at + time_max;
+            if parts == 0 {
+                return true;
+            }
+            if end <= Instant::now() {
+                return false;
+            }
+            let _ = tokio::time::timeout_at(end, self.emptied.notified()).await;
+        }
+    }
+}
+
+/// One part.
+struct Part {
+    bytes: Box<[u8]>,
+    delivery: Arc<Delivery>,
+}
+
+impl AsRef<[u8]> for Part {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        let mut now = support::lock(&self.delivery.now);
+        (now.parts, now.moved_at) = (now.parts.saturating_sub(1), Instant::now());
+        if now.parts == 0 {
+            self.delivery.emptied.notify_one();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_is_complete_when_its_last_part_has_left() {
+        let (delivery, second) = (Delivery::new(), Duration::from_secs(1));
+        assert!(delivery.is_complete(second).await);
+        let parts = [delivery.part(b"a"), delivery.part(b"b")];
+        assert_eq!(parts, ["a", "b"]);
+        let begun = Instant::now();
+        assert!(!delivery.is_complete(second).await);
+        assert_eq!(begun.elapsed(), second);
+        // Each part that leaves starts the time again.
+        let waiting = tokio::spawn({
+            let delivery = Arc::clone(&delivery);
+            async move { delivery.is_complete(3 * second).await }
+        });
+        for part in parts {
+            tokio::time::sleep(2 * second).await;
+            drop(part);
+        }
+        assert!(waiting.await.unwrap());
+        assert_eq!(begun.elapsed(), 5 * second);
+    }
+}
