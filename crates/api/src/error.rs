@@ -176,9 +176,10 @@ pub fn refusal(code: ErrorCode, message: &str) -> Response {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Complete;
 
-/// Whether a response refuses work for load, or a caller without a right to it, so that it may be delayed ([`crate::pace`]).
+/// Whether a response is a refusal that costs its client nothing to provoke, so that it is delayed in a flood ([`crate::pace`]):
+/// for load, of a caller without a right to it, or of a request that names nothing that there is. Not those that take of a
+/// caller's rate, as a program that is rejected, nor a link that has expired.
 pub(crate) fn is_paced(response: &Response) -> bool {
-    let error = response.extensions().get::<ApiError>();
     let is_paced = |code: &ErrorCode| {
         matches!(
             code,
@@ -191,9 +192,25 @@ pub(crate) fn is_paced(response: &Response) -> bool {
                 | ErrorCode::ConcurrencyLimited
                 | ErrorCode::QuotaExceeded
                 | ErrorCode::LimitsUnavailable
+                | ErrorCode::BadRequest
+                | ErrorCode::HostNotAllowed
+                | ErrorCode::OriginNotAllowed
+                | ErrorCode::NotFound
+                | ErrorCode::MethodNotAllowed
+                | ErrorCode::UnsupportedMediaType
+                | ErrorCode::LinkInvalid
         )
     };
-    error.is_some_and(|error| is_paced(error.0.refusal.code()))
+    let extensions = response.extensions();
+    match extensions.get::<ApiError>() {
+        Some(error) => is_paced(error.0.refusal.code()),
+        // Of a layer of one's own, or of a library.
+        None => {
+            let status = response.status();
+            let is_error = status.is_client_error() || status.is_server_error();
+            is_error && extensions.get::<Complete>().is_none() && is_paced(&code_of(status))
+        }
+    }
 }
 
 /// Gives an error response its body and returns the error's code for the log; leaves other responses alone.
@@ -226,9 +243,25 @@ mod tests {
     fn refusals_that_a_flood_can_cause_are_paced() {
         assert!(is_paced(&ApiError::keys_unavailable(5).into_response()));
         assert!(is_paced(&ApiError::from(Limited::Unavailable { retry_after_s: 2 }).into_response()));
-        for code in [ErrorCode::RateLimited, ErrorCode::ConcurrencyLimited, ErrorCode::QuotaExceeded] {
+        for code in [
+            ErrorCode::RateLimited,
+            ErrorCode::ConcurrencyLimited,
+            ErrorCode::QuotaExceeded,
+            ErrorCode::NotFound,
+            ErrorCode::MethodNotAllowed,
+            ErrorCode::UnsupportedMediaType,
+            ErrorCode::HostNotAllowed,
+            ErrorCode::LinkInvalid,
+        ] {
             assert!(is_paced(&ApiError::new(code, "").into_response()));
         }
-        assert!(!is_paced(&ApiError::internal().into_response()));
+        for code in [ErrorCode::ValidationFailed, ErrorCode::LinkExpired, ErrorCode::Internal] {
+            assert!(!is_paced(&ApiError::new(code, "").into_response()));
+        }
+        assert!(is_paced(&StatusCode::NOT_FOUND.into_response()));
+        let mut health = StatusCode::SERVICE_UNAVAILABLE.into_response();
+        assert!(is_paced(&health) && !is_paced(&StatusCode::OK.into_response()));
+        health.extensions_mut().insert(Complete);
+        assert!(!is_paced(&health));
     }
 }

@@ -1,6 +1,6 @@
 //! When a refusal is answered.
 //!
-//! A client that ignores `Retry-After`, or that tries keys, asks again as soon as it is refused. Thousands of refusals a second
+//! A client that ignores `Retry-After`, or that tries keys or paths, asks again as soon as it is refused. Thousands of refusals a second
 //! then take the CPU time of the programs that were admitted. So the first refusals of a caller are answered
 //! at once, and those beyond a rate later: such a client waits, at the cost of a connection and a timer.
 //! Nothing but the head of its answer is in memory meanwhile, and work that was admitted is never delayed. While other
@@ -50,8 +50,7 @@ impl Default for Pace {
 }
 
 impl Pace {
-    /// How long to hold a response: not at all, unless it refuses a caller of this share for load, or
-    /// because of its key.
+    /// How long to hold a response: not at all, unless it refuses a caller of this share what costs nothing to ask for.
     pub(crate) fn delay_of(&self, response: &Response, share: Share) -> Duration {
         if error::is_paced(response) { self.delay(share) } else { Duration::ZERO }
     }
