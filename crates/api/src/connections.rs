@@ -27,7 +27,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 use support::Subscriber;
@@ -62,6 +62,8 @@ const STATE_BITS: u32 = 3;
 #[derive(Debug)]
 pub(crate) struct ConnectionSlot {
     peer: Subscriber,
+    /// Open connections of the peer: a newcomer looks at every slot, and a look-up for each would be most of its time.
+    peer_holds: Arc<AtomicUsize>,
     epoch: Instant,
     /// Milliseconds since `epoch` at which the state began, and the state in the lowest bits.
     now: AtomicU64,
@@ -151,7 +153,7 @@ pub(crate) struct Connections {
 struct Table {
     next: u64,
     open: HashMap<u64, Arc<ConnectionSlot>>,
-    held: HashMap<Subscriber, usize>,
+    held: HashMap<Subscriber, Arc<AtomicUsize>>,
 }
 
 /// A slot for a connection, returned on drop.
@@ -194,8 +196,11 @@ impl Connections {
         }
         let number = table.next;
         table.next += 1;
+        let peer_holds = Arc::clone(table.held.entry(peer).or_default());
+        peer_holds.fetch_add(1, Ordering::Relaxed);
         let slot = Arc::new(ConnectionSlot {
             peer,
+            peer_holds,
             epoch: self.epoch,
             now: AtomicU64::new(0),
             chosen: AtomicU64::new(0),
@@ -203,7 +208,6 @@ impl Connections {
         });
         slot.set(State::Idle);
         table.open.insert(number, Arc::clone(&slot));
-        *table.held.entry(peer).or_default() += 1;
         drop(table);
         Some(Taken { slot, number, connections: Arc::clone(self) })
     }
@@ -228,7 +232,7 @@ impl Connections {
 
     fn make_room(&self, table: &mut Table, newcomer: Subscriber) -> bool {
         let is_loopback = newcomer == Subscriber::Loopback;
-        let holds = table.held.get(&newcomer).copied().unwrap_or_default();
+        let holds = table.held.get(&newcomer).map_or(0, |held| held.load(Ordering::Relaxed));
         if table.close_longest(&[State::Idle], |peer, held| peer == newcomer || is_loopback || held >= holds)
         {
             return true;
@@ -248,11 +252,9 @@ impl Connections {
 impl Table {
     fn remove(&mut self, number: u64) -> Option<Arc<ConnectionSlot>> {
         let slot = self.open.remove(&number)?;
-        if let Some(held) = self.held.get_mut(&slot.peer) {
-            *held -= 1;
-            if *held == 0 {
-                self.held.remove(&slot.peer);
-            }
+        // Every change is made under the lock of the table.
+        if slot.peer_holds.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.held.remove(&slot.peer);
         }
         Some(slot)
     }
@@ -260,7 +262,7 @@ impl Table {
     /// Of the connections in one of `states` whose peer `may` lose one: closes the one that has waited
     /// longest of the peer that holds the most. False if there is none.
     fn close_longest(&mut self, states: &[State], may: impl Fn(Subscriber, usize) -> bool) -> bool {
-        let held = |slot: &ConnectionSlot| self.held.get(&slot.peer).copied().unwrap_or_default();
+        let held = |slot: &ConnectionSlot| slot.peer_holds.load(Ordering::Relaxed);
         let candidates = self.open.iter().filter(|(_, slot)| slot.is(states) && may(slot.peer, held(slot)));
         let longest =
             candidates.max_by_key(|(number, slot)| (held(slot), std::cmp::Reverse((slot.since(), **number))));
@@ -321,6 +323,27 @@ mod tests {
         let _third = from(&connections, "192.0.2.4").unwrap();
         assert_eq!(closed(&peer), 2);
         assert!(fill_all_working(&connections) && from(&connections, "192.0.2.9").is_none());
+    }
+
+    #[test]
+    fn the_peer_with_the_most_loses_its_longest_and_not_the_longest_of_all() {
+        for (state, newcomer) in
+            [(State::Idle, 3), (State::Sending, 3), (State::Refused, 3), (State::Idle, 2)]
+        {
+            let connections = connections();
+            let small: Vec<_> = (0..3).map(|_| from(&connections, "192.0.2.2").unwrap()).collect();
+            let large: Vec<_> = (3..MOST).map(|_| from(&connections, "192.0.2.1").unwrap()).collect();
+            for (since, taken) in small.iter().chain(&large).enumerate() {
+                taken.slot.now.store(((since as u64) << STATE_BITS) | state as u64, Ordering::Release);
+            }
+            // The last of its connections, but the one that waits longest.
+            large[4].slot.now.store((3 << STATE_BITS) | state as u64, Ordering::Release);
+            large[0].slot.now.store((7 << STATE_BITS) | state as u64, Ordering::Release);
+            let _new = from(&connections, &format!("192.0.2.{newcomer}")).unwrap();
+            let chosen: Vec<_> =
+                small.iter().chain(&large).map(|taken| taken.slot.closing.is_cancelled()).collect();
+            assert_eq!(chosen, [false, false, false, false, false, false, false, true], "{state:?}");
+        }
     }
 
     /// Sets every open connection to work.
