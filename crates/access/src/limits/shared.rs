@@ -4,6 +4,8 @@
 //! - One connection for all requests. When it fails, no request asks Redis any more until a task has connected again
 //!   and seen the script work: a Redis that hangs costs the requests that are under way its time-out, once. The task
 //!   also asks once a second while nobody else does, so that the metric is true.
+//! - A clock of Redis that is set back neither gives a fresh budget nor makes anybody wait until it is where it was
+//!   (clock.lua). One that is set forward frees what would be free then.
 //! - Keys expire when nothing is used. What is lost with a Redis that keeps nothing is used budget.
 
 use crate::limits::levels::{DEBT_US_MAX, Owed};
@@ -15,8 +17,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::Notify;
 
-static ADMIT: Script = Script::new(include_str!("admit.lua"));
-static CHARGE: Script = Script::new(include_str!("charge.lua"));
+const ADMIT_TEXT: &str = concat!(include_str!("clock.lua"), include_str!("admit.lua"));
+const CHARGE_TEXT: &str = concat!(include_str!("clock.lua"), include_str!("charge.lua"));
+static ADMIT: Script = Script::new(ADMIT_TEXT);
+static CHARGE: Script = Script::new(CHARGE_TEXT);
 
 /// Time between two attempts to connect.
 const RETRY_INTERVAL: Duration = Duration::from_millis(500);
@@ -71,7 +75,7 @@ impl Shared {
     /// Asks for one request; `None` if Redis does not answer.
     pub(crate) async fn admit(&self, caller: Caller, terms: &Terms) -> Option<Told> {
         let link = self.link()?;
-        let told = admit(&link, &self.name(&caller.to_string()), terms).await;
+        let told = admit(&link, &ADMIT, &self.name(&caller.to_string()), terms).await;
         told.inspect_err(|failed| self.lose(&link, failed)).ok()
     }
 
@@ -135,7 +139,7 @@ impl Shared {
 
     async fn check(&self, link: &Connection) -> Result<(), Failed> {
         let often = Allowance { rate_per_minute: crate::limits::terms::RATE_MAX, ..Allowance::default() };
-        admit(link, &self.name("check"), &Terms::new(often, Duration::from_secs(60))).await.map(drop)
+        admit(link, &ADMIT, &self.name("check"), &Terms::new(often, Duration::from_secs(60))).await.map(drop)
     }
 
     /// Keeps the connection, for ever.
@@ -156,7 +160,7 @@ impl Shared {
     }
 }
 
-async fn admit(link: &Connection, name: &str, terms: &Terms) -> Result<Told, Failed> {
+async fn admit(link: &Connection, script: &Script, name: &str, terms: &Terms) -> Result<Told, Failed> {
     let flag = |number: u64| u64::from(number > 0);
     let allowance = &terms.allowance;
     let numbers = [
@@ -168,7 +172,7 @@ async fn admit(link: &Connection, name: &str, terms: &Terms) -> Result<Told, Fai
         DEBT_US_MAX,
     ]
     .map(|number| number.to_string());
-    let answer = link.run(&ADMIT, &[name], &numbers.each_ref().map(String::as_str)).await?;
+    let answer = link.run(script, &[name], &numbers.each_ref().map(String::as_str)).await?;
     parse(&answer).ok_or_else(|| Failed::Refused("not the answer of the script".to_owned()))
 }
 
@@ -237,15 +241,15 @@ mod tests {
             stored_bytes: 1000,
             ..Allowance::default()
         };
-        let terms = terms(allowance);
+        let several = terms(allowance);
         let mut levels = Levels::default();
         for (cpu_s, bytes) in [(0, 0), (4, 0), (5, 999), (3, 0), (0, 2), (0, 0), (u64::MAX, u64::MAX), (0, 0)]
         {
-            let (cpu_us, stored_us) = (terms.cpu_us(Duration::from_secs(cpu_s)), terms.stored_us(bytes));
+            let (cpu_us, stored_us) = (several.cpu_us(Duration::from_secs(cpu_s)), several.stored_us(bytes));
             levels.charge(cpu_us, stored_us, 0);
             shared.charge(CALLER, cpu_us, stored_us).await;
-            let here = levels.admit(&terms, 0);
-            let there = shared.admit(CALLER, &terms).await.unwrap();
+            let here = levels.admit(&several, 0);
+            let there = shared.admit(CALLER, &several).await.unwrap();
             assert_eq!(there.is_admitted, here.refused.is_none());
             // The clock of Redis went on meanwhile.
             for (here, there) in [
@@ -256,6 +260,60 @@ mod tests {
                 assert!(there <= here && here - there < 30_000_000, "{here} {there}");
             }
         }
+        // A rate that was made smaller.
+        let small = terms(Allowance { rate_per_minute: 60, burst: 1, ..Allowance::default() });
+        let (here, there) = (levels.admit(&small, 0), shared.admit(CALLER, &small).await.unwrap());
+        assert!(here.refused.is_some() && !there.is_admitted);
+        assert_eq!((here.owed.rate, there.owed.rate), (small.window_us, small.window_us));
+    }
+
+    /// A script whose clock is a list in Redis that the test sets.
+    fn with_clock(text: &'static str) -> Script {
+        let text = text.replace("redis.call('TIME')", "redis.call('LRANGE', 'clock', 0, 1)");
+        assert!(text.contains("LRANGE"));
+        Script::new(Box::leak(text.into_boxed_str()))
+    }
+
+    #[tokio::test]
+    async fn a_clock_that_is_set_back_gives_no_budget_and_takes_none() {
+        let Some(server) = RedisServer::start(Keeps::Nothing) else { return };
+        let link = connected(&server, "a").await.link().unwrap();
+        let (admits, charges) = (with_clock(ADMIT_TEXT), with_clock(CHARGE_TEXT));
+        let set_clock = |second: u64| {
+            server.ask(&["DEL", "clock"]);
+            server.ask(&["RPUSH", "clock", &second.to_string(), "0"]);
+        };
+        let allowance =
+            Allowance { rate_per_minute: 60, burst: 10, cpu_seconds: 1000, ..Allowance::default() };
+        let terms = terms(allowance);
+        let admitted = async || {
+            let mut count = 0;
+            for _ in 0..20 {
+                count += usize::from(admit(&link, &admits, "caller", &terms).await.unwrap().is_admitted);
+            }
+            count
+        };
+        let owed_cpu = async || admit(&link, &admits, "caller", &terms).await.unwrap().owed.cpu;
+        set_clock(1_000_000);
+        let cost = 40_000_000.to_string();
+        link.run(&charges, &["caller"], &[&cost, "0", &DEBT_US_MAX.to_string()]).await.unwrap();
+        assert_eq!(admitted().await, 10);
+        // By an hour, while requests are refused, and again by a year.
+        for (second, back_to) in [(1_000_003, 996_400), (996_402, 30)] {
+            set_clock(second);
+            let passed = usize::try_from(if second == 1_000_003 { 3 } else { 2 }).unwrap();
+            assert_eq!(admitted().await, passed);
+            let before = owed_cpu().await;
+            set_clock(back_to);
+            assert_eq!(admitted().await, 0, "nothing is free because of the clock");
+            assert_eq!(owed_cpu().await, before);
+        }
+        set_clock(31);
+        assert_eq!(admitted().await, 1, "it goes on from there");
+        // What is charged first after the step.
+        set_clock(5);
+        link.run(&charges, &["caller"], &["1000000", "0", &DEBT_US_MAX.to_string()]).await.unwrap();
+        assert_eq!(owed_cpu().await, 40_000_000 - 6_000_000 + 1_000_000);
     }
 
     #[tokio::test]
