@@ -16,6 +16,9 @@ use tokio::task::JoinHandle;
 /// Commands that may be on their way at once; further ones wait within their time.
 const IN_FLIGHT_MAX: usize = 1024;
 
+/// The oldest version, the one that every release of a distribution that is maintained has. Valkey calls itself Redis 7.2.
+const VERSION_MIN: (u32, u32) = (6, 2);
+
 /// Where Redis is, and how long it may take.
 #[derive(Debug, Clone)]
 pub struct RedisConfig {
@@ -37,6 +40,12 @@ pub enum Failed {
     /// It refuses the login.
     #[error("Redis refuses the login (hint: user and password in REDIS_URL)")]
     Login,
+    /// It is older than [`VERSION_MIN`].
+    #[error(
+        "Redis {0} is too old: 6.2 or newer is needed, or Valkey (hint: before 6.2 it is not maintained, before 6.0 it has no \
+         users, and before 5.0 scripts may not write after they have read the time)"
+    )]
+    TooOld(String),
     /// It refuses the command, or answers what no script of ours answers.
     #[error("Redis answers with an error: {0}")]
     Refused(String),
@@ -134,7 +143,24 @@ impl Connection {
         let connection = Self { link, driver: tokio::spawn(driver), time_max: config.time_max };
         // Without a password nothing was sent yet: something else may listen there, or nothing that answers.
         connection.ping().await?;
+        connection.check_version().await?;
         Ok(connection)
+    }
+
+    /// Refuses a server that is too old. One that does not tell its version is used.
+    async fn check_version(&self) -> Result<(), Failed> {
+        let mut info = redis::cmd("INFO");
+        info.arg("server");
+        let told = match self.in_time(self.ask::<String>(&info)).await {
+            Ok(told) => told,
+            // A user of an access control list may not ask.
+            Err(Failed::Refused(_)) => return Ok(()),
+            Err(failed) => return Err(failed),
+        };
+        match version(&told) {
+            Some((text, version)) if version < VERSION_MIN => Err(Failed::TooOld(text)),
+            _ => Ok(()),
+        }
     }
 
     /// Asks for a sign of life.
@@ -197,5 +223,60 @@ impl Connection {
 
     async fn ask<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, RedisError> {
         command.query_async(&mut self.link.clone()).await
+    }
+}
+
+/// The version that a server tells, as text and as its first two numbers.
+fn version(told: &str) -> Option<(String, (u32, u32))> {
+    let text = told.lines().find_map(|line| line.strip_prefix("redis_version:"))?.trim();
+    let mut numbers = text.split('.');
+    let version = (numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?);
+    let text: String = text.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '.').take(20).collect();
+    Some((text, version))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    #[test]
+    fn a_version_is_told_in_a_line() {
+        let told = "# Server\r\nredis_version:6.0.16\r\nredis_mode:standalone\r\n";
+        assert_eq!(version(told), Some(("6.0.16".to_owned(), (6, 0))));
+        assert_eq!(version("redis_version:7.2.4\r\nserver_name:valkey\r\n").unwrap().1, (7, 2));
+        for other in ["", "redis_version:", "redis_version:x.y", "redis_version:7"] {
+            assert_eq!(version(other), None);
+        }
+    }
+
+    /// Answers as a Redis that says this of its version.
+    async fn server_that_says(info: &str) -> RedisConfig {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("redis://{}", listener.local_addr().unwrap()).parse().unwrap();
+        let info = info.to_owned();
+        tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut bytes = [0; 4096];
+            while let Ok(count @ 1..) = stream.read(&mut bytes).await {
+                let asked = String::from_utf8_lossy(&bytes[..count]).to_uppercase();
+                let answer = if asked.contains("INFO") { info.as_str() } else { "+PONG\r\n" };
+                stream.write_all(answer.as_bytes()).await.unwrap();
+            }
+        });
+        RedisConfig { address, ca_file: None, time_max: Duration::from_secs(20) }
+    }
+
+    #[tokio::test]
+    async fn an_old_server_is_refused_and_one_that_does_not_tell_is_not() {
+        let bulk = |text: &str| format!("${}\r\n{text}\r\n", text.len());
+        let old = server_that_says(&bulk("redis_version:5.0.7\r\n")).await;
+        let refused = Connection::open(&old).await.unwrap_err();
+        assert!(matches!(&refused, Failed::TooOld(version) if version == "5.0.7"), "{refused:?}");
+        assert!(refused.to_string().starts_with("Redis 5.0.7 is too old: 6.2"), "{refused}");
+        for good in [bulk("redis_version:6.2.0\r\n"), "-NOPERM no permission\r\n".to_owned()] {
+            Connection::open(&server_that_says(&good).await).await.unwrap();
+        }
     }
 }
