@@ -130,7 +130,7 @@ async fn try_serve(settings: &Settings, log_counts: LogCounts) -> Result<(), Sta
     ));
     let metrics_server = metrics_port.map(|(host, listening)| {
         let allowed_hosts: Vec<_> = settings.allowed_hosts.iter().chain([host]).cloned().collect();
-        serve_metrics(listening, &allowed_hosts, page, closed.clone())
+        serve_metrics(listening, secure, &allowed_hosts, page, closed.clone())
     });
     announce(settings, secure, bound);
 
@@ -222,19 +222,17 @@ async fn listen(host: &str, port: u16, name: &str) -> Result<(TcpListener, Socke
     Ok((listener, bound))
 }
 
-/// Serves the page of metrics alone.
+/// Serves the page of metrics alone, without TLS: on loopback, or on a network that only Prometheus reaches. `secure`: the
+/// service itself has TLS.
 fn serve_metrics(
     (listener, bound): (TcpListener, SocketAddr),
+    secure: bool,
     allowed_hosts: &[String],
     page: Arc<dyn MetricsPage>,
     closed: CancellationToken,
 ) -> JoinHandle<()> {
-    if !bound.ip().is_loopback() {
-        tracing::warn!(
-            %bound,
-            "metrics are open to the network: they show load and versions; set METRICS_HOST=127.0.0.1, or let only Prometheus \
-             reach this port"
-        );
+    for danger in metrics_dangers(bound, secure) {
+        tracing::warn!(%bound, "{danger}");
     }
     tracing::info!(url = format!("http://{bound}/metrics"), "metrics");
     let limits = ServerLimits {
@@ -245,6 +243,24 @@ fn serve_metrics(
     let router = api::metrics_router(page, allowed_hosts, bound);
     let counts = ConnectionCounts::default();
     tokio::spawn(api::serve(listener, router, None, limits, counts, closed.cancelled_owned()))
+}
+
+/// What the operator should know of a port for metrics at this address.
+fn metrics_dangers(bound: SocketAddr, secure: bool) -> Vec<&'static str> {
+    if bound.ip().to_canonical().is_loopback() {
+        return Vec::new();
+    }
+    let mut dangers = vec![
+        "metrics are open to the network: they show load and versions; set METRICS_HOST=127.0.0.1, or let only Prometheus \
+         reach this port",
+    ];
+    if secure {
+        dangers.push(
+            "METRICS_PORT has no TLS, although PORT has: metrics cross the network unencrypted; leave METRICS_PORT empty to \
+             serve /metrics on PORT, with TLS and for API keys of the scope `metrics`",
+        );
+    }
+    dangers
 }
 
 /// Warns the operator if the service is open to the network or cannot run programs.
@@ -375,4 +391,24 @@ impl Signals {
 #[expect(clippy::exit, reason = "a second signal exits immediately: no destructor may delay it")]
 fn leave_at_once() -> ! {
     std::process::exit(i32::from(exit::INTERNAL_ERROR))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metrics_beyond_loopback_are_worth_a_warning_and_one_more_where_the_service_has_tls() {
+        for (bound, secure, expected) in [
+            ("127.0.0.1:9464", true, 0),
+            ("[::1]:9464", true, 0),
+            ("192.0.2.1:9464", false, 1),
+            ("0.0.0.0:9464", true, 2),
+            ("[::]:9464", true, 2),
+        ] {
+            let dangers = metrics_dangers(bound.parse().expect("an address"), secure);
+            assert_eq!(dangers.len(), expected, "{bound} {secure}: {dangers:?}");
+            assert_eq!(dangers.iter().any(|danger| danger.contains("TLS")), expected == 2);
+        }
+    }
 }

@@ -190,7 +190,7 @@ pub(crate) const SETTINGS: &[Entry] = {
 
         row(Observability, "METRICS_ENABLED", Kind::Flag, "true", None, "Serves metrics for Prometheus at /metrics."),
         row(Observability, "METRICS_PORT", Kind::OptionalNumber { min: 0, max: 65_535 }, "", None, "TCP port that serves /metrics alone; 0 = any free port; empty = /metrics on PORT."),
-        row(Observability, "METRICS_HOST", Kind::Text, "127.0.0.1", None, "Address of METRICS_PORT. Any address except loopback shows the metrics to the network."),
+        row(Observability, "METRICS_HOST", Kind::Text, "127.0.0.1", None, "Address of METRICS_PORT. Any address except loopback shows the metrics to the network, without a key and without TLS, also if PORT has TLS."),
 
         row(Traces, "OTEL_EXPORTER_OTLP_ENDPOINT", Kind::Url, "", None, "Address of the collector of traces, to which /v1/traces is added, such as http://127.0.0.1:4318; empty = no traces, unless OTEL_EXPORTER_OTLP_TRACES_ENDPOINT is set."),
         row(Traces, "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", Kind::Url, "", None, "The collector's whole address, to which nothing is added; it takes precedence."),
