@@ -187,7 +187,8 @@ pub fn rotate_link_key(settings: &Settings, end_links: bool) -> Result<Rotated, 
 }
 
 /// Directory of the local store.
-fn files_dir(settings: &Settings) -> PathBuf {
+#[must_use]
+pub fn files_dir(settings: &Settings) -> PathBuf {
     settings.data_dir.join("files")
 }
 

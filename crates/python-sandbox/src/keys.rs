@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use settings::{AuditTarget, KeyStoreSettings, Settings};
 use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::process::ExitCode;
 use terminal::exit;
 
@@ -148,7 +149,10 @@ impl Keys<'_> {
                 );
             }
         }
-        if !was_enabled && let Some(notice) = self.owner_notice() {
+        if !was_enabled
+            && let Some(notice) =
+                owner_notice(&compose::access_dir(self.settings), &compose::files_dir(self.settings))
+        {
             terminal::message(&notice);
         }
         if self.settings.access.require_key == Some(false) {
@@ -180,20 +184,6 @@ impl Keys<'_> {
         if let Err(error) = audit::append(path, owner, event) {
             terminal::message(&format!("python-sandbox: warning: {error}; the key is {change} nevertheless"));
         }
-    }
-
-    /// Warns if only a service that runs as root can read the keys.
-    fn owner_notice(&self) -> Option<String> {
-        let directory = compose::access_dir(self.settings);
-        let owner = directory.metadata().ok()?.uid();
-        (owner == 0).then(|| {
-            format!(
-                "`{}` belongs to root: a service that runs as another user cannot read it, and refuses every request \
-                 (hint: then run `chown -R USER {}`, and make that user the owner of DATA_DIR)",
-                directory.display(),
-                directory.display()
-            )
-        })
     }
 
     fn list(&mut self, args: &ListKeysArgs) -> Result<(), Failed> {
@@ -268,6 +258,19 @@ impl Keys<'_> {
     }
 }
 
+/// Warns if only a service that runs as root can read the keys in `access`, unless one has run: `files` is made by the service.
+fn owner_notice(access: &Path, files: &Path) -> Option<String> {
+    let owner = |directory: &Path| directory.metadata().ok().map(|found| found.uid());
+    let is_roots = owner(access)? == 0 && owner(files) != Some(0);
+    is_roots.then(|| {
+        format!(
+            "`{0}` belongs to root: a service that runs as another user cannot read it, and refuses every request (hint: \
+             then run `chown -R USER {0}`, and make that user the owner of DATA_DIR)",
+            access.display(),
+        )
+    })
+}
+
 /// Prints the text of a key, the only time.
 fn print(key: &KeyText, record: &KeyRecord, as_json: bool) -> io::Result<()> {
     let text = if as_json {
@@ -336,6 +339,21 @@ fn columns<const N: usize>(rows: &[[String; N]]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn keys_of_root_are_worth_a_notice_unless_the_service_runs_as_root() {
+        let root = tempfile::tempdir().expect("a directory");
+        let (access, files) = (root.path().join("access"), root.path().join("files"));
+        std::fs::create_dir(&access).expect("made");
+        let is_root = rustix::process::geteuid().is_root();
+        assert_eq!(owner_notice(&access, &files).is_some(), is_root, "no service has run");
+        std::fs::create_dir(&files).expect("made");
+        assert_eq!(owner_notice(&access, &files), None, "it ran as this user");
+        if is_root {
+            std::os::unix::fs::chown(&files, Some(65_534), None).expect("given away");
+            assert!(owner_notice(&access, &files).is_some(), "it ran as another");
+        }
+    }
 
     #[test]
     fn a_list_has_no_digest_and_columns_that_align() {
