@@ -218,23 +218,17 @@ impl KeyStore for KeyFile {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::secret::KeyText;
     use std::fs;
     use std::os::unix::fs::{PermissionsExt, symlink};
 
     fn record(name: &str) -> KeyRecord {
-        let key = KeyText::generate().unwrap();
         KeyRecord {
-            id: key.id(),
-            name: name.parse().unwrap(),
-            digest: key.digest(),
-            earlier: None,
             scopes: "metrics".parse().unwrap(),
-            executors: Some(vec!["native".to_owned()]),
             limits: OwnLimits { burst: Some(7), ..OwnLimits::default() },
+            // It is not in the file.
             created_at: Timestamp::UNIX_EPOCH,
             expires_at: Timestamp::from_second(1_900_000_000).ok(),
-            revoked_at: None,
+            ..crate::test_records::record(name)
         }
     }
 

@@ -25,6 +25,8 @@ mod secret;
 mod sqlite;
 mod store;
 mod stored;
+#[cfg(test)]
+mod test_records;
 
 pub use file::KeyFile;
 pub use keyring::{Denied, Keyring, KeyringConfig, KeysHealth, KeysState, Requirement};

@@ -299,15 +299,10 @@ mod tests {
         let later = now + Duration::from_secs(60);
         let mut record = KeyRecord {
             id: new.id(),
-            name: "a".parse().unwrap(),
             digest: new.digest(),
             earlier: Some((old.digest(), later)),
-            scopes: Scopes::DEFAULT.parse().unwrap(),
-            executors: None,
-            limits: OwnLimits::default(),
-            created_at: now,
             expires_at: Some(later + Duration::from_secs(60)),
-            revoked_at: None,
+            ..crate::test_records::record("a")
         };
         assert!(record.has_text(&new.digest(), now) && record.has_text(&old.digest(), now));
         assert!(record.has_text(&new.digest(), later) && !record.has_text(&old.digest(), later));

@@ -334,7 +334,6 @@ fn read(connection: &mut Connection, seen: Option<&Version>) -> Result<Poll, Sto
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::OwnLimits;
     use crate::secret::KeyText;
     use std::fs;
     use std::os::unix::fs::PermissionsExt;
@@ -342,19 +341,8 @@ mod tests {
     const WAIT: Duration = Duration::from_secs(5);
 
     fn record(name: &str) -> KeyRecord {
-        let key = KeyText::generate().unwrap();
-        KeyRecord {
-            id: key.id(),
-            name: name.parse().unwrap(),
-            digest: key.digest(),
-            earlier: None,
-            scopes: "execute,metrics".parse().unwrap(),
-            executors: Some(vec!["native".to_owned()]),
-            limits: OwnLimits { concurrent: Some(4), ..OwnLimits::default() },
-            created_at: Timestamp::from_second(1_800_000_000).unwrap(),
-            expires_at: Timestamp::from_second(1_900_000_000).ok(),
-            revoked_at: None,
-        }
+        let expires_at = Timestamp::from_second(1_900_000_000).ok();
+        KeyRecord { expires_at, ..crate::test_records::record(name) }
     }
 
     /// The records, as another process would read them.

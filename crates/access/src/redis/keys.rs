@@ -203,8 +203,8 @@ impl KeyStore for RedisStore {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::OwnLimits;
     use crate::secret::KeyText;
+    use crate::test_records::record;
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::time::Duration;
     use testkit::{Keeps, RedisServer};
@@ -212,22 +212,6 @@ mod tests {
     fn store(server: &RedisServer) -> RedisStore {
         let address = server.url().parse().unwrap();
         RedisStore::new(RedisConfig { address, ca_file: None, time_max: Duration::from_secs(5) }, "test")
-    }
-
-    fn record(name: &str) -> KeyRecord {
-        let key = KeyText::generate().unwrap();
-        KeyRecord {
-            id: key.id(),
-            name: name.parse().unwrap(),
-            digest: key.digest(),
-            earlier: None,
-            scopes: "execute".parse().unwrap(),
-            executors: Some(vec!["native".to_owned()]),
-            limits: OwnLimits { concurrent: Some(4), ..OwnLimits::default() },
-            created_at: Timestamp::from_second(1_800_000_000).unwrap(),
-            expires_at: None,
-            revoked_at: None,
-        }
     }
 
     fn create(store: &mut RedisStore, name: &str) -> Result<KeyRecord, StoreError> {
