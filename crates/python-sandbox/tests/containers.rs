@@ -54,6 +54,7 @@ fn build_image(host: &str) {
 
 fn launch(host: &str, provider: &str) -> Launch {
     Launch::new()
+        .with_templates()
         .set("EXECUTOR_PROVIDER", provider)
         .set("EXECUTOR_FALLBACK_PROVIDERS", "")
         .set("DOCKER_HOST", host)

@@ -184,7 +184,7 @@ fn no_benign_program_is_hindered_and_no_hostile_one_gets_through() {
         if !validator_on {
             settings.push(("FORBIDDEN_IMPORTS", ""));
         }
-        let Some(server) = Server::start(&settings) else { return };
+        let Some(server) = Server::start_with_templates(&settings) else { return };
         let found = run_all(&server, validator_on);
         failures.extend(found.into_iter().map(|text| format!("[validator on: {validator_on}] {text}")));
         let alive = server.execute(json!({ "code": "print(1)" }));
@@ -255,7 +255,7 @@ fn another_cpython_runs_what_needs_no_package() {
     let rootfs = std::env::var("PYTHON_SANDBOX_TEST_ROOTFS").unwrap();
     let settings =
         [("RUNTIME_ROOTFS", rootfs.as_str()), ("FORBIDDEN_IMPORTS", ""), ("EXECUTOR_PROVIDER", "native")];
-    let Some(server) = Server::start(&settings) else { return };
+    let Some(server) = Server::start_with_templates(&settings) else { return };
     let standard = standard_library(&server);
     assert!(standard.contains("multiprocessing"), "{standard:?}");
     let mut failures = Vec::new();

@@ -53,7 +53,9 @@ fn a_killed_service_leaves_nothing() {
 
 /// False if this machine cannot run the service (a reported skip).
 fn killed_service_leaves_no_program(before: &Snapshot) -> bool {
-    let Some(mut server) = Server::start(&[("MAX_CONCURRENT", "6"), THREADS]) else { return false };
+    let Some(mut server) = Server::start_with_templates(&[("MAX_CONCURRENT", "6"), THREADS]) else {
+        return false;
+    };
     let mut running = BTreeSet::new();
     std::thread::scope(|scope| {
         for number in 0..6 {
@@ -78,7 +80,7 @@ fn killed_service_leaves_no_program(before: &Snapshot) -> bool {
     server.child.wait().unwrap();
     let lives = |pid: &u32| std::fs::exists(format!("/proc/{pid}")).unwrap_or(true);
     wait_until("every program is gone", || !running.iter().any(lives));
-    let next = Server::start(&[]).unwrap();
+    let next = Server::start_with_templates(&[]).unwrap();
     assert_eq!(next.execute(json!({ "code": "print(1)" })).json["stdout"], "1\n");
     next.stop();
     let left = before.left_after(Duration::from_secs(5));
@@ -102,7 +104,7 @@ fn what_an_import_starts_ends_with_the_service(before: &Snapshot) {
     let rootfs = planted.rootfs.to_str().unwrap();
     for how in [rustix::process::Signal::TERM, rustix::process::Signal::KILL] {
         let environment = [("RUNTIME_ROOTFS", rootfs), ("NATIVE_TEMPLATES", "own=leaving")];
-        let mut server = Server::start(&environment).unwrap();
+        let mut server = Server::start_with_templates(&environment).unwrap();
         let find = || pids_below(server.child.id()).into_iter().find(|pid| is_left(*pid));
         wait_until("the import has started its process", || find().is_some());
         let left = find();
@@ -112,7 +114,7 @@ fn what_an_import_starts_ends_with_the_service(before: &Snapshot) {
         wait_until("what the import started is gone", || !left.is_some_and(is_left));
     }
     // The next service removes the cgroups of the killed one.
-    Server::start(&[]).unwrap().stop();
+    Server::start_with_templates(&[]).unwrap().stop();
     drop(planted);
     let left = before.left_after(Duration::from_secs(5));
     assert!(left.is_empty(), "after an import that started a process: {left:?}");
@@ -123,7 +125,7 @@ fn is_left(pid: u32) -> bool {
 }
 
 fn killed_launcher_fails_only_its_programs(before: &Snapshot) {
-    let server = Server::start(&[THREADS]).unwrap();
+    let server = Server::start_with_templates(&[THREADS]).unwrap();
     let is_monitor = |pid: &u32| {
         std::fs::read_to_string(format!("/proc/{pid}/comm"))
             .is_ok_and(|name| name.trim() == "sandbox-monitor")
@@ -151,7 +153,7 @@ fn killed_launcher_fails_only_its_programs(before: &Snapshot) {
 fn many_runs_leave_the_host_as_it_was(before: &Snapshot) {
     // One idle sandbox for each template, before and after: a larger pool would grow and shrink with the
     // load.
-    let server = Server::start(&[("NATIVE_POOL_SIZE", "1")]).unwrap();
+    let server = Server::start_with_templates(&[("NATIVE_POOL_SIZE", "1")]).unwrap();
     let pid = server.child.id();
     // One for each of the three templates of the default settings: lean, data and science. For a second: a
     // sandbox that is being taken down or made counts as one too, but its descriptors are no longer or not

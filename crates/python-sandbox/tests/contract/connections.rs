@@ -255,7 +255,7 @@ fn after_shutdown_timeout_programs_are_cancelled_and_answered() {
 #[test]
 fn a_second_signal_stops_at_once() {
     let _host = crate::host_alone();
-    let Some(mut server) = Server::start(&[]) else { return };
+    let Some(mut server) = Server::start_with_templates(&[]) else { return };
     let body = json!({"code": "import time\ntime.sleep(20)", "timeout": 30});
     std::thread::scope(|scope| {
         let first = scope.spawn(|| server.try_execute(&body));
@@ -268,6 +268,6 @@ fn a_second_signal_stops_at_once() {
     // While the program is still running: otherwise there would be an answer and another exit code.
     assert_eq!(server.wait().code(), Some(2));
     // The next start removes its leftovers.
-    let Some(next) = Server::start(&[]) else { return };
+    let Some(next) = Server::start_with_templates(&[]) else { return };
     next.stop();
 }

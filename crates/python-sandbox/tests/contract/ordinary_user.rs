@@ -62,7 +62,7 @@ impl User {
     }
 
     fn launch(&self) -> Launch {
-        Launch::new().user(self.uid, self.gid).set("FORBIDDEN_IMPORTS", "")
+        Launch::new().with_templates().user(self.uid, self.gid).set("FORBIDDEN_IMPORTS", "")
     }
 }
 
@@ -150,7 +150,10 @@ fn root_of_another_user_namespace_serves_as_an_ordinary_user() {
     }
     let inside = ["unshare", "--user", "--map-root-user"];
     // As with `PrivateUsers=yes` for root.
-    let Some(server) = Launch::new().set("FORBIDDEN_IMPORTS", "").wrapper(&inside).start() else { return };
+    let Some(server) = Launch::new().with_templates().set("FORBIDDEN_IMPORTS", "").wrapper(&inside).start()
+    else {
+        return;
+    };
     check_walls(&server, 0);
     check_every_thread(&server, NESTED_SERVICE_CAPABILITIES.bits(), u64::MAX);
     server.stop();

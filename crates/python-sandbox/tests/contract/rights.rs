@@ -58,7 +58,7 @@ pub(crate) fn own_capabilities() -> u64 {
 
 #[test]
 fn every_thread_of_the_service_has_the_rights_it_uses() {
-    let Some(server) = Server::start(&[("FORBIDDEN_IMPORTS", "")]) else { return };
+    let Some(server) = Server::start_with_templates(&[("FORBIDDEN_IMPORTS", "")]) else { return };
     let kept = if is_root() { ROOT_SERVICE_CAPABILITIES } else { SERVICE_CAPABILITIES };
     // Also threads that are started for blocking work.
     let answer = server.program("open('f', 'w').write('x')\nprint('works')");

@@ -99,7 +99,7 @@ fn the_native_executors_limits() {
         ("NATIVE_TMP_SIZE", "8m"),
         ("NATIVE_TMP_INODES", "100"),
     ];
-    let Some(server) = Server::start(&settings) else { return };
+    let Some(server) = Server::start_with_templates(&settings) else { return };
     let memory = server.execute(json!({"code": "x = b'x' * (100 << 20)\nprint(len(x))", "timeout": 20}));
     assert_eq!(
         (memory.kind(), memory.number("/outcome/limit/value")),

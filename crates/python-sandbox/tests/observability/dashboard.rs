@@ -81,7 +81,7 @@ fn every_query_has_data_of_a_real_service() {
         ("AUDIT_LOG", "stderr"),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", &*endpoint),
     ];
-    let Some(mut server) = Server::start(&settings) else { return };
+    let Some(mut server) = Server::start_with_templates(&settings) else { return };
     let rules = fs::read_to_string(shipped("deploy/prometheus/alerts.yaml")).expect("it is shipped");
     // Only the times are others.
     let at_once = rules.lines().map(|line| {

@@ -85,12 +85,15 @@ pub struct Launch {
     ids: Option<(u32, u32)>,
     /// The user who starts it, if not this one.
     for_others: bool,
+    /// Whether the templates of the default settings are started.
+    templates: bool,
     pub(super) wait_for_health: bool,
     pub(super) fixed_port: bool,
 }
 
 impl Launch {
-    /// The defaults, on a free port on loopback.
+    /// The defaults on a free port on loopback, except that the service has no template with packages: importing
+    /// them takes twelve times the CPU time of the rest of a start. See [`Launch::with_templates`].
     pub fn new() -> Self {
         Self {
             dir: WorkDir::new(),
@@ -99,6 +102,7 @@ impl Launch {
             wrapper: Vec::new(),
             ids: None,
             for_others: false,
+            templates: false,
             wait_for_health: true,
             fixed_port: false,
         }
@@ -162,6 +166,13 @@ impl Launch {
         }
         self.for_others = true;
         self.dir.bring_runtime_in_reach();
+        self
+    }
+
+    /// With the templates of the default settings: for tests of isolation, of limits and of what is left on the
+    /// host, and for those that look at templates.
+    pub fn with_templates(mut self) -> Self {
+        self.templates = true;
         self
     }
 
@@ -229,6 +240,9 @@ impl Launch {
         let mut args = vec!["serve"];
         args.extend(self.args.iter().map(String::as_str));
         let mut command = self.command(&args);
+        if !self.templates && self.settings.iter().all(|(name, _)| name != "NATIVE_TEMPLATES") {
+            command.env("NATIVE_TEMPLATES", "");
+        }
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         command.spawn().expect("the binary starts")
     }

@@ -2,8 +2,9 @@
 //! service.
 //!
 //! ```text
-//! Server::start(&[("MAX_TIMEOUT", "5")])        a private service, killed when dropped
-//! Shared::new(&[...]).get()                     one for many tests, ended when the test process ends
+//! Server::start(&[("MAX_TIMEOUT", "5")])        a private service without package templates, killed when dropped
+//! Server::start_with_templates(&[...])          the same with the default templates
+//! Shared::new(&[...]).get()                     one with them for many tests, ended when the test process ends
 //! Launch::new().set(..).file(".env", ..).user(..).start()    everything else
 //! ```
 

@@ -35,6 +35,11 @@ impl Server {
         Launch::new().sets(settings).start()
     }
 
+    /// [`Server::start`] with the templates of the default settings, see [`Launch::with_templates`].
+    pub fn start_with_templates(settings: &[(&str, &str)]) -> Option<Self> {
+        Launch::new().sets(settings).with_templates().start()
+    }
+
     /// # Panics
     /// If the service does not become ready, with its log.
     pub(super) fn from_launch(launch: Launch) -> Self {
@@ -171,7 +176,7 @@ fn base_in(log: &str) -> Option<String> {
     Some(format!("{scheme}://{address}"))
 }
 
-/// One service for all tests of a module: a start costs as much as many requests.
+/// One service for all tests of a module, with every template: a start costs as much as many requests.
 #[derive(Debug)]
 pub struct Shared {
     settings: &'static [(&'static str, &'static str)],
@@ -186,6 +191,6 @@ impl Shared {
 
     /// The service; `None` with a reported skip if no runtime is prepared.
     pub fn get(&self) -> Option<&Server> {
-        self.server.get_or_init(|| Server::start(self.settings)).as_ref()
+        self.server.get_or_init(|| Server::start_with_templates(self.settings)).as_ref()
     }
 }
