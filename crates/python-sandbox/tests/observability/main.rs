@@ -5,4 +5,5 @@ mod support;
 
 mod alerts;
 mod dashboard;
+mod documents;
 mod prometheus;
