@@ -131,7 +131,9 @@ impl StoreError {
             Self::Untrusted(_) => "another user could change the key store",
             Self::Content(_) => "the key store has invalid content",
             Self::Redis(Failed::Away(_)) => "Redis does not answer (REDIS_URL)",
-            Self::Redis(Failed::TooOld(_)) => "Redis is too old: 6.2 or newer is needed",
+            Self::Redis(Failed::TooOld(_)) => {
+                "Redis is too old: 6.0 or newer is needed, or Valkey (REDIS_URL)"
+            }
             Self::Redis(Failed::Login) => "Redis refuses the login (REDIS_URL)",
             Self::Redis(Failed::Refused(_)) => "Redis answers with an error",
             Self::Io { .. } | Self::Sqlite { .. } | Self::Runtime(_) => "the key store cannot be read",

@@ -62,7 +62,7 @@ const STATE_BITS: u32 = 3;
 #[derive(Debug)]
 pub(crate) struct ConnectionSlot {
     peer: Subscriber,
-    /// Open connections of the peer: a newcomer looks at every slot, and a look-up for each would be most of its time.
+    /// Open connections of the peer: a newcomer looks at every slot, and looking each one up would take most of the time.
     peer_holds: Arc<AtomicUsize>,
     epoch: Instant,
     /// Milliseconds since `epoch` at which the state began, and the state in the lowest bits.

@@ -3,7 +3,7 @@
 //! A subscriber may have as many as are still free, so one alone has at most half of all, and one that comes later
 //! always finds a place until many have taken theirs (dynamic thresholds: Choudhury and Hahne, "Dynamic Queue Length
 //! Thresholds for Shared-Memory Packet Switches", IEEE/ACM Transactions on Networking 6(2), 1998). No download is cut for
-//! another: a client could not tell the rest from a lost connection, and would begin again.
+//! another: a client could not tell that from a lost connection, and would begin again.
 
 use crate::server_limits::ServerLimits;
 use axum::body::Body;
@@ -64,7 +64,7 @@ impl Downloads {
         self.0.refused.load(Ordering::Relaxed)
     }
 
-    /// A place for a download of this client; `None` if its subscriber has its part, or there is none.
+    /// A place for a download of this client; `None` if its subscriber has its share, or none is free.
     pub(crate) fn take(&self, client: IpAddr) -> Option<Place> {
         let subscriber = Subscriber::of(client);
         let mut held = support::lock(&self.0.held);

@@ -177,8 +177,8 @@ pub fn refusal(code: ErrorCode, message: &str) -> Response {
 pub(crate) struct Complete;
 
 /// Whether a response is a refusal that costs its client nothing to provoke, so that it is delayed in a flood ([`crate::pace`]):
-/// for load, of a caller without a right to it, or of a request that names nothing that there is. Not those that take of a
-/// caller's rate, as a program that is rejected, nor a link that has expired.
+/// because of load, of a missing right, or of a request that is malformed or asks for what does not exist. Not a refusal that
+/// counts against the caller's rate, such as that of a program, nor that of a link that has expired.
 pub(crate) fn is_paced(response: &Response) -> bool {
     let is_paced = |code: &ErrorCode| {
         matches!(

@@ -50,7 +50,7 @@ impl Default for Pace {
 }
 
 impl Pace {
-    /// How long to hold a response: not at all, unless it refuses a caller of this share what costs nothing to ask for.
+    /// How long to hold a response to a caller of this share: not at all, unless it is a refusal that costs nothing to provoke.
     pub(crate) fn delay_of(&self, response: &Response, share: Share) -> Duration {
         if error::is_paced(response) { self.delay(share) } else { Duration::ZERO }
     }

@@ -30,8 +30,8 @@ const NAME_CHARS_MAX: usize = 64;
 
 /// Not a valid name of a sandbox's group: those begin with `c-`.
 const HELPERS_NAME: &str = "h-launcher";
-/// The kernel's default weight of a group, and with it as 1: the weights of the helpers, 10, and of a sandbox that
-/// yields, 1/4 (cgroup-v2.rst, "cpu.weight"; sched-design-CFS.rst, "cpu.shares").
+/// The kernel's default weight of a group (cgroup-v2.rst, "cpu.weight"; sched-design-CFS.rst, "cpu.shares"), and in percent
+/// of it the weights of the helpers and of a sandbox that yields.
 const V1_SHARES: u64 = 1024;
 const V2_WEIGHT: u64 = 100;
 const HELPERS_WEIGHT_PERCENT: u64 = 1000;

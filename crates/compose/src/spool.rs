@@ -1,7 +1,6 @@
 //! The local store and the spool in it, for commands beside a running service.
 
-use crate::object_store::{self, ObjectStoreError};
-use crate::{OpenStoreError, files_dir, open_local};
+use crate::{OpenStoreError, files_dir, object_store, open_local};
 use settings::Settings;
 use storage::{SpoolStatus, Store as _};
 use storage_s3::Flushed;
@@ -34,6 +33,5 @@ pub async fn flush_spool(settings: &Settings) -> Result<Option<Flushed>, OpenSto
     let Some(store) = settings.storage.object_store.as_ref().filter(|_| settings.storage.enabled) else {
         return Ok(None);
     };
-    let flushed = object_store::flush_spool(store, settings, open_local(settings)?).await;
-    flushed.map(Some).map_err(|error: ObjectStoreError| error.into())
+    Ok(Some(object_store::flush_spool(store, settings, open_local(settings)?).await?))
 }

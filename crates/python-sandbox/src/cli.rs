@@ -267,12 +267,12 @@ pub(crate) enum ImageCommand {
 /// The commands of `storage`.
 #[derive(Debug, Clone, Copy, Subcommand)]
 pub(crate) enum StorageCommand {
-    /// Do once what the service does with its store, and say what is wrong and which setting fixes it: exit code 0 if
-    /// files can be stored, 1 if not
+    /// Test whether files can be stored, and say what is wrong and which setting fixes it: exit code 0 if they can, 1 if
+    /// not
     Check(StorageArgs),
-    /// Show what waits in this data directory for an object store
+    /// Show how many files wait in DATA_DIR for an object store, and for how long
     Status(StorageArgs),
-    /// Move what waits to the object store now, also while services run: exit code 0 if nothing waits any more, 1 if
+    /// Move the files that wait to the object store now, even while services run: exit code 0 if nothing waits any more, 1 if
     /// something does
     Flush(StorageArgs),
 }

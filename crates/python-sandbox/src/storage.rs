@@ -45,7 +45,10 @@ fn chain(error: OpenStoreError) -> String {
 async fn check(settings: &Settings) -> Result<Shown, String> {
     let storage = &settings.storage;
     if !storage.enabled {
-        return Err("output files are not stored (hint: STORAGE_PROVIDER)".to_owned());
+        return Err(
+            "output files are not stored (hint: STORAGE_ENABLED=true, STORAGE_PROVIDER=local, s3 or r2)"
+                .to_owned(),
+        );
     }
     let Some(object_store) = &storage.object_store else {
         let problem = compose::check_local_store(settings).await.map_err(chain)?;
@@ -78,8 +81,8 @@ fn checked(provider: &str, checks: &[StoreCheck]) -> Shown {
 fn status(waiting: SpoolStatus) -> Shown {
     let SpoolStatus { files, bytes, .. } = waiting;
     let text = match age_s(&waiting) {
-        Some(age_s) => format!("{files} files ({bytes} bytes) wait, the oldest for {age_s} s\n"),
-        None => "no file waits\n".to_owned(),
+        Some(age_s) => format!("files that wait: {files} ({bytes} bytes), the oldest for {age_s} s\n"),
+        None => "files that wait: 0\n".to_owned(),
     };
     Shown { text, json: shown(&waiting), is_good: true }
 }
@@ -109,21 +112,21 @@ async fn flush(settings: &Settings) -> Result<Shown, String> {
 
 fn moved(flushed: &Flushed) -> Shown {
     let Flushed { moved, expired, failed, waiting, problem } = flushed;
-    let mut text = format!("{moved} files moved\n");
+    let mut text = format!("files moved: {moved}\n");
     if *expired > 0 {
-        text.push_str(&format!("{expired} files removed, because their links had expired\n"));
+        text.push_str(&format!("files removed, as their links had expired: {expired}\n"));
     }
     if let Some(problem) = problem {
-        text.push_str(&format!("the object store does not work: {problem}\n"));
+        text.push_str(&format!("the object store cannot be used: {problem}\n"));
     }
     if waiting.files > 0 {
         let (files, bytes) = (waiting.files, waiting.bytes);
         let why = match (problem, failed) {
             (Some(_), _) => "",
-            (None, 0) => ": another process moves them, or they came meanwhile",
-            (None, _) => ": the object store did not take some, see above",
+            (None, 0) => ": another process is moving them, or they were stored meanwhile",
+            (None, _) => ": the object store did not take some of them, see the log above",
         };
-        text.push_str(&format!("{files} files ({bytes} bytes) still wait{why}\n"));
+        text.push_str(&format!("files that still wait: {files} ({bytes} bytes){why}\n"));
     }
     let json = json!({
         "moved": moved,
@@ -166,12 +169,12 @@ mod tests {
             problem: problem.map(str::to_owned),
         };
         let all = moved(&flushed(0, 0, None));
-        assert_eq!((all.is_good, all.text.as_str()), (true, "2 files moved\n"));
+        assert_eq!((all.is_good, all.text.as_str()), (true, "files moved: 2\n"));
         let others = moved(&flushed(1, 0, None));
         assert!(!others.is_good && others.text.contains("another process"), "{}", others.text);
         let away = moved(&flushed(1, 0, Some("no connection")));
         assert!(
-            !away.is_good && away.text.contains("does not work: no connection\n1 files"),
+            !away.is_good && away.text.contains("cannot be used: no connection\nfiles that still wait: 1 "),
             "{}",
             away.text
         );

@@ -16,8 +16,9 @@ use tokio::task::JoinHandle;
 /// Commands that may be on their way at once; further ones wait within their time.
 const IN_FLIGHT_MAX: usize = 1024;
 
-/// The oldest version, the one that every release of a distribution that is maintained has. Valkey calls itself Redis 7.2.
-const VERSION_MIN: (u32, u32) = (6, 2);
+/// The oldest version that is used: before 6.0 there are no users, and before 5.0 scripts may not write after they have read
+/// the time. Valkey calls itself Redis 7.2.
+const VERSION_MIN: (u32, u32) = (6, 0);
 
 /// Where Redis is, and how long it may take.
 #[derive(Debug, Clone)]
@@ -41,10 +42,7 @@ pub enum Failed {
     #[error("Redis refuses the login (hint: user and password in REDIS_URL)")]
     Login,
     /// It is older than [`VERSION_MIN`].
-    #[error(
-        "Redis {0} is too old: 6.2 or newer is needed, or Valkey (hint: before 6.2 it is not maintained, before 6.0 it has no \
-         users, and before 5.0 scripts may not write after they have read the time)"
-    )]
+    #[error("Redis {0} is too old: 6.0 or newer is needed, or Valkey")]
     TooOld(String),
     /// It refuses the command, or answers what no script of ours answers.
     #[error("Redis answers with an error: {0}")]
@@ -274,8 +272,8 @@ mod tests {
         let old = server_that_says(&bulk("redis_version:5.0.7\r\n")).await;
         let refused = Connection::open(&old).await.unwrap_err();
         assert!(matches!(&refused, Failed::TooOld(version) if version == "5.0.7"), "{refused:?}");
-        assert!(refused.to_string().starts_with("Redis 5.0.7 is too old: 6.2"), "{refused}");
-        for good in [bulk("redis_version:6.2.0\r\n"), "-NOPERM no permission\r\n".to_owned()] {
+        assert!(refused.to_string().starts_with("Redis 5.0.7 is too old: 6.0"), "{refused}");
+        for good in [bulk("redis_version:6.0.16\r\n"), "-NOPERM no permission\r\n".to_owned()] {
             Connection::open(&server_that_says(&good).await).await.unwrap();
         }
     }

@@ -1,4 +1,4 @@
-//! Connections to Redis or Valkey (6.2 or newer) that never make a caller wait for more than a bound.
+//! Connections to Redis (6.0 or newer) or Valkey that never make a caller wait for more than a bound.
 //!
 //! ```text
 //! REDIS_URL -> address -> connection: connect, TLS, password; scripts, each with a deadline

@@ -190,7 +190,7 @@ pub(crate) const SETTINGS: &[Entry] = {
 
         row(Observability, "METRICS_ENABLED", Kind::Flag, "true", None, "Serves metrics for Prometheus at /metrics."),
         row(Observability, "METRICS_PORT", Kind::OptionalNumber { min: 0, max: 65_535 }, "", None, "TCP port that serves /metrics alone; 0 = any free port; empty = /metrics on PORT."),
-        row(Observability, "METRICS_HOST", Kind::Text, "127.0.0.1", None, "Address of METRICS_PORT. Any address except loopback shows the metrics to the network, without a key and without TLS, also if PORT has TLS."),
+        row(Observability, "METRICS_HOST", Kind::Text, "127.0.0.1", None, "Address of METRICS_PORT. Any address except loopback shows the metrics to the network, without a key and without TLS, even if PORT has TLS."),
 
         row(Traces, "OTEL_EXPORTER_OTLP_ENDPOINT", Kind::Url, "", None, "Address of the collector of traces, to which /v1/traces is added, such as http://127.0.0.1:4318; empty = no traces, unless OTEL_EXPORTER_OTLP_TRACES_ENDPOINT is set."),
         row(Traces, "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", Kind::Url, "", None, "The collector's whole address, to which nothing is added; it takes precedence."),
@@ -236,7 +236,7 @@ pub(crate) const SETTINGS: &[Entry] = {
         computed(Access, "KEY_STORE", Kind::Word(&["embedded", "redis", "file"]), "file if KEY_FILE is set, else redis if REDIS_URL is set, else embedded", None, "Where API keys are kept: embedded = in DATA_DIR, redis = in REDIS_URL, for several services; both managed by `python-sandbox keys`; file = in KEY_FILE. Set REQUIRE_API_KEY=true with redis: a new service cannot know that a Redis without keys has lost them."),
         row(Access, "KEY_FILE", Kind::Path, "", None, "TOML file with API keys, for deployments whose files do not change; `python-sandbox keys create` prints its entries."),
         row(Access, "KEY_STALE_MAX", number(1, 3600), "1", SECONDS, "How long known API keys are accepted while their store cannot be read; a revocation may take as long then."),
-        row(Access, "REDIS_URL", Kind::RedisUrl, "", None, "Redis or Valkey, version 6.2 or newer, that several services share; it may contain a password and is never printed. Special characters in the password are written as %XX."),
+        row(Access, "REDIS_URL", Kind::RedisUrl, "", None, "Redis, version 6.0 or newer, or Valkey, that several services share; it may contain a password and is never printed. Special characters in the password are written as %XX."),
         row(Access, "REDIS_CA_FILE", Kind::Path, "", None, "Certificates, in PEM, of the authorities that a rediss:// server may have its certificate from; empty = the public ones."),
         row(Access, "REDIS_PREFIX", Kind::Prefix, "python-sandbox", None, "What the names of all keys in Redis begin with, in braces; services with another prefix share nothing with this one."),
         row(Access, "REDIS_TIMEOUT", number(10, 5000), "250", Some("milliseconds"), "Longest wait for Redis in one request; API keys are asked for with at most 400 ms."),

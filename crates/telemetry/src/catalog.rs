@@ -132,7 +132,7 @@ catalog! {
     AUDIT_UP = Gauge, "python_sandbox_audit_up", [],
         "1 while the audit log is written, else 0: lines are being lost.";
     TRACE_SPANS = Counter, "python_sandbox_trace_spans_total", ["result"],
-        "Spans of traces: `exported` to the collector, `dropped` because the queue was full, or `failed` because the collector did not take them.";
+        "Spans of traces: `exported` to the collector, `dropped` because the queue was full, or `failed` because the collector did not take them or the service stopped first.";
     BUILD = Gauge, "python_sandbox_build_info", ["version", "target"],
         "Always 1; the labels are the version and the platform.";
 
@@ -174,7 +174,7 @@ catalog! {
     STORAGE_UP = Gauge, "python_sandbox_storage_up", ["provider"],
         "1 if the last check of the store was good, else 0.";
     STORAGE_REQUESTS = Counter, "python_sandbox_storage_requests_total", ["operation", "result"],
-        "Requests to the object store, each attempt counted: `ok`, `refused` (wrong key, rights, bucket or request), `failed` (the store cannot now), or `unanswered`.";
+        "Requests to the object store, each attempt counted: `ok`, `refused` (wrong key, rights, bucket or request), `failed` (the store cannot do it now), or `unanswered`.";
     STORAGE_RETRIES = Counter, "python_sandbox_storage_retries_total", [],
         "Requests to the object store that were sent again after a failure.";
     STORAGE_UPLOADED = Counter, "python_sandbox_storage_uploaded_bytes_total", [],
@@ -184,9 +184,9 @@ catalog! {
     STORAGE_WAITING = Gauge, "python_sandbox_storage_waiting_files", [],
         "Files on this host that wait for the object store, counted at most every 30 seconds.";
     STORAGE_WAITING_BYTES = Gauge, "python_sandbox_storage_waiting_bytes", [],
-        "Their length together.";
+        "Bytes of the files on this host that wait for the object store.";
     STORAGE_WAITING_AGE = Gauge, "python_sandbox_storage_waiting_oldest_age_seconds", [],
-        "Age of the oldest of them; 0 if none waits. Its link ends at STORAGE_LINK_LIFETIME, and the file with it.";
+        "Age of the oldest file on this host that waits for the object store; 0 if none waits. It is removed when its link ends (STORAGE_LINK_LIFETIME).";
 
     // API keys.
     KEYS_REQUIRED = Gauge, "python_sandbox_api_keys_required", [],
@@ -194,7 +194,7 @@ catalog! {
     KEYS_UP = Gauge, "python_sandbox_api_keys_up", ["store"],
         "1 while API keys can be checked or none is required, else 0: then every request that needs one is refused.";
     KEYS_STORE_UP = Gauge, "python_sandbox_api_keys_store_up", ["store"],
-        "1 if the store of API keys could be read the last time, else 0: known keys are accepted until KEY_STALE_MAX is over, unknown ones are not.";
+        "1 if the store of API keys could be read the last time, else 0: known keys are accepted for KEY_STALE_MAX seconds, unknown ones are not.";
 
     // Limits of callers.
     LIMITS_REFUSED = Counter, "python_sandbox_limits_refused_total", ["limit"],

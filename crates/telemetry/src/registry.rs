@@ -53,7 +53,7 @@ impl Registry {
     }
 }
 
-/// Shows a number that is now.
+/// Sets a gauge to its current value.
 pub(crate) fn set(gauge: &IntGauge, value: u64) {
     gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
 }

@@ -57,7 +57,7 @@ impl Tracer {
     /// Starts the task that exports, so it must be called within a tokio runtime. Does not connect.
     ///
     /// # Errors
-    /// [`ConnectorError`]: the authorities of the collector cannot be read.
+    /// [`ConnectorError`]: the authorities of the collector cannot be read or trusted.
     pub fn start(config: Config) -> Result<Arc<Self>, ConnectorError> {
         let client = Client::new(&config)?;
         let named = [

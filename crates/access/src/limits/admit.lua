@@ -17,7 +17,7 @@ if admitted and interval > 0 then
   levels[1] = now + rate
   keep()
 elseif back > 0 or now - seen >= 1000000 then
-  -- The time alone. Not for each request: a flood of those that are refused would be as many writes.
+  -- Only the time, and at most once a second: a flood of refused requests must not cause as many writes.
   keep()
 end
 return {admitted and '1' or '0', text(rate), text(cpu), text(stored)}

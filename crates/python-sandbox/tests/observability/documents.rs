@@ -147,7 +147,7 @@ fn links_of_documents_lead_somewhere() {
     assert!(broken.is_empty(), "{broken:#?}");
 }
 
-/// systemd, whose units read a file of settings, takes a comment behind a value as a part of it.
+/// systemd, whose units read a file of settings, takes a comment after a value as part of the value.
 #[test]
 fn settings_in_documents_have_no_comment_behind_the_value() {
     let settings = settings();
