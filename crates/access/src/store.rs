@@ -134,6 +134,7 @@ impl StoreError {
             Self::Redis(Failed::TooOld(_)) => {
                 "Redis is too old: 6.0 or newer is needed, or Valkey (REDIS_URL)"
             }
+            Self::Redis(Failed::Authorities(_)) => "REDIS_CA_FILE cannot be used",
             Self::Redis(Failed::Login) => "Redis refuses the login (REDIS_URL)",
             Self::Redis(Failed::Refused(_)) => "Redis answers with an error",
             Self::Io { .. } | Self::Sqlite { .. } | Self::Runtime(_) => "the key store cannot be read",

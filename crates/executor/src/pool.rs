@@ -108,7 +108,7 @@ impl<T> fmt::Debug for Queue<T> {
 
 impl<T> Queue<T> {
     fn take(&mut self, max: usize, yields: bool) -> Option<T> {
-        let kept = if yields { self.target.div_ceil(2) } else { 0 };
+        let kept = if yields { self.target / 2 } else { 0 };
         let item = if self.idle.len() > kept { self.idle.pop_front() } else { None };
         if item.is_none() {
             self.target = (self.target * 2).clamp(1, max.max(1));

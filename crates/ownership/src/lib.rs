@@ -32,6 +32,7 @@ mod image;
 mod mounts;
 mod namespace;
 mod path_walk;
+mod read;
 mod tree;
 mod trusted;
 
@@ -43,6 +44,7 @@ pub mod fuzzing;
 
 pub use error::{Cause, Refusal};
 pub use path_walk::Found;
+pub use read::ReadError;
 pub use tree::check_tree;
 
 use std::fs::Metadata;
@@ -63,4 +65,13 @@ pub fn check(path: &Path) -> Result<Found, Refusal> {
 /// [`Refusal`]: who else can change it.
 pub fn check_open(path: &Path, metadata: &Metadata) -> Result<(), Refusal> {
     file_check::end(path, path, metadata, &Trusted::this_process())
+}
+
+/// Checks a regular file and its whole path, and reads it: its content, of at most `bytes_max` bytes, and what it was when it
+/// was opened.
+///
+/// # Errors
+/// [`ReadError`]: also if there is no such file.
+pub fn read(path: &Path, bytes_max: u64) -> Result<(Vec<u8>, Metadata), ReadError> {
+    read::read(path, bytes_max)
 }

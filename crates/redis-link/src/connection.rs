@@ -41,6 +41,9 @@ pub enum Failed {
     /// It refuses the login.
     #[error("Redis refuses the login (hint: user and password in REDIS_URL)")]
     Login,
+    /// The file with its authorities cannot be used.
+    #[error("REDIS_CA_FILE cannot be used (hint: the log has the reason)")]
+    Authorities(#[source] io::Error),
     /// It is older than [`VERSION_MIN`].
     #[error("Redis {0} is too old: 6.0 or newer is needed, or Valkey")]
     TooOld(String),
@@ -73,7 +76,7 @@ impl Failed {
     #[must_use]
     pub fn detail(&self) -> String {
         match self {
-            Self::Away(source) => source.to_string(),
+            Self::Away(source) | Self::Authorities(source) => source.to_string(),
             other => other.to_string(),
         }
     }
@@ -120,7 +123,8 @@ impl Connection {
                 // Small commands, each of which somebody waits for.
                 stream.set_nodelay(true).map_err(Failed::Away)?;
                 if *tls {
-                    let encrypted = tls::encrypt(stream, host, config.ca_file.as_deref()).await;
+                    let roots = tls::authorities(config.ca_file.as_deref()).map_err(Failed::Authorities)?;
+                    let encrypted = tls::encrypt(stream, host, roots).await;
                     Self::log_in(config, encrypted.map_err(Failed::Away)?).await
                 } else {
                     Self::log_in(config, stream).await

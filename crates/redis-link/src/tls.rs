@@ -10,20 +10,18 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-/// Encrypts a connection to the server with this name. Its certificate must be of an authority in `ca_file`, or of a
-/// public one.
+/// Largest file with authorities. Those of a distribution have some 200 KiB.
+const CA_FILE_BYTES_MAX: u64 = 4 << 20;
+
+/// Encrypts a connection to the server with this name. Its certificate must be of an authority in `roots`.
 ///
 /// # Errors
-/// If the file cannot be used, or the server cannot be trusted.
+/// If the server cannot be trusted.
 pub(crate) async fn encrypt(
     stream: TcpStream,
     host: &str,
-    ca_file: Option<&Path>,
+    roots: RootCertStore,
 ) -> io::Result<TlsStream<TcpStream>> {
-    let roots = match ca_file {
-        Some(path) => authorities(path)?,
-        None => RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() },
-    };
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -35,17 +33,27 @@ pub(crate) async fn encrypt(
     TlsConnector::from(Arc::new(config)).connect(name, stream).await
 }
 
-fn authorities(path: &Path) -> io::Result<RootCertStore> {
-    let failed =
-        |what: String| io::Error::other(format!("REDIS_CA_FILE `{}` cannot be used: {what}", path.display()));
-    // Whoever can change it decides which servers are trusted with the keys and limits of callers.
-    ownership::check(path).map_err(|refusal| failed(refusal.to_string()))?;
+/// The authorities in `ca_file`, or the public ones. Whoever can change the file decides which servers are trusted with the keys
+/// and limits of callers.
+///
+/// # Errors
+/// If the file cannot be used; the text names it and its setting.
+pub(crate) fn authorities(ca_file: Option<&Path>) -> io::Result<RootCertStore> {
+    let Some(path) = ca_file else {
+        return Ok(RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() });
+    };
+    let failed = |cause: &dyn std::error::Error| {
+        let causes = std::iter::successors(Some(cause), |error| error.source());
+        let text = causes.map(ToString::to_string).collect::<Vec<_>>().join(": ");
+        io::Error::other(format!("REDIS_CA_FILE `{}` cannot be used: {text}", path.display()))
+    };
+    let (pem, _) = ownership::read(path, CA_FILE_BYTES_MAX).map_err(|error| failed(&error))?;
     let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_file_iter(path).map_err(|error| failed(error.to_string()))? {
-        let certificate = certificate.map_err(|error| failed(error.to_string()))?;
-        roots.add(certificate).map_err(|error| failed(error.to_string()))?;
+    for certificate in CertificateDer::pem_slice_iter(&pem) {
+        let certificate = certificate.map_err(|error| failed(&error))?;
+        roots.add(certificate).map_err(|error| failed(&error))?;
     }
-    if roots.is_empty() { Err(failed("it has no certificate".to_owned())) } else { Ok(roots) }
+    if roots.is_empty() { Err(failed(&io::Error::other("it has no certificate"))) } else { Ok(roots) }
 }
 
 #[cfg(test)]
@@ -62,7 +70,7 @@ mod tests {
             [(0o644, "no certificate"), (0o666, "everybody may write to"), (0o622, "chmod go-w")]
         {
             std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
-            let text = authorities(&path).unwrap_err().to_string();
+            let text = authorities(Some(&path)).unwrap_err().to_string();
             assert!(text.contains("REDIS_CA_FILE") && text.contains(words), "{mode:o}: {text}");
         }
     }

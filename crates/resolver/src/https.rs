@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
+use ownership::ReadError;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
@@ -15,6 +16,9 @@ use crate::Resolver;
 
 /// Timeout of a connection, of all addresses of a name together.
 const CONNECT_TIME_MAX: Duration = Duration::from_secs(3);
+
+/// Largest file with authorities. Those of a distribution have some 200 KiB.
+const CA_FILE_BYTES_MAX: u64 = 4 << 20;
 
 /// Connects to http and https addresses, with HTTP/1.
 pub type Connector = HttpsConnector<HttpConnector<Resolver>>;
@@ -64,9 +68,12 @@ pub fn connector(ca_file: Option<&Path>) -> Result<Connector, ConnectorError> {
 fn tls(ca_file: Option<&Path>) -> Result<ClientConfig, ConnectorError> {
     let roots = match ca_file {
         Some(path) => {
-            ownership::check(path).map_err(|source| ConnectorError::Untrusted { source })?;
-            authorities(path)
-                .map_err(|source| ConnectorError::Authorities { path: path.to_owned(), source })?
+            let failed = |source| ConnectorError::Authorities { path: path.to_owned(), source };
+            let (pem, _) = ownership::read(path, CA_FILE_BYTES_MAX).map_err(|error| match error {
+                ReadError::Untrusted(source) => ConnectorError::Untrusted { source },
+                ReadError::Io(source) => failed(source),
+            })?;
+            authorities(&pem).map_err(failed)?
         }
         None => RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() },
     };
@@ -75,12 +82,12 @@ fn tls(ca_file: Option<&Path>) -> Result<ClientConfig, ConnectorError> {
     Ok(builder.with_root_certificates(roots).with_no_client_auth())
 }
 
-fn authorities(path: &Path) -> io::Result<RootCertStore> {
+fn authorities(pem: &[u8]) -> io::Result<RootCertStore> {
     let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_file_iter(path).map_err(io::Error::other)? {
+    for certificate in CertificateDer::pem_slice_iter(pem) {
         roots.add(certificate.map_err(io::Error::other)?).map_err(io::Error::other)?;
     }
-    if roots.is_empty() { Err(io::Error::other("it holds no certificate")) } else { Ok(roots) }
+    if roots.is_empty() { Err(io::Error::other("it has no certificate")) } else { Ok(roots) }
 }
 
 #[cfg(test)]

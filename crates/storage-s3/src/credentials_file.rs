@@ -7,10 +7,10 @@
 //! aws_session_token = ...        only with temporary credentials
 //! ```
 
-use std::fs::File;
-use std::io::{self, Read as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
+use ownership::ReadError;
 use secrecy::SecretString;
 
 use crate::credentials::S3Credentials;
@@ -57,9 +57,11 @@ pub enum CredentialsFileError {
 /// [`CredentialsFileError`]
 pub fn read_credentials(path: &Path) -> Result<S3Credentials, CredentialsFileError> {
     let failed = |source| CredentialsFileError::Read { path: path.to_owned(), source };
-    ownership::check(path).map_err(|source| CredentialsFileError::Untrusted { source })?;
-    let mut text = String::new();
-    File::open(path).and_then(|file| file.take(BYTES_MAX).read_to_string(&mut text)).map_err(failed)?;
+    let (bytes, _) = ownership::read(path, BYTES_MAX).map_err(|error| match error {
+        ReadError::Untrusted(source) => CredentialsFileError::Untrusted { source },
+        ReadError::Io(source) => failed(source),
+    })?;
+    let text = String::from_utf8(bytes).map_err(|_| failed(io::Error::other("it is not UTF-8")))?;
     parse(&text).map_err(|name| CredentialsFileError::Missing { path: path.to_owned(), name })
 }
 

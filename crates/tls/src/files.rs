@@ -1,9 +1,8 @@
 //! The two files: whether they may be used, what they contain, and whether they have changed.
 
 use crate::error::LoadError;
-use rustix::fs::{Mode, OFlags};
-use std::fs::{File, Metadata};
-use std::io::{self, Read};
+use ownership::ReadError;
+use std::fs::Metadata;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -55,22 +54,8 @@ impl TlsFiles {
 }
 
 fn read(setting: &'static str, path: &Path) -> Result<(Vec<u8>, Metadata), LoadError> {
-    ownership::check(path).map_err(|source| LoadError::Untrusted { setting, source })?;
-    read_bounded(path).map_err(|source| LoadError::Unreadable { setting, path: path.to_owned(), source })
-}
-
-fn read_bounded(path: &Path) -> io::Result<(Vec<u8>, Metadata)> {
-    // Not blocking: a FIFO of this name would be waited for without end. It is refused below.
-    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-    let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
-    let meta = file.metadata()?;
-    if !meta.is_file() {
-        return Err(io::Error::other("it is not a regular file"));
-    }
-    let mut bytes = Vec::new();
-    file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > FILE_BYTES_MAX {
-        return Err(io::Error::other(format!("it has more than {FILE_BYTES_MAX} bytes")));
-    }
-    Ok((bytes, meta))
+    ownership::read(path, FILE_BYTES_MAX).map_err(|error| match error {
+        ReadError::Untrusted(source) => LoadError::Untrusted { setting, source },
+        ReadError::Io(source) => LoadError::Unreadable { setting, path: path.to_owned(), source },
+    })
 }
