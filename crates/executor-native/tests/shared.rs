@@ -22,10 +22,17 @@ print("locked", flush=True)
 time.sleep(float(sys.stdin.read() or 0))
 "#;
 
-/// Whole-file locks that any process on this host holds (proc_locks(5)).
+/// Whole-file locks of the processes below this one (proc_locks(5)): builds and engines on this host take and release
+/// theirs meanwhile.
 fn locks_held() -> usize {
+    let own = host_traces::pids_below(std::process::id());
     let locks = std::fs::read_to_string("/proc/locks").unwrap();
-    locks.lines().filter(|line| line.contains("FLOCK")).count()
+    let is_own = |line: &&str| {
+        let mut fields = line.split_whitespace().skip(1);
+        let pid = fields.nth(3).and_then(|pid| pid.parse().ok());
+        line.contains("FLOCK") && pid.is_some_and(|pid| own.contains(&pid))
+    };
+    locks.lines().filter(is_own).count()
 }
 
 async fn a_lock_is_its_sandboxs_own(config: NativeConfig) {
