@@ -74,7 +74,7 @@ pub(crate) fn check_shape(answer: &Answer) {
 
 #[test]
 fn the_first_request_after_the_start_is_answered_like_every_other() {
-    let Some(server) = Launch::new().without_waiting().start() else { return };
+    let Some(server) = Launch::new().with_templates().without_waiting().start() else { return };
     let answer = server.program("print('Hello')");
     check_shape(&answer);
     assert_eq!(answer.str("/stdout"), "Hello\n");
