@@ -8,7 +8,7 @@ import time
 import urllib.error
 import urllib.request
 
-todo, port, store_port = sys.argv[1:]
+command, port, store_port = sys.argv[1:]
 trusted = ssl.create_default_context(cadata=os.environ["CA"])
 NAME = "Bericht für März.xlsx"
 # The beginning of a workbook, and bytes that no text has.
@@ -42,7 +42,7 @@ def is_trusted():
         return False
 
 
-if todo == "work":
+if command == "work":
     status, health = ask("/health")
     assert (status, health["status"], health["storage"]["provider"]) == (200, "healthy", "s3"), health
     program = {"code": f"open('/tmp/output/{NAME}', 'wb').write(b'PK\\x03\\x04' + bytes(range(256)) * 16)"}
@@ -62,12 +62,12 @@ if todo == "work":
     assert "attachment" in disposition and "filename*=UTF-8''Bericht%20f%C3%BCr%20M%C3%A4rz.xlsx" in disposition, disposition
     changed = link.replace("X-Amz-Expires=18000", "X-Amz-Expires=18001")
     assert changed != link and download(changed)[0] == 403, "a changed link is taken"
-elif todo == "refused":
+elif command == "refused":
     assert not is_trusted()
-elif todo == "renewed":
+elif command == "renewed":
     deadline = time.monotonic() + 30
     while not is_trusted():
         assert time.monotonic() < deadline, "not within 30 s"
         time.sleep(0.5)
 else:
-    sys.exit(f"unknown: {todo}")
+    sys.exit(f"unknown: {command}")
