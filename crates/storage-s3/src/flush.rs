@@ -43,7 +43,7 @@ pub async fn flush(
     let core = Core::new(config, requests, local, clock);
     core.check(Duration::ZERO).await;
     move_waiting(&core, &mut Later::new()).await?;
-    let counts = core.counters.read();
+    let counts = core.counts();
     Ok(Flushed {
         moved: counts.moved,
         expired: counts.expired,

@@ -154,12 +154,7 @@ async fn move_one(core: &Core, name: &ObjectName) -> Outcome {
     let moved = async {
         let Some(claimed) = core.local.claim(name).await? else { return Ok(Outcome::Taken) };
         if claimed.is_over() {
-            claimed.finish().await?;
-            count(&core.counters.expired);
-            tracing::warn!(
-                object = name.as_str(),
-                "a file was removed because its link expired before the object store took it"
-            );
+            claimed.give_up().await?;
             return Ok(Outcome::Done);
         }
         let object = object(&claimed)?;

@@ -52,7 +52,6 @@ pub(crate) struct Counters {
     pub(crate) uploaded: AtomicU64,
     pub(crate) kept_locally: AtomicU64,
     pub(crate) moved: AtomicU64,
-    pub(crate) expired: AtomicU64,
     pub(crate) failed: AtomicU64,
     pub(crate) uploaded_bytes: AtomicU64,
 }
@@ -75,19 +74,6 @@ pub struct StoreCounts {
 /// Counts one.
 pub(crate) fn count(counter: &AtomicU64) {
     counter.fetch_add(1, Ordering::Relaxed);
-}
-
-impl Counters {
-    pub(crate) fn read(&self) -> StoreCounts {
-        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        StoreCounts {
-            uploaded: read(&self.uploaded),
-            kept_locally: read(&self.kept_locally),
-            moved: read(&self.moved),
-            expired: read(&self.expired),
-            failed: read(&self.failed),
-        }
-    }
 }
 
 impl Core {
@@ -115,6 +101,19 @@ impl Core {
 
     pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// Files since the start.
+    pub(crate) fn counts(&self) -> StoreCounts {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        StoreCounts {
+            uploaded: read(&self.counters.uploaded),
+            kept_locally: read(&self.counters.kept_locally),
+            moved: read(&self.counters.moved),
+            // By the mover or, while the object store is away, by a cleaning.
+            expired: self.local.lost(),
+            failed: read(&self.counters.failed),
+        }
     }
 
     /// What is wrong, for the operator.
@@ -264,7 +263,7 @@ impl Core {
 
     /// What has happened since the start, and what waited when the spool was last looked at.
     pub(crate) fn stats(&self) -> ObjectStoreStats {
-        let StoreCounts { uploaded, kept_locally, moved, expired, failed } = self.counters.read();
+        let StoreCounts { uploaded, kept_locally, moved, expired, failed } = self.counts();
         let waited = *support::lock(&self.waited);
         // A clock that was set back makes no age.
         let longest = waited.oldest_since.map(|since| self.now().duration_since(since));

@@ -68,7 +68,7 @@ impl S3Store {
     /// Files since the start.
     #[must_use]
     pub fn counts(&self) -> StoreCounts {
-        self.core.counters.read()
+        self.core.counts()
     }
 
     /// Sends a file with the answer; `None` if it must be kept here.

@@ -316,6 +316,24 @@ async fn a_file_whose_link_has_expired_is_not_sent() {
     assert!(server.keys().is_empty());
 }
 
+/// The object store is away for longer than a link lives: the cleaning removes the file, the mover never sees it.
+#[tokio::test]
+async fn a_file_that_is_lost_while_the_store_is_away_is_counted() {
+    let place = tempfile::tempdir().unwrap();
+    let short = LocalConfig { link_lifetime: Duration::from_secs(1), ..LocalConfig::new(place.path()) };
+    let local = LocalStore::open(short).unwrap();
+    // Nothing listens there.
+    let store = open(config(SocketAddr::from(([127, 0, 0, 1], 1))), &local);
+    assert!(!store.health().await.healthy);
+    let kept = store.put(file("a.csv", b"a"), soon()).await.unwrap();
+    assert_eq!((kept.stored_in, store.object_store().unwrap().expired), (StoredIn::Spool, 0));
+    let gone_at = kept.expires_at + jiff::SignedDuration::from_secs(2);
+    until("it does not expire", async || jiff::Timestamp::now() > gone_at).await;
+    assert_eq!(store.clean().await.unwrap().removed, 1);
+    assert_eq!(store.object_store().unwrap().expired, 1);
+    assert_eq!(local.waiting().await.unwrap().files, 0);
+}
+
 #[tokio::test]
 async fn health_says_what_is_wrong_and_which_setting_fixes_it() {
     let Some(server) = S3Server::start() else { return };

@@ -4,6 +4,7 @@ use std::os::fd::AsFd;
 
 use super::bounds::Bounds;
 use super::layout::{self, Layout};
+use super::lost::Lost;
 use super::next_expiry::NextExpiry;
 use super::objects::{self, Looked};
 use super::temp;
@@ -21,26 +22,38 @@ pub(super) struct Outcome {
 
 /// Removes objects whose link expiry is out of `bounds`.
 /// Touches only names that the store itself gives. Counts every directory again afterwards.
-pub(super) fn clean(layout: &Layout, usage: &UsageFile, bounds: Bounds) -> Result<Outcome, CleanError> {
+pub(super) fn clean(
+    layout: &Layout,
+    usage: &UsageFile,
+    lost: &Lost,
+    bounds: Bounds,
+) -> Result<Outcome, CleanError> {
     let failed = |step| move |source| CleanError::Io { step, source };
     let leftovers_removed = temp::sweep(layout).map_err(failed("list unfinished files"))?;
     layout::names(layout.objects()).map_err(failed("list the object directories"))?;
     let cleaned = Cleaned { leftovers_removed, ..Cleaned::default() };
     let mut outcome = Outcome { cleaned, next_expiry: NextExpiry::default() };
     for shard in 0..SHARDS {
-        clean_shard(layout, usage, shard, bounds, &mut outcome);
+        clean_shard(layout, usage, lost, shard, bounds, &mut outcome);
     }
     Ok(outcome)
 }
 
 /// Cleans one directory of objects. An object that cannot be removed is counted and logged: the rest goes on.
-fn clean_shard(layout: &Layout, usage: &UsageFile, number: usize, bounds: Bounds, outcome: &mut Outcome) {
+fn clean_shard(
+    layout: &Layout,
+    usage: &UsageFile,
+    lost: &Lost,
+    number: usize,
+    bounds: Bounds,
+    outcome: &mut Outcome,
+) {
     let shard = format!("{number:02x}");
     let opened = layout::open_directory(layout.objects(), &shard);
     match opened.and_then(|dir| layout::names(dir.as_fd()).map(|names| (dir, names))) {
         Ok((dir, names)) => {
             for name in names.into_iter().filter_map(|name| ObjectName::parse(&shard, name)) {
-                match objects::remove_if_over(layout, usage, dir.as_fd(), &name, bounds) {
+                match objects::remove_if_over(layout, usage, lost, dir.as_fd(), &name, bounds) {
                     Ok(Looked::Removed(size_bytes)) => {
                         outcome.cleaned.removed += 1;
                         outcome.cleaned.removed_bytes += size_bytes;

@@ -35,6 +35,7 @@ mod config;
 mod health;
 mod keys;
 mod layout;
+mod lost;
 mod next_expiry;
 mod objects;
 mod space;

@@ -7,6 +7,7 @@ use std::time::SystemTime;
 
 use super::bounds::Bounds;
 use super::layout::{self, Layout};
+use super::lost::Lost;
 use super::objects::{self, Looked};
 use super::usage::UsageFile;
 use crate::object_name::ObjectName;
@@ -41,7 +42,13 @@ impl NextExpiry {
 
     /// Removes the listed objects that have expired according to `bounds`, and returns how many. An object
     /// that cannot be removed is logged and left to the next clean.
-    pub(super) fn remove_over(&mut self, layout: &Layout, usage: &UsageFile, bounds: Bounds) -> u64 {
+    pub(super) fn remove_over(
+        &mut self,
+        layout: &Layout,
+        usage: &UsageFile,
+        lost: &Lost,
+        bounds: Bounds,
+    ) -> u64 {
         let mut removed = 0;
         if self.listed.iter().all(|(until, _)| *until >= bounds.ended) {
             return removed;
@@ -51,7 +58,7 @@ impl NextExpiry {
         self.listed = kept;
         for (_, name) in Vec::from(over) {
             let looked = layout::open_directory(layout.objects(), name.shard())
-                .and_then(|dir| objects::remove_if_over(layout, usage, dir.as_fd(), &name, bounds));
+                .and_then(|dir| objects::remove_if_over(layout, usage, lost, dir.as_fd(), &name, bounds));
             match looked {
                 Ok(Looked::Removed(_)) => removed += 1,
                 Ok(Looked::Kept(_) | Looked::Nothing) => {}

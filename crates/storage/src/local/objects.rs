@@ -13,6 +13,7 @@ use std::time::SystemTime;
 
 use super::bounds::Bounds;
 use super::layout::{self, Layout, StoreLock};
+use super::lost::Lost;
 use super::space::Space;
 use super::steps::{Step, Steps};
 use super::temp::TempFile;
@@ -135,10 +136,11 @@ pub(super) enum Looked {
     Nothing,
 }
 
-/// Removes an object whose link expiry is out of `bounds`.
+/// Removes an object whose link expiry is out of `bounds`. If no object store took it, it is lost.
 pub(super) fn remove_if_over(
     layout: &Layout,
     usage: &UsageFile,
+    lost: &Lost,
     shard: BorrowedFd<'_>,
     name: &ObjectName,
     bounds: Bounds,
@@ -157,7 +159,9 @@ pub(super) fn remove_if_over(
         return Ok(Looked::Nothing);
     }
     usage.subtract(&lock, name, metadata.len())?;
-    remove_record(layout, usage, &lock, name)?;
+    if remove_record(layout, usage, &lock, name)? {
+        lost.note(name);
+    }
     Ok(Looked::Removed(metadata.len()))
 }
 
@@ -169,18 +173,20 @@ fn is_waiting(layout: &Layout, name: &ObjectName) -> io::Result<bool> {
         || layout::inspect(dir.as_fd(), &damaged)?.is_some())
 }
 
-/// Removes the record of an object that is gone.
+/// Removes the record of an object that is gone, damaged or not; true if there was one.
 pub(super) fn remove_record(
     layout: &Layout,
     usage: &UsageFile,
     lock: &StoreLock,
     name: &ObjectName,
-) -> io::Result<()> {
-    let Some(dir) = layout.waiting(name.shard())? else { return Ok(()) };
+) -> io::Result<bool> {
+    let Some(dir) = layout.waiting(name.shard())? else { return Ok(false) };
+    let mut was_there = false;
     for record in [name.as_str().to_owned(), format!("{}{}", name.as_str(), layout::DAMAGED)] {
         if layout::remove_file(dir.as_fd(), &record)? {
+            was_there = true;
             usage.subtract_record(lock, name)?;
         }
     }
-    Ok(())
+    Ok(was_there)
 }

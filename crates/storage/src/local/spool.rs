@@ -6,6 +6,7 @@ use std::io;
 
 use jiff::Timestamp;
 
+use super::lost::Lost;
 use super::store::LocalStore;
 use super::token::DIGEST_BYTES;
 use super::waiting::{self, Claim, SpoolStatus};
@@ -28,6 +29,13 @@ impl LocalStore {
     /// The operating system's, if the spool cannot be listed.
     pub async fn waiting(&self) -> io::Result<SpoolStatus> {
         self.blocking(|inner| waiting::status(&inner.layout)).await.flatten()
+    }
+
+    /// Files that waited and were removed because their link had expired, since the store was opened: by this
+    /// process, whether by a clean, for a put that needed space, or by [`Claimed::give_up`]. The log names them.
+    #[must_use]
+    pub fn lost(&self) -> u64 {
+        self.inner.lost.count()
     }
 
     /// Names of the files that have waited longest, oldest first, at most `count_max`; also of those that
@@ -115,20 +123,36 @@ impl Claimed {
         self.store.waited_enough(self.expires_at())
     }
 
-    /// Removes the file from here. Call it only once the object store has confirmed the file, or its link has
-    /// expired.
+    /// Removes the file from here. Call it only once the object store has confirmed the file.
     ///
     /// # Errors
     /// The operating system's. What is left of the file is removed by the next claim or clean.
     pub async fn finish(self) -> io::Result<()> {
+        self.remove(|_, _| {}).await
+    }
+
+    /// Removes the file from here because its link has expired ([`Claimed::is_over`]), and counts it
+    /// ([`LocalStore::lost`]).
+    ///
+    /// # Errors
+    /// As [`Claimed::finish`].
+    pub async fn give_up(self) -> io::Result<()> {
+        self.remove(Lost::note).await
+    }
+
+    /// `removed` is called if no clean was faster.
+    async fn remove(self, removed: impl FnOnce(&Lost, &ObjectName) + Send + 'static) -> io::Result<()> {
         let Self { store, name, claim } = self;
-        let removed = move |inner: &super::store::Inner| {
-            let removed = waiting::remove(inner.keeper(), &name);
+        let remove = move |inner: &super::store::Inner| {
+            let waited = waiting::remove(inner.keeper(), &name);
             // Only now: until then no other caller may claim it.
             drop(claim);
-            removed
+            if waited? {
+                removed(&inner.lost, &name);
+            }
+            Ok(())
         };
-        store.blocking(removed).await.flatten()
+        store.blocking(remove).await.flatten()
     }
 }
 

@@ -15,6 +15,7 @@ use super::bounds::Bounds;
 use super::config::{LocalConfig, OpenError};
 use super::keys::{Keys, Rotated};
 use super::layout::Layout;
+use super::lost::Lost;
 use super::next_expiry::NextExpiry;
 use super::objects::{self, Keeper};
 use super::space::Space;
@@ -50,6 +51,7 @@ pub(super) struct Inner {
     keys: Keys,
     pub(super) usage: UsageFile,
     pub(super) steps: Steps,
+    pub(super) lost: Lost,
     /// The next objects to remove. Held while space is made: one cleaning is enough for all that wait for it.
     next_expiry: Mutex<NextExpiry>,
     /// The earliest expiry, in unix seconds, of an object that is not among those: looking at all files
@@ -117,7 +119,8 @@ impl LocalStore {
         let due_s = AtomicI64::new(i64::MIN);
         let next_expiry = Mutex::default();
         let opened = (std::time::Instant::now(), clock.now());
-        let inner = Inner { config, clock, opened, layout, keys, usage, steps, next_expiry, due_s };
+        let lost = Lost::default();
+        let inner = Inner { config, clock, opened, layout, keys, usage, steps, lost, next_expiry, due_s };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -322,10 +325,10 @@ impl Inner {
     /// is not listed may have expired: in a full store a put does not pay for that, whether it is refused or
     /// replaces an expired object.
     fn make_room(&self) -> bool {
-        let Self { layout, usage, clock, due_s, .. } = self;
+        let Self { layout, usage, lost, clock, due_s, .. } = self;
         let mut next_expiry = support::lock(&self.next_expiry);
         let now = clock.now();
-        let removed = next_expiry.remove_over(layout, usage, self.bounds(now));
+        let removed = next_expiry.remove_over(layout, usage, lost, self.bounds(now));
         if now.as_second() < due_s.load(Ordering::Relaxed) {
             return removed > 0;
         }
@@ -339,11 +342,11 @@ impl Inner {
     }
 
     fn clean(&self, next_expiry: &mut NextExpiry) -> Result<Cleaned, CleanError> {
-        let Self { layout, usage, clock, due_s: due, .. } = self;
+        let Self { layout, usage, lost, clock, due_s: due, .. } = self;
         let now = clock.now();
         // Before the look: files stored meanwhile lower it.
         due.store(now.as_second().saturating_add(LOOK_AGAIN_S), Ordering::Relaxed);
-        match clean::clean(layout, usage, self.bounds(now)) {
+        match clean::clean(layout, usage, lost, self.bounds(now)) {
             Ok(outcome) => {
                 if let Some(until) = outcome.next_expiry.unlisted() {
                     due.fetch_min(due_s(until), Ordering::Relaxed);

@@ -120,10 +120,10 @@ fn undo(keeper: Keeper<'_>, lock: &StoreLock, name: &ObjectName) {
 }
 
 /// Removes an object that is stored elsewhere or whose link has expired, and then its record: if the process
-/// is killed in between, the next claim or clean removes the record.
-pub(super) fn remove(keeper: Keeper<'_>, name: &ObjectName) -> io::Result<()> {
+/// is killed in between, the next claim or clean removes the record. True if it waited until now.
+pub(super) fn remove(keeper: Keeper<'_>, name: &ObjectName) -> io::Result<bool> {
     let Keeper { layout, steps, usage, .. } = keeper;
-    let run = || -> Result<(), StepError> {
+    let run = || -> Result<bool, StepError> {
         let lock = steps.run(Step::Lock, || layout.lock())?;
         steps.run(Step::Remove, || remove_object(layout, usage, &lock, name))?;
         steps.run(Step::Remove, || objects::remove_record(layout, usage, &lock, name))

@@ -269,8 +269,10 @@ async fn a_damaged_record_moves_nothing_and_costs_no_download() {
         // Its link expires.
         let file = fs::File::open(object(place.path(), &name)).unwrap();
         file.set_modified(SystemTime::UNIX_EPOCH).unwrap();
+        let lost = store.lost();
         store.clean().await.unwrap();
         assert_eq!((files(place.path()).len(), counted(&store)), (2, CHARGED));
+        assert_eq!(store.lost(), lost + 1, "it existed nowhere else");
     }
     assert_eq!(content(&store, token(&another)).await.unwrap(), CONTENT);
 }
@@ -293,8 +295,32 @@ async fn a_record_goes_with_its_object() {
     // Its link expires before any object store took it.
     let (name, _) = put(&store).await;
     fs::File::open(object(place.path(), &name)).unwrap().set_modified(SystemTime::UNIX_EPOCH).unwrap();
+    assert_eq!(store.lost(), 0, "leftovers of files that were moved");
     assert_eq!(store.clean().await.unwrap().removed, 1);
     assert_eq!((files(place.path()), counted(&store)), (Vec::new(), 0));
+    assert_eq!(store.lost(), 1);
+
+    // The same for the mover, which finds nothing to count if a clean was faster.
+    for (is_cleaned, lost) in [(false, 2), (true, 3)] {
+        let (name, _) = put(&store).await;
+        let claimed = store.claim(&name).await.unwrap().unwrap();
+        if is_cleaned {
+            fs::File::open(object(place.path(), &name))
+                .unwrap()
+                .set_modified(SystemTime::UNIX_EPOCH)
+                .unwrap();
+            assert_eq!(store.clean().await.unwrap().removed, 1);
+        }
+        claimed.give_up().await.unwrap();
+        assert_eq!((files(place.path()), store.lost()), (Vec::new(), lost));
+    }
+    // A file that an object store took, or that waits for none, is not lost.
+    let (name, _) = put(&store).await;
+    store.claim(&name).await.unwrap().unwrap().finish().await.unwrap();
+    store.put(new_file(), tokio::time::Instant::now()).await.unwrap();
+    let [kept] = &files(place.path())[..] else { panic!("one file") };
+    fs::File::open(place.path().join(kept)).unwrap().set_modified(SystemTime::UNIX_EPOCH).unwrap();
+    assert_eq!((store.clean().await.unwrap().removed, store.lost()), (1, 3));
 }
 
 #[tokio::test]
