@@ -143,14 +143,18 @@ pub async fn open_store(settings: &Settings) -> Result<Option<OpenStore>, OpenSt
 
 /// Opens the local store: the store itself, or the spool of an object store.
 fn open_local(settings: &Settings) -> Result<LocalStore, OpenError> {
-    LocalStore::open(LocalConfig {
+    LocalStore::open(local_config(settings))
+}
+
+fn local_config(settings: &Settings) -> LocalConfig {
+    LocalConfig {
         link_lifetime: settings.storage.link_lifetime,
         retention: settings.storage.file_lifetime,
         bytes_max: settings.storage.bytes_max,
         min_free_percent: settings.storage.min_free_percent,
         free_min_bytes: settings.exec_limits_max.files_total_bytes_max,
         ..LocalConfig::new(files_dir(settings))
-    })
+    }
 }
 
 /// Warns of files that wait for an object store that is no longer configured.

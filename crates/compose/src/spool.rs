@@ -1,8 +1,8 @@
 //! The local store and the spool in it, for commands beside a running service.
 
-use crate::{OpenStoreError, files_dir, object_store, open_local};
+use crate::{OpenStoreError, local_config, object_store, open_local};
 use settings::Settings;
-use storage::{SpoolStatus, Store as _};
+use storage::{LocalStore, SpoolStatus, Store as _};
 use storage_s3::Flushed;
 
 /// What is wrong with the local store of the settings, and how to fix it; `None` if a file can be stored.
@@ -13,25 +13,23 @@ pub async fn check_local_store(settings: &Settings) -> Result<Option<String>, Op
     Ok(open_local(settings)?.health().await.reason)
 }
 
-/// What waits for an object store in the data directory; nothing if there is no store yet, and none is made.
+/// What waits for an object store in the data directory.
 ///
 /// # Errors
-/// If the directory cannot be used or listed.
+/// If there is no store yet, and none is made, or if the directory cannot be used or listed.
 pub async fn spool_status(settings: &Settings) -> Result<SpoolStatus, OpenStoreError> {
-    if !files_dir(settings).is_dir() {
-        return Ok(SpoolStatus::default());
-    }
-    open_local(settings)?.waiting().await.map_err(OpenStoreError::Spool)
+    LocalStore::open_existing(local_config(settings))?.waiting().await.map_err(OpenStoreError::Spool)
 }
 
 /// Moves what waits to the object store of the settings now, each file by one process alone: services may run.
 /// `None` if the settings have no object store.
 ///
 /// # Errors
-/// If the directory or the settings cannot be used.
+/// If there is no store yet, and none is made, or if the directory or the settings cannot be used.
 pub async fn flush_spool(settings: &Settings) -> Result<Option<Flushed>, OpenStoreError> {
     let Some(store) = settings.storage.object_store.as_ref().filter(|_| settings.storage.enabled) else {
         return Ok(None);
     };
-    Ok(Some(object_store::flush_spool(store, settings, open_local(settings)?).await?))
+    let local = LocalStore::open_existing(local_config(settings))?;
+    Ok(Some(object_store::flush_spool(store, settings, local).await?))
 }

@@ -17,12 +17,25 @@ struct Shown {
     is_good: bool,
 }
 
+impl Shown {
+    /// Says which store it is about.
+    fn of(mut self, settings: &Settings) -> Self {
+        let directory = compose::files_dir(settings).display().to_string();
+        self.text.insert_str(0, &format!("store: `{directory}`\n"));
+        if let Some(fields) = self.json.as_object_mut() {
+            fields.insert("directory".to_owned(), Value::String(directory));
+        }
+        self
+    }
+}
+
 /// Runs the command. Exit code 1: a file cannot be stored, or files still wait; 2: the store cannot be opened.
 pub(crate) async fn run(command: StorageCommand, settings: Settings) -> ExitCode {
     let (args, shown) = match command {
         StorageCommand::Check(args) => (args, check(&settings).await),
         StorageCommand::Status(args) => {
-            (args, compose::spool_status(&settings).await.map_err(chain).map(status))
+            let seen = compose::spool_status(&settings).await.map_err(chain);
+            (args, seen.map(|waiting| status(waiting).of(&settings)))
         }
         StorageCommand::Flush(args) => (args, flush(&settings).await),
     };
@@ -107,7 +120,7 @@ async fn flush(settings: &Settings) -> Result<Shown, String> {
     let flushed = compose::flush_spool(settings).await.map_err(chain)?;
     let flushed =
         flushed.ok_or("there is no object store to move files to (hint: STORAGE_PROVIDER=s3 or r2)")?;
-    Ok(moved(&flushed))
+    Ok(moved(&flushed).of(settings))
 }
 
 fn moved(flushed: &Flushed) -> Shown {

@@ -443,6 +443,26 @@ async fn a_root_that_others_can_write_to_is_refused_with_the_fix() {
 }
 
 #[tokio::test]
+async fn a_command_opens_a_store_and_makes_none() {
+    let place = Place::new();
+    LocalStore::open_existing(LocalConfig::new(&place.root)).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let (missing, empty) = (dir.path().join("missing"), dir.path().join("empty"));
+    fs::create_dir(&empty).unwrap();
+    for root in [&missing, &missing.join("below"), &empty] {
+        let error = LocalStore::open_existing(LocalConfig::new(root)).unwrap_err();
+        assert!(matches!(&error, OpenError::NoStore { root: named } if named == root), "{error}");
+        assert!(error.to_string().contains("DATA_DIR"), "{error}");
+    }
+    assert!(!missing.exists() && fs::read_dir(&empty).unwrap().next().is_none());
+    // What cannot be seen is not what is not there.
+    let file = dir.path().join("file");
+    fs::write(&file, "").unwrap();
+    let error = LocalStore::open_existing(LocalConfig::new(&file)).unwrap_err();
+    assert!(matches!(error, OpenError::Directory { .. }), "{error}");
+}
+
+#[tokio::test]
 async fn a_root_that_cannot_be_a_directory_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("file");

@@ -2,7 +2,7 @@
 
 use crate::answers::check_shape;
 use crate::errors::check_error;
-use crate::support::{Answer, Launch, Server, command, send, wait_until};
+use crate::support::{Answer, Launch, Server, WorkDir, command, send, wait_until};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -336,12 +336,27 @@ fn the_command_checks_the_store_and_names_the_setting_that_is_wrong() {
 }
 
 #[test]
+fn a_command_with_another_directory_reports_no_success_and_makes_no_store() {
+    // Nothing listens there, and nothing is asked.
+    let dir = WorkDir::new();
+    let nowhere = launch(([127, 0, 0, 1], 1).into()).in_dir(&dir);
+    for command in ["status", "flush"] {
+        let (code, seen, said) = storage(&nowhere, command);
+        assert_eq!((code, seen), (Some(2), Value::Null), "{command}: {said}");
+        let files = dir.data().join("files");
+        assert!(said.contains(&format!("there is no store in `{}` (DATA_DIR)", files.display())), "{said}");
+        assert!(!files.exists(), "{command}");
+    }
+}
+
+#[test]
 fn the_command_shows_what_waits_and_moves_it_beside_a_service() {
     let Some(mut store) = S3Server::start() else { return };
     let Some(server) = launch(store.address()).start() else { return };
     let same = || launch(store.address()).in_dir(&server.dir);
     let (code, none, said) = storage(&same(), "status");
     assert_eq!((code, &none["files"], &none["oldest_age_s"]), (Some(0), &json!(0), &Value::Null), "{said}");
+    assert!(text(&none, "directory").ends_with("/files"), "{none}");
     let beside = same();
     store.kill();
     let answer = server.execute(writing(5, 1000));
@@ -351,6 +366,7 @@ fn the_command_shows_what_waits_and_moves_it_beside_a_service() {
     assert!(waiting["oldest_age_s"].is_u64(), "{waiting}");
     let (code, away, said) = storage(&beside, "flush");
     assert_eq!((code, &away["moved"], &away["waiting"]["files"]), (Some(1), &json!(0), &json!(5)), "{said}");
+    assert_eq!(away["directory"], waiting["directory"]);
     assert!(text(&away, "problem").contains("fix: STORAGE_S3_ENDPOINT"), "{away}");
 
     // The service moves them, too: each file is moved once, and in the end none waits.

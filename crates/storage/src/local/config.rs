@@ -165,6 +165,12 @@ pub enum OpenError {
         /// The length of a key in bytes.
         expected: usize,
     },
+    /// There is no store yet.
+    #[error("there is no store in `{root}` (DATA_DIR) (hint: the service makes it at its first start)")]
+    NoStore {
+        /// The directory without one.
+        root: PathBuf,
+    },
     /// There is no key to replace.
     #[error(
         "the store in `{root}` has no link key yet (hint: the service creates it on its first startup; check DATA_DIR)"

@@ -25,7 +25,7 @@ use super::layout::{self, Layout, StoreLock};
 use super::temp::TempFile;
 use super::token::{Claims, KEY_BYTES, LinkKey};
 
-const KEY_FILE: &str = "key";
+pub(super) const KEY_FILE: &str = "key";
 const OLD_KEYS_FILE: &str = "key.old";
 
 /// Maximum number of earlier keys: each link is tried with all of them.

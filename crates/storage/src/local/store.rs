@@ -99,6 +99,23 @@ impl LocalStore {
         Self::open_with_clock(config, Arc::new(SystemClock))
     }
 
+    /// Opens a store that a service has made, for commands beside it. Makes none: it would belong to the command's
+    /// user.
+    ///
+    /// Does file I/O on the calling thread.
+    ///
+    /// # Errors
+    /// [`OpenError::NoStore`] if there is none, or no link key in it; else as [`LocalStore::open`].
+    pub fn open_existing(config: LocalConfig) -> Result<Self, OpenError> {
+        match std::fs::symlink_metadata(config.root.join(keys::KEY_FILE)) {
+            Ok(_) => Self::open(config),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Err(OpenError::NoStore { root: config.root })
+            }
+            Err(source) => Err(OpenError::Directory { path: config.root, source }),
+        }
+    }
+
     /// As [`LocalStore::open`], with another clock for expiry and retention.
     ///
     /// # Errors
