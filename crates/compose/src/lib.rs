@@ -17,7 +17,7 @@ pub use keys::{OpenKeysError, access_dir, key_store, open_keyring};
 pub use limits::open_limits;
 pub use native::{NATIVE, apparmor_fix, host_view, prepare_cgroups, uses_native};
 pub use object_store::{ObjectStoreError, StoreCheck, check_object_store};
-pub use spool::{check_local_store, flush_spool, spool_status};
+pub use spool::{LocalCheck, check_local_store, flush_spool, spool_status};
 pub use storage::SpoolStatus;
 pub use storage_s3::Flushed;
 

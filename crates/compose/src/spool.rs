@@ -1,16 +1,32 @@
 //! The local store and the spool in it, for commands beside a running service.
 
-use crate::{OpenStoreError, local_config, object_store, open_local};
+use crate::{OpenStoreError, local_config, object_store};
 use settings::Settings;
-use storage::{LocalStore, SpoolStatus, Store as _};
+use storage::{LocalStore, OpenError, SpoolStatus, Store as _};
 use storage_s3::Flushed;
 
-/// What is wrong with the local store of the settings, and how to fix it; `None` if a file can be stored.
+/// What a check of the local store has found.
+#[derive(Debug, Clone)]
+pub struct LocalCheck {
+    /// There is a store; else the service can make it at its start.
+    pub is_there: bool,
+    /// What is wrong, and how to fix it; `None` if a file can be stored.
+    pub problem: Option<String>,
+}
+
+/// Checks the local store of the settings. Makes none.
 ///
 /// # Errors
 /// If the directory cannot be used.
-pub async fn check_local_store(settings: &Settings) -> Result<Option<String>, OpenStoreError> {
-    Ok(open_local(settings)?.health().await.reason)
+pub async fn check_local_store(settings: &Settings) -> Result<LocalCheck, OpenStoreError> {
+    match LocalStore::open_existing(local_config(settings)) {
+        Ok(store) => Ok(LocalCheck { is_there: true, problem: store.health().await.reason }),
+        Err(OpenError::NoStore { root }) => {
+            LocalStore::check_can_be_made(&root)?;
+            Ok(LocalCheck { is_there: false, problem: None })
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// What waits for an object store in the data directory.

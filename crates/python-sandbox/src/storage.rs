@@ -4,7 +4,7 @@
 //! The settings must be those of the service: they say which store it is, and where files wait.
 
 use crate::cli::StorageCommand;
-use compose::{Flushed, OpenStoreError, SpoolStatus, StoreCheck};
+use compose::{Flushed, LocalCheck, OpenStoreError, SpoolStatus, StoreCheck};
 use serde_json::{Value, json};
 use settings::Settings;
 use std::process::ExitCode;
@@ -64,12 +64,21 @@ async fn check(settings: &Settings) -> Result<Shown, String> {
         );
     }
     let Some(object_store) = &storage.object_store else {
-        let problem = compose::check_local_store(settings).await.map_err(chain)?;
-        return Ok(checked("local", &[StoreCheck { what: "put", is_needed: true, problem }]));
+        let check = compose::check_local_store(settings).await.map_err(chain)?;
+        return Ok(checked_local(check).of(settings));
     };
     let provider = if object_store.is_r2 { "r2" } else { "s3" };
     let checks = compose::check_object_store(settings).await.map_err(|error| support::error_chain(&error))?;
     Ok(checked(provider, &checks))
+}
+
+fn checked_local(LocalCheck { is_there, problem }: LocalCheck) -> Shown {
+    if is_there {
+        return checked("local", &[StoreCheck { what: "put", is_needed: true, problem }]);
+    }
+    let mut shown = checked("local", &[]);
+    shown.text = "no store yet: the service makes it at its start, with the rights of its user\n".to_owned();
+    shown
 }
 
 fn checked(provider: &str, checks: &[StoreCheck]) -> Shown {

@@ -463,6 +463,25 @@ async fn a_command_opens_a_store_and_makes_none() {
 }
 
 #[tokio::test]
+async fn no_store_is_made_below_a_directory_of_somebody_else() {
+    let dir = tempfile::tempdir().unwrap();
+    let (data, root) = (dir.path().join("data"), dir.path().join("data/files"));
+    fs::create_dir(&data).unwrap();
+    LocalStore::check_can_be_made(&root).unwrap();
+    LocalStore::check_can_be_made(&root.join("deep")).unwrap();
+    // Giving one away takes root.
+    if std::os::unix::fs::chown(&data, Some(65_534), None).is_ok() {
+        assert!(matches!(LocalStore::check_can_be_made(&root), Err(OpenError::Untrusted { .. })));
+        assert!(matches!(LocalStore::open(LocalConfig::new(&root)), Err(OpenError::Untrusted { .. })));
+    } else {
+        fs::set_permissions(&data, fs::Permissions::from_mode(0o500)).unwrap();
+        let error = LocalStore::check_can_be_made(&root).unwrap_err();
+        assert!(matches!(&error, OpenError::Directory { path, .. } if *path == data), "{error}");
+    }
+    assert!(!root.exists());
+}
+
+#[tokio::test]
 async fn a_root_that_cannot_be_a_directory_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("file");

@@ -329,8 +329,11 @@ fn the_command_checks_the_store_and_names_the_setting_that_is_wrong() {
             assert!(!problem.contains(secret) && !said.contains(secret), "{problem} {said}");
         }
     }
-    let local = Launch::new();
-    assert_eq!(storage(&local, "check").0, Some(0));
+    let dir = WorkDir::new();
+    let local = Launch::new().in_dir(&dir);
+    let (code, seen, said) = storage(&local, "check");
+    assert_eq!((code, &seen["works"], &seen["checks"]), (Some(0), &json!(true), &json!([])), "{said}");
+    assert!(!dir.data().join("files").exists(), "the service makes the store");
     assert_eq!(storage(&local, "flush").0, Some(2), "there is no object store");
     assert_eq!(storage(&Launch::new().set("STORAGE_PROVIDER", "disabled"), "check").0, Some(2));
 }

@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, CWD, Dir, FlockOperation, Mode, OFlags};
+use rustix::fs::{Access, AtFlags, CWD, Dir, FlockOperation, Mode, OFlags};
 use rustix::io::{Errno, retry_on_intr};
 
 use super::config::OpenError;
@@ -40,6 +40,8 @@ impl Layout {
     /// reached through symlinks, the operator's own path; nothing below it may.
     pub(super) fn open(root: &Path) -> Result<Self, OpenError> {
         let failed = |path: PathBuf| move |source| OpenError::Directory { path, source };
+        // Before it is made: below the directory of another user it would lock that user out.
+        check_place(root)?;
         DirBuilder::new()
             .recursive(true)
             .mode(Mode::RWXU.bits())
@@ -216,6 +218,25 @@ pub(super) fn permissions(metadata: &Metadata) -> u32 {
 
 fn not_a_regular_file() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, "not a regular file")
+}
+
+/// Refuses a root that is missing if another user could replace what is made there.
+fn check_place(root: &Path) -> Result<(), OpenError> {
+    match std::fs::metadata(root) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            ownership::check(root).map(drop).map_err(|source| OpenError::Untrusted { source })
+        }
+        // Whatever it is: opening it says so.
+        _ => Ok(()),
+    }
+}
+
+/// Whether this user could make a store in `root`, which is missing or empty. Makes nothing.
+pub(super) fn check_can_be_made(root: &Path) -> Result<(), OpenError> {
+    check_place(root)?;
+    let there = root.ancestors().find(|path| path.exists()).unwrap_or(Path::new("."));
+    rustix::fs::access(there, Access::WRITE_OK | Access::EXEC_OK)
+        .map_err(|error| OpenError::Directory { path: there.to_owned(), source: error.into() })
 }
 
 /// The owner of a directory, and any user with write permission, can put another key or other content in it.

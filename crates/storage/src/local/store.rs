@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use super::bounds::Bounds;
 use super::config::{LocalConfig, OpenError};
 use super::keys::{Keys, Rotated};
-use super::layout::Layout;
+use super::layout::{self, Layout};
 use super::lost::Lost;
 use super::next_expiry::NextExpiry;
 use super::objects::{self, Keeper};
@@ -114,6 +114,14 @@ impl LocalStore {
             }
             Err(source) => Err(OpenError::Directory { path: config.root, source }),
         }
+    }
+
+    /// Whether this user could make a store in `root`, where there is none ([`OpenError::NoStore`]). Makes nothing.
+    ///
+    /// # Errors
+    /// [`OpenError`] if the directory could not be made or written to, or if another user could replace it.
+    pub fn check_can_be_made(root: &Path) -> Result<(), OpenError> {
+        layout::check_can_be_made(root)
     }
 
     /// As [`LocalStore::open`], with another clock for expiry and retention.
