@@ -2,7 +2,7 @@
 
 use crate::{OpenStoreError, local_config, object_store};
 use settings::Settings;
-use storage::{LocalStore, OpenError, SpoolStatus, Store as _};
+use storage::{LocalStore, OpenError, SpoolStatus};
 use storage_s3::Flushed;
 
 /// What a check of the local store has found.
@@ -20,7 +20,7 @@ pub struct LocalCheck {
 /// If the directory cannot be used.
 pub async fn check_local_store(settings: &Settings) -> Result<LocalCheck, OpenStoreError> {
     match LocalStore::open_existing(local_config(settings)) {
-        Ok(store) => Ok(LocalCheck { is_there: true, problem: store.health().await.reason }),
+        Ok(store) => Ok(LocalCheck { is_there: true, problem: store.probe().await.reason }),
         Err(OpenError::NoStore { root }) => {
             LocalStore::check_can_be_made(&root)?;
             Ok(LocalCheck { is_there: false, problem: None })

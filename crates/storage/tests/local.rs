@@ -220,6 +220,20 @@ async fn a_full_store_refuses_and_takes_again_when_links_have_ended() {
     assert_eq!(common::counted(&place.root), 32 * 1024);
 }
 
+#[tokio::test]
+async fn a_probe_removes_no_file() {
+    let place = Place::new();
+    let store = bounded(&place, 32 * 1024);
+    store.put(new_file("a", vec![1; 30 * 1024]), by()).await.unwrap();
+    place.clock.advance(5 * HOUR + Duration::from_secs(3));
+    let probed = store.probe().await;
+    assert!(!probed.healthy && probed.reason.unwrap().contains("STORAGE_MAX_SIZE"));
+    assert_eq!(files_below(&place.root.join("objects")).len(), 1);
+    assert!(store.health().await.healthy);
+    assert!(files_below(&place.root.join("objects")).is_empty());
+    assert!(store.probe().await.healthy);
+}
+
 /// A look at all files would find the foreign file, which no put of this store made: so it shows which put
 /// looked.
 #[tokio::test]

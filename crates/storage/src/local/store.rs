@@ -149,6 +149,12 @@ impl LocalStore {
         Ok(Self { inner: Arc::new(inner) })
     }
 
+    /// As [`Store::health`], but removes no file, for commands beside a service: what only a cleaning would end is a
+    /// shortage.
+    pub async fn probe(&self) -> StoreHealth {
+        self.blocking(|inner| inner.health(|| false)).await.unwrap_or_else(probe_did_not_finish)
+    }
+
     /// Makes a new link key for the store in `root`. Services that have it open sign their next files with
     /// it. Links that were signed before stay valid until they expire, at most `link_lifetime` from now; with
     /// `end_links` they end at once.
@@ -262,9 +268,7 @@ impl Store for LocalStore {
     }
 
     async fn health(&self) -> StoreHealth {
-        self.blocking(Inner::health)
-            .await
-            .unwrap_or_else(|error| StoreHealth::unhealthy(format!("the probe did not finish: {error}")))
+        self.blocking(|inner| inner.health(|| inner.make_room())).await.unwrap_or_else(probe_did_not_finish)
     }
 
     async fn clean(&self) -> Result<Cleaned, CleanError> {
@@ -327,10 +331,11 @@ impl Inner {
         Link::Relative(format!("{FILES_ROUTE}{}", self.keys.ring(&self.layout).sign(claims)))
     }
 
-    fn health(&self) -> StoreHealth {
+    /// `make_room` is called if there is a shortage, and returns whether it may have ended.
+    fn health(&self, make_room: impl FnOnce() -> bool) -> StoreHealth {
         let probe = || health::probe(self.keeper(), self.config.free_min_bytes);
         let probed = match probe() {
-            Ok(Some(_)) if self.make_room() => probe(),
+            Ok(Some(_)) if make_room() => probe(),
             probed => probed,
         };
         match probed {
@@ -385,6 +390,10 @@ impl Inner {
             }
         }
     }
+}
+
+fn probe_did_not_finish(error: io::Error) -> StoreHealth {
+    StoreHealth::unhealthy(format!("the probe did not finish: {error}"))
 }
 
 /// When an object may be removed whose link expires at `until`, in unix seconds, rounded down.
