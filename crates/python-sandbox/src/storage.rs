@@ -102,11 +102,23 @@ fn checked(provider: &str, checks: &[StoreCheck]) -> Shown {
 
 fn status(waiting: SpoolStatus) -> Shown {
     let SpoolStatus { files, bytes, .. } = waiting;
-    let text = match age_s(&waiting) {
+    let mut text = match age_s(&waiting) {
         Some(age_s) => format!("files that wait: {files} ({bytes} bytes), the oldest for {age_s} s\n"),
         None => "files that wait: 0\n".to_owned(),
     };
+    text.push_str(&damaged(&waiting));
     Shown { text, json: shown(&waiting), is_good: true }
+}
+
+/// A line about files with a damaged record, if there are any.
+fn damaged(waiting: &SpoolStatus) -> String {
+    match waiting.damaged {
+        0 => String::new(),
+        damaged => format!(
+            "files that cannot be moved, as their records are damaged: {damaged}; they exist only on this host, until \
+             their links expire\n"
+        ),
+    }
 }
 
 /// Seconds since the oldest file was stored; `None` if none waits.
@@ -122,6 +134,7 @@ fn shown(waiting: &SpoolStatus) -> Value {
         "bytes": waiting.bytes,
         "oldest_since": since,
         "oldest_age_s": age_s(waiting),
+        "damaged": waiting.damaged,
     })
 }
 
@@ -150,6 +163,7 @@ fn moved(flushed: &Flushed) -> Shown {
         };
         text.push_str(&format!("files that still wait: {files} ({bytes} bytes){why}\n"));
     }
+    text.push_str(&damaged(waiting));
     let json = json!({
         "moved": moved,
         "expired": expired,
@@ -157,7 +171,7 @@ fn moved(flushed: &Flushed) -> Shown {
         "waiting": shown(waiting),
         "problem": problem,
     });
-    Shown { text, json, is_good: waiting.files == 0 }
+    Shown { text, json, is_good: waiting.files == 0 && waiting.damaged == 0 }
 }
 
 #[cfg(test)]
@@ -187,7 +201,7 @@ mod tests {
             moved: 2,
             expired: 0,
             failed,
-            waiting: SpoolStatus { files: waiting, bytes: 7, oldest_since: None },
+            waiting: SpoolStatus { files: waiting, bytes: 7, oldest_since: None, damaged: 0 },
             problem: problem.map(str::to_owned),
         };
         let all = moved(&flushed(0, 0, None));
@@ -201,5 +215,13 @@ mod tests {
             away.text
         );
         assert_eq!(away.json["waiting"]["files"], 1);
+        // What cannot be moved is lost with this host.
+        let mut damaged = flushed(0, 0, None);
+        damaged.waiting.damaged = 3;
+        for shown in [moved(&damaged), status(damaged.waiting)] {
+            assert!(shown.text.contains("records are damaged: 3;"), "{}", shown.text);
+        }
+        assert!(!moved(&damaged).is_good);
+        assert_eq!(moved(&damaged).json["waiting"]["damaged"], 3);
     }
 }

@@ -23,7 +23,7 @@ impl LocalStore {
         self.putting(move |inner| inner.put(&name, &file, StoredIn::Spool)).await
     }
 
-    /// Counts the files that wait. Looks at each, so it takes about a microsecond for each.
+    /// Counts the files that wait, and those with a damaged record. Looks at each, so it takes about a microsecond for each.
     ///
     /// # Errors
     /// The operating system's, if the spool cannot be listed.

@@ -39,6 +39,9 @@ pub struct SpoolStatus {
     pub bytes: u64,
     /// When the oldest was stored.
     pub oldest_since: Option<Timestamp>,
+    /// Number of files whose record is damaged, not among `files`: they are never moved, and removed when their links
+    /// expire.
+    pub damaged: u64,
 }
 
 /// A record that this process alone holds, and its object.
@@ -212,15 +215,26 @@ pub(crate) fn fuzz(bytes: &[u8]) {
     );
 }
 
-/// Calls `each` with the name of every file that waits, and when it was stored.
-fn visit(layout: &Layout, mut each: impl FnMut(&ObjectName, SystemTime) -> io::Result<()>) -> io::Result<()> {
+/// What the name of a record says of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Record {
+    Waits,
+    Damaged,
+}
+
+/// Calls `each` with the name of every file that has a record, what that is, and when the file was stored.
+fn visit(
+    layout: &Layout,
+    mut each: impl FnMut(&ObjectName, Record, SystemTime) -> io::Result<()>,
+) -> io::Result<()> {
     for shard in (0..SHARDS).map(|number| format!("{number:02x}")) {
         let Some(dir) = layout.waiting(&shard)? else { continue };
-        for name in layout::names(dir.as_fd())?.into_iter().filter_map(|name| ObjectName::parse(&shard, name))
-        {
+        for record in layout::names(dir.as_fd())? {
             // It may have been moved meanwhile.
-            if let Some(metadata) = layout::inspect(dir.as_fd(), name.as_str())? {
-                each(&name, metadata.modified()?)?;
+            let Some(metadata) = layout::inspect(dir.as_fd(), &record)? else { continue };
+            let what = if record.ends_with(layout::DAMAGED) { Record::Damaged } else { Record::Waits };
+            if let Some(name) = layout::record_of(&shard, record) {
+                each(&name, what, metadata.modified()?)?;
             }
         }
     }
@@ -230,7 +244,10 @@ fn visit(layout: &Layout, mut each: impl FnMut(&ObjectName, SystemTime) -> io::R
 /// The files that have waited longest, oldest first, at most `count_max`.
 pub(super) fn oldest(layout: &Layout, count_max: usize) -> io::Result<Vec<ObjectName>> {
     let mut oldest = BinaryHeap::new();
-    visit(layout, |name, since| {
+    visit(layout, |name, record, since| {
+        if record == Record::Damaged {
+            return Ok(());
+        }
         oldest.push((since, name.clone()));
         if oldest.len() > count_max {
             oldest.pop();
@@ -240,15 +257,19 @@ pub(super) fn oldest(layout: &Layout, count_max: usize) -> io::Result<Vec<Object
     Ok(oldest.into_sorted_vec().into_iter().map(|(_, name)| name).collect())
 }
 
-/// Counts what waits.
+/// Counts what waits, and what has a damaged record.
 pub(super) fn status(layout: &Layout) -> io::Result<SpoolStatus> {
     let mut status = SpoolStatus::default();
     let mut oldest: Option<SystemTime> = None;
-    visit(layout, |name, since| {
-        if let Some((_, metadata)) = find_object(layout, name)? {
-            status.files += 1;
-            status.bytes = status.bytes.saturating_add(metadata.len());
-            oldest = Some(oldest.map_or(since, |oldest| oldest.min(since)));
+    visit(layout, |name, record, since| {
+        match (find_object(layout, name)?, record) {
+            (Some((_, metadata)), Record::Waits) => {
+                status.files += 1;
+                status.bytes = status.bytes.saturating_add(metadata.len());
+                oldest = Some(oldest.map_or(since, |oldest| oldest.min(since)));
+            }
+            (Some(_), Record::Damaged) => status.damaged += 1,
+            (None, _) => {}
         }
         Ok(())
     })?;

@@ -260,6 +260,8 @@ async fn a_damaged_record_moves_nothing_and_costs_no_download() {
         assert!(!record.exists() && record.with_extension("bad").exists());
         // Once is enough.
         assert_eq!(store.waiting_longest(9).await.unwrap().len(), 1);
+        let seen = store.waiting().await.unwrap();
+        assert_eq!((seen.files, seen.bytes, seen.damaged), (1, CONTENT.len() as u64, 1));
         assert!(store.claim(&name).await.unwrap().is_none());
         assert_eq!(store.clean().await.unwrap().kept, 2);
         assert_eq!(
@@ -273,6 +275,7 @@ async fn a_damaged_record_moves_nothing_and_costs_no_download() {
         store.clean().await.unwrap();
         assert_eq!((files(place.path()).len(), counted(&store)), (2, CHARGED));
         assert_eq!(store.lost(), lost + 1, "it existed nowhere else");
+        assert_eq!(store.waiting().await.unwrap().damaged, 0);
     }
     assert_eq!(content(&store, token(&another)).await.unwrap(), CONTENT);
 }
