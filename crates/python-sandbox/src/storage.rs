@@ -102,9 +102,11 @@ fn checked(provider: &str, checks: &[StoreCheck]) -> Shown {
 
 fn status(waiting: SpoolStatus) -> Shown {
     let SpoolStatus { files, bytes, .. } = waiting;
-    let mut text = match age_s(&waiting) {
-        Some(age_s) => format!("files that wait: {files} ({bytes} bytes), the oldest for {age_s} s\n"),
-        None => "files that wait: 0\n".to_owned(),
+    let mut text = match (files, age_s(&waiting)) {
+        (0, _) => "files that wait: 0\n".to_owned(),
+        (_, Some(age_s)) => format!("files that wait: {files} ({bytes} bytes), the oldest for {age_s} s\n"),
+        // The time of its file is none.
+        (_, None) => format!("files that wait: {files} ({bytes} bytes)\n"),
     };
     text.push_str(&damaged(&waiting));
     Shown { text, json: shown(&waiting), is_good: true }
@@ -193,6 +195,13 @@ mod tests {
         let bad = checked("r2", &[check("put", true, Some("STORAGE_R2_BUCKET"))]);
         assert!(!bad.is_good && bad.text.contains("FAILED: STORAGE_R2_BUCKET"));
         assert!(bad.text.ends_with("files cannot be stored (r2)\n"), "{}", bad.text);
+    }
+
+    #[test]
+    fn files_that_wait_are_shown_also_without_the_time() {
+        let waiting = SpoolStatus { files: 2, bytes: 7, ..SpoolStatus::default() };
+        assert_eq!(status(waiting).text, "files that wait: 2 (7 bytes)\n");
+        assert_eq!(status(SpoolStatus::default()).text, "files that wait: 0\n");
     }
 
     #[test]
