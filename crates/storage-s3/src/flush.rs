@@ -10,7 +10,7 @@ use std::time::Duration;
 use storage::{Clock, LocalStore, SpoolStatus};
 
 use crate::config::{OpenError, S3Config};
-use crate::mover::{Later, move_waiting};
+use crate::mover::{Later, Tries, move_waiting};
 use crate::request::Requests;
 use crate::state::Core;
 
@@ -42,7 +42,7 @@ pub async fn flush(
     let requests = Requests::open(&config, Arc::clone(&clock))?;
     let core = Core::new(config, requests, local, clock);
     core.check(Duration::ZERO).await;
-    move_waiting(&core, &mut Later::new()).await?;
+    move_waiting(&core, &mut Later::new(), Tries::Once).await?;
     let counts = core.counts();
     Ok(Flushed {
         moved: counts.moved,

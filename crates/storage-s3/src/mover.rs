@@ -46,6 +46,15 @@ pub(crate) struct Again {
     failed: u32,
 }
 
+/// How often a file is tried that the object store did not take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tries {
+    /// By the service: again when it is due.
+    Repeated,
+    /// By a flush.
+    Once,
+}
+
 /// What became of one file.
 enum Outcome {
     /// It does not wait any more.
@@ -76,7 +85,7 @@ pub(crate) async fn run(core: Arc<Core>) {
 
 /// Does what there is to do now, and returns when there is more. A store that works again wakes the mover.
 async fn round(core: &Core, later: &mut Later) -> Instant {
-    let moved = move_waiting(core, later).await;
+    let moved = move_waiting(core, later, Tries::Repeated).await;
     let look_at = Instant::now() + LOOK_EVERY;
     match moved {
         Ok(()) => later.values().map(|again| again.at).min().map_or(look_at, |at| at.min(look_at)),
@@ -88,7 +97,7 @@ async fn round(core: &Core, later: &mut Later) -> Instant {
 }
 
 /// Moves every file that is due, as long as the store is used.
-pub(crate) async fn move_waiting(core: &Core, later: &mut Later) -> io::Result<()> {
+pub(crate) async fn move_waiting(core: &Core, later: &mut Later, tries: Tries) -> io::Result<()> {
     let mut moved = 0_usize;
     while !core.availability.is_away() {
         let count_max = LISTED_MAX + later.len();
@@ -98,7 +107,7 @@ pub(crate) async fn move_waiting(core: &Core, later: &mut Later) -> io::Result<(
             later.retain(|name, _| waiting.contains(name));
         }
         let now = Instant::now();
-        names.retain(|name| later.get(name).is_none_or(|again| again.at <= now));
+        names.retain(|name| later.get(name).is_none_or(|again| tries == Tries::Repeated && again.at <= now));
         if names.is_empty() {
             if moved > 0 && later.is_empty() {
                 core.note_none_waits().await;
@@ -189,4 +198,58 @@ fn object(claimed: &Claimed) -> io::Result<NewObject> {
         file_name: claimed.file_name().to_owned(),
         media_type: claimed.media_type().to_owned(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use storage::{LocalConfig, LocalStore, NewFile, SystemClock};
+    use url::Url;
+
+    use super::*;
+    use crate::config::{GivenLinks, Provider, S3Config};
+    use crate::credentials::S3Credentials;
+    use crate::request::Requests;
+
+    /// An object store that is not there.
+    fn nowhere(local: LocalStore) -> Core {
+        let endpoint = Url::parse("http://127.0.0.1:1").unwrap();
+        let config = S3Config {
+            provider: Provider::S3,
+            bucket: "bucket".into(),
+            region: "us-east-1".into(),
+            link_endpoint: endpoint.clone(),
+            endpoint,
+            path_style: true,
+            prefix: String::new(),
+            credentials: S3Credentials::new("key".to_owned().into(), "secret".to_owned().into(), None),
+            credentials_file: None,
+            links: GivenLinks::Presigned,
+            link_lifetime: Duration::from_secs(18_000),
+            retention: Duration::from_secs(604_800),
+            ca_file: None,
+        };
+        let requests = Requests::open(&config, Arc::new(SystemClock)).unwrap();
+        Core::new(config, requests, local, Arc::new(SystemClock))
+    }
+
+    #[tokio::test]
+    async fn a_flush_tries_each_file_once() {
+        let place = tempfile::tempdir().unwrap();
+        let local = LocalStore::open(LocalConfig::new(place.path())).unwrap();
+        let name = ObjectName::random().unwrap();
+        let file = NewFile {
+            request_id: "test".into(),
+            path: "a.csv".into(),
+            media_type: "text/csv".into(),
+            content: "a".into(),
+        };
+        local.put_waiting(name.clone(), file).await.unwrap();
+        let core = nowhere(local);
+        // It was tried, and would be due again: moving the others took long.
+        let mut later = Later::from([(name, Again { at: Instant::now(), failed: 1 })]);
+        move_waiting(&core, &mut later, Tries::Once).await.unwrap();
+        assert_eq!(core.counts().failed, 0);
+        move_waiting(&core, &mut later, Tries::Repeated).await.unwrap();
+        assert_eq!(core.counts().failed, 1);
+    }
 }
