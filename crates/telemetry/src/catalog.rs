@@ -182,7 +182,7 @@ catalog! {
     STORAGE_FILES = Counter, "python_sandbox_storage_files_total", ["event"],
         "Files for the object store: `uploaded` with the answer, `kept` on this host instead, `moved` later, `move_failed` for each failed attempt, `expired` for files that were removed before the store took them.";
     STORAGE_WAITING = Gauge, "python_sandbox_storage_waiting_files", [],
-        "Files on this host that wait for the object store, counted at most every 30 seconds.";
+        "Files on this host that wait for the object store, counted at most every 30 seconds. Replicas that share one DATA_DIR report the same files.";
     STORAGE_WAITING_BYTES = Gauge, "python_sandbox_storage_waiting_bytes", [],
         "Bytes of the files on this host that wait for the object store.";
     STORAGE_WAITING_AGE = Gauge, "python_sandbox_storage_waiting_oldest_age_seconds", [],
