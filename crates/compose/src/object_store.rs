@@ -1,5 +1,6 @@
 //! The object store of the settings, with the local store as its spool.
 
+use crate::OpenStoreError;
 use settings::{ObjectStoreSettings, Settings, StoreCredentials};
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,9 +30,6 @@ pub enum ObjectStoreError {
     /// The settings are those of no object store.
     #[error(transparent)]
     Open(#[from] OpenError),
-    /// The files that wait for it cannot be moved.
-    #[error(transparent)]
-    Flush(#[from] FlushError),
 }
 
 /// Opens the store. Does not wait for it.
@@ -95,8 +93,17 @@ pub(crate) async fn flush_spool(
     object_store: &ObjectStoreSettings,
     settings: &Settings,
     local: LocalStore,
-) -> Result<Flushed, ObjectStoreError> {
-    Ok(flush(config(object_store, settings)?, local, Arc::new(SystemClock)).await?)
+) -> Result<Flushed, OpenStoreError> {
+    let flushed = flush(config(object_store, settings)?, local, Arc::new(SystemClock)).await;
+    flushed.map_err(of_flush)
+}
+
+/// A directory that cannot be listed says nothing about the object store.
+fn of_flush(error: FlushError) -> OpenStoreError {
+    match error {
+        FlushError::Open(error) => OpenStoreError::Object(error.into()),
+        FlushError::List(error) => OpenStoreError::Spool(error),
+    }
 }
 
 fn config(object_store: &ObjectStoreSettings, settings: &Settings) -> Result<S3Config, ObjectStoreError> {
@@ -140,5 +147,17 @@ fn is_loopback(address: &Url) -> bool {
         Some(Host::Ipv6(ip)) => ip.is_loopback(),
         Some(Host::Domain(name)) => name == "localhost",
         None => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_that_cannot_be_listed_is_no_fault_of_the_object_store() {
+        let error = of_flush(FlushError::List(std::io::Error::other("the disk")));
+        let text = support::error_chain(&error);
+        assert_eq!(text, "failed to list the files that wait for an object store: the disk");
     }
 }

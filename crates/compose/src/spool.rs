@@ -47,5 +47,5 @@ pub async fn flush_spool(settings: &Settings) -> Result<Option<Flushed>, OpenSto
         return Ok(None);
     };
     let local = LocalStore::open_existing(local_config(settings))?;
-    Ok(Some(object_store::flush_spool(store, settings, local).await?))
+    object_store::flush_spool(store, settings, local).await.map(Some)
 }

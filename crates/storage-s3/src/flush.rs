@@ -55,7 +55,6 @@ pub async fn flush(
 
 /// Why nothing could be moved.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
 pub enum FlushError {
     /// The settings are those of no object store.
     #[error(transparent)]
