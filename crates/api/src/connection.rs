@@ -75,14 +75,17 @@ impl Accepted {
         let requests = Requests::new(Arc::clone(&self.slot), ending.clone());
         let ended = match protocol {
             Protocol::Http1 => {
-                let service = service_fn(|request| self.respond(request, requests.begin(), &ending, None));
+                let abort = CancellationToken::new();
+                let service =
+                    service_fn(|request| self.respond(request, requests.begin(abort.clone()), &ending, None));
                 let connection = http1::Builder::new()
                     .timer(TokioTimer::new())
                     .header_read_timeout(self.limits.head_time_max)
                     .max_buf_size(self.limits.head_bytes_max.max(8 * 1024))
                     .max_headers(self.limits.header_fields_max)
                     .serve_connection(io, service);
-                self.drive(connection, |connection| connection.graceful_shutdown(), None, &ending).await
+                self.drive(connection, |connection| connection.graceful_shutdown(), None, &ending, &abort)
+                    .await
             }
             Protocol::Http2 => {
                 let streams = Streams::new(self.limits.stall_time_max);
@@ -90,12 +93,13 @@ impl Accepted {
                 let token = ending.clone();
                 let service = service_fn(move |mut request: Request<hyper::body::Incoming>| {
                     name_host(&mut request);
-                    let progress = requests.begin();
+                    let progress = requests.begin(CancellationToken::new());
                     called.expect(&progress);
                     accepted.respond(request, progress, &token, http2::PART_BYTES)
                 });
                 let connection = http2::builder(&self.limits, streams.clone()).serve_connection(io, service);
-                self.drive(connection, |connection| connection.graceful_shutdown(), Some(&streams), &ending)
+                let (streams, stuck) = (Some(&streams), streams.stuck());
+                self.drive(connection, |connection| connection.graceful_shutdown(), streams, &ending, stuck)
                     .await
             }
         };
@@ -135,13 +139,14 @@ impl Accepted {
         }
     }
 
-    /// Runs the connection; `end` ends it gracefully. `streams` are its requests with HTTP/2.
+    /// Runs the connection; `end` ends it gracefully, `abort` at once. `streams` are its requests with HTTP/2.
     async fn drive<C>(
         &self,
         connection: C,
         end: impl Fn(Pin<&mut C>),
         streams: Option<&Streams>,
         ending: &CancellationToken,
+        abort: &CancellationToken,
     ) -> hyper::Result<()>
     where
         C: Future<Output = hyper::Result<()>>,
@@ -150,7 +155,6 @@ impl Accepted {
         let mut chosen = false;
         let (since, mut ended_at) = (Instant::now(), None::<Instant>);
         let mut worked_at = since;
-        let stuck = streams.map(|streams| streams.stuck().clone()).unwrap_or_default();
         let mut look = tokio::time::interval(LOOK_INTERVAL);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -158,8 +162,8 @@ impl Accepted {
                 // First what the client has sent: a request that has already arrived is answered.
                 biased;
                 ended = &mut connection => return ended,
-                () = stuck.cancelled() => {
-                    tracing::debug!("a client does not take an answer that is complete; closed its connection");
+                () = abort.cancelled() => {
+                    tracing::debug!("a client takes its answer too slowly; closed its connection");
                     return Ok(());
                 }
                 () = self.stop.cancelled(), if ended_at.is_none() => {}

@@ -2,8 +2,11 @@
 //!
 //! A subscriber may have as many as are still free, so one alone has at most half of all, and one that comes later
 //! always finds a place until many have taken theirs (dynamic thresholds: Choudhury and Hahne, "Dynamic Queue Length
-//! Thresholds for Shared-Memory Packet Switches", IEEE/ACM Transactions on Networking 6(2), 1998). No download is cut for
-//! another: a client could not tell that from a lost connection, and would begin again.
+//! Thresholds for Shared-Memory Packet Switches", IEEE/ACM Transactions on Networking 6(2), 1998).
+//!
+//! Some ten subscribers could take all places like that, and keep them for hours with a byte now and then. So where a place
+//! would be refused, a download that is slower than [`RATE_MIN`] ends for the new one. No healthy download does: a client could
+//! not tell that from a lost connection, and would begin again.
 
 use crate::server_limits::ServerLimits;
 use axum::body::Body;
@@ -12,7 +15,18 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use support::Subscriber;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// Bytes a second below which a download may end for another. The slowest links in use, those of 2G, have more; at this rate
+/// 32 MiB take more than two hours.
+const RATE_MIN: u64 = 4 * 1024;
+
+/// How long a download may be slower: a client may lose its network for a time. Also the most that it may be ahead: otherwise
+/// one that takes all but the last bytes at once could keep its place with these.
+const GRACE_TIME: Duration = Duration::from_secs(60);
 
 /// The places of all downloads. Clones share them.
 #[derive(Debug, Clone)]
@@ -27,8 +41,64 @@ struct Places {
 
 #[derive(Debug, Default)]
 struct Held {
-    total: usize,
+    next: u64,
+    running: HashMap<u64, Arc<Running>>,
     by_subscriber: HashMap<Subscriber, usize>,
+}
+
+/// A download that has a place.
+#[derive(Debug)]
+struct Running {
+    subscriber: Subscriber,
+    /// When the download becomes too slow, unless more is sent before.
+    slow_at: Mutex<Instant>,
+    /// Cancelled when another has its place.
+    abort: CancellationToken,
+}
+
+impl Running {
+    /// Counts bytes that were handed over.
+    fn sent(&self, bytes: u64) {
+        let gain = Duration::from_micros(bytes.saturating_mul(1_000_000) / RATE_MIN);
+        let mut slow_at = support::lock(&self.slow_at);
+        *slow_at = (*slow_at + gain).min(Instant::now() + GRACE_TIME);
+    }
+
+    fn slow_at(&self) -> Instant {
+        *support::lock(&self.slow_at)
+    }
+}
+
+impl Held {
+    fn count(&self, subscriber: Subscriber) -> usize {
+        self.by_subscriber.get(&subscriber).copied().unwrap_or_default()
+    }
+
+    fn remove(&mut self, number: u64) -> Option<Arc<Running>> {
+        let running = self.running.remove(&number)?;
+        if let Some(own) = self.by_subscriber.get_mut(&running.subscriber) {
+            *own = own.saturating_sub(1);
+            if *own == 0 {
+                self.by_subscriber.remove(&running.subscriber);
+            }
+        }
+        Some(running)
+    }
+
+    /// Ends a download that is too slow: the slowest of the subscriber that has the most. A subscriber with fewer than the
+    /// newcomer loses none. False if there is no such download.
+    fn end_slow(&mut self, newcomer: Subscriber) -> bool {
+        let (now, own) = (Instant::now(), self.count(newcomer));
+        let slow = self.running.iter().filter_map(|(number, running)| {
+            let (held, slow_at) = (self.count(running.subscriber), running.slow_at());
+            (slow_at <= now && held >= own).then_some((held, std::cmp::Reverse(slow_at), *number))
+        });
+        let Some((_, _, number)) = slow.max() else { return false };
+        if let Some(running) = self.remove(number) {
+            running.abort.cancel();
+        }
+        true
+    }
 }
 
 impl Default for Downloads {
@@ -55,7 +125,7 @@ impl Downloads {
     /// Downloads in progress.
     #[must_use]
     pub fn running(&self) -> u64 {
-        support::lock(&self.0.held).total as u64
+        support::lock(&self.0.held).running.len() as u64
     }
 
     /// Downloads that were refused so far because there was no place.
@@ -64,19 +134,24 @@ impl Downloads {
         self.0.refused.load(Ordering::Relaxed)
     }
 
-    /// A place for a download of this client; `None` if its subscriber has its share, or none is free.
-    pub(crate) fn take(&self, client: IpAddr) -> Option<Place> {
+    /// A place for a download of this client, if need be that of one that is too slow; `None` if there is none. `abort` is
+    /// cancelled when another download gets the place.
+    pub(crate) fn take(&self, client: IpAddr, abort: CancellationToken) -> Option<Place> {
         let subscriber = Subscriber::of(client);
         let mut held = support::lock(&self.0.held);
-        let own = held.by_subscriber.get(&subscriber).copied().unwrap_or_default();
-        if own >= self.0.most.saturating_sub(held.total) {
+        let free = self.0.most.saturating_sub(held.running.len());
+        if held.count(subscriber) >= free && !held.end_slow(subscriber) {
             self.0.refused.fetch_add(1, Ordering::Relaxed);
             return None;
         }
-        held.total += 1;
-        held.by_subscriber.insert(subscriber, own + 1);
+        let number = held.next;
+        held.next += 1;
+        let slow_at = Mutex::new(Instant::now() + GRACE_TIME);
+        let running = Arc::new(Running { subscriber, slow_at, abort });
+        held.running.insert(number, Arc::clone(&running));
+        *held.by_subscriber.entry(subscriber).or_default() += 1;
         drop(held);
-        Some(Place { places: Arc::clone(&self.0), subscriber })
+        Some(Place { places: Arc::clone(&self.0), number, running })
     }
 }
 
@@ -84,14 +159,16 @@ impl Downloads {
 #[derive(Debug)]
 pub(crate) struct Place {
     places: Arc<Places>,
-    subscriber: Subscriber,
+    number: u64,
+    running: Arc<Running>,
 }
 
 impl Place {
-    /// The body of the download: it has the place until it ends, or is dropped as its client went away.
+    /// The body of the download: it has the place until it ends, is dropped as its client went away, or is too slow and another
+    /// needs it.
     pub(crate) fn hold(self, body: Body) -> Body {
         Body::new(body.map_frame(move |frame| {
-            let _held = &self;
+            self.running.sent(frame.data_ref().map_or(0, |data| data.len() as u64));
             frame
         }))
     }
@@ -99,14 +176,8 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut held = support::lock(&self.places.held);
-        held.total = held.total.saturating_sub(1);
-        if let Some(own) = held.by_subscriber.get_mut(&self.subscriber) {
-            *own = own.saturating_sub(1);
-            if *own == 0 {
-                held.by_subscriber.remove(&self.subscriber);
-            }
-        }
+        // Nothing if another download has the place.
+        support::lock(&self.places.held).remove(self.number);
     }
 }
 
@@ -115,7 +186,11 @@ mod tests {
     use super::*;
 
     fn take(downloads: &Downloads, subscriber: u8) -> Option<Place> {
-        downloads.take(IpAddr::from([192, 0, 2, subscriber]))
+        downloads.take(IpAddr::from([192, 0, 2, subscriber]), CancellationToken::new())
+    }
+
+    fn aborted(places: &[Place]) -> Vec<bool> {
+        places.iter().map(|place| place.running.abort.is_cancelled()).collect()
     }
 
     #[test]
@@ -139,5 +214,59 @@ mod tests {
         assert!(first.is_some() && take(&downloads, 2).is_none());
         drop(first);
         assert!(take(&downloads, 2).is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_download_that_is_too_slow_ends_for_another() {
+        let downloads = Downloads::new(8);
+        let fill = |subscriber| std::iter::from_fn(|| take(&downloads, subscriber)).collect::<Vec<_>>();
+        let [most, some, one, last] = [1, 2, 3, 4].map(fill);
+        tokio::time::advance(GRACE_TIME - Duration::from_secs(1)).await;
+        assert!(take(&downloads, 5).is_none(), "within its grace time");
+        // As fast as it must be; what is sent at once beyond that counts for no more than the grace time.
+        for place in most[..2].iter().chain(&some) {
+            place.running.sent(1 << 30);
+            assert_eq!(place.running.slow_at(), Instant::now() + GRACE_TIME);
+        }
+        most[3].running.sent(2 * RATE_MIN);
+        tokio::time::advance(Duration::from_secs(2)).await;
+        let new = take(&downloads, 5).expect("the place of a slow one");
+        assert_eq!(
+            aborted(&most),
+            [false, false, true, false],
+            "the slowest of the subscriber with the most"
+        );
+        assert_eq!(downloads.running(), 8);
+        drop(most);
+        assert_eq!(downloads.running(), 5, "one was given back before");
+        drop((some, one, last, new));
+        assert!(downloads.running() == 0 && support::lock(&downloads.0.held).by_subscriber.is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_subscriber_ends_a_slow_download_of_one_with_fewer() {
+        let downloads = Downloads::new(4);
+        let mut large: Vec<_> = std::iter::from_fn(|| take(&downloads, 1)).collect();
+        let small = take(&downloads, 2).unwrap();
+        tokio::time::advance(GRACE_TIME).await;
+        large.iter().for_each(|place| place.running.sent(RATE_MIN));
+        assert!(take(&downloads, 1).is_none() && !small.running.abort.is_cancelled());
+        // But one of its own.
+        tokio::time::advance(GRACE_TIME).await;
+        large.push(take(&downloads, 1).unwrap());
+        assert_eq!(aborted(&large).iter().filter(|aborted| **aborted).count(), 1);
+        assert!(!small.running.abort.is_cancelled());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_sent_is_counted() {
+        let downloads = Downloads::new(1);
+        let place = take(&downloads, 1).unwrap();
+        let running = Arc::clone(&place.running);
+        let mut body = place.hold(Body::from(vec![0; usize::try_from(RATE_MIN).unwrap()]));
+        tokio::time::advance(GRACE_TIME).await;
+        assert_eq!(running.slow_at(), Instant::now());
+        body.frame().await.unwrap().unwrap();
+        assert_eq!(running.slow_at(), Instant::now() + Duration::from_secs(1));
     }
 }

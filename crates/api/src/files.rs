@@ -1,6 +1,7 @@
 //! `GET /files/{token}`: the service's own links. Downloads the file, or redirects to the object store that has
 //! it.
 
+use crate::connection::Connection;
 use crate::downloads::Place;
 use crate::error::ApiError;
 use crate::state::AppState;
@@ -57,6 +58,7 @@ const CACHE_FILE: HeaderValue = HeaderValue::from_static("private, max-age=3600,
 pub(crate) async fn download(
     State(state): State<AppState>,
     Extension(Client(client)): Extension<Client>,
+    connection: Option<Extension<Connection>>,
     method: Method,
     headers: HeaderMap,
     token: Result<Path<String>, PathRejection>,
@@ -68,7 +70,9 @@ pub(crate) async fn download(
         || ApiError::new(ErrorCode::LinkInvalid, "the link is not valid: use it exactly as it was given");
     let Path(token) = token.map_err(|_| invalid())?;
     // Before the file is opened.
-    let Some(place) = state.api.downloads.take(client) else {
+    let abort =
+        connection.map(|Extension(connection)| connection.progress.abort().clone()).unwrap_or_default();
+    let Some(place) = state.api.downloads.take(client, abort) else {
         return Err(ApiError::busy("there are too many downloads at once", RETRY_AFTER_S));
     };
     let link_use = if method == Method::HEAD { LinkUse::Head } else { LinkUse::Get };

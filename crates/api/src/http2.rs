@@ -6,6 +6,7 @@
 //! opens and resets them at once                  RESETS_MAX
 //! resets them later, again and again            UNANSWERED_MAX (progress.rs)
 //! sends bodies that nobody reads                 the windows: WINDOW for each, CONNECTION_WINDOW for all
+//! takes a download too slowly                    RATE_MIN (downloads.rs), where another needs its place
 //! does not take an answer                        stall_time_max (each answer is sent in parts of PART_BYTES, the last byte alone)
 //! makes its windows smaller after an answer      stall_time_max; then the end, as the answer is complete and cannot be reset
 //! sends heads slowly, or nothing                 head_time_max without a request; then GOAWAY, LINGER, the end
@@ -133,6 +134,7 @@ where
                 }
                 // Dropping the request resets it.
                 () = progress.stalled(stall_time_max) => tracing::debug!("a client does not take its answer; reset it"),
+                () = progress.abort().cancelled() => tracing::debug!("a request was ended for another; reset it"),
             }
         });
     }

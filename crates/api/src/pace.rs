@@ -181,7 +181,7 @@ mod tests {
         let address = "192.0.2.1".parse().unwrap();
         let taken = Connections::new(1, 0).take(address).unwrap();
         let ending = CancellationToken::new();
-        let progress = Requests::new(Arc::clone(&taken.slot), ending.clone()).begin();
+        let progress = Requests::new(Arc::clone(&taken.slot), ending.clone()).begin(CancellationToken::new());
         let connection = Connection { address, progress, held: HeldLine::new(1), ending };
         let reset = async || {
             let (mut response, delay) = (Response::default(), Duration::from_secs(2));

@@ -49,10 +49,11 @@ impl Requests {
         }
     }
 
-    /// A request has arrived. It is over when its answer is, or when the last owner of this is gone.
-    pub(crate) fn begin(self: &Arc<Self>) -> Arc<Progress> {
-        let now = Now { state: None, taken_since: None };
-        Arc::new(Progress { requests: Arc::clone(self), now: Mutex::new(now), delivery: Delivery::new() })
+    /// A request has arrived. It is over when its answer is, or when the last owner of this is gone. `abort` ends it whatever
+    /// it waits for.
+    pub(crate) fn begin(self: &Arc<Self>, abort: CancellationToken) -> Arc<Progress> {
+        let now = Mutex::new(Now { state: None, taken_since: None });
+        Arc::new(Progress { requests: Arc::clone(self), now, delivery: Delivery::new(), abort })
     }
 
     /// Moves a request from one state to another. Without any the connection is in state `rest`.
@@ -77,6 +78,7 @@ pub(crate) struct Progress {
     requests: Arc<Requests>,
     now: Mutex<Now>,
     delivery: Arc<Delivery>,
+    abort: CancellationToken,
 }
 
 #[derive(Debug)]
@@ -130,6 +132,11 @@ impl Progress {
         self.requests.cut.is_cancelled()
     }
 
+    /// Ends the request when it is cancelled, without the rest of its answer; with HTTP/1 its connection, too.
+    pub(crate) fn abort(&self) -> &CancellationToken {
+        &self.abort
+    }
+
     /// Ready when the client has not taken a part of the answer for this long.
     pub(crate) async fn stalled(&self, time_max: Duration) {
         loop {
@@ -159,12 +166,16 @@ mod tests {
     use super::*;
     use crate::connections::Connections;
 
+    fn begin(requests: &Arc<Requests>) -> Arc<Progress> {
+        requests.begin(CancellationToken::new())
+    }
+
     #[test]
     fn a_connection_is_as_busy_as_its_busiest_request() {
         let taken = Connections::new(1, 0).take("192.0.2.1".parse().unwrap()).unwrap();
         let is = |state| taken.slot.is(&[state]);
         let requests = Requests::new(Arc::clone(&taken.slot), CancellationToken::new());
-        let (first, second) = (requests.begin(), requests.begin());
+        let (first, second) = (begin(&requests), begin(&requests));
         assert!(is(State::Idle));
         first.set(State::Receiving);
         second.set(State::Working);
@@ -190,9 +201,9 @@ mod tests {
         let taken = Connections::new(1, 0).take("192.0.2.1".parse().unwrap()).unwrap();
         let ending = CancellationToken::new();
         let requests = Requests::new(Arc::clone(&taken.slot), ending.clone());
-        let reset = || requests.begin().set(State::Working);
+        let reset = || begin(&requests).set(State::Working);
         for _ in 0..100 {
-            let answered = requests.begin();
+            let answered = begin(&requests);
             answered.set(State::Sending);
             answered.end();
         }
@@ -201,15 +212,16 @@ mod tests {
             tokio::time::advance(UNANSWERED_INTERVAL).await;
             reset();
         }
-        assert!(!requests.begin().is_cut() && !ending.is_cancelled());
+        assert!(!begin(&requests).is_cut() && !ending.is_cancelled());
         reset();
-        assert!(requests.begin().is_cut() && ending.is_cancelled());
+        assert!(begin(&requests).is_cut() && ending.is_cancelled());
     }
 
     #[tokio::test(start_paused = true)]
     async fn only_a_part_that_nobody_takes_is_a_stall() {
         let taken = Connections::new(1, 0).take("192.0.2.1".parse().unwrap()).unwrap();
-        let progress = Requests::new(Arc::clone(&taken.slot), CancellationToken::new()).begin();
+        let progress =
+            Requests::new(Arc::clone(&taken.slot), CancellationToken::new()).begin(CancellationToken::new());
         let max = Duration::from_secs(30);
         let stalled = |time| tokio::time::timeout(time, progress.stalled(max));
         progress.set(State::Working);

@@ -181,14 +181,19 @@ mod tests {
     use crate::connections::Connections;
     use crate::progress::Requests;
     use http_body_util::{BodyExt, Full};
+    use tokio_util::sync::CancellationToken;
 
     #[tokio::test]
     async fn a_large_body_is_handed_over_in_parts_and_whole() {
         let taken = Connections::new(1, 0).take("192.0.2.1".parse().unwrap()).unwrap();
-        let requests = Requests::new(Arc::clone(&taken.slot), tokio_util::sync::CancellationToken::new());
+        let requests = Requests::new(Arc::clone(&taken.slot), CancellationToken::new());
         for (length, parts) in [(0, 0), (1, 1), (9, 2), (10, 2), (11, 2), (12, 3), (35, 5)] {
             let sent: Bytes = (0..length).collect::<Vec<u8>>().into();
-            let mut body = Outgoing::new(Full::new(sent.clone()), requests.begin(), NonZeroUsize::new(10));
+            let mut body = Outgoing::new(
+                Full::new(sent.clone()),
+                requests.begin(CancellationToken::new()),
+                NonZeroUsize::new(10),
+            );
             let (mut got, mut count, mut last) = (Vec::new(), 0, 1);
             while let Some(frame) = body.frame().await {
                 let left = u64::from(length) - got.len() as u64;

@@ -223,6 +223,7 @@ async fn a_refused_connection_makes_room_for_one_that_waits() {
     assert_eq!(server.counts.refused(), 0);
 }
 
+const DATA: u8 = 0;
 const HEADERS: u8 = 1;
 const GOAWAY: u8 = 7;
 
@@ -480,4 +481,50 @@ async fn the_place_of_a_download_with_http2_comes_back_when_it_is_reset() {
     settle(|| downloads.running() == 1).await;
     drop(client);
     settle(|| downloads.running() == 0).await;
+}
+
+/// Lets downloads be slower than they may for as long as they may.
+async fn pass_grace_time() {
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(61)).await;
+    tokio::time::resume();
+}
+
+#[tokio::test]
+async fn a_download_that_is_too_slow_ends_for_another() {
+    let (world, downloads, path) = with_file(2).await;
+    let limits = ServerLimits { stall_time_max: Duration::from_secs(3600), ..ServerLimits::default() };
+    let server = start(&world, limits).await;
+    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    let mut slow = send(server.address, &request).await;
+    settle(|| downloads.running() == 1).await;
+    slow.read_u8().await.unwrap();
+    assert!(read_all(send(server.address, &request).await).await.starts_with("HTTP/1.1 503"));
+    // Its socket takes more for a while.
+    let mut whole = String::new();
+    for _ in 0..20 {
+        pass_grace_time().await;
+        whole = read_all(send(server.address, &request).await).await;
+        if !whole.starts_with("HTTP/1.1 503") {
+            break;
+        }
+    }
+    assert!(whole.starts_with("HTTP/1.1 200") && whole.len() > 32 << 20);
+    let part = read_all(slow).await;
+    assert!(part.len() < 32 << 20, "{}", part.len());
+    settle(|| downloads.running() == 0).await;
+    // With HTTP/2 its request is reset, and the connection goes on.
+    let mut client = begin_http2(&server, 100).await;
+    client.write_all(&get_http2(1, &path)).await.unwrap();
+    settle(|| downloads.running() == 1).await;
+    while read_frame(&mut client).await.expect("a part of the file").0 != DATA {}
+    pass_grace_time().await;
+    client.write_all(&get_http2(3, &path)).await.unwrap();
+    let (mut reset, mut answered) = (false, false);
+    while !(reset && answered) {
+        let read = read_frame(&mut client).await.expect("the connection goes on");
+        reset |= read == (RST_STREAM, 1);
+        answered |= read == (HEADERS, 3);
+    }
+    assert_eq!(downloads.running(), 1);
 }
