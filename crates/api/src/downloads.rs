@@ -134,14 +134,32 @@ impl Downloads {
         self.0.refused.load(Ordering::Relaxed)
     }
 
-    /// A place for a download of this client, if need be that of one that is too slow; `None` if there is none. `abort` is
-    /// cancelled when another download gets the place.
+    /// A place for a download of this client; `None` if its subscriber has its share, or none is free. `abort` is cancelled when
+    /// another download gets the place.
     pub(crate) fn take(&self, client: IpAddr, abort: CancellationToken) -> Option<Place> {
+        self.take_if(client, abort, |_, _| false)
+    }
+
+    /// The same, if need be the place of a download that is too slow. `None` is a refusal.
+    pub(crate) fn take_or_end_slow(&self, client: IpAddr, abort: CancellationToken) -> Option<Place> {
+        let place = self.take_if(client, abort, Held::end_slow);
+        if place.is_none() {
+            self.0.refused.fetch_add(1, Ordering::Relaxed);
+        }
+        place
+    }
+
+    /// `make_room` is called if there is no place, and says whether it has ended another download.
+    fn take_if(
+        &self,
+        client: IpAddr,
+        abort: CancellationToken,
+        make_room: impl FnOnce(&mut Held, Subscriber) -> bool,
+    ) -> Option<Place> {
         let subscriber = Subscriber::of(client);
         let mut held = support::lock(&self.0.held);
         let free = self.0.most.saturating_sub(held.running.len());
-        if held.count(subscriber) >= free && !held.end_slow(subscriber) {
-            self.0.refused.fetch_add(1, Ordering::Relaxed);
+        if held.count(subscriber) >= free && !make_room(&mut held, subscriber) {
             return None;
         }
         let number = held.next;
@@ -186,7 +204,7 @@ mod tests {
     use super::*;
 
     fn take(downloads: &Downloads, subscriber: u8) -> Option<Place> {
-        downloads.take(IpAddr::from([192, 0, 2, subscriber]), CancellationToken::new())
+        downloads.take_or_end_slow(IpAddr::from([192, 0, 2, subscriber]), CancellationToken::new())
     }
 
     fn aborted(places: &[Place]) -> Vec<bool> {

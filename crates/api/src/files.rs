@@ -69,12 +69,11 @@ pub(crate) async fn download(
     let invalid =
         || ApiError::new(ErrorCode::LinkInvalid, "the link is not valid: use it exactly as it was given");
     let Path(token) = token.map_err(|_| invalid())?;
-    // Before the file is opened.
     let abort =
         connection.map(|Extension(connection)| connection.progress.abort().clone()).unwrap_or_default();
-    let Some(place) = state.api.downloads.take(client, abort) else {
-        return Err(ApiError::busy("there are too many downloads at once", RETRY_AFTER_S));
-    };
+    let downloads = &state.api.downloads;
+    // Before the file is opened: without a place it is closed at once, unless one is free by then. What has no body needs none.
+    let early = if method == Method::HEAD { None } else { downloads.take(client, abort.clone()) };
     let link_use = if method == Method::HEAD { LinkUse::Head } else { LinkUse::Get };
     let opened = links.follow(&token, link_use).await.map_err(|error| match error {
         LinkError::Invalid => invalid(),
@@ -92,10 +91,13 @@ pub(crate) async fn download(
             ApiError::internal()
         }
     })?;
-    Ok(match opened {
-        Opened::File(download) => respond(download, place, &method, &headers),
-        Opened::Elsewhere { to, sha256 } => redirect(&to, &sha256, &headers),
-    })
+    match opened {
+        Opened::File(download) => {
+            let place = || early.or_else(|| downloads.take_or_end_slow(client, abort));
+            respond(download, place, &method, &headers)
+        }
+        Opened::Elsewhere { to, sha256 } => Ok(redirect(&to, &sha256, &headers)),
+    }
 }
 
 /// Whether the client already has the content with this `etag`.
@@ -123,7 +125,13 @@ fn redirect(to: &Link, sha256: &str, headers: &HeaderMap) -> Response {
     (StatusCode::FOUND, [(header::LOCATION, location), (RESOURCE_POLICY, shared)]).into_response()
 }
 
-fn respond(download: Download, place: Place, method: &Method, headers: &HeaderMap) -> Response {
+/// `place` is called if the answer has the file.
+fn respond(
+    download: Download,
+    place: impl FnOnce() -> Option<Place>,
+    method: &Method,
+    headers: &HeaderMap,
+) -> Result<Response, ApiError> {
     let etag = format!("\"{}\"", download.sha256);
     let known = is_known(headers, &etag);
     let mut response = if known {
@@ -131,6 +139,9 @@ fn respond(download: Download, place: Place, method: &Method, headers: &HeaderMa
     } else if method == Method::HEAD {
         Response::new(Body::empty())
     } else {
+        let Some(place) = place() else {
+            return Err(ApiError::busy("there are too many downloads at once", RETRY_AFTER_S));
+        };
         // Never more than was announced, even if the file has changed.
         let content = download.file.take(download.size_bytes);
         let body = Body::from_stream(ReaderStream::with_capacity(content, CHUNK_BYTES));
@@ -148,7 +159,7 @@ fn respond(download: Download, place: Place, method: &Method, headers: &HeaderMa
         insert(out, header::CONTENT_TYPE, &download.media_type);
         insert(out, header::CONTENT_DISPOSITION, &content_disposition(&download.file_name));
     }
-    response
+    Ok(response)
 }
 
 /// The store guarantees values that fit a header; an invalid one is left out, never sent broken.

@@ -454,15 +454,19 @@ async fn downloads_have_places_that_come_back_when_clients_go_away() {
     let refused = read_all(send(server.address, &request).await).await;
     assert!(refused.starts_with("HTTP/1.1 503") && refused.contains("\"code\":\"busy\""), "{refused}");
     assert!(refused.contains("retry-after: 2"), "{refused}");
+    // What does not send the file needs no place.
+    let head = request.replace("GET", "HEAD");
+    let known = request.replace("Host", "If-None-Match: *\r\nHost");
+    let invalid = format!("GET {path}x HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    for (request, status) in [(head, "200"), (known, "304"), (invalid, "403")] {
+        let answer = read_all(send(server.address, &request).await).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{request}{answer}");
+    }
     assert_eq!((downloads.running(), downloads.refused()), (2, 1));
     drop(slow);
     settle(|| downloads.running() == 0).await;
     let whole = read_all(send(server.address, &request).await).await;
     assert!(whole.starts_with("HTTP/1.1 200") && whole.len() > 32 << 20);
-    settle(|| downloads.running() == 0).await;
-    // What has no body needs none afterwards.
-    let head = request.replace("GET", "HEAD");
-    assert!(read_all(send(server.address, &head).await).await.starts_with("HTTP/1.1 200"));
     settle(|| downloads.running() == 0).await;
 }
 
