@@ -10,7 +10,8 @@
 //! ```
 //!
 //! Refusals are delayed ([`crate::pace`]). A refused connection is not closed for one more of its own peer:
-//! clients that connect again at once would then be refused as often as they can connect.
+//! clients that connect again at once would then be refused as often as they can connect. Behind a proxy all clients are
+//! one peer, so its refusals are delayed on half of all connections at most.
 //!
 //! An answer is over when its last byte is in the socket (`flushing` before that), so a client that reads it
 //! slowly gets it whole; one that reads nothing for a time is cut by [`crate::stall`].
@@ -62,8 +63,10 @@ const STATE_BITS: u32 = 3;
 #[derive(Debug)]
 pub(crate) struct ConnectionSlot {
     peer: Subscriber,
-    /// Open connections of the peer: a newcomer looks at every slot, and looking each one up would take most of the time.
-    peer_holds: Arc<AtomicUsize>,
+    /// Of the peer: a newcomer looks at every slot, and looking each one up would take most of the time.
+    counts: Arc<PeerCounts>,
+    /// Connections of one peer that may have delayed refusals at the same time: half of all.
+    delayed_max: usize,
     epoch: Instant,
     /// Milliseconds since `epoch` at which the state began, and the state in the lowest bits.
     now: AtomicU64,
@@ -72,7 +75,30 @@ pub(crate) struct ConnectionSlot {
     closing: CancellationToken,
 }
 
+/// Counts of one peer.
+#[derive(Debug, Default)]
+struct PeerCounts {
+    /// Open connections.
+    open: AtomicUsize,
+    /// Connections with delayed refusals.
+    delayed: AtomicUsize,
+}
+
 impl ConnectionSlot {
+    /// Counts a connection that has delayed refusals from now on, or none any more.
+    pub(crate) fn count_delayed(&self, is_delayed: bool) {
+        if is_delayed {
+            self.counts.delayed.fetch_add(1, Ordering::Relaxed);
+        } else {
+            self.counts.delayed.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether no further connection of this peer may have delayed refusals.
+    pub(crate) fn has_delayed_max(&self) -> bool {
+        self.counts.delayed.load(Ordering::Relaxed) >= self.delayed_max
+    }
+
     /// Records what the connection waits for from now on.
     pub(crate) fn set(&self, state: State) {
         self.now.store(self.begins(state), Ordering::Release);
@@ -153,7 +179,7 @@ pub(crate) struct Connections {
 struct Table {
     next: u64,
     open: HashMap<u64, Arc<ConnectionSlot>>,
-    held: HashMap<Subscriber, Arc<AtomicUsize>>,
+    held: HashMap<Subscriber, Arc<PeerCounts>>,
 }
 
 /// A slot for a connection, returned on drop.
@@ -196,11 +222,12 @@ impl Connections {
         }
         let number = table.next;
         table.next += 1;
-        let peer_holds = Arc::clone(table.held.entry(peer).or_default());
-        peer_holds.fetch_add(1, Ordering::Relaxed);
+        let counts = Arc::clone(table.held.entry(peer).or_default());
+        counts.open.fetch_add(1, Ordering::Relaxed);
         let slot = Arc::new(ConnectionSlot {
             peer,
-            peer_holds,
+            counts,
+            delayed_max: (self.most / 2).max(1),
             epoch: self.epoch,
             now: AtomicU64::new(0),
             chosen: AtomicU64::new(0),
@@ -232,7 +259,7 @@ impl Connections {
 
     fn make_room(&self, table: &mut Table, newcomer: Subscriber) -> bool {
         let is_loopback = newcomer == Subscriber::Loopback;
-        let holds = table.held.get(&newcomer).map_or(0, |held| held.load(Ordering::Relaxed));
+        let holds = table.held.get(&newcomer).map_or(0, |counts| counts.open.load(Ordering::Relaxed));
         if table.close_longest(&[State::Idle], |peer, held| peer == newcomer || is_loopback || held >= holds)
         {
             return true;
@@ -253,7 +280,7 @@ impl Table {
     fn remove(&mut self, number: u64) -> Option<Arc<ConnectionSlot>> {
         let slot = self.open.remove(&number)?;
         // Every change is made under the lock of the table.
-        if slot.peer_holds.fetch_sub(1, Ordering::Relaxed) == 1 {
+        if slot.counts.open.fetch_sub(1, Ordering::Relaxed) == 1 {
             self.held.remove(&slot.peer);
         }
         Some(slot)
@@ -262,7 +289,7 @@ impl Table {
     /// Of the connections in one of `states` whose peer `may` lose one: closes the one that has waited
     /// longest of the peer that holds the most. False if there is none.
     fn close_longest(&mut self, states: &[State], may: impl Fn(Subscriber, usize) -> bool) -> bool {
-        let held = |slot: &ConnectionSlot| slot.peer_holds.load(Ordering::Relaxed);
+        let held = |slot: &ConnectionSlot| slot.counts.open.load(Ordering::Relaxed);
         let candidates = self.open.iter().filter(|(_, slot)| slot.is(states) && may(slot.peer, held(slot)));
         let longest =
             candidates.max_by_key(|(number, slot)| (held(slot), std::cmp::Reverse((slot.since(), **number))));

@@ -5,6 +5,9 @@
 //! at once, and those beyond a rate later: such a client waits, at the cost of a connection and a timer.
 //! Nothing but the head of its answer is in memory meanwhile, and work that was admitted is never delayed. While other
 //! connections wait for a slot, a refusal closes its own.
+//!
+//! Behind a proxy a flood has the connections of all other clients, too: where half of all are those of its delayed refusals, further
+//! ones are answered at once. A peer that is a client itself takes connections from nobody but itself.
 
 use crate::connection::Connection;
 use crate::connections::State;
@@ -13,6 +16,7 @@ use axum::response::Response;
 use http::{HeaderValue, header};
 use service::Share;
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::Mutex;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -70,9 +74,17 @@ impl Pace {
     }
 }
 
-/// Holds a refusal for this long; its connection may be closed for another peer meanwhile.
-pub(crate) async fn hold(response: &mut Response, delay: Duration, connection: Option<&Connection>) {
-    if delay.is_zero() {
+/// Holds a refusal to `client` for this long; its connection may be closed for another peer meanwhile.
+pub(crate) async fn hold(
+    response: &mut Response,
+    delay: Duration,
+    client: IpAddr,
+    connection: Option<&Connection>,
+) {
+    let has_delayed_max = |connection: &Connection| {
+        client != connection.address.to_canonical() && connection.progress.has_delayed_max()
+    };
+    if delay.is_zero() || connection.is_some_and(has_delayed_max) {
         return;
     }
     if let Some(connection) = connection {
@@ -185,13 +197,39 @@ mod tests {
         let connection = Connection { address, progress, held: HeldLine::new(1), ending };
         let reset = async || {
             let (mut response, delay) = (Response::default(), Duration::from_secs(2));
-            let held = hold(&mut response, delay, Some(&connection));
+            let held = hold(&mut response, delay, address, Some(&connection));
             assert!(tokio::time::timeout(delay / 2, held).await.is_err());
             connection.ending.is_cancelled()
         };
         assert!(!reset().await);
         let _waiting = connection.held.join(address).unwrap();
         assert!(reset().await);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn refusals_behind_a_proxy_are_delayed_on_half_of_all_connections() {
+        let address = "192.0.2.1".parse().unwrap();
+        let connections = Connections::new(4, 0);
+        let taken: Vec<_> = (0..4).map(|_| connections.take(address).unwrap()).collect();
+        let refuse = |number: usize, client: &'static str| {
+            let (ending, slot) = (CancellationToken::new(), Arc::clone(&taken[number].slot));
+            let progress = Requests::new(slot, ending.clone()).begin(CancellationToken::new());
+            let connection = Connection { address, progress, held: HeldLine::new(1), ending };
+            async move {
+                let (mut response, begun) = (Response::default(), Instant::now());
+                let client = client.parse().unwrap();
+                hold(&mut response, Duration::from_secs(2), client, Some(&connection)).await;
+                begun.elapsed()
+            }
+        };
+        let delayed = [0, 1].map(|number| tokio::spawn(refuse(number, "192.0.2.7")));
+        tokio::task::yield_now().await;
+        assert_eq!(refuse(2, "192.0.2.8").await, Duration::ZERO);
+        assert_eq!(refuse(2, "192.0.2.1").await, Duration::from_secs(2), "not behind it");
+        for delayed in delayed {
+            assert_eq!(delayed.await.unwrap(), Duration::from_secs(2));
+        }
+        assert_eq!(refuse(2, "192.0.2.8").await, Duration::from_secs(2), "the others are over");
     }
 
     #[test]

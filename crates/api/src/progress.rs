@@ -59,12 +59,20 @@ impl Requests {
     /// Moves a request from one state to another. Without any the connection is in state `rest`.
     fn change(&self, from: Option<State>, to: Option<State>, rest: State) {
         let index = |state| BUSIEST.iter().position(|known| *known == state);
+        let refused = |counts: &[usize; BUSIEST.len()]| {
+            counts.iter().zip(BUSIEST).any(|(count, state)| *count > 0 && state == State::Refused)
+        };
         let mut counts = support::lock(&self.counts);
+        let was_refused = refused(&counts);
         if let Some(from) = from.and_then(index) {
             counts[from] = counts[from].saturating_sub(1);
         }
         if let Some(to) = to.and_then(index) {
             counts[to] += 1;
+        }
+        let is_refused = refused(&counts);
+        if is_refused != was_refused {
+            self.slot.count_delayed(is_refused);
         }
         let busiest = counts.iter().position(|count| *count > 0).map_or(rest, |index| BUSIEST[index]);
         // Under the lock: another request must not report an older state after this.
@@ -105,6 +113,11 @@ impl Progress {
         if let Some(before) = now.state.take() {
             self.requests.change(Some(before), None, State::Flushing);
         }
+    }
+
+    /// Whether the peer has delayed refusals on as many connections as it may.
+    pub(crate) fn has_delayed_max(&self) -> bool {
+        self.requests.slot.has_delayed_max()
     }
 
     /// A part of the answer was made and has not been taken.

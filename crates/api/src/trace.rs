@@ -90,7 +90,7 @@ pub(crate) async fn trace(State(outer): State<Arc<Outer>>, mut request: Request,
         let mut response = next.run(request).await;
         let share = caller.share().unwrap_or(anonymous);
         let delay = outer.pace.delay_of(&response, share);
-        pace::hold(&mut response, delay, connection.as_ref()).await;
+        pace::hold(&mut response, delay, client, connection.as_ref()).await;
         let (mut response, code) = error::complete(response, &id);
         set_headers(response.headers_mut(), &id, outer.strict.as_ref());
         if let Some(place) = access.own_place()
