@@ -8,7 +8,8 @@
 //! sends bodies that nobody reads                 the windows: WINDOW for each, CONNECTION_WINDOW for all
 //! takes a download too slowly                    RATE_MIN (downloads.rs), where another needs its place
 //! does not take an answer                        stall_time_max (each answer is sent in parts of PART_BYTES, the last byte alone)
-//! makes its windows smaller after an answer      stall_time_max; then the end, as the answer is complete and cannot be reset
+//!                                                longer while others are sent, too: up to 8 times (delivery.rs)
+//! makes its windows smaller after an answer      the same time; then the end, as the answer is complete and cannot be reset
 //! sends heads slowly, or nothing                 head_time_max without a request; then GOAWAY, LINGER, the end
 //! is gone                                        PING_INTERVAL
 //! never stops                                    AGE_MAX; then GOAWAY

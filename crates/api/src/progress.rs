@@ -2,7 +2,7 @@
 //! one, and the busiest counts.
 
 use crate::connections::{ConnectionSlot, State};
-use crate::delivery::Delivery;
+use crate::delivery::{Delivery, Sending};
 use bytes::Bytes;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -25,6 +25,7 @@ pub(crate) struct Requests {
     counts: Mutex<[usize; BUSIEST.len()]>,
     /// When all requests so far that had no answer would have ended at their rate (GCRA).
     unanswered: Mutex<Option<Instant>>,
+    sending: Arc<Sending>,
     /// Cancelled when too many had none: no further request is served.
     cut: CancellationToken,
     /// Ends the connection when its answers are complete.
@@ -34,7 +35,8 @@ pub(crate) struct Requests {
 impl Requests {
     pub(crate) fn new(slot: Arc<ConnectionSlot>, ending: CancellationToken) -> Arc<Self> {
         let (unanswered, cut) = (Mutex::default(), CancellationToken::new());
-        Arc::new(Self { slot, counts: Mutex::default(), unanswered, cut, ending })
+        let (counts, sending) = (Mutex::default(), Arc::default());
+        Arc::new(Self { slot, counts, unanswered, sending, cut, ending })
     }
 
     /// Counts a request that ended without an answer.
@@ -53,7 +55,8 @@ impl Requests {
     /// it waits for.
     pub(crate) fn begin(self: &Arc<Self>, abort: CancellationToken) -> Arc<Progress> {
         let now = Mutex::new(Now { state: None, taken_since: None });
-        Arc::new(Progress { requests: Arc::clone(self), now, delivery: Delivery::new(), abort })
+        let delivery = Delivery::new(Arc::clone(&self.sending));
+        Arc::new(Progress { requests: Arc::clone(self), now, delivery, abort })
     }
 
     /// Moves a request from one state to another. Without any the connection is in state `rest`.
@@ -135,7 +138,8 @@ impl Progress {
         self.delivery.part(bytes)
     }
 
-    /// Waits until every such part is in the socket. False if none has got there for this long.
+    /// Waits until every such part is in the socket. False if none has got there for this long, or
+    /// longer while other answers of the connection are sent, too ([`Sending::time_max`]).
     pub(crate) async fn is_delivered(&self, time_max: Duration) -> bool {
         self.delivery.is_complete(time_max).await
     }
@@ -150,11 +154,11 @@ impl Progress {
         &self.abort
     }
 
-    /// Ready when the client has not taken a part of the answer for this long.
+    /// Ready when the client has not taken a part of the answer for this long, or longer as for a delivery.
     pub(crate) async fn stalled(&self, time_max: Duration) {
         loop {
             let since = support::lock(&self.now).taken_since;
-            let end = since.unwrap_or_else(Instant::now) + time_max;
+            let end = since.unwrap_or_else(Instant::now) + self.requests.sending.time_max(time_max);
             if end <= Instant::now() {
                 return;
             }
@@ -245,6 +249,10 @@ mod tests {
         progress.taken();
         progress.made();
         assert!(stalled(max - Duration::from_secs(1)).await.is_err());
+        let others = [begin(&progress.requests), begin(&progress.requests)];
+        let parts = others.each_ref().map(|other| other.part(b"a"));
+        assert!(stalled(max).await.is_err(), "two others are sent, too");
+        drop(parts);
         assert!(stalled(Duration::from_secs(2)).await.is_ok());
     }
 }
