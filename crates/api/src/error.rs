@@ -204,11 +204,21 @@ pub(crate) fn is_paced(response: &Response) -> bool {
     let extensions = response.extensions();
     match extensions.get::<ApiError>() {
         Some(error) => is_paced(error.0.refusal.code()),
-        // Of a layer of one's own, or of a library.
+        // Of a layer of one's own, or of a library. The statuses of the codes above; `code_of` also has codes for others.
         None => {
-            let status = response.status();
-            let is_error = status.is_client_error() || status.is_server_error();
-            is_error && extensions.get::<Complete>().is_none() && is_paced(&code_of(status))
+            let is_paced = matches!(
+                response.status(),
+                StatusCode::BAD_REQUEST
+                    | StatusCode::UNAUTHORIZED
+                    | StatusCode::FORBIDDEN
+                    | StatusCode::NOT_FOUND
+                    | StatusCode::METHOD_NOT_ALLOWED
+                    | StatusCode::UNSUPPORTED_MEDIA_TYPE
+                    | StatusCode::MISDIRECTED_REQUEST
+                    | StatusCode::TOO_MANY_REQUESTS
+                    | StatusCode::SERVICE_UNAVAILABLE
+            );
+            is_paced && extensions.get::<Complete>().is_none()
         }
     }
 }
@@ -258,7 +268,12 @@ mod tests {
         for code in [ErrorCode::ValidationFailed, ErrorCode::LinkExpired, ErrorCode::Internal] {
             assert!(!is_paced(&ApiError::new(code, "").into_response()));
         }
-        assert!(is_paced(&StatusCode::NOT_FOUND.into_response()));
+        for status in [400, 401, 403, 404, 405, 415, 421, 429, 503] {
+            assert!(is_paced(&StatusCode::from_u16(status).unwrap().into_response()), "{status}");
+        }
+        for status in [200, 402, 408, 409, 410, 413, 422, 431, 451, 500, 502] {
+            assert!(!is_paced(&StatusCode::from_u16(status).unwrap().into_response()), "{status}");
+        }
         let mut health = StatusCode::SERVICE_UNAVAILABLE.into_response();
         assert!(is_paced(&health) && !is_paced(&StatusCode::OK.into_response()));
         health.extensions_mut().insert(Complete);
