@@ -59,7 +59,7 @@ impl Delivery {
 
     /// Waits until no part is left. False if none has left for `time_max`, or longer while other answers are sent, too
     /// ([`Sending::time_max`]).
-    pub(crate) async fn is_complete(&self, time_max: Duration) -> bool {
+    pub(crate) async fn complete_within(&self, time_max: Duration) -> bool {
         loop {
             let Now { parts, moved_at } = *support::lock(&self.now);
             let end = moved_at + self.sending.time_max(time_max);
@@ -104,16 +104,16 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_answer_is_complete_when_its_last_part_has_left() {
         let (delivery, second) = (Delivery::new(Arc::default()), Duration::from_secs(1));
-        assert!(delivery.is_complete(second).await);
+        assert!(delivery.complete_within(second).await);
         let parts = [delivery.part(b"a"), delivery.part(b"b")];
         assert_eq!(parts, ["a", "b"]);
         let begun = Instant::now();
-        assert!(!delivery.is_complete(second).await);
+        assert!(!delivery.complete_within(second).await);
         assert_eq!(begun.elapsed(), second);
         // Each part that leaves starts the time again.
         let waiting = tokio::spawn({
             let delivery = Arc::clone(&delivery);
-            async move { delivery.is_complete(3 * second).await }
+            async move { delivery.complete_within(3 * second).await }
         });
         for part in parts {
             tokio::time::sleep(2 * second).await;
@@ -129,12 +129,12 @@ mod tests {
         let deliveries: Vec<_> = (0..20).map(|_| Delivery::new(Arc::clone(&sending))).collect();
         let mut parts: Vec<_> = deliveries.iter().map(|delivery| delivery.part(b"a")).collect();
         let begun = Instant::now();
-        assert!(!deliveries[0].is_complete(second).await);
+        assert!(!deliveries[0].complete_within(second).await);
         assert_eq!(begun.elapsed(), SENDING_MAX * second);
         parts.truncate(3);
         let second_part = deliveries[0].part(b"b");
         let begun = Instant::now();
-        assert!(!deliveries[0].is_complete(second).await);
+        assert!(!deliveries[0].complete_within(second).await);
         assert_eq!(begun.elapsed(), 3 * second, "each answer counts once");
         drop((parts, second_part));
         assert_eq!(sending.time_max(second), second);

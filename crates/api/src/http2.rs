@@ -129,7 +129,7 @@ where
             let Some(progress) = progress else { return request.await };
             tokio::select! {
                 () = request => {
-                    if !progress.is_delivered(stall_time_max).await {
+                    if !progress.delivered_within(stall_time_max).await {
                         stuck.cancel();
                     }
                 }

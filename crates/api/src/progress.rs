@@ -140,8 +140,8 @@ impl Progress {
 
     /// Waits until every such part is in the socket. False if none has got there for this long, or
     /// longer while other answers of the connection are sent, too ([`Sending::time_max`]).
-    pub(crate) async fn is_delivered(&self, time_max: Duration) -> bool {
-        self.delivery.is_complete(time_max).await
+    pub(crate) async fn delivered_within(&self, time_max: Duration) -> bool {
+        self.delivery.complete_within(time_max).await
     }
 
     /// Whether requests of this connection are not served any more.
