@@ -1,7 +1,7 @@
 #! class: service
 #! attack: hundreds of thousands of writes of a few bytes
 #! validator: accepts
-#! timeout: 15
+#! timeout: 30
 #! expect kind: exited
 #! expect exit_code: 0
 #! expect success: true
