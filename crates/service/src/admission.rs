@@ -80,7 +80,7 @@ pub(crate) struct Slot {
     share: Share,
     since: Instant,
     charge: Duration,
-    crowds: bool,
+    yields: bool,
 }
 
 /// A position in the queue. Dropping it, also because the client went away, leaves the queue.
@@ -204,7 +204,7 @@ impl Admission {
         self.give_slots(state, messages);
         let charge = state.held.unwrap_or_default();
         if state.fair.start(share, now, charge) {
-            return Ok(Arrival::Runs(self.slot(share, charge, state.fair.crowds(share, now))));
+            return Ok(Arrival::Runs(self.slot(share, charge, state.fair.yields(share, now))));
         }
         let (waiter, turn) = oneshot::channel();
         let Ok((number, displaced)) = state.fair.wait(share, waiter) else {
@@ -226,12 +226,12 @@ impl Admission {
     fn give_slots(self: &Arc<Self>, state: &mut State, messages: &mut Messages) {
         let (now, charge) = (self.now(), state.held.unwrap_or_default());
         while let Some((share, waiter)) = state.fair.next(now, charge) {
-            messages.0.push((waiter, Ok(self.slot(share, charge, state.fair.crowds(share, now)))));
+            messages.0.push((waiter, Ok(self.slot(share, charge, state.fair.yields(share, now)))));
         }
     }
 
-    fn slot(self: &Arc<Self>, share: Share, charge: Duration, crowds: bool) -> Slot {
-        Slot { admission: Arc::clone(self), share, since: Instant::now(), charge, crowds }
+    fn slot(self: &Arc<Self>, share: Share, charge: Duration, yields: bool) -> Slot {
+        Slot { admission: Arc::clone(self), share, since: Instant::now(), charge, yields }
     }
 
     /// Refuses new requests from now on. Queued ones stay in the queue.
@@ -325,8 +325,8 @@ impl Drop for Position<'_> {
 
 impl Slot {
     /// Whether its share held another slot, and another share was active, when it was given.
-    pub(crate) fn crowds(&self) -> bool {
-        self.crowds
+    pub(crate) fn yields(&self) -> bool {
+        self.yields
     }
 }
 

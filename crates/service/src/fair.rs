@@ -130,7 +130,7 @@ impl<W> Fair<W> {
     }
 
     /// Whether this share runs more than one program while another is active: its newest yields.
-    pub(crate) fn crowds(&self, share: Share, now: Duration) -> bool {
+    pub(crate) fn yields(&self, share: Share, now: Duration) -> bool {
         self.lines.get(&share).is_some_and(|line| line.running > 1)
             && self.reserved_until(share, now).is_some()
     }
@@ -379,17 +379,17 @@ mod tests {
     }
 
     #[test]
-    fn a_share_crowds_with_a_second_program_while_another_is_active() {
+    fn a_second_program_of_a_share_yields_while_another_is_active() {
         let mut fair: Fair<u32> = Fair::new(4, 8, 0);
         let start = |fair: &mut Fair<u32>, number, now| {
             fair.note(share(number), now);
             assert!(fair.start(share(number), now, SECOND));
-            fair.crowds(share(number), now)
+            fair.yields(share(number), now)
         };
         assert!(!start(&mut fair, 1, Duration::ZERO) && !start(&mut fair, 1, Duration::ZERO), "alone");
         assert!(!start(&mut fair, 2, SECOND), "its only one");
         assert!(start(&mut fair, 1, SECOND));
-        assert!(!fair.crowds(share(1), SECOND + RESERVE_TIME), "the other one has gone");
+        assert!(!fair.yields(share(1), SECOND + RESERVE_TIME), "the other one has gone");
     }
 
     #[test]

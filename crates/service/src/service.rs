@@ -212,7 +212,7 @@ impl Service {
 
         // Held until the files are stored: it bounds the memory that results take while the store is slow.
         let slot = self.admission.admit(share, context.deadline).await?;
-        hints.yields = slot.crowds();
+        hints.yields = slot.yields();
         recorder.begin(Phase::Setup);
         let (executor, mut result) =
             self.run(context, checked.executor.as_deref(), &request, &hints, recorder).await?;
