@@ -7,8 +7,11 @@
 use crate::state::ApiState;
 use bytes::Bytes;
 use serde_json::{Value, json};
-use service::Bounds;
-use utoipa::OpenApi;
+use service::{Bounds, Scope};
+use utoipa::openapi::security::{
+    ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityRequirement, SecurityScheme,
+};
+use utoipa::{Modify, OpenApi};
 
 /// Relative, no empty part, no NUL. (`.` and `..` are refused too; saying so here would make it unreadable.)
 const PATH_PATTERN: &str = "^[^/\\u0000]+(/[^/\\u0000]+)*$";
@@ -29,9 +32,39 @@ fn base64_pattern() -> String {
         (name = "programs", description = "Run Python."),
         (name = "files", description = "Download output files."),
         (name = "service", description = "About the service."),
-    )
+    ),
+    modifiers(&ApiKeys)
 )]
 pub(crate) struct Skeleton;
+
+/// The two ways to send an API key, by their names in the document.
+struct ApiKeys;
+
+const BEARER: &str = "bearer";
+const HEADER: &str = "header";
+
+impl Modify for ApiKeys {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        const FORMAT: &str = "An API key, `psk_` and more, where the service requires keys.";
+        let bearer = Http::builder().scheme(HttpAuthScheme::Bearer).description(Some(FORMAT)).build();
+        let header = ApiKey::Header(ApiKeyValue::with_description("X-API-Key", FORMAT));
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme(BEARER, SecurityScheme::Http(bearer));
+        components.add_security_scheme(HEADER, SecurityScheme::ApiKey(header));
+    }
+}
+
+/// Says of all operations of `routes` that they need a key with this scope, sent either way, or none: where no key
+/// was created yet, nobody needs one.
+pub(crate) fn need_key(routes: &mut utoipa::openapi::OpenApi, scope: Scope) {
+    for item in routes.paths.paths.values_mut() {
+        let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete, &mut item.patch];
+        for operation in operations.into_iter().flatten() {
+            let keys = [BEARER, HEADER].map(|name| SecurityRequirement::new(name, [scope.as_str()]));
+            operation.security = Some([SecurityRequirement::default()].into_iter().chain(keys).collect());
+        }
+    }
+}
 
 /// The version of the API, as in the name of the file: not that of a service. Within one, nothing is renamed
 /// or removed.

@@ -44,12 +44,14 @@ const CORS_AGE_MAX: Duration = Duration::from_secs(600);
 
 /// The described routes that need a key with this scope, where keys are required.
 fn scoped(scope: Scope) -> OpenApiRouter<AppState> {
-    match scope {
+    let mut routes = match scope {
         Scope::Execute => OpenApiRouter::new().routes(routes!(execute::execute)),
         Scope::Metrics => OpenApiRouter::new().routes(routes!(metrics::metrics)),
         // Their routes are not in this version.
         Scope::Sessions | Scope::Jobs | Scope::Admin => OpenApiRouter::new(),
-    }
+    };
+    openapi::need_key(routes.get_openapi_mut(), scope);
+    routes
 }
 
 /// The described routes that need none.
@@ -187,6 +189,23 @@ mod tests {
         for path in document["paths"].as_object().expect("paths").keys() {
             assert!(ROUTES.contains(&path.as_str()), "{path}");
         }
+    }
+
+    #[test]
+    fn the_document_says_which_routes_need_a_key() {
+        let document = openapi::document(&described().into_openapi());
+        let keys = |path: &str, method: &str| document["paths"][path][method]["security"].clone();
+        let either = |scope: &str| serde_json::json!([{}, {"bearer": [scope]}, {"header": [scope]}]);
+        assert_eq!(keys("/execute", "post"), either("execute"));
+        assert_eq!(keys("/metrics", "get"), either("metrics"));
+        for open in ["/", "/health", "/files/{token}", "/openapi.json"] {
+            assert_eq!(keys(open, "get"), Value::Null, "{open}");
+        }
+        let schemes = &document["components"]["securitySchemes"];
+        assert_eq!(
+            (&schemes["bearer"]["scheme"], &schemes["header"]["name"]),
+            (&"bearer".into(), &"X-API-Key".into())
+        );
     }
 
     /// Bounds that settings change, and names of one service, would make the file wrong for every other.
