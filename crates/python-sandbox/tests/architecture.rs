@@ -28,7 +28,7 @@ const ARROWS: [(&str, &[&str]); 36] = [
     ("terminal", &[]),
     ("host-traces", &["cgroup"]),
     ("testkit", &[]),
-    ("redis-link", &["ownership"]),
+    ("redis-link", &["ownership", "support"]),
     ("tls", &["ownership", "support"]),
     ("agent-image", &[]),
     ("storage", &["ownership", "support"]),

@@ -43,8 +43,7 @@ pub(crate) fn authorities(ca_file: Option<&Path>) -> io::Result<RootCertStore> {
         return Ok(RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() });
     };
     let failed = |cause: &dyn std::error::Error| {
-        let causes = std::iter::successors(Some(cause), |error| error.source());
-        let text = causes.map(ToString::to_string).collect::<Vec<_>>().join(": ");
+        let text = support::error_chain(cause);
         io::Error::other(format!("REDIS_CA_FILE `{}` cannot be used: {text}", path.display()))
     };
     let (pem, _) = ownership::read(path, CA_FILE_BYTES_MAX).map_err(|error| failed(&error))?;
