@@ -148,9 +148,11 @@ impl KeyFile {
     }
 
     fn load(&self) -> Result<Vec<KeyRecord>, StoreError> {
-        ownership::check(&self.path)?;
+        ownership::check(&self.path).map(drop)?;
         let mut text = String::new();
         let file = File::open(&self.path).map_err(self.io("open"))?;
+        // If it was missing until now, another user may have made it in a directory with the sticky bit.
+        ownership::check_open(&self.path, &file.metadata().map_err(self.io("open"))?)?;
         file.take(BYTES_MAX + 1).read_to_string(&mut text).map_err(self.io("read"))?;
         if text.len() as u64 > BYTES_MAX {
             return Err(StoreError::Content(format!("KEY_FILE is larger than {BYTES_MAX} bytes")));

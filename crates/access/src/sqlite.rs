@@ -109,8 +109,8 @@ impl SqliteStore {
     }
 
     fn connect(&self) -> Result<Connection, StoreError> {
-        ownership::check(&self.directory)?;
-        ownership::check(&self.path())?;
+        ownership::check(&self.directory).map(drop)?;
+        ownership::check(&self.path()).map(drop)?;
         self.refuse_shared()?;
         // Not created here: then nobody would have checked its owner and mode.
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;

@@ -104,7 +104,7 @@ fn make_state_directory(directory: &Path) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
         _ => {}
     }
-    ownership::check(directory)?;
+    ownership::check(directory).map(drop)?;
     // Earlier versions left the mode to the umask.
     if fs::metadata(directory)?.permissions().mode() & 0o077 != 0 {
         fs::set_permissions(directory, Permissions::from_mode(DIRECTORY_MODE))?;

@@ -16,6 +16,7 @@ const LINKS_MAX: u32 = 40;
 
 /// The result for a path that no other user can change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use = "a file that was missing can still be made by others"]
 pub enum Found {
     /// The file or directory, which no other user can change either.
     There,

@@ -19,7 +19,7 @@ pub enum ReadError {
 
 /// See [`crate::read()`].
 pub(crate) fn read(path: &Path, bytes_max: u64) -> Result<(Vec<u8>, Metadata), ReadError> {
-    crate::check(path)?;
+    crate::check(path).map(drop)?;
     // Not blocking: a FIFO of this name would be waited for without end. It is refused below.
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let file = File::from(rustix::fs::open(path, flags, Mode::empty()).map_err(io::Error::from)?);

@@ -59,7 +59,8 @@ impl Runtime {
     /// As above, and if only another list is prepared.
     pub fn load_list(data_dir: &Path, list: Option<PackageList>) -> Result<Self, LoadError> {
         let directory = runtimes_dir(data_dir);
-        ownership::check(&directory).map_err(untrusted)?;
+        // What is made in it later is checked again with the path to it.
+        ownership::check(&directory).map(drop).map_err(untrusted)?;
         let mut manifests = Vec::new();
         let mut damaged = None;
         for path in finished_dirs(&directory)? {
@@ -105,8 +106,8 @@ impl Runtime {
     /// # Errors
     /// If something is missing (everything missing is named), or the tree cannot be read.
     pub fn from_rootfs(rootfs: &Path) -> Result<Self, LoadError> {
-        // The path as given: a link is checked where it is.
-        ownership::check(rootfs).map_err(untrusted)?;
+        // The path as given: a link is checked where it is. One that is missing has no canonical path.
+        ownership::check(rootfs).map(drop).map_err(untrusted)?;
         let rootfs = fs::canonicalize(rootfs).map_err(|error| LoadError::Incomplete {
             rootfs: rootfs.to_owned(),
             missing: vec![format!("the directory itself ({error})")],
@@ -172,7 +173,7 @@ fn untrusted(source: ownership::Refusal) -> LoadError {
 
 /// Checks a finished runtime directory. Templates run its code with the service's privileges.
 fn check_prepared(directory: &Path) -> Result<(), LoadError> {
-    ownership::check(&directory.join(MANIFEST_NAME)).map_err(untrusted)?;
+    ownership::check(&directory.join(MANIFEST_NAME)).map(drop).map_err(untrusted)?;
     ownership::check_tree(&directory.join(ROOTFS_NAME), PREPARED_DEPTH).map_err(untrusted)
 }
 
@@ -231,7 +232,7 @@ fn finished_dirs(directory: &Path) -> Result<Vec<PathBuf>, LoadError> {
 
 fn read_manifest(directory: &Path) -> Result<Manifest, LoadError> {
     let path = directory.join(MANIFEST_NAME);
-    ownership::check(&path).map_err(untrusted)?;
+    ownership::check(&path).map(drop).map_err(untrusted)?;
     let text = fs::read_to_string(&path).map_err(|source| LoadError::Read { path: path.clone(), source })?;
     serde_json::from_str(&text).map_err(|source| LoadError::Manifest { path, source })
 }

@@ -53,7 +53,7 @@ impl Layout {
         refuse_shared(&root_dir, root)?;
         // After it was created: another process may have been faster, and the path to it may belong to
         // another user.
-        ownership::check(root).map_err(|source| OpenError::Untrusted { source })?;
+        ownership::check(root).map(drop).map_err(|source| OpenError::Untrusted { source })?;
 
         let below = |name: &str| {
             let path = root.join(name);
