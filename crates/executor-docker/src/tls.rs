@@ -2,8 +2,9 @@
 //! in one directory.
 //!
 //! Only the authority in ca.pem is trusted, not those of the system: control of the engine means root on its
-//! host, and no public authority was asked to vouch for that. The files are read for each new client, so
-//! replacing them does not require a restart of the service.
+//! host, and no public authority was asked to vouch for that. For this reason, and because the engine wants a
+//! certificate of ours, the crate `tls` is not used. The files are read for each new client, so replacing them
+//! does not require a restart of the service.
 
 use crate::error::EngineError;
 use bollard::{API_DEFAULT_VERSION, Docker};

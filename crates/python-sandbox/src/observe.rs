@@ -14,7 +14,7 @@ use telemetry::{
     AuditLines, Certificate, Config, HttpMetrics, Page, StartError, Surroundings, Telemetry, TraceSpans,
 };
 use tls::{Status, Tls};
-use traces::{Sampler, Tracer};
+use traces::{ClientError, Sampler, Tracer};
 
 /// Makes the metrics of a service with these executors.
 ///
@@ -104,7 +104,9 @@ pub(crate) fn start_traces(settings: Option<&TracesSettings>) -> Result<Option<A
         service_version: env!("CARGO_PKG_VERSION"),
         resource: settings.resource.clone(),
     };
-    Tracer::start(config).map(Some).map_err(|error| format!("OTEL_EXPORTER_OTLP_CERTIFICATE: {error}"))
+    let failed =
+        |error: ClientError| format!("OTEL_EXPORTER_OTLP_CERTIFICATE: {}", support::error_chain(&error));
+    Tracer::start(config).map(Some).map_err(failed)
 }
 
 /// Metrics and traces as the observer of the API.

@@ -1,14 +1,15 @@
 //! One connection: every call ends within its time.
 
 use crate::address::{Address, Target};
+use crate::encrypt::encrypt;
 use crate::script::Script;
-use crate::tls;
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Cmd, ErrorKind, FromRedisValue, RedisError, ServerErrorKind};
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
+use tls::ClientError;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::task::JoinHandle;
@@ -43,7 +44,7 @@ pub enum Failed {
     Login,
     /// The file with its authorities cannot be used.
     #[error("REDIS_CA_FILE cannot be used (hint: the log has the reason)")]
-    Authorities(#[source] io::Error),
+    Authorities(#[source] ClientError),
     /// It is older than [`VERSION_MIN`].
     #[error("Redis {0} is too old: 6.0 or newer is needed, or Valkey")]
     TooOld(String),
@@ -76,7 +77,10 @@ impl Failed {
     #[must_use]
     pub fn detail(&self) -> String {
         match self {
-            Self::Away(source) | Self::Authorities(source) => source.to_string(),
+            Self::Away(source) => source.to_string(),
+            Self::Authorities(source) => {
+                format!("REDIS_CA_FILE cannot be used: {}", support::error_chain(source))
+            }
             other => other.to_string(),
         }
     }
@@ -123,8 +127,8 @@ impl Connection {
                 // Small commands, each of which somebody waits for.
                 stream.set_nodelay(true).map_err(Failed::Away)?;
                 if *tls {
-                    let roots = tls::authorities(config.ca_file.as_deref()).map_err(Failed::Authorities)?;
-                    let encrypted = tls::encrypt(stream, host, roots).await;
+                    let trust = tls::client_config(config.ca_file.as_deref());
+                    let encrypted = encrypt(stream, host, trust.map_err(Failed::Authorities)?).await;
                     Self::log_in(config, encrypted.map_err(Failed::Away)?).await
                 } else {
                     Self::log_in(config, stream).await

@@ -11,8 +11,8 @@
 
 mod address;
 mod connection;
+mod encrypt;
 mod script;
-mod tls;
 
 pub use address::{Address, InvalidAddress};
 pub use connection::{Connection, Failed, RedisConfig};

@@ -17,7 +17,8 @@ use hickory_resolver::TokioResolver;
 use hyper_util::client::legacy::connect::dns::Name;
 use tower_service::Service;
 
-pub use https::{Connector, ConnectorError, connector};
+pub use https::{Connector, connector};
+pub use tls::ClientError;
 
 /// Timeout of one query.
 const QUERY_TIME_MAX: Duration = Duration::from_secs(2);

@@ -12,7 +12,7 @@ use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::{HeaderMap, Request, Response};
 use hyper_util::client::legacy::{self, Client as HyperClient};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use resolver::{Connector, ConnectorError, UnknownHost};
+use resolver::{ClientError, Connector, UnknownHost};
 use tokio::time::Instant;
 
 use crate::body::{Progress, UploadBody};
@@ -54,9 +54,9 @@ impl Client {
     /// A client that trusts the authorities in `ca_file` alone, or the public ones. Does not connect.
     pub(crate) fn new(ca_file: Option<&Path>) -> Result<Self, OpenError> {
         let connector = resolver::connector(ca_file).map_err(|error| match error {
-            ConnectorError::Untrusted { source } => OpenError::Untrusted { source },
-            ConnectorError::Authorities { path, source } => OpenError::Authorities { path, source },
-            ConnectorError::Tls(source) => OpenError::Tls { source },
+            ClientError::Untrusted { source } => OpenError::Untrusted { source },
+            ClientError::Authorities { path, source } => OpenError::Authorities { path, source },
+            ClientError::Setup(source) => OpenError::Tls { source },
         })?;
         let inner = HyperClient::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())

@@ -40,7 +40,7 @@ pub fn connect(stream: TcpStream, trust: Trust<'_>) -> io::Result<LocalStream> {
         }
     };
     let address = stream.peer_addr()?.ip();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let provider = crate::provider();
     let verifier = Arc::new(Pinned { certificate: pinned, provider: Arc::clone(&provider) });
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()

@@ -77,7 +77,7 @@ impl Tls {
     /// # Errors
     /// [`LoadError`]: which file cannot be used, and why.
     pub fn load(files: TlsFiles) -> Result<Arc<Self>, LoadError> {
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let provider = crate::provider();
         let stamp = files.stamp();
         let current = Arc::new(Current(Mutex::new(Pair::load(&files, &provider)?)));
         let mut config = ServerConfig::builder_with_provider(Arc::clone(&provider))

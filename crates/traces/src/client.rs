@@ -9,7 +9,7 @@ use hyper_util::client::legacy::Client as HyperClient;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
 use prost::Message as _;
-use resolver::{Connector, ConnectorError};
+use resolver::{ClientError, Connector};
 use std::time::Duration;
 
 /// How long a connection is kept unused.
@@ -36,7 +36,7 @@ pub(crate) enum Refusal {
 }
 
 impl Client {
-    pub(crate) fn new(config: &Config) -> Result<Self, ConnectorError> {
+    pub(crate) fn new(config: &Config) -> Result<Self, ClientError> {
         let inner = HyperClient::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE_TIME_MAX)

@@ -23,6 +23,6 @@ mod tracer;
 
 pub use config::{Config, Header};
 pub use exporter::Counts;
-pub use resolver::ConnectorError;
+pub use resolver::ClientError;
 pub use sampler::Sampler;
 pub use tracer::{Request, Tracer};

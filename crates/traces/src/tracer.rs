@@ -7,7 +7,7 @@ use crate::ids;
 use crate::span::{self, Clock, Parent, SpanKind};
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::trace::v1::Span;
-use resolver::ConnectorError;
+use resolver::ClientError;
 use service::{Execution, ExecutionRecord, Observer, Phase, RecordEnd, TraceContext};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -57,8 +57,8 @@ impl Tracer {
     /// Starts the task that exports, so it must be called within a tokio runtime. Does not connect.
     ///
     /// # Errors
-    /// [`ConnectorError`]: the authorities of the collector cannot be read or trusted.
-    pub fn start(config: Config) -> Result<Arc<Self>, ConnectorError> {
+    /// [`ClientError`]: the authorities of the collector cannot be read or trusted.
+    pub fn start(config: Config) -> Result<Arc<Self>, ClientError> {
         let client = Client::new(&config)?;
         let named = [
             span::text("service.name", config.service_name),
