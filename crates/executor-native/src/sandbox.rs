@@ -3,12 +3,13 @@
 use crate::factory::{CreateError, NativeSandbox, Remover, SandboxFactory};
 use crate::start::PROVIDER;
 use async_trait::async_trait;
-use cgroup::{GroupUsage, SandboxGroup, TotalLimits};
+use cgroup::{CgroupError, GroupUsage, SandboxGroup, TotalLimits};
 use executor::{
     Backing, Counted, ExecutorError, FreezeError, KernelCounts, Sandbox, SharedMemory, TemplateId,
 };
 use protocol::Counters;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::net::UnixStream;
 
@@ -117,13 +118,30 @@ impl Backing for NativeBacking {
     }
 
     fn yield_cpu(&self) {
+        static REPORTED: AtomicBool = AtomicBool::new(false);
         if let Some(Err(error)) = self.sandbox().map(|sandbox| sandbox.group.yield_cpu()) {
-            tracing::warn!(%error, "failed to lower a sandbox's share of the CPUs");
+            report_unyielding(&REPORTED, &error);
         }
     }
 
     fn is_lossless(&self) -> bool {
         true
+    }
+}
+
+/// Logs that a sandbox does not yield: the first time as a warning. The reason is the host's, so it would be repeated for each
+/// program of a busy caller.
+fn report_unyielding(reported: &AtomicBool, error: &CgroupError) {
+    let error = support::error_chain(error);
+    if reported.swap(true, Ordering::Relaxed) {
+        tracing::debug!(error, "failed to lower a sandbox's share of the CPUs");
+    } else {
+        tracing::warn!(
+            error,
+            "failed to lower a sandbox's share of the CPUs: programs of a caller who runs many slow those of others; logged \
+             once, then at level debug (hint: nothing else may change the service's cgroups; `python-sandbox doctor` \
+             checks them)"
+        );
     }
 }
 
@@ -151,4 +169,35 @@ pub(crate) async fn create(
     let opened = Sandbox::open(PROVIDER, limits, stream, backing, READY_TIME_MAX).await;
     factory.record_origin(template, opened.as_ref().ok().map(|(_, origin)| origin));
     opened.map(|(sandbox, _)| sandbox)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Mutex;
+    use tracing::{Event, Level, Subscriber};
+    use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
+
+    /// The levels of what was logged.
+    #[derive(Clone, Default)]
+    struct Levels(Arc<Mutex<Vec<Level>>>);
+
+    impl<S: Subscriber> Layer<S> for Levels {
+        fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+            support::lock(&self.0).push(*event.metadata().level());
+        }
+    }
+
+    #[test]
+    fn a_share_that_cannot_be_lowered_is_a_warning_once() {
+        let error =
+            CgroupError::NotKept { path: "cpu.weight".into(), wrote: "25".into(), kept: "100".into() };
+        let (levels, reported) = (Levels::default(), AtomicBool::new(false));
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(levels.clone()), || {
+            for _ in 0..3 {
+                report_unyielding(&reported, &error);
+            }
+        });
+        assert_eq!(*support::lock(&levels.0), [Level::WARN, Level::DEBUG, Level::DEBUG]);
+    }
 }
