@@ -5,6 +5,7 @@
 use base64::Engine;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use support::counted;
 
 /// What is accepted, for errors.
 pub(crate) const ALLOWED: &str = "base64 (RFC 4648, section 4 or 5), optional padding and white space";
@@ -23,7 +24,8 @@ const GROUP_CHARS: usize = 4;
 pub(crate) fn decode(text: String) -> Result<Vec<u8>, String> {
     let plain = clean(text)?;
     if plain.len() % GROUP_CHARS == 1 {
-        return Err(format!("ends after {} characters of base64, in the middle of a byte", plain.len()));
+        let length = counted(plain.len(), "character");
+        return Err(format!("ends after {length} of base64, in the middle of a byte"));
     }
     PLAIN.decode(plain.as_bytes()).map_err(|_| {
         // Everything else was checked before.
@@ -72,9 +74,8 @@ fn check_padding(chars: usize, padding: usize) -> Result<(), String> {
         _ => 0,
     };
     if padding > most {
-        return Err(format!(
-            "has more padding (`=`) than its {chars} characters need: a part may be missing"
-        ));
+        let length = counted(chars, "character");
+        return Err(format!("has too much padding (`=`) for its {length}: a part may be missing"));
     }
     Ok(())
 }
@@ -115,13 +116,13 @@ mod tests {
             ("é", "at character 1"),
             ("YWJj\nYW!=", "at character 8"),
             ("YQ==YQ==", "after its padding (`=`), at character 5"),
-            ("Y", "after 1 characters"),
+            ("Y", "after 1 character of"),
             ("YWJjY", "after 5 characters"),
             ("YR==", "character 2 of its base64"),
             ("YWK=", "character 3"),
-            ("YWJj=", "more padding"),
-            ("=", "more padding"),
-            ("YQ===", "more padding"),
+            ("YWJj=", "too much padding"),
+            ("=", "too much padding"),
+            ("YQ===", "too much padding"),
             ("data:text/csv;base64,YQ==", "follows the comma"),
             ("YWJj\u{a0}", "at character 5"),
             ("YW\0", "at character 3"),

@@ -74,8 +74,8 @@ impl BodyReader {
         match tokio::time::timeout(self.limits.time_max, self.collect(body)).await {
             Ok(read) => read,
             Err(_elapsed) => {
-                let message =
-                    format!("the body did not arrive within {} seconds", self.limits.time_max.as_secs());
+                let time = support::counted(self.limits.time_max.as_secs(), "second");
+                let message = format!("the body did not arrive within {time}");
                 Err(ApiError::new(ErrorCode::RequestTimeout, message))
             }
         }

@@ -12,6 +12,7 @@ use super::targets::{self, Target};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use support::counted;
 
 /// Raised when the meaning of a field changes; new fields do not raise it.
 const SCHEMA_VERSION: u32 = 2;
@@ -202,8 +203,8 @@ impl Report {
         };
         let bars: Vec<Bar> = self.cases.iter().map(bar).collect();
         let (machine, version) = (&self.machine, &self.versions.python_sandbox);
-        let title =
-            format!("python-sandbox {version}, {}, {} cores, {}", machine.cpu, machine.cores, self.date);
+        let cores = counted(machine.cores, "core");
+        let title = format!("python-sandbox {version}, {}, {cores}, {}", machine.cpu, self.date);
         plot::svg(&title, &bars)
     }
 
@@ -238,12 +239,12 @@ impl Report {
     fn head(&self) -> String {
         let (machine, versions, method) = (&self.machine, &self.versions, &self.method);
         let virtual_machine = if machine.virtual_machine { ", virtual machine" } else { "" };
-        let gib = machine.memory_bytes as f64 / f64::from(1 << 30);
+        let (cores, gib) = (counted(machine.cores, "core"), machine.memory_bytes as f64 / f64::from(1 << 30));
         let load = |load: Option<f64>| load.map_or_else(|| "unknown".to_owned(), |load| format!("{load:.2}"));
         let or_none = |version: &Option<String>| version.clone().unwrap_or_else(|| "none".to_owned());
         let lines = [
             ("date", self.date.clone()),
-            ("machine", format!("{}, {} cores, {gib:.1} GiB{virtual_machine}", machine.cpu, machine.cores)),
+            ("machine", format!("{}, {cores}, {gib:.1} GiB{virtual_machine}", machine.cpu)),
             ("kernel", machine.kernel.clone()),
             ("load", format!("{} before, {} after", load(method.load_before), load(method.load_after))),
             ("ours", format!("python-sandbox {}, {} build", versions.python_sandbox, versions.build)),
@@ -385,7 +386,7 @@ fn soak_text(found: &Soak) -> String {
         found.outcomes.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
     let mut text = format!(
         "\n{} mixed executions: {:.0} per second; {} lost, {} wrong, others {}; service {} after the first fifth, {} at \
-         the end; {} leftovers\n",
+         the end; {}\n",
         found.executions,
         found.per_second,
         found.lost,
@@ -393,7 +394,7 @@ fn soak_text(found: &Soak) -> String {
         outcomes.join(", "),
         mib(found.rss_before_mib),
         mib(found.rss_after_mib),
-        found.leftovers.len()
+        counted(found.leftovers.len(), "leftover")
     );
     let shown = found.shown.iter().map(|wrong| format!("  unexpected: {wrong}\n"));
     text.extend(shown.chain(found.leftovers.iter().map(|left| format!("  left: {left}\n"))));
@@ -408,7 +409,7 @@ fn overload_text(found: &Overload) -> String {
     for flood in &found.floods {
         text += &format!(
             "  {} clients: {:.0} programs per second of {:.0} unloaded, p50 {:.0} ms, p99 {:.0} ms (unloaded {:.0} ms); \
-             {:.0} refusals per second, {} requests without an answer; {} descriptors before, {} after; {:.1} MiB \
+             {:.0} refusals per second, {} without an answer; {} descriptors before, {} after; {:.1} MiB \
              before, {:.1} MiB after\n",
             flood.clients,
             flood.per_second,
@@ -417,7 +418,7 @@ fn overload_text(found: &Overload) -> String {
             flood.p99_ms,
             flood.unloaded_p99_ms,
             flood.refused_per_second,
-            flood.unanswered,
+            counted(flood.unanswered, "request"),
             flood.descriptors[0],
             flood.descriptors[1],
             flood.rss_mib[0],

@@ -147,11 +147,8 @@ fn python_runtime(runtime: &Result<Option<Runtime>, LoadError>) -> Finding {
         Ok(None) => Finding::host("Python runtime", "none prepared; programs run in the image DOCKER_IMAGE"),
         Ok(Some(runtime)) => {
             let (major, minor, micro) = runtime.python_version;
-            let packages = runtime.packages.len();
-            Finding::host(
-                "Python runtime",
-                format!("{major}.{minor}.{micro}, {packages} packages ({})", runtime.id),
-            )
+            let packages = support::counted(runtime.packages.len(), "package");
+            Finding::host("Python runtime", format!("{major}.{minor}.{micro}, {packages} ({})", runtime.id))
         }
         Err(error) => {
             let fix = match error {

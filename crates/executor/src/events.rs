@@ -90,6 +90,7 @@ fn capture(kept: &[u8], bytes: u64, head: usize) -> Captured {
     if !text.is_empty() && !text.ends_with('\n') {
         text.push('\n');
     }
+    // One byte has the plural, too: clients look for this form (docs/api.md).
     text.push_str(&format!("[... {missing} bytes omitted ...]\n"));
     text.push_str(&String::from_utf8_lossy(tail));
     Captured { text, bytes, truncated: true }

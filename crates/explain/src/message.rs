@@ -3,6 +3,7 @@
 use crate::names::{SettingNames, or_raise};
 use executor::note::{Note, Role};
 use executor::{Cause, Limit, SharedMemory, Verdict, verdict::Killed};
+use support::counted;
 
 /// Maximum length of the sentence on an exception with its notes and causes, in characters.
 const MESSAGE_CHARS_MAX: usize = 600;
@@ -91,9 +92,8 @@ fn value_and_unit(verdict: &Verdict) -> (u64, &'static str) {
 }
 
 fn timeout(verdict: &Verdict) -> String {
-    let seconds = verdict.exec.wall_time.as_secs_f64();
-    let plural = if (seconds - 1.0).abs() < f64::EPSILON { "" } else { "s" };
-    format!("the program did not finish within {seconds} second{plural}")
+    let time = counted(verdict.exec.wall_time.as_secs_f64(), "second");
+    format!("the program did not finish within {time}")
 }
 
 fn waited(what: &str, verdict: &Verdict) -> String {

@@ -10,7 +10,7 @@ use service::{
     Limit, Limited, Load, Skipped, StorageStatus, Usage,
 };
 use std::time::Duration;
-use support::{one_line, plain_lines};
+use support::{counted, one_line, plain_lines};
 
 /// The answer for `execution`, with links below `base_url`.
 #[must_use]
@@ -153,7 +153,7 @@ impl Refusal {
     }
 
     fn unavailable(code: ErrorCode, message: &str, retry_after_s: u64) -> Self {
-        let message = format!("{message}; try again in {retry_after_s} seconds");
+        let message = format!("{message}; try again in {}", counted(retry_after_s, "second"));
         Self { retry_after_s: Some(retry_after_s), ..Self::new(code, &message) }
     }
 
@@ -206,21 +206,26 @@ impl From<Limited> for Refusal {
         let (code, message) = match over.limit {
             Limit::Rate { per_minute, burst } => (
                 ErrorCode::RateLimited,
-                format!("{caller} may send {per_minute} requests a minute, {burst} at once"),
+                format!("{caller} may send {} a minute, {burst} at once", counted(per_minute, "request")),
             ),
             Limit::Concurrent { max } => (
                 ErrorCode::ConcurrencyLimited,
-                format!("{caller} may have {max} requests at the same time, running or waiting"),
+                format!("{caller} may have {} at the same time, running or waiting", counted(max, "request")),
             ),
             Limit::Cpu { seconds, period } => (
                 ErrorCode::QuotaExceeded,
-                format!("{caller} has used its {seconds} CPU seconds in {} seconds", period.as_secs()),
+                format!(
+                    "{caller} has used its {} in {}",
+                    counted(seconds, "CPU second"),
+                    counted(period.as_secs(), "second")
+                ),
             ),
             Limit::Stored { bytes, period } => (
                 ErrorCode::QuotaExceeded,
                 format!(
-                    "{caller} has stored its {bytes} bytes of output files in {} seconds",
-                    period.as_secs()
+                    "{caller} has stored its {} of output files in {}",
+                    counted(bytes, "byte"),
+                    counted(period.as_secs(), "second")
                 ),
             ),
         };
@@ -460,10 +465,24 @@ mod tests {
                 "quota_exceeded",
                 "this API key has stored its 1024 bytes of output files in 3600 seconds; try again in 7 seconds",
             ),
+            (
+                service::Limit::Rate { per_minute: 1, burst: 1 },
+                true,
+                "rate_limited",
+                "this API key may send 1 request a minute, 1 at once; try again in 7 seconds",
+            ),
+            (
+                service::Limit::Cpu { seconds: 1, period: period / 3600 },
+                false,
+                "quota_exceeded",
+                "this address has used its 1 CPU second in 1 second; try again in 7 seconds",
+            ),
         ] {
             let body = over(limit, is_key);
             assert_eq!((body.code.as_str(), body.error.as_str()), (code, text));
         }
+        let soon = Refusal::keys_unavailable(1).into_body("id").error;
+        assert!(soon.ends_with("; try again in 1 second"), "{soon}");
         let unavailable = Refusal::from(Limited::Unavailable { retry_after_s: 2 });
         assert_eq!(
             (unavailable.code().as_str(), unavailable.retry_after_s()),

@@ -12,8 +12,8 @@ pub(crate) fn rotate(args: &RotateLinkKeyArgs, settings: &Settings) -> ExitCode 
         Ok(rotated) => {
             let earlier = match rotated.links_end {
                 Some(end) => format!(
-                    "earlier links work until they expire, the last before {end} ({} earlier keys are kept)",
-                    rotated.kept
+                    "earlier links work until they expire, the last before {end} ({} kept)",
+                    support::counted(rotated.kept, "earlier key")
                 ),
                 None => "all earlier links are invalid".to_owned(),
             };

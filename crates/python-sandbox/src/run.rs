@@ -155,8 +155,9 @@ fn show(execution: Execution, json: bool) -> ExitCode {
     }
     for artifact in &execution.artifacts {
         terminal::message(&format!(
-            "python-sandbox: saved {:?} ({} bytes)",
-            artifact.path, artifact.stored.size_bytes
+            "python-sandbox: saved {:?} ({})",
+            artifact.path,
+            support::counted(artifact.stored.size_bytes, "byte")
         ));
     }
     // The program's own exit code needs no message, and its traceback is already printed.

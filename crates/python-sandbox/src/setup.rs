@@ -35,11 +35,11 @@ fn prepare(args: &SetupArgs, settings: &Settings) -> ExitCode {
     match made {
         Ok(runtime) => {
             let (major, minor, micro) = runtime.python_version;
-            let count = runtime.packages.len();
+            let packages = support::counted(runtime.packages.len(), "package");
             let rootfs = runtime.rootfs.display();
             let list = runtime.list.map(|list| format!(" (`{list}`)")).unwrap_or_default();
             terminal::message(&format!(
-                "the runtime is ready: Python {major}.{minor}.{micro} with {count} packages{list} in {rootfs}"
+                "the runtime is ready: Python {major}.{minor}.{micro} with {packages}{list} in {rootfs}"
             ));
             tell_if_another_is_used(&runtime, settings);
             exit::success()

@@ -101,12 +101,12 @@ fn checked(provider: &str, checks: &[StoreCheck]) -> Shown {
 }
 
 fn status(waiting: SpoolStatus) -> Shown {
-    let SpoolStatus { files, bytes, .. } = waiting;
+    let (files, bytes) = (waiting.files, support::counted(waiting.bytes, "byte"));
     let mut text = match (files, age_s(&waiting)) {
         (0, _) => "files that wait: 0\n".to_owned(),
-        (_, Some(age_s)) => format!("files that wait: {files} ({bytes} bytes), the oldest for {age_s} s\n"),
+        (_, Some(age_s)) => format!("files that wait: {files} ({bytes}), the oldest for {age_s} s\n"),
         // The time of its file is none.
-        (_, None) => format!("files that wait: {files} ({bytes} bytes)\n"),
+        (_, None) => format!("files that wait: {files} ({bytes})\n"),
     };
     text.push_str(&damaged(&waiting));
     Shown { text, json: shown(&waiting), is_good: true }
@@ -157,13 +157,13 @@ fn moved(flushed: &Flushed) -> Shown {
         text.push_str(&format!("the object store cannot be used: {problem}\n"));
     }
     if waiting.files > 0 {
-        let (files, bytes) = (waiting.files, waiting.bytes);
+        let (files, bytes) = (waiting.files, support::counted(waiting.bytes, "byte"));
         let why = match (problem, failed) {
             (Some(_), _) => "",
             (None, 0) => ": another process is moving them, or they were stored meanwhile",
             (None, _) => ": the object store did not take some of them, see the log above",
         };
-        text.push_str(&format!("files that still wait: {files} ({bytes} bytes){why}\n"));
+        text.push_str(&format!("files that still wait: {files} ({bytes}){why}\n"));
     }
     text.push_str(&damaged(waiting));
     let json = json!({

@@ -4,6 +4,7 @@ use crate::{interpreter_env, paths};
 use executor::{ExecLimits, ExecRequest, InputFile};
 use std::collections::HashSet;
 use std::time::Duration;
+use support::counted;
 
 /// One program as a client sends it, not yet checked.
 #[derive(Debug, Clone, Default)]
@@ -118,7 +119,7 @@ fn check_code(mut code: String, bounds: &Bounds) -> Result<String, InvalidField>
         code.drain(..'\u{feff}'.len_utf8());
     }
     let invalid = |problem: String| {
-        let allowed = format!("1 to {} characters, not only white space", bounds.code_chars_max);
+        let allowed = format!("1 to {}, not only white space", counted(bounds.code_chars_max, "character"));
         Err(InvalidField::new("code", problem, allowed))
     };
     if code.trim().is_empty() {
@@ -141,7 +142,7 @@ fn check_timeout(timeout_s: Option<i64>, bounds: &Bounds) -> Result<Duration, In
             Ok(Duration::from_secs(u64::from(seconds)))
         }
         _ => {
-            let allowed = format!("1 to {} seconds", bounds.timeout_s_max);
+            let allowed = format!("1 to {}", counted(bounds.timeout_s_max, "second"));
             Err(InvalidField::new("timeout", format!("is {timeout_s}"), allowed))
         }
     }
@@ -159,8 +160,8 @@ fn check_files(files: &[InputFile], limits: &ExecLimits) -> Result<(), InvalidFi
     let invalid = |problem: String, allowed: String| Err(InvalidField::new("files", problem, allowed));
     if files.len() > limits.file_count_max as usize {
         return invalid(
-            format!("has {} files", files.len()),
-            format!("at most {} files", limits.file_count_max),
+            format!("has {}", counted(files.len(), "file")),
+            format!("at most {}", counted(limits.file_count_max, "file")),
         );
     }
     let mut total: u64 = 0;
@@ -168,13 +169,15 @@ fn check_files(files: &[InputFile], limits: &ExecLimits) -> Result<(), InvalidFi
         let bytes = file.content.len() as u64;
         total = total.saturating_add(bytes);
         if bytes > limits.file_bytes_max {
-            let problem = format!("has {bytes} bytes in file number {}", index + 1);
-            return invalid(problem, format!("at most {} bytes in one file", limits.file_bytes_max));
+            let problem = format!("has {} in file number {}", counted(bytes, "byte"), index + 1);
+            let allowed = format!("at most {} in one file", counted(limits.file_bytes_max, "byte"));
+            return invalid(problem, allowed);
         }
     }
     if total > limits.files_total_bytes_max {
-        let allowed = format!("at most {} bytes in all files together", limits.files_total_bytes_max);
-        return invalid(format!("has {total} bytes"), allowed);
+        let allowed =
+            format!("at most {} in all files together", counted(limits.files_total_bytes_max, "byte"));
+        return invalid(format!("has {}", counted(total, "byte")), allowed);
     }
     paths::check_all(files.iter().map(|file| file.path.as_str()))
         .or_else(|problem| invalid(problem, paths::ALLOWED.to_owned()))

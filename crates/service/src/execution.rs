@@ -92,7 +92,7 @@ pub enum ExecuteError {
     #[error(transparent)]
     Invalid(#[from] InvalidField),
     /// The validator rejected the program.
-    #[error("the validator rejected the program with {} findings", violations.len())]
+    #[error("the validator rejected the program with {}", support::counted(violations.len(), "finding"))]
     Rejected {
         /// The findings, in the order of the source.
         violations: Vec<Finding>,

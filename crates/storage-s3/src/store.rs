@@ -10,6 +10,7 @@ use storage::{
     CleanError, Cleaned, Clock, Found, Link, LinkError, LinkUse, Links, LocalStore, NewFile, ObjectName,
     ObjectStoreStats, Opened, PutError, Store, StoreHealth, StoredFile, StoredIn, download_name,
 };
+use support::counted;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
@@ -126,7 +127,8 @@ impl S3Store {
         let reason = core.explain(&core.availability.away()?.failure);
         let waiting = match status {
             Ok(waiting) if waiting.files > 0 => {
-                format!("; {} files ({} bytes) wait on this host", waiting.files, waiting.bytes)
+                let (files, bytes) = (counted(waiting.files, "file"), counted(waiting.bytes, "byte"));
+                format!("; waiting on this host: {files} ({bytes})")
             }
             Ok(_) => String::new(),
             Err(error) => format!("; the files that wait on this host cannot be listed: {error}"),

@@ -5,6 +5,7 @@
 //! percent-encode, the crate `percent-encoding`.
 
 pub mod authority;
+mod count;
 mod digest;
 mod error;
 mod lease;
@@ -15,6 +16,7 @@ mod subscriber;
 mod text;
 mod time;
 
+pub use count::counted;
 pub use digest::{hex, is_hex, sha256_hex};
 pub use error::error_chain;
 pub use lease::try_take;

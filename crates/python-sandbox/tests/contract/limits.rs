@@ -62,7 +62,8 @@ fn check_limited(answer: &Answer, code: &str, words: &str) -> u64 {
     check_error(answer, 429, code);
     assert!(answer.str("/error").contains(words), "{}", answer.text());
     let seconds = answer.header("retry-after").parse().expect("seconds");
-    assert!(answer.str("/error").ends_with(&format!("try again in {seconds} seconds")), "{}", answer.text());
+    let unit = if seconds == 1 { "second" } else { "seconds" };
+    assert!(answer.str("/error").ends_with(&format!("try again in {seconds} {unit}")), "{}", answer.text());
     seconds
 }
 
@@ -90,7 +91,7 @@ fn limits_of_an_address_are_in_every_answer_and_refuse_once_they_are_used() {
     }
     let refused = run(&server);
     let seconds =
-        check_limited(&refused, "rate_limited", "this address may send 1 requests a minute, 3 at once");
+        check_limited(&refused, "rate_limited", "this address may send 1 request a minute, 3 at once");
     assert!((1..=60).contains(&seconds), "{seconds}");
     assert_eq!(refused.header("ratelimit-policy"), "\"default\";q=3;w=180");
     assert!(
@@ -119,7 +120,7 @@ fn limits_of_a_key_replace_those_of_the_settings() {
     let free = world.create("free", &["--rate", "0"]);
     assert_eq!(run_with(&world, &by_default, "print(1)").status, 200);
     let refused = run_with(&world, &by_default, "print(1)");
-    check_limited(&refused, "rate_limited", "this API key may send 1 requests a minute, 1 at once");
+    check_limited(&refused, "rate_limited", "this API key may send 1 request a minute, 1 at once");
     for _ in 0..5 {
         let answer = run_with(&world, &free, "print(1)");
         assert_eq!((answer.status, answer.header("ratelimit")), (200, ""));
@@ -129,7 +130,7 @@ fn limits_of_a_key_replace_those_of_the_settings() {
         let running = || metric_with(&world.server, &admin, "python_sandbox_programs_running") == 1.0;
         assert!(wait_until(PATIENCE, running));
         let refused = run_with(&world, &more, "print(1)");
-        check_limited(&refused, "concurrency_limited", "this API key may have 1 requests at the same time");
+        check_limited(&refused, "concurrency_limited", "this API key may have 1 request at the same time");
         assert_eq!(sleeper.join().expect("an answer").status, 200);
     });
     // The refusal took nothing of the rate.
@@ -156,7 +157,7 @@ fn limits_of_cpu_time_and_stored_bytes_hold_whoever_used_them() {
     let burnt = run_with(&world, &cpu, BURN);
     assert_eq!(burnt.json["success"], true, "{}", burnt.text());
     let seconds =
-        check_limited(&run_with(&world, &cpu, "print(1)"), "quota_exceeded", "1 CPU seconds in 3600");
+        check_limited(&run_with(&world, &cpu, "print(1)"), "quota_exceeded", "1 CPU second in 3600");
     // A fifth of the quota is owed at least, and programs are not much slower to end.
     assert!((700..3600).contains(&seconds), "{seconds}");
 

@@ -169,7 +169,7 @@ fn every_link_works_in_the_end_although_store_and_service_are_killed() {
             given.push(artifact);
         }
     }
-    wait_for_reason(&server, &["no connection to the object store", "files (", "wait on this host"]);
+    wait_for_reason(&server, &["no connection to the object store", "; waiting on this host: "]);
     assert_eq!(server.get("/health").str("/status"), "degraded");
 
     server.signal(Signal::KILL);

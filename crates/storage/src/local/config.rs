@@ -154,8 +154,9 @@ pub enum OpenError {
     },
     /// The file does not hold a key.
     #[error(
-        "the link key `{path}` has {length} bytes, it must have {expected}, or a multiple of that for earlier keys \
-         (hint: restore it, or remove it, which invalidates all links)"
+        "the link key `{path}` has {}, it must have {expected}, or a multiple of that for earlier keys \
+         (hint: restore it, or remove it, which invalidates all links)",
+        support::counted(*length, "byte")
     )]
     KeyLength {
         /// The key file.

@@ -55,8 +55,8 @@ impl Space {
         let keep = self.share(stat.f_files, FREE_INODES_MAX);
         if stat.f_files > 0 && stat.f_favail < keep.max(1) {
             return Ok(Some(format!(
-                "{} inodes of the disk are free, {keep} are kept free (STORAGE_MIN_FREE)",
-                stat.f_favail
+                "the disk has {}, {keep} are kept free (STORAGE_MIN_FREE)",
+                support::counted(stat.f_favail, "free inode")
             )));
         }
         Ok(None)
