@@ -281,6 +281,8 @@ impl Core {
             waiting: waited.files,
             waiting_bytes: waited.bytes,
             waiting_longest,
+            damaged: waited.damaged,
+            link_lifetime: self.config.link_lifetime,
         }
     }
 

@@ -559,6 +559,22 @@ async fn a_store_counts_its_requests_and_what_waits() {
     .await;
 }
 
+#[tokio::test]
+async fn a_file_whose_record_is_damaged_is_counted_apart() {
+    let place = tempfile::tempdir().unwrap();
+    let local = spool(place.path());
+    let name = ObjectName::random().unwrap();
+    local.put_waiting(name.clone(), file("a.csv", b"a,b\n")).await.unwrap();
+    let record = place.path().join("waiting").join(&name.as_str()[..2]).join(name.as_str());
+    std::fs::write(record, "rubbish").unwrap();
+    assert!(local.claim(&name).await.unwrap().is_none());
+    // It is not asked for this.
+    let store = open(config("127.0.0.1:1".parse().unwrap()), &local);
+    store.health().await;
+    let stats = store.object_store().unwrap();
+    assert_eq!((stats.damaged, stats.waiting, stats.link_lifetime), (1, 0, LIFETIME));
+}
+
 /// By itself the mover looks every 30 seconds: it is woken by a file that waits, and by a store that works again.
 #[tokio::test]
 async fn the_mover_does_not_wait_for_its_next_look() {

@@ -88,4 +88,8 @@ pub struct ObjectStoreStats {
     pub waiting_bytes: u64,
     /// How long the oldest of them has waited; zero if none waits.
     pub waiting_longest: Duration,
+    /// Files whose record is damaged, not among those that wait, as last counted.
+    pub damaged: u64,
+    /// Lifetime of a link; a file that waits for longer is removed.
+    pub link_lifetime: Duration,
 }

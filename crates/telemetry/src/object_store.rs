@@ -15,6 +15,8 @@ pub(crate) struct ObjectStoreMetrics {
     waiting: IntGaugeVec,
     waiting_bytes: IntGaugeVec,
     waiting_age: IntGaugeVec,
+    damaged: IntGaugeVec,
+    link_lifetime: IntGaugeVec,
 }
 
 impl ObjectStoreMetrics {
@@ -27,6 +29,8 @@ impl ObjectStoreMetrics {
             waiting: registry.gauges(&catalog::STORAGE_WAITING)?,
             waiting_bytes: registry.gauges(&catalog::STORAGE_WAITING_BYTES)?,
             waiting_age: registry.gauges(&catalog::STORAGE_WAITING_AGE)?,
+            damaged: registry.gauges(&catalog::STORAGE_DAMAGED)?,
+            link_lifetime: registry.gauges(&catalog::STORAGE_LINK_LIFETIME)?,
         })
     }
 
@@ -52,5 +56,7 @@ impl ObjectStoreMetrics {
         set(&self.waiting.with_label_values(none), stats.waiting);
         set(&self.waiting_bytes.with_label_values(none), stats.waiting_bytes);
         set(&self.waiting_age.with_label_values(none), stats.waiting_longest.as_secs());
+        set(&self.damaged.with_label_values(none), stats.damaged);
+        set(&self.link_lifetime.with_label_values(none), stats.link_lifetime.as_secs());
     }
 }

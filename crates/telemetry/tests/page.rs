@@ -296,6 +296,8 @@ impl Store for CountingStore {
             waiting: 17,
             waiting_bytes: 18,
             waiting_longest: Duration::from_secs(3600),
+            damaged: 19,
+            link_lifetime: Duration::from_secs(18_000),
         })
     }
 }
@@ -330,7 +332,8 @@ async fn the_object_store_is_shown_as_it_counts_itself() {
         .map(|event| of(&format!(r#"files_total{{event="{event}"}}"#)));
     assert_eq!(files, [12.0, 13.0, 14.0, 15.0, 16.0]);
     assert_eq!((of("waiting_files"), of("waiting_bytes")), (17.0, 18.0));
-    assert_eq!(of("waiting_oldest_age_seconds"), 3600.0);
+    assert_eq!((of("waiting_oldest_age_seconds"), of("link_lifetime_seconds")), (3600.0, 18_000.0));
+    assert_eq!(of("damaged_files"), 19.0);
 }
 
 #[tokio::test]
