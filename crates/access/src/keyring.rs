@@ -27,6 +27,7 @@ use crate::record::KeyRecord;
 use crate::secret::{Digest, KeyId, KeyText};
 use crate::sqlite::SqliteStore;
 use crate::store::{KeyStore, Poll, StoreError, StoreState, Version};
+use crate::uses::Uses;
 use jiff::Timestamp;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -150,6 +151,8 @@ pub struct Keyring {
     shared: Arc<Shared>,
     /// Wakes the thread; it ends when this is dropped. `None` if there is none.
     wake: Option<SyncSender<()>>,
+    /// When keys were used; `None` if that is not kept.
+    uses: Option<Uses>,
 }
 
 #[derive(Debug)]
@@ -209,17 +212,23 @@ impl Keyring {
     pub fn off() -> Arc<Self> {
         let directory = PathBuf::new();
         let config = KeyringConfig { requirement: Requirement::Never, stale_max: AGE_MAX, directory };
-        Arc::new(Self { shared: Arc::new(Shared::new(config, "none")), wake: None })
+        Arc::new(Self { shared: Arc::new(Shared::new(config, "none")), wake: None, uses: None })
     }
 
-    /// Starts to follow `store`, on a thread of its own, and waits for its first answer, at most two seconds.
+    /// Starts to follow `store`, on a thread of its own, and waits for its first answer, at most two seconds. `uses`: another
+    /// connection to the same store, to which is written when keys were used, once a minute and by [`Keyring::finish`]; none
+    /// if that is not kept.
     ///
     /// # Errors
-    /// If the thread cannot be started.
-    pub fn open(config: KeyringConfig, store: Box<dyn KeyStore>) -> std::io::Result<Arc<Self>> {
+    /// If a thread cannot be started.
+    pub fn open(
+        config: KeyringConfig,
+        store: Box<dyn KeyStore>,
+        uses: Option<Box<dyn KeyStore>>,
+    ) -> std::io::Result<Arc<Self>> {
         let shared = Arc::new(Shared::new(config, store.name()));
         if shared.config.requirement == Requirement::Never {
-            return Ok(Arc::new(Self { shared, wake: None }));
+            return Ok(Arc::new(Self { shared, wake: None, uses: None }));
         }
         let (wake, woken) = sync_channel(1);
         let (sender, first) = sync_channel(1);
@@ -229,7 +238,15 @@ impl Keyring {
         })?;
         // Without an answer keys cannot be checked; that is the state until one comes.
         let _ = first.recv_timeout(START_WAIT_MAX);
-        Ok(Arc::new(Self { shared, wake: Some(wake) }))
+        let uses = uses.map(Uses::start).transpose()?;
+        Ok(Arc::new(Self { shared, wake: Some(wake), uses }))
+    }
+
+    /// Writes which keys were used since the last write; later uses are not recorded. Blocks for at most `time_max`; false if
+    /// it has not ended then.
+    #[must_use]
+    pub fn finish(&self, time_max: Duration) -> bool {
+        self.uses.as_ref().is_none_or(|uses| uses.finish(time_max))
     }
 
     /// Lets a caller in who presents this text, or none. `None`: keys are not required.
@@ -257,7 +274,12 @@ impl Keyring {
         }
         match verdict {
             Verdict::Open => Ok(None),
-            Verdict::Granted(record) => Ok(Some(record)),
+            Verdict::Granted(record) => {
+                if let Some(uses) = &self.uses {
+                    uses.note(record.id, Timestamp::now());
+                }
+                Ok(Some(record))
+            }
             Verdict::Denied(denied) => Err(denied),
             Verdict::Ask => Err(Denied::Unavailable),
         }

@@ -5,7 +5,7 @@
 //!                                            ^ every POLL_INTERVAL, on a thread of its own
 //!                                        store: sqlite (DATA_DIR/access/access.db), redis or file (KEY_FILE)
 //! ```
-//! A request costs no look-up in a store. A key's text exists only where it is made and where it is
+//! A request costs no look-up in a store, and no write: when keys were used is written once a minute (`uses`). A key's text exists only where it is made and where it is
 //! presented; stores keep its digest.
 //!
 //! # Whether a key is needed
@@ -27,6 +27,7 @@ mod store;
 mod stored;
 #[cfg(test)]
 mod test_records;
+mod uses;
 
 pub use file::KeyFile;
 pub use keyring::{Denied, Keyring, KeyringConfig, KeysHealth, KeysState, Requirement};

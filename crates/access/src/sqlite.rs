@@ -11,9 +11,10 @@ use crate::enabled;
 use crate::record::{Change, KeyRecord};
 use crate::secret::KeyId;
 use crate::store::{KEYS_MAX, KeyStore, Poll, StoreError, StoreState, Version};
-use crate::stored::{json, parse};
+use crate::stored::{json, parse, use_of};
 use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior, params};
+use std::collections::HashMap;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -33,6 +34,11 @@ CREATE TABLE IF NOT EXISTS keys(
 ) STRICT;
 CREATE UNIQUE INDEX IF NOT EXISTS names ON keys(name) WHERE is_revoked = 0;
 PRAGMA user_version = 1;
+";
+
+/// Not in the stores of earlier versions of this form, which leave it alone.
+const USES: &str = "
+CREATE TABLE IF NOT EXISTS uses(id TEXT PRIMARY KEY, used_at INTEGER NOT NULL) STRICT;
 ";
 
 /// The store.
@@ -238,6 +244,53 @@ impl KeyStore for SqliteStore {
         apply(&transaction, change)?;
         transaction.commit().map_err(failed)
     }
+
+    fn note_uses(&mut self, uses: &[(KeyId, Timestamp)]) -> Result<(), StoreError> {
+        let Some(connection) = self.opened()? else { return Ok(()) };
+        let transaction =
+            connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(sqlite("lock"))?;
+        if !has_table(&transaction, "keys")? {
+            return Ok(());
+        }
+        transaction.execute_batch(USES).map_err(sqlite("make the tables of"))?;
+        let failed = sqlite("change");
+        let mut statement = transaction
+            .prepare(
+                "INSERT INTO uses(id, used_at) SELECT id, ?2 FROM keys WHERE id = ?1 AND is_revoked = 0
+                 ON CONFLICT(id) DO UPDATE SET used_at = max(used_at, excluded.used_at)",
+            )
+            .map_err(&failed)?;
+        for (id, at) in uses {
+            statement.execute(params![id.as_str(), at.as_second()]).map_err(&failed)?;
+        }
+        drop(statement);
+        transaction.commit().map_err(failed)
+    }
+
+    fn uses(&mut self) -> Result<Option<HashMap<KeyId, Timestamp>>, StoreError> {
+        let failed = sqlite("read");
+        let Some(connection) = self.opened()? else { return Ok(Some(HashMap::new())) };
+        if !has_table(connection, "uses")? {
+            return Ok(Some(HashMap::new()));
+        }
+        let mut statement = connection.prepare("SELECT id, used_at FROM uses").map_err(&failed)?;
+        let rows = statement
+            .query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?)))
+            .map_err(&failed)?;
+        let mut uses = HashMap::new();
+        for row in rows {
+            let (id, second) = row.map_err(&failed)?;
+            uses.extend(use_of(&id, second));
+        }
+        Ok(Some(uses))
+    }
+}
+
+fn has_table(connection: &Connection, name: &str) -> Result<bool, StoreError> {
+    connection
+        .query_row("SELECT count(*) FROM sqlite_schema WHERE name = ?1", [name], |row| row.get::<_, i64>(0))
+        .map(|count| count > 0)
+        .map_err(sqlite("read"))
 }
 
 fn apply(transaction: &rusqlite::Transaction<'_>, change: &Change) -> Result<(), StoreError> {
@@ -296,11 +349,7 @@ fn replace(transaction: &rusqlite::Transaction<'_>, record: &KeyRecord) -> Resul
 fn read(connection: &mut Connection, seen: Option<&Version>) -> Result<Poll, StoreError> {
     let failed = sqlite("read");
     let transaction = connection.transaction().map_err(&failed)?;
-    let has_tables: bool = transaction
-        .query_row("SELECT count(*) FROM sqlite_schema WHERE name = 'store'", [], |row| row.get::<_, i64>(0))
-        .map(|count| count > 0)
-        .map_err(&failed)?;
-    let store: Option<(Vec<u8>, i64)> = if has_tables {
+    let store: Option<(Vec<u8>, i64)> = if has_table(&transaction, "store")? {
         transaction
             .query_row("SELECT store_id, version FROM store", [], |row| Ok((row.get(0)?, row.get(1)?)))
             .optional()
@@ -441,6 +490,32 @@ mod tests {
             let opens = matches!(&read, Ok(Poll { state: StoreState::Enabled(_), .. }));
             assert!(!opens, "{read:?}");
         }
+    }
+
+    #[test]
+    fn the_last_use_of_known_keys_is_kept_and_is_no_change_for_services() {
+        let root = tempfile::tempdir().unwrap();
+        let directory = root.path().join("access");
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let (mut service, mut command) =
+            (SqliteStore::new(&directory, WAIT), SqliteStore::new(&directory, WAIT));
+        let [used, revoked, unknown] = ["a", "b", "c"].map(record);
+        service.note_uses(&[(unknown.id, at(60))]).unwrap();
+        assert!(!directory.exists(), "noting makes nothing");
+        for record in [&used, &revoked] {
+            command.write(&Change::Create(Box::new(record.clone()))).unwrap();
+        }
+        assert_eq!(command.uses().unwrap(), Some(HashMap::new()));
+        service.note_uses(&[(revoked.id, at(50))]).unwrap();
+        command.write(&Change::Revoke { id: revoked.id, at: at(55) }).unwrap();
+        let StoreState::Enabled(seen) = service.poll(None).unwrap().state else { panic!("enabled") };
+        for second in [120, 180, 60] {
+            let [used, revoked, unknown] = [&used, &revoked, &unknown].map(|record| (record.id, at(second)));
+            service.note_uses(&[used, revoked, unknown]).unwrap();
+        }
+        let uses = HashMap::from([(used.id, at(180)), (revoked.id, at(50))]);
+        assert_eq!(command.uses().unwrap(), Some(uses));
+        assert!(service.poll(Some(&seen)).unwrap().records.is_none(), "no change");
     }
 
     #[test]

@@ -1,7 +1,10 @@
 //! The interface to whatever keeps the keys.
 
 use crate::record::{Change, Ended, KeyRecord};
+use crate::secret::KeyId;
+use jiff::Timestamp;
 use redis_link::Failed;
+use std::collections::HashMap;
 use std::fmt;
 
 /// Keys in one store; more are refused. All of them are in the memory of every service.
@@ -24,6 +27,23 @@ pub trait KeyStore: fmt::Debug + Send {
     /// # Errors
     /// If it was not made.
     fn write(&mut self, change: &Change) -> Result<(), StoreError>;
+
+    /// Records when keys were used last: not a time before the recorded one, nor one of a key that is unknown or revoked.
+    /// Changes no version: services do not ask for it. A store that keeps no uses does nothing.
+    ///
+    /// # Errors
+    /// If they may not all be recorded.
+    fn note_uses(&mut self, _uses: &[(KeyId, Timestamp)]) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    /// When keys were used last, of those whose use was recorded; `None` if this store keeps no uses.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    fn uses(&mut self) -> Result<Option<HashMap<KeyId, Timestamp>>, StoreError> {
+        Ok(None)
+    }
 
     /// What the operator should know of how the store keeps its records, if it can be asked.
     fn caution(&mut self) -> Option<String> {

@@ -1,7 +1,7 @@
 //! A record as the stores keep it that this program writes.
 
 use crate::record::{KeyRecord, OwnLimits};
-use crate::secret::Digest;
+use crate::secret::{Digest, KeyId};
 use crate::store::StoreError;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -75,6 +75,11 @@ pub(crate) fn parse(id: &str, json: &str) -> Result<KeyRecord, StoreError> {
     let stored: Option<Stored> = serde_json::from_str(json).ok();
     let record = stored.and_then(Stored::into_record).filter(|record| record.id.as_str() == id);
     record.ok_or_else(|| StoreError::Content(format!("the record of key `{}`", support::one_line(id))))
+}
+
+/// The last use of the key with this id; `None` for what no version wrote.
+pub(crate) fn use_of(id: &str, second: i64) -> Option<(KeyId, Timestamp)> {
+    Some((id.parse().ok()?, Timestamp::from_second(second).ok()?))
 }
 
 /// The record as it is stored.

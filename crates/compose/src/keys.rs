@@ -83,6 +83,7 @@ pub fn open_keyring(settings: &Settings) -> Result<Arc<Keyring>, OpenKeysError> 
         KeyStoreSettings::Embedded | KeyStoreSettings::File(_) => SERVICE_REDIS_WAIT_MAX,
     };
     let config = KeyringConfig { requirement, stale_max: settings.access.stale_max, directory };
-    let store = store(settings, SERVICE_WAIT_MAX, redis_wait_max)?;
-    Keyring::open(config, store).map_err(OpenKeysError::Thread)
+    let open = || store(settings, SERVICE_WAIT_MAX, redis_wait_max);
+    let uses = if is_file { None } else { Some(open()?) };
+    Keyring::open(config, open()?, uses).map_err(OpenKeysError::Thread)
 }

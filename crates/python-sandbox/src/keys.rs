@@ -5,12 +5,13 @@
 
 use crate::cli::{CreateKeyArgs, KeysCommand, ListKeysArgs, RevokeKeyArgs, RotateKeyArgs};
 use access::{
-    Change, KeyFile, KeyRecord, KeyStore, KeyText, OwnLimits, State, StoreError, StoreState, enabled,
+    Change, KeyFile, KeyId, KeyRecord, KeyStore, KeyText, OwnLimits, State, StoreError, StoreState, enabled,
 };
 use audit::KeyEvent;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use settings::{AuditTarget, KeyStoreSettings, Settings};
+use std::collections::HashMap;
 use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -191,16 +192,27 @@ impl Keys<'_> {
         let now = Timestamp::now();
         records.retain(|record| args.all || record.is_usable(now));
         records.sort_by_key(|record| (record.created_at, record.id));
+        let uses = self.uses();
         if args.json {
-            let list: Vec<_> = records.iter().map(|record| shown(record, now)).collect();
+            let list: Vec<_> = records
+                .iter()
+                .map(|record| {
+                    let mut shown = shown(record, now);
+                    // Missing if it is not known: null would be a key without a use.
+                    if let Some(uses) = &uses {
+                        shown["last_used_at"] = uses.get(&record.id).copied().map(second).into();
+                    }
+                    shown
+                })
+                .collect();
             terminal::result(&format!("{:#}\n", Value::from(list)));
             return Ok(());
         }
         if !is_enabled {
             terminal::message("no API key was ever created: nobody is asked for one");
         }
-        let mut rows =
-            vec![["id", "name", "state", "scopes", "executors", "created", "expires"].map(str::to_owned)];
+        let titles = ["id", "name", "state", "scopes", "executors", "created", "last used", "expires"];
+        let mut rows = vec![titles.map(str::to_owned)];
         rows.extend(records.iter().map(|record| {
             [
                 record.id.to_string(),
@@ -209,11 +221,30 @@ impl Keys<'_> {
                 record.scopes.to_string(),
                 record.executors.as_ref().map_or_else(|| "all".to_owned(), |names| names.join(",")),
                 day(Some(record.created_at)),
+                uses.as_ref().map_or_else(|| "?".to_owned(), |uses| minute(uses.get(&record.id).copied())),
                 day(record.expires_at),
             ]
         }));
         terminal::result(&columns(&rows));
         Ok(())
+    }
+
+    /// When keys were used last; `None`, with a message, if that is not known.
+    fn uses(&mut self) -> Option<HashMap<KeyId, Timestamp>> {
+        match self.store.uses() {
+            Ok(Some(uses)) => Some(uses),
+            Ok(None) => {
+                terminal::message("when keys were used last is not recorded with KEY_FILE");
+                None
+            }
+            Err(error) => {
+                terminal::message(&format!(
+                    "python-sandbox: warning: when keys were used last cannot be read: {}",
+                    error.chain()
+                ));
+                None
+            }
+        }
     }
 
     fn rotate(&mut self, args: &RotateKeyArgs) -> Result<(), Failed> {
@@ -323,6 +354,10 @@ fn second(time: Timestamp) -> String {
 
 fn day(time: Option<Timestamp>) -> String {
     time.map_or_else(|| "-".to_owned(), |time| time.strftime("%Y-%m-%d").to_string())
+}
+
+fn minute(time: Option<Timestamp>) -> String {
+    time.map_or_else(|| "-".to_owned(), |time| time.strftime("%Y-%m-%dT%H:%MZ").to_string())
 }
 
 /// Rows with their columns aligned.

@@ -36,6 +36,9 @@ const LARGEST_BODIES_MAX: usize = 4;
 /// How long a stop waits for the lines of the audit log: a disk that works needs milliseconds.
 const AUDIT_FINISH_TIME_MAX: Duration = Duration::from_secs(5);
 
+/// How long a stop waits for the last uses of API keys to be written: a store that works needs milliseconds.
+const KEYS_FINISH_TIME_MAX: Duration = Duration::from_secs(2);
+
 /// How long a stop waits for the last spans to be exported.
 const TRACES_FINISH_TIME_MAX: Duration = Duration::from_secs(3);
 
@@ -101,7 +104,7 @@ async fn try_serve(settings: &Settings, log_counts: LogCounts) -> Result<(), Sta
     observers.extend(audit.clone().map(|audit| audit as Arc<dyn Observer>));
     observers.extend(tracer.clone().map(|tracer| tracer as Arc<dyn Observer>));
     let observer = Arc::new(Observers(observers));
-    let config = ServiceConfig { keyring, limits, observer, ..config };
+    let config = ServiceConfig { keyring: Arc::clone(&keyring), limits, observer, ..config };
     let service = Service::start(config, chain.clone(), store);
     metrics.page.watch(Arc::downgrade(&service));
     let page: Arc<dyn MetricsPage> = Arc::new(ServedPage(metrics.page));
@@ -150,6 +153,7 @@ async fn try_serve(settings: &Settings, log_counts: LogCounts) -> Result<(), Sta
     // Stop the probes first: they would find executors that are shut down.
     drop(service);
     compose::stop_executors(&chain).await;
+    finish_keys(keyring).await;
     finish_audit(audit).await;
     if let Some(tracer) = tracer {
         tracer.finish(TRACES_FINISH_TIME_MAX).await;
@@ -192,6 +196,14 @@ async fn watch_certificate(tls: Arc<Tls>, closed: CancellationToken) {
         }
     };
     closed.run_until_cancelled(polls).await;
+}
+
+/// Waits until it is written which keys were used.
+async fn finish_keys(keyring: Arc<Keyring>) {
+    let finished = tokio::task::spawn_blocking(move || keyring.finish(KEYS_FINISH_TIME_MAX)).await;
+    if !matches!(finished, Ok(true)) {
+        tracing::warn!("the last uses of API keys were not written in time");
+    }
 }
 
 /// Waits until every line of the audit log is written.

@@ -168,9 +168,9 @@ proptest! {
     }
 }
 
-/// A store whose answer the test sets.
+/// A store whose answer the test sets, and the keys whose use it was told.
 #[derive(Debug, Clone, Default)]
-struct Scripted(Arc<Mutex<Vec<KeyRecord>>>);
+struct Scripted(Arc<Mutex<Vec<KeyRecord>>>, Arc<Mutex<Vec<KeyId>>>);
 
 impl KeyStore for Scripted {
     fn name(&self) -> &'static str {
@@ -185,6 +185,11 @@ impl KeyStore for Scripted {
     fn write(&mut self, _: &crate::record::Change) -> Result<(), StoreError> {
         Ok(())
     }
+
+    fn note_uses(&mut self, uses: &[(KeyId, Timestamp)]) -> Result<(), StoreError> {
+        support::lock(&self.1).extend(uses.iter().map(|(id, _)| *id));
+        Ok(())
+    }
 }
 
 #[test]
@@ -194,7 +199,7 @@ fn a_store_that_is_away_is_noticed_before_no_key_is_accepted() {
     for (polls, is_store_up) in [(vec![read()], true), (vec![read(), away()], false)] {
         let shared = Shared::new(config(Requirement::OnceCreated), "test");
         *shared.snapshot.write().unwrap() = Arc::new(after(Requirement::OnceCreated, false, polls));
-        let health = Keyring { shared: Arc::new(shared), wake: None }.health();
+        let health = Keyring { shared: Arc::new(shared), wake: None, uses: None }.health();
         assert_eq!((health.is_store_up, health.problem), (is_store_up, None));
     }
 }
@@ -209,7 +214,7 @@ async fn a_key_works_at_the_first_try_and_the_state_is_recorded() {
         stale_max: STALE_MAX,
         directory: directory.clone(),
     };
-    let keyring = Keyring::open(config, Box::new(store.clone())).unwrap();
+    let keyring = Keyring::open(config, Box::new(store.clone()), None).unwrap();
     assert_eq!((keyring.health().state, keyring.usable_keys()), (KeysState::Off, Some(0)));
     assert!(matches!(keyring.authenticate(Some(b"anything")).await, Ok(None)));
     let (first, record) = key_and_record();
@@ -228,6 +233,29 @@ async fn a_key_works_at_the_first_try_and_the_state_is_recorded() {
     support::lock(&store.0).push(record);
     assert!(keyring.authenticate(Some(second.expose().as_bytes())).await.unwrap().is_some());
     assert_eq!(keyring.usable_keys(), Some(2));
+}
+
+#[tokio::test]
+async fn only_a_key_that_is_accepted_is_used() {
+    let root = tempfile::tempdir().unwrap();
+    let store = Scripted::default();
+    let config = KeyringConfig {
+        requirement: Requirement::OnceCreated,
+        stale_max: STALE_MAX,
+        directory: root.path().join("access"),
+    };
+    let [(used, record), (unused, other), (revoked, mut ended), (unknown, _)] =
+        [(); 4].map(|()| key_and_record());
+    let forged = KeyText::generate_for(unused.id()).unwrap();
+    ended.revoke(Timestamp::UNIX_EPOCH);
+    support::lock(&store.0).extend([record, other, ended]);
+    let keyring = Keyring::open(config, Box::new(store.clone()), Some(Box::new(store.clone()))).unwrap();
+    for (key, is_accepted) in [(&used, true), (&forged, false), (&revoked, false), (&unknown, false)] {
+        let answer = keyring.authenticate(Some(key.expose().as_bytes())).await;
+        assert_eq!(answer.is_ok(), is_accepted);
+    }
+    assert!(keyring.finish(Duration::from_secs(30)));
+    assert_eq!(*support::lock(&store.1), [used.id()]);
 }
 
 #[test]
@@ -260,7 +288,7 @@ async fn when_too_many_wait_nobody_is_called_invalid() {
     let shared = Shared::new(config(Requirement::OnceCreated), "test");
     *shared.snapshot.write().unwrap() = Arc::new(snapshot);
     shared.waiting.store(WAITING_MAX, Ordering::Relaxed);
-    let keyring = Keyring { shared: Arc::new(shared), wake: None };
+    let keyring = Keyring { shared: Arc::new(shared), wake: None, uses: None };
     let denied = keyring.authenticate(Some(unknown.expose().as_bytes())).await;
     assert_eq!(denied.unwrap_err(), Denied::Unavailable);
 }

@@ -13,17 +13,23 @@ use crate::record::{Change, KeyRecord};
 use crate::redis::names::Names;
 use crate::secret::KeyId;
 use crate::store::{KEYS_MAX, KeyStore, Poll, StoreError, StoreState, Version};
-use crate::stored::{json, parse};
+use crate::stored::{json, parse, use_of};
 use jiff::Timestamp;
 use redis_link::{Connection, Failed, RedisConfig, Script};
+use std::collections::HashMap;
 use std::fmt;
 use tokio::runtime::{Builder, Runtime};
 
 static POLL: Script = Script::new(include_str!("poll.lua"));
 static WRITE: Script = Script::new(include_str!("write.lua"));
+static NOTE_USES: Script = Script::new(include_str!("note_uses.lua"));
+static USES: Script = Script::new("return redis.call('HGETALL', KEYS[3])");
 
 /// Attempts of a change while others change the keys.
 const ATTEMPTS_MAX: u32 = 20;
+
+/// Uses of keys that one script records: Redis does nothing else meanwhile.
+const USES_AT_ONCE: usize = 500;
 
 /// The store.
 pub struct RedisStore {
@@ -50,7 +56,7 @@ impl RedisStore {
     /// Runs a script, on a new connection if there is none.
     fn run(&mut self, script: &Script, arguments: &[&str]) -> Result<Vec<String>, StoreError> {
         let Self { config, names, runtime, connection } = self;
-        let keys = [names.meta.as_str(), names.records.as_str()];
+        let keys = [names.meta.as_str(), names.records.as_str(), names.uses.as_str()];
         let answered = runtime_of(runtime)?.block_on(async {
             let open = match connection.take() {
                 Some(open) => open,
@@ -176,6 +182,21 @@ impl KeyStore for RedisStore {
         Err(StoreError::Contended)
     }
 
+    fn note_uses(&mut self, uses: &[(KeyId, Timestamp)]) -> Result<(), StoreError> {
+        for part in uses.chunks(USES_AT_ONCE) {
+            let texts: Vec<String> =
+                part.iter().flat_map(|(id, at)| [id.to_string(), at.as_second().to_string()]).collect();
+            self.run(&NOTE_USES, &texts.iter().map(String::as_str).collect::<Vec<_>>())?;
+        }
+        Ok(())
+    }
+
+    fn uses(&mut self) -> Result<Option<HashMap<KeyId, Timestamp>>, StoreError> {
+        let answer = self.run(&USES, &[])?;
+        let pairs = answer.chunks_exact(2);
+        Ok(Some(pairs.filter_map(|pair| use_of(&pair[0], pair[1].parse().ok()?)).collect()))
+    }
+
     fn caution(&mut self) -> Option<String> {
         let Self { runtime: Some(runtime), connection: Some(connection), .. } = self else { return None };
         let setting = async |name: &str| connection.server_setting(name).await.ok().flatten();
@@ -251,6 +272,40 @@ mod tests {
         let unknown = theirs.write(&Change::Revoke { id: record("x").id, at: until });
         assert!(matches!(unknown, Err(StoreError::Unknown(_))), "{unknown:?}");
         assert_eq!(theirs.caution(), None);
+    }
+
+    #[test]
+    fn the_last_use_of_known_keys_is_kept_and_is_no_change_for_services() {
+        let Some(server) = RedisServer::start(Keeps::Nothing) else { return };
+        let (mut command, mut service) = (store(&server), store(&server));
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let unknown = record("c");
+        service.note_uses(&[(unknown.id, at(60))]).unwrap();
+        assert_eq!(command.uses().unwrap(), Some(HashMap::new()));
+        assert_eq!(command.poll(None).unwrap().state, StoreState::Never, "noting makes nothing");
+        let [used, revoked] = ["a", "b"].map(|name| create(&mut command, name).unwrap());
+        service.note_uses(&[(revoked.id, at(50))]).unwrap();
+        command.write(&Change::Revoke { id: revoked.id, at: at(55) }).unwrap();
+        let seen = version(&mut service);
+        for second in [120, 180, 60] {
+            let [used, revoked, unknown] = [&used, &revoked, &unknown].map(|record| (record.id, at(second)));
+            service.note_uses(&[used, revoked, unknown]).unwrap();
+        }
+        let uses = HashMap::from([(used.id, at(180)), (revoked.id, at(50))]);
+        assert_eq!(command.uses().unwrap(), Some(uses));
+        assert!(service.poll(Some(&seen)).unwrap().records.is_none(), "no change");
+    }
+
+    #[test]
+    fn more_uses_than_one_script_records_are_recorded() {
+        let Some(server) = RedisServer::start(Keeps::Nothing) else { return };
+        let mut store = store(&server);
+        let last = create(&mut store, "a").unwrap().id;
+        let at = Timestamp::from_second(60).unwrap();
+        let mut uses: Vec<_> = (0..USES_AT_ONCE).map(|_| (record("b").id, at)).collect();
+        uses.push((last, at));
+        store.note_uses(&uses).unwrap();
+        assert_eq!(store.uses().unwrap(), Some(HashMap::from([(last, at)])));
     }
 
     #[test]

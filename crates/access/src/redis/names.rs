@@ -7,11 +7,13 @@ pub(crate) struct Names {
     pub(crate) meta: String,
     /// Hash: a key's id -> its record as JSON.
     pub(crate) records: String,
+    /// Hash: a key's id -> when it was used last, in seconds since 1970.
+    pub(crate) uses: String,
 }
 
 impl Names {
     pub(crate) fn new(prefix: &str) -> Self {
         let name = |rest: &str| format!("{{{prefix}}}:{rest}");
-        Self { meta: name("keys:meta"), records: name("keys:records") }
+        Self { meta: name("keys:meta"), records: name("keys:records"), uses: name("keys:uses") }
     }
 }

@@ -234,6 +234,36 @@ fn a_key_does_what_its_record_says_until_it_ends() {
     world.server.stop();
 }
 
+/// Checks in the output of `keys list`, as text and as JSON, that the one key was used and no other.
+fn check_used(launch: &Launch, used: &str) {
+    let list: Value = serde_json::from_str(&printed(&keys_in(launch, &["list", "--json"]))).expect("JSON");
+    for key in list.as_array().expect("a list") {
+        let at = key["last_used_at"].as_str();
+        assert_eq!(at.is_some(), key["name"] == used, "{key}");
+        assert!(key["last_used_at"].is_null() || at >= key["created_at"].as_str(), "{key}");
+    }
+    let table = printed(&keys_in(launch, &["list"]));
+    assert!(table.lines().next().is_some_and(|titles| titles.contains("last used")), "{table}");
+}
+
+/// Written once a minute, and when the service stops. `settings` name the store.
+pub(crate) fn check_uses(settings: &[(&str, &str)]) {
+    let Some(World { server, launch }) = World::start(settings) else { return };
+    let world = World { server, launch };
+    let used = world.create("used", &[]);
+    world.create("unused", &[]);
+    world.wait_until_required();
+    assert_eq!(world.run_with(&used).status, 200);
+    let World { server, launch } = world;
+    server.stop();
+    check_used(&launch, "used");
+}
+
+#[test]
+fn the_last_use_of_a_key_is_listed() {
+    check_uses(&[]);
+}
+
 #[test]
 fn metrics_need_their_scope_unless_they_have_a_port_of_their_own() {
     let Some(world) = World::start(&[]) else { return };
@@ -371,6 +401,10 @@ fn keys_in_a_file_are_those_that_it_has_now() {
     replace(world.launch.work_dir(), &second_entry);
     assert!(wait_until(Duration::from_secs(10), || world.run_with(&second).status == 200));
     assert!(wait_until(Duration::from_secs(10), || world.run_with(&first).status == 401));
+    let output = world.keys(&["list", "--json"]);
+    let list: Value = serde_json::from_str(&printed(&output)).expect("JSON");
+    assert_eq!((&list[0]["name"], list[0].get("last_used_at")), (&json!("second"), None));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("not recorded with KEY_FILE"), "{output:?}");
 
     // A broken file: the earlier keys for KEY_STALE_MAX, then nobody, and the reason.
     replace(world.launch.work_dir(), "[[key]]\nid = 1\n");

@@ -1,7 +1,7 @@
 //! API keys in Redis: two services that share them, and what becomes of them while Redis is away.
 
 use crate::errors::check_error;
-use crate::keys::{World, printed};
+use crate::keys::{World, check_uses, printed};
 use crate::support::{Launch, wait_until};
 use std::time::{Duration, Instant};
 use testkit::{Keeps, RedisServer};
@@ -104,6 +104,12 @@ fn while_redis_is_away_known_keys_work_for_a_time_and_unknown_ones_do_not() {
     assert!(wait_until(PATIENCE, || other.run_with(&key).status == 200));
     other.server.stop();
     one.server.stop();
+}
+
+#[test]
+fn the_last_use_of_a_key_is_listed() {
+    let Some(redis) = RedisServer::start(Keeps::Everything) else { return };
+    check_uses(&[("REDIS_URL", &redis.url())]);
 }
 
 #[test]
