@@ -293,6 +293,19 @@ mod tests {
     }
 
     #[test]
+    fn a_key_is_revoked_once_and_keeps_no_earlier_text() {
+        let now = Timestamp::now();
+        let later = now + Duration::from_secs(60);
+        let record = crate::test_records::record("a");
+        let mut record = KeyRecord { earlier: Some((record.digest, later)), ..record };
+        for at in [now, later] {
+            record.revoke(at);
+            assert_eq!((record.revoked_at, record.earlier.is_some()), (Some(now), false));
+        }
+        assert_eq!(record.rotate(record.digest, later), Err(Ended(record.id)));
+    }
+
+    #[test]
     fn an_earlier_text_ends_and_a_key_expires() {
         let (old, new) = (KeyText::generate().unwrap(), KeyText::generate().unwrap());
         let now = Timestamp::now();

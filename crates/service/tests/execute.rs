@@ -134,6 +134,37 @@ async fn a_caller_that_goes_away_is_charged_what_it_may_have_used_and_stored() {
     }
 }
 
+#[tokio::test]
+async fn a_program_that_has_ended_is_charged_once_what_it_used_and_stored() {
+    let report = |cpu_time_us, bytes| {
+        let file = OutputFile { path: "a".into(), content: vec![0; bytes].into() };
+        let mut report = ScriptedReport { files: vec![file], ..ScriptedReport::exited(0) };
+        report.report.cpu_time_us = cpu_time_us;
+        report
+    };
+    // Two fit into a quota of 10 s or 1000 bytes, and the third begins below it.
+    for (report, default) in [
+        (report(4_000_000, 0), Allowance { cpu_seconds: 10, ..Allowance::default() }),
+        (report(0, 400), Allowance { stored_bytes: 1000, ..Allowance::default() }),
+    ] {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Arc::new(LocalStore::open(LocalConfig::new(directory.path())).unwrap());
+        let limits = Limits::local(LimitsConfig { default, ..LimitsConfig::default() });
+        let config = ServiceConfig { limits, ..config() };
+        let service = Service::start(config, chain(Script::Answer(Box::new(report))).0, Some(store));
+        let mut ended = 0;
+        loop {
+            let context = RequestContext::new("id", Principal::Anonymous(Subscriber::Loopback));
+            let Ok(ticket) = service.enter(&context).await else { break };
+            let execution = service.execute(&context, program("x = 1")).await.unwrap();
+            ticket.ended(&execution);
+            ended += 1;
+            assert!(ended < 9, "{default:?}: nothing is charged");
+        }
+        assert_eq!(ended, 3, "{default:?}");
+    }
+}
+
 /// A store that needs a second for each file, two at once, and knows how many it is storing.
 #[derive(Debug, Default)]
 struct SlowStore {

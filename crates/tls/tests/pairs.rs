@@ -4,7 +4,7 @@
 
 use std::fs;
 use std::net::{TcpListener, TcpStream};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
@@ -174,6 +174,33 @@ fn a_changed_pair_is_used_once_it_is_complete_and_a_broken_one_never() {
         tls.poll();
     }
     assert!(has(&first) && !tls.status().reload_failed);
+}
+
+/// As Kubernetes does it: the names lead through a link, which is made to lead elsewhere, and back.
+#[test]
+fn a_pair_that_comes_back_ends_the_failure() {
+    let dir = tempfile::tempdir().unwrap();
+    let pair = Certificate::make(dir.path(), "own");
+    for name in ["good", "bad"] {
+        fs::create_dir(dir.path().join(name)).unwrap();
+        fs::copy(&pair.key, dir.path().join(name).join("tls.key")).unwrap();
+    }
+    fs::copy(&pair.certificate, dir.path().join("good/tls.crt")).unwrap();
+    fs::write(dir.path().join("bad/tls.crt"), "").unwrap();
+    let (live, new) = (dir.path().join("live"), dir.path().join("new"));
+    let lead_to = |name: &str| {
+        symlink(name, &new).unwrap();
+        fs::rename(&new, &live).unwrap();
+    };
+    lead_to("good");
+    let tls = Tls::load(TlsFiles { certificate: live.join("tls.crt"), key: live.join("tls.key") }).unwrap();
+    for (name, reload_failed) in [("bad", true), ("good", false)] {
+        lead_to(name);
+        for _ in 0..2 {
+            tls.poll();
+        }
+        assert_eq!(tls.status().reload_failed, reload_failed, "{name}");
+    }
 }
 
 #[test]

@@ -157,6 +157,21 @@ mod tests {
         assert_eq!(levels.admit(&none, 0).refused, None);
     }
 
+    #[test]
+    fn a_debt_lasts_a_year_at_most_from_the_charge_on() {
+        let mut levels = Levels::default();
+        levels.charge(SECOND, SECOND, 100 * SECOND);
+        assert!(!levels.are_free(101 * SECOND - 1) && levels.are_free(101 * SECOND));
+        for _ in 0..2 {
+            levels.charge(u64::MAX, DEBT_US_MAX, 0);
+        }
+        assert!(!levels.are_free(DEBT_US_MAX - 1) && levels.are_free(DEBT_US_MAX));
+        // However it came about.
+        let mut far = Levels { cpu: 3 * DEBT_US_MAX, stored: 2 * DEBT_US_MAX, ..Levels::default() };
+        let owed = far.admit(&rate(1, 1), 0).owed;
+        assert_eq!((owed.cpu, owed.stored), (DEBT_US_MAX, DEBT_US_MAX));
+    }
+
     proptest! {
         /// The bound, over every window that begins and ends with a request that was admitted.
         #[test]

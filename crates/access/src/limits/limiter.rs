@@ -296,6 +296,31 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_one_service_charges_another_refuses() {
+        let Some(server) = RedisServer::start(Keeps::Nothing) else { return };
+        let redis = || RedisConfig {
+            address: server.url().parse().unwrap(),
+            ca_file: None,
+            time_max: Duration::from_secs(5),
+        };
+        let limited = config(Allowance { cpu_seconds: 5, ..Allowance::default() });
+        let one = Limits::shared(limited, redis(), "a", WithoutRedis::Refuse).await;
+        let other = Limits::shared(limited, redis(), "a", WithoutRedis::Refuse).await;
+        one.enter(CALLER, None).await.unwrap().charge(Duration::from_secs(6), 0);
+        // Nobody waits for the charge.
+        let begun = Instant::now();
+        let refused = loop {
+            let entered = other.enter(CALLER, None).await;
+            if entered.is_err() {
+                break over(entered);
+            }
+            assert!(begun.elapsed() < Duration::from_secs(30));
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        };
+        assert!(matches!(refused.limit, Limit::Cpu { seconds: 5, .. }), "{refused:?}");
+    }
+
+    #[tokio::test]
     async fn while_redis_is_away_limits_go_on_here_or_refuse() {
         let Some(mut server) = RedisServer::start(Keeps::Nothing) else { return };
         let redis = || RedisConfig {

@@ -316,6 +316,52 @@ mod tests {
         assert_eq!(owed_cpu().await, 40_000_000 - 6_000_000 + 1_000_000);
     }
 
+    /// With a clock that stands still.
+    #[tokio::test]
+    async fn quotas_and_debts_end_where_the_formula_says() {
+        let Some(server) = RedisServer::start(Keeps::Nothing) else { return };
+        let link = connected(&server, "a").await.link().unwrap();
+        let (admits, charges) = (with_clock(ADMIT_TEXT), with_clock(CHARGE_TEXT));
+        let set_clock = |us: u64| {
+            server.ask(&["DEL", "clock"]);
+            server.ask(&["RPUSH", "clock", &(us / 1_000_000).to_string(), &(us % 1_000_000).to_string()]);
+        };
+        let quota = |cpu_seconds, stored_bytes| {
+            terms(Allowance { cpu_seconds, stored_bytes, ..Allowance::default() })
+        };
+        let (none, cpu, stored) = (quota(0, 0), quota(1, 0), quota(0, 1));
+        let charge = async |caller: &str, cpu_us: u64, stored_us: u64| {
+            let costs = [cpu_us, stored_us, DEBT_US_MAX].map(|number| number.to_string());
+            link.run(&charges, &[caller], &costs.each_ref().map(String::as_str)).await.unwrap();
+        };
+        let ask = async |caller: &str, terms: &Terms| admit(&link, &admits, caller, terms).await.unwrap();
+        let (begun, period) = (1_000_000_000_000, cpu.period_us);
+        set_clock(begun);
+        for (caller, cpu_us, stored_us, used) in [
+            ("a", period - 1, period - 1, [false, false]),
+            ("b", period, 0, [true, false]),
+            ("c", 0, period, [false, true]),
+            ("d", DEBT_US_MAX, DEBT_US_MAX, [true, true]),
+        ] {
+            charge(caller, cpu_us, stored_us).await;
+            let told = [ask(caller, &cpu).await, ask(caller, &stored).await];
+            assert_eq!(told.map(|told| !told.is_admitted), used, "{caller}");
+            assert!(ask(caller, &none).await.is_admitted, "{caller}: another's quota");
+        }
+        // A debt is a year at most, however it came about, and is kept as long.
+        charge("d", DEBT_US_MAX, DEBT_US_MAX).await;
+        let kept_ms: u64 = server.ask(&["PTTL", "d"]).parse().unwrap();
+        assert!((DEBT_US_MAX / 1000 - 600_000..=DEBT_US_MAX / 1000 + 1).contains(&kept_ms), "{kept_ms}");
+        let far = (begun + 2 * DEBT_US_MAX).to_string();
+        server.ask(&["HSET", "e", "rate", "0", "cpu", &far, "stored", &far, "seen", &begun.to_string()]);
+        for caller in ["d", "e"] {
+            let owed = ask(caller, &cpu).await.owed;
+            assert_eq!((owed.cpu, owed.stored), (DEBT_US_MAX, DEBT_US_MAX), "{caller}");
+        }
+        set_clock(begun + DEBT_US_MAX);
+        assert_eq!(ask("d", &cpu).await, Told { is_admitted: true, owed: Owed::default() });
+    }
+
     #[tokio::test]
     async fn a_caller_that_used_nothing_is_not_kept() {
         let Some(server) = RedisServer::start(Keeps::Nothing) else { return };
