@@ -14,10 +14,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub enum Answers {
     /// Keeps it.
     Taken,
-    /// Refuses it with this status.
+    /// Refuses it with this status, and asks to be tried again at once.
     Status(u16),
     /// Never answers.
     Nothing,
+    /// Answers with a megabyte.
+    Large,
     /// Keeps it, and says that it rejected this number of its spans.
     Rejected(u8),
 }
@@ -168,12 +170,14 @@ fn serve(client: &TcpStream, shared: &Mutex<Shared>) -> io::Result<()> {
             Answers::Status(status) => (status, Vec::new()),
             // partial_success = 1 { rejected_spans = 1: count }
             Answers::Rejected(count) => (200, vec![0x0a, 2, 0x08, count]),
+            Answers::Large => (200, vec![0; 1 << 20]),
             Answers::Nothing => loop {
                 std::thread::park();
             },
         };
         let mut writer = client;
-        write!(writer, "HTTP/1.1 {status} x\r\ncontent-length: {}\r\n\r\n", answer.len())?;
+        let length = answer.len();
+        write!(writer, "HTTP/1.1 {status} x\r\nretry-after: 0\r\ncontent-length: {length}\r\n\r\n")?;
         writer.write_all(&answer)?;
     }
 }

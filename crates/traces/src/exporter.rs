@@ -194,7 +194,8 @@ impl Task {
                     Ok(Err(Refusal::Temporary(reason, after))) => (reason, after),
                     Err(_elapsed) => return Err("does not answer in time".to_owned()),
                 };
-            let next = next_attempt(Instant::now(), after.unwrap_or(pause), deadline);
+            // At least our own pause: a collector that asks for none would get one request after the other.
+            let next = next_attempt(Instant::now(), after.unwrap_or_default().max(pause), deadline);
             // While the service stops, nobody waits for a collector that is away.
             let Some(next) = next.filter(|_| !self.stop.is_cancelled()) else {
                 return Err(reason.to_owned());
@@ -203,7 +204,7 @@ impl Task {
                 () = tokio::time::sleep_until(next) => {}
                 () = self.stop.cancelled() => {}
             }
-            pause *= 2;
+            pause = pause.saturating_mul(2);
         }
     }
 }
@@ -218,6 +219,7 @@ fn next_attempt(now: Instant, pause: Duration, deadline: Instant) -> Option<Inst
 mod tests {
     use super::*;
     use crate::client::refusal;
+    use crate::{Config, Sampler};
     use http::header::RETRY_AFTER;
     use http::{HeaderMap, HeaderValue, StatusCode};
 
@@ -236,5 +238,62 @@ mod tests {
             let expected = seconds.map(|seconds| now + Duration::from_secs(seconds));
             assert_eq!(next_attempt(now, pause, deadline), expected, "{text}");
         }
+    }
+
+    /// By OTLP's table of codes that may be retried.
+    #[test]
+    fn only_what_may_help_is_tried_again() {
+        for (status, is_temporary) in [
+            (400, false),
+            (401, false),
+            (404, false),
+            (413, false),
+            (429, true),
+            (500, false),
+            (501, false),
+            (502, true),
+            (503, true),
+            (504, true),
+            (505, false),
+        ] {
+            let refusal = refusal(StatusCode::from_u16(status).unwrap(), &HeaderMap::new());
+            assert_eq!(matches!(refusal, Refusal::Temporary(_, None)), is_temporary, "{status}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn spans_wait_for_others_until_their_batch_is_full() {
+        let config = Config {
+            endpoint: "http://127.0.0.1:1/v1/traces".parse().unwrap(),
+            headers: Vec::new(),
+            timeout: Duration::from_secs(1),
+            ca_file: None,
+            sampler: Sampler { is_parent_based: true, ratio: 1.0 },
+            service_name: "test".into(),
+            service_version: "1",
+            resource: Vec::new(),
+        };
+        let (sender, receiver) = channel(QUEUE_SPANS_MAX);
+        let mut task = Task {
+            client: Client::new(&config).unwrap(),
+            timeout: config.timeout,
+            resource: Vec::new(),
+            version: "1",
+            receiver,
+            shared: Arc::default(),
+            stop: CancellationToken::new(),
+        };
+        sender.try_send(Span::default()).unwrap();
+        let second = async {
+            tokio::time::sleep(BATCH_INTERVAL / 2).await;
+            sender.try_send(Span::default()).unwrap();
+        };
+        let (batch, ()) = tokio::join!(task.next_batch(), second);
+        assert_eq!(batch.len(), 2);
+        let begun = Instant::now();
+        for _ in 0..=BATCH_SPANS_MAX {
+            sender.try_send(Span::default()).unwrap();
+        }
+        assert_eq!((task.next_batch().await.len(), begun.elapsed()), (BATCH_SPANS_MAX, Duration::ZERO));
     }
 }

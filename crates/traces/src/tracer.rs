@@ -224,3 +224,35 @@ fn result_attributes(execution: &Execution) -> Vec<KeyValue> {
     }
     attributes
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::Ipv4Addr;
+
+    /// The semantic conventions, "HTTP server span": an error of the client's is none of the server's.
+    #[test]
+    fn only_what_the_service_could_not_do_is_an_error() {
+        let place = TraceContext { trace_id: [1; 16], span_id: [2; 8], sampled: true, state: None };
+        for (status, is_error) in
+            [(200, false), (304, false), (429, false), (499, false), (500, true), (503, true)]
+        {
+            let span = request_span(&Request {
+                place: &place,
+                parent: None,
+                request_id: "1",
+                method: "GET",
+                route: "/execute",
+                status,
+                outcome: "word",
+                client: Ipv4Addr::LOCALHOST.into(),
+                key: None,
+                duration: Duration::from_millis(1),
+            });
+            let has = |key: &str| span.attributes.iter().any(|attribute| attribute.key == key);
+            assert_eq!((span.status.is_some(), has("error.type")), (is_error, is_error), "{status}");
+            // To a client that went away none was sent.
+            assert_eq!(has("http.response.status_code"), status != 499, "{status}");
+        }
+    }
+}

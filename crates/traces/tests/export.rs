@@ -103,6 +103,32 @@ async fn a_batch_is_tried_again_where_that_may_help() {
     collector.set(Answers::Rejected(1));
     answer(&tracer, 3);
     wait_for(&tracer, |counts| counts == Counts { exported: 3, dropped: 0, failed: 3 }).await;
+    collector.set(Answers::Rejected(9));
+    answer(&tracer, 3);
+    // More than it was sent.
+    wait_for(&tracer, |counts| counts == Counts { exported: 3, dropped: 0, failed: 6 }).await;
+}
+
+/// It refuses each batch, and asks to be tried again at once.
+#[tokio::test]
+async fn a_batch_is_tried_ever_more_rarely_whatever_the_collector_asks_for() {
+    let collector = Collector::start(Answers::Status(503));
+    let tracer = start(&collector, Duration::from_secs(3));
+    answer(&tracer, 1);
+    wait_for(&tracer, |counts| counts == Counts { exported: 0, dropped: 0, failed: 1 }).await;
+    // After 0, 0.5 and 1.5 seconds; the next one would be after 3.5.
+    assert!((1..=3).contains(&collector.heads().len()), "{:?}", collector.heads());
+    // The task is still there.
+    collector.set(Answers::Taken);
+    answer(&tracer, 1);
+    wait_for(&tracer, |counts| counts == Counts { exported: 1, dropped: 0, failed: 1 }).await;
+
+    collector.set(Answers::Status(503));
+    let (before, tracer) = (collector.heads().len(), start(&collector, TIME_MAX));
+    answer(&tracer, 1);
+    tracer.finish(TIME_MAX).await;
+    assert_eq!(tracer.counts(), Counts { exported: 0, dropped: 0, failed: 1 });
+    assert_eq!(collector.heads().len(), before + 1, "a stop waits for no second attempt");
 }
 
 #[tokio::test]
@@ -117,6 +143,14 @@ async fn a_batch_that_gets_no_answer_is_given_up_and_the_next_one_sent() {
         counts.exported > 0
     };
     wait_for(&tracer, is_exported).await;
+}
+
+#[tokio::test]
+async fn an_answer_that_is_too_large_is_not_read() {
+    let collector = Collector::start(Answers::Large);
+    let tracer = start(&collector, Duration::from_secs(1));
+    answer(&tracer, 1);
+    wait_for(&tracer, |counts| counts == Counts { exported: 0, dropped: 0, failed: 1 }).await;
 }
 
 #[tokio::test]
@@ -152,6 +186,8 @@ async fn a_place_is_that_of_the_caller_or_new_and_polls_have_no_span() {
     let own = tracer.begin(None);
     assert!(own.sampled && own.trace_id != tracer.begin(None).trace_id);
     tracer.answered(&Request { route: "/health", ..request(&own, None) });
+    let caller = TraceContext { sampled: true, ..parent };
+    tracer.answered(&Request { route: "/health", ..request(&tracer.begin(Some(&caller)), Some(&caller)) });
     let forged = Request {
         route: "unmatched",
         method: "X\n",
@@ -162,7 +198,8 @@ async fn a_place_is_that_of_the_caller_or_new_and_polls_have_no_span() {
     tracer.answered(&forged);
     tracer.finish(TIME_MAX).await;
     let spans = collector.spans();
-    assert_eq!(spans.len(), 1, "{spans:?}");
-    assert_eq!((spans[0].name.as_str(), spans[0].attribute("http.request.method")), ("HTTP", "_OTHER"));
-    assert!(spans[0].failed && spans[0].attribute("http.route").is_empty(), "{spans:?}");
+    assert_eq!(spans.len(), 2, "{spans:?}");
+    assert_eq!((spans[0].name.as_str(), spans[0].parent_id.as_str()), ("GET /health", "0808080808080808"));
+    assert_eq!((spans[1].name.as_str(), spans[1].attribute("http.request.method")), ("HTTP", "_OTHER"));
+    assert!(spans[1].failed && spans[1].attribute("http.route").is_empty(), "{spans:?}");
 }
