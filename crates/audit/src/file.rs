@@ -196,13 +196,16 @@ mod tests {
         fs::write(at("target"), "").unwrap();
         symlink(at("target"), at("link")).unwrap();
         fs::hard_link(at("target"), at("hard")).unwrap();
-        fs::write(at("open"), "").unwrap();
-        fs::set_permissions(at("open"), fs::Permissions::from_mode(0o666)).unwrap();
+        for (name, mode) in [("open", 0o602), ("group", 0o620)] {
+            fs::write(at(name), "").unwrap();
+            fs::set_permissions(at(name), fs::Permissions::from_mode(mode)).unwrap();
+        }
         rustix::fs::mknodat(rustix::fs::CWD, at("fifo"), rustix::fs::FileType::Fifo, Mode::RWXU, 0).unwrap();
         for (name, why) in [
             ("link", "failed to open"),
             ("hard", "hard link"),
             ("open", "chmod 600"),
+            ("group", "chmod 600"),
             ("fifo", "not a regular file"),
             ("none/audit.log", "No such file"),
             (".", "failed to open"),
@@ -270,6 +273,10 @@ mod tests {
             LogFile::open(&dir.path().join(name), 12345).unwrap();
         }
         assert_eq!((uid("old"), uid("new")), (0, 12345));
+        let open = |owner| LogFile::open(&dir.path().join("new"), owner).map(drop);
+        open(12345).unwrap();
+        let error = open(54321).unwrap_err().to_string();
+        assert!(error.contains("belongs to another user"), "{error}");
     }
 
     #[test]

@@ -173,39 +173,33 @@ impl Writer {
         }
     }
 
-    /// The line that stands in a gap before what is written next.
-    fn gap(&self) -> Option<(u64, String)> {
+    /// Writes the line that stands in a gap, if there is one. Not together with the line behind it: the disk may have space
+    /// for this one alone, and then another one would tell of the same gap again.
+    fn write_gap(&mut self) -> Result<(), OpenError> {
         let lost = self.shared.lost.load(Ordering::Relaxed);
         let lines = lost - self.told;
-        (lines > 0).then(|| (lost, Entry::Lost { lines }.into_line(Timestamp::now())))
+        if lines > 0 {
+            self.output.write(&Entry::Lost { lines }.into_line(Timestamp::now()))?;
+            self.told = lost;
+        }
+        Ok(())
     }
 
     fn write(&mut self, line: &str) {
-        let gap = self.gap();
-        let text = gap.iter().map(|(_, gap)| gap.as_str()).chain([line]).collect::<String>();
-        match self.output.write(&text) {
-            Ok(()) => self.written(gap.map(|(lost, _)| lost)),
+        match self.write_gap().and_then(|()| self.output.write(line)) {
+            Ok(()) => {
+                self.shared.written.fetch_add(1, Ordering::Relaxed);
+                self.shared.settle();
+            }
             Err(error) => self.shared.lose(&error.to_string()),
         }
     }
 
     /// Without a line to write, so that the end of a failure is noticed, and its gap written.
     fn retry(&mut self) {
-        match self.gap() {
-            None => self.shared.settle(),
-            Some((lost, gap)) => {
-                if self.output.write(&gap).is_ok() {
-                    self.told = lost;
-                    self.shared.settle();
-                }
-            }
+        if self.write_gap().is_ok() {
+            self.shared.settle();
         }
-    }
-
-    fn written(&mut self, told: Option<u64>) {
-        self.told = told.unwrap_or(self.told);
-        self.shared.written.fetch_add(1, Ordering::Relaxed);
-        self.shared.settle();
     }
 }
 
@@ -330,5 +324,62 @@ mod tests {
         let target = Target::File("/nonexistent/audit.log".into());
         let error = AuditLog::start(Config { target, programs: false, version: "1" }).unwrap_err();
         assert!(error.to_string().contains("/nonexistent/audit.log"), "{error}");
+    }
+
+    /// Counts the events of the service's log.
+    #[derive(Default)]
+    struct Events(Arc<AtomicU64>);
+
+    impl tracing::Subscriber for Events {
+        fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
+            true
+        }
+
+        fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+            tracing::span::Id::from_u64(1)
+        }
+
+        fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+
+        fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+
+        fn event(&self, _: &tracing::Event<'_>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+
+        fn enter(&self, _: &tracing::span::Id) {}
+
+        fn exit(&self, _: &tracing::span::Id) {}
+    }
+
+    #[test]
+    fn a_failure_takes_one_line_of_the_service_log_and_its_end_another() {
+        let (events, shared) = (Events::default(), Shared::default());
+        let count = Arc::clone(&events.0);
+        let counted = || count.load(Ordering::Relaxed);
+        tracing::subscriber::with_default(events, || {
+            for _ in 0..3 {
+                shared.lose("a test");
+            }
+            assert_eq!(counted(), 1);
+            *support::lock(&shared.lost_at) = None;
+            for _ in 0..3 {
+                shared.settle();
+            }
+            assert_eq!(counted(), 2);
+        });
+    }
+
+    /// One line that is written among others that are lost ends no failure: `/health` and the log would change with each.
+    #[test]
+    fn a_failure_ends_when_no_line_was_lost_for_a_while() {
+        let shared = Shared::default();
+        shared.lose("a test");
+        *support::lock(&shared.lost_at) = Some(Instant::now() + Duration::from_secs(3600));
+        shared.settle();
+        assert!(shared.is_failing.load(Ordering::Relaxed));
+        *support::lock(&shared.lost_at) = Instant::now().checked_sub(RETRY_INTERVAL);
+        shared.settle();
+        assert!(!shared.is_failing.load(Ordering::Relaxed));
     }
 }
