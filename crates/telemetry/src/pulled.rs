@@ -324,3 +324,130 @@ fn advance_time(counter: &Counter, time: Duration) {
     // A counter of seconds refuses a negative difference, which rounding could make.
     counter.inc_by((time.as_secs_f64() - counter.get()).max(0.0));
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use executor::{ExecutorStats, FailureStats, InterpreterStats, LinkStats, PoolStats, TemplateStats};
+    use service::{KeysHealth, Load};
+
+    fn executor() -> ExecutorSnapshot {
+        let template = TemplateStats {
+            name: "t".into(),
+            pool: PoolStats {
+                idle: 1,
+                target: 2,
+                taken_idle: 3,
+                taken_made: 4,
+                unusable: 5,
+                made: 6,
+                failed: 7,
+                make_time: Duration::from_millis(8500),
+            },
+            interpreters: Some(InterpreterStats { forked: 9, started: 10, started_instead: 11 }),
+            replaced: 12,
+        };
+        let stats = LinkStats {
+            name: "native",
+            is_down: false,
+            downs: 13,
+            failures: FailureStats { request: 14, sandbox: 15, provider: 16 },
+            second_attempts: 17,
+            failovers: 18,
+            executor: ExecutorStats {
+                templates: vec![template],
+                sandboxes: Some(19),
+                removing: Some(20),
+                memory_bytes: Some(21),
+                memory_bytes_max: Some(22),
+            },
+        };
+        ExecutorSnapshot { is_up: true, stats }
+    }
+
+    /// With a number of its own for each.
+    #[test]
+    fn each_figure_is_shown_under_its_own_name() {
+        let registry = Registry::default();
+        let pulled = Pulled::new(&registry, "1", "t").unwrap();
+        let snapshot = ServiceSnapshot {
+            load: Load { running: 31, running_max: 32, waiting: 33, waiting_max: 34, refused: 35 },
+            ready: true,
+            shutting_down: false,
+            executors: vec![executor()],
+            storage: None,
+            keys: KeysHealth { state: KeysState::On, store: "redis", problem: None, is_store_up: false },
+            limits: LimitsSnapshot {
+                refused: [41, 42, 43, 44],
+                unavailable: 45,
+                shared_up: Some(false),
+                callers: 46,
+            },
+            observer_panics: 47,
+        };
+        let process = Process {
+            cpu_time: Duration::from_millis(51_500),
+            resident_bytes: 52,
+            threads: 53,
+            started_s: 54,
+            fds: Some(55),
+            fds_max: Some(56),
+        };
+        for _ in 0..2 {
+            pulled.service(&snapshot);
+            pulled.process(&process);
+        }
+        let page = registry.render().unwrap();
+        for (series, value) in [
+            ("programs_running", "31"),
+            ("programs_running_limit", "32"),
+            ("requests_queued", "33"),
+            ("requests_queued_limit", "34"),
+            ("observer_panics_total", "47"),
+            (r#"executor_failures_total{executor="native",kind="request"}"#, "14"),
+            (r#"executor_failures_total{executor="native",kind="sandbox"}"#, "15"),
+            (r#"executor_failures_total{executor="native",kind="provider"}"#, "16"),
+            (r#"executor_downs_total{executor="native"}"#, "13"),
+            (r#"executor_second_attempts_total{executor="native"}"#, "17"),
+            (r#"executor_failovers_total{executor="native"}"#, "18"),
+            (r#"sandboxes{executor="native"}"#, "19"),
+            (r#"sandboxes_removing{executor="native"}"#, "20"),
+            (r#"sandboxes_memory_bytes{executor="native"}"#, "21"),
+            (r#"sandboxes_memory_limit_bytes{executor="native"}"#, "22"),
+            (r#"pool_idle{executor="native",template="t"}"#, "1"),
+            (r#"pool_target{executor="native",template="t"}"#, "2"),
+            (r#"pool_takes_total{executor="native",result="idle",template="t"}"#, "3"),
+            (r#"pool_takes_total{executor="native",result="made",template="t"}"#, "4"),
+            (r#"pool_takes_total{executor="native",result="unusable",template="t"}"#, "5"),
+            (r#"sandboxes_made_total{executor="native",result="made",template="t"}"#, "6"),
+            (r#"sandboxes_made_total{executor="native",result="failed",template="t"}"#, "7"),
+            (r#"sandbox_make_seconds_total{executor="native",template="t"}"#, "8.5"),
+            (r#"interpreters_total{executor="native",origin="forked",template="t"}"#, "9"),
+            (r#"interpreters_total{executor="native",origin="started",template="t"}"#, "10"),
+            (r#"interpreters_total{executor="native",origin="started_instead",template="t"}"#, "11"),
+            (r#"template_replacements_total{executor="native",template="t"}"#, "12"),
+            ("api_keys_required", "1"),
+            (r#"api_keys_up{store="redis"}"#, "1"),
+            (r#"api_keys_store_up{store="redis"}"#, "0"),
+            (r#"limits_refused_total{limit="rate"}"#, "41"),
+            (r#"limits_refused_total{limit="concurrent"}"#, "42"),
+            (r#"limits_refused_total{limit="cpu"}"#, "43"),
+            (r#"limits_refused_total{limit="stored"}"#, "44"),
+            (r#"limits_refused_total{limit="unavailable"}"#, "45"),
+            (r#"limits_up{store="redis"}"#, "0"),
+            ("limits_callers", "46"),
+        ] {
+            assert!(page.contains(&format!("\npython_sandbox_{series} {value}\n")), "{series}: {page}");
+        }
+        for (series, value) in [
+            ("cpu_seconds_total", "51.5"),
+            ("resident_memory_bytes", "52"),
+            ("threads", "53"),
+            ("start_time_seconds", "54"),
+            ("open_fds", "55"),
+            ("max_fds", "56"),
+        ] {
+            assert!(page.contains(&format!("\nprocess_{series} {value}\n")), "{series}: {page}");
+        }
+    }
+}
