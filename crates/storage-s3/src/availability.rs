@@ -106,4 +106,20 @@ mod tests {
         assert!(availability.works() && !availability.works());
         assert!(availability.check_failed(&failure(FailureKind::Timeout)));
     }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_check_may_come_soon_and_services_do_not_check_together() {
+        let availability = Availability::default();
+        availability.check_soon();
+        assert!(!availability.is_away());
+        let pauses: std::collections::BTreeSet<_> = (0..50)
+            .map(|_| {
+                availability.check_failed(&failure(FailureKind::Timeout));
+                availability.away().unwrap().check_at - Instant::now()
+            })
+            .collect();
+        assert!(pauses.len() > 10, "{pauses:?}");
+        availability.check_soon();
+        assert_eq!(availability.away().unwrap().check_at, Instant::now());
+    }
 }

@@ -252,4 +252,41 @@ mod tests {
         move_waiting(&core, &mut later, Tries::Repeated).await.unwrap();
         assert_eq!(core.counts().failed, 1);
     }
+
+    /// As long as no file was found to be the reason, none is put off for it.
+    #[tokio::test]
+    async fn a_store_that_is_away_is_tried_with_few_files_and_puts_none_off() {
+        let place = tempfile::tempdir().unwrap();
+        let local = LocalStore::open(LocalConfig::new(place.path())).unwrap();
+        for _ in 0..5 {
+            let file = NewFile {
+                request_id: "test".into(),
+                path: "a.csv".into(),
+                media_type: "text/csv".into(),
+                content: "a".into(),
+            };
+            local.put_waiting(ObjectName::random().unwrap(), file).await.unwrap();
+        }
+        let core = nowhere(local);
+        // Of a file that does not wait any more.
+        let mut later =
+            Later::from([(ObjectName::random().unwrap(), Again { at: Instant::now(), failed: 1 })]);
+        move_waiting(&core, &mut later, Tries::Repeated).await.unwrap();
+        assert!(core.availability.is_away());
+        assert!((1..=MOVES_AT_ONCE as u64).contains(&core.counts().failed), "{:?}", core.counts());
+        assert!(later.is_empty(), "{later:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_file_that_is_not_taken_is_tried_ever_more_rarely() {
+        let (mut later, name) = (Later::new(), ObjectName::random().unwrap());
+        let pauses: Vec<_> = (0..10)
+            .map(|_| {
+                put_off(&mut later, name.clone());
+                later[&name].at - Instant::now()
+            })
+            .collect();
+        assert_eq!(pauses[..3], [AGAIN_FIRST, 2 * AGAIN_FIRST, 4 * AGAIN_FIRST]);
+        assert_eq!(pauses[7..], [AGAIN_MAX; 3]);
+    }
 }

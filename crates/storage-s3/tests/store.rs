@@ -504,7 +504,7 @@ async fn a_flush_moves_what_waits_and_leaves_what_another_process_has() {
     local.put_waiting(ObjectName::random().unwrap(), file("a.csv", b"a,b\n")).await.unwrap();
     server.kill();
     let away = flush(config(server.address()), local.clone(), Arc::new(SystemClock)).await.unwrap();
-    assert_eq!((away.moved, away.waiting.files), (0, 1));
+    assert_eq!((away.moved, away.failed, away.waiting.files), (0, 0, 1));
     assert!(away.problem.unwrap().contains("STORAGE_S3_ENDPOINT"));
 }
 
