@@ -115,9 +115,12 @@ mod tests {
     use crate::store::{Poll, StoreState, Version};
     use crate::test_records::record;
 
+    /// Each write.
+    type Writes = Vec<Vec<(KeyId, Timestamp)>>;
+
     /// What was written; fails as often as the number says.
     #[derive(Debug, Clone, Default)]
-    struct Written(Arc<Mutex<(u32, Vec<Vec<(KeyId, Timestamp)>>)>>);
+    struct Written(Arc<Mutex<(u32, Writes)>>);
 
     impl KeyStore for Written {
         fn name(&self) -> &'static str {
