@@ -504,4 +504,15 @@ mod tests {
         assert!(from(&connections, "127.0.0.1").is_none());
         assert_eq!(closed(&flood), 0);
     }
+
+    #[test]
+    fn only_an_idle_connection_is_closed_for_lack_of_descriptors() {
+        let connections = connections();
+        for state in [State::Receiving, State::Working, State::Sending, State::Flushing, State::Refused] {
+            let taken = fill(&connections, "192.0.2.1", state);
+            assert!(!connections.close_one() && closed(&taken) == 0, "{state:?}");
+        }
+        let taken = fill(&connections, "192.0.2.1", State::Idle);
+        assert!(connections.close_one() && closed(&taken) == 1);
+    }
 }

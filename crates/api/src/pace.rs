@@ -240,4 +240,50 @@ mod tests {
         }
         assert!(support::lock(&pace.meters).shares.len() <= SHARES_MAX);
     }
+
+    #[tokio::test(start_paused = true)]
+    async fn all_callers_together_have_a_rate() {
+        let pace = Pace::default();
+        for number in 0..ALL_PER_SECOND {
+            assert_eq!(pace.delay(share(u8::try_from(number / 10).unwrap())), Duration::ZERO, "{number}");
+        }
+        assert_eq!(pace.delay(share(100)), Duration::from_secs(1) / ALL_PER_SECOND);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn callers_without_number_do_not_make_one_that_is_delayed_forgotten() {
+        let pace = Pace::default();
+        let other = |number: usize| {
+            Share::Subscriber(Subscriber::V6Network(u64::try_from(number).unwrap().to_be_bytes()))
+        };
+        for _ in 0..1000 {
+            pace.delay(share(1));
+        }
+        for number in 1..SHARES_MAX {
+            pace.delay(other(number));
+        }
+        // Now the others have had less than their rate, and are forgotten.
+        tokio::time::advance(Duration::from_secs(1)).await;
+        pace.delay(other(SHARES_MAX));
+        assert_eq!(support::lock(&pace.meters).shares.len(), 2);
+        let delay = pace.delay(share(1));
+        assert!(delay > DELAY_MAX / 2, "{delay:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_refusal_closes_its_connection_if_others_wait() {
+        let address = "192.0.2.1".parse().unwrap();
+        let taken = Connections::new(1, 0).take(address).unwrap();
+        let ending = CancellationToken::new();
+        let progress = Requests::new(Arc::clone(&taken.slot), ending.clone()).begin(CancellationToken::new());
+        let connection = Connection { address, progress, held: HeldLine::new(1), ending };
+        let closes = async || {
+            let mut response = Response::default();
+            hold(&mut response, Duration::from_secs(1), address, Some(&connection)).await;
+            response.headers().get(header::CONNECTION).is_some_and(|value| value == "close")
+        };
+        assert!(!closes().await);
+        let _waiting = connection.held.join(address).unwrap();
+        assert!(closes().await);
+    }
 }

@@ -482,4 +482,26 @@ mod tests {
         }
         assert_eq!((gate.load().running, gate.load().waiting), (0, 0));
     }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_waits_no_longer_than_its_own_deadline() {
+        let gate = Admission::new(1, 8, LONG, 50);
+        let _slot = gate.admit(ONE, None).await.unwrap();
+        let before = Instant::now();
+        let refused = gate.admit(ONE, Some(before + Duration::from_secs(2))).await;
+        assert!(matches!(refused, Err(Refusal::Busy { .. })), "{refused:?}");
+        assert_eq!((before.elapsed().as_secs(), gate.load().waiting), (2, 0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn when_to_retry_is_what_recent_programs_took_within_bounds() {
+        let gate = Admission::new(1, 8, LONG, 50);
+        assert_eq!(gate.retry_after_s(), HELD_GUESS.as_secs());
+        for (held_s, expected_s) in [(8, 8), (16, 9), (0, 8), (10_000, RETRY_AFTER_S_MAX)] {
+            let slot = gate.admit(ONE, None).await.unwrap();
+            tokio::time::advance(Duration::from_secs(held_s)).await;
+            drop(slot);
+            assert_eq!(gate.retry_after_s(), expected_s, "{held_s}");
+        }
+    }
 }

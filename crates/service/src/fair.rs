@@ -427,4 +427,39 @@ mod tests {
         }
         assert!(fair.lines.len() <= SHARES_MAX, "{}", fair.lines.len());
     }
+
+    #[test]
+    fn a_share_that_had_very_much_waits_a_bounded_time() {
+        let mut fair = Fair::new(1, 8, 0);
+        assert!(fair.start(share(1), Duration::ZERO, SECOND));
+        fair.end(share(1), Duration::ZERO, SECOND, Duration::from_secs(3600));
+        assert!(fair.start(share(2), Duration::ZERO, SECOND));
+        fair.wait(share(1), 0).unwrap();
+        let turns = (1..100).position(|number| {
+            fair.wait(share(2), number).unwrap();
+            fair.end(share(2), Duration::ZERO, SECOND, SECOND);
+            fair.next(Duration::ZERO, SECOND) == Some((share(1), 0))
+        });
+        assert!(turns.is_some_and(|turns| (50..=61).contains(&turns)), "{turns:?}");
+    }
+
+    #[test]
+    fn the_average_is_charged_only_until_the_time_is_known() {
+        let mut fair = Fair::new(1, 8, 0);
+        for (number, charge_s, held_s) in [(1, 10, 1), (2, 1, 2)] {
+            let (share, charge) = (share(number), SECOND * charge_s);
+            assert!(fair.start(share, Duration::ZERO, charge));
+            fair.wait(share, number).unwrap();
+            fair.end(share, Duration::ZERO, charge, SECOND * held_s);
+        }
+        assert_eq!(fair.next(Duration::ZERO, SECOND), Some((share(1), 1)));
+    }
+
+    #[test]
+    fn a_reserve_of_everything_leaves_each_share_one_slot() {
+        let mut fair: Fair<u32> = Fair::new(4, 8, 100);
+        fair.note(share(2), Duration::ZERO);
+        assert!(fair.start(share(1), Duration::ZERO, SECOND));
+        assert!(!fair.start(share(1), Duration::ZERO, SECOND));
+    }
 }

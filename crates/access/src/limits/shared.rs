@@ -358,6 +358,11 @@ mod tests {
             let owed = ask(caller, &cpu).await.owed;
             assert_eq!((owed.cpu, owed.stored), (DEBT_US_MAX, DEBT_US_MAX), "{caller}");
         }
+        // The time of a refused request is kept, too: what became free by then stays free when the clock is set back.
+        for now in [begun + period, begun] {
+            set_clock(now);
+            assert_eq!(ask("d", &cpu).await.owed.cpu, DEBT_US_MAX - period);
+        }
         set_clock(begun + DEBT_US_MAX);
         assert_eq!(ask("d", &cpu).await, Told { is_admitted: true, owed: Owed::default() });
     }

@@ -154,6 +154,21 @@ async fn a_failed_put_into_the_spool_leaves_nothing() {
     }
 }
 
+/// What a test cannot see, as no power fails: that each sync is made.
+#[tokio::test]
+async fn both_files_and_every_directory_above_them_are_synced() {
+    // The object, again for its time, and the record; the directories of both, those above them, and the root.
+    for (step, count) in [(Step::Sync, 3), (Step::SyncDirectory, 5)] {
+        for skip in [count - 1, count] {
+            let place = tempfile::tempdir().unwrap();
+            let store = open(place.path());
+            store.inner.steps.plant(Fault { step, skip, effect: Effect::Fail(Errno::IO), after: false });
+            let result = store.put_waiting(ObjectName::random().unwrap(), new_file()).await;
+            assert_eq!(result.is_ok(), skip == count, "{step:?} {skip}");
+        }
+    }
+}
+
 const STEP: &str = "STORAGE_TEST_STEP";
 const ROOT: &str = "STORAGE_TEST_ROOT";
 
