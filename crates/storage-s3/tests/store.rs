@@ -127,7 +127,7 @@ async fn what_waits_is_moved_when_the_store_is_back() {
     }
     until("no reason", async || {
         let reason = store.health().await.reason.unwrap();
-        reason.contains("no connection") && reason.contains("5 files (20 bytes) wait")
+        reason.contains("no connection") && reason.contains("waiting on this host: 5 files (20 bytes)")
     })
     .await;
     // The service ends, and starts while the store is still away.
