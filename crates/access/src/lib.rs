@@ -5,8 +5,8 @@
 //!                                            ^ every POLL_INTERVAL, on a thread of its own
 //!                                        store: sqlite (DATA_DIR/access/access.db), redis or file (KEY_FILE)
 //! ```
-//! A request costs no look-up in a store, and no write: when keys were used is written once a minute (`uses`). A key's text exists only where it is made and where it is
-//! presented; stores keep its digest.
+//! A request costs no look-up in a store, and no write: when keys were used is written once a minute (`uses`). A key's text
+//! exists only where it is made and where it is presented; stores keep its digest.
 //!
 //! # Whether a key is needed
 //! Until the first key is created nobody is asked for one. From then on everybody is, also if all keys are

@@ -41,6 +41,9 @@ const USES: &str = "
 CREATE TABLE IF NOT EXISTS uses(id TEXT PRIMARY KEY, used_at INTEGER NOT NULL) STRICT;
 ";
 
+/// How far in the future a recorded use may be, in seconds: the clocks of services differ.
+const CLOCK_TOLERANCE_S: i64 = 60;
+
 /// The store.
 #[derive(Debug)]
 pub struct SqliteStore {
@@ -247,24 +250,10 @@ impl KeyStore for SqliteStore {
 
     fn note_uses(&mut self, uses: &[(KeyId, Timestamp)]) -> Result<(), StoreError> {
         let Some(connection) = self.opened()? else { return Ok(()) };
-        let transaction =
-            connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(sqlite("lock"))?;
-        if !has_table(&transaction, "keys")? {
-            return Ok(());
-        }
-        transaction.execute_batch(USES).map_err(sqlite("make the tables of"))?;
-        let failed = sqlite("change");
-        let mut statement = transaction
-            .prepare(
-                "INSERT INTO uses(id, used_at) SELECT id, ?2 FROM keys WHERE id = ?1 AND is_revoked = 0
-                 ON CONFLICT(id) DO UPDATE SET used_at = max(used_at, excluded.used_at)",
-            )
-            .map_err(&failed)?;
-        for (id, at) in uses {
-            statement.execute(params![id.as_str(), at.as_second()]).map_err(&failed)?;
-        }
-        drop(statement);
-        transaction.commit().map_err(failed)
+        let noted = note_uses(connection, uses);
+        // Nothing is held until the next minute: the file may be replaced meanwhile.
+        self.open = None;
+        noted
     }
 
     fn uses(&mut self) -> Result<Option<HashMap<KeyId, Timestamp>>, StoreError> {
@@ -284,6 +273,31 @@ impl KeyStore for SqliteStore {
         }
         Ok(Some(uses))
     }
+}
+
+/// See [`KeyStore::note_uses`].
+fn note_uses(connection: &mut Connection, uses: &[(KeyId, Timestamp)]) -> Result<(), StoreError> {
+    let transaction =
+        connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(sqlite("lock"))?;
+    if !has_table(&transaction, "keys")? {
+        return Ok(());
+    }
+    transaction.execute_batch(USES).map_err(sqlite("make the tables of"))?;
+    let failed = sqlite("change");
+    // A recorded time behind this is from a wrong clock.
+    let future = Timestamp::now().as_second().saturating_add(CLOCK_TOLERANCE_S);
+    let mut statement = transaction
+        .prepare(
+            "INSERT INTO uses(id, used_at) SELECT id, ?2 FROM keys WHERE id = ?1 AND is_revoked = 0
+             ON CONFLICT(id) DO UPDATE SET used_at = CASE WHEN used_at > ?3 THEN excluded.used_at
+                                                      ELSE max(used_at, excluded.used_at) END",
+        )
+        .map_err(&failed)?;
+    for (id, at) in uses {
+        statement.execute(params![id.as_str(), at.as_second(), future]).map_err(&failed)?;
+    }
+    drop(statement);
+    transaction.commit().map_err(failed)
 }
 
 fn has_table(connection: &Connection, name: &str) -> Result<bool, StoreError> {
@@ -497,22 +511,27 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let directory = root.path().join("access");
         let at = |second| Timestamp::from_second(second).unwrap();
-        let (mut service, mut command) =
-            (SqliteStore::new(&directory, WAIT), SqliteStore::new(&directory, WAIT));
+        let open = || SqliteStore::new(&directory, WAIT);
+        let (mut service, mut writer, mut command) = (open(), open(), open());
         let [used, revoked, unknown] = ["a", "b", "c"].map(record);
-        service.note_uses(&[(unknown.id, at(60))]).unwrap();
+        writer.note_uses(&[(unknown.id, at(60))]).unwrap();
         assert!(!directory.exists(), "noting makes nothing");
         for record in [&used, &revoked] {
             command.write(&Change::Create(Box::new(record.clone()))).unwrap();
         }
         assert_eq!(command.uses().unwrap(), Some(HashMap::new()));
-        service.note_uses(&[(revoked.id, at(50))]).unwrap();
+        writer.note_uses(&[(revoked.id, at(50))]).unwrap();
         command.write(&Change::Revoke { id: revoked.id, at: at(55) }).unwrap();
         let StoreState::Enabled(seen) = service.poll(None).unwrap().state else { panic!("enabled") };
         for second in [120, 180, 60] {
             let [used, revoked, unknown] = [&used, &revoked, &unknown].map(|record| (record.id, at(second)));
-            service.note_uses(&[used, revoked, unknown]).unwrap();
+            writer.note_uses(&[used, revoked, unknown]).unwrap();
         }
+        // Of a clock that was an hour ahead.
+        let ahead = Timestamp::from_second(Timestamp::now().as_second() + 3600).unwrap();
+        writer.note_uses(&[(used.id, ahead)]).unwrap();
+        assert_eq!(command.uses().unwrap().unwrap()[&used.id].as_second(), ahead.as_second());
+        writer.note_uses(&[(used.id, at(180))]).unwrap();
         let uses = HashMap::from([(used.id, at(180)), (revoked.id, at(50))]);
         assert_eq!(command.uses().unwrap(), Some(uses));
         assert!(service.poll(Some(&seen)).unwrap().records.is_none(), "no change");

@@ -28,7 +28,8 @@ pub trait KeyStore: fmt::Debug + Send {
     /// If it was not made.
     fn write(&mut self, change: &Change) -> Result<(), StoreError>;
 
-    /// Records when keys were used last: not a time before the recorded one, nor one of a key that is unknown or revoked.
+    /// Records when keys were used last: not a time before the recorded one (unless that is in the future by more than a
+    /// minute, as a wrong clock once said), nor one of a key that is unknown or revoked.
     /// Changes no version: services do not ask for it. A store that keeps no uses does nothing.
     ///
     /// # Errors

@@ -45,7 +45,7 @@ const HEADER: &str = "header";
 
 impl Modify for ApiKeys {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
-        const FORMAT: &str = "An API key, `psk_` and more, where the service requires keys.";
+        const FORMAT: &str = "An API key (`psk_…`), needed if the service requires keys.";
         let bearer = Http::builder().scheme(HttpAuthScheme::Bearer).description(Some(FORMAT)).build();
         let header = ApiKey::Header(ApiKeyValue::with_description("X-API-Key", FORMAT));
         let components = document.components.get_or_insert_default();
@@ -58,7 +58,16 @@ impl Modify for ApiKeys {
 /// was created yet, nobody needs one.
 pub(crate) fn need_key(routes: &mut utoipa::openapi::OpenApi, scope: Scope) {
     for item in routes.paths.paths.values_mut() {
-        let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete, &mut item.patch];
+        let operations = [
+            &mut item.get,
+            &mut item.put,
+            &mut item.post,
+            &mut item.delete,
+            &mut item.options,
+            &mut item.head,
+            &mut item.patch,
+            &mut item.trace,
+        ];
         for operation in operations.into_iter().flatten() {
             let keys = [BEARER, HEADER].map(|name| SecurityRequirement::new(name, [scope.as_str()]));
             operation.security = Some([SecurityRequirement::default()].into_iter().chain(keys).collect());

@@ -357,6 +357,8 @@ mod tests {
         let (events, shared) = (Events::default(), Shared::default());
         let count = Arc::clone(&events.0);
         let counted = || count.load(Ordering::Relaxed);
+        // With a single dispatcher `tracing` remembers of a line that another test logged without one that nobody wants it.
+        let _second = tracing::Dispatch::new(Events::default());
         tracing::subscriber::with_default(events, || {
             for _ in 0..3 {
                 shared.lose("a test");

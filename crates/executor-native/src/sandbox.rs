@@ -138,7 +138,7 @@ fn report_unyielding(reported: &AtomicBool, error: &CgroupError) {
     } else {
         tracing::warn!(
             error,
-            "failed to lower a sandbox's share of the CPUs: programs of a caller who runs many slow those of others; logged \
+            "failed to lower a sandbox's share of the CPUs: programs of a caller who runs many slow down those of others; logged \
              once, then at level debug (hint: nothing else may change the service's cgroups; `python-sandbox doctor` \
              checks them)"
         );

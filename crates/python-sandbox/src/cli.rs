@@ -11,8 +11,9 @@ use std::path::PathBuf;
 #[command(
     version,
     about,
-    after_help = "Exit codes: 0 success; 1 the program failed (`run` passes its own code through) or \
-`doctor` found something missing; 2 internal error, invalid settings or invalid usage."
+    after_help = "Exit codes: 0 success; 1 the program failed (`run` passes its own code through), \
+a check failed (`doctor`, `health`, `metrics`, `storage`), or `keys` found no such key; 2 internal error, \
+invalid settings or invalid usage."
 )]
 pub(crate) struct Cli {
     /// The command; `serve` if omitted.
@@ -64,7 +65,7 @@ pub(crate) enum Command {
     Health,
     /// Print the metrics of the service on this machine; PYTHON_SANDBOX_API_KEY has the API key if it requires one
     Metrics,
-    /// Manage API keys: from the first one on, every request needs one
+    /// Manage API keys: once the first is created, only callers with a key may run programs
     #[command(subcommand)]
     Keys(KeysCommand),
     /// Check the store of output files, and see and move the files that wait for an object store
@@ -292,9 +293,9 @@ pub(crate) enum KeysCommand {
     Create(CreateKeyArgs),
     /// List the keys
     List(ListKeysArgs),
-    /// Give a key a new text and print it; the earlier text works until the grace period is over
+    /// Replace the secret text of a key and print the new one; the earlier one works until the grace period is over
     Rotate(RotateKeyArgs),
-    /// End a key: within a second no service accepts it; what it has started runs to its end
+    /// Revoke a key: within a second no service accepts it; programs that are already running are not ended
     Revoke(RevokeKeyArgs),
 }
 

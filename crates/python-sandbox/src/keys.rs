@@ -234,12 +234,12 @@ impl Keys<'_> {
         match self.store.uses() {
             Ok(Some(uses)) => Some(uses),
             Ok(None) => {
-                terminal::message("when keys were used last is not recorded with KEY_FILE");
+                terminal::message("the last use of keys is not recorded with KEY_FILE");
                 None
             }
             Err(error) => {
                 terminal::message(&format!(
-                    "python-sandbox: warning: when keys were used last cannot be read: {}",
+                    "python-sandbox: warning: cannot read when keys were last used: {}",
                     error.chain()
                 ));
                 None

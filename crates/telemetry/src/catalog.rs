@@ -188,7 +188,7 @@ catalog! {
     STORAGE_WAITING_AGE = Gauge, "python_sandbox_storage_waiting_oldest_age_seconds", [],
         "Age of the oldest file on this host that waits for the object store; 0 if none waits. It is removed when its link ends.";
     STORAGE_DAMAGED = Gauge, "python_sandbox_storage_damaged_files", [],
-        "Files on this host that the object store never gets, as their records are damaged, counted as those that wait. Each is served from here until its link ends, then removed.";
+        "Files on this host that will never be moved to the object store, because their records are damaged; counted at most every 30 seconds. Each is served from here until its link ends, then removed.";
     STORAGE_LINK_LIFETIME = Gauge, "python_sandbox_storage_link_lifetime_seconds", [],
         "Lifetime of links to output files (STORAGE_LINK_LIFETIME), and so the longest time that a file waits for the object store.";
 

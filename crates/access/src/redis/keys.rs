@@ -186,7 +186,10 @@ impl KeyStore for RedisStore {
         for part in uses.chunks(USES_AT_ONCE) {
             let texts: Vec<String> =
                 part.iter().flat_map(|(id, at)| [id.to_string(), at.as_second().to_string()]).collect();
-            self.run(&NOTE_USES, &texts.iter().map(String::as_str).collect::<Vec<_>>())?;
+            let noted = self.run(&NOTE_USES, &texts.iter().map(String::as_str).collect::<Vec<_>>());
+            // Until the next minute the server or something between may end it without notice.
+            self.connection = None;
+            noted?;
         }
         Ok(())
     }
@@ -291,6 +294,11 @@ mod tests {
             let [used, revoked, unknown] = [&used, &revoked, &unknown].map(|record| (record.id, at(second)));
             service.note_uses(&[used, revoked, unknown]).unwrap();
         }
+        // Of a clock that was an hour ahead.
+        let ahead = Timestamp::from_second(Timestamp::now().as_second() + 3600).unwrap();
+        service.note_uses(&[(used.id, ahead)]).unwrap();
+        assert_eq!(command.uses().unwrap().unwrap()[&used.id].as_second(), ahead.as_second());
+        service.note_uses(&[(used.id, at(180))]).unwrap();
         let uses = HashMap::from([(used.id, at(180)), (revoked.id, at(50))]);
         assert_eq!(command.uses().unwrap(), Some(uses));
         assert!(service.poll(Some(&seen)).unwrap().records.is_none(), "no change");

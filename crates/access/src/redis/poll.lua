@@ -1,5 +1,5 @@
 -- Reads the records of all keys, if they are not those that were seen.
--- KEYS: 1 meta, 2 records. ARGV: 1 id of the store, 2 version: those that were seen, or empty.
+-- KEYS: 1 meta, 2 records; it does not use 3, uses. ARGV: 1 id of the store, 2 version: those that were seen, or empty.
 -- Answers: never | same, store, version | all, store, version, and of each key its id and its record.
 local meta = redis.call('HMGET', KEYS[1], 'store_id', 'version')
 if not meta[1] or not meta[2] then

@@ -1,5 +1,5 @@
 -- Writes the record of one key, unless the keys were changed since they were read.
--- KEYS: 1 meta, 2 records.
+-- KEYS: 1 meta, 2 records; it does not use 3, uses.
 -- ARGV: 1 id of the store, 2 version: those that were read, empty if there were none; 3 id of a new store, 4 the time in
 -- seconds, 5 the key's id, 6 its record.
 -- Answers: done | changed.
