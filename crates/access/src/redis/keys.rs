@@ -183,15 +183,14 @@ impl KeyStore for RedisStore {
     }
 
     fn note_uses(&mut self, uses: &[(KeyId, Timestamp)]) -> Result<(), StoreError> {
-        for part in uses.chunks(USES_AT_ONCE) {
+        let noted = uses.chunks(USES_AT_ONCE).try_for_each(|part| {
             let texts: Vec<String> =
                 part.iter().flat_map(|(id, at)| [id.to_string(), at.as_second().to_string()]).collect();
-            let noted = self.run(&NOTE_USES, &texts.iter().map(String::as_str).collect::<Vec<_>>());
-            // Until the next minute the server or something between may end it without notice.
-            self.connection = None;
-            noted?;
-        }
-        Ok(())
+            self.run(&NOTE_USES, &texts.iter().map(String::as_str).collect::<Vec<_>>()).map(drop)
+        });
+        // Until the next minute the server or something between may end it without notice.
+        self.connection = None;
+        noted
     }
 
     fn uses(&mut self) -> Result<Option<HashMap<KeyId, Timestamp>>, StoreError> {
