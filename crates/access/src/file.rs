@@ -14,10 +14,10 @@ use crate::record::{Change, KeyRecord, OwnLimits, Scopes};
 use crate::secret::Digest;
 use crate::store::{KEYS_MAX, KeyStore, Poll, StoreError, StoreState, Version};
 use jiff::Timestamp;
+use ownership::ReadError;
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
-use std::fs::File;
-use std::io::Read;
+use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -148,15 +148,14 @@ impl KeyFile {
     }
 
     fn load(&self) -> Result<Vec<KeyRecord>, StoreError> {
-        ownership::check(&self.path).map(drop)?;
-        let mut text = String::new();
-        let file = File::open(&self.path).map_err(self.io("open"))?;
-        // If it was missing until now, another user may have made it in a directory with the sticky bit.
-        ownership::check_open(&self.path, &file.metadata().map_err(self.io("open"))?)?;
-        file.take(BYTES_MAX + 1).read_to_string(&mut text).map_err(self.io("read"))?;
-        if text.len() as u64 > BYTES_MAX {
-            return Err(StoreError::Content(format!("KEY_FILE is larger than {BYTES_MAX} bytes")));
-        }
+        let (bytes, _) = ownership::read(&self.path, BYTES_MAX).map_err(|error| match error {
+            ReadError::Untrusted(source) => StoreError::Untrusted(source),
+            ReadError::Io(source) if source.kind() == ErrorKind::FileTooLarge => {
+                StoreError::Content(format!("KEY_FILE is larger than {BYTES_MAX} bytes"))
+            }
+            ReadError::Io(source) => self.io("read")(source),
+        })?;
+        let text = String::from_utf8(bytes).map_err(std::io::Error::other).map_err(self.io("read"))?;
         parse(&text).map_err(|what| StoreError::Content(format!("KEY_FILE: {what}")))
     }
 }
@@ -286,11 +285,17 @@ mod tests {
         // The clock of the file system is coarse.
         std::thread::sleep(std::time::Duration::from_millis(20));
         fs::write(&path, text).unwrap();
-        File::options().write(true).open(&path).unwrap().set_modified(modified).unwrap();
+        fs::File::options().write(true).open(&path).unwrap().set_modified(modified).unwrap();
         assert_eq!(count(file.poll(Some(&version)).unwrap()), Some(2));
 
         write("two", "[[key");
         assert!(matches!(file.poll(None), Err(StoreError::Content(_))));
+        write("two", &"#".repeat(usize::try_from(BYTES_MAX).unwrap() + 1));
+        let error = file.poll(None).unwrap_err();
+        assert!(
+            matches!(&error, StoreError::Content(text) if text == "KEY_FILE is larger than 1048576 bytes"),
+            "{error}"
+        );
         write("two", "");
         fs::set_permissions(root.path().join("two"), fs::Permissions::from_mode(0o666)).unwrap();
         assert!(matches!(file.poll(None), Err(StoreError::Untrusted(_))));

@@ -12,7 +12,7 @@ pub enum ReadError {
     /// Another user can change it.
     #[error(transparent)]
     Untrusted(#[from] Refusal),
-    /// It does not exist, is no regular file, is too long, or cannot be read.
+    /// It does not exist, is no regular file, is too long ([`io::ErrorKind::FileTooLarge`]), or cannot be read.
     #[error(transparent)]
     Io(#[from] io::Error),
 }
@@ -32,7 +32,8 @@ pub(crate) fn read(path: &Path, bytes_max: u64) -> Result<(Vec<u8>, Metadata), R
     let mut bytes = Vec::new();
     file.take(bytes_max + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > bytes_max {
-        return Err(io::Error::other(format!("it has more than {bytes_max} bytes")).into());
+        let text = format!("it has more than {bytes_max} bytes");
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, text).into());
     }
     Ok((bytes, metadata))
 }
